@@ -1,0 +1,157 @@
+package schoolbell
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// EventStatus is where an event stands.
+type EventStatus string
+
+const (
+	EventScheduled  EventStatus = "scheduled"  // waits for its send_at
+	EventQueued     EventStatus = "queued"     // waits for a worker
+	EventProcessing EventStatus = "processing" // its audience is being walked or reached
+	EventCompleted  EventStatus = "completed"  // every delivery is terminal
+	EventCancelled  EventStatus = "cancelled"  // called off; what was not sent by then never will be
+)
+
+// Terminal reports whether the pipeline has nothing left to do for the event.
+func (s EventStatus) Terminal() bool { return s == EventCompleted || s == EventCancelled }
+
+// Limits on events.
+const (
+	MaxTitleLength    = 200    // characters
+	MaxBodyLength     = 20_000 // characters
+	MaxLocationLength = 200    // characters
+	MaxDataSize       = 16 << 10
+	MaxAhead          = 5 * 365 * 24 * time.Hour // how far in the future send_at may lie
+)
+
+// Event is what happened or will happen at school, written once.
+type Event struct {
+	ID        string // UUID version 7
+	Title     string
+	Body      string // plain text, paragraphs separated by empty lines
+	Category  Category
+	Audience  Audience
+	Channels  []Channel
+	Data      json.RawMessage // the caller's own JSON object, handed on unread; nil for none
+	Location  string
+	StartsAt  time.Time // of the thing itself; zero for none
+	EndsAt    time.Time
+	SendAt    time.Time // zero: at once
+	ExpiresAt time.Time // after this nothing more is sent; zero for never
+
+	Status      EventStatus
+	CreatedAt   time.Time
+	CompletedAt time.Time // when it became completed or cancelled; zero before
+}
+
+// Normalize fills defaults, drops what is said twice and cuts times to
+// milliseconds in UTC. Call it before Validate.
+func (e *Event) Normalize() {
+	e.Title = strings.TrimSpace(e.Title)
+	e.Body = strings.ReplaceAll(e.Body, "\r\n", "\n")
+	e.Location = strings.TrimSpace(e.Location)
+	if e.Category == "" {
+		e.Category = CategoryAnnouncement
+	}
+	e.Audience.normalize()
+	e.Channels = unique(e.Channels)
+	if bytes.Equal(bytes.TrimSpace(e.Data), []byte("null")) {
+		e.Data = nil
+	}
+	for _, t := range []*time.Time{&e.StartsAt, &e.EndsAt, &e.SendAt, &e.ExpiresAt} {
+		*t = Time(*t)
+	}
+}
+
+// Time returns t as the module keeps times: UTC, whole milliseconds. The zero time stays zero.
+func Time(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Millisecond)
+}
+
+// Validate reports everything that is wrong with e at the time now as
+// [Faults]. Whether the groups and users its audience names exist, the ledger knows.
+func (e *Event) Validate(now time.Time) error {
+	var f Faults
+	checkLine(&f, "title", e.Title, MaxTitleLength, true)
+	checkText(&f, "body", e.Body, MaxBodyLength)
+	if !e.Category.Valid() {
+		f.Add("category", "unknown category %q; known are %s", e.Category, join(Categories()))
+	}
+	e.Audience.validate(&f)
+	e.validateChannels(&f)
+	checkData(&f, e.Data)
+	checkLine(&f, "location", e.Location, MaxLocationLength, false)
+	e.validateTimes(&f, now)
+	return f.Err()
+}
+
+func (e *Event) validateChannels(f *Faults) {
+	if len(e.Channels) == 0 {
+		f.Add("channels", "must name at least one of %s", join(Channels()))
+	}
+	for i, c := range e.Channels {
+		if !c.Valid() {
+			f.Add(fmt.Sprintf("channels[%d]", i), "unknown channel %q; known are %s", c, join(Channels()))
+		}
+	}
+}
+
+func (e *Event) validateTimes(f *Faults, now time.Time) {
+	if !e.EndsAt.IsZero() {
+		switch {
+		case e.StartsAt.IsZero():
+			f.Add("ends_at", "needs a starts_at")
+		case e.EndsAt.Before(e.StartsAt):
+			f.Add("ends_at", "must not be before starts_at")
+		}
+	}
+	if e.SendAt.After(now.Add(MaxAhead)) {
+		f.Add("send_at", "must be within five years")
+	}
+	if e.ExpiresAt.IsZero() {
+		return
+	}
+	switch {
+	case !e.SendAt.IsZero() && !e.ExpiresAt.After(e.SendAt):
+		f.Add("expires_at", "must be after send_at")
+	case !e.ExpiresAt.After(now):
+		f.Add("expires_at", "must be in the future")
+	}
+}
+
+func checkText(f *Faults, field, s string, limit int) {
+	switch {
+	case !utf8.ValidString(s):
+		f.Add(field, "must be valid UTF-8")
+	case strings.TrimSpace(s) == "":
+		f.Add(field, "must not be empty")
+	case utf8.RuneCountInString(s) > limit:
+		f.Add(field, "must be at most %d characters", limit)
+	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
+		f.Add(field, "must not contain control characters other than line breaks and tabs")
+	}
+}
+
+func checkData(f *Faults, data json.RawMessage) {
+	if len(data) == 0 {
+		return
+	}
+	switch trimmed := bytes.TrimSpace(data); {
+	case len(data) > MaxDataSize:
+		f.Add("data", "must be at most %d bytes", MaxDataSize)
+	case !json.Valid(data) || len(trimmed) == 0 || trimmed[0] != '{':
+		f.Add("data", "must be a JSON object")
+	}
+}

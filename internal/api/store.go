@@ -1,0 +1,23 @@
+package api
+
+import (
+	"context"
+
+	"schoolbell"
+)
+
+// Store is what the API reads of the ledger beside the use cases. Every method
+// is one transaction; implementations are safe for concurrent use.
+type Store interface {
+	// Events returns up to limit events, newest first, those created before the
+	// event with the given id ("" for the newest); status "" means any.
+	Events(ctx context.Context, status schoolbell.EventStatus, before string, limit int) ([]*schoolbell.Event, error)
+
+	// Deliveries returns up to limit deliveries of the event ordered by channel
+	// and user number, those after the cursor (zero for the first page), and the
+	// cursor of the last one returned. CodeNotFound if there is no such event.
+	Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after schoolbell.DeliveryCursor, limit int) ([]schoolbell.Delivery, schoolbell.DeliveryCursor, error)
+
+	// Ping reports whether the ledger answers and its schema is the one this program needs.
+	Ping(ctx context.Context) error
+}

@@ -1,0 +1,2 @@
+// Package inbox is the in-app inbox: lists, reading, and a live stream of what arrives.
+package inbox

@@ -1,0 +1,31 @@
+package inbox
+
+import (
+	"context"
+
+	"schoolbell"
+)
+
+// Store is what the inbox needs of the ledger. Every method is one
+// transaction; implementations are safe for concurrent use. An unknown user is CodeNotFound.
+type Store interface {
+	// Inbox returns up to limit items of the user's inbox, newest first, those
+	// with a position below before (0 for the newest), and how many of the whole inbox are unread.
+	Inbox(ctx context.Context, userID string, before int64, limit int) (items []schoolbell.InboxItem, unread int, err error)
+
+	// MarkRead notes that the user read the event and returns how many are unread
+	// after it. Reading twice keeps the first time. CodeNotFound if the event is not in the inbox.
+	MarkRead(ctx context.Context, userID, eventID string) (unread int, err error)
+
+	// MarkAllRead notes that the user read every item up to position upTo (0: all
+	// there are now) and returns how many are unread after it.
+	MarkAllRead(ctx context.Context, userID string, upTo int64) (unread int, err error)
+
+	// InboxTail returns the highest position in the ledger. Positions become
+	// visible in their own order, so that nothing below it appears later.
+	InboxTail(ctx context.Context) (int64, error)
+
+	// InboxSince returns the items with positions above after that arrived for
+	// any of the users, oldest first, up to limit, by user id.
+	InboxSince(ctx context.Context, userIDs []string, after int64, limit int) (map[string][]schoolbell.InboxItem, error)
+}

@@ -1,0 +1,109 @@
+package notify
+
+import (
+	"context"
+	"time"
+
+	"schoolbell"
+)
+
+// Ledger is what the pipeline needs of the store: the only truth about events,
+// batches and deliveries. Every method is one transaction. All clocks are the
+// database's. Implementations are safe for concurrent use by many goroutines
+// and many processes; storetest holds them to every promise made here.
+type Ledger interface {
+	Events
+	FanOuts
+	Deliveries
+	Leases
+}
+
+// Events are the ledger's events and where they stand.
+type Events interface {
+	// CreateEvent stores ev, whose ID, CreatedAt and Status the caller set, as
+	// not yet queued. If idem.Key was used before with the same fingerprint it
+	// stores nothing and returns the earlier event and replayed true; with
+	// another fingerprint it returns CodeInvalid with Field "Idempotency-Key".
+	// Groups and users that the audience names and the ledger does not know are
+	// CodeInvalid faults, each with its field ("audience.exclude.users[0]"); nothing is stored then.
+	CreateEvent(ctx context.Context, ev *schoolbell.Event, idem schoolbell.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
+
+	// Event returns the event; CodeNotFound if there is none.
+	Event(ctx context.Context, id string) (*schoolbell.Event, error)
+
+	// Progress counts the event's deliveries from their rows; CodeNotFound if there is no such event.
+	Progress(ctx context.Context, id string) (schoolbell.Progress, error)
+
+	// UnqueuedEvents returns up to limit non-terminal events that were never
+	// marked queued, oldest first, scheduled ones included.
+	UnqueuedEvents(ctx context.Context, limit int) ([]schoolbell.QueuedEvent, error)
+
+	// MarkQueued notes that the events have their jobs.
+	MarkQueued(ctx context.Context, ids []string) error
+
+	// OpenEvents returns up to limit non-terminal events that were marked
+	// queued, in order of id, those after the given id ("" for the first page).
+	OpenEvents(ctx context.Context, after string, limit int) ([]schoolbell.QueuedEvent, error)
+
+	// CancelEvent makes a non-terminal event cancelled and its pending deliveries
+	// cancelled, at once and for good; rows claimed at this moment keep their
+	// lease and get the outcome their worker records. Cancelling a cancelled event
+	// changes nothing; a completed one is CodeConflict; an unknown one CodeNotFound.
+	CancelEvent(ctx context.Context, id string) (*schoolbell.Event, error)
+
+	// RetryFailed makes the failed deliveries of a walked event pending again
+	// with no attempts spent, reopens their batches and, if there were any, makes
+	// a completed event processing. It returns how many rows. A cancelled event is
+	// CodeConflict; an expired one too; an unknown one CodeNotFound.
+	RetryFailed(ctx context.Context, id string) (int, error)
+
+	// FinishEvent makes the event completed if its audience is walked and every
+	// delivery is terminal (a cancelled event stays cancelled), and returns where
+	// it stands now with its counts. CodeNotFound if there is no such event.
+	FinishEvent(ctx context.Context, id string) (schoolbell.Summary, error)
+}
+
+// FanOuts turns events into deliveries.
+type FanOuts interface {
+	// FanOut walks the next chunk of up to users people of the event's audience
+	// and, in one transaction that also moves the event's cursor, inserts their
+	// delivery rows for every channel, their inbox rows for in_app, and batch rows
+	// of up to batchSize pending deliveries a channel. A queued or due scheduled
+	// event becomes processing. Who has no address or opted out gets a suppressed
+	// row; in_app rows are delivered at once. Concurrent calls for one event take turns.
+	// After the last chunk, and for a terminal event, it does nothing and returns Done.
+	// An event past its expires_at has the rest of its audience recorded as expired: no inbox rows.
+	FanOut(ctx context.Context, eventID string, users, batchSize int) (schoolbell.FanOutStep, error)
+
+	// OpenBatches returns up to limit batches of the event that are not finished,
+	// ordered by channel and seq, those after the given one (nil for the first page).
+	OpenBatches(ctx context.Context, eventID string, after *schoolbell.Batch, limit int) ([]schoolbell.Batch, error)
+}
+
+// Deliveries moves the rows of a batch.
+type Deliveries interface {
+	// Advance records outcomes of rows the lease holds and then claims up to
+	// claim further rows of the batch for it, both in one transaction. A row can be
+	// claimed when it is pending and its retry time has come, or when it is sending
+	// under a lease that has ended: then its Recipient is Uncertain. Opt-outs and
+	// addresses are looked at again: rows that may no longer be sent become
+	// suppressed; those of a cancelled event cancelled, of an expired one expired.
+	// When nothing could be claimed (claim may be 0 only to record), Grant says how the batch stands.
+	// CodeNotFound if there is no such batch; CodeConflict, with nothing recorded or
+	// claimed, if the lease itself has ended.
+	Advance(ctx context.Context, lease schoolbell.Lease, batch schoolbell.Batch, outcomes []schoolbell.Outcome, claim int) (schoolbell.Grant, error)
+}
+
+// Leases are the signs of life of worker processes.
+type Leases interface {
+	// OpenLease starts a lease of the given length. holder is for people to read.
+	OpenLease(ctx context.Context, holder string, ttl time.Duration) (schoolbell.Lease, error)
+
+	// RenewLease makes the lease end ttl from now; CodeConflict if it has already
+	// ended, after which it can never be renewed.
+	RenewLease(ctx context.Context, lease schoolbell.Lease, ttl time.Duration) error
+
+	// CloseLease ends the lease. Rows still claimed under it become pending again
+	// at no cost: its holder says that it did not offer them to a provider.
+	CloseLease(ctx context.Context, lease schoolbell.Lease) error
+}

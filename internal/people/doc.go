@@ -1,0 +1,2 @@
+// Package people keeps a school's users and groups: putting, importing and forgetting them.
+package people

@@ -1,0 +1,272 @@
+package schoolbell
+
+import (
+	"fmt"
+	"net/mail"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Role is what a person is at school. One person may have several.
+type Role string
+
+const (
+	RoleStudent Role = "student"
+	RoleTeacher Role = "teacher"
+	RoleParent  Role = "parent"
+	RoleStaff   Role = "staff"
+)
+
+// Roles lists every role in the order in which they are shown.
+func Roles() []Role { return []Role{RoleStudent, RoleTeacher, RoleParent, RoleStaff} }
+
+// Valid reports whether r is a known role.
+func (r Role) Valid() bool {
+	switch r {
+	case RoleStudent, RoleTeacher, RoleParent, RoleStaff:
+		return true
+	}
+	return false
+}
+
+// Limits on people and groups.
+const (
+	MaxIDLength       = 128 // bytes
+	MaxNameLength     = 200 // characters
+	MaxEmailLength    = 254 // bytes, RFC 5321 §4.5.3.1.3 less the angle brackets
+	MaxUserGroups     = 100
+	MaxGuardianOf     = 50
+	MaxGroupDepth     = 16
+	defaultUserLocale = "en"
+)
+
+// User is a person: student, teacher, parent or staff.
+type User struct {
+	ID         string   `json:"id"`
+	Name       string   `json:"name"`
+	Email      string   `json:"email,omitempty"`
+	Phone      string   `json:"phone,omitempty"` // E.164, such as +442079460018
+	Roles      []Role   `json:"roles"`
+	Groups     []string `json:"groups,omitempty"`      // ids of the groups the user belongs to
+	Locale     string   `json:"locale,omitempty"`      // BCP 47, "en" when empty
+	Timezone   string   `json:"timezone,omitempty"`    // IANA name, "UTC" when empty
+	GuardianOf []string `json:"guardian_of,omitempty"` // ids of the students this user is a guardian of
+}
+
+var (
+	idPattern     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+~-]*$`)
+	phonePattern  = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
+	localePattern = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+)
+
+// ValidID reports whether id may name a user or a group: up to MaxIDLength
+// letters, digits and . _ @ + ~ - of ASCII, beginning with a letter or digit.
+func ValidID(id string) bool {
+	return len(id) <= MaxIDLength && idPattern.MatchString(id)
+}
+
+// Normalize fills defaults and drops what is said twice. Call it before Validate.
+func (u *User) Normalize() {
+	u.Name = strings.TrimSpace(u.Name)
+	u.Email = strings.TrimSpace(u.Email)
+	u.Phone = strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(u.Phone)
+	if u.Locale == "" {
+		u.Locale = defaultUserLocale
+	}
+	if u.Timezone == "" {
+		u.Timezone = "UTC"
+	}
+	u.Roles = unique(u.Roles)
+	u.Groups = unique(u.Groups)
+	u.GuardianOf = unique(u.GuardianOf)
+}
+
+// Validate reports everything that is wrong with u as [Faults]. It knows the
+// rules only; whether the students of GuardianOf exist, the ledger knows.
+func (u *User) Validate() error {
+	var f Faults
+	if !ValidID(u.ID) {
+		f.Add("id", "must be 1 to %d letters, digits or . _ @ + ~ - and begin with a letter or digit", MaxIDLength)
+	}
+	checkLine(&f, "name", u.Name, MaxNameLength, true)
+	if u.Email != "" {
+		if err := ValidateEmail(u.Email); err != nil {
+			f.Add("email", "%v", err)
+		}
+	}
+	if u.Phone != "" && !phonePattern.MatchString(u.Phone) {
+		f.Add("phone", "must be an international number such as +442079460018")
+	}
+	if len(u.Roles) == 0 {
+		f.Add("roles", "must name at least one of %s", join(Roles()))
+	}
+	checkRoles(&f, "roles", u.Roles)
+	checkIDs(&f, "groups", u.Groups, MaxUserGroups)
+	checkIDs(&f, "guardian_of", u.GuardianOf, MaxGuardianOf)
+	for i, id := range u.GuardianOf {
+		if id == u.ID {
+			f.Add(fmt.Sprintf("guardian_of[%d]", i), "nobody is their own guardian")
+		}
+	}
+	if u.Locale != "" && !localePattern.MatchString(u.Locale) {
+		f.Add("locale", "must be a language tag such as en or pt-BR")
+	}
+	if err := validateTimezone(u.Timezone); err != nil {
+		f.Add("timezone", "%v", err)
+	}
+	return f.Err()
+}
+
+// ValidateEmail reports why address is not a bare mailbox (RFC 5321 §4.1.2)
+// that mail can be sent to. Display names, comments and quoted local parts are refused.
+func ValidateEmail(address string) error {
+	if len(address) > MaxEmailLength {
+		return fmt.Errorf("must be at most %d bytes", MaxEmailLength)
+	}
+	parsed, err := mail.ParseAddress(address)
+	if err != nil || parsed.Address != address || parsed.Name != "" || strings.ContainsAny(address, "\"<>() \t\r\n") {
+		return fmt.Errorf("must be an address such as ada@example.org")
+	}
+	at := strings.LastIndexByte(address, '@')
+	local, domain := address[:at], address[at+1:]
+	if len(local) > 64 {
+		return fmt.Errorf("the part before @ must be at most 64 bytes")
+	}
+	for _, r := range address {
+		if unicode.IsControl(r) || !unicode.IsPrint(r) {
+			return fmt.Errorf("must be an address such as ada@example.org")
+		}
+	}
+	if !strings.Contains(domain, ".") && domain != "localhost" || strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") {
+		return fmt.Errorf("the part after @ must be a domain such as example.org")
+	}
+	return nil
+}
+
+func validateTimezone(name string) error {
+	if name == "" {
+		return nil
+	}
+	if _, err := time.LoadLocation(name); err != nil || name == "Local" {
+		return fmt.Errorf("unknown time zone %q; use an IANA name such as Europe/London", name)
+	}
+	return nil
+}
+
+// GroupKind is what a group is made of.
+type GroupKind string
+
+const (
+	GroupSchool GroupKind = "school"
+	GroupGrade  GroupKind = "grade"
+	GroupClass  GroupKind = "class"
+	GroupClub   GroupKind = "club"
+)
+
+// GroupKinds lists every kind of group.
+func GroupKinds() []GroupKind { return []GroupKind{GroupSchool, GroupGrade, GroupClass, GroupClub} }
+
+// Valid reports whether k is a known kind.
+func (k GroupKind) Valid() bool {
+	switch k {
+	case GroupSchool, GroupGrade, GroupClass, GroupClub:
+		return true
+	}
+	return false
+}
+
+// Group is a school, grade, class or club. Groups nest: an audience that names
+// a group means the members of it and of every group below it. A group that is
+// only ever named by its users exists with its id as name, kind class, no parent.
+type Group struct {
+	ID     string    `json:"id"`
+	Name   string    `json:"name"`
+	Kind   GroupKind `json:"kind"`
+	Parent string    `json:"parent,omitempty"` // id of the group above, if any
+}
+
+// Validate reports everything that is wrong with g as [Faults]. Whether the
+// parent exists and closes no circle, the ledger knows.
+func (g *Group) Validate() error {
+	var f Faults
+	if !ValidID(g.ID) {
+		f.Add("id", "must be 1 to %d letters, digits or . _ @ + ~ - and begin with a letter or digit", MaxIDLength)
+	}
+	checkLine(&f, "name", g.Name, MaxNameLength, true)
+	if !g.Kind.Valid() {
+		f.Add("kind", "must be one of %s", join(GroupKinds()))
+	}
+	if g.Parent != "" && !ValidID(g.Parent) {
+		f.Add("parent", "is not a group id")
+	}
+	if g.Parent == g.ID && g.ID != "" {
+		f.Add("parent", "a group cannot be above itself")
+	}
+	return f.Err()
+}
+
+// checkLine adds a fault unless s is one line of printable text of at most limit characters.
+func checkLine(f *Faults, field, s string, limit int, required bool) {
+	switch {
+	case !utf8.ValidString(s):
+		f.Add(field, "must be valid UTF-8")
+	case required && strings.TrimSpace(s) == "":
+		f.Add(field, "must not be empty")
+	case utf8.RuneCountInString(s) > limit:
+		f.Add(field, "must be at most %d characters", limit)
+	case strings.ContainsFunc(s, isLineBreaking):
+		f.Add(field, "must be one line without control characters")
+	}
+}
+
+// isLineBreaking reports control characters and the Unicode line and paragraph separators.
+func isLineBreaking(r rune) bool {
+	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+}
+
+func checkRoles(f *Faults, field string, roles []Role) {
+	for i, r := range roles {
+		if !r.Valid() {
+			f.Add(fmt.Sprintf("%s[%d]", field, i), "unknown role %q; known are %s", r, join(Roles()))
+		}
+	}
+}
+
+func checkIDs(f *Faults, field string, ids []string, limit int) {
+	if len(ids) > limit {
+		f.Add(field, "must name at most %d", limit)
+		return
+	}
+	for i, id := range ids {
+		if !ValidID(id) {
+			f.Add(fmt.Sprintf("%s[%d]", field, i), "is not a valid id")
+		}
+	}
+}
+
+// unique returns s without repetitions, in the order of first mention.
+func unique[T comparable](s []T) []T {
+	if len(s) < 2 {
+		return s
+	}
+	seen := make(map[T]struct{}, len(s))
+	out := make([]T, 0, len(s))
+	for _, v := range s {
+		if _, dup := seen[v]; !dup {
+			seen[v] = struct{}{}
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func join[T ~string](s []T) string {
+	texts := make([]string, len(s))
+	for i, v := range s {
+		texts[i] = string(v)
+	}
+	return strings.Join(texts, ", ")
+}
