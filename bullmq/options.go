@@ -1,0 +1,107 @@
+package bullmq
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// FailureMode says what a child's final failure means for its parent.
+type FailureMode int
+
+// The failure modes. With FailureNone a failed child keeps its parent waiting
+// until the child is retried or removed.
+const (
+	FailureNone FailureMode = iota
+	// FailParent fails the parent as soon as a worker picks it up, and so on upwards.
+	FailParent
+	// ContinueParent releases the parent at once, even while other children are
+	// unfinished; the reason is kept for [Job.IgnoredChildrenFailures].
+	ContinueParent
+	// IgnoreDependency counts the child as done; the reason is kept for
+	// [Job.IgnoredChildrenFailures].
+	IgnoreDependency
+	// RemoveDependency counts the child as done and keeps nothing.
+	RemoveDependency
+)
+
+// Backoff says how long a failed job waits before its next attempt.
+type Backoff struct {
+	// Type is "fixed" (always Delay), "exponential" (Delay × 2ⁿ⁻¹ after the nth
+	// failure) or the name of one of the worker's own strategies.
+	Type string
+	// Delay is the base, in whole milliseconds.
+	Delay time.Duration
+	// Jitter, from 0 to 1, is the part of the delay that is drawn by lot. It
+	// is used by the two built-in strategies.
+	Jitter float64
+}
+
+// ParentRef names the job that waits for this one.
+type ParentRef struct {
+	ID string
+	// Queue is the qualified name, prefix:name, as [Queue.QualifiedName] returns it.
+	Queue string
+}
+
+// Keep says how many finished jobs stay in Redis. The zero value keeps all.
+// Limits are applied when a job of the same queue and outcome finishes.
+type Keep struct {
+	// None removes the job as soon as it has finished. The other fields are then unused.
+	None bool
+	// Count keeps the newest n jobs; 0 means no limit by number.
+	Count int
+	// Age removes jobs that finished longer ago; 0 means no limit by age.
+	Age time.Duration
+	// Limit caps how many jobs one finish removes by age; 0 means 1000.
+	Limit int
+
+	ageSet bool // an age was written down, perhaps 0, which is a limit in BullMQ
+}
+
+// JobOptions are the settings of one job. The zero value is one attempt, at
+// once, first in first out, kept for ever.
+type JobOptions struct {
+	// ID is the job's own id; empty draws the next number. A second job with the
+	// same id is not added. Refused: integers, "0:…", and ids with a colon
+	// (unless they have exactly two).
+	ID string
+	// Delay postpones the job, counted from Timestamp, in whole milliseconds.
+	Delay time.Duration
+	// Priority orders waiting jobs: 0 means none and goes first, then 1 up to
+	// MaxPriority.
+	Priority int
+	// Attempts is how often the job is tried in all; 0 and 1 mean once.
+	Attempts int
+	// Backoff is the wait between attempts; nil retries at once, at the back of the line.
+	Backoff *Backoff
+	// LIFO puts the job at the front of the line.
+	LIFO bool
+	// Parent makes the job a child: the parent must exist.
+	Parent *ParentRef
+	// OnFailure says what the job's final failure means for Parent.
+	OnFailure FailureMode
+	// RemoveOnComplete and RemoveOnFail limit how many finished jobs are kept.
+	// Nil leaves it to the worker's setting.
+	RemoveOnComplete, RemoveOnFail *Keep
+	// KeepLogs keeps the newest n log lines; 0 keeps all.
+	KeepLogs int
+	// StackTraceLimit keeps the newest n entries of Job.StackTrace; nil keeps all.
+	StackTraceLimit *int
+	// SizeLimit refuses a job whose encoded data has more bytes; 0 means no limit.
+	SizeLimit int
+	// Timestamp is the time of creation; zero means now.
+	Timestamp time.Time
+	// Extra holds further keys of the stored options, as other programs may
+	// write them. They are kept as they are.
+	Extra map[string]json.RawMessage
+}
+
+// MaxPriority is the largest priority a job can have.
+const MaxPriority = 1<<21 - 1
+
+// JobSpec is one job of [Queue.AddBulk].
+type JobSpec struct {
+	Name    string
+	Data    any // as for Queue.Add
+	Options JobOptions
+}
