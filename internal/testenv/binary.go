@@ -1,0 +1,66 @@
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// Binary builds cmd/schoolbell as it is shipped, once per test process, and
+// returns the path of the executable.
+func Binary(t testing.TB) string {
+	t.Helper()
+	p, err := buildBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+var buildBinary = sync.OnceValues(func() (string, error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	dir, err := scratch()
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "schoolbell")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "./cmd/schoolbell")
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build ./cmd/schoolbell: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+// Root returns the root folder of the module: where go.mod is.
+func Root(t testing.TB) string {
+	t.Helper()
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("no go.mod in or above the working folder")
+		}
+		dir = parent
+	}
+}

@@ -1,0 +1,46 @@
+package testenv
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// Eventually calls cond until it returns true, or nil, and fails the test at once
+// when it has not within timeout. The message says what was waited for. cond runs
+// in the calling goroutine, at least once, and at least once more after timeout
+// has passed, so that a slow machine is not taken for a failure.
+func Eventually[F func() bool | func() error](t testing.TB, timeout time.Duration, cond F, msg string, args ...any) {
+	t.Helper()
+	try := func() (bool, error) {
+		switch cond := any(cond).(type) {
+		case func() error:
+			err := cond()
+			return err == nil, err
+		case func() bool:
+			return cond(), nil
+		}
+		panic("unreachable: the constraint allows no other type")
+	}
+	if err := poll(timeout, try); err != nil {
+		t.Fatalf("%s: %v", fmt.Sprintf(msg, args...), err)
+	}
+}
+
+// poll calls try until it says done, with pauses that grow to 50 ms.
+func poll(timeout time.Duration, try func() (done bool, err error)) error {
+	deadline := time.Now().Add(timeout)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		late := time.Now().After(deadline)
+		done, err := try()
+		switch {
+		case done:
+			return nil
+		case late && err != nil:
+			return fmt.Errorf("not within %v: %w", timeout, err)
+		case late:
+			return fmt.Errorf("not within %v", timeout)
+		}
+		<-time.After(pause)
+	}
+}

@@ -1,0 +1,324 @@
+package testenv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/smtp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+)
+
+func TestMain(m *testing.M) { Main(m) }
+
+func dialRedis(t *testing.T, addr string) *redis.Client {
+	t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, ReadTimeout: 300 * time.Millisecond})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestRedisServesAndStopsWithItsTest(t *testing.T) {
+	t.Parallel()
+	var addr string
+	t.Run("inner", func(t *testing.T) {
+		addr = Redis(t)
+		c := dialRedis(t, addr)
+		if err := c.Set(t.Context(), "k", "v", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if saved := c.ConfigGet(t.Context(), "save").Val()["save"]; saved != "" {
+			t.Errorf("it saves to disk: %q", saved)
+		}
+	})
+	if conn, err := net.Dial("tcp", addr); err == nil {
+		conn.Close()
+		t.Errorf("%s still listens after its test", addr)
+	}
+}
+
+func TestRedisServerKeepsItsDataThroughACrashWithAOF(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		aof  bool
+		want int64
+	}{
+		{"with an append-only file nothing is lost", true, 1},
+		{"without one everything is lost", false, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := RedisServer(t, RedisOptions{AOF: c.aof, Args: []string{"--maxmemory-policy", "noeviction"}})
+			if err := dialRedis(t, r.Addr).Set(t.Context(), "k", "v", 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+			r.Kill()
+			if err := dialRedis(t, r.Addr).Ping(t.Context()).Err(); err == nil {
+				t.Fatal("it answers after Kill")
+			}
+			r.Restart()
+			if got := dialRedis(t, r.Addr).Exists(t.Context(), "k").Val(); got != c.want {
+				t.Errorf("keys after the restart: %d, want %d", got, c.want)
+			}
+			r.Stop()
+			r.Stop()
+		})
+	}
+}
+
+func TestRedisServerPauses(t *testing.T) {
+	t.Parallel()
+	r := RedisServer(t, RedisOptions{})
+	c := dialRedis(t, r.Addr)
+	r.Pause()
+	err := c.Ping(t.Context()).Err()
+	if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() {
+		t.Errorf("ping of a paused server: %v, want a timeout", err)
+	}
+	r.Continue()
+	Eventually(t, 10*time.Second, func() error { return c.Ping(t.Context()).Err() }, "ping after Continue")
+}
+
+func TestPostgresGivesEachCallADatabaseOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for i := range 3 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			conn, err := pgx.Connect(t.Context(), Postgres(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(context.Background())
+			if _, err := conn.Exec(t.Context(), "CREATE TABLE only_once (name text)"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Exec(t.Context(), "INSERT INTO only_once VALUES ('Žofie 学校')"); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestPostgresServerKeepsCommittedDataThroughACrash(t *testing.T) {
+	t.Parallel()
+	p := PostgresServer(t, PostgresOptions{Durable: true, Args: []string{"-c", "max_connections=20"}})
+	dsn := p.Database()
+	query := func(sql string) error {
+		conn, err := pgx.Connect(t.Context(), dsn)
+		if err != nil {
+			return err
+		}
+		_, err = conn.Exec(t.Context(), sql)
+		return errors.Join(err, conn.Close(context.Background()))
+	}
+	if err := query("CREATE TABLE kept (n int)"); err != nil {
+		t.Fatal(err)
+	}
+	p.Kill()
+	if err := query("SELECT 1"); err == nil {
+		t.Fatal("it answers after Kill")
+	}
+	p.Restart()
+	if err := query("SELECT * FROM kept"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSMTPSinkCountsAndKeepsMessages(t *testing.T) {
+	t.Parallel()
+	s := SMTPSinkServer(t, SinkOptions{Keep: true})
+	if n := s.Count(); n != 0 {
+		t.Errorf("count before the first message: %d", n)
+	}
+	for i := range 3 {
+		to := fmt.Sprintf("parent%d@example.org", i)
+		if err := smtp.SendMail(s.Addr, nil, "school@example.org", []string{to}, []byte("Subject: Sports day\r\n\r\nFriday\r\n.\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	Eventually(t, 10*time.Second, func() bool { return s.Count() == 3 }, "three messages counted")
+	got := s.Messages()
+	if len(got) != 3 {
+		t.Fatalf("%d messages kept, want 3", len(got))
+	}
+	for _, m := range got {
+		if m.From != "<school@example.org>" || len(m.To) != 1 || m.Header.Get("Subject") != "Sports day" || !bytes.HasPrefix(m.Body, []byte("Friday\n.\n")) {
+			t.Errorf("kept %+v with body %q", m, m.Body)
+		}
+	}
+}
+
+func TestSMTPSinksDoNotShareAPort(t *testing.T) {
+	t.Parallel()
+	a, b := SMTPSink(t), SMTPSink(t)
+	if err := smtp.SendMail(a.Addr, nil, "school@example.org", []string{"x@example.org"}, []byte("Subject: x\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	Eventually(t, 10*time.Second, func() bool { return a.Count() == 1 }, "the message counted")
+	if n := b.Count(); a.Port == b.Port || n != 0 {
+		t.Errorf("ports %d and %d, the other sink counted %d", a.Port, b.Port, n)
+	}
+}
+
+func TestFreePortGivesNoPortTwice(t *testing.T) {
+	t.Parallel()
+	seen := map[int]bool{}
+	for range 50 {
+		port := FreePort(t)
+		if seen[port] {
+			t.Fatalf("port %d twice", port)
+		}
+		seen[port] = true
+		if release, err := lockPort(port); err == nil {
+			release()
+			t.Fatalf("port %d is not reserved", port)
+		}
+	}
+}
+
+// recorder stands in for a test that is expected to skip or fail.
+type recorder struct {
+	testing.TB
+	skipped, failed string
+}
+
+func (r *recorder) Helper()      {}
+func (r *recorder) Name() string { return "TestOfSomething" }
+func (r *recorder) Skip(args ...any) {
+	r.skipped = fmt.Sprint(args...)
+	runtime.Goexit()
+}
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.failed = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+// record runs f as a test of its own and tells how it ended.
+func record(f func(t testing.TB)) *recorder {
+	r, done := &recorder{}, make(chan struct{})
+	go func() { defer close(done); f(r) }()
+	<-done
+	return r
+}
+
+func TestEventually(t *testing.T) {
+	t.Parallel()
+	n := 0
+	Eventually(t, time.Minute, func() bool { n++; return n == 3 }, "the third call")
+	if n != 3 {
+		t.Errorf("called %d times, want 3", n)
+	}
+	r := record(func(t testing.TB) {
+		Eventually(t, 0, func() error { return errors.New("still red") }, "green %s", "light")
+	})
+	if want := "green light: not within 0s: still red"; r.failed != want {
+		t.Errorf("failed with %q, want %q", r.failed, want)
+	}
+	r = record(func(t testing.TB) { Eventually(t, 0, func() bool { return false }, "ever") })
+	if r.failed == "" {
+		t.Error("a condition that never holds passed")
+	}
+}
+
+func TestMissingProgramsAreSkippedLoudly(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("CI", "")
+	r := record(func(t testing.TB) { Redis(t) })
+	if want := "SKIPPED: TestOfSomething: redis-server is missing; run `make deps`"; r.skipped != want {
+		t.Errorf("skipped with %q, want %q", r.skipped, want)
+	}
+	var summary strings.Builder
+	printSkipped(&summary)
+	if !strings.Contains(summary.String(), "redis-server is missing") {
+		t.Errorf("summary %q does not name it", summary.String())
+	}
+	process.mu.Lock()
+	process.skipped = nil // it was not one of ours
+	process.mu.Unlock()
+
+	t.Setenv("CI", "true")
+	for name, f := range map[string]func(testing.TB){
+		"redis-server": func(t testing.TB) { Redis(t) },
+		"chromium":     func(t testing.TB) { Chromium(t) },
+		"node":         func(t testing.TB) { Node(t, ".") },
+	} {
+		t.Setenv("CHROMIUM", "")
+		if r := record(f); !strings.Contains(r.failed, name+" is missing") {
+			t.Errorf("%s with CI=true: failed with %q", name, r.failed)
+		}
+	}
+}
+
+func TestNodeAsksForInstalledPackages(t *testing.T) {
+	t.Setenv("CI", "true")
+	write := func(name string, age time.Duration) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte("{}"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(name, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	lock, done := filepath.Join(dir, "package-lock.json"), filepath.Join(dir, "node_modules", ".package-lock.json")
+	write(lock, time.Hour)
+	if r := record(func(t testing.TB) { Node(t, dir) }); !strings.Contains(r.failed, "not installed") {
+		t.Errorf("without node_modules: failed with %q", r.failed)
+	}
+	write(done, 2*time.Hour)
+	if r := record(func(t testing.TB) { Node(t, dir) }); !strings.Contains(r.failed, "older than") {
+		t.Errorf("with old node_modules: failed with %q", r.failed)
+	}
+	write(done, 0)
+	if out, err := exec.Command(Node(t, dir), "-p", "6*7").Output(); err != nil || strings.TrimSpace(string(out)) != "42" {
+		t.Errorf("node says %q, %v", out, err)
+	}
+}
+
+func TestChromiumStarts(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command(Chromium(t), "--version").Output()
+	if err != nil || !strings.Contains(string(out), "Chrom") {
+		t.Errorf("chromium --version: %q, %v", out, err)
+	}
+}
+
+func TestSweepRemovesWhatADeadRunLeft(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	dead, alive := filepath.Join(root, scratchPrefix+"dead"), filepath.Join(root, scratchPrefix+"alive")
+	for _, dir := range []string{dead, alive} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		held, err := lockFolder(dir, os.O_CREATE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if dir == dead {
+			held.Close()
+		} else {
+			defer held.Close()
+		}
+	}
+	sweep(root)
+	if _, err := os.Stat(dead); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the dead run's folder: %v", err)
+	}
+	if _, err := os.Stat(alive); err != nil {
+		t.Errorf("the living run's folder: %v", err)
+	}
+}
