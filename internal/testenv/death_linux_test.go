@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,13 @@ func TestDoomed(t *testing.T) {
 func TestServersDieWithTheTestProcess(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestDoomed$", "-test.v")
-	cmd.Env = append(os.Environ(), doomed+"=1")
+	tmp := t.TempDir()
+	for _, dir := range []string{tmp, filepath.Dir(tmp)} { // the servers' accounts must get in
+		if err := os.Chmod(dir, 0o711); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd.Env = append(os.Environ(), doomed+"=1", "TMPDIR="+tmp)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -63,4 +70,9 @@ func TestServersDieWithTheTestProcess(t *testing.T) {
 			return err != nil
 		}, "the server at %s ends with the process that started it", addr)
 	}
+	Eventually(t, 30*time.Second, func() bool {
+		sweep(tmp)
+		left, err := filepath.Glob(filepath.Join(tmp, scratchPrefix+"*"))
+		return err == nil && len(left) == 0
+	}, "the next run sweeps its folder")
 }

@@ -92,7 +92,7 @@ func findPostgres(name string) (string, error) {
 	return find([]string{name}, []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin"})
 }
 
-// postgres is one server: a folder with data, socket and log, and a port.
+// postgres is one server: a folder with data and log, and a port; no socket, whose path would be short of room.
 type postgres struct {
 	bin     string
 	dir     string
@@ -169,7 +169,7 @@ func (s *postgres) data() string { return filepath.Join(s.dir, "data") }
 
 func (s *postgres) serverArgs(o PostgresOptions) []string {
 	args := []string{
-		"-D", s.data(), "-k", s.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(s.port),
+		"-D", s.data(), "-k", "", "-h", "127.0.0.1", "-p", strconv.Itoa(s.port),
 		"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "timezone=Pacific/Auckland",
 	}
 	if !o.Durable {
