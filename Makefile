@@ -1,0 +1,73 @@
+# Every target says what it does: `make` or `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+BIN := bin/schoolbell
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# Packages tested at once, and the longest a package may take.
+TEST_P ?= 2
+TEST_TIMEOUT ?= 15m
+
+# Arguments of a test run: `make test RUN=TestFanOut PKG=./internal/notify/...`
+PKG ?= ./...
+RUN ?= .
+
+DEMO_USERS ?= 10000
+FUZZTIME ?= 10s
+SOAK ?= 10m
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
+
+.PHONY: build
+build: ## build ./bin/schoolbell, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/schoolbell
+
+.PHONY: demo
+demo: build ## reach 10,000 people on the embedded defaults and print the facts (DEMO_USERS=…)
+	./$(BIN) demo --users $(DEMO_USERS)
+
+.PHONY: run
+run: build ## run API and worker on the settings of the environment and .env
+	./$(BIN) serve
+
+.PHONY: deps
+deps: ## install what the tests need, if it is missing: Redis, PostgreSQL, smtp-sink, Chromium, Node, a C compiler
+	./scripts/deps.sh
+
+.PHONY: check
+check: ## formatting, go vet, staticcheck, syntax of the scripts
+	./scripts/check.sh
+
+.PHONY: lint
+lint: check ## check, and the rules of the house: imports, files, deployment
+	$(GO) test ./internal/arch ./deploy
+
+# CI=true turns a test that would be skipped for want of a program into a failure.
+.PHONY: test
+test: deps check ## run every test, with the race detector, on real servers
+	CI=true $(GO) test -race -p $(TEST_P) -timeout $(TEST_TIMEOUT) -run '$(RUN)' $(PKG)
+
+.PHONY: fuzz
+fuzz: ## fuzz each decoder for a short while (FUZZTIME=10s)
+	./scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: deps build ## measure the whole system and print the tables
+	CI=true $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/...
+
+.PHONY: bench-queue
+bench-queue: deps ## measure the queue library beside its peers
+	CI=true $(GO) test -run '^$$' -bench Queue -benchtime 1x -timeout 60m ./bench/...
+
+.PHONY: soak
+soak: deps ## random faults for a long while (SOAK=10m)
+	CI=true SCHOOLBELL_SOAK=$(SOAK) $(GO) test -race -run Soak -timeout 120m -v ./test/fault/...
+
+.PHONY: clean
+clean: ## remove what the build made
+	rm -rf bin
