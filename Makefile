@@ -45,7 +45,7 @@ check: ## formatting, go vet, staticcheck, syntax of the scripts
 
 .PHONY: lint
 lint: check ## check, and the rules of the house: imports, files, deployment
-	$(GO) test ./internal/arch ./deploy
+	$(GO) test -count=1 ./internal/arch ./deploy
 
 # CI=true turns a test that would be skipped for want of a program into a failure.
 .PHONY: test
