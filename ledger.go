@@ -67,8 +67,9 @@ type Grant struct {
 	NextIn   time.Duration // until the earliest retry time or end of such a lease; at least zero
 	Finished bool          // every row is terminal, and the batch is now marked so
 
-	Counts ChannelProgress // of the batch's rows; only when Recipients is empty
-	Lost   int             // outcomes passed in that were not recorded because the row is no longer the caller's
+	Counts     ChannelProgress // of the batch's rows; only when Recipients is empty
+	LeaseEnded bool            // the caller's lease has ended: nothing was claimed
+	Lost       int             // outcomes passed in that were not recorded because the row is no longer the caller's
 }
 
 // QueuedEvent is what the relay and the reconciler need to know of an event.

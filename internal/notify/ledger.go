@@ -89,8 +89,9 @@ type Deliveries interface {
 	// addresses are looked at again: rows that may no longer be sent become
 	// suppressed; those of a cancelled event cancelled, of an expired one expired.
 	// When nothing could be claimed (claim may be 0 only to record), Grant says how the batch stands.
-	// CodeNotFound if there is no such batch; CodeConflict, with nothing recorded or
-	// claimed, if the lease itself has ended.
+	// When the lease itself has ended nothing is claimed, but outcomes of rows that
+	// nobody has taken over since are recorded all the same (they are the truth),
+	// and Grant.LeaseEnded is set. CodeNotFound if there is no such batch.
 	Advance(ctx context.Context, lease schoolbell.Lease, batch schoolbell.Batch, outcomes []schoolbell.Outcome, claim int) (schoolbell.Grant, error)
 }
 

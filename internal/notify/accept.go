@@ -1,0 +1,80 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"schoolbell"
+)
+
+// Create checks ev and stores it, and so promises that it will be sent: the
+// row is its own outbox, the relay takes it from there. It sets ID, CreatedAt and
+// Status, normalizes the rest, and never waits for Redis or looks at the audience's size.
+// Under an idempotency key that was used for the same body before it returns
+// the earlier event and replayed true. Faults in ev are schoolbell.Faults.
+func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem schoolbell.Idempotency) (stored *schoolbell.Event, replayed bool, err error) {
+	now := schoolbell.Time(time.Now())
+	ev.Normalize()
+	if err := p.validate(ev, now); err != nil {
+		return nil, false, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, false, fmt.Errorf("new event id: %w", err)
+	}
+	ev.ID, ev.CreatedAt, ev.Status = id.String(), now, schoolbell.EventQueued
+	if ev.SendAt.After(now) {
+		ev.Status = schoolbell.EventScheduled
+	}
+	stored, replayed, err = p.ledger.CreateEvent(ctx, ev, idem)
+	if err != nil {
+		return nil, false, err
+	}
+	if !replayed {
+		p.metrics.accepted.Inc()
+		p.wakeRelay()
+	}
+	return stored, replayed, nil
+}
+
+func (p *Pipeline) validate(ev *schoolbell.Event, now time.Time) error {
+	if err := ev.Validate(now); err != nil {
+		return err
+	}
+	var f schoolbell.Faults
+	for i, ch := range ev.Channels {
+		if !slices.Contains(p.cfg.Channels, ch) {
+			f.Add(fmt.Sprintf("channels[%d]", i), "channel %s is not set up here", ch)
+		}
+	}
+	return f.Err()
+}
+
+// Cancel calls an event off: what was not sent yet never will be. Cancelling
+// twice is no error; a completed event is CodeConflict, an unknown one CodeNotFound.
+func (p *Pipeline) Cancel(ctx context.Context, id string) (*schoolbell.Event, error) {
+	ev, err := p.ledger.CancelEvent(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	p.callRelay(attention{eventID: id, cancelled: true})
+	return ev, nil
+}
+
+// Retry sends the failed deliveries of an event again, and only those, and
+// returns how many they are. An event still being walked, cancelled or expired
+// is CodeConflict, an unknown one CodeNotFound.
+func (p *Pipeline) Retry(ctx context.Context, id string) (rows int, err error) {
+	rows, err = p.ledger.RetryFailed(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	if rows > 0 {
+		p.callRelay(attention{eventID: id})
+	}
+	return rows, nil
+}

@@ -1,0 +1,103 @@
+package notify
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+)
+
+// Config are the settings of a pipeline. Every process on one ledger and one
+// Redis uses the same Prefix and QueueName.
+type Config struct {
+	Prefix    string // of every Redis key; "bull" when empty
+	QueueName string // "event-notifications" when empty
+
+	Channels []schoolbell.Channel // over which events may go; in_app is always among them
+
+	BatchSize     int           // deliveries a job works; 100 when 0
+	Retries       int           // tries after the first; none when 0
+	Backoff       time.Duration // base b of the waits b, 5b, 25b … between tries; 5 s when 0
+	Concurrency   int           // jobs at once, for each queue of this process; 5 when 0
+	RateMax       int           // event jobs started per RateDuration over all workers; no limit when 0
+	RateDuration  time.Duration
+	KeepCompleted time.Duration // how long completed jobs stay visible; removed at once when 0
+	KeepFailed    time.Duration // how long failed jobs stay visible; removed at once when 0
+
+	Grace      time.Duration // how long a stop may take; 20 s when 0
+	WorkerName string        // names this process in worker lists and leases
+}
+
+const (
+	defaultQueueName = "event-notifications"
+	backoffStrategy  = "schoolbell" // base × 5ⁿ, computed by the worker
+
+	// claimSize is how many rows a worker holds unrecorded at most for each job:
+	// what a crash can leave uncertain.
+	claimSize = 25
+
+	// A fan-out starts with a small chunk so that the first messages leave soon.
+	firstChunk = 500
+	chunkSize  = 5_000
+
+	// A worker that dies is noticed after at most leaseTTL by the ledger, and after
+	// at most lockDuration plus two checks by the queue: within 20 seconds.
+	leaseTTL        = 10 * time.Second
+	lockDuration    = 10 * time.Second
+	stalledInterval = 5 * time.Second
+)
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.QueueName, defaultQueueName)
+	setDefault(&c.BatchSize, 100)
+	setDefault(&c.Backoff, 5*time.Second)
+	setDefault(&c.Concurrency, 5)
+	setDefault(&c.Grace, 20*time.Second)
+	setDefault(&c.WorkerName, "schoolbell")
+	if !slices.Contains(c.Channels, schoolbell.ChannelInApp) {
+		c.Channels = append([]schoolbell.Channel{schoolbell.ChannelInApp}, c.Channels...)
+	}
+	return c
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.BatchSize < 1:
+		return fmt.Errorf("batch size %d is below 1", c.BatchSize)
+	case c.Retries < 0:
+		return fmt.Errorf("%d retries are below 0", c.Retries)
+	case c.Concurrency < 1:
+		return fmt.Errorf("concurrency %d is below 1", c.Concurrency)
+	case c.RateMax > 0 && c.RateDuration <= 0:
+		return fmt.Errorf("a rate limit needs a duration")
+	}
+	return nil
+}
+
+// attempts is how often a delivery, and so its job, is tried in all.
+func (c Config) attempts() int { return 1 + c.Retries }
+
+// retryWait is the wait after the nth failed try, n from 1: base, 5 × base,
+// 25 × base and so on, never above a day.
+func (c Config) retryWait(n int) time.Duration {
+	wait := float64(c.Backoff) * math.Pow(5, float64(max(n, 1)-1))
+	return time.Duration(min(wait, float64(24*time.Hour)))
+}
+
+// keep turns a retention into what the queue understands.
+func keep(d time.Duration) *bullmq.Keep {
+	if d <= 0 {
+		return &bullmq.Keep{None: true}
+	}
+	return &bullmq.Keep{Age: d}
+}

@@ -1,0 +1,287 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+)
+
+// deliverer works one channel's queue: it sends the rows of a batch that are
+// still pending, in groups small enough that a crash leaves few of them in doubt.
+type deliverer struct {
+	*Pipeline
+	channel  schoolbell.Channel
+	queue    *bullmq.Queue
+	sender   Sender
+	renderer Renderer
+	leases   *leaseKeeper
+	pace     *pace
+	progress *progressReporter
+	stop     context.Context // ended: hand the job back between two groups
+}
+
+// pass is one run of a batch's job.
+type pass struct {
+	*deliverer
+	job   *bullmq.Job
+	ev    *schoolbell.Event
+	batch schoolbell.Batch
+
+	lease    *heldLease           // under which the latest group was claimed
+	outcomes []schoolbell.Outcome // of that group, to be recorded
+
+	retried   int    // rows that failed for now in this pass
+	exhausted int    // rows whose last try failed in this pass
+	reason    string // of the latest failure
+}
+
+func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
+	var data batchJobData
+	if err := json.Unmarshal(job.Data, &data); err != nil || data.EventID == "" || data.Channel != d.channel {
+		return nil, bullmq.Unrecoverable(fmt.Errorf("job data names no %s batch: %s", d.channel, job.Data))
+	}
+	ev, err := d.known(ctx, data.EventID)
+	if err != nil {
+		return nil, err
+	}
+	p := &pass{deliverer: d, job: job, ev: ev,
+		batch: schoolbell.Batch{EventID: data.EventID, Channel: data.Channel, Seq: data.Seq}}
+	return p.run(ctx)
+}
+
+// run goes round: record what the last group came to and claim the next one,
+// in one transaction; send it; until nothing is left to claim.
+func (p *pass) run(ctx context.Context) (any, error) {
+	for {
+		if why := p.interrupted(ctx); why != nil {
+			return nil, p.handBack(ctx, why)
+		}
+		grant, err := p.claim(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case grant.LeaseEnded:
+			p.leases.retire(p.lease) // the ledger knows better than the local clock
+		case len(grant.Recipients) == 0:
+			return p.end(ctx, grant)
+		default:
+			p.outcomes = p.send(ctx, grant.Recipients)
+		}
+	}
+}
+
+// claim records the outcomes in hand and claims the next group under a lease
+// that is good now. Outcomes of a lease that is not are recorded first, under it.
+func (p *pass) claim(ctx context.Context) (schoolbell.Grant, error) {
+	if len(p.outcomes) > 0 && p.lease.ctx.Err() != nil {
+		if err := p.record(ctx); err != nil {
+			return schoolbell.Grant{}, err
+		}
+	}
+	lease, err := p.leases.Lease(ctx)
+	if err != nil {
+		return schoolbell.Grant{}, err
+	}
+	if len(p.outcomes) > 0 && lease != p.lease {
+		if err := p.record(ctx); err != nil {
+			return schoolbell.Grant{}, err
+		}
+	}
+	p.lease = lease
+	return p.advance(ctx, claimSize)
+}
+
+// record stores the outcomes in hand and claims nothing.
+func (p *pass) record(ctx context.Context) error {
+	if len(p.outcomes) == 0 {
+		return nil
+	}
+	_, err := p.advance(ctx, 0)
+	return err
+}
+
+// interrupted says why the pass must not go on, if so.
+func (p *pass) interrupted(ctx context.Context) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case p.stop.Err() != nil:
+		return bullmq.ErrWaiting
+	case p.pace.rest() > 0:
+		return bullmq.ErrRateLimited
+	}
+	return nil
+}
+
+// handBack records what is in hand and returns the job at no attempt.
+func (p *pass) handBack(ctx context.Context, why error) error {
+	if err := p.record(ctx); err != nil {
+		return err
+	}
+	switch why {
+	case bullmq.ErrWaiting:
+		return moved(p.job.MoveToWait(ctx), why)
+	case bullmq.ErrRateLimited:
+		return moved(p.queue.RateLimit(ctx, max(p.pace.rest(), time.Millisecond)), why)
+	}
+	return why
+}
+
+// end says what becomes of the job now that the batch has no row to claim.
+func (p *pass) end(ctx context.Context, grant schoolbell.Grant) (any, error) {
+	p.progress.report(ctx, p.ev.ID)
+	switch {
+	case grant.Finished && p.exhausted > 0:
+		return nil, bullmq.Unrecoverable(fmt.Errorf("%d of %d deliveries failed: %s", grant.Counts.Failed, grant.Counts.Total, p.reason))
+	case grant.Finished:
+		return grant.Counts, nil
+	case p.retried > 0 && p.job.Attempt() < p.job.Options.Attempts:
+		return nil, fmt.Errorf("%d deliveries failed for now: %s", p.retried, p.reason)
+	}
+	// Rows wait for their retry time or for another worker's lease: that is
+	// nobody's failure, so it costs no attempt.
+	wait := min(max(grant.NextIn, 100*time.Millisecond), leaseTTL)
+	if grant.Sending == 0 {
+		wait = max(grant.NextIn, 100*time.Millisecond)
+	}
+	return nil, moved(p.job.MoveToDelayed(ctx, time.Now().Add(wait)), bullmq.ErrDelayed)
+}
+
+const recordTimeout = 30 * time.Second
+
+// advance is Ledger.Advance with the outcomes in hand. Outcomes are facts that
+// exist nowhere else, so they outlive ctx and are offered again and again while
+// the ledger is away. After a failure that may have hidden a commit the lease is retired.
+func (p *pass) advance(ctx context.Context, claim int) (schoolbell.Grant, error) {
+	if len(p.outcomes) > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+		defer cancel()
+	}
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		grant, err := p.ledger.Advance(ctx, p.lease.Lease, p.batch, p.outcomes, claim)
+		switch {
+		case err == nil:
+			p.noteLost(grant.Lost)
+			p.outcomes = nil
+			return grant, nil
+		case schoolbell.CodeOf(err) == schoolbell.CodeNotFound:
+			return grant, bullmq.Unrecoverable(err)
+		}
+		p.leases.retire(p.lease)
+		claim = 0 // a second try must not claim what the first may have claimed already
+		if len(p.outcomes) == 0 {
+			return grant, fmt.Errorf("claim deliveries of %s: %w", batchJobID(p.batch), err)
+		}
+		select {
+		case <-ctx.Done():
+			p.leases.abandon(p.lease)
+			return grant, fmt.Errorf("record %d outcomes of %s: %w", len(p.outcomes), batchJobID(p.batch), err)
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (p *pass) noteLost(n int) {
+	if n == 0 {
+		return
+	}
+	p.metrics.lost.Add(float64(n))
+	p.log.Warn("outcomes came after another worker had taken the rows over", "batch", batchJobID(p.batch), "rows", n)
+}
+
+// send renders and sends one claimed group and returns an outcome for every row of it.
+func (p *pass) send(ctx context.Context, rows []schoolbell.Recipient) []schoolbell.Outcome {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(p.lease.ctx, func() { cancel(errLeaseEnded) })()
+
+	results := make([]schoolbell.Result, len(rows))
+	msgs := make([]schoolbell.Message, 0, len(rows))
+	row := make([]int, 0, len(rows)) // of each message
+	for i, r := range rows {
+		msg, err := p.renderer.Render(p.ev, p.channel, r)
+		if err != nil {
+			p.log.Error("message cannot be rendered", "event", p.ev.ID, "channel", string(p.channel), "user", r.UserID, "error", err)
+			results[i] = schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "the message could not be rendered"}
+			continue
+		}
+		msgs, row = append(msgs, msg), append(row, i)
+	}
+	began := time.Now()
+	p.sender.Send(ctx, msgs, func(i int, r schoolbell.Result) { results[row[i]] = r })
+	p.metrics.sent(p.channel, results, time.Since(began))
+	return p.judge(rows, results)
+}
+
+// judge turns results into outcomes and lets the channel slow down if the provider asks for it.
+func (p *pass) judge(rows []schoolbell.Recipient, results []schoolbell.Result) []schoolbell.Outcome {
+	outcomes := make([]schoolbell.Outcome, len(rows))
+	slow, after, sent := false, time.Duration(0), false
+	for i, res := range results {
+		outcomes[i] = p.cfg.outcome(rows[i], res)
+		switch res.Verdict {
+		case schoolbell.VerdictSent:
+			sent = true
+		case schoolbell.VerdictSlowDown:
+			slow, after = true, max(after, res.After)
+			p.reason = res.Reason
+		case schoolbell.VerdictRetry, schoolbell.VerdictUncertain:
+			p.reason = res.Reason
+			if outcomes[i].Status == schoolbell.DeliveryPending {
+				p.retried++
+			} else {
+				p.exhausted++
+			}
+		}
+	}
+	switch {
+	case slow:
+		p.log.Warn("provider wants us to slow down", "channel", string(p.channel), "rest", p.pace.slowDown(after), "reason", p.reason)
+	case sent:
+		p.pace.good()
+	}
+	return outcomes
+}
+
+// outcome says what a result means for its row. Attempts are spent on tries
+// that the provider turned down or that got lost, not on its wish to be left alone.
+func (c Config) outcome(r schoolbell.Recipient, res schoolbell.Result) schoolbell.Outcome {
+	out := schoolbell.Outcome{Seq: r.Seq, Attempts: r.Attempts + 1, Uncertain: r.Uncertain, Reason: res.Reason, ProviderID: res.ProviderID}
+	switch res.Verdict {
+	case schoolbell.VerdictSent:
+		out.Status, out.Reason = schoolbell.DeliverySent, ""
+	case schoolbell.VerdictGiveUp:
+		out.Status = schoolbell.DeliveryFailed
+	case schoolbell.VerdictUncertain:
+		out.Uncertain = true
+		fallthrough
+	case schoolbell.VerdictRetry:
+		out.Status, out.RetryIn = schoolbell.DeliveryPending, c.retryWait(out.Attempts)
+		if out.Attempts >= c.attempts() {
+			out.Status, out.RetryIn = schoolbell.DeliveryFailed, 0
+		}
+	default: // slow down, untried
+		out.Status, out.Attempts = schoolbell.DeliveryPending, r.Attempts
+	}
+	if out.Uncertain && (out.Status == schoolbell.DeliverySent || out.Status == schoolbell.DeliveryFailed) {
+		out.Status = schoolbell.DeliveryUncertain // an earlier try may have reached the user all the same
+	}
+	return out
+}
+
+// backoff is the worker's strategy for failed jobs, in step with their rows' retry times.
+func (c Config) backoff(attempt int, b bullmq.Backoff, _ error, _ *bullmq.Job) time.Duration {
+	c.Backoff = b.Delay
+	return c.retryWait(attempt)
+}
+
+// isStop reports errors that only say that this worker is stopping or no longer has the job.
+func isStop(err error) bool {
+	return errors.Is(err, bullmq.ErrShutdown) || errors.Is(err, bullmq.ErrLockLost)
+}

@@ -1,0 +1,142 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+)
+
+// unfinishedWait is how long an event job rests when rows are still open but no
+// batch job is left to wait for, which only another worker's crash explains.
+const unfinishedWait = 2 * time.Second
+
+// fanOut works the events' queue. A job runs at least twice: first it walks the
+// audience, adding batches as it goes, and waits for them; then, released by
+// the last of them, it closes the event.
+type fanOut struct {
+	*Pipeline
+	stop context.Context // ended: hand the job back between two chunks
+}
+
+func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
+	ev, err := f.event(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	if wait := time.Until(ev.SendAt); wait > 0 && !ev.Status.Terminal() {
+		return nil, moved(job.MoveToDelayed(ctx, ev.SendAt), bullmq.ErrDelayed)
+	}
+	added, err := f.walk(ctx, job, ev)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.rebuildBatches(ctx, ev.ID, added); err != nil {
+		return nil, err
+	}
+	waits, err := job.MoveToWaitingChildren(ctx)
+	if err != nil || waits {
+		return nil, moved(err, bullmq.ErrWaitingChildren)
+	}
+	return f.finish(ctx, job, ev.ID)
+}
+
+func (f *fanOut) event(ctx context.Context, job *bullmq.Job) (*schoolbell.Event, error) {
+	var data eventJobData
+	if err := json.Unmarshal(job.Data, &data); err != nil || data.EventID == "" {
+		return nil, bullmq.Unrecoverable(fmt.Errorf("job data names no event: %s", job.Data))
+	}
+	return f.known(ctx, data.EventID)
+}
+
+// known reads an event; one the ledger does not have will not come by waiting.
+func (p *Pipeline) known(ctx context.Context, id string) (*schoolbell.Event, error) {
+	ev, err := p.ledger.Event(ctx, id)
+	if schoolbell.CodeOf(err) == schoolbell.CodeNotFound {
+		return nil, bullmq.Unrecoverable(err)
+	}
+	return ev, err
+}
+
+// walk takes the audience to its end, chunk by chunk, and returns the batches whose jobs it added.
+func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event) (added map[schoolbell.Batch]bool, err error) {
+	added = make(map[schoolbell.Batch]bool)
+	for users := firstChunk; ; users = chunkSize {
+		if f.stop.Err() != nil {
+			return nil, moved(job.MoveToWait(ctx), bullmq.ErrWaiting)
+		}
+		step, err := f.ledger.FanOut(ctx, ev.ID, users, f.cfg.BatchSize)
+		if err != nil {
+			return nil, fmt.Errorf("fan out event %s: %w", ev.ID, err)
+		}
+		f.metrics.walked.Add(float64(step.Users))
+		if err := f.addBatches(ctx, step.Batches); err != nil {
+			return nil, err
+		}
+		for _, b := range step.Batches {
+			added[b] = true
+		}
+		if step.Done {
+			if step.Users == 0 && job.AttemptsStarted > 1 {
+				f.refund(ctx, job)
+			}
+			return added, nil
+		}
+	}
+}
+
+// refund gives back the start that a closing run took from the events' rate
+// limit: the limit is for events, not for their ends.
+func (f *fanOut) refund(ctx context.Context, job *bullmq.Job) {
+	if f.cfg.RateMax == 0 {
+		return
+	}
+	if err := job.RefundRateLimit(ctx); err != nil {
+		f.log.Warn("closing run counts against the rate limit", "event", job.ID, "error", err)
+	}
+}
+
+// addBatches adds the jobs of batches, one round trip a queue.
+func (p *Pipeline) addBatches(ctx context.Context, batches []schoolbell.Batch) error {
+	specs := make(map[schoolbell.Channel][]bullmq.JobSpec)
+	for _, b := range batches {
+		specs[b.Channel] = append(specs[b.Channel], p.batchJob(b))
+	}
+	for ch, list := range specs {
+		q := p.batches[ch]
+		if q == nil {
+			continue // accepted while the channel was set up; waits for its return
+		}
+		if _, err := q.AddBulk(ctx, list); err != nil {
+			return fmt.Errorf("add %s batch jobs: %w", ch, err)
+		}
+	}
+	return nil
+}
+
+func (f *fanOut) finish(ctx context.Context, job *bullmq.Job, id string) (any, error) {
+	sum, err := f.ledger.FinishEvent(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("finish event %s: %w", id, err)
+	}
+	if !sum.Status.Terminal() {
+		return nil, moved(job.MoveToDelayed(ctx, time.Now().Add(unfinishedWait)), bullmq.ErrDelayed)
+	}
+	if err := job.UpdateProgress(ctx, sum.Progress); err != nil && !errors.Is(err, bullmq.ErrJobNotFound) {
+		return nil, err
+	}
+	f.log.Info("event finished", "event", id, "status", string(sum.Status), "deliveries", sum.Progress.Total)
+	return sum, nil
+}
+
+// moved turns the error of a move into what the handler returns: outcome, if the move was made.
+func moved(err, outcome error) error {
+	if err != nil {
+		return err
+	}
+	return outcome
+}

@@ -1,0 +1,55 @@
+package notify
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"schoolbell"
+)
+
+// Metrics counts what the pipeline of this process did since it started. It is
+// a collector for one registry.
+type Metrics struct {
+	accepted   prometheus.Counter
+	walked     prometheus.Counter
+	tries      *prometheus.CounterVec
+	groups     *prometheus.HistogramVec
+	lost       prometheus.Counter
+	reconciled *prometheus.CounterVec
+}
+
+func newMetrics() *Metrics {
+	return &Metrics{
+		accepted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "schoolbell_events_accepted_total", Help: "Events stored, replays not counted."}),
+		walked: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "schoolbell_fanout_users_total", Help: "People for whom deliveries were made."}),
+		tries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "schoolbell_delivery_tries_total", Help: "Tries to send, by channel and verdict."}, []string{"channel", "verdict"}),
+		groups: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "schoolbell_send_seconds", Help: "Time to send one claimed group of messages.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9)}, []string{"channel"}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "schoolbell_outcomes_lost_total", Help: "Outcomes that came after another worker had taken the row over."}),
+		reconciled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "schoolbell_jobs_rebuilt_total", Help: "Jobs made again from the ledger, by kind."}, []string{"kind"}),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range []prometheus.Collector{m.accepted, m.walked, m.tries, m.groups, m.lost, m.reconciled} {
+		c.Collect(ch)
+	}
+}
+
+func (m *Metrics) sent(ch schoolbell.Channel, results []schoolbell.Result, took time.Duration) {
+	for _, r := range results {
+		m.tries.WithLabelValues(string(ch), string(r.Verdict)).Inc()
+	}
+	m.groups.WithLabelValues(string(ch)).Observe(took.Seconds())
+}

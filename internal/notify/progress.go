@@ -1,0 +1,73 @@
+package notify
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"schoolbell/bullmq"
+)
+
+// progressReporter keeps the progress of event jobs fresh for whoever watches
+// the queue. Counting takes time that grows with the event, so it is done
+// seldom: at most one part in ten of the time, and never twice in half a second.
+type progressReporter struct {
+	ledger Events
+	events *bullmq.Queue
+	log    *slog.Logger
+
+	mu   sync.Mutex
+	next map[string]time.Time // by event id: not to be counted again before
+}
+
+func newProgressReporter(ledger Events, events *bullmq.Queue, log *slog.Logger) *progressReporter {
+	return &progressReporter{ledger: ledger, events: events, log: log, next: make(map[string]time.Time)}
+}
+
+// report stores the event's progress in its job. It is decoration: a failure is
+// logged at debug level and forgotten.
+func (r *progressReporter) report(ctx context.Context, eventID string) {
+	if !r.due(eventID) {
+		return
+	}
+	began := time.Now()
+	if err := r.store(ctx, eventID); err != nil {
+		r.log.Debug("event job has no fresh progress", "event", eventID, "error", err)
+	}
+	r.again(eventID, time.Now().Add(max(500*time.Millisecond, 10*time.Since(began))))
+}
+
+func (r *progressReporter) store(ctx context.Context, eventID string) error {
+	progress, err := r.ledger.Progress(ctx, eventID)
+	if err != nil {
+		return err
+	}
+	job, err := r.events.Job(ctx, eventID)
+	if err != nil {
+		return err
+	}
+	return job.UpdateProgress(ctx, progress)
+}
+
+func (r *progressReporter) due(eventID string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if now.Before(r.next[eventID]) {
+		return false
+	}
+	r.next[eventID] = now.Add(time.Minute) // while one goroutine counts the others do not
+	return true
+}
+
+func (r *progressReporter) again(eventID string, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, next := range r.next {
+		if time.Since(next) > time.Minute {
+			delete(r.next, id) // that event is over
+		}
+	}
+	r.next[eventID] = at
+}

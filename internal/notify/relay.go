@@ -1,0 +1,154 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+)
+
+const (
+	relayInterval     = time.Second     // between looks for events other processes left behind
+	reconcileInterval = 5 * time.Second // between looks whether open events have their jobs
+	batchCheckEvery   = 6               // of these looks, the one that also looks at every open batch
+	relayPage         = 100
+	queueTimeout      = 10 * time.Second // for one round of work against Redis
+)
+
+// attention names an event whose jobs do not fit its ledger row just now.
+type attention struct {
+	eventID   string
+	cancelled bool
+}
+
+func (p *Pipeline) wakeRelay() {
+	select {
+	case p.wake <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// callRelay never waits: if the relay is busy the reconciler will see the event anyway.
+func (p *Pipeline) callRelay(a attention) {
+	select {
+	case p.attend <- a:
+	default:
+	}
+}
+
+// RunRelay brings accepted events into the queue and mends the queue from the
+// ledger: at once after Create in this process, every second for events left
+// behind by others, and every few seconds for jobs that went missing. It runs until ctx ends and
+// rides out a Redis or a ledger that is away. Any number of processes may run it on one ledger.
+func (p *Pipeline) RunRelay(ctx context.Context) error {
+	r := &relay{Pipeline: p}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.runOutbox(ctx) })
+	g.Go(func() error { return r.runReconciler(ctx) })
+	return g.Wait()
+}
+
+type relay struct {
+	*Pipeline
+	outboxDown, reconcilerDown outage
+	rounds                     int // of the reconciler
+}
+
+func (r *relay) runOutbox(ctx context.Context) error {
+	tick := time.NewTicker(relayInterval)
+	defer tick.Stop()
+	for {
+		err := r.relayAll(ctx)
+		r.outboxDown.note(ctx, r.log, "relay events to the queue", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// relayAll adds a job for every event that has none yet. A crash between the
+// add and the mark repeats the add, which an existing job id turns into nothing.
+func (r *relay) relayAll(ctx context.Context) error {
+	for {
+		events, err := r.ledger.UnqueuedEvents(ctx, relayPage)
+		if err != nil {
+			return fmt.Errorf("read unqueued events: %w", err)
+		}
+		if len(events) == 0 {
+			return nil
+		}
+		if err := r.addEvents(ctx, events); err != nil {
+			return err
+		}
+		ids := make([]string, len(events))
+		for i, ev := range events {
+			ids[i] = ev.ID
+		}
+		if err := r.ledger.MarkQueued(ctx, ids); err != nil {
+			return fmt.Errorf("mark events queued: %w", err)
+		}
+		if len(events) < relayPage {
+			return nil
+		}
+	}
+}
+
+func (p *Pipeline) addEvents(ctx context.Context, events []schoolbell.QueuedEvent) error {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	specs := make([]bullmq.JobSpec, len(events))
+	for i, ev := range events {
+		specs[i] = p.eventJob(ev)
+	}
+	if _, err := p.events.AddBulk(ctx, specs); err != nil {
+		return fmt.Errorf("add event jobs: %w", err)
+	}
+	return nil
+}
+
+// eventJob is the job that fans an event out, and closes it when it runs the second time.
+func (p *Pipeline) eventJob(ev schoolbell.QueuedEvent) bullmq.JobSpec {
+	opts := p.jobOptions(ev.ID)
+	opts.Delay = max(0, ev.SendIn.Truncate(time.Millisecond))
+	return bullmq.JobSpec{Name: "event", Data: eventJobData{EventID: ev.ID}, Options: opts}
+}
+
+// batchJob is the job that delivers one batch, a child of its event's.
+func (p *Pipeline) batchJob(b schoolbell.Batch) bullmq.JobSpec {
+	opts := p.jobOptions(batchJobID(b))
+	opts.Parent = &bullmq.ParentRef{ID: b.EventID, Queue: p.events.QualifiedName()}
+	opts.OnFailure = bullmq.IgnoreDependency
+	return bullmq.JobSpec{Name: string(b.Channel), Data: batchJobData{EventID: b.EventID, Channel: b.Channel, Seq: b.Seq}, Options: opts}
+}
+
+func (p *Pipeline) jobOptions(id string) bullmq.JobOptions {
+	return bullmq.JobOptions{
+		ID:               id,
+		Attempts:         p.cfg.attempts(),
+		Backoff:          &bullmq.Backoff{Type: backoffStrategy, Delay: p.cfg.Backoff},
+		RemoveOnComplete: keep(p.cfg.KeepCompleted),
+		RemoveOnFail:     keep(p.cfg.KeepFailed),
+	}
+}
+
+// eventJobData and batchJobData are all that a queue ever holds of an event: ids.
+type eventJobData struct {
+	EventID string `json:"event_id"`
+}
+
+type batchJobData struct {
+	EventID string             `json:"event_id"`
+	Channel schoolbell.Channel `json:"channel"`
+	Seq     int                `json:"seq"`
+}
+
+func batchJobID(b schoolbell.Batch) string {
+	return fmt.Sprintf("%s.%s.%d", b.EventID, b.Channel, b.Seq)
+}

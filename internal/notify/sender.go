@@ -1,0 +1,22 @@
+package notify
+
+import (
+	"context"
+
+	"schoolbell"
+)
+
+// Sender sends messages over one channel through one provider. It is safe for
+// concurrent use by several batches.
+type Sender interface {
+	// Send tries each message at most once and calls done exactly once for each,
+	// perhaps from several goroutines at once, always before it returns. When ctx
+	// ends, messages not yet offered to the provider are VerdictUntried.
+	Send(ctx context.Context, msgs []schoolbell.Message, done func(i int, r schoolbell.Result))
+}
+
+// Renderer writes an event as one recipient is to read it on one channel. An
+// error means that this message can never be written. It is safe for concurrent use.
+type Renderer interface {
+	Render(ev *schoolbell.Event, ch schoolbell.Channel, r schoolbell.Recipient) (schoolbell.Message, error)
+}

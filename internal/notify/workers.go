@@ -1,0 +1,123 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+)
+
+// RunWorkers works the events' queue and the queue of each channel that has a
+// sender. When ctx ends it claims nothing more, lets what is being sent finish
+// within Config.Grace, hands every unfinished job and row back at no attempt, and
+// returns once all has stopped. It rides out a Redis or a ledger that is away.
+func (p *Pipeline) RunWorkers(ctx context.Context, renderer Renderer, senders map[schoolbell.Channel]Sender) error {
+	leases := newLeaseKeeper(p.ledger, p.cfg.WorkerName, p.log)
+	workers, err := p.newWorkers(ctx, leases, renderer, senders)
+	if err != nil {
+		return err
+	}
+	// The lease outlives the workers: it covers their rows until the last is recorded.
+	leaseCtx, endLease := context.WithCancel(context.WithoutCancel(ctx))
+	defer endLease()
+	kept := make(chan error, 1)
+	go func() { kept <- leases.Run(leaseCtx) }()
+
+	g, runCtx := errgroup.WithContext(ctx)
+	for _, w := range workers {
+		g.Go(func() error { return w.Run(runCtx) })
+	}
+	err = g.Wait()
+	endLease()
+	return errors.Join(err, <-kept)
+}
+
+func (p *Pipeline) newWorkers(ctx context.Context, leases *leaseKeeper, renderer Renderer, senders map[schoolbell.Channel]Sender) ([]*bullmq.Worker, error) {
+	progress := newProgressReporter(p.ledger, p.events, p.log)
+	handlers := map[*bullmq.Queue]bullmq.Handler{
+		p.events: (&fanOut{Pipeline: p, stop: ctx}).handle,
+	}
+	for ch, q := range p.batches {
+		sender := senders[ch]
+		if sender == nil {
+			return nil, fmt.Errorf("channel %s has no sender", ch)
+		}
+		d := &deliverer{Pipeline: p, channel: ch, queue: q, sender: sender, renderer: renderer,
+			leases: leases, pace: new(pace), progress: progress, stop: ctx}
+		handlers[q] = d.handle
+	}
+	var all []*bullmq.Worker
+	ready := p.countdown(len(handlers))
+	for _, q := range p.Queues() {
+		w, err := bullmq.NewWorker(p.rdb, q.Name(), handlers[q], p.workerOptions(q, ready))
+		if err != nil {
+			return nil, fmt.Errorf("worker of queue %s: %w", q.Name(), err)
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+// countdown returns a function that closes p.ready at its nth call.
+func (p *Pipeline) countdown(n int) func() {
+	var mu sync.Mutex
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if n--; n == 0 {
+			close(p.ready)
+		}
+	}
+}
+
+func (p *Pipeline) workerOptions(q *bullmq.Queue, ready func()) bullmq.WorkerOptions {
+	return bullmq.WorkerOptions{
+		Prefix:          p.cfg.Prefix,
+		Name:            p.cfg.WorkerName,
+		Concurrency:     p.cfg.Concurrency,
+		LockDuration:    lockDuration,
+		StalledInterval: stalledInterval,
+		MaxStalledCount: -1, // a crash costs no attempt, however often
+		Limiter:         p.limiter(q),
+		Backoffs:        map[string]bullmq.BackoffFunc{backoffStrategy: p.cfg.backoff},
+		Grace:           p.cfg.Grace,
+		Logger:          p.log.With("queue", q.Name()),
+		Hooks: bullmq.WorkerHooks{
+			OnReady: ready,
+			OnStalled: func(id string) {
+				p.log.Warn("job of a lost worker is taken up again", "queue", q.Name(), "job", id)
+			},
+			OnRetry: func(job *bullmq.Job, err error, wait time.Duration) {
+				p.log.Warn("job failed for now", "queue", q.Name(), "job", job.ID, "attempt", job.Attempt(), "again_in", wait, "error", err)
+			},
+			OnFailed: func(job *bullmq.Job, err error) {
+				p.log.Error("job failed", "queue", q.Name(), "job", job.ID, "error", err)
+			},
+			OnError: func(err error) {
+				if !isStop(err) {
+					p.log.Error("worker error", "queue", q.Name(), "error", err)
+				}
+			},
+			OnLost:      func(err error) { p.log.Error("Redis is away, will keep trying", "queue", q.Name(), "error", err) },
+			OnRecovered: func() { p.log.Info("Redis is back", "queue", q.Name()) },
+		},
+	}
+}
+
+// limiter is the rate limit of event jobs. Batches have one that never bites by
+// itself: only workers that have a limiter heed a pause that a provider asked for.
+func (p *Pipeline) limiter(q *bullmq.Queue) *bullmq.Limiter {
+	switch {
+	case q != p.events:
+		return &bullmq.Limiter{Max: 1 << 30, Duration: time.Second}
+	case p.cfg.RateMax > 0:
+		return &bullmq.Limiter{Max: p.cfg.RateMax, Duration: p.cfg.RateDuration}
+	}
+	return nil
+}
