@@ -1,0 +1,202 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/mail"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"schoolbell"
+)
+
+// Check reports everything that is wrong with c as [schoolbell.Faults], each
+// under its setting's name in the environment. It looks at no network. (It is
+// not called Validate because kong calls methods of that name by itself, before
+// the environment has been read.)
+func (c *Config) Check() error {
+	var f schoolbell.Faults
+	c.General.check(&f)
+	c.HTTP.check(&f)
+	c.Ledger.check(&f)
+	c.Redis.check(&f)
+	c.Queue.check(&f)
+	c.Email.check(&f)
+	return f.Err()
+}
+
+func (g *General) check(f *schoolbell.Faults) {
+	if strings.TrimSpace(g.DataDir) == "" {
+		f.Add("DATA_DIR", "must name a folder")
+	}
+	if strings.TrimSpace(g.SchoolName) == "" || strings.ContainsAny(g.SchoolName, "\r\n") || len(g.SchoolName) > 200 {
+		f.Add("SCHOOL_NAME", "must be one line of at most 200 bytes")
+	}
+	oneOf(f, "LOG_LEVEL", g.LogLevel, "debug", "info", "warn", "error")
+	oneOf(f, "LOG_FORMAT", g.LogFormat, "text", "json")
+	between(f, "SHUTDOWN_GRACE", g.ShutdownGrace, time.Second, time.Hour)
+}
+
+func (h *HTTP) check(f *schoolbell.Faults) {
+	listenAddr(f, "HTTP_ADDR", h.Addr)
+	if h.MetricsAddr != "" {
+		listenAddr(f, "METRICS_ADDR", h.MetricsAddr)
+	}
+	if u, err := url.Parse(h.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		f.Add("PUBLIC_URL", "must be an address such as https://bell.school.example")
+	}
+	if k := h.APIKey.Reveal(); k != "" && (len(k) < 16 || strings.ContainsAny(k, " \t\r\n")) {
+		f.Add("SCHOOLBELL_API_KEY", "must be at least 16 characters without spaces; try: openssl rand -hex 24")
+	}
+}
+
+func (l *Ledger) check(f *schoolbell.Faults) {
+	if l.DatabaseURL == "" {
+		return
+	}
+	u, err := url.Parse(l.DatabaseURL.Reveal())
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		f.Add("DATABASE_URL", "must be an address such as postgres://user:password@host:5432/name, or empty for SQLite")
+	}
+}
+
+func (r *Redis) check(f *schoolbell.Faults) {
+	var ways []string
+	for name, set := range map[string]bool{"REDIS_URL": r.URL != "", "REDIS_HOST": r.Host != "", "REDIS_CLUSTER_NODES": r.cluster(), "REDIS_SENTINEL_ADDRS": r.sentinel()} {
+		if set {
+			ways = append(ways, name)
+		}
+	}
+	if len(ways) > 1 {
+		for _, name := range sorted(ways) {
+			f.Add(name, "only one of %s may be set", strings.Join(sorted(ways), ", "))
+		}
+	}
+	port(f, "REDIS_PORT", r.Port)
+	hostPorts(f, "REDIS_CLUSTER_NODES", r.ClusterNodes)
+	hostPorts(f, "REDIS_SENTINEL_ADDRS", r.SentinelAddrs)
+	if r.sentinel() != (r.SentinelMaster != "") {
+		f.Add("REDIS_SENTINEL_MASTER", "must be set together with REDIS_SENTINEL_ADDRS")
+	}
+	between(f, "REDIS_DB", r.DB, 0, 1_000_000)
+	if r.cluster() && r.DB != 0 {
+		f.Add("REDIS_DB", "must be 0 in a Redis Cluster")
+	}
+	r.checkURL(f)
+	if _, err := r.tls(); err != nil {
+		f.Add("REDIS_TLS_CA", "%v", err)
+	}
+}
+
+func (q *Queue) check(f *schoolbell.Faults) {
+	if q.Prefix == "" || strings.ContainsAny(q.Prefix, " \t\r\n") {
+		f.Add("QUEUE_PREFIX", "must be a word")
+	}
+	if q.Name == "" || strings.ContainsAny(q.Name, ": \t\r\n{}") {
+		f.Add("QUEUE_NAME", "must be a word without colons and braces")
+	}
+	between(f, "BATCH_SIZE", q.BatchSize, 1, 10_000)
+	between(f, "WORKER_CONCURRENCY", q.Concurrency, 1, 1000)
+	if strings.ContainsAny(q.WorkerName, "\r\n") || len(q.WorkerName) > 200 {
+		f.Add("WORKER_NAME", "must be one line of at most 200 bytes")
+	}
+	between(f, "JOB_RETRIES", q.Retries, 0, 20)
+	between(f, "JOB_BACKOFF", q.Backoff, 0, time.Hour)
+	between(f, "RATE_LIMIT_MAX", q.RateMax, 0, 1_000_000)
+	between(f, "RATE_LIMIT_DURATION", q.RateDuration, 0, time.Hour)
+	between(f, "KEEP_COMPLETED", q.KeepCompleted, 0, 10*365*24*time.Hour)
+	between(f, "KEEP_FAILED", q.KeepFailed, 0, 10*365*24*time.Hour)
+}
+
+func (e *Email) check(f *schoolbell.Faults) {
+	if strings.ContainsAny(e.Host, " :/\t\r\n") && net.ParseIP(e.Host) == nil {
+		f.Add("SMTP_HOST", "must be a host name; the port belongs in SMTP_PORT")
+	}
+	port(f, "SMTP_PORT", e.Port)
+	oneOf(f, "SMTP_TLS", e.TLS, "starttls", "implicit", "none")
+	switch {
+	case e.From != "":
+		mailbox(f, "EMAIL_FROM", e.From)
+	case e.Host != "":
+		f.Add("EMAIL_FROM", "must be set when SMTP_HOST is: the address all mail comes from")
+	}
+	if e.ReplyTo != "" {
+		mailbox(f, "EMAIL_REPLY_TO", e.ReplyTo)
+	}
+	if e.Username != "" && e.Password == "" {
+		f.Add("SMTP_PASSWORD", "must be set when SMTP_USERNAME is")
+	}
+	between(f, "EMAIL_CONNECTIONS", e.Connections, 1, 1000)
+	between(f, "SMTP_TIMEOUT", e.Timeout, 100*time.Millisecond, time.Hour)
+	listenAddr(f, "MAIL_CATCHER_ADDR", e.CatcherAddr)
+}
+
+// Check reports everything that is wrong with c, as [Config.Check] does.
+func (c *Client) Check() error {
+	var f schoolbell.Faults
+	if u, err := url.Parse(c.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		f.Add("SCHOOLBELL_URL", "must be an address such as http://127.0.0.1:8080")
+	}
+	return f.Err()
+}
+
+func oneOf(f *schoolbell.Faults, name, v string, known ...string) {
+	for _, k := range known {
+		if v == k {
+			return
+		}
+	}
+	f.Add(name, "must be one of %s", strings.Join(known, ", "))
+}
+
+func between[T int | time.Duration](f *schoolbell.Faults, name string, v, low, high T) {
+	if v < low || v > high {
+		f.Add(name, "must be between %s and %s", show(low), show(high))
+	}
+}
+
+func show(v any) string {
+	if d, ok := v.(time.Duration); ok {
+		return formatDuration(d)
+	}
+	return fmt.Sprint(v)
+}
+
+func port(f *schoolbell.Faults, name string, p int) { between(f, name, p, 1, 65535) }
+
+// listenAddr allows an empty host, which is every interface, and port 0, which is any.
+func listenAddr(f *schoolbell.Faults, name, addr string) {
+	_, p, err := net.SplitHostPort(addr)
+	if n, errPort := strconv.Atoi(p); err != nil || errPort != nil || n < 0 || n > 65535 {
+		f.Add(name, "must be an address such as 127.0.0.1:8080")
+	}
+}
+
+func hostPorts(f *schoolbell.Faults, name string, addrs []string) {
+	for _, a := range addrs {
+		host, p, err := net.SplitHostPort(a)
+		if n, errPort := strconv.Atoi(p); err != nil || host == "" || errPort != nil || n < 1 || n > 65535 {
+			f.Add(name, "must be addresses such as 10.0.0.1:6379,10.0.0.2:6379")
+			return
+		}
+	}
+}
+
+func mailbox(f *schoolbell.Faults, name, text string) {
+	a, err := mail.ParseAddress(text)
+	if err != nil || strings.ContainsAny(text, "\r\n") || schoolbell.ValidateEmail(a.Address) != nil {
+		f.Add(name, `must be an address such as office@hill.example or "Hill School <office@hill.example>"`)
+	}
+}
+
+// readable reports why a file that a setting names cannot be read.
+func readable(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	return b, nil
+}

@@ -1,0 +1,364 @@
+package config_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"schoolbell"
+	"schoolbell/internal/config"
+)
+
+// load fills a Config from an environment and the text of a .env file.
+func load(t *testing.T, dotenv string, env ...string) (*config.Config, error) {
+	t.Helper()
+	return loadWith(t, dotenv, nil, env...)
+}
+
+func loadWith(t *testing.T, dotenv string, flagged map[string]bool, env ...string) (*config.Config, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), ".env")
+	if err := os.WriteFile(file, []byte(dotenv), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &config.Config{}
+	if flagged["http-addr"] {
+		c.HTTP.Addr = "flag:1"
+	}
+	_, err := config.Load(c, config.Sources{Env: env, EnvFile: file, Flagged: func(name string) bool { return flagged[name] }})
+	return c, err
+}
+
+// fields are the names that the faults in err blame.
+func fields(t *testing.T, err error) []string {
+	t.Helper()
+	var out []string
+	if err == nil {
+		return nil
+	}
+	var faults schoolbell.Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("not Faults: %v", err)
+	}
+	for _, f := range faults {
+		out = append(out, f.Field)
+	}
+	return out
+}
+
+func TestPrecedence(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		dotenv string
+		env    []string
+		flag   bool
+		want   string
+		origin config.Origin
+	}{
+		{"the default when nothing is set", "", nil, false, "127.0.0.1:8080", config.FromDefault},
+		{".env wins over the default", "HTTP_ADDR=dot:1", nil, false, "dot:1", config.FromDotEnv},
+		{"the environment wins over .env", "HTTP_ADDR=dot:1", []string{"HTTP_ADDR=env:1"}, false, "env:1", config.FromEnv},
+		{"a flag wins over all", "HTTP_ADDR=dot:1", []string{"HTTP_ADDR=env:1"}, true, "flag:1", config.FromFlag},
+		{"an empty value is not set", "HTTP_ADDR=dot:1", []string{"HTTP_ADDR="}, false, "dot:1", config.FromDotEnv},
+		{"quotes and comments in .env", "# where\nexport HTTP_ADDR=\"dot:2\" # here\n", nil, false, "dot:2", config.FromDotEnv},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cfg, err := loadWith(t, c.dotenv, map[string]bool{"http-addr": c.flag}, c.env...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cfg.HTTP.Addr != c.want {
+				t.Errorf("HTTP_ADDR is %q, want %q", cfg.HTTP.Addr, c.want)
+			}
+			for _, l := range cfg.InForce() {
+				if l.Setting.Env == "HTTP_ADDR" && (l.Origin != c.origin || l.Value != c.want) {
+					t.Errorf("in force is %q from %s, want %q from %s", l.Value, l.Origin, c.want, c.origin)
+				}
+			}
+		})
+	}
+}
+
+func TestDefaultsAreThoseOfTheOriginalSystem(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Check(); err != nil {
+		t.Fatalf("the defaults are refused: %v", err)
+	}
+	q := c.Queue
+	q.WorkerName = ""
+	want := config.Queue{
+		Prefix: "bull", Name: "event-notifications", BatchSize: 100, Concurrency: 5, Retries: 3, Backoff: 5 * time.Second,
+		RateMax: 10, RateDuration: time.Second, KeepCompleted: 24 * time.Hour, KeepFailed: 168 * time.Hour,
+	}
+	if diff := cmp.Diff(want, q); diff != "" {
+		t.Errorf("queue settings (-want +got):\n%s", diff)
+	}
+	if c.HTTP.PublicURL != "http://127.0.0.1:8080" || c.Redis.External() || c.SQLitePath() != "data/schoolbell.db" {
+		t.Errorf("PUBLIC_URL %q, external Redis %v, ledger %q", c.HTTP.PublicURL, c.Redis.External(), c.SQLitePath())
+	}
+}
+
+func TestValuesAreRead(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, "",
+		"JOB_BACKOFF=2500", "RATE_LIMIT_DURATION=0", "KEEP_COMPLETED=3600", "KEEP_FAILED=48h", "SHUTDOWN_GRACE=90", "METRICS=off",
+		"REDIS_CLUSTER_NODES=a:1, b:2,", "WORKER_CONCURRENCY=10", "SMTP_USER=ada", "EMAIL_FROM=x@school.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Queue.Backoff != 2500*time.Millisecond || c.Queue.RateDuration != 0 || c.Queue.KeepCompleted != time.Hour || c.Queue.KeepFailed != 48*time.Hour ||
+		c.General.ShutdownGrace != 90*time.Second || c.HTTP.Metrics || c.Queue.Concurrency != 10 || c.Email.Username != "ada" {
+		t.Errorf("read %+v %+v", c.Queue, c.General)
+	}
+	if diff := cmp.Diff([]string{"a:1", "b:2"}, c.Redis.ClusterNodes); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEveryUnreadableValueIsReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := load(t, "BATCH_SIZE=many\nSMTP_PASSWORD=a\nSMTP_PASSWORD_FILE=b\n",
+		"JOB_BACKOFF=soon", "METRICS=perhaps", "KEEP_FAILED=99999999999999", "SCHOOLBELL_API_KEY_FILE=/does/not/exist")
+	want := []string{"SCHOOLBELL_API_KEY", "METRICS", "BATCH_SIZE", "JOB_BACKOFF", "KEEP_FAILED", "SMTP_PASSWORD"}
+	if diff := cmp.Diff(sorted(want), sorted(fields(t, err))); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+}
+
+func TestCheckReportsEveryFaultUnderItsName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		env  []string
+		want []string
+	}{
+		{"numbers out of range", []string{"BATCH_SIZE=0", "WORKER_CONCURRENCY=-1", "JOB_RETRIES=99", "REDIS_PORT=70000", "EMAIL_CONNECTIONS=0"},
+			[]string{"BATCH_SIZE", "EMAIL_CONNECTIONS", "JOB_RETRIES", "REDIS_PORT", "WORKER_CONCURRENCY"}},
+		{"times out of range", []string{"SHUTDOWN_GRACE=0", "JOB_BACKOFF=-1", "RATE_LIMIT_DURATION=2h", "SMTP_TIMEOUT=1"},
+			[]string{"JOB_BACKOFF", "RATE_LIMIT_DURATION", "SHUTDOWN_GRACE", "SMTP_TIMEOUT"}},
+		{"words that mean nothing", []string{"LOG_LEVEL=loud", "LOG_FORMAT=xml", "SMTP_TLS=maybe"}, []string{"LOG_FORMAT", "LOG_LEVEL", "SMTP_TLS"}},
+		{"addresses", []string{"HTTP_ADDR=8080", "METRICS_ADDR=x", "PUBLIC_URL=school", "REDIS_CLUSTER_NODES=a", "MAIL_CATCHER_ADDR=-"},
+			[]string{"HTTP_ADDR", "MAIL_CATCHER_ADDR", "METRICS_ADDR", "PUBLIC_URL", "REDIS_CLUSTER_NODES"}},
+		{"a database that is not PostgreSQL", []string{"DATABASE_URL=mysql://h/x"}, []string{"DATABASE_URL"}},
+		{"two ways to name Redis", []string{"REDIS_HOST=a", "REDIS_URL=redis://b"}, []string{"REDIS_HOST", "REDIS_URL"}},
+		{"a Redis URL of another kind", []string{"REDIS_URL=http://b"}, []string{"REDIS_URL"}},
+		{"Sentinels without a master", []string{"REDIS_SENTINEL_ADDRS=a:1"}, []string{"REDIS_SENTINEL_MASTER"}},
+		{"a numbered database in a Cluster", []string{"REDIS_CLUSTER_NODES=a:1", "REDIS_DB=3"}, []string{"REDIS_DB"}},
+		{"an authority that is not there", []string{"REDIS_TLS_CA=/does/not/exist"}, []string{"REDIS_TLS_CA"}},
+		{"SMTP without a sender", []string{"SMTP_HOST=mail.example"}, []string{"EMAIL_FROM"}},
+		{"SMTP with a port in its name", []string{"SMTP_HOST=mail.example:25", "EMAIL_FROM=a@b.example"}, []string{"SMTP_HOST"}},
+		{"a user name without password", []string{"SMTP_HOST=m.example", "EMAIL_FROM=a@b.example", "SMTP_USERNAME=u"}, []string{"SMTP_PASSWORD"}},
+		{"senders that are no addresses", []string{"EMAIL_FROM=school", "EMAIL_REPLY_TO=<a@b.example"}, []string{"EMAIL_FROM", "EMAIL_REPLY_TO"}},
+		{"a short key", []string{"SCHOOLBELL_API_KEY=secret"}, []string{"SCHOOLBELL_API_KEY"}},
+		{"words of queues", []string{"QUEUE_NAME=a:b", "QUEUE_PREFIX=a b"}, []string{"QUEUE_NAME", "QUEUE_PREFIX"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cfg, err := load(t, "", c.env...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = cfg.Check()
+			if diff := cmp.Diff(c.want, sorted(fields(t, err))); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+			if schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+				t.Errorf("code %s", schoolbell.CodeOf(err))
+			}
+		})
+	}
+}
+
+func TestSecretsComeFromFiles(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("pa ss\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := load(t, "SMTP_PASSWORD=from dotenv", "SMTP_PASSWORD_FILE="+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Email.Password.Reveal(); got != "pa ss" {
+		t.Errorf("password %q", got)
+	}
+	for _, l := range c.InForce() {
+		if l.Setting.Env == "SMTP_PASSWORD" && l.Origin != "env (SMTP_PASSWORD_FILE)" {
+			t.Errorf("origin %q", l.Origin)
+		}
+	}
+}
+
+func TestSecretsArePrintedNowhere(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2-hunter2-hunter2"
+	var env []string
+	for _, s := range config.Settings() {
+		if s.Secret {
+			env = append(env, s.Env+"="+secret)
+		}
+	}
+	if len(env) < 5 {
+		t.Fatalf("only %d secrets", len(env))
+	}
+	c, err := load(t, "", env...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("settings", "config", c, "key", c.HTTP.APIKey)
+	asJSON, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := fmt.Sprintf("%v %+v %#v %v %v %s %s", c, *c, *c, c.InForce(), c.Check(), c.LedgerName(), c.Redis.Name()) + log.String() + string(asJSON)
+	if strings.Contains(shown, secret) {
+		at := strings.Index(shown, secret)
+		t.Errorf("the secret shows: …%s", shown[max(0, at-100):at+len(secret)])
+	}
+}
+
+func TestAFaultyEnvFileIsNamedByLineAndNotQuoted(t *testing.T) {
+	t.Parallel()
+	_, err := load(t, "HTTP_ADDR=a:1\nSMTP PASSWORD hunter2\n")
+	if err == nil || !strings.Contains(err.Error(), "line 2") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("error %v", err)
+	}
+	_, err = config.Load(&config.Config{}, config.Sources{EnvFile: filepath.Join(t.TempDir(), "gone"), Must: true})
+	if err == nil {
+		t.Error("a file that must exist does not, and nobody says so")
+	}
+	if _, err = config.Load(&config.Config{}, config.Sources{EnvFile: filepath.Join(t.TempDir(), "gone")}); err != nil {
+		t.Errorf("a missing .env is a fault: %v", err)
+	}
+}
+
+func TestRedisClients(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		env    []string
+		kind   string
+		prefix string
+		place  string
+	}{
+		{"none", nil, "", "bull", "in this process"},
+		{"host", []string{"REDIS_HOST=r.example"}, "single", "bull", "r.example:6379"},
+		{"port alone is localhost", []string{"REDIS_PORT=6390"}, "single", "bull", "localhost:6390"},
+		{"URL", []string{"REDIS_URL=rediss://u:pw@r.example:6380/2"}, "single", "bull", "r.example:6380/2"},
+		{"Sentinel", []string{"REDIS_SENTINEL_ADDRS=s:1,s:2", "REDIS_SENTINEL_MASTER=m"}, "single", "bull", "m of Sentinel s:1,s:2"},
+		{"Cluster", []string{"REDIS_CLUSTER_NODES=c:1"}, "cluster", "{bull}", "Cluster c:1"},
+		{"Cluster with a tag of its own", []string{"REDIS_CLUSTER_NODES=c:1", "QUEUE_PREFIX={a}:b"}, "cluster", "{a}:b", "Cluster c:1"},
+		{"Cluster with an empty tag", []string{"REDIS_CLUSTER_NODES=c:1", "QUEUE_PREFIX={}x"}, "cluster", "{{}x}", "Cluster c:1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cfg, err := load(t, "", c.env...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cfg.KeyPrefix() != c.prefix || cfg.Redis.Name() != c.place {
+				t.Errorf("prefix %q at %q, want %q at %q", cfg.KeyPrefix(), cfg.Redis.Name(), c.prefix, c.place)
+			}
+			client, err := cfg.Redis.Client()
+			if (err != nil) != (c.kind == "") {
+				t.Fatalf("client error %v", err)
+			}
+			if err != nil {
+				return
+			}
+			defer client.Close()
+			switch client := client.(type) {
+			case *redis.Client:
+				if c.kind != "single" {
+					t.Error("a client of one server")
+				}
+				if c.name == "URL" {
+					o := client.Options()
+					if o.TLSConfig == nil || o.Username != "u" || o.Password != "pw" || o.DB != 2 || o.Addr != "r.example:6380" {
+						t.Errorf("options %+v", o)
+					}
+				}
+			case *redis.ClusterClient:
+				if c.kind != "cluster" {
+					t.Error("a client of a cluster")
+				}
+			}
+		})
+	}
+}
+
+func TestSMTPModesAndPorts(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		host, tls string
+		mode      string
+		port      int
+	}{
+		{"mail.example", "", "starttls", 587},
+		{"127.0.0.1", "", "none", 25},
+		{"localhost", "starttls", "starttls", 587},
+		{"mail.example", "implicit", "implicit", 465},
+	} {
+		cfg, err := load(t, "", "SMTP_HOST="+c.host, "SMTP_TLS="+c.tls)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg.Email.TLS != c.mode || cfg.Email.Port != c.port {
+			t.Errorf("%s %q: %s on %d, want %s on %d", c.host, c.tls, cfg.Email.TLS, cfg.Email.Port, c.mode, c.port)
+		}
+	}
+}
+
+func TestEverySettingIsDescribed(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, s := range config.Settings() {
+		if s.Env == "" || s.Flag == "" || s.Help == "" || s.Group == "" || seen[s.Env] || seen[s.Flag] {
+			t.Errorf("incomplete or doubled: %+v", s)
+		}
+		seen[s.Env], seen[s.Flag] = true, true
+	}
+}
+
+func TestClientFindsTheServerOfThisMachine(t *testing.T) {
+	t.Parallel()
+	for env, want := range map[string]string{
+		"":                                    "http://127.0.0.1:8080",
+		"HTTP_ADDR=0.0.0.0:90":                "http://127.0.0.1:90",
+		"HTTP_ADDR=:91":                       "http://127.0.0.1:91",
+		"SCHOOLBELL_URL=https://bell.example": "https://bell.example",
+	} {
+		var c config.Client
+		if _, err := config.Load(&c, config.Sources{Env: []string{env}}); err != nil {
+			t.Fatal(err)
+		}
+		if c.URL != want || c.Check() != nil {
+			t.Errorf("%s: %s, want %s", env, c.URL, want)
+		}
+	}
+}
+
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return s
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

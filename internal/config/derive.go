@@ -1,0 +1,104 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// derive fills what follows from other settings, once all of them are read.
+func (c *Config) derive() {
+	if c.HTTP.PublicURL == "" {
+		c.HTTP.PublicURL = localURL(c.HTTP.Addr)
+	}
+	if c.Redis.Host == "" && c.Redis.URL == "" && !c.Redis.cluster() && !c.Redis.sentinel() && c.origins["REDIS_PORT"] != FromDefault {
+		c.Redis.Host = "localhost"
+	}
+	if c.Queue.WorkerName == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "worker"
+		}
+		c.Queue.WorkerName = fmt.Sprintf("%s:%d", host, os.Getpid())
+	}
+	c.Email.derive()
+}
+
+func (e *Email) derive() {
+	if e.TLS == "" {
+		e.TLS = "starttls"
+		if e.Host == "" || loopback(e.Host) {
+			e.TLS = "none"
+		}
+	}
+	if e.Port == 0 {
+		e.Port = map[string]int{"implicit": 465, "none": 25}[e.TLS]
+	}
+	if e.Port == 0 {
+		e.Port = 587
+	}
+}
+
+// derive finds the server of this machine when no other is named.
+func (c *Client) derive() {
+	if c.URL == "" {
+		c.URL = localURL(c.Addr)
+	}
+}
+
+// localURL is the URL under which this machine reaches a listener at addr.
+func localURL(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "http://" + addr
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// SQLitePath is the file of the ledger when DATABASE_URL is empty.
+func (c *Config) SQLitePath() string { return filepath.Join(c.General.DataDir, "schoolbell.db") }
+
+// LedgerName names the ledger for people: its engine and place, without credentials.
+func (c *Config) LedgerName() string {
+	if c.Ledger.DatabaseURL == "" {
+		return "SQLite " + c.SQLitePath()
+	}
+	return strings.TrimSpace("PostgreSQL " + place(c.Ledger.DatabaseURL))
+}
+
+// place is what of an address may be shown: host and path, and nothing of what
+// is no address at all, because it may be a password in the wrong place.
+func place(address Secret) string {
+	u, err := url.Parse(address.Reveal())
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Host + u.Path
+}
+
+// Name names the Redis for people: its kind and place, without credentials.
+func (r *Redis) Name() string {
+	switch {
+	case r.cluster():
+		return "Cluster " + strings.Join(r.ClusterNodes, ",")
+	case r.sentinel():
+		return r.SentinelMaster + " of Sentinel " + strings.Join(r.SentinelAddrs, ",")
+	case r.URL != "":
+		return place(r.URL)
+	case r.Host != "":
+		return net.JoinHostPort(r.Host, strconv.Itoa(r.Port))
+	}
+	return "in this process"
+}

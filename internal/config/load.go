@@ -1,0 +1,164 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/joho/godotenv"
+
+	"schoolbell"
+)
+
+// Origin says where the value of a setting in force came from.
+type Origin string
+
+// The origins, the strongest first. A secret that was read from a file has the
+// name of the setting that named the file in brackets behind its origin.
+const (
+	FromFlag    Origin = "flag"
+	FromEnv     Origin = "env"
+	FromDotEnv  Origin = ".env"
+	FromDefault Origin = "default"
+)
+
+// Sources are what [Load] reads beside the defaults.
+type Sources struct {
+	Env     []string          // as os.Environ
+	EnvFile string            // the .env file; empty for none
+	Must    bool              // EnvFile has to exist
+	Flagged func(string) bool // tells which flags were given, whose fields are set already; nil for none
+}
+
+// maxSecretFile is the largest file that may hold a secret, in bytes.
+const maxSecretFile = 64 << 10
+
+// Load fills target, a pointer to a [Config] or [Client], and returns where each
+// value came from, by name in the environment. The error is [schoolbell.Faults]
+// with every value that could not be read; the values themselves are not judged.
+func Load(target any, src Sources) (map[string]Origin, error) {
+	var faults schoolbell.Faults
+	layers := []layer{{FromEnv, envMap(src.Env)}}
+	dotenv, err := readEnvFile(src.EnvFile, src.Must)
+	if err != nil {
+		faults = append(faults, &schoolbell.Error{Code: schoolbell.CodeInvalid, Field: src.EnvFile, Message: err.Error()})
+	}
+	layers = append(layers, layer{FromDotEnv, dotenv})
+
+	origins := make(map[string]Origin)
+	for _, f := range fieldsOf(target) {
+		if src.Flagged != nil && src.Flagged(f.Flag) {
+			origins[f.Env] = FromFlag
+			continue
+		}
+		text, origin, err := f.lookup(layers)
+		if err == nil && text != "" {
+			err = decode(f.value, text, f.unit)
+		}
+		if err != nil {
+			faults.Add(f.Env, "%v", err)
+		}
+		origins[f.Env] = origin
+	}
+	switch t := target.(type) {
+	case *Config:
+		t.origins = origins
+		t.derive()
+	case *Client:
+		t.derive()
+	}
+	return origins, faults.Err()
+}
+
+// layer is one source of texts.
+type layer struct {
+	origin Origin
+	texts  map[string]string
+}
+
+// lookup returns the text of the strongest layer that has one.
+func (f field) lookup(layers []layer) (string, Origin, error) {
+	for _, l := range layers {
+		for _, name := range append([]string{f.Env}, f.Aliases...) {
+			text, file := l.texts[name], ""
+			if f.Secret {
+				file = l.texts[name+"_FILE"]
+			}
+			switch {
+			case text != "" && file != "":
+				return "", l.origin, fmt.Errorf("is set twice, as %s and as %s_FILE", name, name)
+			case file != "":
+				text, err := readSecret(file)
+				return text, l.origin + Origin(" ("+name+"_FILE)"), err
+			case text != "":
+				return text, l.origin, nil
+			}
+		}
+	}
+	return f.Default, FromDefault, nil
+}
+
+// readSecret reads a file that holds one value; a line break at its end is not part of it.
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("cannot be read from its file: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	if err != nil {
+		return "", fmt.Errorf("cannot be read from its file: %w", err)
+	}
+	text := strings.TrimRight(string(b), "\r\n")
+	switch {
+	case len(b) > maxSecretFile:
+		return "", fmt.Errorf("its file %s is larger than %d bytes", path, maxSecretFile)
+	case text == "":
+		return "", fmt.Errorf("its file %s is empty", path)
+	}
+	return text, nil
+}
+
+func envMap(env []string) map[string]string {
+	m := make(map[string]string, len(env))
+	for _, kv := range env {
+		if name, text, ok := strings.Cut(kv, "="); ok {
+			m[name] = text
+		}
+	}
+	return m
+}
+
+// readEnvFile reads a .env file. The parser's own error is not passed on: it
+// quotes the file, and the file holds secrets.
+func readEnvFile(path string, must bool) (map[string]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !must:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	m, err := godotenv.UnmarshalBytes(text)
+	if err != nil {
+		return nil, fmt.Errorf("line %d is not NAME=value", faultyLine(string(text)))
+	}
+	return m, nil
+}
+
+// faultyLine returns the number of the first line with which the text stops being readable.
+func faultyLine(text string) int {
+	lines := strings.SplitAfter(text, "\n")
+	for n := range lines {
+		if _, err := godotenv.Unmarshal(strings.Join(lines[:n+1], "")); err != nil {
+			return n + 1
+		}
+	}
+	return len(lines)
+}

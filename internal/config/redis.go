@@ -1,0 +1,157 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"schoolbell"
+)
+
+// External reports whether the settings name a Redis outside this process.
+func (r *Redis) External() bool {
+	return r.URL != "" || r.Host != "" || r.cluster() || r.sentinel()
+}
+
+func (r *Redis) cluster() bool  { return len(r.ClusterNodes) > 0 }
+func (r *Redis) sentinel() bool { return len(r.SentinelAddrs) > 0 }
+
+// Client returns a client for the Redis that the settings name: single,
+// Sentinel or Cluster. It connects when it is first used; the caller closes it.
+func (r *Redis) Client() (redis.UniversalClient, error) {
+	if !r.External() {
+		return nil, fmt.Errorf("no Redis is configured")
+	}
+	o, err := r.options()
+	if err != nil {
+		return nil, err
+	}
+	return redis.NewUniversalClient(o), nil
+}
+
+// LocalClient returns a client for a plain Redis at addr, such as the one in this process.
+func LocalClient(addr string) redis.UniversalClient {
+	o := common()
+	o.Addrs = []string{addr}
+	return redis.NewUniversalClient(o)
+}
+
+// common are the options that do not depend on where Redis is: deadlines of
+// contexts are kept, and servers are not asked to announce their maintenance,
+// which only managed ones understand.
+func common() *redis.UniversalOptions {
+	return &redis.UniversalOptions{
+		ClientName:               "schoolbell",
+		ContextTimeoutEnabled:    true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+}
+
+func (r *Redis) options() (*redis.UniversalOptions, error) {
+	t, err := r.tls()
+	if err != nil {
+		return nil, err
+	}
+	o := common()
+	o.Username, o.Password, o.DB, o.TLSConfig = r.Username, r.Password.Reveal(), r.DB, t
+	switch {
+	case r.cluster():
+		o.Addrs, o.IsClusterMode = r.ClusterNodes, true
+	case r.sentinel():
+		o.Addrs, o.MasterName = r.SentinelAddrs, r.SentinelMaster
+		o.SentinelUsername, o.SentinelPassword = r.SentinelUsername, r.SentinelPassword.Reveal()
+	case r.URL != "":
+		return o, r.addURL(o)
+	default:
+		o.Addrs = []string{net.JoinHostPort(r.Host, strconv.Itoa(r.Port))}
+	}
+	return o, nil
+}
+
+// addURL puts what REDIS_URL says into o. What it does not say, the single
+// settings may.
+func (r *Redis) addURL(o *redis.UniversalOptions) error {
+	u, err := redis.ParseURL(r.URL.Reveal())
+	if err != nil {
+		return fmt.Errorf("must be an address such as redis://user:password@host:6379/0")
+	}
+	if u.Network == "unix" {
+		return fmt.Errorf("must be a redis:// or rediss:// address; sockets are not supported")
+	}
+	o.Addrs = []string{u.Addr}
+	if u.Username != "" {
+		o.Username = u.Username
+	}
+	if u.Password != "" {
+		o.Password = u.Password
+	}
+	if u.DB != 0 {
+		o.DB = u.DB
+	}
+	if u.TLSConfig != nil && o.TLSConfig == nil {
+		o.TLSConfig = u.TLSConfig
+		roots, err := r.roots()
+		if err != nil {
+			return err
+		}
+		o.TLSConfig.RootCAs = roots
+	}
+	return nil
+}
+
+func (r *Redis) checkURL(f *schoolbell.Faults) {
+	if r.URL == "" {
+		return
+	}
+	if err := r.addURL(common()); err != nil {
+		f.Add("REDIS_URL", "%v", err)
+	}
+}
+
+// tls returns nil when TLS was not asked for.
+func (r *Redis) tls() (*tls.Config, error) {
+	roots, err := r.roots()
+	if err != nil || !r.TLS {
+		return nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, nil
+}
+
+// roots returns the authorities of REDIS_TLS_CA, nil for the system's.
+func (r *Redis) roots() (*x509.CertPool, error) {
+	if r.TLSCA == "" {
+		return nil, nil
+	}
+	pem, err := readable(r.TLSCA)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("holds no certificate in PEM form")
+	}
+	return pool, nil
+}
+
+// KeyPrefix is the prefix of every key: QUEUE_PREFIX, with the hash tag without
+// which a Redis Cluster would spread the keys of one queue over its nodes.
+func (c *Config) KeyPrefix() string {
+	p := c.Queue.Prefix
+	if open := strings.IndexByte(p, '{'); c.Redis.cluster() && (open < 0 || strings.IndexByte(p[open:], '}') < 2) {
+		return "{" + p + "}"
+	}
+	return p
+}
+
+func sorted(s []string) []string {
+	s = slices.Clone(s)
+	slices.Sort(s)
+	return s
+}
