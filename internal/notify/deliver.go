@@ -145,10 +145,7 @@ func (p *pass) end(ctx context.Context, grant schoolbell.Grant) (any, error) {
 	}
 	// Rows wait for their retry time or for another worker's lease: that is
 	// nobody's failure, so it costs no attempt.
-	wait := min(max(grant.NextIn, 100*time.Millisecond), leaseTTL)
-	if grant.Sending == 0 {
-		wait = max(grant.NextIn, 100*time.Millisecond)
-	}
+	wait := max(grant.NextIn, 100*time.Millisecond)
 	return nil, moved(p.job.MoveToDelayed(ctx, time.Now().Add(wait)), bullmq.ErrDelayed)
 }
 

@@ -31,12 +31,15 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	if wait := time.Until(ev.SendAt); wait > 0 && !ev.Status.Terminal() {
 		return nil, moved(job.MoveToDelayed(ctx, ev.SendAt), bullmq.ErrDelayed)
 	}
-	added, err := f.walk(ctx, job, ev)
-	if err != nil {
+	if err := f.walk(ctx, job, ev); err != nil {
 		return nil, err
 	}
-	if err := f.rebuildBatches(ctx, ev.ID, added); err != nil {
-		return nil, err
+	if ev.Status == schoolbell.EventProcessing {
+		// An earlier run began the walk. It may have died between a chunk's
+		// commit and its jobs, or Redis may have lost them since.
+		if err := f.rebuildBatches(ctx, ev.ID); err != nil {
+			return nil, err
+		}
 	}
 	waits, err := job.MoveToWaitingChildren(ctx)
 	if err != nil || waits {
@@ -62,29 +65,26 @@ func (p *Pipeline) known(ctx context.Context, id string) (*schoolbell.Event, err
 	return ev, err
 }
 
-// walk takes the audience to its end, chunk by chunk, and returns the batches whose jobs it added.
-func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event) (added map[schoolbell.Batch]bool, err error) {
-	added = make(map[schoolbell.Batch]bool)
-	for users := firstChunk; ; users = chunkSize {
+// walk takes the audience to its end, chunk by chunk, adding the jobs of each
+// chunk's batches as soon as they are committed.
+func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event) error {
+	for chunk := firstChunk; ; chunk = chunkSize {
 		if f.stop.Err() != nil {
-			return nil, moved(job.MoveToWait(ctx), bullmq.ErrWaiting)
+			return moved(job.MoveToWait(ctx), bullmq.ErrWaiting)
 		}
-		step, err := f.ledger.FanOut(ctx, ev.ID, users, f.cfg.BatchSize)
+		step, err := f.ledger.FanOut(ctx, ev.ID, chunk, f.cfg.BatchSize)
 		if err != nil {
-			return nil, fmt.Errorf("fan out event %s: %w", ev.ID, err)
+			return fmt.Errorf("fan out event %s: %w", ev.ID, err)
 		}
 		f.metrics.walked.Add(float64(step.Users))
 		if err := f.addBatches(ctx, step.Batches); err != nil {
-			return nil, err
-		}
-		for _, b := range step.Batches {
-			added[b] = true
+			return err
 		}
 		if step.Done {
-			if step.Users == 0 && job.AttemptsStarted > 1 {
+			if step.Users == 0 && ev.Status != schoolbell.EventQueued {
 				f.refund(ctx, job)
 			}
-			return added, nil
+			return nil
 		}
 	}
 }

@@ -64,7 +64,7 @@ func (r *relay) reconcile(ctx context.Context, ev schoolbell.QueuedEvent, withBa
 	case !willRun(state):
 		return r.rebuildEvent(ctx, ev, state)
 	case state == bullmq.StateWaitingChildren && withBatches:
-		return r.rebuildBatches(ctx, ev.ID, nil)
+		return r.rebuildBatches(ctx, ev.ID)
 	}
 	return nil
 }
@@ -110,15 +110,15 @@ func (p *Pipeline) forget(ctx context.Context, q *bullmq.Queue, id string, state
 	return nil
 }
 
-// rebuildBatches gives every open batch of the event, but those in known, a job that will run.
-func (p *Pipeline) rebuildBatches(ctx context.Context, eventID string, known map[schoolbell.Batch]bool) error {
+// rebuildBatches gives every open batch of the event a job that will run.
+func (p *Pipeline) rebuildBatches(ctx context.Context, eventID string) error {
 	const page = 500
 	for after := (*schoolbell.Batch)(nil); ; {
 		open, err := p.ledger.OpenBatches(ctx, eventID, after, page)
 		if err != nil {
 			return fmt.Errorf("read open batches of event %s: %w", eventID, err)
 		}
-		missing, err := p.withoutJob(ctx, open, known)
+		missing, err := p.withoutJob(ctx, open)
 		if err != nil {
 			return err
 		}
@@ -137,11 +137,11 @@ func (p *Pipeline) rebuildBatches(ctx context.Context, eventID string, known map
 }
 
 // withoutJob returns those of batches whose job will not run, with no ended job left in the way.
-func (p *Pipeline) withoutJob(ctx context.Context, batches []schoolbell.Batch, known map[schoolbell.Batch]bool) ([]schoolbell.Batch, error) {
+func (p *Pipeline) withoutJob(ctx context.Context, batches []schoolbell.Batch) ([]schoolbell.Batch, error) {
 	var missing []schoolbell.Batch
 	for _, b := range batches {
 		q := p.batches[b.Channel]
-		if known[b] || q == nil { // a channel set up no longer waits for its return
+		if q == nil { // a channel that is set up no longer: its batches wait for its return
 			continue
 		}
 		state, err := q.State(ctx, batchJobID(b))
