@@ -43,12 +43,16 @@ func Chromium(t testing.TB) string {
 }
 
 // Node returns the path of node, having made sure that the npm packages which
-// folder's package-lock.json names are installed beside it.
+// folder's package-lock.json names are installed beside it. An empty folder asks
+// for no packages.
 func Node(t testing.TB, folder string) string {
 	t.Helper()
 	node, err := find([]string{"node", "nodejs"}, nil)
 	if err != nil {
 		missing(t, "node", makeDeps)
+	}
+	if folder == "" {
+		return node
 	}
 	if err := npmInstalled(folder); err != nil {
 		missing(t, "npm packages of "+folder+" ("+err.Error()+")", makeDeps)
