@@ -1,0 +1,117 @@
+package embedded
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+)
+
+// session is one connection's talk with the catcher.
+type session struct {
+	catcher *MailCatcher
+	conn    *smtp.Conn
+	authed  bool
+	from    string
+	to      []string
+}
+
+func (c *MailCatcher) newSession(conn *smtp.Conn) (smtp.Session, error) {
+	s := &session{catcher: c, conn: conn, authed: c.opts.Username == ""}
+	if s.authed {
+		return s, nil
+	}
+	return &authSession{session: s}, nil
+}
+
+func (s *session) Reset() { s.from, s.to = "", s.to[:0] }
+
+func (s *session) Logout() error { return nil }
+
+func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+	if !s.authed {
+		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "Authentication required"}
+	}
+	if err := s.catcher.faults.Load().onMail(from); err != nil {
+		return err
+	}
+	s.from = from
+	return nil
+}
+
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if err := s.catcher.faults.Load().onRcpt(to, s.cut); err != nil {
+		return err
+	}
+	s.to = append(s.to, to)
+	return nil
+}
+
+// bodies holds buffers for mails on their way in.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func (s *session) Data(r io.Reader) error {
+	buf := bodies.Get().(*bytes.Buffer)
+	defer bodies.Put(buf)
+	buf.Reset()
+	if _, err := buf.ReadFrom(r); err != nil {
+		return err
+	}
+	accept := func() {
+		s.catcher.book.add(CaughtMail{At: time.Now().UTC().Truncate(time.Millisecond), From: s.from, To: s.to, Raw: buf.Bytes()})
+	}
+	f := s.catcher.faults.Load()
+	if f == nil {
+		accept()
+		return nil
+	}
+	return f.onData(s.to, accept, s.cut)
+}
+
+// cut takes the connection away in the middle of things.
+func (s *session) cut() { _ = s.conn.Conn().Close() }
+
+// authSession is a session with a catcher that wants credentials.
+type authSession struct{ *session }
+
+func (*authSession) AuthMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
+
+func (s *authSession) Auth(mech string) (sasl.Server, error) {
+	check := func(username, password string) error {
+		o := s.catcher.opts
+		if subtle.ConstantTimeCompare([]byte(username), []byte(o.Username))&
+			subtle.ConstantTimeCompare([]byte(password), []byte(o.Password)) == 0 {
+			return smtp.ErrAuthFailed
+		}
+		s.authed = true
+		return nil
+	}
+	switch mech {
+	case sasl.Plain:
+		return sasl.NewPlainServer(func(_, username, password string) error { return check(username, password) }), nil
+	case sasl.Login:
+		return &loginServer{check: check}, nil
+	}
+	return nil, smtp.ErrAuthUnknownMechanism
+}
+
+// loginServer is the server's side of AUTH LOGIN.
+type loginServer struct {
+	check  func(username, password string) error
+	answer []string
+}
+
+func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err error) {
+	if response != nil {
+		l.answer = append(l.answer, string(response))
+	}
+	questions := []string{"Username:", "Password:"}
+	if n := len(l.answer); n < len(questions) {
+		return []byte(questions[n]), false, nil
+	}
+	return nil, true, l.check(l.answer[0], l.answer[1])
+}
