@@ -1,8 +1,8 @@
 package bullmq
 
 import (
-	"context"
 	"encoding/json"
+	"sync"
 	"time"
 )
 
@@ -63,57 +63,18 @@ type Job struct {
 	// under which it was deduplicated; empty for most jobs.
 	SchedulerID, DeduplicationID string
 
-	q     *Queue
-	token string
-	run   *activation
-}
+	// Existed is set by Queue.Add when a job of that id was already there. Only
+	// ID is then set besides.
+	Existed bool
 
-// activation is what a job's handler needs of the worker that runs it.
-type activation struct{ w *Worker }
+	q     *Queue
+	token string // the lock's, while a handler runs the job
+	w     *Worker
+	mu    sync.Mutex // guards Progress against concurrent UpdateProgress
+}
 
 // Queue returns the queue that the job belongs to.
 func (j *Job) Queue() *Queue { return j.q }
 
 // Attempt is the number of the attempt being made, from 1.
 func (j *Job) Attempt() int { return j.AttemptsMade + 1 }
-
-// UpdateProgress stores any JSON value as the job's progress and tells it to
-// listeners of the queue's events.
-func (j *Job) UpdateProgress(ctx context.Context, progress any) error { return errTodo }
-
-// Log appends a line to the job's log and returns how many are kept.
-func (j *Job) Log(ctx context.Context, line string) (int64, error) { return 0, errTodo }
-
-// UpdateData replaces the job's payload.
-func (j *Job) UpdateData(ctx context.Context, data any) error { return errTodo }
-
-// MoveToDelayed takes the running job out of the worker's hands until the given
-// time. The handler must then return [ErrDelayed]. No attempt is spent.
-func (j *Job) MoveToDelayed(ctx context.Context, until time.Time) error { return errTodo }
-
-// MoveToWait hands the running job back to the front of the line. The handler
-// must then return [ErrWaiting]. No attempt is spent.
-func (j *Job) MoveToWait(ctx context.Context) error { return errTodo }
-
-// MoveToWaitingChildren lets the running job wait for its children. It reports
-// false when there is no unfinished child, and the handler goes on. When it reports
-// true, the handler must return [ErrWaitingChildren]; it runs again from its
-// start once the children have finished.
-func (j *Job) MoveToWaitingChildren(ctx context.Context) (bool, error) { return false, errTodo }
-
-// ChildrenValues returns what the job's completed children returned, by the
-// children's full keys (prefix:queue:id).
-func (j *Job) ChildrenValues(ctx context.Context) (map[string]json.RawMessage, error) {
-	return nil, errTodo
-}
-
-// IgnoredChildrenFailures returns the reasons of failed children whose
-// failure mode is IgnoreDependency or ContinueParent, by the children's full keys.
-func (j *Job) IgnoredChildrenFailures(ctx context.Context) (map[string]string, error) {
-	return nil, errTodo
-}
-
-// RefundRateLimit gives back the one start that this activation took from the queue's
-// limiter window, for a run that did no limited work. It does nothing when the
-// window is over or the queue has no limiter. BullMQ has no such call.
-func (j *Job) RefundRateLimit(ctx context.Context) error { return errTodo }

@@ -94,6 +94,8 @@ type JobOptions struct {
 	// Extra holds further keys of the stored options, as other programs may
 	// write them. They are kept as they are.
 	Extra map[string]json.RawMessage
+
+	waitForChildren bool // the job is the parent in a flow that is being added
 }
 
 // MaxPriority is the largest priority a job can have.

@@ -2,7 +2,12 @@ package bullmq
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
 	"log/slog"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -44,7 +49,7 @@ type WorkerOptions struct {
 	// MaxStartedAttempts fails a job that was activated more often; 0 means no limit.
 	MaxStartedAttempts int
 	// DrainDelay is how long an idle worker sleeps between looks if nothing
-	// wakes it; 0 means 5 s.
+	// wakes it, and so how long a broken connection may go unnoticed; 0 means 5 s.
 	DrainDelay time.Duration
 	// Limiter, if set, limits how many jobs are started.
 	Limiter *Limiter
@@ -63,6 +68,9 @@ type WorkerOptions struct {
 	Logger *slog.Logger
 	// Clock tells the time; nil means time.Now.
 	Clock func() time.Time
+	// MetricsPoints, if positive, makes the worker count finished jobs by the
+	// minute, as BullMQ's dashboards read them, and is how many minutes are kept.
+	MetricsPoints int
 	// Hooks are called as things happen.
 	Hooks WorkerHooks
 }
@@ -82,24 +90,125 @@ type WorkerHooks struct {
 }
 
 // Worker runs jobs of one queue.
-type Worker struct{}
+type Worker struct {
+	q       *Queue
+	handler Handler
+	opts    WorkerOptions
+	log     *slog.Logger
+	id      string
+	seq     atomic.Int64 // of lock tokens
+	started atomic.Bool
+
+	hand   hand
+	pace   pace
+	health health
+}
 
 // NewWorker returns a worker that is not running yet. The client stays the
 // caller's and must stay open until Run has returned. It must be a
-// *redis.Client (also one for Sentinel) or a *redis.ClusterClient.
+// *redis.Client (also one for Sentinel) or a *redis.ClusterClient; the worker
+// opens one connection of its own beside it while it runs.
 func NewWorker(rdb redis.UniversalClient, queue string, h Handler, opts WorkerOptions) (*Worker, error) {
-	return nil, errTodo
+	if h == nil {
+		return nil, invalid("no handler")
+	}
+	switch rdb.(type) {
+	case *redis.Client, *redis.ClusterClient:
+	default:
+		return nil, invalid("a worker needs a *redis.Client or a *redis.ClusterClient, not a %T", rdb)
+	}
+	q, err := NewQueue(rdb, queue, QueueOptions{Prefix: opts.Prefix, Pause: opts.Pause, Clock: opts.Clock})
+	if err != nil {
+		return nil, err
+	}
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	opts.setDefaults()
+	w := &Worker{q: q, handler: h, opts: opts, log: opts.Logger.With("queue", queue), id: randomID()}
+	w.hand.init()
+	w.health.init(w)
+	return w, nil
 }
 
-// Run takes and runs jobs until ctx ends, then waits for those in hand. After
-// the grace time their contexts are cancelled; a job whose handler then returns an
-// error goes back to the front of the line without spending an attempt. Run
-// returns nil once everything it started has stopped. It rides out a Redis that is
-// away. A worker runs once.
-func (w *Worker) Run(ctx context.Context) error { return errTodo }
+func (o *WorkerOptions) validate() error {
+	switch {
+	case strings.ContainsAny(o.Name, " \n\r\t"):
+		return invalid("worker name %q has a space", o.Name)
+	case o.Concurrency < 0:
+		return invalid("Concurrency %d is negative", o.Concurrency)
+	case o.LockDuration < 0 || (o.LockDuration > 0 && o.LockDuration < 8*time.Millisecond):
+		return invalid("LockDuration %v is shorter than 8ms", o.LockDuration)
+	case o.StalledInterval < 0 || (o.StalledInterval > 0 && o.StalledInterval < time.Millisecond):
+		return invalid("StalledInterval %v is shorter than a millisecond", o.StalledInterval)
+	case o.DrainDelay < 0 || (o.DrainDelay > 0 && o.DrainDelay < minBlock):
+		return invalid("DrainDelay %v is shorter than %v", o.DrainDelay, minBlock)
+	case o.MaxRateLimitDelay < 0:
+		return invalid("MaxRateLimitDelay %v is negative", o.MaxRateLimitDelay)
+	case o.MaxStartedAttempts < 0:
+		return invalid("MaxStartedAttempts %d is negative", o.MaxStartedAttempts)
+	case o.MetricsPoints < 0:
+		return invalid("MetricsPoints %d is negative", o.MetricsPoints)
+	case o.Limiter != nil && (o.Limiter.Max < 1 || o.Limiter.Duration < time.Millisecond):
+		return invalid("Limiter %+v: at least one job per millisecond", *o.Limiter)
+	}
+	for name, f := range o.Backoffs {
+		if f == nil || name == backoffFixed || name == backoffExponential {
+			return invalid("Backoffs[%q]: the name is taken or the function is nil", name)
+		}
+	}
+	for _, k := range []*Keep{o.RemoveOnComplete, o.RemoveOnFail} {
+		if err := k.validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *WorkerOptions) setDefaults() {
+	setDefault(&o.Concurrency, 1)
+	setDefault(&o.LockDuration, 30*time.Second)
+	setDefault(&o.StalledInterval, 30*time.Second)
+	setDefault(&o.MaxStalledCount, 1)
+	setDefault(&o.DrainDelay, 5*time.Second)
+	setDefault(&o.MaxRateLimitDelay, 30*time.Second)
+	setDefault(&o.Grace, 30*time.Second)
+	if o.MaxStalledCount < 0 {
+		o.MaxStalledCount = 1 << 30
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// randomID is the worker's part of its lock tokens, never the same twice.
+func randomID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
 
 // Queue returns the worker's queue.
-func (w *Worker) Queue() *Queue { return nil }
+func (w *Worker) Queue() *Queue { return w.q }
 
 // ID is the worker's own id, the first part of its lock tokens.
-func (w *Worker) ID() string { return "" }
+func (w *Worker) ID() string { return w.id }
+
+// clientName is how BullMQ finds a queue's workers among Redis's clients.
+func (w *Worker) clientName() string {
+	name := w.q.opts.Prefix + ":" + base64.StdEncoding.EncodeToString([]byte(w.q.name))
+	if w.opts.Name != "" {
+		name += ":w:" + w.opts.Name
+	}
+	return name
+}
+
+func (w *Worker) newToken() string { return w.id + ":" + formatInt(w.seq.Add(1)) }
+
+// limiterArgs are the worker's own limit as scripts take it, empty for none.
+func (w *Worker) limiterArgs() (maxJobs, duration string) {
+	if l := w.opts.Limiter; l != nil {
+		return formatInt(int64(l.Max)), formatInt(l.Duration.Milliseconds())
+	}
+	return "", ""
+}

@@ -1,0 +1,243 @@
+package bullmq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+)
+
+// Add adds a job. data is anything that encodes to JSON; a json.RawMessage is
+// stored as it is, nil becomes {}. A job whose id is taken is not added: the one
+// that has it stays as it is, and the Job returned has its id and Existed set,
+// nothing else.
+//
+// Errors: [ErrInvalid] before anything is sent, a [*ScriptError] with
+// [CodeParentNotFound] or [CodeParentConflict], or what Redis said. When the
+// connection broke, the job may have been added or not; with an id of its own it can
+// be added again safely.
+func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions) (*Job, error) {
+	a, err := q.prepare(JobSpec{Name: name, Data: data, Options: opts})
+	if err != nil {
+		return nil, err
+	}
+	reply, err := q.run(ctx, scriptAdd, a.args...)
+	if err != nil {
+		return nil, err
+	}
+	return a.added(reply)
+}
+
+// AddBulk adds jobs in one pipeline: one round trip, not one transaction. If
+// some fail, the error joins theirs and the jobs returned have nil in their
+// places. Nothing is sent if one of them is invalid.
+func (q *Queue) AddBulk(ctx context.Context, specs []JobSpec) ([]*Job, error) {
+	if len(specs) == 0 {
+		return nil, nil
+	}
+	additions := make([]*addition, len(specs))
+	calls := make([][]any, len(specs))
+	for i, spec := range specs {
+		a, err := q.prepare(spec)
+		if err != nil {
+			return nil, err
+		}
+		additions[i], calls[i] = a, a.args
+	}
+	replies, errs := scriptAdd.runMany(ctx, q.rdb, q.keys.p, calls)
+	jobs := make([]*Job, len(specs))
+	for i, a := range additions {
+		if errs[i] == nil {
+			jobs[i], errs[i] = a.added(replies[i])
+		}
+	}
+	return jobs, errors.Join(errs...)
+}
+
+// addition is a job that is ready to be added.
+type addition struct {
+	job  *Job
+	args []any
+}
+
+// prepare checks a job and encodes it.
+func (q *Queue) prepare(spec JobSpec) (*addition, error) {
+	o := q.withDefaults(spec.Options)
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	data := []byte("{}")
+	if spec.Data != nil {
+		var err error
+		if data, err = encodeJSON(spec.Data); err != nil {
+			return nil, err
+		}
+	}
+	if o.SizeLimit > 0 && len(data) > o.SizeLimit {
+		return nil, invalid("data has %d bytes, the limit is %d", len(data), o.SizeLimit)
+	}
+	timestamp := o.Timestamp
+	if timestamp.IsZero() {
+		timestamp = q.now()
+	}
+	timestamp = fromMillis(millis(timestamp))
+
+	job := &Job{
+		ID: o.ID, Name: spec.Name, Data: json.RawMessage(data), Options: o, Delay: o.Delay, Priority: o.Priority,
+		Timestamp: timestamp, q: q,
+	}
+	var parent string
+	if o.Parent != nil {
+		job.ParentKey = o.Parent.Queue + ":" + o.Parent.ID
+		parent = o.parentField()
+	}
+	return &addition{job: job, args: []any{
+		q.mode, o.ID, spec.Name, data, encodeOptions(&o),
+		millis(timestamp), o.Delay.Milliseconds(), o.Priority, o.where(),
+		job.ParentKey, parent, q.opts.MaxEvents,
+	}}, nil
+}
+
+// added reads the script's answer.
+func (a *addition) added(reply any) (*Job, error) {
+	if err := refusal(reply, "add", a.job.ID, a.job.ParentKey); err != nil {
+		return nil, err
+	}
+	if list, ok := reply.([]any); ok && len(list) > 0 {
+		id, _ := list[0].(string)
+		j := a.job.q.newJob(id)
+		j.Existed = true
+		return j, nil
+	}
+	a.job.ID, _ = reply.(string)
+	return a.job, nil
+}
+
+// where says in the script's words where the job goes.
+func (o *JobOptions) where() string {
+	switch {
+	case o.waitForChildren:
+		return "children"
+	case o.Delay > 0:
+		return "delayed"
+	case o.Priority > 0:
+		return "prioritized"
+	case o.LIFO:
+		return "front"
+	}
+	return "wait"
+}
+
+// parentField is the stored form of the parent, from which scripts learn what the
+// job's failure means.
+func (o *JobOptions) parentField() string {
+	w := objectWriter{}
+	w.text("id", o.Parent.ID)
+	w.text("queueKey", o.Parent.Queue)
+	if flag := o.OnFailure.flag(); flag != "" {
+		w.raw(flag, "true")
+	}
+	return string(w.close())
+}
+
+// withDefaults fills unset options from the queue's.
+func (q *Queue) withDefaults(o JobOptions) JobOptions {
+	d := &q.opts.DefaultJobOptions
+	setDefault(&o.Delay, d.Delay)
+	setDefault(&o.Priority, d.Priority)
+	setDefault(&o.Attempts, d.Attempts)
+	setDefault(&o.Backoff, d.Backoff)
+	setDefault(&o.LIFO, d.LIFO)
+	setDefault(&o.OnFailure, d.OnFailure)
+	setDefault(&o.RemoveOnComplete, d.RemoveOnComplete)
+	setDefault(&o.RemoveOnFail, d.RemoveOnFail)
+	setDefault(&o.KeepLogs, d.KeepLogs)
+	setDefault(&o.StackTraceLimit, d.StackTraceLimit)
+	setDefault(&o.SizeLimit, d.SizeLimit)
+	if o.Extra == nil {
+		o.Extra = d.Extra
+	}
+	return o
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// validate refuses what the protocol has no room for.
+func (o *JobOptions) validate() error {
+	if err := validateID(o.ID); err != nil {
+		return err
+	}
+	switch {
+	case o.Delay < 0:
+		return invalid("Delay %v is negative", o.Delay)
+	case o.Priority < 0 || o.Priority > MaxPriority:
+		return invalid("Priority %d is not within 0 and %d", o.Priority, MaxPriority)
+	case o.Attempts < 0:
+		return invalid("Attempts %d is negative", o.Attempts)
+	case o.KeepLogs < 0:
+		return invalid("KeepLogs %d is negative", o.KeepLogs)
+	case o.SizeLimit < 0:
+		return invalid("SizeLimit %d is negative", o.SizeLimit)
+	case o.StackTraceLimit != nil && *o.StackTraceLimit < 0:
+		return invalid("StackTraceLimit %d is negative", *o.StackTraceLimit)
+	case o.OnFailure < FailureNone || o.OnFailure > RemoveDependency:
+		return invalid("OnFailure %d is not a failure mode", o.OnFailure)
+	case o.Parent != nil && (o.Parent.ID == "" || !strings.Contains(o.Parent.Queue, ":")):
+		return invalid("Parent %+v: needs an id and a qualified queue name", *o.Parent)
+	case !o.Timestamp.IsZero() && millis(o.Timestamp) <= 0:
+		return invalid("Timestamp %v is before 1970", o.Timestamp)
+	}
+	if b := o.Backoff; b != nil && (b.Delay < 0 || b.Jitter < 0 || b.Jitter > 1) {
+		return invalid("Backoff %+v: delay must not be negative, jitter within 0 and 1", *b)
+	}
+	for _, k := range []*Keep{o.RemoveOnComplete, o.RemoveOnFail} {
+		if err := k.validate(); err != nil {
+			return err
+		}
+	}
+	for name, raw := range o.Extra {
+		if !json.Valid(raw) {
+			return invalid("Extra[%q] is not a JSON value", name)
+		}
+	}
+	return nil
+}
+
+func (k *Keep) validate() error {
+	if k != nil && (k.Count < 0 || k.Age < 0 || k.Limit < 0) {
+		return invalid("Keep %+v: no field may be negative", *k)
+	}
+	return nil
+}
+
+// validateID refuses ids that BullMQ refuses or that would collide with a
+// queue's own keys.
+func validateID(id string) error {
+	switch {
+	case id == "":
+		return nil
+	case isInteger(id):
+		return invalid("id %q: integers are for ids that the queue draws", id)
+	case strings.HasPrefix(id, "0:"):
+		return invalid("id %q begins with 0:", id)
+	case strings.Contains(id, ":") && strings.Count(id, ":") != 2:
+		return invalid("id %q has a colon", id)
+	case reservedIDs[id]:
+		return invalid("id %q is the name of a key of the queue", id)
+	}
+	return nil
+}
+
+// isInteger tells whether s is how a whole number is written.
+func isInteger(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || (digits[0] == '0' && s != "0") {
+		return false
+	}
+	return strings.Trim(digits, "0123456789") == ""
+}

@@ -1,0 +1,108 @@
+package bullmq
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+)
+
+// parseInt reads a decimal integer of a hash as Node does: what follows the
+// digits is ignored, no digits make 0.
+func parseInt(s string) int64 {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n
+	}
+	end := 0
+	if end < len(s) && s[end] == '-' {
+		end++
+	}
+	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
+		end++
+	}
+	n, err := strconv.ParseInt(s[:end], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// rawJSON returns the JSON value in s, or nil if s is not one.
+func rawJSON(s string) json.RawMessage {
+	if s == "" || !json.Valid([]byte(s)) {
+		return nil
+	}
+	return json.RawMessage(s)
+}
+
+// set takes over one field of a job's hash. A damaged field counts as absent,
+// save the payload, whose reader must learn of it.
+func (j *Job) set(field, value string) {
+	switch field {
+	case "name":
+		j.Name = value
+	case "data":
+		j.Data = json.RawMessage(value)
+	case "opts":
+		j.Options = decodeOptions(value)
+	case "timestamp":
+		j.Timestamp = fromMillis(parseInt(value))
+	case "delay":
+		j.Delay = time.Duration(parseInt(value)) * time.Millisecond
+	case "priority":
+		j.Priority = int(parseInt(value))
+	case "parentKey":
+		j.ParentKey = value
+	case "rjk":
+		j.SchedulerID = value
+	case "deid":
+		j.DeduplicationID = value
+	case "processedOn":
+		j.ProcessedOn = fromMillis(parseInt(value))
+	case "finishedOn":
+		j.FinishedOn = fromMillis(parseInt(value))
+	case "pb":
+		j.ProcessedBy = value
+	case "ats":
+		j.AttemptsStarted = int(parseInt(value))
+	case "atm":
+		j.AttemptsMade = int(parseInt(value))
+	case "stc":
+		j.StalledCount = int(parseInt(value))
+	case "progress":
+		j.Progress = rawJSON(value)
+	case "returnvalue":
+		j.ReturnValue = rawJSON(value)
+	case "failedReason":
+		j.FailedReason = value
+	case "stacktrace":
+		if json.Unmarshal([]byte(value), &j.StackTrace) != nil {
+			j.StackTrace = nil
+		}
+	case "defa":
+		j.DeferredFailure = value
+	}
+}
+
+func (q *Queue) newJob(id string) *Job {
+	return &Job{ID: id, Data: json.RawMessage("{}"), q: q}
+}
+
+// jobFromHash decodes what HGETALL returned.
+func (q *Queue) jobFromHash(id string, hash map[string]string) *Job {
+	j := q.newJob(id)
+	for field, value := range hash {
+		j.set(field, value)
+	}
+	return j
+}
+
+// jobFromList decodes a hash that a script returned as a flat list.
+func (q *Queue) jobFromList(id string, list []any) *Job {
+	j := q.newJob(id)
+	for i := 0; i+1 < len(list); i += 2 {
+		field, _ := list[i].(string)
+		value, _ := list[i+1].(string)
+		j.set(field, value)
+	}
+	return j
+}

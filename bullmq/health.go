@@ -1,0 +1,127 @@
+package bullmq
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// health tells once when Redis goes away and once when it is back.
+type health struct {
+	w  *Worker
+	mu sync.Mutex
+	// ready is set with the first answer; down between a loss and the next answer.
+	ready, down bool
+	// orphans: a reply was lost that may have held a job, see reclaim.
+	orphans bool
+	wake    chan struct{} // tells the lock keeper that Redis is back
+}
+
+func (h *health) init(w *Worker) {
+	h.w = w
+	h.wake = make(chan struct{}, 1)
+}
+
+func (h *health) isDown() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.down
+}
+
+// ok takes in that Redis has answered.
+func (h *health) ok() {
+	h.mu.Lock()
+	first, back := !h.ready, h.down
+	h.ready, h.down = true, false
+	orphans := h.orphans
+	h.mu.Unlock()
+	if back {
+		h.w.log.Info("redis is back")
+		if f := h.w.opts.Hooks.OnRecovered; f != nil {
+			f()
+		}
+	}
+	if orphans {
+		select {
+		case h.wake <- struct{}{}:
+		default:
+		}
+	}
+	if first {
+		if f := h.w.opts.Hooks.OnReady; f != nil {
+			f()
+		}
+	}
+}
+
+// lost takes in that Redis did not answer.
+func (h *health) lost(err error) {
+	h.mu.Lock()
+	news := !h.down
+	h.down = true
+	h.mu.Unlock()
+	if news {
+		h.w.log.Warn("redis is away, the worker keeps trying", "err", err)
+		if f := h.w.opts.Hooks.OnLost; f != nil {
+			f(err)
+		}
+	}
+}
+
+func (h *health) setOrphans(yes bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.orphans = yes
+}
+
+func (h *health) hasOrphans() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.orphans
+}
+
+// isAway tells errors that pass with time, where Redis is unreachable or not
+// fit to answer, from those that a repetition would meet again.
+func isAway(err error) bool {
+	if err == nil || errors.Is(err, redis.Nil) || errors.Is(err, ErrInvalid) {
+		return false
+	}
+	var answer redis.Error
+	if !errors.As(err, &answer) {
+		return true
+	}
+	return redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsMasterDownError(err) ||
+		redis.IsClusterDownError(err) || redis.IsTryAgainError(err) || redis.IsNoReplicasError(err) ||
+		redis.IsMaxClientsError(err) || redis.IsOOMError(err) || redis.HasErrorPrefix(err, "MISCONF")
+}
+
+// call runs a script for the worker and keeps track of Redis's health.
+func (w *Worker) call(ctx context.Context, s *script, args ...any) (any, error) {
+	reply, err := w.q.run(ctx, s, args...)
+	switch {
+	case err == nil:
+		w.health.ok()
+	case isAway(err):
+		w.health.lost(err)
+	}
+	return reply, err
+}
+
+// trouble reports what stopped the fetch loop for a moment.
+func (w *Worker) trouble(err error) {
+	if isAway(err) {
+		w.health.lost(err)
+		return
+	}
+	w.report(err)
+}
+
+// report tells of an error that no one else learns of.
+func (w *Worker) report(err error) {
+	w.log.Error("worker error", "err", err)
+	if f := w.opts.Hooks.OnError; f != nil {
+		f(err)
+	}
+}

@@ -1,0 +1,214 @@
+package bullmq
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// UpdateProgress stores any JSON value as the job's progress and tells it to
+// listeners of the queue's events.
+func (j *Job) UpdateProgress(ctx context.Context, progress any) error {
+	text, err := encodeJSON(progress)
+	if err != nil {
+		return err
+	}
+	reply, err := j.q.run(ctx, scriptProgress, j.ID, text)
+	if err != nil {
+		return err
+	}
+	if err := refusal(reply, "update progress of", j.ID, ""); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.Progress = text
+	return nil
+}
+
+// Log appends a line to the job's log and returns how many are kept.
+func (j *Job) Log(ctx context.Context, line string) (int64, error) {
+	keep := ""
+	if j.Options.KeepLogs > 0 {
+		keep = formatInt(int64(j.Options.KeepLogs))
+	}
+	reply, err := j.q.run(ctx, scriptLog, j.ID, line, keep)
+	if err != nil {
+		return 0, err
+	}
+	n, _ := reply.(int64)
+	return max(n, 0), refusal(reply, "log to", j.ID, "")
+}
+
+// UpdateData replaces the job's payload with anything that encodes to JSON.
+func (j *Job) UpdateData(ctx context.Context, data any) error {
+	text, err := encodeJSON(data)
+	if err != nil {
+		return err
+	}
+	reply, err := j.q.run(ctx, scriptUpdateData, j.ID, text)
+	if err != nil {
+		return err
+	}
+	if err := refusal(reply, "update data of", j.ID, ""); err != nil {
+		return err
+	}
+	j.Data = text
+	return nil
+}
+
+// MoveToDelayed takes the running job out of the worker's hands until the given
+// time. The handler must then return [ErrDelayed]. No attempt is spent.
+func (j *Job) MoveToDelayed(ctx context.Context, until time.Time) error {
+	if j.w == nil {
+		return ErrNotActive
+	}
+	now := j.q.now()
+	delay := max(millis(until)-millis(now), 0)
+	reply, err := j.q.run(ctx, scriptDelay, j.q.mode, millis(now), j.ID, j.token, delay, "", "", "", "")
+	if err != nil {
+		return err
+	}
+	if err := refusal(reply, "delay", j.ID, ""); err != nil {
+		return err
+	}
+	j.w.letGo(j)
+	j.Delay = time.Duration(delay) * time.Millisecond
+	return nil
+}
+
+// MoveToWait hands the running job back to the front of the line. The handler
+// must then return [ErrWaiting]. No attempt is spent.
+func (j *Job) MoveToWait(ctx context.Context) error {
+	if j.w == nil {
+		return ErrNotActive
+	}
+	reply, err := j.q.run(ctx, scriptHandBack, j.q.mode, j.ID, j.token)
+	if err != nil {
+		return err
+	}
+	if err := refusal(reply, "hand back", j.ID, ""); err != nil {
+		return err
+	}
+	j.w.letGo(j)
+	return nil
+}
+
+// MoveToWaitingChildren lets the running job wait for its children. It reports
+// false when there is no unfinished child, and the handler goes on. When it
+// reports true, the handler must return [ErrWaitingChildren]; it runs again from
+// its start once the children have finished. A child that has failed with
+// FailParent makes it a [*ScriptError] with [CodeFailedChildren].
+func (j *Job) MoveToWaitingChildren(ctx context.Context) (bool, error) {
+	if j.w == nil {
+		return false, ErrNotActive
+	}
+	reply, err := j.q.run(ctx, scriptWaitChildren, j.q.mode, j.q.nowMillis(), j.ID, j.token)
+	if err != nil {
+		return false, err
+	}
+	if err := refusal(reply, "let wait for children", j.ID, ""); err != nil {
+		return false, err
+	}
+	if n, _ := reply.(int64); n == 1 {
+		return false, nil
+	}
+	j.w.letGo(j)
+	return true, nil
+}
+
+// ChildrenValues returns what the job's completed children returned, by the
+// children's full keys (prefix:queue:id). A value that is not JSON is left out.
+func (j *Job) ChildrenValues(ctx context.Context) (map[string]json.RawMessage, error) {
+	hash, err := j.q.rdb.HGetAll(ctx, j.q.keys.processed(j.ID)).Result()
+	if err != nil {
+		return nil, wrapRead("children's values", err)
+	}
+	values := make(map[string]json.RawMessage, len(hash))
+	for child, value := range hash {
+		if raw := rawJSON(value); raw != nil {
+			values[child] = raw
+		}
+	}
+	return values, nil
+}
+
+// IgnoredChildrenFailures returns the reasons of failed children whose failure
+// mode is IgnoreDependency or ContinueParent, by the children's full keys.
+func (j *Job) IgnoredChildrenFailures(ctx context.Context) (map[string]string, error) {
+	hash, err := j.q.rdb.HGetAll(ctx, j.q.keys.ignored(j.ID)).Result()
+	return hash, wrapRead("children's failures", err)
+}
+
+// DependencyCounts says how many of a job's children are in each condition.
+type DependencyCounts struct {
+	Processed   int64 // completed
+	Unprocessed int64 // not finished yet, or failed without consequence for the parent
+	Ignored     int64 // failed with IgnoreDependency or ContinueParent
+	Failed      int64 // failed with FailParent
+}
+
+// DependencyCounts counts the job's children.
+func (j *Job) DependencyCounts(ctx context.Context) (DependencyCounts, error) {
+	k, pipe := j.q.keys, j.q.rdb.Pipeline()
+	processed, unprocessed := pipe.HLen(ctx, k.processed(j.ID)), pipe.SCard(ctx, k.dependencies(j.ID))
+	ignored, failed := pipe.HLen(ctx, k.ignored(j.ID)), pipe.ZCard(ctx, k.unsuccessful(j.ID))
+	if _, err := pipe.Exec(ctx); err != nil {
+		return DependencyCounts{}, wrapRead("dependency counts", err)
+	}
+	return DependencyCounts{processed.Val(), unprocessed.Val(), ignored.Val(), failed.Val()}, nil
+}
+
+// RefundRateLimit gives back the one start that this activation took from the
+// queue's limiter window, for a run that did no limited work. It does nothing
+// when the window is over or the queue has no limiter. Call it once at most per
+// activation. BullMQ has no such call.
+func (j *Job) RefundRateLimit(ctx context.Context) error {
+	if j.w == nil {
+		return ErrNotActive
+	}
+	maxJobs, duration := j.w.limiterArgs()
+	_, err := j.q.run(ctx, scriptRefund, j.q.nowMillis(), millis(j.ProcessedOn), maxJobs, duration)
+	return err
+}
+
+// ChangeDelay counts a delayed job's delay anew, from now.
+func (j *Job) ChangeDelay(ctx context.Context, delay time.Duration) error {
+	if delay < 0 {
+		return invalid("delay %v is negative", delay)
+	}
+	reply, err := j.q.run(ctx, scriptChangeDelay, j.q.mode, j.q.nowMillis(), j.ID, delay.Milliseconds())
+	if err != nil {
+		return err
+	}
+	if err := refusal(reply, "change delay of", j.ID, ""); err != nil {
+		return err
+	}
+	j.Delay = delay
+	return nil
+}
+
+// ChangePriority changes the job's priority and, if it waits, its place in
+// line: behind those of the same priority or, with front, before them.
+func (j *Job) ChangePriority(ctx context.Context, priority int, front bool) error {
+	if priority < 0 || priority > MaxPriority {
+		return invalid("priority %d is not within 0 and %d", priority, MaxPriority)
+	}
+	reply, err := j.q.run(ctx, scriptChangePriority, j.q.mode, j.ID, priority, flag(front))
+	if err != nil {
+		return err
+	}
+	if err := refusal(reply, "change priority of", j.ID, ""); err != nil {
+		return err
+	}
+	j.Priority = priority
+	return nil
+}
+
+// flag is how scripts are told yes and no.
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return ""
+}

@@ -1,0 +1,88 @@
+package bullmq
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// keepLocks renews the locks of jobs in hand until ctx ends, and takes care of
+// jobs that this worker started without learning of it.
+func (w *Worker) keepLocks(ctx context.Context) {
+	every := w.opts.LockDuration / 4
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			w.renewLocks(ctx, every)
+		case <-w.health.wake:
+		}
+		if w.health.hasOrphans() {
+			w.reclaim(ctx)
+		}
+	}
+}
+
+// renewLocks sets the locks anew that are older than half their renewal time, in one call.
+func (w *Worker) renewLocks(ctx context.Context, every time.Duration) {
+	now := time.Now()
+	jobs := w.hand.due(now.Add(-every / 2))
+	if len(jobs) == 0 {
+		return
+	}
+	args := make([]any, 0, 1+2*len(jobs))
+	args = append(args, formatInt(w.opts.LockDuration.Milliseconds()))
+	for _, r := range jobs {
+		args = append(args, r.job.ID, r.job.token)
+	}
+	reply, err := w.call(ctx, scriptExtendLocks, args...)
+	if err != nil {
+		w.trouble(fmt.Errorf("renew locks: %w", err))
+		w.hand.expire(time.Now().Add(-w.opts.LockDuration))
+		return
+	}
+	lost := map[string]bool{}
+	for _, id := range stringList(reply) {
+		lost[id] = true
+	}
+	for _, job := range w.hand.renewed(jobs, now, lost) {
+		w.report(fmt.Errorf("job %s: %w", job.ID, ErrLockLost))
+	}
+}
+
+// reclaim puts jobs back in line that were started for this worker by calls
+// whose replies were lost. Otherwise they would wait for their locks to run out.
+func (w *Worker) reclaim(ctx context.Context) {
+	w.health.setOrphans(false)
+	args := append([]any{w.q.mode, w.id + ":"}, w.hand.known()...)
+	reply, err := w.call(ctx, scriptReclaim, args...)
+	if err != nil {
+		w.health.setOrphans(true)
+		return
+	}
+	if ids := stringList(reply); len(ids) > 0 {
+		w.log.Info("jobs whose replies were lost are back in line", "ids", ids)
+	}
+}
+
+// keepStalled looks for jobs of lost workers, at once and then again and again until ctx ends.
+func (w *Worker) keepStalled(ctx context.Context) {
+	lasting := context.WithoutCancel(ctx)
+	for ctx.Err() == nil {
+		reply, err := w.call(lasting, scriptStalled, w.q.mode, w.q.nowMillis(), w.opts.MaxStalledCount,
+			w.opts.StalledInterval.Milliseconds())
+		if err != nil {
+			w.trouble(fmt.Errorf("look for stalled jobs: %w", err))
+		}
+		for _, id := range stringList(reply) {
+			w.log.Warn("job has lost its worker and is back in line", "job", id)
+			if f := w.opts.Hooks.OnStalled; f != nil {
+				f(id)
+			}
+		}
+		sleep(ctx, w.opts.StalledInterval)
+	}
+}

@@ -1,0 +1,44 @@
+package bullmq
+
+// DefaultPrefix is the first part of every key unless another is set.
+const DefaultPrefix = "bull"
+
+// keys builds the names of a queue's keys. The scripts build theirs in the same
+// way from the prefix they are given: the ids of the jobs they come upon, and so
+// most keys, are known inside them only.
+type keys struct {
+	qualified string // prefix:name
+	p         string // qualified and a colon
+}
+
+func newKeys(prefix, name string) keys {
+	return keys{qualified: prefix + ":" + name, p: prefix + ":" + name + ":"}
+}
+
+func (k keys) wait() string            { return k.p + "wait" }
+func (k keys) paused() string          { return k.p + "paused" }
+func (k keys) active() string          { return k.p + "active" }
+func (k keys) prioritized() string     { return k.p + "prioritized" }
+func (k keys) delayed() string         { return k.p + "delayed" }
+func (k keys) waitingChildren() string { return k.p + "waiting-children" }
+func (k keys) completed() string       { return k.p + "completed" }
+func (k keys) failed() string          { return k.p + "failed" }
+func (k keys) limiter() string         { return k.p + "limiter" }
+func (k keys) meta() string            { return k.p + "meta" }
+func (k keys) events() string          { return k.p + "events" }
+func (k keys) marker() string          { return k.p + "marker" }
+
+func (k keys) job(id string) string          { return k.p + id }
+func (k keys) logs(id string) string         { return k.p + id + ":logs" }
+func (k keys) dependencies(id string) string { return k.p + id + ":dependencies" }
+func (k keys) processed(id string) string    { return k.p + id + ":processed" }
+func (k keys) ignored(id string) string      { return k.p + id + ":failed" }
+func (k keys) unsuccessful(id string) string { return k.p + id + ":unsuccessful" }
+
+// reservedIDs are the last parts of a queue's own keys: a job of such an id
+// would be one of them.
+var reservedIDs = map[string]bool{
+	"id": true, "wait": true, "paused": true, "active": true, "prioritized": true, "pc": true, "delayed": true,
+	"waiting-children": true, "completed": true, "failed": true, "stalled": true, "stalled-check": true,
+	"limiter": true, "meta": true, "events": true, "marker": true, "repeat": true, "delay": true, "priority": true,
+}

@@ -1,0 +1,255 @@
+package bullmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// RemoveOptions say how far a removal goes.
+type RemoveOptions struct {
+	Children bool // also remove the job's children, theirs and so on
+}
+
+// Remove deletes a job in whatever state. It is [ErrJobLocked] if a worker runs
+// it, and no error if it does not exist. A parent that waited for this job alone
+// is released. The pending iteration of a scheduler is refused with
+// [CodeSchedulerJob].
+func (q *Queue) Remove(ctx context.Context, id string, opts RemoveOptions) error {
+	reply, err := q.run(ctx, scriptRemove, q.mode, id, flag(opts.Children))
+	if err != nil {
+		return err
+	}
+	if err := refusal(reply, "remove", id, ""); err != nil {
+		return err
+	}
+	if n, _ := reply.(int64); n == 0 {
+		return fmt.Errorf("%w: %s in queue %s", ErrJobLocked, id, q.name)
+	}
+	return nil
+}
+
+// RetryOptions say how a finished job is retried.
+type RetryOptions struct {
+	ResetAttempts bool // count attempts from 0 again; else the job has one more try
+}
+
+// Retry puts a failed or completed job back in line. Any other state is a
+// [*ScriptError] with [CodeNotInState].
+func (q *Queue) Retry(ctx context.Context, id string, opts RetryOptions) error {
+	reply, err := q.run(ctx, scriptRetry, q.mode, id, "", flag(opts.ResetAttempts))
+	if err != nil {
+		return err
+	}
+	return refusal(reply, "retry", id, "")
+}
+
+// Promote makes a delayed job run now. Any other state is a [*ScriptError] with
+// [CodeNotInState].
+func (q *Queue) Promote(ctx context.Context, id string) error {
+	reply, err := q.run(ctx, scriptPromote, q.mode, id)
+	if err != nil {
+		return err
+	}
+	return refusal(reply, "promote", id, "")
+}
+
+// Pause stops all workers of the queue from taking jobs. Jobs being run go on.
+func (q *Queue) Pause(ctx context.Context) error {
+	return q.repeat(ctx, scriptPause, func(first bool) []any { return []any{q.mode, flag(first)} })
+}
+
+// Resume ends a pause.
+func (q *Queue) Resume(ctx context.Context) error {
+	return q.repeat(ctx, scriptResume, func(first bool) []any { return []any{flag(first)} })
+}
+
+// repeat calls a script that does a long job some at a time until it is done.
+func (q *Queue) repeat(ctx context.Context, s *script, args func(first bool) []any) error {
+	for first := true; ; first = false {
+		reply, err := q.run(ctx, s, args(first)...)
+		if err != nil {
+			return err
+		}
+		if err := refusal(reply, s.name, "", ""); err != nil {
+			return err
+		}
+		if n, _ := reply.(int64); n != 1 {
+			return nil
+		}
+	}
+}
+
+// IsPaused tells whether the queue is paused.
+func (q *Queue) IsPaused(ctx context.Context) (bool, error) {
+	paused, err := q.rdb.HExists(ctx, q.keys.meta(), "paused").Result()
+	return paused, wrapRead("whether the queue is paused", err)
+}
+
+// manualLimit is what the limiter's counter is set to while a limit is set by hand.
+const manualLimit = 1<<53 - 1
+
+// RateLimit keeps workers that have a limiter from taking jobs for d. A handler
+// that hit a limit calls it and returns [ErrRateLimited].
+func (q *Queue) RateLimit(ctx context.Context, d time.Duration) error {
+	if d < time.Millisecond {
+		return invalid("rate limit of %v is shorter than a millisecond", d)
+	}
+	if err := q.rdb.Set(ctx, q.keys.limiter(), manualLimit, d).Err(); err != nil {
+		return fmt.Errorf("bullmq: set rate limit: %w", err)
+	}
+	return nil
+}
+
+// RateLimitTTL tells how long the queue's limit is still in force, 0 if it is
+// not. Without a global limit, any counter of workers' own limiters counts as one.
+func (q *Queue) RateLimitTTL(ctx context.Context) (time.Duration, error) {
+	reply, err := q.run(ctx, scriptLimitTTL, "")
+	ms, _ := reply.(int64)
+	return time.Duration(ms) * time.Millisecond, err
+}
+
+// ClearRateLimit ends a limit before its time.
+func (q *Queue) ClearRateLimit(ctx context.Context) error {
+	if err := q.rdb.Del(ctx, q.keys.limiter()).Err(); err != nil {
+		return fmt.Errorf("bullmq: clear rate limit: %w", err)
+	}
+	return nil
+}
+
+// SetGlobalRateLimit lets all workers together start at most n jobs per
+// duration; n 0 removes the limit. A worker's own limiter gives way to n, but its
+// duration stays in force for what it starts.
+func (q *Queue) SetGlobalRateLimit(ctx context.Context, n int, per time.Duration) error {
+	var err error
+	switch {
+	case n < 0 || (n > 0 && per < time.Millisecond):
+		return invalid("global rate limit of %d per %v", n, per)
+	case n == 0:
+		err = q.rdb.HDel(ctx, q.keys.meta(), "max", "duration").Err()
+	default:
+		err = q.rdb.HSet(ctx, q.keys.meta(), "max", n, "duration", per.Milliseconds()).Err()
+	}
+	if err != nil {
+		return fmt.Errorf("bullmq: set global rate limit: %w", err)
+	}
+	return nil
+}
+
+// SetGlobalConcurrency lets all workers together run at most n jobs at a time; 0
+// removes the limit.
+func (q *Queue) SetGlobalConcurrency(ctx context.Context, n int) error {
+	if n < 0 {
+		return invalid("global concurrency of %d", n)
+	}
+	var err error
+	if n == 0 {
+		err = q.rdb.HDel(ctx, q.keys.meta(), "concurrency").Err()
+	} else {
+		err = q.rdb.HSet(ctx, q.keys.meta(), "concurrency", n).Err()
+	}
+	if err != nil {
+		return fmt.Errorf("bullmq: set global concurrency: %w", err)
+	}
+	return nil
+}
+
+// batchSize is how many jobs one call of a script that goes over many touches.
+const batchSize = 1000
+
+// Clean removes up to limit jobs (0 means all) of one state that are older than
+// grace, and returns their ids. The age of a finished job counts from its end, of a
+// prioritized one from its making, of others from their last start or else
+// their making. Active jobs go only if no worker holds them.
+func (q *Queue) Clean(ctx context.Context, state State, grace time.Duration, limit int) ([]string, error) {
+	places, err := q.places(state)
+	if err != nil {
+		return nil, err
+	}
+	if grace < 0 || limit < 0 {
+		return nil, invalid("clean with grace %v and limit %d", grace, limit)
+	}
+	before := formatInt(millis(q.now().Add(-grace)))
+	var removed []string
+	for _, p := range places {
+		set := p.key[len(q.keys.p):]
+		for {
+			batch := batchSize
+			if limit > 0 {
+				batch = min(batch, limit-len(removed))
+			}
+			if batch <= 0 {
+				return removed, nil
+			}
+			reply, err := q.run(ctx, scriptClean, q.mode, set, before, batch)
+			if err != nil {
+				return removed, err
+			}
+			ids := stringList(reply)
+			removed = append(removed, ids...)
+			if len(ids) < batch {
+				break
+			}
+		}
+	}
+	return removed, nil
+}
+
+func stringList(reply any) []string {
+	list, _ := reply.([]any)
+	texts := make([]string, 0, len(list))
+	for _, v := range list {
+		if s, ok := v.(string); ok {
+			texts = append(texts, s)
+		}
+	}
+	return texts
+}
+
+// Drain removes all waiting and prioritized jobs, and delayed ones if asked. What
+// a scheduler has planned next stays.
+func (q *Queue) Drain(ctx context.Context, delayed bool) error {
+	return q.repeat(ctx, scriptDrain, func(bool) []any { return []any{q.mode, flag(delayed), batchSize} })
+}
+
+// ObliterateOptions say how far an obliteration goes.
+type ObliterateOptions struct {
+	Force bool // also when jobs are being run
+}
+
+// ErrQueueActive says that a queue cannot be obliterated because jobs are being run.
+var ErrQueueActive = errors.New("bullmq: jobs of the queue are being run")
+
+// Obliterate pauses the queue and deletes all of it. It is [ErrQueueActive] if
+// jobs are being run, unless forced; the queue then stays paused.
+func (q *Queue) Obliterate(ctx context.Context, opts ObliterateOptions) error {
+	if err := q.Pause(ctx); err != nil {
+		return err
+	}
+	err := q.repeat(ctx, scriptObliterate, func(bool) []any { return []any{q.mode, batchSize, flag(opts.Force)} })
+	var refused *ScriptError
+	if errors.As(err, &refused) && refused.Code == -2 {
+		return ErrQueueActive
+	}
+	return err
+}
+
+// RetryJobs puts all jobs that failed (or completed) before a time, zero meaning
+// now, back in line, whatever their priority.
+func (q *Queue) RetryJobs(ctx context.Context, state State, before time.Time) error {
+	if state != StateFailed && state != StateCompleted {
+		return invalid("state %q: only failed and completed jobs are retried", state)
+	}
+	if before.IsZero() {
+		before = q.now()
+	}
+	return q.repeat(ctx, scriptMoveAll, func(bool) []any { return []any{q.mode, string(state), millis(before), batchSize} })
+}
+
+// PromoteJobs makes all delayed jobs run now, whatever their priority.
+func (q *Queue) PromoteJobs(ctx context.Context) error {
+	largest := formatInt(math.MaxInt64)
+	return q.repeat(ctx, scriptMoveAll, func(bool) []any { return []any{q.mode, "delayed", largest, batchSize} })
+}

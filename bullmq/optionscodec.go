@@ -1,0 +1,341 @@
+package bullmq
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// encodeJSON encodes v as it is stored: on one line, HTML left as it is.
+func encodeJSON(v any) ([]byte, error) {
+	if raw, ok := v.(json.RawMessage); ok {
+		if !json.Valid(raw) {
+			return nil, invalid("not a JSON value")
+		}
+		return raw, nil
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("%w: encode as JSON: %w", ErrInvalid, err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func millis(t time.Time) int64 { return t.UnixMilli() }
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
+
+// objectWriter writes a JSON object member by member.
+type objectWriter struct{ b []byte }
+
+func (w *objectWriter) key(name string) {
+	if len(w.b) == 0 {
+		w.b = append(w.b, '{')
+	} else {
+		w.b = append(w.b, ',')
+	}
+	w.b = strconv.AppendQuote(w.b, name) // all our names are plain ASCII
+	w.b = append(w.b, ':')
+}
+
+func (w *objectWriter) integer(name string, n int64) {
+	w.key(name)
+	w.b = strconv.AppendInt(w.b, n, 10)
+}
+
+func (w *objectWriter) text(name, s string) {
+	w.key(name)
+	w.b = appendString(w.b, s)
+}
+
+func (w *objectWriter) raw(name, json string) {
+	w.key(name)
+	w.b = append(w.b, json...)
+}
+
+func (w *objectWriter) close() []byte { return append(w.b, '}') }
+
+func appendString(b []byte, s string) []byte {
+	text, _ := encodeJSON(s) // a string always encodes
+	return append(b, text...)
+}
+
+// encodeOptions writes the stored form of a job's options.
+func encodeOptions(o *JobOptions) []byte {
+	w := objectWriter{b: make([]byte, 0, 64)}
+	w.integer("attempts", int64(o.Attempts))
+	if o.ID != "" {
+		w.text("jobId", o.ID)
+	}
+	if o.Delay > 0 {
+		w.integer("delay", o.Delay.Milliseconds())
+	}
+	if o.Priority > 0 {
+		w.integer("priority", int64(o.Priority))
+	}
+	if o.LIFO {
+		w.raw("lifo", "true")
+	}
+	if b := o.Backoff; b != nil {
+		w.raw("backoff", string(encodeBackoff(b)))
+	}
+	if p := o.Parent; p != nil {
+		pw := objectWriter{}
+		pw.text("id", p.ID)
+		pw.text("queue", p.Queue)
+		w.raw("parent", string(pw.close()))
+	}
+	if flag := o.OnFailure.flag(); flag != "" {
+		w.raw(flag, "true")
+	}
+	if o.RemoveOnComplete != nil {
+		w.raw("removeOnComplete", encodeKeep(o.RemoveOnComplete))
+	}
+	if o.RemoveOnFail != nil {
+		w.raw("removeOnFail", encodeKeep(o.RemoveOnFail))
+	}
+	if o.KeepLogs > 0 {
+		w.integer("kl", int64(o.KeepLogs))
+	}
+	if o.StackTraceLimit != nil {
+		w.integer("stackTraceLimit", int64(*o.StackTraceLimit))
+	}
+	if o.SizeLimit > 0 {
+		w.integer("sizeLimit", int64(o.SizeLimit))
+	}
+	if !o.Timestamp.IsZero() {
+		w.integer("timestamp", millis(o.Timestamp))
+	}
+	if len(o.Extra) > 0 {
+		w.extra(o.Extra)
+	}
+	return w.close()
+}
+
+func (w *objectWriter) extra(extra map[string]json.RawMessage) {
+	names := make([]string, 0, len(extra))
+	for name := range extra {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		w.b = append(w.b, ',')
+		w.b = appendString(w.b, name)
+		w.b = append(w.b, ':')
+		w.b = append(w.b, extra[name]...)
+	}
+}
+
+func encodeBackoff(b *Backoff) []byte {
+	w := objectWriter{}
+	w.text("type", b.kind())
+	w.integer("delay", b.Delay.Milliseconds())
+	if b.Jitter > 0 {
+		w.raw("jitter", strconv.FormatFloat(b.Jitter, 'f', -1, 64))
+	}
+	return w.close()
+}
+
+func (b *Backoff) kind() string {
+	if b.Type == "" {
+		return "fixed"
+	}
+	return b.Type
+}
+
+// encodeKeep writes true for "remove at once", false for "keep all", else an object or a number.
+func encodeKeep(k *Keep) string {
+	switch {
+	case k.None:
+		return "true"
+	case k.Age == 0 && !k.ageSet && k.Count == 0:
+		return "false"
+	case k.Age == 0 && !k.ageSet:
+		return strconv.Itoa(k.Count)
+	}
+	w := objectWriter{}
+	w.raw("age", strconv.FormatFloat(k.Age.Seconds(), 'f', -1, 64))
+	if k.Count > 0 {
+		w.integer("count", int64(k.Count))
+	}
+	if k.Limit > 0 {
+		w.integer("limit", int64(k.Limit))
+	}
+	return string(w.close())
+}
+
+// flag is the key of a failure mode in the options and in the parent field.
+func (m FailureMode) flag() string {
+	switch m {
+	case FailParent:
+		return "fpof"
+	case ContinueParent:
+		return "cpof"
+	case IgnoreDependency:
+		return "idof"
+	case RemoveDependency:
+		return "rdof"
+	}
+	return ""
+}
+
+// failureFlags are the short and the full names of the failure modes' options.
+var failureFlags = map[string]FailureMode{
+	"fpof": FailParent, "failParentOnFailure": FailParent,
+	"cpof": ContinueParent, "continueParentOnFailure": ContinueParent,
+	"idof": IgnoreDependency, "ignoreDependencyOnFailure": IgnoreDependency,
+	"rdof": RemoveDependency, "removeDependencyOnFailure": RemoveDependency,
+}
+
+// decodeOptions reads stored options. What it cannot make sense of counts as
+// not set: other programs write them too.
+func decodeOptions(text string) JobOptions {
+	var o JobOptions
+	if text == `{"attempts":0}` || text == "" || text == "{}" {
+		return o
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal([]byte(text), &fields) != nil {
+		return o
+	}
+	for name, raw := range fields {
+		if !o.decodeField(name, raw) {
+			if o.Extra == nil {
+				o.Extra = map[string]json.RawMessage{}
+			}
+			o.Extra[name] = raw
+		}
+	}
+	return o
+}
+
+func (o *JobOptions) decodeField(name string, raw json.RawMessage) bool {
+	if mode, ok := failureFlags[name]; ok {
+		if string(raw) == "true" {
+			o.OnFailure = mode
+		}
+		return true
+	}
+	switch name {
+	case "attempts":
+		o.Attempts = int(decodeNumber(raw))
+	case "jobId":
+		o.ID = decodeText(raw)
+	case "delay":
+		o.Delay = msDuration(decodeNumber(raw))
+	case "priority":
+		o.Priority = int(decodeNumber(raw))
+	case "lifo":
+		o.LIFO = string(raw) == "true"
+	case "backoff":
+		o.Backoff = decodeBackoff(raw)
+	case "parent":
+		var p struct{ ID, Queue string }
+		if json.Unmarshal(raw, &p) == nil && p.ID != "" {
+			o.Parent = &ParentRef{ID: p.ID, Queue: p.Queue}
+		}
+	case "removeOnComplete":
+		o.RemoveOnComplete = decodeKeep(raw)
+	case "removeOnFail":
+		o.RemoveOnFail = decodeKeep(raw)
+	case "kl", "keepLogs":
+		o.KeepLogs = int(decodeNumber(raw))
+	case "stackTraceLimit":
+		if string(raw) != "null" {
+			n := int(decodeNumber(raw))
+			o.StackTraceLimit = &n
+		}
+	case "sizeLimit":
+		o.SizeLimit = int(decodeNumber(raw))
+	case "timestamp":
+		o.Timestamp = fromMillis(int64(decodeNumber(raw)))
+	default:
+		return false
+	}
+	return true
+}
+
+// decodeNumber reads a number, also one in quotes; anything else is 0.
+func decodeNumber(raw json.RawMessage) float64 {
+	f, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
+	if err != nil || math.IsNaN(f) || math.Abs(f) > 1<<53 {
+		return 0
+	}
+	return f
+}
+
+func decodeText(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+func msDuration(ms float64) time.Duration {
+	if ms > float64(math.MaxInt64/int64(time.Millisecond)) || ms < 0 {
+		return 0
+	}
+	return time.Duration(ms * float64(time.Millisecond))
+}
+
+func decodeBackoff(raw json.RawMessage) *Backoff {
+	var fields struct {
+		Type   string          `json:"type"`
+		Delay  json.RawMessage `json:"delay"`
+		Jitter json.RawMessage `json:"jitter"`
+	}
+	if len(raw) > 0 && raw[0] == '{' && json.Unmarshal(raw, &fields) == nil {
+		return &Backoff{Type: fields.Type, Delay: msDuration(decodeNumber(fields.Delay)), Jitter: decodeNumber(fields.Jitter)}
+	}
+	if n := decodeNumber(raw); n > 0 {
+		return &Backoff{Type: "fixed", Delay: msDuration(n)}
+	}
+	return nil
+}
+
+func decodeKeep(raw json.RawMessage) *Keep {
+	text := string(raw)
+	switch {
+	case text == "null" || text == "":
+		return nil
+	case text == "true" || text[0] == '"': // Node takes any text for yes
+		return &Keep{None: true}
+	case text == "false":
+		return &Keep{}
+	case text[0] == '{':
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(raw, &fields) != nil {
+			return &Keep{}
+		}
+		k := &Keep{Limit: int(decodeNumber(fields["limit"]))}
+		if count, ok := fields["count"]; ok && string(count) != "null" {
+			k.Count, k.None = keepCount(decodeNumber(count))
+		}
+		if age, ok := fields["age"]; ok && string(age) != "null" {
+			k.Age, k.ageSet = time.Duration(decodeNumber(age)*float64(time.Second)), true
+		}
+		return k
+	}
+	k := &Keep{}
+	k.Count, k.None = keepCount(decodeNumber(raw))
+	return k
+}
+
+func keepCount(n float64) (count int, none bool) {
+	return max(int(n), 0), n == 0
+}

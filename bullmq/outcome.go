@@ -1,0 +1,156 @@
+package bullmq
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// complete stores a job's result.
+func (s *session) complete(job *Job, result any) *Job {
+	value, err := encodeJSON(result)
+	if err != nil {
+		return s.fail(job, fmt.Errorf("result: %w", err))
+	}
+	now := s.w.q.now()
+	count, age, limit := keepArgs(job.Options.RemoveOnComplete, s.w.opts.RemoveOnComplete)
+	next, err := s.storeAndFetch(job, "complete", scriptFinish, s.w.q.mode, millis(now), job.ID, job.token,
+		"completed", value, "", "", count, age, limit, s.w.metricsArg())
+	var refused *ScriptError
+	if errors.As(err, &refused) {
+		switch refused.Code {
+		case CodePendingDependencies:
+			return s.fail(job, err)
+		case CodeFailedChildren:
+			return s.fail(job, Unrecoverable(fmt.Errorf("Cannot complete job %s because it has at least one failed child", job.ID))) //nolint:staticcheck // the words are BullMQ's
+		}
+	}
+	if err != nil {
+		s.notStored(job, err)
+		return nil
+	}
+	job.ReturnValue, job.FinishedOn = value, fromMillis(millis(now))
+	job.AttemptsMade++
+	if f := s.w.opts.Hooks.OnCompleted; f != nil {
+		f(job)
+	}
+	return next
+}
+
+// fail stores a failed attempt: the job is retried, now or later, or fails for good.
+func (s *session) fail(job *Job, cause error) *Job {
+	trace := traceWith(job, cause)
+	wait, again := s.w.retry(job, &cause)
+	now := s.w.q.now()
+	reason := cause.Error()
+	var next *Job
+	var err error
+	switch {
+	case !again:
+		count, age, limit := keepArgs(job.Options.RemoveOnFail, s.w.opts.RemoveOnFail)
+		next, err = s.storeAndFetch(job, "fail", scriptFinish, s.w.q.mode, millis(now), job.ID, job.token,
+			"failed", reason, trace.json, job.Options.Attempts, count, age, limit, s.w.metricsArg())
+	case wait > 0:
+		next, err = s.storeAndFetch(job, "delay", scriptDelay, s.w.q.mode, millis(now), job.ID, job.token,
+			wait.Milliseconds(), "1", reason, trace.json)
+	default:
+		s.w.pace.look()
+		_, err = s.store(job, "requeue", scriptRequeue, s.w.q.mode, millis(now), job.ID, job.token,
+			reason, trace.json, flag(job.Options.LIFO))
+	}
+	if err != nil {
+		s.notStored(job, err)
+		return nil
+	}
+	job.FailedReason, job.StackTrace = reason, trace.entries
+	job.AttemptsMade++
+	if again {
+		if f := s.w.opts.Hooks.OnRetry; f != nil {
+			f(job, cause, wait)
+		}
+		return next
+	}
+	job.FinishedOn = fromMillis(millis(now))
+	if f := s.w.opts.Hooks.OnFailed; f != nil {
+		f(job, cause)
+	}
+	return next
+}
+
+// retry decides whether a job is tried again and after what wait. If the wait
+// cannot be computed, that is added to the cause.
+func (w *Worker) retry(job *Job, cause *error) (wait time.Duration, again bool) {
+	if IsUnrecoverable(*cause) || job.AttemptsMade+1 >= job.Options.Attempts {
+		return 0, false
+	}
+	if n := w.opts.MaxStartedAttempts; n > 0 && n <= job.AttemptsStarted {
+		return 0, false
+	}
+	wait, err := w.backoff(job.AttemptsMade+1, job, *cause)
+	if err != nil {
+		*cause = fmt.Errorf("%w, and %w", *cause, err)
+		return 0, false
+	}
+	if wait < 0 {
+		return 0, false
+	}
+	if wait > 0 {
+		wait = min(max(wait.Round(time.Millisecond), time.Millisecond), maxBackoff)
+	}
+	return wait, true
+}
+
+// trace is a job's stack trace with the newest failure, limited as its options say.
+type trace struct {
+	entries []string
+	json    []byte
+}
+
+func traceWith(job *Job, cause error) trace {
+	entry := cause.Error()
+	var p *panicError
+	if errors.As(cause, &p) {
+		entry += "\n" + string(p.stack)
+	}
+	entries := append(slices.Clone(job.StackTrace), strings.ToValidUTF8(entry, "\uFFFD"))
+	if limit := job.Options.StackTraceLimit; limit != nil {
+		entries = entries[max(len(entries)-max(*limit, 0), 0):]
+	}
+	text, _ := encodeJSON(entries) // strings always encode
+	return trace{entries, text}
+}
+
+// keepArgs are a limit for finished jobs as the script takes it: the job's, else
+// the worker's, else none. Limits by age are in ms there.
+func keepArgs(job, worker *Keep) (count, age, limit string) {
+	k := job
+	if k == nil {
+		k = worker
+	}
+	limit = "1000"
+	if k == nil {
+		return "", "", limit
+	}
+	if k.None {
+		return "0", "", limit
+	}
+	if k.Count > 0 {
+		count = formatInt(int64(k.Count))
+	}
+	if k.Age > 0 || k.ageSet {
+		age = formatInt(k.Age.Milliseconds())
+	}
+	if k.Limit > 0 {
+		limit = formatInt(int64(k.Limit))
+	}
+	return count, age, limit
+}
+
+func (w *Worker) metricsArg() string {
+	if w.opts.MetricsPoints > 0 {
+		return formatInt(int64(w.opts.MetricsPoints))
+	}
+	return ""
+}

@@ -1,0 +1,154 @@
+package bullmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// process runs a job, stores its outcome and returns the job that this slot goes
+// on with, if the outcome's script has started one.
+func (s *session) process(job *Job) *Job {
+	ctx, cancel := context.WithCancelCause(s.work)
+	defer cancel(nil)
+	s.w.hold(job, cancel)
+	defer s.w.drop(job.token)
+
+	var result any
+	err := s.w.deferredFailure(job)
+	if err == nil {
+		if f := s.w.opts.Hooks.OnActive; f != nil {
+			f(job)
+		}
+		result, err = s.w.runHandler(ctx, job)
+	}
+	s.w.letGo(job)
+	return s.unlessStopped(s.settle(ctx, job, result, err))
+}
+
+// deferredFailure is why a job fails without being run.
+func (w *Worker) deferredFailure(job *Job) error {
+	switch {
+	case job.DeferredFailure != "":
+		return Unrecoverable(errors.New(job.DeferredFailure))
+	case w.opts.MaxStartedAttempts > 0 && w.opts.MaxStartedAttempts < job.AttemptsStarted:
+		return Unrecoverable(errors.New("job started more than allowable limit"))
+	}
+	return nil
+}
+
+// panicError is a handler's panic.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.value) }
+
+func (w *Worker) runHandler(ctx context.Context, job *Job) (result any, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{v, debug.Stack()}
+		}
+	}()
+	return w.handler(ctx, job)
+}
+
+// settle stores what became of a job.
+func (s *session) settle(ctx context.Context, job *Job, result any, err error) *Job {
+	cause := context.Cause(ctx)
+	switch {
+	case err == nil:
+		return s.complete(job, result)
+	case errors.Is(err, ErrDelayed), errors.Is(err, ErrWaiting), errors.Is(err, ErrWaitingChildren):
+		s.w.pace.look() // the job has been moved, so there may be another
+		return nil
+	case errors.Is(err, ErrRateLimited):
+		if rest := s.handBack(job); rest > 0 {
+			s.w.pace.learn(s.w.q.now(), rest, 0)
+		} else {
+			s.w.pace.look()
+		}
+		return nil
+	case IsUnrecoverable(err):
+		return s.fail(job, err)
+	case errors.Is(cause, ErrLockLost):
+		s.w.pace.look() // another worker has the job, or will
+		return nil
+	case errors.Is(cause, ErrShutdown):
+		s.handBack(job)
+		return nil
+	}
+	return s.fail(job, err)
+}
+
+// handBack returns a job to the front of the line without spending an attempt,
+// and how long a rate limit still holds.
+func (s *session) handBack(job *Job) time.Duration {
+	s.w.letGo(job)
+	defer s.w.drop(job.token)
+	reply, err := s.store(job, "hand back", scriptHandBack, s.w.q.mode, job.ID, job.token)
+	if err != nil {
+		s.notStored(job, err)
+		return 0
+	}
+	return time.Duration(max(number(reply), 0)) * time.Millisecond
+}
+
+// alreadyStored stands for the reply of a call that was lost.
+type alreadyStored struct{}
+
+// store calls the script that ends a job's run, again and again while Redis is
+// away. A repetition that is refused means that an earlier call, whose reply was
+// lost, did it, or that the lock ran out meanwhile: either way it is not for
+// this worker to do more.
+func (s *session) store(job *Job, op string, script *script, args ...any) (any, error) {
+	var wait retryDelay
+	for repeated := false; ; repeated = true {
+		reply, err := s.w.call(s.record, script, args...)
+		if err == nil {
+			if err = refusal(reply, op, job.ID, ""); err != nil && repeated {
+				s.w.log.Debug("outcome was already stored, or the lock had run out", "job", job.ID, "err", err)
+				return alreadyStored{}, nil
+			}
+			return reply, err
+		}
+		if !isAway(err) || s.record.Err() != nil {
+			return nil, err
+		}
+		s.w.health.setOrphans(true)
+		sleep(s.record, wait.next())
+	}
+}
+
+// storeAndFetch is store for scripts that also start the next job. args are
+// those before the worker's.
+func (s *session) storeAndFetch(job *Job, op string, script *script, args ...any) (*Job, error) {
+	if s.ctx.Err() != nil {
+		args = append(append(args, ""), s.w.workerArgs("0")...)
+		_, err := s.store(job, op, script, args...)
+		return nil, err
+	}
+	token := s.w.take()
+	args = append(append(args, "1"), s.w.workerArgs(token)...)
+	reply, err := s.store(job, op, script, args...)
+	if _, lost := reply.(alreadyStored); lost {
+		s.w.lostReply(token) // it may have told of a next job
+		s.w.pace.look()
+		return nil, nil
+	}
+	if err != nil {
+		s.w.drop(token)
+		return nil, err
+	}
+	return s.w.fetched(reply, token), nil
+}
+
+// notStored reports that a job's outcome could not be stored; its lock will run
+// out and it will be taken for stalled.
+func (s *session) notStored(job *Job, err error) {
+	s.w.pace.look()
+	s.w.report(fmt.Errorf("outcome of job %s is not stored: %w", job.ID, err))
+}

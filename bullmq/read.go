@@ -1,0 +1,207 @@
+package bullmq
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// wrapRead says what was being read when Redis failed; nil stays nil.
+func wrapRead(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("bullmq: read %s: %w", what, err)
+}
+
+// Job reads a job; an unknown id is [ErrJobNotFound].
+func (q *Queue) Job(ctx context.Context, id string) (*Job, error) {
+	hash, err := q.rdb.HGetAll(ctx, q.keys.job(id)).Result()
+	if err != nil {
+		return nil, wrapRead("job "+id, err)
+	}
+	if len(hash) == 0 {
+		return nil, fmt.Errorf("%w: %s in queue %s", ErrJobNotFound, id, q.name)
+	}
+	return q.jobFromHash(id, hash), nil
+}
+
+// State tells where a job stands, StateUnknown if nowhere.
+func (q *Queue) State(ctx context.Context, id string) (State, error) {
+	reply, err := q.run(ctx, scriptState, id)
+	if err != nil {
+		return "", err
+	}
+	state, _ := reply.(string)
+	return State(state), nil
+}
+
+// allStates are the states that Counts counts by itself.
+var allStates = []State{
+	StateWaiting, StateActive, StateDelayed, StatePrioritized, StateWaitingChildren, StateCompleted, StateFailed,
+}
+
+// place is where jobs of a state are found.
+type place struct {
+	key  string
+	list bool // a list, else a sorted set
+}
+
+// places returns the keys of a state, which for StateWaiting are two.
+func (q *Queue) places(s State) ([]place, error) {
+	k := q.keys
+	switch s {
+	case StateWaiting:
+		return []place{{k.wait(), true}, {k.paused(), true}}, nil
+	case StatePaused:
+		return []place{{k.paused(), true}}, nil
+	case StateActive:
+		return []place{{k.active(), true}}, nil
+	case StateDelayed:
+		return []place{{k.delayed(), false}}, nil
+	case StatePrioritized:
+		return []place{{k.prioritized(), false}}, nil
+	case StateWaitingChildren:
+		return []place{{k.waitingChildren(), false}}, nil
+	case StateCompleted:
+		return []place{{k.completed(), false}}, nil
+	case StateFailed:
+		return []place{{k.failed(), false}}, nil
+	}
+	return nil, invalid("state %q", s)
+}
+
+// Counts counts jobs by state; none given means all but StatePaused.
+// StateWaiting includes jobs that BullMQ 5 put into its paused list.
+func (q *Queue) Counts(ctx context.Context, states ...State) (map[State]int64, error) {
+	if len(states) == 0 {
+		states = allStates
+	}
+	pipe := q.rdb.TxPipeline() // one moment for all
+	sizes := make([][]*redis.IntCmd, len(states))
+	for i, s := range states {
+		places, err := q.places(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range places {
+			if p.list {
+				sizes[i] = append(sizes[i], pipe.LLen(ctx, p.key))
+			} else {
+				sizes[i] = append(sizes[i], pipe.ZCard(ctx, p.key))
+			}
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, wrapRead("counts", err)
+	}
+	counts := make(map[State]int64, len(states))
+	for i, s := range states {
+		counts[s] = 0
+		for _, size := range sizes[i] {
+			counts[s] += size.Val()
+		}
+	}
+	return counts, nil
+}
+
+// Jobs reads jobs of the given states (none means all) from position start to
+// end (inclusive, -1 is the last) of each, newest first or, with asc, oldest
+// first. Jobs that vanish while they are read are left out.
+func (q *Queue) Jobs(ctx context.Context, states []State, start, end int64, asc bool) ([]*Job, error) {
+	if len(states) == 0 {
+		states = allStates
+	}
+	ids, err := q.ids(ctx, states, start, end, asc)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	pipe := q.rdb.Pipeline()
+	hashes := make([]*redis.MapStringStringCmd, len(ids))
+	for i, id := range ids {
+		hashes[i] = pipe.HGetAll(ctx, q.keys.job(id))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, wrapRead("jobs", err)
+	}
+	jobs := make([]*Job, 0, len(ids))
+	for i, id := range ids {
+		if hash := hashes[i].Val(); len(hash) > 0 {
+			jobs = append(jobs, q.jobFromHash(id, hash))
+		}
+	}
+	return jobs, nil
+}
+
+// ids reads the ids of jobs in the given states.
+func (q *Queue) ids(ctx context.Context, states []State, start, end int64, asc bool) ([]string, error) {
+	pipe := q.rdb.TxPipeline()
+	var ranges []*redis.StringSliceCmd
+	var turned []bool
+	for _, s := range states {
+		places, err := q.places(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range places {
+			ranges = append(ranges, p.read(ctx, pipe, start, end, asc))
+			turned = append(turned, p.list && asc)
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, wrapRead("ids", err)
+	}
+	var ids []string
+	seen := map[string]bool{} // a job in two places is an accident; it is shown once
+	for i, r := range ranges {
+		part := r.Val()
+		if turned[i] {
+			slices.Reverse(part)
+		}
+		for _, id := range part {
+			if !seen[id] {
+				seen[id] = true
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, nil
+}
+
+// read asks for a range of ids. Lists have the newest first, sorted sets the oldest.
+func (p place) read(ctx context.Context, pipe redis.Pipeliner, start, end int64, asc bool) *redis.StringSliceCmd {
+	switch {
+	case p.list && asc: // from the tail; the caller turns it round
+		return pipe.LRange(ctx, p.key, fromTail(end), fromTail(start))
+	case p.list:
+		return pipe.LRange(ctx, p.key, start, end)
+	case asc:
+		return pipe.ZRange(ctx, p.key, start, end)
+	}
+	return pipe.ZRevRange(ctx, p.key, start, end)
+}
+
+// fromTail turns a position counted from a list's tail into one for LRANGE.
+func fromTail(n int64) int64 { return -n - 1 }
+
+// Logs returns a job's log lines from start to end (inclusive, -1 is the last),
+// counted from the oldest if asc, else from the newest, and how many there are.
+func (q *Queue) Logs(ctx context.Context, id string, start, end int64, asc bool) ([]string, int64, error) {
+	pipe := q.rdb.TxPipeline()
+	var lines *redis.StringSliceCmd
+	if asc {
+		lines = pipe.LRange(ctx, q.keys.logs(id), start, end)
+	} else {
+		lines = pipe.LRange(ctx, q.keys.logs(id), fromTail(end), fromTail(start))
+	}
+	count := pipe.LLen(ctx, q.keys.logs(id))
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, 0, wrapRead("logs of job "+id, err)
+	}
+	if !asc {
+		slices.Reverse(lines.Val())
+	}
+	return lines.Val(), count.Val(), nil
+}

@@ -1,0 +1,212 @@
+package bullmq
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// settleTime is how long, after handlers were cancelled at a shutdown, the
+// worker still tries to store what became of their jobs.
+const settleTime = 5 * time.Second
+
+// Run takes and runs jobs until ctx ends, then waits for those in hand. After
+// the grace time their contexts are cancelled; a job whose handler then returns
+// an error goes back to the front of the line without spending an attempt. Run
+// returns nil once everything it started has stopped; it waits for handlers
+// however long they take. It rides out a Redis that is away. A worker runs once:
+// a second Run is [ErrInvalid].
+func (w *Worker) Run(ctx context.Context) error {
+	if !w.started.CompareAndSwap(false, true) {
+		return invalid("the worker has already been run")
+	}
+	lasting := context.WithoutCancel(ctx)
+	work, stopWork := context.WithCancelCause(lasting)
+	defer stopWork(nil)
+	record, stopRecord := context.WithCancel(lasting)
+	defer stopRecord()
+	keep, stopKeeping := context.WithCancel(lasting)
+	defer stopKeeping()
+
+	var keepers sync.WaitGroup
+	keepers.Go(func() { w.keepLocks(keep) })
+	keepers.Go(func() { w.keepStalled(ctx) })
+
+	s := &session{w: w, ctx: ctx, work: work, record: record}
+	slots := s.fetchLoop()
+
+	grace := max(w.opts.Grace, 0)
+	timers := []*time.Timer{
+		time.AfterFunc(grace, func() { stopWork(ErrShutdown) }),
+		time.AfterFunc(grace+settleTime, stopRecord),
+	}
+	slots.Wait()
+	for _, t := range timers {
+		t.Stop()
+	}
+	stopKeeping()
+	keepers.Wait()
+	w.nudge(lasting)
+	return nil
+}
+
+// session is one Run of a worker.
+type session struct {
+	w *Worker
+	// ctx ends when no more jobs are to be taken, work when handlers are to give
+	// up, record when outcomes are no longer to be stored.
+	ctx, work, record context.Context
+}
+
+// fetchLoop takes jobs, as many at a time as there are slots, and gives each to
+// a goroutine that goes on with the next job by itself as long as there is one. It
+// returns when ctx ends, with what to wait for.
+func (s *session) fetchLoop() *sync.WaitGroup {
+	var slots sync.WaitGroup
+	free := make(chan struct{}, s.w.opts.Concurrency)
+	waker := newWaker(s.ctx, s.w)
+	defer waker.close()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return &slots
+		case free <- struct{}{}:
+		}
+		job := s.next(waker)
+		if job == nil {
+			return &slots
+		}
+		slots.Go(func() {
+			defer func() { <-free }()
+			for job != nil {
+				job = s.process(job)
+			}
+		})
+	}
+}
+
+// next waits for a job, nil when ctx has ended.
+func (s *session) next(waker *waker) *Job {
+	var trouble retryDelay
+	for s.ctx.Err() == nil {
+		if rest := s.w.pace.rest(s.w.q.now(), s.w.opts.MaxRateLimitDelay); rest > 0 {
+			sleep(s.ctx, rest)
+			s.w.pace.rested()
+			continue
+		}
+		var err error
+		if s.w.pace.drained() {
+			err = waker.wait()
+		} else {
+			var job *Job
+			if job, err = s.fetch(); job != nil {
+				waker.reset()
+				return s.unlessStopped(job)
+			}
+		}
+		if err != nil && s.ctx.Err() == nil {
+			s.w.trouble(err)
+			sleep(s.ctx, trouble.next())
+			continue
+		}
+		trouble.reset()
+	}
+	return nil
+}
+
+// unlessStopped hands a job back that came after the worker was told to stop.
+func (s *session) unlessStopped(job *Job) *Job {
+	if job == nil || s.ctx.Err() == nil {
+		return job
+	}
+	s.handBack(job)
+	return nil
+}
+
+// fetch asks for the next job.
+func (s *session) fetch() (*Job, error) {
+	token := s.w.take()
+	args := append([]any{s.w.q.mode, s.w.q.nowMillis()}, s.w.workerArgs(token)...)
+	reply, err := s.w.call(s.record, scriptFetch, args...)
+	if err != nil {
+		s.w.lostReply(token)
+		return nil, err
+	}
+	return s.w.fetched(reply, token), nil
+}
+
+// workerArgs describe the worker to scripts that start jobs.
+func (w *Worker) workerArgs(token string) []any {
+	maxJobs, duration := w.limiterArgs()
+	return []any{token, formatInt(w.opts.LockDuration.Milliseconds()), maxJobs, duration, w.opts.Name}
+}
+
+// fetched reads what a script that starts jobs answered, and keeps in mind what
+// it says about when to ask again.
+func (w *Worker) fetched(reply any, token string) *Job {
+	list, _ := reply.([]any)
+	if len(list) < 4 {
+		w.drop(token)
+		w.pace.learn(w.q.now(), 0, 0)
+		return nil
+	}
+	id, ok := list[1].(string)
+	hash, _ := list[0].([]any)
+	if !ok {
+		w.drop(token)
+		w.pace.learn(w.q.now(), time.Duration(number(list[2]))*time.Millisecond, number(list[3]))
+		return nil
+	}
+	w.pace.busy()
+	job := w.q.jobFromList(id, hash)
+	job.ProcessedOn = fromMillis(millis(w.q.now()))
+	job.ProcessedBy = w.opts.Name
+	if len(list) > 4 {
+		job.AttemptsStarted = int(number(list[4]))
+	}
+	job.w, job.token = w, token
+	return job
+}
+
+// number reads an integer that a script returned as one or as text.
+func number(v any) int64 {
+	switch v := v.(type) {
+	case int64:
+		return v
+	case string:
+		return parseInt(v)
+	}
+	return 0
+}
+
+// nudge leaves a marker for other workers: this one may have taken one that it
+// did not follow.
+func (w *Worker) nudge(ctx context.Context) {
+	if w.health.isDown() {
+		return
+	}
+	if _, err := w.q.run(ctx, scriptNudge, w.q.mode); err != nil {
+		w.log.Debug("no marker left for other workers", "err", err)
+	}
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// retryDelay is a wait that doubles from 25 ms to 2 s.
+type retryDelay struct{ n int }
+
+func (r *retryDelay) next() time.Duration {
+	d := min(25*time.Millisecond<<r.n, 2*time.Second)
+	r.n = min(r.n+1, 10)
+	return d
+}
+
+func (r *retryDelay) reset() { r.n = 0 }

@@ -1,0 +1,58 @@
+-- add adds a job.
+-- KEYS  1 queue prefix
+-- ARGV  1 pause mode  2 id ('' draws one)  3 name  4 data (JSON)  5 opts (JSON)
+--       6 timestamp ms  7 delay ms  8 priority
+--       9 where: wait | front | delayed | prioritized | children
+--       10 parent key ('' none)  11 parent (JSON)  12 events limit for a queue without one
+-- returns the id | { id } if the job existed | -5 no such parent | -7 the job exists and has another parent
+--@include store
+--@include parent
+
+-- adopt makes a job that exists a child of a new parent.
+local function adopt(q, id, key, parentKey, parent, now)
+  if redis.call('ZSCORE', q.p .. 'completed', id) then
+    redis.call('HSET', parentKey .. ':processed', key, redis.call('HGET', key, 'returnvalue') or 'null')
+    local p = decodeParent(parent)
+    releaseIfReady(p.queueKey .. ':', parentKey, p.id, now, q.mode)
+  else
+    redis.call('SADD', parentKey .. ':dependencies', key)
+  end
+  redis.call('HSET', key, 'parentKey', parentKey, 'parent', parent)
+end
+
+local parentKey = ARGV[10]
+if parentKey ~= '' and redis.call('EXISTS', parentKey) ~= 1 then
+  return -5
+end
+local q = openQueue(KEYS[1], ARGV[1])
+local id = int(redis.call('INCR', q.p .. 'id'))
+maxEvents(q, ARGV[12])
+local timestamp, delay, priority = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+
+if ARGV[2] ~= '' then
+  id = ARGV[2]
+  local key = q.p .. id
+  if redis.call('EXISTS', key) == 1 then
+    local old = redis.call('HGET', key, 'parentKey')
+    if not old or old == parentKey or redis.call('EXISTS', old) ~= 1 then
+      if parentKey ~= '' then
+        adopt(q, id, key, parentKey, ARGV[11], timestamp)
+      end
+    elseif parentKey ~= '' then
+      return -7
+    end
+    emitTrim(q, 'duplicated', 'jobId', id)
+    return { id }
+  end
+end
+
+local extra = {}
+if parentKey ~= '' then
+  extra = { 'parentKey', parentKey, 'parent', ARGV[11] }
+end
+store(q, id, ARGV[3], ARGV[4], ARGV[5], timestamp, delay, priority, extra)
+place(q, id, ARGV[9], timestamp, delay, priority)
+if parentKey ~= '' then
+  redis.call('SADD', parentKey .. ':dependencies', q.p .. id)
+end
+return id

@@ -1,0 +1,21 @@
+-- change_delay counts a delayed job's delay anew from now.
+-- KEYS  1 queue prefix
+-- ARGV  1 pause mode  2 now ms  3 id  4 delay ms
+-- returns 0 | -1 no such job | -3 not delayed
+--@include place
+
+local q = openQueue(KEYS[1], ARGV[1])
+local id, delay = ARGV[3], tonumber(ARGV[4])
+local key = q.p .. id
+if redis.call('EXISTS', key) ~= 1 then
+  return -1
+end
+local score, due = delayedScore(q, tonumber(ARGV[2]), delay)
+if redis.call('ZREM', q.p .. 'delayed', id) ~= 1 then
+  return -3
+end
+redis.call('HSET', key, 'delay', int(delay))
+redis.call('ZADD', q.p .. 'delayed', int(score), id)
+emitTrim(q, 'delayed', 'jobId', id, 'delay', int(due))
+delayMarker(q)
+return 0

@@ -1,0 +1,60 @@
+-- clean removes jobs of one state that are older than a time.
+-- KEYS  1 queue prefix
+-- ARGV  1 pause mode  2 set: wait | active | paused | delayed | prioritized | completed | failed | waiting-children
+--       3 newest time to remove, ms  4 how many (at least 1)
+-- returns the ids
+--@include delete
+--@include scheduled
+
+local q = openQueue(KEYS[1], ARGV[1])
+local set, newest, limit = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local key = q.p .. set
+local isList = set == 'wait' or set == 'active' or set == 'paused'
+local finished = set == 'completed' or set == 'failed'
+
+local function candidates()
+  if isList then
+    local ids, turned = redis.call('LRANGE', key, 0, -1), {}
+    for i = #ids, 1, -1 do -- oldest first
+      turned[#turned + 1] = ids[i]
+    end
+    return turned
+  end
+  if finished then
+    return redis.call('ZRANGEBYSCORE', key, 0, ARGV[3], 'LIMIT', 0, ARGV[4])
+  end
+  return redis.call('ZRANGE', key, 0, -1)
+end
+
+-- age is the time that counts for a job: the first that is there.
+local function age(id)
+  for _, time in ipairs(redis.call('HMGET', q.p .. id, isList and 'finishedOn' or 'processedOn',
+    set == 'prioritized' and 'timestamp' or 'processedOn', 'timestamp')) do
+    if tonumber(time) then
+      return tonumber(time)
+    end
+  end
+  return 0
+end
+
+local removed = {}
+for _, id in ipairs(candidates()) do
+  if #removed >= limit then
+    break
+  end
+  local free = finished or (age(id) <= newest and not isPendingIteration(q.p, id)
+    and not (set == 'active' and redis.call('EXISTS', q.p .. id .. ':lock') == 1))
+  if free then
+    if isList then
+      redis.call('LREM', key, 0, id)
+    else
+      redis.call('ZREM', key, id)
+    end
+    local deid = redis.call('HGET', q.p .. id, 'deid')
+    purge(q.p, id, q.mode, true)
+    dropDedup(q.p, id, deid)
+    removed[#removed + 1] = id
+  end
+end
+emit(q, 'cleaned', 'count', int(#removed))
+return removed

@@ -1,0 +1,40 @@
+-- delay takes a running job out of the worker's hands until a later time: for
+-- its next attempt, or because its handler asked for it.
+-- KEYS  1 queue prefix
+-- ARGV  1 pause mode  2 now ms  3 id  4 token  5 delay ms
+--       6 '1' if an attempt is spent: then 7 failed reason, 8 stack trace (JSON)
+--       9 '1' to start the next job  10… the worker, as fetch
+-- returns 0 | a started job, as fetch | -1 no such job | -2 no lock | -3 not active | -6 another's lock
+--@include fetch
+--@include lock
+
+local q = openQueue(KEYS[1], ARGV[1])
+local now, id, delay = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5])
+local key = q.p .. id
+if redis.call('EXISTS', key) ~= 1 then
+  return -1
+end
+local code = unlock(q.p, id, ARGV[4])
+if code < 0 then
+  return code
+end
+local spent = ARGV[6] == '1'
+if spent then
+  redis.call('HSET', key, 'failedReason', ARGV[7], 'stacktrace', ARGV[8])
+end
+if redis.call('LREM', q.p .. 'active', -1, id) == 0 then
+  return -3
+end
+if spent then
+  redis.call('HINCRBY', key, 'atm', 1)
+end
+redis.call('HSET', key, 'delay', int(delay))
+putDelayed(q, id, now, delay)
+if ARGV[9] == '1' then
+  local result = fetch(q, now, worker(10))
+  if result and result[1] ~= 0 then
+    return result
+  end
+end
+delayMarker(q)
+return 0

@@ -1,0 +1,18 @@
+-- int writes a number as a plain decimal integer: Redis and the readers of
+-- job hashes do not take exponents.
+local function int(n)
+  return string.format('%.0f', n)
+end
+
+-- chunked calls a command with a long list of arguments, some at a time:
+-- Lua's stack ends near 8000.
+local function chunked(cmd, key, list)
+  for i = 1, #list, 5000 do
+    redis.call(cmd, key, unpack(list, i, math.min(i + 4999, #list)))
+  end
+end
+
+-- splitKey cuts a full job key into its queue's prefix (with the colon) and the id.
+local function splitKey(key)
+  return string.match(key, '^(.*:)([^:]*)$')
+end

@@ -1,0 +1,25 @@
+-- move_all puts jobs of a whole state back in line, some at a time, priorities aside.
+-- KEYS  1 queue prefix
+-- ARGV  1 pause mode  2 set: failed | completed | delayed  3 largest score  4 how many
+-- returns 0 | 1 to be called again
+--@include place
+--@include reattach
+
+local q = openQueue(KEYS[1], ARGV[1])
+local set = ARGV[2]
+local ids = redis.call('ZRANGEBYSCORE', q.p .. set, 0, ARGV[3], 'LIMIT', 0, ARGV[4])
+if #ids == 0 then
+  return 0
+end
+for _, id in ipairs(ids) do
+  local key = q.p .. id
+  if set ~= 'delayed' then
+    redis.call('HDEL', key, 'finishedOn', 'processedOn', set == 'failed' and 'failedReason' or 'returnvalue')
+    reattach(key, set)
+  end
+  emitTrim(q, 'waiting', 'jobId', id, 'prev', set)
+end
+chunked('ZREM', q.p .. set, ids)
+chunked('LPUSH', q.wait, ids)
+baseMarker(q)
+return #ids >= tonumber(ARGV[4]) and 1 or 0

@@ -1,0 +1,32 @@
+-- reclaim puts back jobs that this worker started without learning of it,
+-- because the reply was lost with its connection. No attempt is spent.
+-- KEYS  1 queue prefix
+-- ARGV  1 pause mode  2 start of the worker's tokens  3… tokens of jobs it knows
+-- returns the ids put back
+--@include place
+
+local q = openQueue(KEYS[1], ARGV[1])
+local known = {}
+for i = 3, #ARGV do
+  known[ARGV[i]] = true
+end
+local back = {}
+for _, id in ipairs(redis.call('LRANGE', q.p .. 'active', 0, -1)) do
+  local key = q.p .. id
+  local token = redis.call('GET', key .. ':lock')
+  if token and string.sub(token, 1, #ARGV[2]) == ARGV[2] and not known[token] then
+    redis.call('DEL', key .. ':lock')
+    redis.call('SREM', q.p .. 'stalled', id)
+    redis.call('LREM', q.p .. 'active', 1, id)
+    local priority = tonumber(redis.call('HGET', key, 'priority') or 0) or 0
+    if priority > 0 then
+      pushBackPrioritized(q, priority, id)
+      baseMarker(q)
+    else
+      push(q, 'RPUSH', id)
+    end
+    emitTrim(q, 'waiting', 'jobId', id, 'prev', 'active')
+    back[#back + 1] = id
+  end
+end
+return back

@@ -1,0 +1,33 @@
+-- requeue puts a running job whose attempt failed back in line at once.
+-- KEYS  1 queue prefix
+-- ARGV  1 pause mode  2 now ms  3 id  4 token  5 failed reason  6 stack trace (JSON)  7 '1' for the front
+-- returns 0 | -1 no such job | -2 no lock | -3 not active | -6 another's lock
+--@include fetch
+--@include lock
+
+local q = openQueue(KEYS[1], ARGV[1])
+local now, id = tonumber(ARGV[2]), ARGV[3]
+local key = q.p .. id
+if blocked(q) then
+  promoteDue(q, now)
+end
+if redis.call('EXISTS', key) ~= 1 then
+  return -1
+end
+local code = unlock(q.p, id, ARGV[4])
+if code < 0 then
+  return code
+end
+redis.call('HSET', key, 'failedReason', ARGV[5], 'stacktrace', ARGV[6])
+if redis.call('LREM', q.p .. 'active', -1, id) == 0 then
+  return -3
+end
+local priority = tonumber(redis.call('HGET', key, 'priority') or 0) or 0
+if priority > 0 then
+  pushPrioritized(q, priority, id)
+else
+  push(q, ARGV[7] == '1' and 'RPUSH' or 'LPUSH', id)
+end
+redis.call('HINCRBY', key, 'atm', 1)
+emitTrim(q, 'waiting', 'jobId', id, 'prev', 'active')
+return 0

@@ -1,0 +1,34 @@
+-- retry puts a finished job back in line.
+-- KEYS  1 queue prefix
+-- ARGV  1 pause mode  2 id  3 set: completed | failed | '' for either  4 '1' to count attempts anew
+-- returns 1 | -1 no such job | -3 not finished
+--@include place
+--@include reattach
+
+local q = openQueue(KEYS[1], ARGV[1])
+local id, set = ARGV[2], ARGV[3]
+local key = q.p .. id
+if redis.call('EXISTS', key) ~= 1 then
+  return -1
+end
+if set == '' then
+  set = redis.call('ZSCORE', q.p .. 'failed', id) and 'failed' or 'completed'
+end
+if redis.call('ZREM', q.p .. set, id) ~= 1 then
+  return -3
+end
+redis.call('HDEL', key, 'finishedOn', 'processedOn', set == 'failed' and 'failedReason' or 'returnvalue')
+if ARGV[4] == '1' then
+  redis.call('HDEL', key, 'atm', 'ats')
+end
+local f = redis.call('HMGET', key, 'priority', 'opts')
+local priority = tonumber(f[1]) or 0
+if priority > 0 then
+  pushPrioritized(q, priority, id)
+else
+  local ok, opts = pcall(cjson.decode, f[2] or '{}')
+  push(q, ok and type(opts) == 'table' and opts.lifo == true and 'RPUSH' or 'LPUSH', id)
+end
+reattach(key, set)
+emitTrim(q, 'waiting', 'jobId', id, 'prev', set)
+return 1
