@@ -1,0 +1,81 @@
+package schoolbell_test
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"schoolbell"
+)
+
+func TestDeliveryStatusTerminal(t *testing.T) {
+	t.Parallel()
+	open := []schoolbell.DeliveryStatus{schoolbell.DeliveryPending, schoolbell.DeliverySending}
+	for _, s := range schoolbell.DeliveryStatuses() {
+		if !s.Valid() {
+			t.Errorf("%s is listed and not valid", s)
+		}
+		if want := !slices.Contains(open, s); s.Terminal() != want {
+			t.Errorf("%s: terminal %v, want %v", s, s.Terminal(), want)
+		}
+	}
+	if schoolbell.DeliveryStatus("lost").Valid() {
+		t.Error("an unknown status is valid")
+	}
+}
+
+// Whatever the rows are, each is counted in one place, and done means terminal.
+func TestProgressCountsEveryRowOnce(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		channels := map[schoolbell.Channel]schoolbell.ChannelProgress{}
+		total, terminal := 0, 0
+		for _, c := range rapid.SliceOfDistinct(rapid.SampledFrom(schoolbell.Channels()), rapid.ID).Draw(t, "channels") {
+			var p schoolbell.ChannelProgress
+			for _, s := range rapid.SliceOf(rapid.SampledFrom(schoolbell.DeliveryStatuses())).Draw(t, "statuses") {
+				n := rapid.IntRange(0, 50_000).Draw(t, "n")
+				p.Add(s, n)
+				total += n
+				if s.Terminal() {
+					terminal += n
+				}
+			}
+			if sum := p.Pending + p.Sent + p.Failed + p.Suppressed + p.Uncertain + p.Cancelled + p.Expired; sum != p.Total {
+				t.Fatalf("%+v adds up to %d", p, sum)
+			}
+			channels[c] = p
+		}
+		walked := rapid.Bool().Draw(t, "walked")
+		p := schoolbell.NewProgress(channels, walked)
+		if p.Total != total || p.Done != terminal {
+			t.Fatalf("progress %+v, want total %d, done %d", p, total, terminal)
+		}
+		if finished := walked && terminal == total; (p.Percent == 100) != finished || p.Percent < 0 || p.Percent > 100 {
+			t.Fatalf("%d %% with %d of %d done, walked %v", p.Percent, terminal, total, walked)
+		}
+	})
+}
+
+func TestProgressOfNobody(t *testing.T) {
+	t.Parallel()
+	if p := schoolbell.NewProgress(nil, false); p.Percent != 0 {
+		t.Errorf("before the walk: %d %%", p.Percent)
+	}
+	if p := schoolbell.NewProgress(nil, true); p.Percent != 100 {
+		t.Errorf("after it: %d %%", p.Percent)
+	}
+}
+
+func TestProgressInJSON(t *testing.T) {
+	t.Parallel()
+	var email schoolbell.ChannelProgress
+	email.Add(schoolbell.DeliverySending, 1)
+	email.Add(schoolbell.DeliveryDelivered, 3)
+	text, err := json.Marshal(schoolbell.NewProgress(map[schoolbell.Channel]schoolbell.ChannelProgress{schoolbell.ChannelEmail: email}, true))
+	const want = `{"percent":75,"total":4,"done":3,"channels":{"email":{"total":4,"pending":1,"sent":3,"failed":0,"suppressed":0,"uncertain":0,"cancelled":0,"expired":0}}}`
+	if err != nil || string(text) != want {
+		t.Errorf("got  %s, %v\nwant %s", text, err, want)
+	}
+}
