@@ -6,12 +6,15 @@ import (
 	"net/mail"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"schoolbell"
 )
+
+var languageTag = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
 
 // Check reports everything that is wrong with c as [schoolbell.Faults], each
 // under its setting's name in the environment. It looks at no network. (It is
@@ -34,6 +37,9 @@ func (g *General) check(f *schoolbell.Faults) {
 	}
 	if strings.TrimSpace(g.SchoolName) == "" || strings.ContainsAny(g.SchoolName, "\r\n") || len(g.SchoolName) > 200 {
 		f.Add("SCHOOL_NAME", "must be one line of at most 200 bytes")
+	}
+	if !languageTag.MatchString(g.Language) {
+		f.Add("SCHOOL_LANGUAGE", "must be a language tag such as en or pt-BR")
 	}
 	oneOf(f, "LOG_LEVEL", g.LogLevel, "debug", "info", "warn", "error")
 	oneOf(f, "LOG_FORMAT", g.LogFormat, "text", "json")

@@ -21,6 +21,7 @@ type Config struct {
 type General struct {
 	DataDir       string        `name:"data-dir" setting:"DATA_DIR" default:"./data" placeholder:"DIR" help:"Folder of the SQLite ledger."`
 	SchoolName    string        `name:"school-name" setting:"SCHOOL_NAME" default:"Our school" placeholder:"NAME" help:"Name of the school, as messages show it."`
+	Language      string        `name:"school-language" setting:"SCHOOL_LANGUAGE" default:"en" placeholder:"TAG" help:"Language the school writes its messages in, as en or pt-BR."`
 	LogLevel      string        `name:"log-level" setting:"LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"What to log: debug, info, warn or error."`
 	LogFormat     string        `name:"log-format" setting:"LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"How to log: text or json."`
 	ShutdownGrace time.Duration `name:"shutdown-grace" setting:"SHUTDOWN_GRACE" default:"30s" type:"s" placeholder:"TIME" help:"How long work in hand may go on after SIGTERM. A plain number is seconds."`

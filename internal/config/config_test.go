@@ -153,7 +153,7 @@ func TestCheckReportsEveryFaultUnderItsName(t *testing.T) {
 			[]string{"BATCH_SIZE", "EMAIL_CONNECTIONS", "JOB_RETRIES", "REDIS_PORT", "WORKER_CONCURRENCY"}},
 		{"times out of range", []string{"SHUTDOWN_GRACE=0", "JOB_BACKOFF=-1", "RATE_LIMIT_DURATION=2h", "SMTP_TIMEOUT=1"},
 			[]string{"JOB_BACKOFF", "RATE_LIMIT_DURATION", "SHUTDOWN_GRACE", "SMTP_TIMEOUT"}},
-		{"words that mean nothing", []string{"LOG_LEVEL=loud", "LOG_FORMAT=xml", "SMTP_TLS=maybe"}, []string{"LOG_FORMAT", "LOG_LEVEL", "SMTP_TLS"}},
+		{"words that mean nothing", []string{"LOG_LEVEL=loud", "LOG_FORMAT=xml", "SMTP_TLS=maybe", "SCHOOL_LANGUAGE=english please"}, []string{"LOG_FORMAT", "LOG_LEVEL", "SCHOOL_LANGUAGE", "SMTP_TLS"}},
 		{"addresses", []string{"HTTP_ADDR=8080", "METRICS_ADDR=x", "PUBLIC_URL=school", "REDIS_CLUSTER_NODES=a", "MAIL_CATCHER_ADDR=-"},
 			[]string{"HTTP_ADDR", "MAIL_CATCHER_ADDR", "METRICS_ADDR", "PUBLIC_URL", "REDIS_CLUSTER_NODES"}},
 		{"a database that is not PostgreSQL", []string{"DATABASE_URL=mysql://h/x"}, []string{"DATABASE_URL"}},

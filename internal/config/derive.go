@@ -13,7 +13,7 @@ import (
 // derive fills what follows from other settings, once all of them are read.
 func (c *Config) derive() {
 	if c.HTTP.PublicURL == "" {
-		c.HTTP.PublicURL = localURL(c.HTTP.Addr)
+		c.HTTP.PublicURL = LocalURL(c.HTTP.Addr)
 	}
 	if c.Redis.Host == "" && c.Redis.URL == "" && !c.Redis.cluster() && !c.Redis.sentinel() && c.origins["REDIS_PORT"] != FromDefault {
 		c.Redis.Host = "localhost"
@@ -46,12 +46,12 @@ func (e *Email) derive() {
 // derive finds the server of this machine when no other is named.
 func (c *Client) derive() {
 	if c.URL == "" {
-		c.URL = localURL(c.Addr)
+		c.URL = LocalURL(c.Addr)
 	}
 }
 
-// localURL is the URL under which this machine reaches a listener at addr.
-func localURL(addr string) string {
+// LocalURL is the URL under which this machine reaches a listener at addr.
+func LocalURL(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "http://" + addr
