@@ -1,0 +1,234 @@
+package render
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"schoolbell"
+)
+
+// Config says what all messages of an installation share.
+type Config struct {
+	PublicURL  string // where people reach the application, http or https; empty for no links
+	SchoolName string // "Schoolbell" when empty
+	Language   string // language the school writes in, BCP 47; "en" when empty
+}
+
+// Renderer makes messages. It is safe for concurrent use.
+type Renderer struct {
+	school   string
+	language string
+	base     string // PublicURL without a slash at its end
+	slots    slots
+	zones    zones
+
+	mu     sync.RWMutex
+	events map[string]*rendered // by event id
+	order  []string             // of events, oldest first
+}
+
+// maxEvents bounds the events whose common parts are kept. A worker works few at a time.
+const maxEvents = 64
+
+// New returns a renderer, or an error if cfg makes no sense.
+func New(cfg Config) (*Renderer, error) {
+	r := &Renderer{
+		school:   strings.TrimSpace(cfg.SchoolName),
+		language: cfg.Language,
+		base:     strings.TrimRight(cfg.PublicURL, "/"),
+		slots:    newSlots(),
+		events:   map[string]*rendered{},
+	}
+	if r.school == "" {
+		r.school = "Schoolbell"
+	}
+	if r.language == "" {
+		r.language = "en"
+	}
+	if !oneLine(r.school) {
+		return nil, schoolbell.Invalid("school_name", "must be one line of text")
+	}
+	if r.base != "" {
+		u, err := url.Parse(r.base)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return nil, schoolbell.Invalid("public_url", "must be an http or https URL")
+		}
+	}
+	// A template that does not fit its data shows here and not at the first event.
+	if _, err := r.render(&schoolbell.Event{ID: "start", Title: "t", Body: "b"}); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Render makes the message of one delivery. Its ID is the same at every try.
+// An event or reader that no message can be made of gives CodeInvalid; the
+// field is a field of the event, or "recipient.…".
+func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to schoolbell.Recipient) (schoolbell.Message, error) {
+	if ev == nil || ev.ID == "" {
+		return schoolbell.Message{}, schoolbell.Invalid("id", "the event has no id")
+	}
+	if !oneLine(to.Name) {
+		return schoolbell.Message{}, schoolbell.Invalid("recipient.name", "must be one line of text")
+	}
+	common, err := r.event(ev)
+	if err != nil {
+		return schoolbell.Message{}, err
+	}
+	m := schoolbell.Message{
+		ID:       ev.ID + "." + strconv.FormatInt(to.Seq, 10),
+		EventID:  ev.ID,
+		UserID:   to.UserID,
+		Channel:  ch,
+		ToName:   to.Name,
+		Subject:  common.subject,
+		Category: ev.Category,
+		Locale:   r.language,
+	}
+	when := r.when(common, to.Timezone)
+	switch ch {
+	case schoolbell.ChannelEmail:
+		m.To = to.Email
+		m.Text = common.text.fill(greet(to.Name), when.text)
+		m.HTML = common.html.fill(escape(greet(to.Name)), when.html)
+	case schoolbell.ChannelSMS:
+		m.To = to.Phone
+		m.Text = r.sms(ev, common.subject, when.text)
+	case schoolbell.ChannelPush:
+		m.To = to.UserID // the sender knows the user's devices
+		m.Text = r.push(ev, when.text)
+	default:
+		return schoolbell.Message{}, schoolbell.Invalid("channel", "nothing is rendered for channel %q", ch)
+	}
+	if m.To == "" {
+		return schoolbell.Message{}, schoolbell.Invalid("recipient", "has no address on channel %s", ch)
+	}
+	return m, nil
+}
+
+// greet is what follows "Hello".
+func greet(name string) string {
+	if name = strings.TrimSpace(name); name == "" {
+		return ""
+	}
+	return " " + name
+}
+
+// event returns what the messages of ev share.
+func (r *Renderer) event(ev *schoolbell.Event) (*rendered, error) {
+	r.mu.RLock()
+	e := r.events[ev.ID]
+	r.mu.RUnlock()
+	if e != nil && e.of(ev) {
+		return e, nil
+	}
+	e, err := r.render(ev)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.events[ev.ID] == nil {
+		r.order = append(r.order, ev.ID)
+	}
+	r.events[ev.ID] = e
+	if len(r.order) > maxEvents {
+		delete(r.events, r.order[0])
+		r.order = append(r.order[:0], r.order[1:]...)
+	}
+	return e, nil
+}
+
+// link is where people see the event in the application.
+func (r *Renderer) link(ev *schoolbell.Event) string {
+	if r.base == "" {
+		return ""
+	}
+	return r.base + "/events/" + url.PathEscape(ev.ID)
+}
+
+// oneLine reports whether s is text without line breaks and other controls.
+func oneLine(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
+		return unicode.IsControl(c) || c == '\u2028' || c == '\u2029'
+	})
+}
+
+// slots mark, in what is rendered once, the places that differ between readers.
+// They are random, so that nobody can write them into an event.
+type slots struct{ name, when string }
+
+func newSlots() slots {
+	return slots{name: "slot" + rand.Text(), when: "slot" + rand.Text()}
+}
+
+// pattern is text with slots.
+type pattern struct {
+	pieces []string // between the slots
+	slots  []bool   // which slot follows each piece but the last: true is the name, false the time
+	size   int      // of all pieces
+}
+
+func (s slots) split(text string) pattern {
+	var p pattern
+	for {
+		name, when := strings.Index(text, s.name), strings.Index(text, s.when)
+		at, mark := name, s.name
+		if name < 0 || when >= 0 && when < name {
+			at, mark = when, s.when
+		}
+		if at < 0 {
+			p.pieces = append(p.pieces, text)
+			p.size += len(text)
+			return p
+		}
+		p.pieces = append(p.pieces, text[:at])
+		p.slots = append(p.slots, mark == s.name)
+		p.size += at
+		text = text[at+len(mark):]
+	}
+}
+
+func (p pattern) fill(name, when string) string {
+	var b strings.Builder
+	b.Grow(p.size + len(p.slots)*max(len(name), len(when)))
+	for i, piece := range p.pieces {
+		b.WriteString(piece)
+		if i == len(p.slots) {
+			break
+		}
+		if p.slots[i] {
+			b.WriteString(name)
+		} else {
+			b.WriteString(when)
+		}
+	}
+	return b.String()
+}
+
+// zones remembers time zones: loading one reads a file. There are some 600.
+type zones struct{ known sync.Map } // name -> *time.Location
+
+// get returns the zone of this name, or UTC for a name that there is none of.
+func (z *zones) get(name string) *time.Location {
+	if l, ok := z.known.Load(name); ok {
+		return l.(*time.Location)
+	}
+	l, err := time.LoadLocation(name)
+	if err != nil || name == "" || name == "Local" {
+		return time.UTC
+	}
+	z.known.Store(name, l)
+	return l
+}
+
+func wrapTemplate(name string, err error) error {
+	return fmt.Errorf("render template %s: %w", name, err)
+}
