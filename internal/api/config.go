@@ -1,0 +1,83 @@
+package api
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+	"schoolbell/internal/inbox"
+	"schoolbell/internal/people"
+)
+
+// Pipeline is what the API needs of the use cases of events.
+type Pipeline interface {
+	Create(ctx context.Context, ev *schoolbell.Event, idem schoolbell.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
+	Cancel(ctx context.Context, id string) (*schoolbell.Event, error)
+	Retry(ctx context.Context, id string) (rows int, err error)
+}
+
+// People is what the API needs of the use cases of users and groups.
+type People interface {
+	Put(ctx context.Context, u *schoolbell.User) (schoolbell.Change, error)
+	User(ctx context.Context, id string) (*schoolbell.User, error)
+	Users(ctx context.Context, after string, limit int) ([]*schoolbell.User, error)
+	Delete(ctx context.Context, id string) error
+	Import(ctx context.Context, r io.Reader, format people.Format) (people.Report, error)
+	PutGroup(ctx context.Context, g *schoolbell.Group) (schoolbell.Change, error)
+	Group(ctx context.Context, id string) (*schoolbell.Group, error)
+	Groups(ctx context.Context, after string, limit int) ([]*schoolbell.Group, error)
+	Preferences(ctx context.Context, userID string) ([]schoolbell.Preference, error)
+	PutPreferences(ctx context.Context, userID string, wishes []schoolbell.Preference) error
+}
+
+// Inbox is what the API needs of the in-app inbox.
+type Inbox interface {
+	List(ctx context.Context, userID string, before int64, limit int) (items []schoolbell.InboxItem, unread int, err error)
+	MarkRead(ctx context.Context, userID, eventID string) (unread int, err error)
+	MarkAllRead(ctx context.Context, userID string, upTo int64) (unread int, err error)
+	Subscribe(ctx context.Context, userID string, after int64) (*inbox.Subscription, error)
+}
+
+// Auth is what the API needs to know who is calling.
+type Auth interface {
+	Key(ctx context.Context, secret string) (schoolbell.APIKey, error)
+	Token(ctx context.Context, userID string, ttl time.Duration) (token string, expires time.Time, err error)
+	TokenUser(ctx context.Context, token string) (userID string, err error)
+}
+
+// Dependency is something the service cannot do its whole work without.
+type Dependency struct {
+	Name  string // as /readyz shows it, such as "redis"
+	Check func(ctx context.Context) error
+}
+
+// Config is what a Server is made of. Store, Pipeline, People, Inbox and Auth are required.
+type Config struct {
+	Store    Store
+	Pipeline Pipeline
+	People   People
+	Inbox    Inbox
+	Auth     Auth
+
+	// Queues are the queues to show and manage, in that order.
+	Queues []*bullmq.Queue
+
+	// Dependencies are named by /readyz beside the ledger, which is always asked first.
+	Dependencies []Dependency
+
+	// Registry is what /metrics serves; the Server adds its own. Nil means a new one.
+	Registry *prometheus.Registry
+
+	Logger  *slog.Logger // nil means slog.Default
+	Version string       // of the program, for the OpenAPI document
+
+	MaxImportBytes int64         // 0 means 256 MiB
+	Grace          time.Duration // how long Serve waits for requests in hand when it stops; 0 means 10 s
+	ProgressEvery  time.Duration // how often a watched event is counted; 0 means 300 ms
+	Heartbeat      time.Duration // how often a quiet stream says that it lives; 0 means 15 s
+}

@@ -1,0 +1,55 @@
+package api
+
+import (
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+)
+
+// The types below stand for the domain's in the OpenAPI document, so that it
+// lists their values, and requests with others are refused, wherever they are used.
+type (
+	roleValue     string
+	channelValue  string
+	categoryValue string
+	kindValue     string
+	deliveryValue string
+	eventValue    string
+	jobStateValue string
+)
+
+func (roleValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.Roles()) }
+func (channelValue) Schema(huma.Registry) *huma.Schema  { return oneOf(schoolbell.Channels()) }
+func (categoryValue) Schema(huma.Registry) *huma.Schema { return oneOf(schoolbell.Categories()) }
+func (kindValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.GroupKinds()) }
+func (deliveryValue) Schema(huma.Registry) *huma.Schema { return oneOf(schoolbell.DeliveryStatuses()) }
+func (eventValue) Schema(huma.Registry) *huma.Schema {
+	return oneOf([]schoolbell.EventStatus{schoolbell.EventScheduled, schoolbell.EventQueued,
+		schoolbell.EventProcessing, schoolbell.EventCompleted, schoolbell.EventCancelled})
+}
+func (jobStateValue) Schema(huma.Registry) *huma.Schema { return oneOf(jobStates) }
+
+// jobStates are the states by which jobs are listed and cleaned.
+var jobStates = []bullmq.State{bullmq.StateWaiting, bullmq.StateActive, bullmq.StateDelayed, bullmq.StatePrioritized,
+	bullmq.StateWaitingChildren, bullmq.StateCompleted, bullmq.StateFailed, bullmq.StatePaused}
+
+func oneOf[T ~string](values []T) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, v := range values {
+		s.Enum = append(s.Enum, string(v))
+	}
+	return s
+}
+
+func listValues(r huma.Registry) {
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Role](), reflect.TypeFor[roleValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Channel](), reflect.TypeFor[channelValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Category](), reflect.TypeFor[categoryValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.GroupKind](), reflect.TypeFor[kindValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.DeliveryStatus](), reflect.TypeFor[deliveryValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.EventStatus](), reflect.TypeFor[eventValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[bullmq.State](), reflect.TypeFor[jobStateValue]())
+}

@@ -1,0 +1,78 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// stamp is a time as the API writes it: RFC 3339, UTC, always three decimals.
+type stamp time.Time
+
+const stampLayout = "2006-01-02T15:04:05.000Z"
+
+// MarshalJSON writes the time.
+func (t stamp) MarshalJSON() ([]byte, error) {
+	return time.Time(t).UTC().AppendFormat(nil, `"`+stampLayout+`"`), nil
+}
+
+// IsZero makes a time that is not set be left out (omitzero).
+func (t stamp) IsZero() bool { return time.Time(t).IsZero() }
+
+// Schema says how a stamp looks in the OpenAPI document.
+func (stamp) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Examples: []any{"2026-11-23T08:30:00.000Z"}}
+}
+
+// jsonFormat writes text as it is and says where a body is broken.
+var jsonFormat = huma.Format{
+	Marshal: func(w io.Writer, v any) error {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(v)
+	},
+	Unmarshal: decodeJSON,
+}
+
+func decodeJSON(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	if bad, ok := errors.AsType[*json.SyntaxError](err); ok {
+		line, column := position(data, bad.Offset)
+		return fmt.Errorf("the body is not valid JSON at line %d, column %d: %s", line, column, bad.Error())
+	}
+	if bad, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("%s cannot be a %s", bad.Field, bad.Value)
+	}
+	return err
+}
+
+// position returns the line and column (in bytes) of the last of the first n bytes, from 1.
+func position(data []byte, n int64) (line, column int) {
+	read := data[:max(0, min(n-1, int64(len(data))))]
+	line = 1 + bytes.Count(read, []byte("\n"))
+	return line, len(read) - bytes.LastIndexByte(read, '\n')
+}
+
+// fingerprint is the same for two JSON texts that differ in white space or in
+// the order of keys only.
+func fingerprint(body []byte) (string, error) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return "", fmt.Errorf("read the body for its fingerprint: %w", err)
+	}
+	canonical, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("write the body for its fingerprint: %w", err)
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:]), nil
+}

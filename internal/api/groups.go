@@ -1,0 +1,78 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"schoolbell"
+)
+
+// groupRequest is a group as clients write one; the id is in the path.
+type groupRequest struct {
+	ID     string               `json:"id,omitempty" doc:"May be left out; must be the one in the path."`
+	Name   string               `json:"name" example:"Class 5b"`
+	Kind   schoolbell.GroupKind `json:"kind"`
+	Parent string               `json:"parent,omitempty" doc:"Id of the group above, if any."`
+}
+
+type groupInput struct {
+	ID string `path:"id" doc:"The group's id."`
+}
+
+type putGroupInput struct {
+	groupInput
+	Body groupRequest
+}
+
+type putGroupOutput struct {
+	Status   int
+	Location string `header:"Location"`
+	Body     *schoolbell.Group
+}
+
+func (s *Server) putGroup(ctx context.Context, in *putGroupInput) (*putGroupOutput, error) {
+	if in.Body.ID != "" && in.Body.ID != in.ID {
+		return nil, schoolbell.Invalid("id", "is not the one in the path")
+	}
+	g := &schoolbell.Group{ID: in.ID, Name: in.Body.Name, Kind: in.Body.Kind, Parent: in.Body.Parent}
+	change, err := s.cfg.People.PutGroup(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	out := &putGroupOutput{Status: http.StatusOK, Body: g}
+	if change == schoolbell.ChangeCreated {
+		out.Status, out.Location = http.StatusCreated, "/v1/groups/"+g.ID
+	}
+	return out, nil
+}
+
+type groupOutput struct{ Body *schoolbell.Group }
+
+func (s *Server) getGroup(ctx context.Context, in *groupInput) (*groupOutput, error) {
+	g, err := s.cfg.People.Group(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &groupOutput{g}, nil
+}
+
+type listGroupsOutput struct {
+	Body struct {
+		Groups []*schoolbell.Group `json:"groups"`
+		Next   string              `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
+	}
+}
+
+func (s *Server) listGroups(ctx context.Context, in *struct{ page }) (*listGroupsOutput, error) {
+	at, err := decodeCursor("groups", in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.cfg.People.Groups(ctx, at.ID, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &listGroupsOutput{}
+	out.Body.Groups, out.Body.Next, err = cut(list, in.Limit, func(g *schoolbell.Group) cursor { return cursor{Kind: "groups", ID: g.ID} })
+	return out, err
+}

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"schoolbell"
+	"schoolbell/internal/people"
+)
+
+// importIdle is how long an import may wait for its next bytes.
+const importIdle = time.Minute
+
+var importTypes = map[string]people.Format{
+	"application/x-ndjson": people.FormatNDJSON,
+	"application/ndjson":   people.FormatNDJSON,
+	"text/csv":             people.FormatCSV,
+}
+
+// importInput takes the request's body as a stream; huma would read all of it.
+type importInput struct {
+	ContentType string `header:"Content-Type"`
+	body        io.Reader
+	answer      *http.ResponseController
+}
+
+// Resolve gets hold of the body.
+func (in *importInput) Resolve(ctx huma.Context) []error {
+	r, w := humago.Unwrap(ctx)
+	in.body, in.answer = r.Body, http.NewResponseController(w)
+	return nil
+}
+
+type importOutput struct{ Body *people.Report }
+
+func (s *Server) importUsers(ctx context.Context, in *importInput) (*importOutput, error) {
+	mediaType, _, err := mime.ParseMediaType(in.ContentType)
+	format, known := importTypes[mediaType]
+	if err != nil || !known {
+		return nil, newProblem(codeMedia, "send Content-Type: text/csv or application/x-ndjson")
+	}
+	body := &patient{from: in.body, answer: in.answer, left: s.cfg.MaxImportBytes}
+	report, err := s.cfg.People.Import(ctx, body, format)
+	if err == nil {
+		return &importOutput{&report}, body.done()
+	}
+	return nil, s.importProblem(ctx, err, report)
+}
+
+// importProblem says why an import stopped and what it had done by then.
+func (s *Server) importProblem(ctx context.Context, err error, report people.Report) *problem {
+	var p *problem
+	if _, broken := errors.AsType[*brokenBody](err); broken {
+		p = newProblem(codeMalformed, "the body broke off")
+	} else {
+		p = s.problem(ctx, err)
+	}
+	if report.Imported+report.Updated+report.Rejected > 0 {
+		p.Detail += fmt.Sprintf("; %d rows went in before, importing the file again is harmless", report.Imported+report.Updated)
+		p.Import = &report
+	}
+	return p
+}
+
+// patient reads a body that may take long as a whole but must not stall, up to a limit.
+type patient struct {
+	from   io.Reader
+	answer *http.ResponseController
+	left   int64
+}
+
+// brokenBody is an error in reading what the client sends.
+type brokenBody struct{ error }
+
+func (e *brokenBody) Unwrap() error { return e.error }
+
+func (p *patient) Read(b []byte) (int, error) {
+	if p.left <= 0 {
+		var one [1]byte
+		if n, err := p.from.Read(one[:]); n == 0 && errors.Is(err, io.EOF) {
+			return 0, io.EOF
+		}
+		return 0, &schoolbell.Error{Code: schoolbell.CodeTooLarge, Message: "the import is over its size limit; split the file"}
+	}
+	now := time.Now()
+	if err := errors.Join(p.answer.SetReadDeadline(now.Add(importIdle)), p.answer.SetWriteDeadline(now.Add(2*importIdle))); err != nil {
+		return 0, fmt.Errorf("set the deadline of an import: %w", err)
+	}
+	n, err := p.from.Read(b[:min(int64(len(b)), p.left)])
+	p.left -= int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &brokenBody{err}
+	}
+	return n, err
+}
+
+// done gives the answer its time: the last deadline may be nearly over.
+func (p *patient) done() error {
+	if err := p.answer.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return fmt.Errorf("set the deadline of an import's answer: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"schoolbell"
+	"schoolbell/internal/people"
+)
+
+// problem is the body of every answer that is not a success (RFC 9457).
+type problem struct {
+	Type   string         `json:"type" doc:"Where this kind of problem is explained."`
+	Title  string         `json:"title" doc:"The kind of problem in words."`
+	Status int            `json:"status" doc:"The HTTP status."`
+	Detail string         `json:"detail,omitempty" doc:"What went wrong this time."`
+	Code   string         `json:"code" doc:"The kind of problem, for programs." example:"invalid"`
+	Errors []fieldError   `json:"errors,omitempty" doc:"Every fault found in the input."`
+	Import *people.Report `json:"import,omitempty" doc:"What an import did before it stopped."`
+}
+
+type fieldError struct {
+	Field   string `json:"field" doc:"The field, header or parameter to blame." example:"audience.groups[1]"`
+	Message string `json:"message" doc:"What is wrong with it."`
+}
+
+// Error and GetStatus make a problem an error that huma writes as it is.
+func (p *problem) Error() string           { return p.Code + ": " + p.Detail }
+func (p *problem) GetStatus() int          { return p.Status }
+func (*problem) ContentType(string) string { return "application/problem+json" }
+
+// kinds are the problems there are: how each is called and answered.
+var kinds = []struct {
+	code   schoolbell.Code
+	status int
+	title  string
+	means  string
+}{
+	{codeMalformed, http.StatusBadRequest, "Malformed request", "The body is missing or is not the JSON it should be; nothing was done."},
+	{schoolbell.CodeUnauthorized, http.StatusUnauthorized, "Not authorized", "There is no API key or user token, or it is not good."},
+	{schoolbell.CodeForbidden, http.StatusForbidden, "Not allowed", "The key or token is good but does not allow this."},
+	{schoolbell.CodeNotFound, http.StatusNotFound, "Not found", "There is no such thing, or no such path."},
+	{codeMethod, http.StatusMethodNotAllowed, "Method not allowed", "The path is right, the method is not; the Allow header names those that are."},
+	{codeTimeout, http.StatusRequestTimeout, "Request too slow", "The body did not arrive in time; nothing was done."},
+	{schoolbell.CodeConflict, http.StatusConflict, "Conflict", "The thing is in a state that rules this out."},
+	{schoolbell.CodeTooLarge, http.StatusRequestEntityTooLarge, "Too large", "The body is over its size limit."},
+	{codeMedia, http.StatusUnsupportedMediaType, "Unsupported media type", "The body's Content-Type is not one that this call takes."},
+	{schoolbell.CodeInvalid, http.StatusUnprocessableEntity, "Invalid input", "The input breaks rules; errors names each fault with its field. Nothing was stored."},
+	{schoolbell.CodeLimited, http.StatusTooManyRequests, "Too many requests", "Try again later."},
+	{schoolbell.CodeInternal, http.StatusInternalServerError, "Internal error", "Our own fault; it is in the server's log under the request's id."},
+	{schoolbell.CodeUnavailable, http.StatusServiceUnavailable, "Unavailable", "Something the server needs is away; try again later."},
+}
+
+// Codes of problems that only HTTP knows.
+const (
+	codeMalformed schoolbell.Code = "malformed"
+	codeMethod    schoolbell.Code = "method_not_allowed"
+	codeMedia     schoolbell.Code = "unsupported_media_type"
+	codeTimeout   schoolbell.Code = "timeout"
+)
+
+func newProblem(code schoolbell.Code, detail string, faults ...fieldError) *problem {
+	for _, k := range kinds {
+		if k.code == code {
+			return &problem{Type: "/docs#problem-" + string(code), Title: k.title, Status: k.status,
+				Detail: detail, Code: string(code), Errors: faults}
+		}
+	}
+	return newProblem(schoolbell.CodeInternal, "internal error")
+}
+
+// problem classifies err, logs what is not to be sent, and returns what is.
+func (s *Server) problem(ctx context.Context, err error) *problem {
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
+	if f, ok := errors.AsType[schoolbell.Faults](err); ok && len(f) > 0 {
+		return fromFaults(f)
+	}
+	e, known := errors.AsType[*schoolbell.Error](err)
+	switch {
+	case known && e.Code == schoolbell.CodeUnavailable:
+		s.log.WarnContext(ctx, "request not served", requestAttrs(ctx, err)...)
+		return newProblem(e.Code, e.Message)
+	case known && e.Code != schoolbell.CodeInternal:
+		return fromFaults(schoolbell.Faults{e})
+	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
+		s.log.DebugContext(ctx, "request given up", requestAttrs(ctx, err)...)
+		return newProblem(schoolbell.CodeUnavailable, "the request was given up before it was done")
+	}
+	s.log.ErrorContext(ctx, "request failed", requestAttrs(ctx, err)...)
+	return internalProblem(ctx)
+}
+
+func internalProblem(ctx context.Context) *problem {
+	return newProblem(schoolbell.CodeInternal, "internal error; the server's log has it under request "+requestID(ctx))
+}
+
+// fromFaults shows faults that are meant for the caller; their causes stay here.
+func fromFaults(faults schoolbell.Faults) *problem {
+	var fields []fieldError
+	for _, f := range faults {
+		if f.Field != "" {
+			fields = append(fields, fieldError{f.Field, f.Message})
+		}
+	}
+	detail := faults[0].Message
+	if faults[0].Field != "" {
+		detail = faults[0].Field + " " + detail
+	}
+	if n := len(faults) - 1; n > 0 {
+		detail += " (and more: see errors)"
+	}
+	return newProblem(faults[0].Code, detail, fields...)
+}
+
+// fromHuma is the transformer that gives huma's own refusals our shape, without
+// the values that huma repeats in them.
+func (s *Server) fromHuma(ctx huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	var fields []fieldError
+	detail := m.Detail
+	for _, e := range m.Errors {
+		field := fieldOf(e.Location)
+		if field == "" {
+			detail = e.Message
+			continue
+		}
+		fields = append(fields, fieldError{field, e.Message})
+	}
+	if len(fields) > 0 {
+		detail = fields[0].Field + ": " + fields[0].Message
+	}
+	switch m.Status {
+	case http.StatusBadRequest:
+		return newProblem(codeMalformed, detail, fields...), nil
+	case http.StatusRequestTimeout:
+		return newProblem(codeTimeout, "the body did not arrive in time"), nil
+	case http.StatusRequestEntityTooLarge:
+		return tooLarge(), nil
+	case http.StatusUnsupportedMediaType:
+		return newProblem(codeMedia, "send Content-Type: application/json"), nil
+	case http.StatusUnprocessableEntity:
+		return newProblem(schoolbell.CodeInvalid, detail, fields...), nil
+	}
+	s.log.WarnContext(ctx.Context(), "request refused", requestAttrs(ctx.Context(), m)...)
+	return internalProblem(ctx.Context()), nil
+}
+
+// fieldOf turns huma's "body.audience.roles[0]" into "audience.roles[0]".
+func fieldOf(location string) string {
+	_, field, _ := strings.Cut(location, ".")
+	return field
+}
+
+func tooLarge() *problem {
+	return newProblem(schoolbell.CodeTooLarge, "the body is larger than 1 MiB")
+}

@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"schoolbell/bullmq"
+)
+
+const cleanTimeout = 30 * time.Second
+
+// changeJob does something to a job and returns how it stands then.
+func (s *Server) changeJob(ctx context.Context, in *jobInput, change func(context.Context, *bullmq.Queue) error) (*jobOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	q, err := s.queue(in.Queue)
+	if err != nil {
+		return nil, err
+	}
+	if err := change(ctx, q); err != nil {
+		return nil, fromQueue(err, in.Job)
+	}
+	out, err := readJob(ctx, q, in.Job)
+	return out, fromQueue(err, in.Job)
+}
+
+func (s *Server) retryJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+	return s.changeJob(ctx, in, func(ctx context.Context, q *bullmq.Queue) error {
+		return q.Retry(ctx, in.Job, bullmq.RetryOptions{ResetAttempts: true})
+	})
+}
+
+func (s *Server) promoteJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+	return s.changeJob(ctx, in, func(ctx context.Context, q *bullmq.Queue) error { return q.Promote(ctx, in.Job) })
+}
+
+func (s *Server) removeJob(ctx context.Context, in *jobInput) (*struct{}, error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	q, err := s.queue(in.Queue)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := q.Job(ctx, in.Job); err != nil { // removing nothing is no error to BullMQ
+		return nil, fromQueue(err, in.Job)
+	}
+	return nil, fromQueue(q.Remove(ctx, in.Job, bullmq.RemoveOptions{}), in.Job)
+}
+
+type pausedOutput struct {
+	Body struct {
+		Name   string `json:"name"`
+		Paused bool   `json:"paused"`
+	}
+}
+
+func (s *Server) pauseQueue(ctx context.Context, in *queueInput) (*pausedOutput, error) {
+	return s.setPaused(ctx, in.Queue, true)
+}
+
+func (s *Server) resumeQueue(ctx context.Context, in *queueInput) (*pausedOutput, error) {
+	return s.setPaused(ctx, in.Queue, false)
+}
+
+func (s *Server) setPaused(ctx context.Context, name string, paused bool) (*pausedOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	q, err := s.queue(name)
+	if err != nil {
+		return nil, err
+	}
+	change := q.Resume
+	if paused {
+		change = q.Pause
+	}
+	if err := change(ctx); err != nil {
+		return nil, fromQueue(err, "")
+	}
+	out := &pausedOutput{}
+	out.Body.Name, out.Body.Paused = name, paused
+	return out, nil
+}
+
+type cleanQueueInput struct {
+	queueInput
+	Body struct {
+		State     bullmq.State `json:"state" doc:"Which jobs."`
+		OlderThan int          `json:"older_than,omitempty" minimum:"0" doc:"Seconds; 0 takes all."`
+		Limit     int          `json:"limit,omitempty" minimum:"1" maximum:"10000" default:"1000" doc:"How many at most."`
+	}
+}
+
+type cleanQueueOutput struct {
+	Body struct {
+		Removed int `json:"removed"`
+	}
+}
+
+func (s *Server) cleanQueue(ctx context.Context, in *cleanQueueInput) (*cleanQueueOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
+	defer cancel()
+	q, err := s.queue(in.Queue)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := q.Clean(ctx, in.Body.State, time.Duration(in.Body.OlderThan)*time.Second, in.Body.Limit)
+	if err != nil {
+		return nil, fromQueue(err, "")
+	}
+	out := &cleanQueueOutput{}
+	out.Body.Removed = len(ids)
+	return out, nil
+}

@@ -1,0 +1,213 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+)
+
+const (
+	queueTimeout = 5 * time.Second // for Redis to answer
+	maxLogLines  = 1000
+)
+
+// The states counted, as BullMQ calls them.
+type countsBody map[bullmq.State]int64
+
+type queueResponse struct {
+	Name   string     `json:"name"`
+	Paused bool       `json:"paused"`
+	Counts countsBody `json:"counts" doc:"Jobs by state."`
+}
+
+// jobResponse is a job as BullMQ keeps it.
+type jobResponse struct {
+	ID           string          `json:"id"`
+	Name         string          `json:"name"`
+	State        bullmq.State    `json:"state"`
+	Data         json.RawMessage `json:"data"`
+	Progress     json.RawMessage `json:"progress,omitempty"`
+	ReturnValue  json.RawMessage `json:"return_value,omitempty"`
+	FailedReason string          `json:"failed_reason,omitempty"`
+	StackTrace   []string        `json:"stacktrace,omitempty" doc:"One entry for each failed attempt."`
+	AttemptsMade int             `json:"attempts_made"`
+	Attempts     int             `json:"attempts" doc:"How often it is tried in all."`
+	Stalled      int             `json:"stalled,omitempty" doc:"How often its worker was lost."`
+	Priority     int             `json:"priority,omitempty"`
+	DelayMS      int64           `json:"delay_ms,omitempty"`
+	Parent       string          `json:"parent,omitempty" doc:"Key of the job that waits for this one."`
+	Worker       string          `json:"worker,omitempty" doc:"Who ran it last."`
+	CreatedAt    stamp           `json:"created_at,omitzero"`
+	ProcessedAt  stamp           `json:"processed_at,omitzero"`
+	FinishedAt   stamp           `json:"finished_at,omitzero"`
+	Logs         []string        `json:"logs,omitempty" doc:"The newest lines, oldest first; not in lists."`
+}
+
+func newJobResponse(j *bullmq.Job, state bullmq.State) jobResponse {
+	return jobResponse{ID: j.ID, Name: j.Name, State: state, Data: j.Data, Progress: j.Progress, ReturnValue: j.ReturnValue,
+		FailedReason: j.FailedReason, StackTrace: j.StackTrace, AttemptsMade: j.AttemptsMade, Attempts: max(1, j.Options.Attempts),
+		Stalled: j.StalledCount, Priority: j.Priority, DelayMS: j.Delay.Milliseconds(), Parent: j.ParentKey, Worker: j.ProcessedBy,
+		CreatedAt: stamp(j.Timestamp), ProcessedAt: stamp(j.ProcessedOn), FinishedAt: stamp(j.FinishedOn)}
+}
+
+func (s *Server) queue(name string) (*bullmq.Queue, error) {
+	for _, q := range s.cfg.Queues {
+		if q.Name() == name {
+			return q, nil
+		}
+	}
+	return nil, schoolbell.NotFound("queue", name)
+}
+
+// fromQueue gives errors of the queue their code.
+func fromQueue(err error, job string) error {
+	var refused *bullmq.ScriptError
+	var redisError redis.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, bullmq.ErrJobNotFound):
+		return schoolbell.NotFound("job", job)
+	case errors.Is(err, bullmq.ErrJobLocked):
+		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "a worker is running the job", Err: err}
+	case errors.Is(err, bullmq.ErrInvalid):
+		return &schoolbell.Error{Code: schoolbell.CodeInvalid, Message: "the queue does not take this", Err: err}
+	case errors.As(err, &refused):
+		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the job is in a state that rules this out", Err: err}
+	case errors.As(err, &redisError) && !redisBusy(redisError):
+		return fmt.Errorf("ask the queue: %w", err)
+	}
+	return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "Redis does not answer", Err: err}
+}
+
+// redisBusy reports the replies of a Redis that will do it another time.
+func redisBusy(err redis.Error) bool {
+	for _, prefix := range []string{"LOADING", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "BUSY", "OOM"} {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+type queueInput struct {
+	Queue string `path:"queue" doc:"The queue's name." example:"event-notifications"`
+}
+
+type jobInput struct {
+	queueInput
+	Job string `path:"job" doc:"The job's id."`
+}
+
+type listQueuesOutput struct {
+	Body struct {
+		Queues []queueResponse `json:"queues"`
+	}
+}
+
+func (s *Server) listQueues(ctx context.Context, _ *struct{}) (*listQueuesOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	out := &listQueuesOutput{}
+	out.Body.Queues = make([]queueResponse, 0, len(s.cfg.Queues))
+	for _, q := range s.cfg.Queues {
+		counts, err := q.Counts(ctx, jobStates...)
+		if err != nil {
+			return nil, fromQueue(err, "")
+		}
+		paused, err := q.IsPaused(ctx)
+		if err != nil {
+			return nil, fromQueue(err, "")
+		}
+		out.Body.Queues = append(out.Body.Queues, queueResponse{q.Name(), paused, counts})
+	}
+	return out, nil
+}
+
+type countsOutput struct{ Body countsBody }
+
+func (s *Server) countJobs(ctx context.Context, in *queueInput) (*countsOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	q, err := s.queue(in.Queue)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := q.Counts(ctx, jobStates...)
+	if err != nil {
+		return nil, fromQueue(err, "")
+	}
+	return &countsOutput{counts}, nil
+}
+
+type listJobsInput struct {
+	queueInput
+	page
+	State bullmq.State `query:"state" required:"true" doc:"Where the jobs stand."`
+}
+
+type listJobsOutput struct {
+	Body struct {
+		Jobs []jobResponse `json:"jobs"`
+		Next string        `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
+	}
+}
+
+// listJobs pages by position: jobs that move meanwhile may be seen twice or not at all.
+func (s *Server) listJobs(ctx context.Context, in *listJobsInput) (*listJobsOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	at, err := decodeCursor("jobs", in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	q, err := s.queue(in.Queue)
+	if err != nil {
+		return nil, err
+	}
+	list, err := q.Jobs(ctx, []bullmq.State{in.State}, at.N, at.N+int64(in.Limit), false)
+	if err != nil {
+		return nil, fromQueue(err, "")
+	}
+	out := &listJobsOutput{}
+	list, out.Body.Next, err = cut(list, in.Limit, func(*bullmq.Job) cursor { return cursor{Kind: "jobs", N: at.N + int64(in.Limit)} })
+	out.Body.Jobs = make([]jobResponse, 0, len(list))
+	for _, j := range list {
+		out.Body.Jobs = append(out.Body.Jobs, newJobResponse(j, in.State))
+	}
+	return out, err
+}
+
+type jobOutput struct{ Body jobResponse }
+
+func (s *Server) getJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	q, err := s.queue(in.Queue)
+	if err != nil {
+		return nil, err
+	}
+	out, err := readJob(ctx, q, in.Job)
+	return out, fromQueue(err, in.Job)
+}
+
+func readJob(ctx context.Context, q *bullmq.Queue, id string) (*jobOutput, error) {
+	job, err := q.Job(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	state, err := q.State(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := &jobOutput{newJobResponse(job, state)}
+	out.Body.Logs, _, err = q.Logs(ctx, id, -maxLogLines, -1, true)
+	return out, err
+}

@@ -1,0 +1,129 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	maxBodyBytes      = 1 << 20 // of a JSON request
+	maxHeaderBytes    = 64 << 10
+	defaultMaxImport  = 256 << 20
+	defaultGrace      = 10 * time.Second
+	defaultProgress   = 300 * time.Millisecond
+	defaultHeartbeat  = 15 * time.Second
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 2 * time.Minute
+)
+
+// Server is the HTTP API. It is an http.Handler that is safe for concurrent use.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	mux     *http.ServeMux
+	api     huma.API
+	metrics *metrics
+	watched progressCache
+
+	streams    context.Context // ends when streams must
+	endStreams context.CancelFunc
+}
+
+// New returns a Server with all its routes.
+func New(cfg Config) (*Server, error) {
+	for name, missing := range map[string]bool{"Store": cfg.Store == nil, "Pipeline": cfg.Pipeline == nil,
+		"People": cfg.People == nil, "Inbox": cfg.Inbox == nil, "Auth": cfg.Auth == nil} {
+		if missing {
+			return nil, fmt.Errorf("api: Config.%s is required", name)
+		}
+	}
+	cfg = cfg.withDefaults()
+	s := &Server{cfg: cfg, log: cfg.Logger, mux: http.NewServeMux()}
+	s.watched = newProgressCache(cfg.Store, cfg.ProgressEvery)
+	s.streams, s.endStreams = context.WithCancel(context.Background())
+	m, err := newMetrics(cfg.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("api: register metrics: %w", err)
+	}
+	s.metrics = m
+	s.api = humago.New(s.mux, s.humaConfig())
+	for _, r := range s.routes() {
+		r.mount(s, r)
+	}
+	return s, s.mountDocs()
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Registry == nil {
+		c.Registry = prometheus.NewRegistry()
+	}
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	if c.MaxImportBytes <= 0 {
+		c.MaxImportBytes = defaultMaxImport
+	}
+	if c.Grace <= 0 {
+		c.Grace = defaultGrace
+	}
+	if c.ProgressEvery <= 0 {
+		c.ProgressEvery = defaultProgress
+	}
+	if c.Heartbeat <= 0 {
+		c.Heartbeat = defaultHeartbeat
+	}
+	return c
+}
+
+// Handle mounts another part, such as the admin panel, beside the API. The
+// pattern is one of http.ServeMux. Call it before serving.
+func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
+
+// Serve answers requests that come in on ln until ctx ends. Then it stops
+// listening, ends the streams, waits for the requests in hand up to the grace
+// time, and returns; it returns an error if it had to cut some off. It closes ln.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	hs := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	hs.RegisterOnShutdown(s.EndStreams)
+	failed := make(chan error, 1)
+	go func() { failed <- hs.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
+	defer cancel()
+	err := hs.Shutdown(grace)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("stop serving HTTP: %w", err), hs.Close())
+	}
+	<-failed // http.ErrServerClosed: it was asked to
+	return err
+}
+
+// EndStreams ends every live stream and refuses new ones; Serve does it when it
+// stops. Whoever runs the Server in an http.Server of their own calls it then.
+func (s *Server) EndStreams() { s.endStreams() }
