@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -29,7 +30,8 @@ func Main(m *testing.M, opts ...goleak.Option) {
 	code := m.Run()
 	stopShared()
 	if code == 0 && !fuzzing() {
-		if err := goleak.Find(opts...); err != nil {
+		// Clients that were just closed may take a second or two to notice.
+		if err := poll(5*time.Second, func() (bool, error) { err := goleak.Find(opts...); return err == nil, err }); err != nil {
 			fmt.Fprintln(os.Stderr, "goroutines outlived the tests:", err)
 			code = 1
 		}
