@@ -27,6 +27,8 @@ var arrows = []struct {
 }{
 	{".", nil},
 	{"bullmq/...", nil},
+	{"internal/store/storetest", []string{".", "internal/api", "internal/auth", "internal/inbox", "internal/notify", "internal/people", "internal/testenv"}}, // the views of a store
+	{"internal/channel/channeltest", []string{".", "internal/testenv"}},
 	{"internal/store/...", []string{".", "internal/store/row"}}, // row: what both engines encode alike
 	{"internal/channel/...", []string{"."}},
 	{"internal/render/...", []string{"."}},
@@ -147,7 +149,7 @@ func TestTestHelpersStayOutOfTheBinary(t *testing.T) {
 		if !ok {
 			continue
 		}
-		if base := path.Base(folder); base == "testenv" || strings.HasSuffix(base, "test") {
+		if forTests(folder) {
 			t.Errorf("%s is for tests, and the binary contains it", folder)
 		}
 		if slices.Contains(p.Imports, "testing") {
@@ -156,10 +158,15 @@ func TestTestHelpersStayOutOfTheBinary(t *testing.T) {
 	}
 }
 
+// forTests tells whether a package is there for tests only: testenv and the suites.
+func forTests(folder string) bool {
+	return path.Base(folder) == "testenv" || strings.HasSuffix(folder, "test") || fits("bench/...", folder)
+}
+
 func TestNobodyButTestsImportsTestenv(t *testing.T) {
 	t.Parallel()
 	for _, p := range list(t, "./...") {
-		if folder, _ := ours(p.ImportPath); !fits("bench/...", folder) && slices.Contains(p.Imports, module+"/internal/testenv") {
+		if folder, _ := ours(p.ImportPath); !forTests(folder) && slices.Contains(p.Imports, module+"/internal/testenv") {
 			t.Errorf("%s imports testenv outside its tests", folder)
 		}
 	}
