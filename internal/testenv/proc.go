@@ -27,19 +27,26 @@ type proc struct {
 // startProc starts a program whose output goes to the file log. death is the
 // signal it gets if this process dies. cred may be nil.
 func startProc(bin string, args []string, dir, log string, death syscall.Signal, cred *syscall.Credential) (*proc, error) {
+	cmd := exec.Command(bin, args...)
+	cmd.Dir = dir
+	cmd.SysProcAttr = endWithUs(death)
+	cmd.SysProcAttr.Credential = cred
+	return startCmd(cmd, log)
+}
+
+// startCmd starts a command that is ready but for its output.
+func startCmd(cmd *exec.Cmd, log string) (*proc, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	p := &proc{cmd: exec.Command(bin, args...), log: log, exited: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, out, out
-	p.cmd.SysProcAttr = endWithUs(death)
-	p.cmd.SysProcAttr.Credential = cred
+	p := &proc{cmd: cmd, log: log, exited: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = out, out
 	started := make(chan error)
 	go p.run(started)
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", bin, err)
+		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	return p, nil
 }

@@ -1,0 +1,81 @@
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Program is a process under test: ours, or a Node program. Its methods are for
+// the goroutine of the test.
+type Program struct {
+	t testing.TB
+	p *proc
+}
+
+// ProgramOptions say how a program runs.
+type ProgramOptions struct {
+	Dir string   // working folder; empty means that of the test
+	Env []string // NAME=value, added to the environment of the test
+}
+
+// StartProgram starts a program. When the test ends it gets SIGTERM and, if that
+// does not end it, SIGKILL; it does not outlive the test process.
+func StartProgram(t testing.TB, o ProgramOptions, bin string, args ...string) *Program {
+	t.Helper()
+	cmd := exec.Command(bin, args...)
+	cmd.Dir = o.Dir
+	cmd.Env = append(os.Environ(), o.Env...)
+	cmd.SysProcAttr = endWithUs(syscall.SIGKILL)
+	p, err := startCmd(cmd, filepath.Join(t.TempDir(), "output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.stop(syscall.SIGTERM) })
+	return &Program{t: t, p: p}
+}
+
+// Await waits until the program has printed text, on whichever stream. It fails
+// the test when the program ends first.
+func (p *Program) Await(text string) {
+	p.t.Helper()
+	if err := p.p.wait(func() error {
+		if out := p.Output(); !strings.Contains(out, text) {
+			return fmt.Errorf("%q has not been printed", text)
+		}
+		return nil
+	}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Output is what the program has printed on both streams so far.
+func (p *Program) Output() string {
+	p.t.Helper()
+	text, err := os.ReadFile(p.p.log)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// PID is the id of the process.
+func (p *Program) PID() int { return p.p.cmd.Process.Pid }
+
+// Stop sends SIGTERM and returns when the program has ended.
+func (p *Program) Stop() { p.p.stop(syscall.SIGTERM) }
+
+// Kill ends the program as a crash would, and returns when it has ended.
+func (p *Program) Kill() { p.p.stop(syscall.SIGKILL) }
+
+// Signal sends sig and fails the test if the program has ended.
+func (p *Program) Signal(sig syscall.Signal) {
+	p.t.Helper()
+	if err := p.p.signal(sig); err != nil {
+		p.t.Fatal(err)
+	}
+}

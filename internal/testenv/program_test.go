@@ -1,0 +1,21 @@
+package testenv
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestProgramSpeaksAndEnds(t *testing.T) {
+	t.Parallel()
+	p := StartProgram(t, ProgramOptions{Dir: t.TempDir(), Env: []string{"GREETING=good morning"}},
+		"/bin/sh", "-c", `trap 'echo bye; exit 0' TERM; echo "$GREETING" from $$; while :; do sleep 0.05; done`)
+	p.Await("good morning from ")
+	p.Signal(syscall.SIGSTOP)
+	p.Signal(syscall.SIGCONT)
+	p.Stop()
+	if out := p.Output(); !strings.HasSuffix(out, "bye\n") {
+		t.Errorf("output %q does not end with bye: the program was not stopped in good order", out)
+	}
+	p.Kill() // does nothing to a program that has ended
+}
