@@ -58,7 +58,7 @@ if ((${#packages[@]})); then
 fi
 
 # npm leaves a copy of the lock file in node_modules: if it is older, install again.
-for lock in test/*/package-lock.json; do
+for lock in test/*/package-lock.json bench/*/package-lock.json; do
 	[[ -e $lock ]] || continue
 	folder=$(dirname "$lock")
 	if [[ ! -e $folder/node_modules/.package-lock.json || $lock -nt $folder/node_modules/.package-lock.json ]]; then
