@@ -27,6 +27,7 @@ var arrows = []struct {
 }{
 	{".", nil},
 	{"bullmq/...", nil},
+	{"client/...", []string{"."}},
 	{"internal/store/storetest", []string{".", "internal/api", "internal/auth", "internal/inbox", "internal/notify", "internal/people", "internal/testenv"}}, // the views of a store
 	{"internal/channel/channeltest", []string{".", "internal/testenv"}},
 	{"internal/store/...", []string{".", "internal/store/row"}}, // row: what both engines encode alike
