@@ -109,13 +109,14 @@ func idempotency(key string, body []byte) (schoolbell.Idempotency, error) {
 	return schoolbell.Idempotency{Key: key, Fingerprint: print}, err
 }
 
-type eventInput struct {
+// EventPath names an event in the path.
+type EventPath struct {
 	ID string `path:"id" doc:"The event's id."`
 }
 
 type eventOutput struct{ Body *eventResponse }
 
-func (s *Server) getEvent(ctx context.Context, in *eventInput) (*eventOutput, error) {
+func (s *Server) getEvent(ctx context.Context, in *EventPath) (*eventOutput, error) {
 	ev, err := s.cfg.Store.Event(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func (s *Server) getEvent(ctx context.Context, in *eventInput) (*eventOutput, er
 	return &eventOutput{out}, nil
 }
 
-func (s *Server) cancelEvent(ctx context.Context, in *eventInput) (*eventOutput, error) {
+func (s *Server) cancelEvent(ctx context.Context, in *EventPath) (*eventOutput, error) {
 	ev, err := s.cfg.Pipeline.Cancel(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -144,7 +145,7 @@ type retryOutput struct {
 	}
 }
 
-func (s *Server) retryEvent(ctx context.Context, in *eventInput) (*retryOutput, error) {
+func (s *Server) retryEvent(ctx context.Context, in *EventPath) (*retryOutput, error) {
 	n, err := s.cfg.Pipeline.Retry(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func (s *Server) retryEvent(ctx context.Context, in *eventInput) (*retryOutput, 
 }
 
 type listEventsInput struct {
-	page
+	Page
 	Status schoolbell.EventStatus `query:"status" doc:"Only events that stand there."`
 }
 
@@ -185,8 +186,8 @@ func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (*listEven
 }
 
 type listDeliveriesInput struct {
-	eventInput
-	page
+	EventPath
+	Page
 	Status  schoolbell.DeliveryStatus `query:"status" doc:"Only deliveries that stand there."`
 	Channel schoolbell.Channel        `query:"channel" doc:"Only deliveries on that channel."`
 }

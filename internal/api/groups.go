@@ -15,12 +15,13 @@ type groupRequest struct {
 	Parent string               `json:"parent,omitempty" doc:"Id of the group above, if any."`
 }
 
-type groupInput struct {
+// GroupPath names a group in the path.
+type GroupPath struct {
 	ID string `path:"id" doc:"The group's id."`
 }
 
 type putGroupInput struct {
-	groupInput
+	GroupPath
 	Body groupRequest
 }
 
@@ -48,7 +49,7 @@ func (s *Server) putGroup(ctx context.Context, in *putGroupInput) (*putGroupOutp
 
 type groupOutput struct{ Body *schoolbell.Group }
 
-func (s *Server) getGroup(ctx context.Context, in *groupInput) (*groupOutput, error) {
+func (s *Server) getGroup(ctx context.Context, in *GroupPath) (*groupOutput, error) {
 	g, err := s.cfg.People.Group(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ type listGroupsOutput struct {
 	}
 }
 
-func (s *Server) listGroups(ctx context.Context, in *struct{ page }) (*listGroupsOutput, error) {
+func (s *Server) listGroups(ctx context.Context, in *struct{ Page }) (*listGroupsOutput, error) {
 	at, err := decodeCursor("groups", in.Cursor)
 	if err != nil {
 		return nil, err

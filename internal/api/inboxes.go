@@ -37,8 +37,8 @@ func newItemResponse(it schoolbell.InboxItem) itemResponse {
 }
 
 type listInboxInput struct {
-	userAsUser
-	page
+	UserAccess
+	Page
 }
 
 type listInboxOutput struct {
@@ -75,7 +75,7 @@ type unreadOutput struct {
 }
 
 type readItemInput struct {
-	userAsUser
+	UserAccess
 	Event string `path:"event" doc:"The event's id."`
 }
 
@@ -90,7 +90,7 @@ func (s *Server) readItem(ctx context.Context, in *readItemInput) (*unreadOutput
 }
 
 type readInboxInput struct {
-	userAsUser
+	UserAccess
 	Body *struct {
 		UpTo int64 `json:"up_to,omitempty" minimum:"0" doc:"Position of the last item that was seen; all there are if left out."`
 	}
@@ -111,7 +111,7 @@ func (s *Server) readInbox(ctx context.Context, in *readInboxInput) (*unreadOutp
 }
 
 type streamInboxInput struct {
-	userAsUser
+	UserAccess
 	LastEventID string `header:"Last-Event-ID" doc:"Position of the last item that was seen: what came after it is sent first."`
 }
 

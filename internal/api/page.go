@@ -15,8 +15,8 @@ const (
 	maxCursorSize = 1024
 )
 
-// page is the part of a request that asks for one page of a list.
-type page struct {
+// Page is the part of a request that asks for one page of a list.
+type Page struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many to return."`
 	Cursor string `query:"cursor" doc:"The next of the page before; leave out for the first."`
 }

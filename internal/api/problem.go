@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"schoolbell"
 	"schoolbell/internal/people"
@@ -128,12 +129,12 @@ func (s *Server) fromHuma(ctx huma.Context, _ string, v any) (any, error) {
 	var fields []fieldError
 	detail := m.Detail
 	for _, e := range m.Errors {
-		field := fieldOf(e.Location)
+		field, message := blame(e)
 		if field == "" {
-			detail = e.Message
+			detail = message
 			continue
 		}
-		fields = append(fields, fieldError{field, e.Message})
+		fields = append(fields, fieldError{field, message})
 	}
 	if len(fields) > 0 {
 		detail = fields[0].Field + ": " + fields[0].Message
@@ -154,10 +155,16 @@ func (s *Server) fromHuma(ctx huma.Context, _ string, v any) (any, error) {
 	return internalProblem(ctx.Context()), nil
 }
 
-// fieldOf turns huma's "body.audience.roles[0]" into "audience.roles[0]".
-func fieldOf(location string) string {
-	_, field, _ := strings.Cut(location, ".")
-	return field
+// blame turns huma's "body.audience.roles[0]" into "audience.roles[0]". A missing
+// property huma names in its message only, in words that it exports.
+func blame(e *huma.ErrorDetail) (field, message string) {
+	_, field, _ = strings.Cut(e.Location, ".")
+	before, after, _ := strings.Cut(validation.MsgExpectedRequiredProperty, "%s")
+	name, missing := strings.CutPrefix(e.Message, before)
+	if name, ok := strings.CutSuffix(name, after); missing && ok {
+		return strings.TrimPrefix(field+"."+name, "."), "is required"
+	}
+	return field, e.Message
 }
 
 func tooLarge() *problem {

@@ -10,7 +10,7 @@ import (
 const cleanTimeout = 30 * time.Second
 
 // changeJob does something to a job and returns how it stands then.
-func (s *Server) changeJob(ctx context.Context, in *jobInput, change func(context.Context, *bullmq.Queue) error) (*jobOutput, error) {
+func (s *Server) changeJob(ctx context.Context, in *JobPath, change func(context.Context, *bullmq.Queue) error) (*jobOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	q, err := s.queue(in.Queue)
@@ -24,17 +24,17 @@ func (s *Server) changeJob(ctx context.Context, in *jobInput, change func(contex
 	return out, fromQueue(err, in.Job)
 }
 
-func (s *Server) retryJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+func (s *Server) retryJob(ctx context.Context, in *JobPath) (*jobOutput, error) {
 	return s.changeJob(ctx, in, func(ctx context.Context, q *bullmq.Queue) error {
 		return q.Retry(ctx, in.Job, bullmq.RetryOptions{ResetAttempts: true})
 	})
 }
 
-func (s *Server) promoteJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+func (s *Server) promoteJob(ctx context.Context, in *JobPath) (*jobOutput, error) {
 	return s.changeJob(ctx, in, func(ctx context.Context, q *bullmq.Queue) error { return q.Promote(ctx, in.Job) })
 }
 
-func (s *Server) removeJob(ctx context.Context, in *jobInput) (*struct{}, error) {
+func (s *Server) removeJob(ctx context.Context, in *JobPath) (*struct{}, error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	q, err := s.queue(in.Queue)
@@ -54,11 +54,11 @@ type pausedOutput struct {
 	}
 }
 
-func (s *Server) pauseQueue(ctx context.Context, in *queueInput) (*pausedOutput, error) {
+func (s *Server) pauseQueue(ctx context.Context, in *QueuePath) (*pausedOutput, error) {
 	return s.setPaused(ctx, in.Queue, true)
 }
 
-func (s *Server) resumeQueue(ctx context.Context, in *queueInput) (*pausedOutput, error) {
+func (s *Server) resumeQueue(ctx context.Context, in *QueuePath) (*pausedOutput, error) {
 	return s.setPaused(ctx, in.Queue, false)
 }
 
@@ -82,7 +82,7 @@ func (s *Server) setPaused(ctx context.Context, name string, paused bool) (*paus
 }
 
 type cleanQueueInput struct {
-	queueInput
+	QueuePath
 	Body struct {
 		State     bullmq.State `json:"state" doc:"Which jobs."`
 		OlderThan int          `json:"older_than,omitempty" minimum:"0" doc:"Seconds; 0 takes all."`

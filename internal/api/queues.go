@@ -97,12 +97,14 @@ func redisBusy(err redis.Error) bool {
 	return false
 }
 
-type queueInput struct {
+// QueuePath names a queue in the path.
+type QueuePath struct {
 	Queue string `path:"queue" doc:"The queue's name." example:"event-notifications"`
 }
 
-type jobInput struct {
-	queueInput
+// JobPath names a job of a queue in the path.
+type JobPath struct {
+	QueuePath
 	Job string `path:"job" doc:"The job's id."`
 }
 
@@ -133,7 +135,7 @@ func (s *Server) listQueues(ctx context.Context, _ *struct{}) (*listQueuesOutput
 
 type countsOutput struct{ Body countsBody }
 
-func (s *Server) countJobs(ctx context.Context, in *queueInput) (*countsOutput, error) {
+func (s *Server) countJobs(ctx context.Context, in *QueuePath) (*countsOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	q, err := s.queue(in.Queue)
@@ -148,8 +150,8 @@ func (s *Server) countJobs(ctx context.Context, in *queueInput) (*countsOutput, 
 }
 
 type listJobsInput struct {
-	queueInput
-	page
+	QueuePath
+	Page
 	State bullmq.State `query:"state" required:"true" doc:"Where the jobs stand."`
 }
 
@@ -187,7 +189,7 @@ func (s *Server) listJobs(ctx context.Context, in *listJobsInput) (*listJobsOutp
 
 type jobOutput struct{ Body jobResponse }
 
-func (s *Server) getJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+func (s *Server) getJob(ctx context.Context, in *JobPath) (*jobOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	q, err := s.queue(in.Queue)

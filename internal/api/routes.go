@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -108,11 +109,14 @@ func plain(h http.Handler) func(*Server, route) {
 	}
 }
 
-// refuseLarge answers a body that says that it is too large before it is sent.
+// refuseLarge answers a body that says beforehand that it is too large. Some of
+// it is read all the same: many clients look for an answer only when they have
+// sent everything.
 func refuseLarge(rt route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
 		if r.ContentLength > maxBodyBytes && rt.id != "import-users" {
+			_, _ = io.CopyN(io.Discard, r.Body, maxDiscard)
 			writeProblem(w, tooLarge())
 			return
 		}

@@ -16,6 +16,7 @@ import (
 
 const (
 	maxBodyBytes      = 1 << 20 // of a JSON request
+	maxDiscard        = 8 << 20 // of a body that is refused
 	maxHeaderBytes    = 64 << 10
 	defaultMaxImport  = 256 << 20
 	defaultGrace      = 10 * time.Second

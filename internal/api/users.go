@@ -22,7 +22,7 @@ type userRequest struct {
 }
 
 type putUserInput struct {
-	userInput
+	UserPath
 	Body userRequest
 }
 
@@ -49,20 +49,21 @@ func (s *Server) putUser(ctx context.Context, in *putUserInput) (*putUserOutput,
 	return out, nil
 }
 
-type userInput struct {
+// UserPath names a user in the path.
+type UserPath struct {
 	ID string `path:"id" doc:"The user's id."`
 }
 
-// userAsUser is the input of calls that take a token of the user, which browsers'
+// UserAccess is the input of calls that take a token of the user, which browsers'
 // EventSource can only send in the URL.
-type userAsUser struct {
-	userInput
+type UserAccess struct {
+	UserPath
 	Token string `query:"token" doc:"A user token, where no Authorization header can be set."`
 }
 
 type userOutput struct{ Body *schoolbell.User }
 
-func (s *Server) getUser(ctx context.Context, in *userInput) (*userOutput, error) {
+func (s *Server) getUser(ctx context.Context, in *UserPath) (*userOutput, error) {
 	u, err := s.cfg.People.User(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (s *Server) getUser(ctx context.Context, in *userInput) (*userOutput, error
 	return &userOutput{u}, nil
 }
 
-func (s *Server) deleteUser(ctx context.Context, in *userInput) (*struct{}, error) {
+func (s *Server) deleteUser(ctx context.Context, in *UserPath) (*struct{}, error) {
 	return nil, s.cfg.People.Delete(ctx, in.ID)
 }
 
@@ -81,7 +82,7 @@ type listUsersOutput struct {
 	}
 }
 
-func (s *Server) listUsers(ctx context.Context, in *struct{ page }) (*listUsersOutput, error) {
+func (s *Server) listUsers(ctx context.Context, in *struct{ Page }) (*listUsersOutput, error) {
 	at, err := decodeCursor("users", in.Cursor)
 	if err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func (s *Server) listUsers(ctx context.Context, in *struct{ page }) (*listUsersO
 }
 
 type createTokenInput struct {
-	userInput
+	UserPath
 	Body *struct {
 		TTL int `json:"ttl,omitempty" minimum:"10" maximum:"86400" doc:"Seconds; 3600 if left out."`
 	}
@@ -132,7 +133,7 @@ type preferencesBody struct {
 
 type preferencesOutput struct{ Body preferencesBody }
 
-func (s *Server) getPreferences(ctx context.Context, in *userAsUser) (*preferencesOutput, error) {
+func (s *Server) getPreferences(ctx context.Context, in *UserAccess) (*preferencesOutput, error) {
 	wishes, err := s.cfg.People.Preferences(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -144,7 +145,7 @@ func (s *Server) getPreferences(ctx context.Context, in *userAsUser) (*preferenc
 }
 
 type putPreferencesInput struct {
-	userAsUser
+	UserAccess
 	Body preferencesBody
 }
 
@@ -152,5 +153,5 @@ func (s *Server) putPreferences(ctx context.Context, in *putPreferencesInput) (*
 	if err := s.cfg.People.PutPreferences(ctx, in.ID, in.Body.Preferences); err != nil {
 		return nil, err
 	}
-	return s.getPreferences(ctx, &in.userAsUser)
+	return s.getPreferences(ctx, &in.UserAccess)
 }

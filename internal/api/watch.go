@@ -100,7 +100,7 @@ func (p progressResponse) finished() bool {
 
 // streamEvent sends an event named progress at once and whenever something
 // changed, and at the end one named done, after which it ends.
-func (s *Server) streamEvent(ctx context.Context, in *eventInput) (*huma.StreamResponse, error) {
+func (s *Server) streamEvent(ctx context.Context, in *EventPath) (*huma.StreamResponse, error) {
 	if s.streams.Err() != nil {
 		return nil, stopping()
 	}

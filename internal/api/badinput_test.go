@@ -1,0 +1,301 @@
+package api_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"schoolbell"
+	"schoolbell/client"
+)
+
+// event is a good event as JSON, with some of its members replaced.
+func event(members ...string) string {
+	all := map[string]string{"title": `"Sports day"`, "body": `"On Friday."`, "audience": `{"roles":["parent"]}`}
+	for i := 0; i+1 < len(members); i += 2 {
+		all[members[i]] = members[i+1]
+	}
+	var parts []string
+	for name, value := range all {
+		if value != "" {
+			parts = append(parts, fmt.Sprintf("%q: %s", name, value))
+		}
+	}
+	slices.Sort(parts)
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func TestBadEventsAreRefusedByNameAndLeaveNothing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.user("p1")
+	for _, c := range []struct {
+		name   string
+		body   string
+		status int
+		code   string
+		field  string // the first to blame
+	}{
+		{"an unknown role", event("audience", `{"roles":["janitor"]}`), 422, "invalid", "audience.roles[0]"},
+		{"an unknown role among the excluded", event("audience", `{"roles":["parent"],"exclude":{"roles":["parent","x"]}}`), 422, "invalid", "audience.exclude.roles[1]"},
+		{"an unknown group", event("audience", `{"groups":["nobody-knows"]}`), 422, "invalid", "audience.groups[0]"},
+		{"an unknown user", event("audience", `{"users":["p1","ghost"]}`), 422, "invalid", "audience.users[1]"},
+		{"an unknown user whose guardians are meant", event("audience", `{"guardians_of":{"users":["ghost"]}}`), 422, "invalid", "audience.guardians_of.users[0]"},
+		{"an empty audience", event("audience", `{}`), 422, "invalid", "audience"},
+		{"an audience that only excludes", event("audience", `{"exclude":{"roles":["parent"]}}`), 422, "invalid", "audience"},
+		{"no audience", event("audience", ""), 422, "invalid", "audience"},
+		{"no channel", event("channels", `[]`), 422, "invalid", "channels"},
+		{"an unknown channel", event("channels", `["in_app","pigeon"]`), 422, "invalid", "channels[1]"},
+		{"a channel without a sender", event("channels", `["in_app","sms"]`), 422, "invalid", "channels[1]"},
+		{"an unknown category", event("category", `"gossip"`), 422, "invalid", "category"},
+		{"no title", event("title", ""), 422, "invalid", "title"},
+		{"an empty title", event("title", `"  "`), 422, "invalid", "title"},
+		{"a title too long", event("title", `"`+strings.Repeat("ä", 201)+`"`), 422, "invalid", "title"},
+		{"a title with a line break", event("title", `"Sports day\r\nBcc: all@example.org"`), 422, "invalid", "title"},
+		{"a body too long", event("body", `"`+strings.Repeat("b", 20_001)+`"`), 422, "invalid", "body"},
+		{"a location with a line break", event("location", `"Gym\nNorth"`), 422, "invalid", "location"},
+		{"data that is no object", event("data", `[1]`), 422, "invalid", "data"},
+		{"data too large", event("data", `{"x":"`+strings.Repeat("d", 16<<10)+`"}`), 422, "invalid", "data"},
+		{"a time that is none", event("starts_at", `"tomorrow"`), 422, "invalid", "starts_at"},
+		{"a time without a zone", event("send_at", `"2027-01-01T10:00:00"`), 422, "invalid", "send_at"},
+		{"a number for a time", event("send_at", `1700000000`), 422, "invalid", "send_at"},
+		{"an end before the start", event("starts_at", `"2027-01-02T10:00:00Z"`, "ends_at", `"2027-01-01T10:00:00Z"`), 422, "invalid", "ends_at"},
+		{"expires_at before send_at", event("send_at", `"2028-01-02T10:00:00Z"`, "expires_at", `"2028-01-01T10:00:00Z"`), 422, "invalid", "expires_at"},
+		{"expires_at in the past", event("expires_at", `"2020-01-01T10:00:00Z"`), 422, "invalid", "expires_at"},
+		{"an unknown field", event("colour", `"red"`), 422, "invalid", "colour"},
+		{"a field in other letters", event("Title", `"x"`), 422, "invalid", "Title"},
+		{"an unknown field deep inside", event("audience", `{"roles":["parent"],"exclude":{"rolls":[]}}`), 422, "invalid", "audience.exclude.rolls"},
+		{"a number for a title", event("title", `7`), 422, "invalid", "title"},
+		{"no body at all", "", 400, "malformed", ""},
+		{"a body cut short", `{"title": "x", `, 400, "malformed", ""},
+		{"text after the object", event() + " x", 400, "malformed", ""},
+		{"two objects", event() + event(), 400, "malformed", ""},
+		{"a list", "[]", 422, "invalid", ""},
+		{"null", "null", 422, "invalid", ""},
+		{"a body over the limit", event("body", `"`+strings.Repeat("b", 1<<20)+`"`), 413, "too_large", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := s.raw("POST", "/v1/events", c.body).problem(t)
+			if p.Status != c.status || p.Code != c.code {
+				t.Errorf("answered %d %s (%s), want %d %s", p.Status, p.Code, p.Detail, c.status, c.code)
+			}
+			if c.field != "" && !slices.ContainsFunc(p.Fields, func(f client.FieldError) bool { return f.Field == c.field && f.Message != "" }) {
+				t.Errorf("blamed %v, want %s", p.Fields, c.field)
+			}
+		})
+	}
+	list, err := s.Events(t.Context(), "", client.Page{})
+	must(t, err)
+	if len(list.Events) != 0 {
+		t.Errorf("%d events were stored", len(list.Events))
+	}
+}
+
+func TestEveryFaultOfAnEventIsReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newServer(t).raw("POST", "/v1/events", event("title", `""`, "audience", `{}`, "channels", `[]`)).problem(t)
+	var fields []string
+	for _, f := range p.Fields {
+		fields = append(fields, f.Field)
+	}
+	if want := []string{"title", "audience", "channels"}; !slices.Equal(fields, want) {
+		t.Errorf("blamed %v, want %v", fields, want)
+	}
+}
+
+func TestInvalidJSONIsRefusedWithItsPlace(t *testing.T) {
+	t.Parallel()
+	p := newServer(t).raw("POST", "/v1/events", "{\n  \"title\": \"x\",\n  \"body\": oops\n}").problem(t)
+	if p.Status != 400 || !strings.Contains(p.Detail, "line 3, column 11") {
+		t.Errorf("answered %d %q, want 400 and line 3, column 11", p.Status, p.Detail)
+	}
+}
+
+func TestABodyFarOverTheLimitIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	huge := event("body", `"`+strings.Repeat("b", 4<<20)+`"`)
+	if p := s.raw("POST", "/v1/events", huge).problem(t); p.Status != 413 || p.Code != "too_large" {
+		t.Errorf("answered %d %s", p.Status, p.Code)
+	}
+}
+
+func TestABodyOfAnotherMediaTypeIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, path := range []string{"/v1/events", "/v1/users:import"} {
+		if p := s.raw("POST", path, event(), "Content-Type", "application/x-www-form-urlencoded").problem(t); p.Status != 415 || p.Code != "unsupported_media_type" {
+			t.Errorf("%s answered %d %s", path, p.Status, p.Code)
+		}
+	}
+}
+
+func TestBadUsersAreRefusedByNameAndLeaveNothing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	good := schoolbell.User{ID: "u1", Name: "Ada", Roles: []schoolbell.Role{schoolbell.RoleParent}}
+	for _, c := range []struct {
+		name   string
+		change func(*schoolbell.User)
+		field  string
+	}{
+		{"no role", func(u *schoolbell.User) { u.Roles = nil }, "roles"},
+		{"an unknown role", func(u *schoolbell.User) { u.Roles = []schoolbell.Role{"parent", "boss"} }, "roles[1]"},
+		{"a bad e-mail address", func(u *schoolbell.User) { u.Email = "ada at example" }, "email"},
+		{"an e-mail address with a line break", func(u *schoolbell.User) { u.Email = "ada@example.org\r\nBcc: x@example.org" }, "email"},
+		{"a name with a line break", func(u *schoolbell.User) { u.Name = "Ada\r\nBcc: all@example.org" }, "name"},
+		{"an empty name", func(u *schoolbell.User) { u.Name = " " }, "name"},
+		{"an unknown time zone", func(u *schoolbell.User) { u.Timezone = "Mars/Olympus" }, "timezone"},
+		{"a bad phone number", func(u *schoolbell.User) { u.Phone = "12" }, "phone"},
+		{"a bad group id", func(u *schoolbell.User) { u.Groups = []string{"a b"} }, "groups[0]"},
+		{"a guardian of nobody known", func(u *schoolbell.User) { u.GuardianOf = []string{"ghost"} }, "guardian_of[0]"},
+		{"a guardian of themselves", func(u *schoolbell.User) { u.GuardianOf = []string{"u1"} }, "guardian_of[0]"},
+		{"a bad id", func(u *schoolbell.User) { u.ID = "a b" }, "id"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			u := good
+			c.change(&u)
+			_, _, err := s.PutUser(t.Context(), u)
+			wantProblem(t, err, 422, "invalid", c.field)
+		})
+	}
+	page, err := s.Users(t.Context(), client.Page{})
+	must(t, err)
+	if len(page.Users) != 0 {
+		t.Errorf("%d users were stored", len(page.Users))
+	}
+}
+
+// wantProblem checks that err is a refusal of that kind, and whom it blames.
+func wantProblem(t *testing.T, err error, status int, code, field string) {
+	t.Helper()
+	p, ok := err.(*client.Problem)
+	if !ok {
+		t.Fatalf("got %v, want a problem", err)
+	}
+	if p.Status != status || p.Code != code {
+		t.Errorf("got %d %s (%s), want %d %s", p.Status, p.Code, p.Detail, status, code)
+	}
+	if field != "" && !slices.ContainsFunc(p.Fields, func(f client.FieldError) bool { return f.Field == field }) {
+		t.Errorf("blamed %v, want %s", p.Fields, field)
+	}
+}
+
+func TestUnknownIDsAreNotFound(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.user("u1")
+	ghost := "0190a000-0000-7000-8000-000000000000"
+	for _, c := range []struct{ method, path, body string }{
+		{"GET", "/v1/events/" + ghost, ""},
+		{"GET", "/v1/events/not-even-an-id", ""},
+		{"GET", "/v1/events/" + ghost + "/deliveries", ""},
+		{"GET", "/v1/events/" + ghost + "/stream", ""},
+		{"POST", "/v1/events/" + ghost + "/cancel", ""},
+		{"POST", "/v1/events/" + ghost + "/retry", ""},
+		{"GET", "/v1/users/ghost", ""},
+		{"DELETE", "/v1/users/ghost", ""},
+		{"POST", "/v1/users/ghost/token", ""},
+		{"GET", "/v1/users/ghost/preferences", ""},
+		{"PUT", "/v1/users/ghost/preferences", `{"preferences":[]}`},
+		{"GET", "/v1/users/ghost/inbox", ""},
+		{"GET", "/v1/users/ghost/inbox/stream", ""},
+		{"POST", "/v1/users/ghost/inbox/read-all", ""},
+		{"POST", "/v1/users/u1/inbox/" + ghost + "/read", ""},
+		{"GET", "/v1/groups/ghost", ""},
+		{"GET", "/v1/queues/ghost/counts", ""},
+		{"GET", "/v1/queues/ghost/jobs?state=failed", ""},
+		{"GET", "/v1/queues/ghost/jobs/1", ""},
+		{"POST", "/v1/queues/ghost/jobs/1/retry", ""},
+		{"POST", "/v1/queues/ghost/pause", ""},
+		{"POST", "/v1/queues/ghost/clean", `{"state":"failed"}`},
+		{"GET", "/v1/nothing", ""},
+		{"GET", "/", ""},
+	} {
+		if p := s.raw(c.method, c.path, c.body).problem(t); p.Status != 404 || p.Code != "not_found" || p.Detail == "" {
+			t.Errorf("%s %s answered %d %s %q", c.method, c.path, p.Status, p.Code, p.Detail)
+		}
+	}
+}
+
+func TestAWrongMethodIsToldWhichAreRight(t *testing.T) {
+	t.Parallel()
+	a := newServer(t).raw("PATCH", "/v1/users/u1", "{}")
+	if p := a.problem(t); p.Status != 405 || p.Code != "method_not_allowed" {
+		t.Errorf("answered %d %s", p.Status, p.Code)
+	}
+	if allow := a.Header.Get("Allow"); !strings.Contains(allow, "GET") || !strings.Contains(allow, "PUT") || !strings.Contains(allow, "DELETE") {
+		t.Errorf("Allow is %q", allow)
+	}
+}
+
+func TestBadParametersAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.user("u1")
+	ev := s.notice("One", "u1")
+	other, err := s.Users(t.Context(), client.Page{Limit: 1})
+	must(t, err)
+	if other.Next != "" {
+		t.Fatal("one user makes two pages")
+	}
+	s.user("u2")
+	other, err = s.Users(t.Context(), client.Page{Limit: 1})
+	must(t, err)
+	for _, c := range []struct{ name, path, field string }{
+		{"a cursor that is none", "/v1/events?cursor=garbage", "cursor"},
+		{"a cursor of another list", "/v1/events?cursor=" + other.Next, "cursor"},
+		{"a cursor of another list, for deliveries", "/v1/events/" + ev.ID + "/deliveries?cursor=" + other.Next, "cursor"},
+		{"a cursor for an inbox", "/v1/users/u1/inbox?cursor=e30", "cursor"},
+		{"a cursor for groups", "/v1/groups?cursor=%00", "cursor"},
+		{"a limit of nothing", "/v1/events?limit=0", "limit"},
+		{"a limit over the largest", "/v1/users?limit=501", "limit"},
+		{"a limit that is no number", "/v1/groups?limit=ten", "limit"},
+		{"an unknown status", "/v1/events?status=lost", "status"},
+		{"an unknown channel", "/v1/events/" + ev.ID + "/deliveries?channel=pigeon", "channel"},
+		{"an unknown parameter", "/v1/events?stauts=queued", "stauts"},
+		{"no job state", "/v1/queues/event-notifications/jobs", "state"},
+		{"an unknown job state", "/v1/queues/event-notifications/jobs?state=lost", "state"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := s.raw("GET", c.path, "").problem(t)
+			if p.Status != 422 || p.Code != "invalid" || len(p.Fields) == 0 || p.Fields[0].Field != c.field {
+				t.Errorf("answered %d %s %v, want 422 on %s", p.Status, p.Code, p.Fields, c.field)
+			}
+		})
+	}
+	if p := s.raw("GET", "/v1/users/u1/inbox/stream", "", "Last-Event-ID", "x").problem(t); p.Status != 422 {
+		t.Errorf("a Last-Event-ID that is none answered %d", p.Status)
+	}
+	for _, ttl := range []string{"9", "86401", "-1"} {
+		if p := s.raw("POST", "/v1/users/u1/token", `{"ttl":`+ttl+`}`).problem(t); p.Status != 422 || p.Fields[0].Field != "ttl" {
+			t.Errorf("ttl %s answered %d %v", ttl, p.Status, p.Fields)
+		}
+	}
+}
+
+func TestBadPreferencesAndGroupsAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.user("u1")
+	for _, c := range []struct{ name, path, body, field string }{
+		{"a category that is mandatory", "/v1/users/u1/preferences", `{"preferences":[{"category":"urgent","channel":"email","opted_out":true}]}`, "preferences[0].category"},
+		{"the inbox", "/v1/users/u1/preferences", `{"preferences":[{"category":"digest","channel":"in_app","opted_out":true}]}`, "preferences[0].channel"},
+		{"an unknown category", "/v1/users/u1/preferences", `{"preferences":[{"category":"x","channel":"email","opted_out":true}]}`, "preferences[0].category"},
+		{"the same wish twice", "/v1/users/u1/preferences", `{"preferences":[{"category":"digest","channel":"email","opted_out":true},{"category":"digest","channel":"email","opted_out":false}]}`, "preferences[1]"},
+		{"a group of an unknown kind", "/v1/groups/g1", `{"name":"G","kind":"gang"}`, "kind"},
+		{"a group without a name", "/v1/groups/g1", `{"name":"","kind":"club"}`, "name"},
+		{"a group under nothing known", "/v1/groups/g1", `{"name":"G","kind":"club","parent":"ghost"}`, "parent"},
+		{"a group under itself", "/v1/groups/g1", `{"name":"G","kind":"club","parent":"g1"}`, "parent"},
+		{"a group with another id than its path", "/v1/groups/g1", `{"id":"g2","name":"G","kind":"club"}`, "id"},
+		{"a user with another id than the path", "/v1/users/u9", `{"id":"u8","name":"A","roles":["parent"]}`, "id"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := s.raw("PUT", c.path, c.body).problem(t)
+			if p.Status != 422 || len(p.Fields) == 0 || p.Fields[0].Field != c.field {
+				t.Errorf("answered %d %v, want 422 on %s", p.Status, p.Fields, c.field)
+			}
+		})
+	}
+}

@@ -1,0 +1,220 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell"
+	"schoolbell/client"
+	"schoolbell/internal/api"
+	"schoolbell/internal/auth"
+	"schoolbell/internal/inbox"
+	"schoolbell/internal/notify"
+	"schoolbell/internal/people"
+	"schoolbell/internal/store/sqlite"
+)
+
+// server is the whole API on a real ledger, and no Redis anywhere.
+type server struct {
+	t     *testing.T
+	url   string
+	store *sqlite.Store
+	keys  map[schoolbell.Scope]string
+	log   *logBuffer
+	stop  func()
+
+	*client.Client // with an admin key
+}
+
+// logBuffer keeps the log for tests that read it.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newServer(t *testing.T, change ...func(*api.Config)) *server {
+	t.Helper()
+	ctx := t.Context()
+	s := &server{t: t, keys: map[schoolbell.Scope]string{}, log: &logBuffer{}}
+	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+
+	store, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, store.Close()) })
+	must(t, store.Migrate(ctx))
+	s.store = store
+
+	keys := auth.New(store, auth.Options{})
+	for _, scope := range schoolbell.Scopes() {
+		secret, err := keys.CreateKey(ctx, string(scope), scope)
+		must(t, err)
+		s.keys[scope] = secret
+	}
+	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
+	t.Cleanup(func() { must(t, rdb.Close()) })
+	pipeline, err := notify.New(store, rdb, notify.Config{
+		Channels: []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail}}, log)
+	must(t, err)
+	box := inbox.New(store, inbox.Options{Poll: 5 * time.Millisecond, Logger: log})
+
+	cfg := api.Config{Store: store, Pipeline: pipeline, People: people.New(store, log), Inbox: box, Auth: keys,
+		Queues: pipeline.Queues(), Logger: log, Version: "test", ProgressEvery: 5 * time.Millisecond}
+	for _, c := range change {
+		c(&cfg)
+	}
+	srv, err := api.New(cfg)
+	must(t, err)
+	s.serve(srv, box)
+	s.Client = s.as(s.keys[schoolbell.ScopeAdmin])
+	return s
+}
+
+// serve runs the server and the inbox until stop, or the end of the test.
+func (s *server) serve(srv *api.Server, box *inbox.Service) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(s.t, err)
+	s.url = "http://" + ln.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	var served, ran error
+	running.Go(func() { served = srv.Serve(ctx, ln) })
+	running.Go(func() { ran = box.Run(ctx) })
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		must(s.t, served)
+		must(s.t, ran)
+	})
+	s.t.Cleanup(s.stop)
+}
+
+// as is a client with another key, or a token, and connections of its own.
+func (s *server) as(key string) *client.Client {
+	s.t.Helper()
+	tr := &http.Transport{}
+	s.t.Cleanup(tr.CloseIdleConnections)
+	c, err := client.New(client.Config{URL: s.url, Key: key, HTTPClient: &http.Client{Transport: tr}})
+	must(s.t, err)
+	return c
+}
+
+func (s *server) token(user string) string {
+	s.t.Helper()
+	tok, err := s.CreateToken(s.t.Context(), user, 0)
+	must(s.t, err)
+	return tok.Token
+}
+
+// user puts a user whose address and role follow from the id.
+func (s *server) user(id string, roles ...schoolbell.Role) {
+	s.t.Helper()
+	if len(roles) == 0 {
+		roles = []schoolbell.Role{schoolbell.RoleParent}
+	}
+	_, _, err := s.PutUser(s.t.Context(), schoolbell.User{ID: id, Name: "User " + id, Email: id + "@example.org", Roles: roles})
+	must(s.t, err)
+}
+
+// notice creates an in-app event for the users and puts it into their inboxes.
+func (s *server) notice(title string, users ...string) *client.Event {
+	s.t.Helper()
+	ev, err := s.CreateEvent(s.t.Context(), client.NewEvent{Title: title, Body: "Body of " + title,
+		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: users}}, Channels: []schoolbell.Channel{schoolbell.ChannelInApp}})
+	must(s.t, err)
+	s.fanOut(ev.ID)
+	return ev
+}
+
+func (s *server) fanOut(id string) {
+	s.t.Helper()
+	for {
+		step, err := s.store.FanOut(s.t.Context(), id, 1000, 100)
+		must(s.t, err)
+		if step.Done {
+			return
+		}
+	}
+}
+
+func (s *server) finish(id string) {
+	s.t.Helper()
+	_, err := s.store.FinishEvent(s.t.Context(), id)
+	must(s.t, err)
+}
+
+// answer is a raw answer, for what the client would not send.
+type answer struct {
+	*http.Response
+	body string
+}
+
+// raw sends a request as it is. Headers come in pairs; a key is sent unless one of them is Authorization.
+func (s *server) raw(method, path, body string, header ...string) answer {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	must(s.t, err)
+	req.Header.Set("Authorization", "Bearer "+s.keys[schoolbell.ScopeAdmin])
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Del(header[i])
+		if header[i+1] != "" {
+			req.Header.Set(header[i], header[i+1])
+		}
+	}
+	tr := &http.Transport{DisableKeepAlives: true}
+	resp, err := tr.RoundTrip(req)
+	must(s.t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	must(s.t, err)
+	return answer{resp, string(text)}
+}
+
+// problem decodes the answer's problem and checks what all problems have.
+func (a answer) problem(t *testing.T) client.Problem {
+	t.Helper()
+	var p client.Problem
+	if err := json.Unmarshal([]byte(a.body), &p); err != nil {
+		t.Fatalf("answer %d is no problem: %q: %v", a.StatusCode, a.body, err)
+	}
+	if kind := a.Header.Get("Content-Type"); kind != "application/problem+json" {
+		t.Errorf("Content-Type of a problem is %q", kind)
+	}
+	if p.Status != a.StatusCode || p.Title == "" || p.Code == "" {
+		t.Errorf("problem is incomplete: %q", a.body)
+	}
+	return p
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
