@@ -3,7 +3,6 @@ package notify
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -276,9 +275,4 @@ func (c Config) outcome(r schoolbell.Recipient, res schoolbell.Result) schoolbel
 func (c Config) backoff(attempt int, b bullmq.Backoff, _ error, _ *bullmq.Job) time.Duration {
 	c.Backoff = b.Delay
 	return c.retryWait(attempt)
-}
-
-// isStop reports errors that only say that this worker is stopping or no longer has the job.
-func isStop(err error) bool {
-	return errors.Is(err, bullmq.ErrShutdown) || errors.Is(err, bullmq.ErrLockLost)
 }

@@ -87,25 +87,15 @@ func (p *Pipeline) workerOptions(q *bullmq.Queue, ready func()) bullmq.WorkerOpt
 		Limiter:         p.limiter(q),
 		Backoffs:        map[string]bullmq.BackoffFunc{backoffStrategy: p.cfg.backoff},
 		Grace:           p.cfg.Grace,
-		Logger:          p.log.With("queue", q.Name()),
+		Logger:          p.log,
 		Hooks: bullmq.WorkerHooks{
 			OnReady: ready,
-			OnStalled: func(id string) {
-				p.log.Warn("job of a lost worker is taken up again", "queue", q.Name(), "job", id)
-			},
 			OnRetry: func(job *bullmq.Job, err error, wait time.Duration) {
 				p.log.Warn("job failed for now", "queue", q.Name(), "job", job.ID, "attempt", job.Attempt(), "again_in", wait, "error", err)
 			},
 			OnFailed: func(job *bullmq.Job, err error) {
 				p.log.Error("job failed", "queue", q.Name(), "job", job.ID, "error", err)
 			},
-			OnError: func(err error) {
-				if !isStop(err) {
-					p.log.Error("worker error", "queue", q.Name(), "error", err)
-				}
-			},
-			OnLost:      func(err error) { p.log.Error("Redis is away, will keep trying", "queue", q.Name(), "error", err) },
-			OnRecovered: func() { p.log.Info("Redis is back", "queue", q.Name()) },
 		},
 	}
 }

@@ -1,0 +1,161 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"schoolbell"
+)
+
+// clockedLeases are leases by the test's clock, over a connection that can be cut.
+type clockedLeases struct {
+	mu     sync.Mutex
+	ends   map[int64]time.Time
+	closed []int64
+	cut    bool
+}
+
+var errCut = errors.New("connection is cut")
+
+func (c *clockedLeases) OpenLease(_ context.Context, _ string, ttl time.Duration) (schoolbell.Lease, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut {
+		return schoolbell.Lease{}, errCut
+	}
+	id := int64(len(c.ends) + 1)
+	c.ends[id] = time.Now().Add(ttl)
+	return schoolbell.Lease{ID: id}, nil
+}
+
+func (c *clockedLeases) RenewLease(_ context.Context, l schoolbell.Lease, ttl time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.cut:
+		return errCut
+	case !time.Now().Before(c.ends[l.ID]):
+		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "lease has ended"}
+	}
+	c.ends[l.ID] = time.Now().Add(ttl)
+	return nil
+}
+
+func (c *clockedLeases) CloseLease(_ context.Context, l schoolbell.Lease) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = append(c.closed, l.ID)
+	return nil
+}
+
+func (c *clockedLeases) setCut(cut bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = cut
+}
+
+func (c *clockedLeases) live(id int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Before(c.ends[id])
+}
+
+// runKeeper runs a keeper for the length of body, on the test's clock.
+func runKeeper(t *testing.T, body func(t *testing.T, k *leaseKeeper, l *clockedLeases)) *clockedLeases {
+	t.Helper()
+	ledger := &clockedLeases{ends: map[int64]time.Time{}}
+	synctest.Test(t, func(t *testing.T) {
+		k := newLeaseKeeper(ledger, "test", slog.New(slog.DiscardHandler))
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- k.Run(ctx) }()
+		body(t, k, ledger)
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	return ledger
+}
+
+func mustLease(t *testing.T, k *leaseKeeper) *heldLease {
+	t.Helper()
+	held, err := k.Lease(t.Context())
+	if err != nil {
+		t.Fatalf("Lease: %v", err)
+	}
+	return held
+}
+
+func TestLeaseIsRenewedForAsLongAsItIsKeptAndClosedAfter(t *testing.T) {
+	ledger := runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
+		held := mustLease(t, k)
+		<-time.After(10 * leaseTTL)
+		if held.ctx.Err() != nil || !l.live(held.ID) {
+			t.Error("the lease ended although it was kept")
+		}
+		if again := mustLease(t, k); again != held {
+			t.Error("a second lease was opened beside the first")
+		}
+	})
+	if !slices.Equal(ledger.closed, []int64{1}) {
+		t.Errorf("closed leases %v, want the one", ledger.closed)
+	}
+}
+
+func TestHolderStopsRelyingOnALeaseBeforeTheLedgerEndsIt(t *testing.T) {
+	runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
+		held := mustLease(t, k)
+		l.setCut(true)
+		<-held.ctx.Done()
+		if !l.live(held.ID) {
+			t.Error("the ledger ended the lease before its holder stopped relying on it")
+		}
+		if !errors.Is(context.Cause(held.ctx), errLeaseEnded) {
+			t.Errorf("cause is %v, want errLeaseEnded", context.Cause(held.ctx))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), leaseTTL)
+		defer cancel()
+		if _, err := k.Lease(ctx); err == nil {
+			t.Error("a lease was handed out while the ledger was away")
+		}
+		l.setCut(false)
+		if fresh := mustLease(t, k); fresh.ID == held.ID || !l.live(fresh.ID) {
+			t.Error("no new lease once the ledger was back")
+		}
+	})
+}
+
+func TestRetiredLeaseRunsOutAndIsClosedAtTheEnd(t *testing.T) {
+	ledger := runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
+		first := mustLease(t, k)
+		k.retire(first)
+		second := mustLease(t, k)
+		if second.ID == first.ID {
+			t.Fatal("the retired lease was handed out again")
+		}
+		<-time.After(leaseTTL + time.Second)
+		if l.live(first.ID) || !l.live(second.ID) {
+			t.Error("want the retired lease ended and its successor alive")
+		}
+	})
+	if !slices.Equal(ledger.closed, []int64{1, 2}) {
+		t.Errorf("closed leases %v, want both", ledger.closed)
+	}
+}
+
+func TestAbandonedLeaseIsNeverClosed(t *testing.T) {
+	ledger := runKeeper(t, func(t *testing.T, k *leaseKeeper, _ *clockedLeases) {
+		k.abandon(mustLease(t, k))
+		mustLease(t, k)
+	})
+	if !slices.Equal(ledger.closed, []int64{2}) {
+		t.Errorf("closed leases %v, want only the one nobody abandoned", ledger.closed)
+	}
+}

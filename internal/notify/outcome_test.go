@@ -1,0 +1,82 @@
+package notify
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+)
+
+func TestOutcomeOfOneTry(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Retries: 3}.withDefaults()
+	fresh := schoolbell.Recipient{Seq: 7}
+	lastTry := schoolbell.Recipient{Seq: 7, Attempts: 3}
+	doubtful := schoolbell.Recipient{Seq: 7, Attempts: 1, Uncertain: true}
+	tests := []struct {
+		name   string
+		row    schoolbell.Recipient
+		result schoolbell.Result
+		want   schoolbell.Outcome
+	}{
+		{"accepted is sent", fresh, schoolbell.Result{Verdict: schoolbell.VerdictSent, ProviderID: "q1"},
+			schoolbell.Outcome{Seq: 7, Status: schoolbell.DeliverySent, Attempts: 1, ProviderID: "q1"}},
+		{"accepted after a doubtful try is uncertain", doubtful, schoolbell.Result{Verdict: schoolbell.VerdictSent},
+			schoolbell.Outcome{Seq: 7, Status: schoolbell.DeliveryUncertain, Attempts: 2, Uncertain: true}},
+		{"refused for now waits the base time", fresh, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "450 later"},
+			schoolbell.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Attempts: 1, RetryIn: 5 * time.Second, Reason: "450 later"}},
+		{"refused for now at the last try fails", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "450 later"},
+			schoolbell.Outcome{Seq: 7, Status: schoolbell.DeliveryFailed, Attempts: 4, Reason: "450 later"}},
+		{"refused for good fails at once", fresh, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "550 no"},
+			schoolbell.Outcome{Seq: 7, Status: schoolbell.DeliveryFailed, Attempts: 1, Reason: "550 no"}},
+		{"refused for good after a doubtful try is uncertain", doubtful, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "550 no"},
+			schoolbell.Outcome{Seq: 7, Status: schoolbell.DeliveryUncertain, Attempts: 2, Uncertain: true, Reason: "550 no"}},
+		{"slow down costs nothing", fresh, schoolbell.Result{Verdict: schoolbell.VerdictSlowDown, Reason: "421"},
+			schoolbell.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Reason: "421"}},
+		{"not offered costs nothing", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictUntried},
+			schoolbell.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Attempts: 3}},
+		{"a lost reply is tried again in doubt", fresh, schoolbell.Result{Verdict: schoolbell.VerdictUncertain, Reason: "EOF"},
+			schoolbell.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Attempts: 1, Uncertain: true, RetryIn: 5 * time.Second, Reason: "EOF"}},
+		{"a lost reply at the last try stays uncertain", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictUncertain, Reason: "EOF"},
+			schoolbell.Outcome{Seq: 7, Status: schoolbell.DeliveryUncertain, Attempts: 4, Uncertain: true, Reason: "EOF"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tt.want, cfg.outcome(tt.row, tt.result)); diff != "" {
+				t.Errorf("outcome differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRetryWaitsGrowFivefoldFromTheBase(t *testing.T) {
+	t.Parallel()
+	cfg := Config{}.withDefaults()
+	for n, want := range map[int]time.Duration{1: 5 * time.Second, 2: 25 * time.Second, 3: 125 * time.Second, 40: 24 * time.Hour} {
+		if got := cfg.retryWait(n); got != want {
+			t.Errorf("wait after failure %d is %v, want %v", n, got, want)
+		}
+		b := bullmq.Backoff{Type: backoffStrategy, Delay: 5 * time.Second}
+		if got := cfg.backoff(n, b, nil, nil); got != want {
+			t.Errorf("the job's backoff after failure %d is %v, want %v as its rows", n, got, want)
+		}
+	}
+}
+
+func TestConfigRefusesNonsense(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]Config{
+		"negative batch":      {BatchSize: -1},
+		"negative retries":    {Retries: -1},
+		"limit without time":  {RateMax: 10},
+		"negative concurrent": {Concurrency: -1},
+	} {
+		if err := cfg.withDefaults().validate(); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}

@@ -1,0 +1,549 @@
+package notify_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+	"schoolbell/internal/notify"
+	"schoolbell/internal/store/sqlite"
+	"schoolbell/internal/testenv"
+)
+
+// school is a pipeline on a real ledger and a real Redis, with people in it,
+// whose e-mails go to a provider that does as the test says.
+type school struct {
+	t        *testing.T
+	ledger   *sqlite.Store
+	redis    *redis.Client
+	pipeline *notify.Pipeline
+	provider *provider
+	cfg      notify.Config
+}
+
+func newSchool(t *testing.T, users int, change ...func(*notify.Config)) *school {
+	t.Helper()
+	ctx := t.Context()
+	ledger, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatalf("open ledger: %v", err)
+	}
+	t.Cleanup(func() { _ = ledger.Close() })
+	if err := ledger.Migrate(ctx); err != nil {
+		t.Fatalf("migrate: %v", err)
+	}
+	people := make([]*schoolbell.User, users)
+	for i := range people {
+		people[i] = &schoolbell.User{ID: userID(i), Name: "User", Email: userID(i) + "@school.example", Roles: []schoolbell.Role{schoolbell.RoleStudent}}
+		people[i].Normalize()
+	}
+	if _, err := ledger.PutUsers(ctx, people); err != nil {
+		t.Fatalf("put users: %v", err)
+	}
+	s := &school{t: t, ledger: ledger, provider: newProvider(), cfg: notify.Config{
+		Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3, Backoff: 20 * time.Millisecond,
+		KeepCompleted: time.Hour, KeepFailed: time.Hour, WorkerName: "test", Grace: 5 * time.Second,
+	}}
+	for _, f := range change {
+		f(&s.cfg)
+	}
+	s.redis = redisClient(t, testenv.Redis(t))
+	s.pipeline = s.newPipeline()
+	return s
+}
+
+func redisClient(t *testing.T, addr string) *redis.Client {
+	rdb := redis.NewClient(&redis.Options{Addr: addr,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}}) // its goroutines outlive a client whose server was away
+	t.Cleanup(func() { _ = rdb.Close() })
+	return rdb
+}
+
+func userID(i int) string { return fmt.Sprintf("u%05d", i) }
+
+func (s *school) newPipeline() *notify.Pipeline {
+	s.t.Helper()
+	p, err := notify.New(s.ledger, s.redis, s.cfg, testLog())
+	if err != nil {
+		s.t.Fatalf("new pipeline: %v", err)
+	}
+	return p
+}
+
+// work runs the relay and the workers until stop is called or the test ends.
+func (s *school) work() (stop func()) {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	p := s.pipeline
+	run := func(what string, f func() error) {
+		running.Go(func() {
+			if err := f(); err != nil {
+				s.t.Errorf("%s: %v", what, err)
+			}
+		})
+	}
+	run("relay", func() error { return p.RunRelay(ctx) })
+	run("workers", func() error {
+		return p.RunWorkers(ctx, plainRenderer{}, map[schoolbell.Channel]notify.Sender{schoolbell.ChannelEmail: s.provider})
+	})
+	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
+	s.t.Cleanup(stop)
+	return stop
+}
+
+func (s *school) create(change ...func(*schoolbell.Event)) *schoolbell.Event {
+	s.t.Helper()
+	ev := &schoolbell.Event{Title: "Sports day", Body: "Moved to Friday.",
+		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}},
+		Channels: []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail}}
+	for _, f := range change {
+		f(ev)
+	}
+	stored, _, err := s.pipeline.Create(s.t.Context(), ev, schoolbell.Idempotency{})
+	if err != nil {
+		s.t.Fatalf("create: %v", err)
+	}
+	return stored
+}
+
+func (s *school) await(id string, want schoolbell.EventStatus) {
+	s.t.Helper()
+	testenv.Eventually(s.t, 40*time.Second, func() error {
+		ev, err := s.ledger.Event(s.t.Context(), id)
+		if err != nil {
+			return err
+		}
+		if ev.Status != want {
+			p, _ := s.ledger.Progress(s.t.Context(), id)
+			return fmt.Errorf("event is %s with %+v", ev.Status, p)
+		}
+		return nil
+	}, "event becomes %s", want)
+}
+
+func (s *school) email(id string) schoolbell.ChannelProgress {
+	s.t.Helper()
+	p, err := s.ledger.Progress(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatalf("progress: %v", err)
+	}
+	return p.Channels[schoolbell.ChannelEmail]
+}
+
+func (s *school) wantOnce(users int) {
+	s.t.Helper()
+	s.provider.mu.Lock()
+	defer s.provider.mu.Unlock()
+	if len(s.provider.accepted) != users {
+		s.t.Errorf("%d users got mail, want %d", len(s.provider.accepted), users)
+	}
+	for id, n := range s.provider.accepted {
+		if n != 1 {
+			s.t.Errorf("message %s was accepted %d times", id, n)
+		}
+	}
+}
+
+// provider is a mail provider in the test's hands.
+type provider struct {
+	mu       sync.Mutex
+	accepted map[string]int // by message id
+	tried    int
+	answer   func(m schoolbell.Message) schoolbell.Result // nil accepts
+	gate     chan struct{}                                // nil is open
+}
+
+func newProvider() *provider { return &provider{accepted: map[string]int{}} }
+
+func (p *provider) Send(ctx context.Context, msgs []schoolbell.Message, done func(int, schoolbell.Result)) {
+	for i, m := range msgs {
+		select {
+		case <-p.entrance():
+			done(i, p.take(m))
+		case <-ctx.Done():
+			done(i, schoolbell.Result{Verdict: schoolbell.VerdictUntried})
+		}
+	}
+}
+
+var open = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+func (p *provider) entrance() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gate == nil {
+		return open
+	}
+	return p.gate
+}
+
+func (p *provider) take(m schoolbell.Message) schoolbell.Result {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tried++
+	res := schoolbell.Result{Verdict: schoolbell.VerdictSent}
+	if p.answer != nil {
+		res = p.answer(m)
+	}
+	if res.Verdict == schoolbell.VerdictSent || res.Verdict == schoolbell.VerdictUncertain {
+		p.accepted[m.ID]++
+	}
+	return res
+}
+
+func (p *provider) answers(f func(m schoolbell.Message) schoolbell.Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer = f
+}
+
+func (p *provider) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.accepted)
+}
+
+type plainRenderer struct{}
+
+func (plainRenderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, r schoolbell.Recipient) (schoolbell.Message, error) {
+	return schoolbell.Message{ID: fmt.Sprintf("%s.%d", ev.ID, r.Seq), EventID: ev.ID, UserID: r.UserID, Channel: ch, To: r.Email, Subject: ev.Title, Text: ev.Body}, nil
+}
+
+func TestEveryoneIsReachedOnce(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 1234)
+	s.work()
+	ev := s.create()
+	s.await(ev.ID, schoolbell.EventCompleted)
+	s.wantOnce(1234)
+	p, err := s.ledger.Progress(t.Context(), ev.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Percent != 100 || p.Channels[schoolbell.ChannelInApp].Sent != 1234 || p.Channels[schoolbell.ChannelEmail].Sent != 1234 {
+		t.Errorf("progress %+v", p)
+	}
+	testenv.Eventually(t, 5*time.Second, func() error { return s.jobState(ev.ID, bullmq.StateCompleted) }, "event job completes")
+	job, err := s.pipeline.Queues()[0].Job(t.Context(), ev.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(job.Data); got != `{"event_id":"`+ev.ID+`"}` {
+		t.Errorf("job data %s holds more than the id", got)
+	}
+}
+
+func (s *school) jobState(id string, want bullmq.State) error {
+	state, err := s.pipeline.Queues()[0].State(s.t.Context(), id)
+	if err == nil && state != want {
+		err = fmt.Errorf("job is %s, want %s", state, want)
+	}
+	return err
+}
+
+func TestEventsWaitInTheLedgerWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 30)
+	server := testenv.RedisServer(t, testenv.RedisOptions{})
+	s.redis = redisClient(t, server.Addr)
+	s.pipeline = s.newPipeline()
+	server.Stop()
+	s.work()
+	ev := s.create()
+	if ev.Status != schoolbell.EventQueued {
+		t.Errorf("status %s, want queued", ev.Status)
+	}
+	server.Restart()
+	s.await(ev.ID, schoolbell.EventCompleted)
+	s.wantOnce(30)
+}
+
+func TestLosingEverythingInRedisLosesAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 2000)
+	s.provider.gate = make(chan struct{})
+	s.work()
+	ev := s.create()
+	go func() {
+		for range 700 {
+			s.provider.gate <- struct{}{}
+		}
+		if err := s.redis.FlushAll(context.Background()).Err(); err != nil {
+			t.Errorf("flush: %v", err)
+		}
+		close(s.provider.gate)
+	}()
+	s.await(ev.ID, schoolbell.EventCompleted)
+	s.wantOnce(2000)
+}
+
+func TestStoppedWorkersHandEverythingBackAtNoAttempt(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 1000)
+	s.provider.gate = make(chan struct{})
+	stop := s.work()
+	ev := s.create()
+	for range 130 {
+		s.provider.gate <- struct{}{}
+	}
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	for open := true; open; { // groups in hand go out; none is begun after them
+		select {
+		case s.provider.gate <- struct{}{}:
+		case <-stopped:
+			open = false
+		}
+	}
+	sending, _, err := s.ledger.Deliveries(t.Context(), ev.ID, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySending}, schoolbell.DeliveryCursor{}, 500)
+	if err != nil || len(sending) > 0 {
+		t.Fatalf("%d rows are still claimed after the stop (%v)", len(sending), err)
+	}
+	if n := s.provider.count(); n >= 1000 {
+		t.Fatalf("all %d went out before the stop; nothing was tested", n)
+	}
+	close(s.provider.gate)
+	s.pipeline = s.newPipeline()
+	s.work()
+	s.await(ev.ID, schoolbell.EventCompleted)
+	s.wantOnce(1000)
+	if got := s.email(ev.ID); got.Sent != 1000 {
+		t.Errorf("e-mail %+v, want 1000 sent and none uncertain", got)
+	}
+}
+
+func TestRowsComeBackUntilTheirTriesAreUsedUp(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 120)
+	tries := map[string]int{}
+	s.provider.answer = func(m schoolbell.Message) schoolbell.Result {
+		tries[m.UserID]++
+		switch {
+		case m.UserID == userID(3):
+			return schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "550 no such user"}
+		case m.UserID == userID(4):
+			return schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "451 try later"}
+		case m.UserID == userID(5) && tries[m.UserID] < 3:
+			return schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "451 try later"}
+		}
+		return schoolbell.Result{Verdict: schoolbell.VerdictSent}
+	}
+	s.work()
+	ev := s.create()
+	s.await(ev.ID, schoolbell.EventCompleted)
+	if got := s.email(ev.ID); got.Sent != 118 || got.Failed != 2 {
+		t.Errorf("e-mail %+v, want 118 sent and 2 failed", got)
+	}
+	for user, want := range map[string]int{userID(3): 1, userID(4): 4, userID(5): 3, userID(6): 1} {
+		if tries[user] != want {
+			t.Errorf("%s was tried %d times, want %d", user, tries[user], want)
+		}
+	}
+	failed, err := s.pipeline.Queues()[1].Jobs(t.Context(), []bullmq.State{bullmq.StateFailed}, 0, -1, true)
+	if err != nil || len(failed) != 1 {
+		t.Fatalf("%d failed jobs (%v), want the batch that used up its tries", len(failed), err)
+	}
+
+	s.provider.answers(nil)
+	rows, err := s.pipeline.Retry(t.Context(), ev.ID)
+	if err != nil || rows != 2 {
+		t.Fatalf("Retry: %d rows, %v; want 2", rows, err)
+	}
+	s.await(ev.ID, schoolbell.EventCompleted)
+	s.wantOnce(120)
+	if got := s.email(ev.ID); got.Sent != 120 {
+		t.Errorf("e-mail %+v after the retry, want 120 sent", got)
+	}
+}
+
+func TestSlowDownRestsTheChannelAndCostsNoAttempt(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 300, func(c *notify.Config) { c.Retries = 0 })
+	refusals := 0
+	s.provider.answer = func(schoolbell.Message) schoolbell.Result {
+		if refusals < 40 {
+			refusals++
+			return schoolbell.Result{Verdict: schoolbell.VerdictSlowDown, Reason: "421 too many", After: 50 * time.Millisecond}
+		}
+		return schoolbell.Result{Verdict: schoolbell.VerdictSent}
+	}
+	s.work()
+	ev := s.create()
+	s.await(ev.ID, schoolbell.EventCompleted)
+	s.wantOnce(300)
+	if got := s.email(ev.ID); got.Sent != 300 {
+		t.Errorf("e-mail %+v, want all sent", got)
+	}
+}
+
+func TestLostRepliesEndUncertain(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 50)
+	lost := map[string]bool{}
+	s.provider.answer = func(m schoolbell.Message) schoolbell.Result {
+		if m.UserID == userID(7) && !lost[m.ID] {
+			lost[m.ID] = true
+			return schoolbell.Result{Verdict: schoolbell.VerdictUncertain, Reason: "connection lost after the final dot"}
+		}
+		return schoolbell.Result{Verdict: schoolbell.VerdictSent}
+	}
+	s.work()
+	ev := s.create()
+	s.await(ev.ID, schoolbell.EventCompleted)
+	if got := s.email(ev.ID); got.Sent != 49 || got.Uncertain != 1 {
+		t.Errorf("e-mail %+v, want 49 sent and 1 uncertain", got)
+	}
+}
+
+func TestScheduledEventWaitsAndCanBeCancelled(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 10)
+	s.work()
+	later := func(d time.Duration) func(*schoolbell.Event) {
+		return func(ev *schoolbell.Event) { ev.SendAt = time.Now().Add(d) }
+	}
+	soon, never := s.create(later(300*time.Millisecond)), s.create(later(time.Hour))
+	if soon.Status != schoolbell.EventScheduled {
+		t.Errorf("status %s, want scheduled", soon.Status)
+	}
+	testenv.Eventually(t, 5*time.Second, func() error { return s.jobState(never.ID, bullmq.StateDelayed) }, "the scheduled event's job is delayed")
+	if ev, err := s.pipeline.Cancel(t.Context(), never.ID); err != nil || ev.Status != schoolbell.EventCancelled {
+		t.Fatalf("Cancel: %+v, %v", ev, err)
+	}
+	s.await(soon.ID, schoolbell.EventCompleted)
+	testenv.Eventually(t, 5*time.Second, func() error { return s.jobState(never.ID, bullmq.StateUnknown) }, "the cancelled event's job is gone")
+	if _, err := s.pipeline.Cancel(t.Context(), soon.ID); schoolbell.CodeOf(err) != schoolbell.CodeConflict {
+		t.Errorf("cancelling a completed event: %v, want a conflict", err)
+	}
+	s.wantOnce(10)
+}
+
+func TestCancelledHalfWaySendsNothingMore(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 1000)
+	s.provider.gate = make(chan struct{})
+	s.work()
+	ev := s.create()
+	for range 60 {
+		s.provider.gate <- struct{}{}
+	}
+	if _, err := s.pipeline.Cancel(t.Context(), ev.ID); err != nil {
+		t.Fatalf("cancel: %v", err)
+	}
+	close(s.provider.gate)
+	testenv.Eventually(t, 20*time.Second, func() error {
+		if got := s.email(ev.ID); got.Pending > 0 || got.Cancelled == 0 {
+			return fmt.Errorf("e-mail %+v", got)
+		}
+		return nil
+	}, "every row is terminal")
+	if got := s.email(ev.ID); got.Sent != s.provider.count() {
+		t.Errorf("%d rows are sent, the provider accepted %d", got.Sent, s.provider.count())
+	}
+	if n := s.provider.count(); n > 60+5*25+25 {
+		t.Errorf("%d mails went out, more than were in hand when the event was cancelled", n)
+	}
+}
+
+func TestInAppAloneNeedsNoBatches(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 77)
+	s.work()
+	ev := s.create(func(ev *schoolbell.Event) { ev.Channels = []schoolbell.Channel{schoolbell.ChannelInApp} })
+	s.await(ev.ID, schoolbell.EventCompleted)
+	items, unread, err := s.ledger.Inbox(t.Context(), userID(76), 0, 10)
+	if err != nil || len(items) != 1 || unread != 1 || items[0].EventID != ev.ID {
+		t.Errorf("inbox %+v, %d unread, %v", items, unread, err)
+	}
+}
+
+func TestJobsRemovedByHandAreRebuilt(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 400)
+	s.provider.gate = make(chan struct{})
+	s.cfg.Concurrency = 1
+	s.pipeline = s.newPipeline()
+	stop := s.work()
+	ev := s.create()
+	s.provider.gate <- struct{}{}
+	stop() // with three batches never looked at
+	q := s.pipeline.Queues()[1]
+	waiting, err := q.Jobs(t.Context(), []bullmq.State{bullmq.StateWaiting}, 0, -1, true)
+	if err != nil || len(waiting) == 0 {
+		t.Fatalf("%d waiting batches, %v", len(waiting), err)
+	}
+	for _, job := range waiting {
+		if err := q.Remove(t.Context(), job.ID, bullmq.RemoveOptions{}); err != nil {
+			t.Fatalf("remove %s: %v", job.ID, err)
+		}
+	}
+	close(s.provider.gate)
+	s.pipeline = s.newPipeline()
+	s.work()
+	s.await(ev.ID, schoolbell.EventCompleted)
+	s.wantOnce(400)
+}
+
+func TestCreateNamesWhatIsWrongAndStoresNothing(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t, 1)
+	good := func() *schoolbell.Event {
+		return &schoolbell.Event{Title: "T", Body: "B", Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{userID(0)}}},
+			Channels: []schoolbell.Channel{schoolbell.ChannelInApp}}
+	}
+	tests := []struct {
+		name, field string
+		change      func(*schoolbell.Event)
+	}{
+		{"a channel that is not set up", "channels[1]", func(ev *schoolbell.Event) { ev.Channels = append(ev.Channels, schoolbell.ChannelSMS) }},
+		{"no channel", "channels", func(ev *schoolbell.Event) { ev.Channels = nil }},
+		{"an unknown group", "audience.groups[0]", func(ev *schoolbell.Event) { ev.Audience.Groups = []string{"7z"} }},
+		{"an unknown user to leave out", "audience.exclude.users[0]", func(ev *schoolbell.Event) { ev.Audience.Exclude = &schoolbell.Selector{Users: []string{"nobody"}} }},
+		{"an empty audience", "audience", func(ev *schoolbell.Event) { ev.Audience = schoolbell.Audience{} }},
+		{"a line break in the title", "title", func(ev *schoolbell.Event) { ev.Title = "a\r\nBcc: x@y.z" }},
+	}
+	for _, tt := range tests {
+		ev := good()
+		tt.change(ev)
+		_, _, err := s.pipeline.Create(t.Context(), ev, schoolbell.Idempotency{})
+		if fields := faultFields(err); schoolbell.CodeOf(err) != schoolbell.CodeInvalid || !slices.Contains(fields, tt.field) {
+			t.Errorf("%s: fields %v (%v), want %s", tt.name, fields, err, tt.field)
+		}
+	}
+	left, err := s.ledger.UnqueuedEvents(t.Context(), 10)
+	if err != nil || len(left) != 0 {
+		t.Errorf("%d events were stored (%v)", len(left), err)
+	}
+}
+
+func faultFields(err error) []string {
+	var fields []string
+	switch e := err.(type) {
+	case schoolbell.Faults:
+		for _, f := range e {
+			fields = append(fields, f.Field)
+		}
+	case *schoolbell.Error:
+		fields = append(fields, e.Field)
+	}
+	return fields
+}
+
+func testLog() *slog.Logger {
+	if testing.Verbose() {
+		return slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	return slog.New(slog.DiscardHandler)
+}
