@@ -1,0 +1,99 @@
+package email
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"schoolbell/internal/channel/email/smtpconn"
+)
+
+// SMTP sends mail through one SMTP server. It is safe for concurrent use.
+type SMTP struct {
+	cfg      SMTPConfig
+	composer *composer
+	dial     smtpconn.Options
+	log      *slog.Logger
+	slots    chan struct{} // one taken for each connection in use
+
+	mu     sync.Mutex
+	idle   []*link // the one used last is the last
+	closed bool
+	loud   time.Time // when a broken setup was last logged
+}
+
+// link is a connection with what the pool remembers of it.
+type link struct {
+	conn  *smtpconn.Conn
+	born  time.Time
+	mails int         // begun on it
+	dirty bool        // a refused mail has left its envelope
+	reap  *time.Timer // while idle: gives it up
+}
+
+// get returns a connection: one that is kept, if fresh is false and there is one, or a new one.
+// The caller holds a slot.
+func (s *SMTP) get(ctx context.Context, fresh bool) (*link, error) {
+	for !fresh {
+		s.mu.Lock()
+		n := len(s.idle)
+		if n == 0 {
+			s.mu.Unlock()
+			break
+		}
+		l := s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		s.mu.Unlock()
+		if l.reap.Stop() {
+			return l, nil
+		}
+	}
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return nil, errClosed
+	}
+	c, err := smtpconn.Dial(ctx, s.dial)
+	if err != nil {
+		return nil, err
+	}
+	return &link{conn: c, born: time.Now()}, nil
+}
+
+// put keeps l for the next, or lets it go when it has served its time.
+func (s *SMTP) put(l *link) {
+	s.mu.Lock()
+	if s.closed || s.worn(l) || len(s.idle) >= s.cfg.Connections {
+		s.mu.Unlock()
+		l.conn.Quit()
+		return
+	}
+	defer s.mu.Unlock()
+	l.reap = time.AfterFunc(idleTime, func() {
+		s.mu.Lock()
+		s.idle = slices.DeleteFunc(s.idle, func(o *link) bool { return o == l })
+		s.mu.Unlock()
+		l.conn.Quit()
+	})
+	s.idle = append(s.idle, l)
+}
+
+func (s *SMTP) worn(l *link) bool {
+	return l.mails >= s.cfg.MaxMails || time.Since(l.born) > s.cfg.MaxAge
+}
+
+// complain logs that nothing can be sent, but not for every message.
+func (s *SMTP) complain(reason string) {
+	s.mu.Lock()
+	quiet := time.Since(s.loud) < loudEvery
+	if !quiet {
+		s.loud = time.Now()
+	}
+	s.mu.Unlock()
+	if !quiet {
+		s.log.Error("mail server takes nothing from us; check the SMTP settings and the server", "server", s.dial.Addr, "reason", reason)
+	}
+}

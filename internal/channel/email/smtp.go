@@ -1,0 +1,167 @@
+package email
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/channel/email/smtpconn"
+)
+
+// SMTPConfig says which server takes the mail and how. Zero values mean the
+// defaults named.
+type SMTPConfig struct {
+	Host     string
+	Port     int // 587, or 465 with TLS implicit, or 25 with TLS none
+	Username string
+	Password string
+	TLS      string         // "starttls", "implicit" or "none"; starttls, or none on loopback
+	RootCAs  *x509.CertPool // who vouches for the server; the system's when nil
+
+	From    string // as in "Hill School <office@hill.example>"
+	ReplyTo string // optional, as From
+	Hello   string // our name for EHLO; the host's name
+
+	Connections int           // kept open at most; 20
+	Timeout     time.Duration // longest wait for any single answer; 30 s
+	MaxAge      time.Duration // a connection is not used for longer; 5 min
+	MaxMails    int           // a connection is not used for more; 1000
+
+	Logger *slog.Logger // nil for silence
+}
+
+const (
+	dialTimeout = 10 * time.Second
+	idleTime    = 30 * time.Second // then an unused connection is given up
+	stopGrace   = 5 * time.Second  // for answers to mails already handed over when the caller stops
+	loudEvery   = time.Minute      // how often a broken setup is logged
+)
+
+// NewSMTP returns a sender for the server cfg names, without connecting to it. It refuses
+// settings that contradict each other or would send credentials in clear over a network.
+// The caller closes it.
+func NewSMTP(cfg SMTPConfig) (*SMTP, error) {
+	if cfg.Host == "" || strings.ContainsAny(cfg.Host, " \r\n") {
+		return nil, schoolbell.Invalid("smtp_host", "must be a host name")
+	}
+	security, err := chooseSecurity(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Username != "" && security == smtpconn.Plain && !isLoopback(cfg.Host) {
+		return nil, schoolbell.Invalid("smtp_tls", "credentials are not sent in clear over a network; use starttls or implicit")
+	}
+	composer, err := newComposer(cfg.From, cfg.ReplyTo)
+	if err != nil {
+		return nil, err
+	}
+	setDefaults(&cfg)
+	s := &SMTP{
+		cfg:      cfg,
+		composer: composer,
+		log:      cfg.Logger,
+		slots:    make(chan struct{}, cfg.Connections),
+		dial: smtpconn.Options{
+			Addr:     net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)),
+			Security: security,
+			TLS:      &tls.Config{ServerName: cfg.Host, RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
+			Hello:    cfg.Hello,
+			Username: cfg.Username,
+			Password: cfg.Password,
+			Dial:     min(cfg.Timeout, dialTimeout),
+			Answer:   cfg.Timeout,
+		},
+	}
+	return s, nil
+}
+
+func chooseSecurity(cfg *SMTPConfig) (smtpconn.Security, error) {
+	if cfg.TLS == "" {
+		cfg.TLS = "starttls"
+		if isLoopback(cfg.Host) {
+			cfg.TLS = "none"
+		}
+	}
+	modes := map[string]struct {
+		security smtpconn.Security
+		port     int
+	}{
+		"starttls": {smtpconn.StartTLS, 587},
+		"implicit": {smtpconn.Implicit, 465},
+		"none":     {smtpconn.Plain, 25},
+	}
+	m, ok := modes[cfg.TLS]
+	if !ok {
+		return 0, schoolbell.Invalid("smtp_tls", "must be starttls, implicit or none")
+	}
+	if cfg.Port == 0 {
+		cfg.Port = m.port
+	}
+	return m.security, nil
+}
+
+func setDefaults(cfg *SMTPConfig) {
+	if cfg.Connections <= 0 {
+		cfg.Connections = 20
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = 30 * time.Second
+	}
+	if cfg.MaxAge <= 0 {
+		cfg.MaxAge = 5 * time.Minute
+	}
+	if cfg.MaxMails <= 0 {
+		cfg.MaxMails = 1000
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Hello == "" {
+		cfg.Hello, _ = os.Hostname() // an unknown name is like an unusable one
+	}
+	if !helloPattern.MatchString(cfg.Hello) {
+		cfg.Hello = "localhost"
+	}
+}
+
+var helloPattern = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])$`)
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Check connects, protects the connection, greets, logs in and quits.
+func (s *SMTP) Check(ctx context.Context) error {
+	c, err := smtpconn.Dial(ctx, s.dial)
+	if err != nil {
+		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the mail server " + s.dial.Addr + " does not take mail from us", Err: err}
+	}
+	c.Quit()
+	return nil
+}
+
+// Close drops the connections that are not in use; those in use are dropped when their mail is done.
+func (s *SMTP) Close() error {
+	s.mu.Lock()
+	idle := s.idle
+	s.idle, s.closed = nil, true
+	s.mu.Unlock()
+	for _, l := range idle {
+		if l.reap.Stop() {
+			l.conn.Quit()
+		}
+	}
+	return nil
+}
+
+var errClosed = errors.New("the sender is closed")
