@@ -1,0 +1,46 @@
+package row
+
+import (
+	"fmt"
+
+	"schoolbell"
+)
+
+// SchemaFault returns what is wrong when a database has schema version have and
+// the program wants version want, with the remedy; nil when they are the same.
+func SchemaFault(have, want int64) error {
+	switch {
+	case have < want:
+		return &schoolbell.Error{Code: schoolbell.CodeUnavailable,
+			Message: fmt.Sprintf("the ledger has schema version %d and this program needs %d; run `schoolbell migrate`", have, want)}
+	case have > want:
+		return &schoolbell.Error{Code: schoolbell.CodeUnavailable,
+			Message: fmt.Sprintf("the ledger has schema version %d and this program knows only %d; run the newer schoolbell that migrated it", have, want)}
+	}
+	return nil
+}
+
+// LeaseEnded is the error of a call under a lease that is over.
+func LeaseEnded() error {
+	return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the lease has ended"}
+}
+
+// NoBatch is the error for a batch that does not exist.
+func NoBatch(b schoolbell.Batch) error {
+	return schoolbell.NotFound("batch", fmt.Sprintf("%s.%s.%d", b.EventID, b.Channel, b.Seq))
+}
+
+// KeyReused is the error of a second, different request under one idempotency key.
+func KeyReused() error {
+	return schoolbell.Invalid("Idempotency-Key", "was used before for a different request")
+}
+
+// NotDue is the error of a fan-out before an event's send_at.
+func NotDue() error {
+	return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the event is not due yet"}
+}
+
+// Conflict is the error of a move that the state of an event rules out.
+func Conflict(format string, args ...any) error {
+	return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,51 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"schoolbell"
+)
+
+// PutAPIKey implements auth.Store.
+func (s *Store) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
+	return s.write(ctx, "put API key", func(c *conn) error {
+		_, err := c.exec(ctx, `INSERT INTO api_keys (digest, name, scope, created_at) VALUES (?1, ?2, ?3, ?4)
+			ON CONFLICT (digest) DO UPDATE SET name = excluded.name, scope = excluded.scope`, k.Digest, k.Name, string(k.Scope), millis(k.CreatedAt))
+		return err
+	})
+}
+
+// APIKey implements auth.Store.
+func (s *Store) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, err error) {
+	err = s.read(ctx, "read API key", func(c *conn) error {
+		var created sql.NullInt64
+		err := c.get(ctx, "SELECT digest, name, scope, created_at FROM api_keys WHERE digest = ?1", []any{digest}, &k.Digest, &k.Name, &k.Scope, &created)
+		if errors.Is(err, sql.ErrNoRows) {
+			return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "unknown API key"}
+		}
+		k.CreatedAt = timeOf(created)
+		return err
+	})
+	return k, err
+}
+
+// HasAPIKeys implements auth.Store.
+func (s *Store) HasAPIKeys(ctx context.Context) (has bool, err error) {
+	err = s.read(ctx, "look for API keys", func(c *conn) error {
+		return c.get(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys)", nil, &has)
+	})
+	return has, err
+}
+
+// Secret implements auth.Store.
+func (s *Store) Secret(ctx context.Context, name string, fresh []byte) (value []byte, err error) {
+	err = s.write(ctx, "read secret", func(c *conn) error {
+		if _, err := c.exec(ctx, "INSERT INTO secrets (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING", name, fresh); err != nil {
+			return err
+		}
+		return c.get(ctx, "SELECT value FROM secrets WHERE name = ?1", []any{name}, &value)
+	})
+	return value, err
+}

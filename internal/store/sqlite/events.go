@@ -1,0 +1,229 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"schoolbell"
+	"schoolbell/internal/store/row"
+)
+
+const eventColumns = `e.id, e.title, e.body, e.category, e.audience, e.channels, e.data, e.location,
+	e.starts_at, e.ends_at, e.send_at, e.expires_at, e.status, e.created_at, e.completed_at`
+
+// scanEvent reads eventColumns.
+func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
+	var (
+		e                                                       schoolbell.Event
+		audience, channels                                      string
+		data                                                    []byte
+		startsAt, endsAt, sendAt, expiresAt, created, completed sql.NullInt64
+	)
+	if err := scan(&e.ID, &e.Title, &e.Body, &e.Category, &audience, &channels, &data, &e.Location,
+		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &created, &completed); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(json.Unmarshal([]byte(audience), &e.Audience), json.Unmarshal([]byte(channels), &e.Channels)); err != nil {
+		return nil, fmt.Errorf("decode event %s: %w", e.ID, err)
+	}
+	e.Data = data
+	e.StartsAt, e.EndsAt, e.SendAt, e.ExpiresAt = timeOf(startsAt), timeOf(endsAt), timeOf(sendAt), timeOf(expiresAt)
+	e.CreatedAt, e.CompletedAt = timeOf(created), timeOf(completed)
+	return &e, nil
+}
+
+func getEvent(ctx context.Context, c *conn, id string) (*schoolbell.Event, error) {
+	var ev *schoolbell.Event
+	err := c.each(ctx, "SELECT "+eventColumns+" FROM events e WHERE e.id = ?1", []any{id}, func(scan func(...any) error) (err error) {
+		ev, err = scanEvent(scan)
+		return err
+	})
+	if err == nil && ev == nil {
+		err = schoolbell.NotFound("event", id)
+	}
+	return ev, err
+}
+
+// CreateEvent implements notify.Ledger.
+func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem schoolbell.Idempotency) (stored *schoolbell.Event, replayed bool, err error) {
+	err = s.write(ctx, "create event", func(c *conn) error {
+		stored, replayed = nil, false
+		if idem.Key != "" {
+			if stored, err = earlierEvent(ctx, c, idem); err != nil || stored != nil {
+				replayed = stored != nil
+				return err
+			}
+		}
+		if err := checkNames(ctx, c, &ev.Audience); err != nil {
+			return err
+		}
+		if err := insertEvent(ctx, c, ev); err != nil {
+			return err
+		}
+		if idem.Key != "" {
+			if _, err := c.exec(ctx, "INSERT INTO idempotency (key, fingerprint, event_id, created_at) VALUES (?1, ?2, ?3, "+now+")",
+				idem.Key, idem.Fingerprint, ev.ID); err != nil {
+				return err
+			}
+		}
+		stored, err = getEvent(ctx, c, ev.ID)
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return stored, replayed, nil
+}
+
+// earlierEvent returns the event that was created under idem's key, nil if none was.
+func earlierEvent(ctx context.Context, c *conn, idem schoolbell.Idempotency) (*schoolbell.Event, error) {
+	var fingerprint, id string
+	err := c.get(ctx, "SELECT fingerprint, event_id FROM idempotency WHERE key = ?1", []any{idem.Key}, &fingerprint, &id)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case fingerprint != idem.Fingerprint:
+		return nil, row.KeyReused()
+	}
+	return getEvent(ctx, c, id)
+}
+
+func checkNames(ctx context.Context, c *conn, a *schoolbell.Audience) error {
+	groups, users := row.AudienceNames(a)
+	unknownGroups, err := unknown(ctx, c, `SELECT value FROM json_each(?1) WHERE value NOT IN (SELECT id FROM groups)`, groups)
+	if err != nil {
+		return err
+	}
+	unknownUsers, err := unknown(ctx, c, unknownUsersQuery, users)
+	if err != nil {
+		return err
+	}
+	return row.UnknownNames(a, unknownGroups, unknownUsers)
+}
+
+const unknownUsersQuery = `SELECT value FROM json_each(?1) WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = value AND state = 0)`
+
+// unknown returns those of ids that query selects.
+func unknown(ctx context.Context, c *conn, query string, ids []string) (map[string]bool, error) {
+	found := map[string]bool{}
+	if len(ids) == 0 {
+		return found, nil
+	}
+	err := c.each(ctx, query, []any{jsonOf(ids)}, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		found[id] = true
+		return err
+	})
+	return found, err
+}
+
+// jsonOf encodes a list for json_each. Lists of strings and numbers cannot fail.
+func jsonOf[T string | int64 | [2]string](list []T) string {
+	if list == nil {
+		return "[]"
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+func insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event) error {
+	audience, err := json.Marshal(ev.Audience)
+	if err != nil {
+		return err
+	}
+	channels, err := json.Marshal(ev.Channels)
+	if err != nil {
+		return err
+	}
+	var data any // a nil slice would be stored as an empty blob
+	if ev.Data != nil {
+		data = []byte(ev.Data)
+	}
+	_, err = c.exec(ctx, `INSERT INTO events (id, title, body, category, audience, channels, data, location,
+			starts_at, ends_at, send_at, expires_at, status, created_at)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`,
+		ev.ID, ev.Title, ev.Body, string(ev.Category), string(audience), string(channels), data, ev.Location,
+		millis(ev.StartsAt), millis(ev.EndsAt), millis(ev.SendAt), millis(ev.ExpiresAt), string(ev.Status), millis(ev.CreatedAt))
+	if isUnique(err) {
+		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there is an event with this id already", Field: "id", Err: err}
+	}
+	return err
+}
+
+// Event implements notify.Ledger.
+func (s *Store) Event(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
+	err = s.read(ctx, "read event", func(c *conn) error {
+		ev, err = getEvent(ctx, c, id)
+		return err
+	})
+	return ev, err
+}
+
+// Events implements api.Store.
+func (s *Store) Events(ctx context.Context, status schoolbell.EventStatus, before string, limit int) (events []*schoolbell.Event, err error) {
+	query, args := "SELECT "+eventColumns+" FROM events e WHERE e.seq < ?1", []any{int64(1<<63 - 1), limit}
+	if status != "" {
+		query, args = query+" AND e.status = ?3", append(args, string(status))
+	}
+	query += " ORDER BY e.seq DESC LIMIT ?2"
+	err = s.read(ctx, "list events", func(c *conn) error {
+		if before != "" {
+			var seq int64
+			if err := c.get(ctx, "SELECT seq FROM events WHERE id = ?1", []any{before}, &seq); err != nil {
+				return orNotFound(err, "event", before)
+			}
+			args[0] = seq
+		}
+		return c.each(ctx, query, args, func(scan func(...any) error) error {
+			ev, err := scanEvent(scan)
+			events = append(events, ev)
+			return err
+		})
+	})
+	return events, err
+}
+
+const queuedEventColumns = "e.id, max(coalesce(e.send_at, 0) - " + now + ", 0), e.walked"
+
+// UnqueuedEvents implements notify.Ledger.
+func (s *Store) UnqueuedEvents(ctx context.Context, limit int) ([]schoolbell.QueuedEvent, error) {
+	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
+		WHERE e.queued_at IS NULL AND e.completed_at IS NULL ORDER BY e.seq LIMIT ?1`, limit)
+}
+
+// OpenEvents implements notify.Ledger.
+func (s *Store) OpenEvents(ctx context.Context, after string, limit int) ([]schoolbell.QueuedEvent, error) {
+	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
+		WHERE e.queued_at IS NOT NULL AND e.completed_at IS NULL AND e.id > ?2 ORDER BY e.id LIMIT ?1`, limit, after)
+}
+
+func (s *Store) queuedEvents(ctx context.Context, query string, args ...any) (events []schoolbell.QueuedEvent, err error) {
+	err = s.read(ctx, "list events", func(c *conn) error {
+		return c.each(ctx, query, args, func(scan func(...any) error) error {
+			var e schoolbell.QueuedEvent
+			var in int64
+			err := scan(&e.ID, &in, &e.Walked)
+			e.SendIn = duration(in)
+			events = append(events, e)
+			return err
+		})
+	})
+	return events, err
+}
+
+// MarkQueued implements notify.Ledger.
+func (s *Store) MarkQueued(ctx context.Context, ids []string) error {
+	return s.write(ctx, "mark events queued", func(c *conn) error {
+		_, err := c.exec(ctx, "UPDATE events SET queued_at = "+now+" WHERE queued_at IS NULL AND id IN (SELECT value FROM json_each(?1))", jsonOf(ids))
+		return err
+	})
+}

@@ -1,0 +1,118 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/pressly/goose/v3"
+
+	"schoolbell"
+	"schoolbell/internal/store/row"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrate brings the schema to the version this program needs. Processes that
+// migrate one file at once take turns. A schema that is newer than the program
+// is CodeUnavailable and stays as it is.
+func (s *Store) Migrate(ctx context.Context) (err error) {
+	have, want, err := s.Schema(ctx)
+	switch {
+	case err != nil:
+		return err
+	case have == want:
+		return nil
+	case have > want:
+		return row.SchemaFault(have, want)
+	}
+	db, err := openPool(s.path, s.opts, 1, "_txlock=immediate")
+	if err != nil {
+		return wrap("migrate", err)
+	}
+	defer func() { err = errors.Join(err, wrap("migrate", db.Close())) }()
+	p, err := provider(db, goose.WithLocker(&turnFile{path: s.path + "-migrate"}))
+	if err != nil {
+		return wrap("migrate", err)
+	}
+	_, err = p.Up(ctx)
+	return wrap("migrate", err)
+}
+
+// Schema returns the version of the file's schema, 0 for an empty file, and the one that this program needs.
+func (s *Store) Schema(ctx context.Context) (have, want int64, err error) {
+	err = s.read(ctx, "read the schema version", func(c *conn) error {
+		var made bool
+		if err := c.get(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1", []any{goose.DefaultTablename}, &made); err != nil || !made {
+			return err
+		}
+		return c.get(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied", nil, &have)
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	p, err := provider(s.readDB)
+	if err != nil {
+		return 0, 0, wrap("read the schema version", err)
+	}
+	sources := p.ListSources() // in order of version
+	return have, sources[len(sources)-1].Version, nil
+}
+
+// Ping reports whether the ledger answers and its schema is the one this program needs.
+func (s *Store) Ping(ctx context.Context) error {
+	have, want, err := s.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	return row.SchemaFault(have, want)
+}
+
+func provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectSQLite3, db, files, append(opts, goose.WithDisableGlobalRegistry(true))...)
+}
+
+// turnFile makes migrating processes take turns. goose has no lock for SQLite,
+// and a lock inside the file would be in the way of the migrations themselves, so
+// it is SQLite's own lock on an empty file beside it, which the system frees when
+// its holder dies. The file stays: removing it would let two take it at once.
+type turnFile struct {
+	path string
+	db   *sql.DB
+	conn *sql.Conn
+}
+
+const migrateWait = 5 * time.Minute // for another process to finish its migration
+
+func (f *turnFile) Lock(ctx context.Context, _ *sql.DB) error {
+	if err := createPrivate(f.path); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", fileURL(f.path)+fmt.Sprintf("?_pragma=busy_timeout(%d)", migrateWait.Milliseconds()))
+	if err != nil {
+		return err
+	}
+	f.db = db
+	if f.conn, err = db.Conn(ctx); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	if _, err := f.conn.ExecContext(ctx, "BEGIN EXCLUSIVE"); err != nil {
+		return errors.Join(&schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "another process is migrating the ledger", Err: err},
+			f.conn.Close(), db.Close())
+	}
+	return nil
+}
+
+func (f *turnFile) Unlock(ctx context.Context, _ *sql.DB) error {
+	_, err := f.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	return errors.Join(err, f.conn.Close(), f.db.Close())
+}

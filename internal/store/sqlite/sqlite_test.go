@@ -1,0 +1,176 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/store/sqlite"
+	"schoolbell/internal/store/storetest"
+	"schoolbell/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+func open(t testing.TB, path string) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(context.Background(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+// database makes a migrated file.
+func database(t testing.TB) func() storetest.Store {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	if err := open(t, path).Migrate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return func() storetest.Store { return open(t, path) }
+}
+
+func TestStoreKeepsEveryPromise(t *testing.T) { storetest.Run(t, database) }
+
+func TestMigrateFromManyProcessesAtOnceIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	var wg sync.WaitGroup
+	for range 6 {
+		s := open(t, path)
+		wg.Go(func() {
+			if err := s.Migrate(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	s := open(t, path)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Errorf("migrate a current ledger: %v", err)
+	}
+	have, want, err := s.Schema(t.Context())
+	if err != nil || have != want || want == 0 {
+		t.Errorf("schema %d of %d, %v", have, want, err)
+	}
+	db := raw(t, path)
+	var rows, versions int
+	if err := db.QueryRow("SELECT count(*), count(DISTINCT version_id) FROM goose_db_version").Scan(&rows, &versions); err != nil || rows != versions {
+		t.Errorf("%d rows for %d versions, %v", rows, versions, err)
+	}
+}
+
+// raw opens the file without the store.
+func raw(t testing.TB, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func TestPingAndMigrateRefuseAnotherSchema(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	s := open(t, path)
+	if err := s.Ping(t.Context()); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
+		t.Errorf("ping of an empty file: %v", err)
+	}
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := raw(t, path).Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{"ping": s.Ping(t.Context()), "migrate": s.Migrate(t.Context())} {
+		if schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
+			t.Errorf("%s of a newer schema: %v", name, err)
+		}
+	}
+}
+
+func TestOpenTakesAnyPathAndKeepsItPrivate(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"plain.db", "with space?and#signs%41&x=1.db", "školа/学校 'q\".db"} {
+		path := filepath.Join(t.TempDir(), "new", name)
+		s := open(t, path)
+		if err := s.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Errorf("the ledger is not at its path: %v", err)
+		} else if info.Mode().Perm() != 0o600 || info.Size() == 0 {
+			t.Errorf("%s has mode %v and %d bytes", name, info.Mode(), info.Size())
+		}
+	}
+}
+
+func TestOpenSaysThatAFileCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	garbage := filepath.Join(dir, "garbage.db")
+	if err := os.WriteFile(garbage, bytes.Repeat([]byte("not a database "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{"a folder": dir, "under a file": filepath.Join(garbage, "x.db"), "not a database": garbage} {
+		s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		if err == nil {
+			err = s.Ping(t.Context())
+			_ = s.Close()
+		}
+		if e, ok := errors.AsType[*schoolbell.Error](err); !ok || e.Code != schoolbell.CodeUnavailable || e.Message == "" {
+			t.Errorf("%s: %v, want unavailable", name, err)
+		}
+	}
+}
+
+func TestAWriterThatNeverYieldsMakesTheLedgerUnavailable(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	if err := open(t, path).Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{BusyTimeout: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	conn, err := raw(t, path).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Secret(t.Context(), "x", []byte("y")); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
+		t.Errorf("write beside another writer: %v", err)
+	}
+	if err := s.Ping(t.Context()); err != nil {
+		t.Errorf("read beside another writer: %v", err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Secret(t.Context(), "x", []byte("y")); err != nil {
+		t.Errorf("write after it: %v", err)
+	}
+}
+
+func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, database) }

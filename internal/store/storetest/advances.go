@@ -1,0 +1,294 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/testenv"
+)
+
+var advances = []promise{
+	{"Advance hands out a batch in order of people, a few at a time", advanceOrder},
+	{"Advance records each kind of outcome", advanceOutcomes},
+	{"Advance claims nobody who is waiting for a retry, and says how long", advanceRetry},
+	{"Advance gives a released row out again at no cost", advanceReleased},
+	{"Advance only to record claims nothing and counts", advanceRecordOnly},
+	{"Advance tells a second job of the batch what it cannot have", advanceSecondJob},
+	{"Advance looks at opt-outs and addresses again", advanceOptOut},
+	{"Advance of a cancelled event ends what is left", advanceCancelled},
+	{"Advance of an expired event ends what is left", advanceExpired},
+	{"Advance keeps a row uncertain once it was", advanceSticky},
+	{"Advance of an unknown batch is not found", advanceUnknown},
+	{"Deliveries pages and filters, with reasons, tries and times", deliveryPages},
+}
+
+func advanceOrder(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(7, func(i int, u *schoolbell.User) {
+		u.Name, u.Phone, u.Locale, u.Timezone = fmt.Sprintf("Žofie %d 学校", i), "+442079460018", "pt-BR", "Europe/Lisbon"
+	})
+	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
+	batches, _ := s.walk(id, 100, 100)
+	l := s.lease()
+	var got []schoolbell.Recipient
+	var done []schoolbell.Outcome
+	for _, n := range []int{3, 3, 1} {
+		g := s.advance(l, batches[0], done, 3)
+		if len(g.Recipients) != n || g.Finished || g.Lost != 0 {
+			t.Fatalf("a claim of 3 got %+v, want %d people", g, n)
+		}
+		got, done = append(got, g.Recipients...), outcomes(g.Recipients, schoolbell.DeliverySent)
+	}
+	for i := range got {
+		if i > 0 && got[i].Seq <= got[i-1].Seq {
+			t.Errorf("number %d comes after %d", got[i].Seq, got[i-1].Seq)
+		}
+		got[i].Seq = 0
+		same(t, "recipient", got[i], schoolbell.Recipient{UserID: userID(i), Name: fmt.Sprintf("Žofie %d 学校", i), Email: userID(i) + "@example.org",
+			Phone: "+442079460018", Locale: "pt-BR", Timezone: "Europe/Lisbon"})
+	}
+	g := s.advance(l, batches[0], done, 3)
+	same(t, "last grant", g, schoolbell.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 7, Sent: 7}})
+}
+
+func advanceOutcomes(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(6, 10)
+	l := s.lease()
+	g := s.advance(l, batches[0], nil, 10)
+	tries := []schoolbell.Outcome{
+		{Status: schoolbell.DeliverySent, Attempts: 1, ProviderID: "queued as Ž'1\"2"},
+		{Status: schoolbell.DeliveryFailed, Attempts: 4, Reason: "550 no such user \\ 学校"},
+		{Status: schoolbell.DeliveryUncertain, Attempts: 2, Uncertain: true, Reason: "connection lost after the final dot"},
+		{Status: schoolbell.DeliveryPending, Attempts: 1, RetryIn: time.Hour, Reason: "451 try later"},
+		{Status: schoolbell.DeliverySuppressed, Attempts: 0, Reason: schoolbell.ReasonNoAddress},
+		{Status: schoolbell.DeliveryDelivered, Attempts: 1},
+	}
+	for i := range tries {
+		tries[i].Seq = g.Recipients[i].Seq
+	}
+	if g = s.advance(l, batches[0], tries, 10); len(g.Recipients) != 0 || g.Pending != 1 || g.Finished {
+		t.Errorf("grant %+v, want one pending", g)
+	}
+	for i, d := range s.rows(id, schoolbell.DeliveryFilter{}) {
+		if age := time.Since(d.UpdatedAt); age < -time.Minute || age > time.Minute || d.UpdatedAt.Location() != time.UTC {
+			t.Errorf("row %d was updated at %v", i, d.UpdatedAt)
+		}
+		d.UpdatedAt = time.Time{}
+		same(t, fmt.Sprintf("row %d", i), d, schoolbell.Delivery{EventID: id, UserID: userID(i), Channel: schoolbell.ChannelEmail,
+			Status: tries[i].Status, Attempts: tries[i].Attempts, Reason: tries[i].Reason, ProviderID: tries[i].ProviderID})
+	}
+	again := s.advance(l, batches[0], tries[:2], 0)
+	same(t, "outcomes lost when recorded twice", again.Lost, 2)
+	same(t, "rows after that", s.tally(id, schoolbell.ChannelEmail)[schoolbell.DeliverySent], 1)
+}
+
+func advanceRetry(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	_, batches := s.sent(2, 10)
+	l := s.lease()
+	g := s.advance(l, batches[0], nil, 10)
+	done := outcomes(g.Recipients, schoolbell.DeliveryPending)
+	done[0].RetryIn, done[1].RetryIn = time.Hour, 2*time.Hour
+	g = s.advance(l, batches[0], done, 10)
+	if len(g.Recipients) != 0 || g.Pending != 2 || g.Sending != 0 || g.Finished || g.NextIn <= 59*time.Minute || g.NextIn > time.Hour {
+		t.Errorf("grant %+v, want two pending and about an hour to wait", g)
+	}
+	same(t, "counts", g.Counts, schoolbell.ChannelProgress{Total: 2, Pending: 2})
+
+	_, batches = newSchool(t, s.Store).second(t)
+	g = s.advance(l, batches[0], nil, 10)
+	done = outcomes(g.Recipients, schoolbell.DeliveryPending)
+	for i := range done {
+		done[i].RetryIn = time.Millisecond
+	}
+	s.advance(l, batches[0], done, 0)
+	testenv.Eventually(t, time.Minute, func() bool {
+		g = s.advance(l, batches[0], nil, 10)
+		return len(g.Recipients) == 2
+	}, "the retry time to come")
+	if g.Recipients[0].Attempts != 1 || g.Recipients[0].Uncertain {
+		t.Errorf("claimed again as %+v, want one spent try and no doubt", g.Recipients[0])
+	}
+}
+
+// second creates and walks one more e-mail event to all students.
+func (s *school) second(t testing.TB) (string, []schoolbell.Batch) {
+	t.Helper()
+	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
+	batches, _ := s.walk(id, 1_000, 100)
+	return id, batches
+}
+
+func advanceReleased(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	_, batches := s.sent(3, 10)
+	l := s.lease()
+	g := s.advance(l, batches[0], nil, 10)
+	var done []schoolbell.Outcome
+	for _, r := range g.Recipients {
+		done = append(done, schoolbell.Outcome{Seq: r.Seq, Status: schoolbell.DeliveryPending, Attempts: r.Attempts})
+	}
+	again := s.advance(l, batches[0], done, 10)
+	same(t, "people claimed again", again.Recipients, g.Recipients)
+}
+
+func advanceRecordOnly(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	_, batches := s.sent(3, 10)
+	l := s.lease()
+	g := s.advance(l, batches[0], nil, 2)
+	g = s.advance(l, batches[0], outcomes(g.Recipients, schoolbell.DeliverySent), 0)
+	same(t, "grant", g, schoolbell.Grant{Pending: 1, Counts: schoolbell.ChannelProgress{Total: 3, Sent: 2, Pending: 1}})
+}
+
+func advanceSecondJob(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	_, batches := s.sent(3, 10)
+	a, b := s.lease(), s.lease()
+	s.advance(a, batches[0], nil, 10)
+	for name, l := range map[string]schoolbell.Lease{"another lease": b, "the same lease": a} {
+		g := s.advance(l, batches[0], nil, 10)
+		if len(g.Recipients) != 0 || g.Sending != 3 || g.Pending != 0 || g.Finished || g.NextIn <= 59*time.Minute || g.NextIn > time.Hour {
+			t.Errorf("%s: grant %+v, want three sending for about an hour", name, g)
+		}
+	}
+	g := s.advance(b, batches[0], []schoolbell.Outcome{{Seq: 1, Status: schoolbell.DeliverySent, Attempts: 1}}, 0)
+	same(t, "outcomes lost of rows that another lease holds", g.Lost, 1)
+}
+
+func advanceOptOut(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(6, 10)
+	s.optOut(userID(0), schoolbell.CategoryAnnouncement, schoolbell.ChannelEmail)
+	s.optOut(userID(1), schoolbell.CategoryAnnouncement, schoolbell.ChannelEmail)
+	s.optOut(userID(4), schoolbell.CategoryAnnouncement, schoolbell.ChannelSMS)
+	u := person(userID(2))
+	u.Email = ""
+	s.put(u)
+	u = person(userID(3))
+	u.Email = "new@example.org"
+	s.put(u)
+	s.must(s.DeleteUser(s.ctx(), userID(5)))
+	l := s.lease()
+	got := s.advance(l, batches[0], nil, 2).Recipients // one of these two cannot be sent to
+	got = append(got, s.advance(l, batches[0], nil, 2).Recipients...)
+	if len(got) != 2 || got[0].Email != "new@example.org" || got[1].UserID != userID(4) {
+		t.Fatalf("claimed %+v", got)
+	}
+	reasons := map[string]string{}
+	for _, d := range s.rows(id, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySuppressed}) {
+		reasons[d.UserID] = d.Reason
+	}
+	same(t, "suppressed rows", reasons, map[string]string{userID(0): schoolbell.ReasonOptedOut, userID(1): schoolbell.ReasonOptedOut,
+		userID(2): schoolbell.ReasonNoAddress, userID(5): schoolbell.ReasonNoAddress})
+}
+
+func advanceCancelled(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(6, 10)
+	live, dead := s.lease(), s.lease()
+	mine := s.advance(live, batches[0], nil, 3).Recipients
+	s.advance(dead, batches[0], nil, 1)
+	ev, err := s.CancelEvent(s.ctx(), id)
+	s.must(err)
+	if ev.Status != schoolbell.EventCancelled || time.Since(ev.CompletedAt) > time.Minute {
+		t.Errorf("cancelled event %+v", ev)
+	}
+	same(t, "rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryCancelled: 2, schoolbell.DeliverySending: 4})
+	s.kill(dead)
+
+	done := outcomes(mine, schoolbell.DeliverySent)
+	done[1].Status = schoolbell.DeliveryPending
+	done[2].Status, done[2].Uncertain = schoolbell.DeliveryPending, true
+	g := s.advance(live, batches[0], done, 10)
+	same(t, "grant", g, schoolbell.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 6, Sent: 1, Cancelled: 3, Uncertain: 2}})
+	p, err := s.Progress(s.ctx(), id)
+	s.must(err)
+	same(t, "percent", p.Percent, 100)
+}
+
+func advanceExpired(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(4)
+	ev := newEvent(toStudents(), schoolbell.ChannelEmail)
+	ev.ExpiresAt = schoolbell.Time(time.Now().Add(3 * time.Second))
+	id := s.create(ev)
+	batches, _ := s.walk(id, 10, 10)
+	l := s.lease()
+	g := s.advance(l, batches[0], nil, 3)
+	done := outcomes(g.Recipients, schoolbell.DeliverySent)
+	done[0].Status, done[0].RetryIn = schoolbell.DeliveryPending, time.Hour
+	if g = s.advance(l, batches[0], done[:1], 0); g.Pending != 2 {
+		t.Fatalf("before the event expires: %+v", g)
+	}
+	testenv.Eventually(t, time.Minute, func() bool { return time.Now().After(ev.ExpiresAt) }, "the event to expire")
+	done[1].Status = schoolbell.DeliveryPending
+	g = s.advance(l, batches[0], done[1:], 10)
+	same(t, "grant", g, schoolbell.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 4, Sent: 1, Expired: 3}})
+	_, err := s.RetryFailed(s.ctx(), id)
+	wantCode(t, err, schoolbell.CodeConflict)
+}
+
+func advanceSticky(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(2, 10)
+	l := s.lease()
+	rs := s.advance(l, batches[0], nil, 10).Recipients
+	done := outcomes(rs, schoolbell.DeliveryPending)
+	done[0].Uncertain = true
+	rs = s.advance(l, batches[0], done, 10).Recipients
+	if len(rs) != 2 || !rs[0].Uncertain || rs[1].Uncertain {
+		t.Fatalf("claimed again %+v, want the first in doubt", rs)
+	}
+	s.advance(l, batches[0], outcomes(rs, schoolbell.DeliverySent), 0)
+	same(t, "rows", s.status(id, schoolbell.ChannelEmail), map[string]schoolbell.DeliveryStatus{
+		userID(0): schoolbell.DeliveryUncertain, userID(1): schoolbell.DeliverySent})
+}
+
+func advanceUnknown(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(1, 10)
+	for _, b := range []schoolbell.Batch{
+		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 2}, {EventID: id, Channel: schoolbell.ChannelSMS, Seq: 1}, {EventID: id, Channel: schoolbell.ChannelEmail},
+	} {
+		_, err := s.Advance(s.ctx(), s.lease(), b, nil, 1)
+		wantCode(t, err, schoolbell.CodeNotFound)
+	}
+	_, err := s.Advance(s.ctx(), schoolbell.Lease{ID: 987654}, batches[0], nil, 1)
+	wantCode(t, err, schoolbell.CodeConflict)
+}
+
+func deliveryPages(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	ids := s.people(12, func(i int, u *schoolbell.User) {
+		if i%2 == 0 {
+			u.Email = ""
+		}
+	})
+	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail, schoolbell.ChannelInApp))
+	s.walk(id, 5, 10)
+	if _, err := s.MarkRead(s.ctx(), ids[7], id); err != nil {
+		t.Fatal(err)
+	}
+	all := s.rows(id, schoolbell.DeliveryFilter{})
+	if len(all) != 24 || !slices.IsSortedFunc(all, func(a, b schoolbell.Delivery) int { // in_app before email
+		return slices.Index(schoolbell.Channels(), a.Channel) - slices.Index(schoolbell.Channels(), b.Channel)
+	}) {
+		t.Fatalf("%d rows, want 24 by channel", len(all))
+	}
+	for i, d := range all {
+		if d.UserID != ids[i%12] {
+			t.Errorf("row %d is of %s", i, d.UserID)
+		}
+		if read := d.ReadAt != nil; read != (i == 7) {
+			t.Errorf("row %d read: %v", i, read)
+		}
+	}
+	same(t, "suppressed e-mails", len(s.rows(id, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySuppressed, Channel: schoolbell.ChannelEmail})), 6)
+	same(t, "suppressed in-app", len(s.rows(id, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySuppressed, Channel: schoolbell.ChannelInApp})), 0)
+	same(t, "pending", len(s.rows(id, schoolbell.DeliveryFilter{Status: schoolbell.DeliveryPending})), 6)
+}

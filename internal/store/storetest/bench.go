@@ -1,0 +1,113 @@
+package storetest
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"schoolbell"
+)
+
+const benchUsers = 100_000
+
+// Benchmark measures the hot paths at the size of a large school. rows/s counts
+// delivery rows, users/s people.
+func Benchmark(b *testing.B, database Database) {
+	b.Run("PutUsers of 10000", func(b *testing.B) { benchPutUsers(b, database) })
+	b.Run("FanOut to 100000 in-app and by e-mail in chunks of 5000", func(b *testing.B) { benchFanOut(b, database) })
+	b.Run("Advance by 5 workers in groups of 20", func(b *testing.B) { benchAdvance(b, database) })
+}
+
+func crowd(n int) []*schoolbell.User {
+	list := make([]*schoolbell.User, n)
+	for i := range list {
+		list[i] = person(userID(i))
+		list[i].Groups = []string{fmt.Sprintf("class%d", i/30)}
+		if i%20 > 16 {
+			list[i].Roles = []schoolbell.Role{schoolbell.RoleParent}
+			list[i].GuardianOf = []string{userID(i / 20 * 20), userID(i/20*20 + 1)}
+		}
+	}
+	return list
+}
+
+var everybody = schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}}
+
+func benchPutUsers(b *testing.B, database Database) {
+	s, list := newSchool(b, database(b)()), crowd(10_000)
+	for b.Loop() { // creates once, then updates
+		if _, err := s.PutUsers(b.Context(), list); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(list)*b.N)/b.Elapsed().Seconds(), "users/s")
+}
+
+// large makes a ledger of benchUsers people.
+func large(b *testing.B, database Database) *school {
+	s := newSchool(b, database(b)())
+	if _, err := s.PutUsers(b.Context(), crowd(benchUsers)); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+func benchFanOut(b *testing.B, database Database) {
+	s := large(b, database)
+	rows := 0
+	for b.Loop() {
+		_, n := s.walk(s.create(newEvent(everybody)), 5_000, 100)
+		rows += 2 * n
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+}
+
+func benchAdvance(b *testing.B, database Database) {
+	s := large(b, database)
+	const workers = 5
+	rows := 0
+	for b.Loop() {
+		b.StopTimer()
+		batches, n := s.walk(s.create(newEvent(everybody, schoolbell.ChannelEmail)), 5_000, 100)
+		rows += n
+		work := make(chan schoolbell.Batch, len(batches))
+		for _, batch := range batches {
+			work <- batch
+		}
+		close(work)
+		l := s.lease()
+		b.StartTimer()
+		var wg sync.WaitGroup
+		for range workers {
+			wg.Go(func() {
+				for batch := range work {
+					if err := benchBatch(b, s, l, batch); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+}
+
+func benchBatch(b *testing.B, s *school, l schoolbell.Lease, batch schoolbell.Batch) error {
+	var done []schoolbell.Outcome
+	for {
+		g, err := s.Advance(b.Context(), l, batch, done, 20)
+		if err != nil {
+			return err
+		}
+		if len(g.Recipients) == 0 {
+			if !g.Finished {
+				return fmt.Errorf("batch %d is not finished: %+v", batch.Seq, g)
+			}
+			return nil
+		}
+		done = outcomes(g.Recipients, schoolbell.DeliverySent)
+		for i := range done {
+			done[i].ProviderID = "250 2.0.0 Ok: queued as 4F1B2C3D4E"
+		}
+	}
+}

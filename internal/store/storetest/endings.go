@@ -1,0 +1,195 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"schoolbell"
+)
+
+var endings = []promise{
+	{"FinishEvent completes an event when its audience is walked and every row is terminal", finish},
+	{"FinishEvent leaves an event open before that", finishEarly},
+	{"FinishEvent of a cancelled event ends the rows of dead workers", finishCancelled},
+	{"CancelEvent is final, may be repeated, and comes too late for a completed event", cancel},
+	{"CancelEvent before the walk means that nobody is reached", cancelQueued},
+	{"RetryFailed gives failed rows a new life and reopens their batches alone", retry},
+	{"RetryFailed refuses events that are cancelled or still walked", retryRefused},
+	{"RetryFailed without failed rows changes nothing", retryNone},
+}
+
+func finish(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(3, 10)
+	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
+	sum, err := s.FinishEvent(s.ctx(), id)
+	s.must(err)
+	want := schoolbell.Summary{EventID: id, Status: schoolbell.EventCompleted, Progress: schoolbell.Progress{Percent: 100, Total: 3, Done: 3,
+		Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{schoolbell.ChannelEmail: {Total: 3, Sent: 3}}}}
+	same(t, "summary", sum, want)
+	ev, err := s.Event(s.ctx(), id)
+	s.must(err)
+	if ev.Status != schoolbell.EventCompleted || time.Since(ev.CompletedAt) > time.Minute {
+		t.Errorf("event %+v", ev)
+	}
+	at := ev.CompletedAt
+	sum, err = s.FinishEvent(s.ctx(), id)
+	s.must(err)
+	same(t, "summary, finished again", sum, want)
+	ev, err = s.Event(s.ctx(), id)
+	s.must(err)
+	same(t, "time of completion", ev.CompletedAt, at)
+}
+
+func finishEarly(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(4)
+	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
+	open1 := func(when string, percent int) {
+		t.Helper()
+		sum, err := s.FinishEvent(s.ctx(), id)
+		s.must(err)
+		if sum.Status == schoolbell.EventCompleted || sum.Progress.Percent != percent {
+			t.Errorf("%s: %+v, want open at %d %%", when, sum, percent)
+		}
+	}
+	open1("before the walk", 0)
+	l := s.lease()
+	step, err := s.FanOut(s.ctx(), id, 2, 10)
+	s.must(err)
+	s.deliver(l, step.Batches[0], schoolbell.DeliverySent)
+	open1("in the middle of the walk", 99)
+	batches, _ := s.walk(id, 2, 10)
+	open1("with rows pending", 50)
+	s.advance(l, batches[0], nil, 1)
+	open1("with a row in hand", 50)
+	s.must(s.CloseLease(s.ctx(), l))
+	s.deliver(s.lease(), batches[0], schoolbell.DeliveryFailed)
+	sum, err := s.FinishEvent(s.ctx(), id)
+	s.must(err)
+	same(t, "status in the end", sum.Status, schoolbell.EventCompleted)
+}
+
+func finishCancelled(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(4, 10)
+	dead, live := s.lease(), s.lease()
+	s.advance(dead, batches[0], nil, 2)
+	rs := s.advance(live, batches[0], nil, 1).Recipients
+	_, err := s.CancelEvent(s.ctx(), id)
+	s.must(err)
+	s.kill(dead)
+	sum, err := s.FinishEvent(s.ctx(), id)
+	s.must(err)
+	same(t, "summary", sum, schoolbell.Summary{EventID: id, Status: schoolbell.EventCancelled, Progress: schoolbell.Progress{Percent: 75, Total: 4, Done: 3,
+		Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{schoolbell.ChannelEmail: {Total: 4, Pending: 1, Cancelled: 1, Uncertain: 2}}}})
+	s.advance(live, batches[0], outcomes(rs, schoolbell.DeliverySent), 0)
+	sum, err = s.FinishEvent(s.ctx(), id)
+	s.must(err)
+	same(t, "percent in the end", sum.Progress.Percent, 100)
+}
+
+func cancel(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(2, 10)
+	first, err := s.CancelEvent(s.ctx(), id)
+	s.must(err)
+	again, err := s.CancelEvent(s.ctx(), id)
+	s.must(err)
+	same(t, "event cancelled again", again, first)
+	if g := s.advance(s.lease(), batches[0], nil, 10); len(g.Recipients) != 0 || !g.Finished {
+		t.Errorf("grant %+v of a cancelled event", g)
+	}
+	id, batches = s.second(t)
+	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
+	_, err = s.FinishEvent(s.ctx(), id)
+	s.must(err)
+	_, err = s.CancelEvent(s.ctx(), id)
+	wantCode(t, err, schoolbell.CodeConflict)
+}
+
+func cancelQueued(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(3)
+	id := s.create(newEvent(toStudents()))
+	_, err := s.CancelEvent(s.ctx(), id)
+	s.must(err)
+	if _, n := s.walk(id, 10, 10); n != 0 {
+		t.Errorf("%d people reached", n)
+	}
+	p, err := s.Progress(s.ctx(), id)
+	s.must(err)
+	same(t, "percent", p.Percent, 100)
+}
+
+func retry(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(6, 2)
+	l := s.lease()
+	s.deliver(l, batches[0], schoolbell.DeliverySent)
+	s.deliver(l, batches[2], schoolbell.DeliveryFailed)
+	rs := s.advance(l, batches[1], nil, 2).Recipients
+	done := outcomes(rs, schoolbell.DeliverySent)
+	done[1].Status, done[1].Attempts, done[1].Reason, done[1].ProviderID = schoolbell.DeliveryFailed, 4, "550", "p"
+	s.advance(l, batches[1], done, 1)
+	sum, err := s.FinishEvent(s.ctx(), id)
+	s.must(err)
+	same(t, "status before", sum.Status, schoolbell.EventCompleted)
+
+	n, err := s.RetryFailed(s.ctx(), id)
+	s.must(err)
+	same(t, "rows to try again", n, 3)
+	ev, err := s.Event(s.ctx(), id)
+	s.must(err)
+	if ev.Status != schoolbell.EventProcessing || !ev.CompletedAt.IsZero() {
+		t.Errorf("event %+v, want it open again", ev)
+	}
+	left, err := s.OpenBatches(s.ctx(), id, nil, 10)
+	s.must(err)
+	same(t, "open batches", left, batches[1:])
+	g := s.advance(l, batches[1], nil, 10)
+	if len(g.Recipients) != 1 || g.Recipients[0].UserID != rs[1].UserID || g.Recipients[0].Attempts != 0 || g.Recipients[0].Uncertain {
+		t.Fatalf("claimed %+v, want the failed row alone with no spent try", g.Recipients)
+	}
+	s.advance(l, batches[1], outcomes(g.Recipients, schoolbell.DeliverySent), 0)
+	s.deliver(l, batches[2], schoolbell.DeliverySent)
+	sum, err = s.FinishEvent(s.ctx(), id)
+	s.must(err)
+	same(t, "status after", sum.Status, schoolbell.EventCompleted)
+	same(t, "rows after", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 6})
+	for _, d := range s.rows(id, schoolbell.DeliveryFilter{}) {
+		if d.Reason != "" || d.Attempts != 1 {
+			t.Errorf("row %+v still tells of the failure", d)
+		}
+	}
+}
+
+func retryRefused(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(4)
+	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
+	step, err := s.FanOut(s.ctx(), id, 2, 2)
+	s.must(err)
+	s.deliver(s.lease(), step.Batches[0], schoolbell.DeliveryFailed)
+	_, err = s.RetryFailed(s.ctx(), id)
+	wantCode(t, err, schoolbell.CodeConflict)
+	_, err = s.CancelEvent(s.ctx(), id)
+	s.must(err)
+	_, err = s.RetryFailed(s.ctx(), id)
+	wantCode(t, err, schoolbell.CodeConflict)
+	same(t, "rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryFailed: 2})
+}
+
+func retryNone(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(2, 10)
+	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
+	_, err := s.FinishEvent(s.ctx(), id)
+	s.must(err)
+	n, err := s.RetryFailed(s.ctx(), id)
+	s.must(err)
+	same(t, "rows to try again", n, 0)
+	ev, err := s.Event(s.ctx(), id)
+	s.must(err)
+	same(t, "status", ev.Status, schoolbell.EventCompleted)
+}

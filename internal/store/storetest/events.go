@@ -1,0 +1,295 @@
+package storetest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"schoolbell"
+)
+
+var events = []promise{
+	{"CreateEvent keeps every field, any text and times to the millisecond", eventRoundTrip},
+	{"CreateEvent keeps absent fields absent", eventZeroes},
+	{"CreateEvent names every unknown group and user by its field and stores nothing", eventUnknownNames},
+	{"CreateEvent refuses an id that is taken", eventTwice},
+	{"CreateEvent under a used key returns the earlier event", eventReplay},
+	{"CreateEvent under a used key refuses another request", eventKeyReused},
+	{"CreateEvent under one key from many callers at once stores one event", eventKeyRace},
+	{"CreateEvent that is abandoned leaves no trace", eventAbandoned},
+	{"Event of an unknown id is not found, everywhere", eventUnknown},
+	{"Events pages from the newest and filters by status", eventPages},
+	{"UnqueuedEvents is the outbox: it holds an event until it is marked queued", eventOutbox},
+	{"OpenEvents pages over the events that have jobs", eventOpen},
+}
+
+func eventRoundTrip(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(2)
+	_, err := s.PutGroup(s.ctx(), &schoolbell.Group{ID: "7a", Name: "7a", Kind: schoolbell.GroupClass})
+	s.must(err)
+	ev := newEvent(schoolbell.Audience{
+		Selector:    schoolbell.Selector{Roles: []schoolbell.Role{schoolbell.RoleParent}, Groups: []string{"7a"}},
+		GuardiansOf: &schoolbell.Selector{Users: []string{userID(0)}},
+		Exclude:     &schoolbell.Selector{Users: []string{userID(1)}},
+	}, schoolbell.Channels()...)
+	ev.Title, ev.Body = "Žofie 学校 🎒 'quoted' %", "Line\n\ttab \u202eright to left\n\nناس"
+	ev.Location = `C:\hall "B"`
+	ev.Category = schoolbell.CategoryUrgent
+	ev.Data = json.RawMessage(`{"b": 1,  "a": "\u0000", "n": 1.50}`)
+	ev.Status = schoolbell.EventScheduled
+	base := time.Date(2031, 3, 30, 1, 30, 0, 0, time.UTC)
+	ev.StartsAt, ev.EndsAt = base.Add(7*time.Millisecond), base.Add(999*time.Millisecond)
+	ev.SendAt, ev.ExpiresAt = base.Add(time.Hour), time.Date(2999, 12, 31, 23, 59, 59, 123e6, time.UTC)
+	stored, replayed, err := s.CreateEvent(s.ctx(), ev, schoolbell.Idempotency{})
+	s.must(err)
+	if replayed {
+		t.Error("a new event counts as replayed")
+	}
+	same(t, "stored event", stored, ev)
+	read, err := s.Event(s.ctx(), ev.ID)
+	s.must(err)
+	same(t, "event read again", read, ev)
+}
+
+func eventZeroes(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	ev := newEvent(toStudents())
+	s.create(ev)
+	read, err := s.Event(s.ctx(), ev.ID)
+	s.must(err)
+	same(t, "event", read, ev)
+	if read.Data != nil || !read.StartsAt.IsZero() || !read.ExpiresAt.IsZero() || !read.CompletedAt.IsZero() {
+		t.Errorf("absent fields came back as %+v", read)
+	}
+}
+
+func eventUnknownNames(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(1)
+	s.put(person("gone"))
+	s.must(s.DeleteUser(s.ctx(), "gone"))
+	ev := newEvent(schoolbell.Audience{
+		Selector:    schoolbell.Selector{Groups: []string{"no-group"}, Users: []string{userID(0), "nobody", "gone"}},
+		GuardiansOf: &schoolbell.Selector{Users: []string{"nobody"}},
+		Exclude:     &schoolbell.Selector{Groups: []string{"no-other"}, Users: []string{"nobody"}},
+	})
+	_, _, err := s.CreateEvent(s.ctx(), ev, schoolbell.Idempotency{Key: "k", Fingerprint: "f"})
+	wantFields(t, err, "audience.groups[0]", "audience.users[1]", "audience.users[2]",
+		"audience.guardians_of.users[0]", "audience.exclude.groups[0]", "audience.exclude.users[0]")
+	_, err = s.Event(s.ctx(), ev.ID)
+	wantCode(t, err, schoolbell.CodeNotFound)
+	_, replayed, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), schoolbell.Idempotency{Key: "k", Fingerprint: "other"})
+	if err != nil || replayed {
+		t.Errorf("the key of a refused request is taken: replayed %v, %v", replayed, err)
+	}
+}
+
+func eventTwice(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	ev := newEvent(toStudents())
+	s.create(ev)
+	_, _, err := s.CreateEvent(s.ctx(), ev, schoolbell.Idempotency{})
+	wantCode(t, err, schoolbell.CodeConflict)
+}
+
+func eventReplay(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(1)
+	idem := schoolbell.Idempotency{Key: "žádost-1", Fingerprint: "f"}
+	first := newEvent(schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{userID(0)}}})
+	_, _, err := s.CreateEvent(s.ctx(), first, idem)
+	s.must(err)
+	_, err = s.CancelEvent(s.ctx(), first.ID)
+	s.must(err)
+	s.must(s.DeleteUser(s.ctx(), userID(0)))
+	second := newEvent(first.Audience)
+	got, replayed, err := s.CreateEvent(s.ctx(), second, idem)
+	s.must(err)
+	if !replayed || got.ID != first.ID || got.Status != schoolbell.EventCancelled {
+		t.Errorf("got event %s, status %s, replayed %v; want the first one as it stands now", got.ID, got.Status, replayed)
+	}
+	_, err = s.Event(s.ctx(), second.ID)
+	wantCode(t, err, schoolbell.CodeNotFound)
+}
+
+func eventKeyReused(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	_, _, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), schoolbell.Idempotency{Key: "k", Fingerprint: "f"})
+	s.must(err)
+	second := newEvent(toStudents())
+	_, _, err = s.CreateEvent(s.ctx(), second, schoolbell.Idempotency{Key: "k", Fingerprint: "g"})
+	wantFields(t, err, "Idempotency-Key")
+	_, err = s.Event(s.ctx(), second.ID)
+	wantCode(t, err, schoolbell.CodeNotFound)
+}
+
+func eventKeyRace(t *testing.T, open func() Store) {
+	stores := []Store{open(), open()}
+	const callers = 12
+	ids, fresh := make([]string, callers), make([]bool, callers)
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() {
+			ev, replayed, err := stores[i%2].CreateEvent(t.Context(), newEvent(toStudents()), schoolbell.Idempotency{Key: "k", Fingerprint: "f"})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ids[i], fresh[i] = ev.ID, !replayed
+		})
+	}
+	wg.Wait()
+	n := 0
+	for i := range callers {
+		if ids[i] != ids[0] {
+			t.Fatalf("callers got different events: %v", ids)
+		}
+		if fresh[i] {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d callers created the event, want 1", n)
+	}
+	all, err := stores[0].Events(t.Context(), "", "", 10)
+	if err != nil || len(all) != 1 {
+		t.Errorf("%d events stored, %v; want 1", len(all), err)
+	}
+}
+
+func eventAbandoned(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	ctx, cancel := context.WithCancel(s.ctx())
+	cancel()
+	ev := newEvent(toStudents())
+	if _, _, err := s.CreateEvent(ctx, ev, schoolbell.Idempotency{}); err == nil {
+		t.Fatal("a call whose context has ended succeeded")
+	}
+	_, err := s.Event(s.ctx(), ev.ID)
+	wantCode(t, err, schoolbell.CodeNotFound)
+}
+
+func eventUnknown(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	const id = "0192f000-0000-7000-8000-000000000000"
+	for name, call := range map[string]func() error{
+		"Event":       func() error { _, err := s.Event(s.ctx(), id); return err },
+		"Progress":    func() error { _, err := s.Progress(s.ctx(), id); return err },
+		"CancelEvent": func() error { _, err := s.CancelEvent(s.ctx(), id); return err },
+		"RetryFailed": func() error { _, err := s.RetryFailed(s.ctx(), id); return err },
+		"FinishEvent": func() error { _, err := s.FinishEvent(s.ctx(), id); return err },
+		"FanOut":      func() error { _, err := s.FanOut(s.ctx(), id, 1, 1); return err },
+		"OpenBatches": func() error { _, err := s.OpenBatches(s.ctx(), id, nil, 1); return err },
+		"Events":      func() error { _, err := s.Events(s.ctx(), "", id, 1); return err },
+		"Advance": func() error {
+			_, err := s.Advance(s.ctx(), s.lease(), schoolbell.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 1}, nil, 1)
+			return err
+		},
+		"Deliveries": func() error {
+			_, _, err := s.Deliveries(s.ctx(), id, schoolbell.DeliveryFilter{}, schoolbell.DeliveryCursor{}, 1)
+			return err
+		},
+	} {
+		if err := call(); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
+			t.Errorf("%s: %v, want not found", name, err)
+		}
+	}
+}
+
+func eventPages(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	var ids []string
+	for i := range 7 {
+		ids = append(ids, s.create(newEvent(toStudents())))
+		if i%2 == 0 {
+			_, err := s.CancelEvent(s.ctx(), ids[i])
+			s.must(err)
+		}
+	}
+	for _, c := range []struct {
+		status schoolbell.EventStatus
+		want   []string
+	}{
+		{"", []string{ids[6], ids[5], ids[4], ids[3], ids[2], ids[1], ids[0]}},
+		{schoolbell.EventCancelled, []string{ids[6], ids[4], ids[2], ids[0]}},
+		{schoolbell.EventQueued, []string{ids[5], ids[3], ids[1]}},
+		{schoolbell.EventCompleted, nil},
+	} {
+		var got []string
+		for before := ""; ; {
+			page, err := s.Events(s.ctx(), c.status, before, 3)
+			s.must(err)
+			for _, ev := range page {
+				got = append(got, ev.ID)
+				before = ev.ID
+			}
+			if len(page) < 3 {
+				break
+			}
+		}
+		same(t, fmt.Sprintf("events with status %q", c.status), got, c.want)
+	}
+}
+
+func eventOutbox(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	due := s.create(newEvent(toStudents()))
+	later := newEvent(toStudents())
+	later.Status, later.SendAt = schoolbell.EventScheduled, schoolbell.Time(time.Now().Add(time.Hour))
+	s.create(later)
+	cancelled := s.create(newEvent(toStudents()))
+	_, err := s.CancelEvent(s.ctx(), cancelled)
+	s.must(err)
+
+	out, err := s.UnqueuedEvents(s.ctx(), 10)
+	s.must(err)
+	if len(out) != 2 || out[0] != (schoolbell.QueuedEvent{ID: due}) || out[1].ID != later.ID {
+		t.Fatalf("the outbox holds %+v, want the due event and the scheduled one", out)
+	}
+	if in := out[1].SendIn; in <= 59*time.Minute || in > time.Hour {
+		t.Errorf("the scheduled event is due in %v, want about an hour", in)
+	}
+	if one, err := s.UnqueuedEvents(s.ctx(), 1); err != nil || len(one) != 1 || one[0].ID != due {
+		t.Errorf("one event of the outbox: %+v, %v; want the oldest", one, err)
+	}
+	s.must(s.MarkQueued(s.ctx(), []string{due, "unknown"}))
+	s.must(s.MarkQueued(s.ctx(), []string{due}))
+	s.must(s.MarkQueued(s.ctx(), nil))
+	out, err = s.UnqueuedEvents(s.ctx(), 10)
+	s.must(err)
+	if len(out) != 1 || out[0].ID != later.ID {
+		t.Errorf("after MarkQueued the outbox holds %+v", out)
+	}
+}
+
+func eventOpen(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(1)
+	var ids []string
+	for range 5 {
+		ids = append(ids, s.create(newEvent(toStudents(), schoolbell.ChannelInApp)))
+	}
+	unqueued := s.create(newEvent(toStudents()))
+	s.must(s.MarkQueued(s.ctx(), ids))
+	_, err := s.CancelEvent(s.ctx(), ids[1])
+	s.must(err)
+	s.walk(ids[2], 10, 10)
+	s.walk(ids[3], 10, 10)
+	_, err = s.FinishEvent(s.ctx(), ids[3])
+	s.must(err)
+	var got []schoolbell.QueuedEvent
+	for after := ""; ; {
+		page, err := s.OpenEvents(s.ctx(), after, 2)
+		s.must(err)
+		got = append(got, page...)
+		if len(page) < 2 {
+			break
+		}
+		after = page[1].ID
+	}
+	same(t, "open events without "+unqueued, got, []schoolbell.QueuedEvent{{ID: ids[0]}, {ID: ids[2], Walked: true}, {ID: ids[4]}})
+}

@@ -1,0 +1,243 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"schoolbell"
+)
+
+var inboxes = []promise{
+	{"Inbox lists the newest first, page by page, with the unread count", inboxPages},
+	{"Inbox items carry the whole event", inboxItem},
+	{"MarkRead keeps the first time, and an event of somebody else is not found", markRead},
+	{"MarkAllRead reads up to a position", markAllRead},
+	{"InboxSince returns what arrived for the users asked about, oldest first", inboxSince},
+	{"InboxSince never splits a position", inboxSinceTies},
+}
+
+var keys = []promise{
+	{"API keys are found by digest and renamed in place", apiKeys},
+	{"Secret is the same for every process, whoever came first", secretRace},
+	{"Ping is content with a migrated ledger", ping},
+}
+
+// arrive sends n in-app events to all students and returns their ids.
+func (s *school) arrive(n int) []string {
+	s.t.Helper()
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = s.create(newEvent(toStudents(), schoolbell.ChannelInApp))
+		s.walk(ids[i], 1_000, 100)
+	}
+	return ids
+}
+
+func inboxPages(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(2)
+	ids := s.arrive(7)
+	var got []string
+	for before := int64(0); ; {
+		page, unread, err := s.Inbox(s.ctx(), userID(0), before, 3)
+		s.must(err)
+		same(t, "unread of the whole inbox", unread, 7)
+		for _, it := range page {
+			if before != 0 && it.Position >= before {
+				t.Errorf("position %d is not below %d", it.Position, before)
+			}
+			got, before = append(got, it.EventID), it.Position
+		}
+		if len(page) < 3 {
+			break
+		}
+	}
+	same(t, "inbox", got, []string{ids[6], ids[5], ids[4], ids[3], ids[2], ids[1], ids[0]})
+}
+
+func inboxItem(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(1)
+	ev := newEvent(toStudents(), schoolbell.ChannelInApp)
+	ev.Category, ev.Location, ev.Data = schoolbell.CategoryEvent, "Hall", []byte(`{"a": 1}`)
+	ev.StartsAt = time.Date(2031, 1, 2, 3, 4, 5, 6e6, time.UTC)
+	ev.EndsAt = ev.StartsAt.Add(time.Hour)
+	s.create(ev)
+	s.walk(ev.ID, 10, 10)
+	items, _, err := s.Inbox(s.ctx(), userID(0), 0, 10)
+	s.must(err)
+	if len(items) != 1 || items[0].Position < 1 || time.Since(items[0].ArrivedAt) > time.Minute || items[0].ArrivedAt.Location() != time.UTC {
+		t.Fatalf("inbox %+v", items)
+	}
+	want := schoolbell.InboxItem{Position: items[0].Position, EventID: ev.ID, Title: ev.Title, Body: ev.Body, Category: ev.Category, Data: ev.Data,
+		Location: ev.Location, StartsAt: ev.StartsAt, EndsAt: ev.EndsAt, ArrivedAt: items[0].ArrivedAt}
+	same(t, "item", items[0], want)
+	_, err = s.CancelEvent(s.ctx(), ev.ID)
+	s.must(err)
+	items, _, err = s.Inbox(s.ctx(), userID(0), 0, 10)
+	s.must(err)
+	want.Cancelled = true
+	same(t, "item of a cancelled event", items[0], want)
+}
+
+func markRead(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(30)
+	id := s.create(newEvent(toStudents(), schoolbell.ChannelInApp))
+	s.walk(id, 7, 10) // several chunks
+	other := s.arrive(1)[0]
+	for _, user := range []string{userID(0), userID(6), userID(7), userID(29)} {
+		unread, err := s.MarkRead(s.ctx(), user, id)
+		s.must(err)
+		same(t, "unread", unread, 1)
+	}
+	items, _, err := s.Inbox(s.ctx(), userID(7), 0, 10)
+	s.must(err)
+	if len(items) != 2 || items[0].EventID != other || !items[0].ReadAt.IsZero() || items[1].ReadAt.IsZero() {
+		t.Fatalf("inbox %+v, want the older one read", items)
+	}
+	first := items[1].ReadAt
+	unread, err := s.MarkRead(s.ctx(), userID(7), id)
+	s.must(err)
+	same(t, "unread", unread, 1)
+	items, _, err = s.Inbox(s.ctx(), userID(7), 0, 10)
+	s.must(err)
+	same(t, "time of reading", items[1].ReadAt, first)
+	items, unread, err = s.Inbox(s.ctx(), userID(1), 0, 10)
+	s.must(err)
+	if unread != 2 || !items[1].ReadAt.IsZero() {
+		t.Error("reading touched somebody else's inbox")
+	}
+	s.put(person("teacher", schoolbell.RoleTeacher))
+	for _, c := range [][2]string{{"teacher", id}, {userID(0), "0192f000-0000-7000-8000-000000000000"}} {
+		_, err = s.MarkRead(s.ctx(), c[0], c[1])
+		wantCode(t, err, schoolbell.CodeNotFound)
+	}
+}
+
+func markAllRead(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(2)
+	s.arrive(4)
+	items, _, err := s.Inbox(s.ctx(), userID(0), 0, 10)
+	s.must(err)
+	unread, err := s.MarkAllRead(s.ctx(), userID(0), items[2].Position)
+	s.must(err)
+	same(t, "unread above the position", unread, 2)
+	unread, err = s.MarkAllRead(s.ctx(), userID(0), 0)
+	s.must(err)
+	same(t, "unread", unread, 0)
+	_, unread, err = s.Inbox(s.ctx(), userID(1), 0, 10)
+	s.must(err)
+	same(t, "unread of another", unread, 4)
+}
+
+func inboxSince(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	tail, err := s.InboxTail(s.ctx())
+	s.must(err)
+	same(t, "tail of an empty ledger", tail, int64(0))
+	s.people(3)
+	s.put(person("teacher", schoolbell.RoleTeacher))
+	s.arrive(2)
+	tail, err = s.InboxTail(s.ctx())
+	s.must(err)
+	ids := s.arrive(3)
+	got, err := s.InboxSince(s.ctx(), []string{userID(0), userID(2), "teacher", "nobody"}, tail, 100)
+	s.must(err)
+	same(t, "users with news", len(got), 2)
+	for _, user := range []string{userID(0), userID(2)} {
+		var found []string
+		at := tail
+		for _, it := range got[user] {
+			if it.Position <= at {
+				t.Errorf("position %d after %d", it.Position, at)
+			}
+			found, at = append(found, it.EventID), it.Position
+		}
+		same(t, "news of "+user, found, ids)
+		now, err := s.InboxTail(s.ctx())
+		s.must(err)
+		same(t, "tail", now, at)
+	}
+	got, err = s.InboxSince(s.ctx(), nil, 0, 100)
+	s.must(err)
+	same(t, "news of nobody", len(got), 0)
+}
+
+func inboxSinceTies(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	ids := s.people(5)
+	s.arrive(4)
+	n, at := 0, int64(0)
+	for {
+		got, err := s.InboxSince(s.ctx(), ids, at, 3)
+		s.must(err)
+		if len(got) == 0 {
+			break
+		}
+		for _, items := range got {
+			n += len(items)
+			at = max(at, items[len(items)-1].Position)
+		}
+	}
+	same(t, "items read page by page", n, 20)
+}
+
+func apiKeys(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	has, err := s.HasAPIKeys(s.ctx())
+	s.must(err)
+	same(t, "keys in an empty ledger", has, false)
+	digest := bytes.Repeat([]byte{0, 0xff, '\''}, 11)
+	_, err = s.APIKey(s.ctx(), digest)
+	wantCode(t, err, schoolbell.CodeUnauthorized)
+	k := schoolbell.APIKey{Digest: digest, Name: "Žofie's app", Scope: schoolbell.ScopeSend, CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)}
+	s.must(s.PutAPIKey(s.ctx(), k))
+	got, err := s.APIKey(s.ctx(), digest)
+	s.must(err)
+	same(t, "key", got, k)
+	again := k
+	again.Name, again.Scope, again.CreatedAt = "admin", schoolbell.ScopeAdmin, k.CreatedAt.Add(time.Hour)
+	s.must(s.PutAPIKey(s.ctx(), again))
+	again.CreatedAt = k.CreatedAt
+	got, err = s.APIKey(s.ctx(), digest)
+	s.must(err)
+	same(t, "key put again", got, again)
+	has, err = s.HasAPIKeys(s.ctx())
+	s.must(err)
+	same(t, "has keys", has, true)
+}
+
+func secretRace(t *testing.T, open func() Store) {
+	stores := []Store{open(), open()}
+	got := make([][]byte, 8)
+	var wg sync.WaitGroup
+	for i := range got {
+		wg.Go(func() {
+			value, err := stores[i%2].Secret(t.Context(), "tokens", fmt.Appendf(nil, "\x00secret %d", i))
+			if err != nil {
+				t.Error(err)
+			}
+			got[i] = value
+		})
+	}
+	wg.Wait()
+	for _, value := range got {
+		if !bytes.Equal(value, got[0]) || len(value) != len("\x00secret 0") {
+			t.Fatalf("callers got %q", got)
+		}
+	}
+	other, err := stores[0].Secret(t.Context(), "other", []byte("x"))
+	if err != nil || string(other) != "x" {
+		t.Errorf("another secret is %q, %v", other, err)
+	}
+}
+
+func ping(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.must(s.Ping(s.ctx()))
+}

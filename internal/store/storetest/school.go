@@ -1,0 +1,248 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"schoolbell"
+)
+
+// school is a store with what tests do to it. Its methods end the test when they fail.
+type school struct {
+	Store
+	t testing.TB
+}
+
+func newSchool(t testing.TB, s Store) *school { return &school{Store: s, t: t} }
+
+func (s *school) ctx() context.Context { return s.t.Context() }
+
+func (s *school) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// person returns a valid user with an e-mail address.
+func person(id string, roles ...schoolbell.Role) *schoolbell.User {
+	if len(roles) == 0 {
+		roles = []schoolbell.Role{schoolbell.RoleStudent}
+	}
+	return &schoolbell.User{ID: id, Name: "Name of " + id, Email: id + "@example.org", Roles: roles, Locale: "en", Timezone: "UTC"}
+}
+
+// userID names the i-th user of people.
+func userID(i int) string { return fmt.Sprintf("u%05d", i) }
+
+// people puts n users, each as change made it, and returns their ids.
+func (s *school) people(n int, change ...func(i int, u *schoolbell.User)) []string {
+	s.t.Helper()
+	ids, users := make([]string, n), make([]*schoolbell.User, n)
+	for i := range n {
+		users[i] = person(userID(i))
+		for _, f := range change {
+			f(i, users[i])
+		}
+		ids[i] = users[i].ID
+	}
+	_, err := s.PutUsers(s.ctx(), users)
+	s.must(err)
+	return ids
+}
+
+func (s *school) put(users ...*schoolbell.User) {
+	s.t.Helper()
+	for _, u := range users {
+		_, err := s.PutUser(s.ctx(), u)
+		s.must(err)
+	}
+}
+
+// toStudents is the audience of most tests.
+func toStudents() schoolbell.Audience {
+	return schoolbell.Audience{Selector: schoolbell.Selector{Roles: []schoolbell.Role{schoolbell.RoleStudent}}}
+}
+
+func newEvent(a schoolbell.Audience, channels ...schoolbell.Channel) *schoolbell.Event {
+	if len(channels) == 0 {
+		channels = []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail}
+	}
+	return &schoolbell.Event{
+		ID: uuid.Must(uuid.NewV7()).String(), Title: "Sports day", Body: "It moved to Friday.",
+		Category: schoolbell.CategoryAnnouncement, Audience: a, Channels: channels,
+		Status: schoolbell.EventQueued, CreatedAt: schoolbell.Time(time.Now()),
+	}
+}
+
+// create stores an event and returns its id.
+func (s *school) create(ev *schoolbell.Event) string {
+	s.t.Helper()
+	_, _, err := s.CreateEvent(s.ctx(), ev, schoolbell.Idempotency{})
+	s.must(err)
+	return ev.ID
+}
+
+// walk fans the event out to its end.
+func (s *school) walk(id string, users, batchSize int) (batches []schoolbell.Batch, people int) {
+	s.t.Helper()
+	for {
+		step, err := s.FanOut(s.ctx(), id, users, batchSize)
+		s.must(err)
+		batches, people = append(batches, step.Batches...), people+step.Users
+		if step.Done {
+			return batches, people
+		}
+	}
+}
+
+// sent puts n students, and an event to them by e-mail, walked into batches of size.
+func (s *school) sent(n, size int) (id string, batches []schoolbell.Batch) {
+	s.t.Helper()
+	s.people(n)
+	id = s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
+	batches, _ = s.walk(id, max(n, 1), size)
+	return id, batches
+}
+
+func (s *school) lease() schoolbell.Lease {
+	s.t.Helper()
+	l, err := s.OpenLease(s.ctx(), s.t.Name(), time.Hour)
+	s.must(err)
+	return l
+}
+
+// kill ends a lease as if its time had passed.
+func (s *school) kill(l schoolbell.Lease) {
+	s.t.Helper()
+	s.must(s.RenewLease(s.ctx(), l, 0))
+}
+
+func (s *school) advance(l schoolbell.Lease, b schoolbell.Batch, outcomes []schoolbell.Outcome, claim int) schoolbell.Grant {
+	s.t.Helper()
+	g, err := s.Advance(s.ctx(), l, b, outcomes, claim)
+	s.must(err)
+	return g
+}
+
+// outcomes are one outcome of the given status for every recipient.
+func outcomes(rs []schoolbell.Recipient, status schoolbell.DeliveryStatus) []schoolbell.Outcome {
+	out := make([]schoolbell.Outcome, len(rs))
+	for i, r := range rs {
+		out[i] = schoolbell.Outcome{Seq: r.Seq, Status: status, Attempts: r.Attempts + 1}
+	}
+	return out
+}
+
+// deliver works the batch until nothing can be claimed, with the given outcome for all, and returns the last grant.
+func (s *school) deliver(l schoolbell.Lease, b schoolbell.Batch, status schoolbell.DeliveryStatus) schoolbell.Grant {
+	s.t.Helper()
+	var done []schoolbell.Outcome
+	for {
+		g := s.advance(l, b, done, 20)
+		if g.Lost != 0 {
+			s.t.Fatalf("%d outcomes lost", g.Lost)
+		}
+		if len(g.Recipients) == 0 {
+			return g
+		}
+		done = outcomes(g.Recipients, status)
+	}
+}
+
+// rows returns every delivery of the event, read page by page.
+func (s *school) rows(id string, f schoolbell.DeliveryFilter) []schoolbell.Delivery {
+	s.t.Helper()
+	var all []schoolbell.Delivery
+	var at schoolbell.DeliveryCursor
+	for {
+		page, next, err := s.Deliveries(s.ctx(), id, f, at, 7)
+		s.must(err)
+		all, at = append(all, page...), next
+		if len(page) < 7 {
+			return all
+		}
+	}
+}
+
+// status returns the rows of one channel as user id and status.
+func (s *school) status(id string, c schoolbell.Channel) map[string]schoolbell.DeliveryStatus {
+	s.t.Helper()
+	out := map[string]schoolbell.DeliveryStatus{}
+	for _, d := range s.rows(id, schoolbell.DeliveryFilter{Channel: c}) {
+		if _, twice := out[d.UserID]; twice {
+			s.t.Fatalf("%s has two %s deliveries", d.UserID, c)
+		}
+		out[d.UserID] = d.Status
+	}
+	return out
+}
+
+// tally counts the rows of one channel by status.
+func (s *school) tally(id string, c schoolbell.Channel) map[schoolbell.DeliveryStatus]int {
+	s.t.Helper()
+	out := map[schoolbell.DeliveryStatus]int{}
+	for _, st := range s.status(id, c) {
+		out[st]++
+	}
+	return out
+}
+
+// reached returns who has a delivery on the channel, sorted.
+func (s *school) reached(id string, c schoolbell.Channel) []string {
+	s.t.Helper()
+	var ids []string
+	for user := range s.status(id, c) {
+		ids = append(ids, user)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// inbox returns the ids of the events in a user's inbox, newest first.
+func (s *school) inbox(user string) []string {
+	s.t.Helper()
+	items, _, err := s.Inbox(s.ctx(), user, 0, 1_000)
+	s.must(err)
+	ids := make([]string, len(items))
+	for i, it := range items {
+		ids[i] = it.EventID
+	}
+	return ids
+}
+
+func same(t testing.TB, what string, got, want any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", what, d)
+	}
+}
+
+func wantCode(t testing.TB, err error, code schoolbell.Code) {
+	t.Helper()
+	if got := schoolbell.CodeOf(err); got != code {
+		t.Errorf("error %v has code %q, want %q", err, got, code)
+	}
+}
+
+// wantFields checks that err blames exactly these input fields.
+func wantFields(t testing.TB, err error, fields ...string) {
+	t.Helper()
+	var got []string
+	if faults, ok := errors.AsType[schoolbell.Faults](err); ok {
+		for _, f := range faults {
+			got = append(got, f.Field)
+		}
+	} else if e, ok := errors.AsType[*schoolbell.Error](err); ok {
+		got = []string{e.Field}
+	}
+	wantCode(t, err, schoolbell.CodeInvalid)
+	same(t, "blamed fields", got, fields)
+}
