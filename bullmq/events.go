@@ -73,12 +73,11 @@ func (q *Queue) Events(ctx context.Context, opts EventsOptions) iter.Seq2[Event,
 // eventReader reads the stream over a connection of its own, so that a read that waits
 // can be ended.
 type eventReader struct {
-	q      *Queue
-	ctx    context.Context
-	after  string
-	ready  func()
-	client *redis.Client
-	stop   func() bool
+	q     *Queue
+	ctx   context.Context
+	after string
+	ready func()
+	conn  *blocking
 }
 
 // read returns the next events, none if nothing came for a while.
@@ -89,7 +88,7 @@ func (r *eventReader) read() ([]Event, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	streams, err := r.client.XRead(r.ctx, &redis.XReadArgs{
+	streams, err := r.conn.client.XRead(r.ctx, &redis.XReadArgs{
 		Streams: []string{r.q.keys.events(), r.after}, Count: eventsBatch, Block: eventsBlock,
 	}).Result()
 	if errors.Is(err, redis.Nil) {
@@ -112,7 +111,7 @@ func (r *eventReader) read() ([]Event, error) {
 // begin finds out where "now" is.
 func (r *eventReader) begin() error {
 	if r.after == "" {
-		last, err := r.client.XRevRangeN(r.ctx, r.q.keys.events(), "+", "-", 1).Result()
+		last, err := r.conn.client.XRevRangeN(r.ctx, r.q.keys.events(), "+", "-", 1).Result()
 		if err != nil {
 			r.close()
 			return wrapRead("the latest event", err)
@@ -129,25 +128,17 @@ func (r *eventReader) begin() error {
 	return nil
 }
 
-func (r *eventReader) connect() error {
-	if r.client != nil {
-		return nil
+func (r *eventReader) connect() (err error) {
+	if r.conn == nil {
+		r.conn, err = newBlocking(r.ctx, r.q.rdb, r.q.keys.events(), "", eventsBlock+time.Second)
 	}
-	client, err := dedicated(r.ctx, r.q.rdb, r.q.keys.events(), "", eventsBlock+time.Second)
-	if err != nil {
-		return err
-	}
-	r.client = client
-	r.stop = context.AfterFunc(r.ctx, func() { _ = client.Close() })
-	return nil
+	return err
 }
 
 func (r *eventReader) close() {
-	if r.client != nil {
-		if r.stop() {
-			_ = r.client.Close()
-		}
-		r.client = nil
+	if r.conn != nil {
+		r.conn.close()
+		r.conn = nil
 	}
 }
 

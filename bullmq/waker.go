@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // Servers without the blocking command are polled: quickly after there was
@@ -20,10 +19,9 @@ const (
 // waker waits for the queue's marker on a connection of its own, by whose name
 // BullMQ lists the worker.
 type waker struct {
-	ctx    context.Context
-	w      *Worker
-	client *redis.Client
-	stop   func() bool // detaches the client from ctx
+	ctx  context.Context
+	w    *Worker
+	conn *blocking
 
 	polling bool
 	poll    time.Duration
@@ -70,7 +68,7 @@ func (k *waker) pop(wait time.Duration) (score int64, ok bool, err error) {
 		return 0, false, err
 	}
 	seconds := strconv.FormatFloat(wait.Seconds(), 'f', 3, 64)
-	reply, err := k.client.Do(k.ctx, "bzpopmin", k.w.q.keys.marker(), seconds).Slice()
+	reply, err := k.conn.client.Do(k.ctx, "bzpopmin", k.w.q.keys.marker(), seconds).Slice()
 	switch {
 	case errors.Is(err, redis.Nil):
 		k.w.health.ok()
@@ -96,53 +94,16 @@ func (k *waker) pop(wait time.Duration) (score int64, ok bool, err error) {
 	return 0, true, nil
 }
 
-func (k *waker) connect() error {
-	if k.client != nil {
-		return nil
+func (k *waker) connect() (err error) {
+	if k.conn == nil {
+		k.conn, err = newBlocking(k.ctx, k.w.q.rdb, k.w.q.keys.marker(), k.w.clientName(), k.w.opts.DrainDelay+time.Second)
 	}
-	client, err := dedicated(k.ctx, k.w.q.rdb, k.w.q.keys.marker(), k.w.clientName(), k.w.opts.DrainDelay+time.Second)
-	if err != nil {
-		return err
-	}
-	k.client = client
-	// Closing is what ends a command that is blocked.
-	k.stop = context.AfterFunc(k.ctx, func() { _ = client.Close() })
-	return nil
+	return err
 }
 
 func (k *waker) close() {
-	if k.client == nil {
-		return
+	if k.conn != nil {
+		k.conn.close()
+		k.conn = nil
 	}
-	if k.stop() {
-		_ = k.client.Close() // else ctx has done it
-	}
-	k.client = nil
-}
-
-// dedicated opens a client with one connection to the server that has key, for
-// commands that block. A reply that takes longer than timeout breaks the connection.
-func dedicated(ctx context.Context, rdb redis.UniversalClient, key, name string, timeout time.Duration) (*redis.Client, error) {
-	var source *redis.Client
-	switch c := rdb.(type) {
-	case *redis.Client:
-		source = c
-	case *redis.ClusterClient:
-		var err error
-		if source, err = c.MasterForKey(ctx, key); err != nil {
-			return nil, err
-		}
-	default:
-		return nil, invalid("a %T cannot open a connection of its own", rdb)
-	}
-	opt := *source.Options()
-	if name != "" {
-		opt.ClientName = name
-	}
-	opt.PoolSize, opt.MinIdleConns, opt.MaxIdleConns, opt.MaxActiveConns = 1, 0, 0, 0
-	opt.PipelinePoolSize = -1
-	opt.MaxRetries = -1
-	opt.ReadTimeout = timeout
-	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return redis.NewClient(&opt), nil
 }

@@ -26,7 +26,7 @@ if redis.call('LREM', q.p .. 'active', -1, id) == 0 then
   return -3
 end
 if spent then
-  redis.call('HINCRBY', key, 'atm', 1)
+  increase(key, 'atm')
 end
 redis.call('HSET', key, 'delay', int(delay))
 putDelayed(q, id, now, delay)

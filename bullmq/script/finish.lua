@@ -54,7 +54,7 @@ if f[2] then
     childFailed(key, f[2], f[3], value, now, q.mode)
   end
 end
-local made = redis.call('HINCRBY', key, 'atm', 1)
+local made = increase(key, 'atm')
 
 local count = tonumber(ARGV[9])
 if count == 0 then

@@ -28,6 +28,6 @@ if priority > 0 then
 else
   push(q, ARGV[7] == '1' and 'RPUSH' or 'LPUSH', id)
 end
-redis.call('HINCRBY', key, 'atm', 1)
+increase(key, 'atm')
 emitTrim(q, 'waiting', 'jobId', id, 'prev', 'active')
 return 0

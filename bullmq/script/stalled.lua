@@ -27,7 +27,7 @@ if #ids > 0 then
     local key = q.p .. id
     if redis.call('EXISTS', key .. ':lock') == 0 and redis.call('LREM', q.p .. 'active', 1, id) > 0
       and redis.call('EXISTS', key) == 1 then
-      if redis.call('HINCRBY', key, 'stc', 1) > tonumber(ARGV[3]) and not isScheduler(key) then
+      if increase(key, 'stc') > tonumber(ARGV[3]) and not isScheduler(key) then
         redis.call('HSET', key, 'defa', 'job stalled more than allowable limit')
       end
       push(q, 'RPUSH', id)

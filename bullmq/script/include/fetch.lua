@@ -68,7 +68,7 @@ local function activate(q, id, now, w, max, duration)
   else
     redis.call('HSET', key, 'processedOn', int(now))
   end
-  local started = redis.call('HINCRBY', key, 'ats', 1)
+  local started = increase(key, 'ats')
   -- The next idle worker is woken even if nothing is left: this is how one
   -- wake-up becomes as many as there are jobs.
   redis.call('ZADD', q.p .. 'marker', '0', '0')

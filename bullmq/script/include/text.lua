@@ -16,3 +16,14 @@ end
 local function splitKey(key)
   return string.match(key, '^(.*:)([^:]*)$')
 end
+
+-- increase counts up a field of a job; one that holds no integer starts anew,
+-- rather than stopping a script half way.
+local function increase(key, field)
+  local n = redis.pcall('HINCRBY', key, field, 1)
+  if type(n) == 'number' then
+    return n
+  end
+  redis.call('HSET', key, field, '1')
+  return 1
+end

@@ -1,0 +1,87 @@
+package bullmq
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// blocking is a client of one connection for commands that block. The end of its
+// context interrupts them, which go-redis does not do by itself.
+type blocking struct {
+	client *redis.Client
+	detach func() bool
+
+	mu    sync.Mutex
+	conn  net.Conn
+	ended bool
+}
+
+// newBlocking makes a client for the server that has key. A reply that takes
+// longer than timeout breaks the connection; name, if any, is how the server
+// lists it.
+func newBlocking(ctx context.Context, rdb redis.UniversalClient, key, name string, timeout time.Duration) (*blocking, error) {
+	var source *redis.Client
+	switch c := rdb.(type) {
+	case *redis.Client:
+		source = c
+	case *redis.ClusterClient:
+		var err error
+		if source, err = c.MasterForKey(ctx, key); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, invalid("a %T cannot open a connection of its own", rdb)
+	}
+	b := &blocking{}
+	opt := *source.Options()
+	if name != "" {
+		opt.ClientName = name
+	}
+	opt.PoolSize, opt.MinIdleConns, opt.MaxIdleConns, opt.MaxActiveConns = 1, 0, 0, 0
+	opt.PipelinePoolSize = -1
+	opt.MaxRetries = -1
+	opt.ReadTimeout = timeout
+	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	dial := opt.Dialer
+	opt.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return b.keep(conn)
+	}
+	b.client = redis.NewClient(&opt)
+	b.detach = context.AfterFunc(ctx, b.interrupt)
+	return b, nil
+}
+
+// keep remembers the connection that is to be interrupted.
+func (b *blocking) keep(conn net.Conn) (net.Conn, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		_ = conn.Close()
+		return nil, net.ErrClosed
+	}
+	b.conn = conn
+	return conn, nil
+}
+
+func (b *blocking) interrupt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	if b.conn != nil {
+		_ = b.conn.Close()
+	}
+}
+
+func (b *blocking) close() {
+	b.detach()
+	_ = b.client.Close()
+}

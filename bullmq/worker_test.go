@@ -1,0 +1,605 @@
+package bullmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"schoolbell/bullmq"
+	"schoolbell/internal/testenv"
+)
+
+// done waits until a job is in a state.
+func eventually(t *testing.T, q *bullmq.Queue, id string, want bullmq.State) *bullmq.Job {
+	t.Helper()
+	ctx := context.Background()
+	testenv.Eventually(t, wait, func() error {
+		if got := must[bullmq.State](t)(q.State(ctx, id)); got != want {
+			return fmt.Errorf("it is %s", got)
+		}
+		return nil
+	}, "job %s is %s", id, want)
+	return must[*bullmq.Job](t)(q.Job(ctx, id))
+}
+
+func TestAJobsLifeLeavesTheTraceThatBullMQLeaves(t *testing.T) {
+	boom := errors.New("boom")
+	fixed := &bullmq.Backoff{Type: "fixed", Delay: 5 * time.Millisecond}
+	tests := []struct {
+		name   string
+		opts   bullmq.JobOptions
+		handle bullmq.Handler
+		end    bullmq.State
+		trace  string
+		check  func(t *testing.T, j *bullmq.Job)
+	}{
+		{
+			"success", bullmq.JobOptions{},
+			func(context.Context, *bullmq.Job) (any, error) { return map[string]int{"r": 1}, nil },
+			bullmq.StateCompleted, "added, waiting, active, completed, drained",
+			func(t *testing.T, j *bullmq.Job) {
+				if string(j.ReturnValue) != `{"r":1}` || j.AttemptsMade != 1 || j.AttemptsStarted != 1 || j.ProcessedBy != "wk" {
+					t.Errorf("%+v", j)
+				}
+			},
+		},
+		{
+			"retry with backoff", bullmq.JobOptions{Attempts: 2, Backoff: fixed},
+			func(context.Context, *bullmq.Job) (any, error) { return nil, boom },
+			bullmq.StateFailed, "added, waiting, active, delayed, waiting(delayed), active, failed, retries-exhausted, drained",
+			func(t *testing.T, j *bullmq.Job) {
+				if j.FailedReason != "boom" || j.AttemptsMade != 2 || len(j.StackTrace) != 2 || j.Delay != 0 {
+					t.Errorf("%+v", j)
+				}
+			},
+		},
+		{
+			"retry at once", bullmq.JobOptions{Attempts: 2},
+			func(context.Context, *bullmq.Job) (any, error) { return nil, boom },
+			bullmq.StateFailed, "added, waiting, active, waiting(active), active, failed, retries-exhausted, drained", nil,
+		},
+		{
+			"a prioritized job keeps its priority when retried", bullmq.JobOptions{Attempts: 2, Priority: 4},
+			func(_ context.Context, j *bullmq.Job) (any, error) {
+				if j.Attempt() == 1 {
+					return nil, boom
+				}
+				return nil, nil
+			},
+			bullmq.StateCompleted, "added, waiting, active, waiting(active), active, completed, drained",
+			func(t *testing.T, j *bullmq.Job) {
+				if string(j.ReturnValue) != "null" || j.Priority != 4 {
+					t.Errorf("%+v", j)
+				}
+			},
+		},
+		{
+			"unrecoverable", bullmq.JobOptions{Attempts: 5},
+			func(context.Context, *bullmq.Job) (any, error) {
+				return nil, fmt.Errorf("wrapped: %w", bullmq.Unrecoverable(boom))
+			},
+			bullmq.StateFailed, "added, waiting, active, failed, drained", nil,
+		},
+		{
+			"an unknown backoff strategy fails the job clearly", bullmq.JobOptions{Attempts: 5, Backoff: &bullmq.Backoff{Type: "theirs"}},
+			func(context.Context, *bullmq.Job) (any, error) { return nil, boom },
+			bullmq.StateFailed, "added, waiting, active, failed, drained",
+			func(t *testing.T, j *bullmq.Job) {
+				if !strings.Contains(j.FailedReason, `"theirs"`) || !strings.Contains(j.FailedReason, "boom") {
+					t.Errorf("reason %q", j.FailedReason)
+				}
+			},
+		},
+		{
+			"a strategy of the worker's own may end the attempts", bullmq.JobOptions{Attempts: 5, Backoff: &bullmq.Backoff{Type: "stop after 2"}},
+			func(context.Context, *bullmq.Job) (any, error) { return nil, boom },
+			bullmq.StateFailed, "added, waiting, active, delayed, waiting(delayed), active, failed, drained", nil,
+		},
+		{
+			"moved to delayed by its handler", bullmq.JobOptions{},
+			func(ctx context.Context, j *bullmq.Job) (any, error) {
+				if j.AttemptsStarted > 1 {
+					return nil, nil
+				}
+				return nil, errors.Join(j.MoveToDelayed(ctx, time.Now().Add(5*time.Millisecond)), bullmq.ErrDelayed)
+			},
+			bullmq.StateCompleted, "added, waiting, active, delayed, waiting(delayed), active, completed, drained",
+			func(t *testing.T, j *bullmq.Job) {
+				if j.AttemptsMade != 1 || j.AttemptsStarted != 2 {
+					t.Errorf("%+v", j)
+				}
+			},
+		},
+		{
+			"moved to wait by its handler", bullmq.JobOptions{Attempts: 3},
+			func(ctx context.Context, j *bullmq.Job) (any, error) {
+				if j.AttemptsStarted > 1 {
+					return nil, nil
+				}
+				return nil, errors.Join(j.MoveToWait(ctx), bullmq.ErrWaiting)
+			},
+			bullmq.StateCompleted, "added, waiting, active, waiting(active), active, completed, drained", nil,
+		},
+		{
+			"a panic is a failure with the stack", bullmq.JobOptions{},
+			func(context.Context, *bullmq.Job) (any, error) { panic("ouch") },
+			bullmq.StateFailed, "added, waiting, active, failed, retries-exhausted, drained",
+			func(t *testing.T, j *bullmq.Job) {
+				if !strings.Contains(j.FailedReason, "ouch") || !strings.Contains(j.StackTrace[0], "worker_test.go") {
+					t.Errorf("%+v", j)
+				}
+			},
+		},
+		{
+			"a result that does not encode is a failure", bullmq.JobOptions{},
+			func(context.Context, *bullmq.Job) (any, error) { return func() {}, nil },
+			bullmq.StateFailed, "added, waiting, active, failed, retries-exhausted, drained", nil,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			onServers(t, func(t *testing.T, s *server) {
+				ctx := context.Background()
+				q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+				job := must[*bullmq.Job](t)(q.Add(ctx, "n", nil, tt.opts))
+				stop := start(t, s.rdb, tt.handle, bullmq.WorkerOptions{Name: "wk", Backoffs: map[string]bullmq.BackoffFunc{
+					"stop after 2": func(n int, _ bullmq.Backoff, err error, _ *bullmq.Job) time.Duration {
+						if !errors.Is(err, boom) || n > 2 {
+							t.Errorf("asked for attempt %d after %v", n, err)
+						}
+						return []time.Duration{5 * time.Millisecond, -1}[n-1]
+					},
+				}})
+				read := eventually(t, q, job.ID, tt.end)
+				stop()
+				if got := strings.Join(trace(t, s), ", "); got != tt.trace {
+					t.Errorf("events\n got %s\nwant %s", got, tt.trace)
+				}
+				if tt.check != nil {
+					tt.check(t, read)
+				}
+				if left := s.rdb.Keys(ctx, "bull:q:*:lock").Val(); len(left) > 0 {
+					t.Errorf("locks left: %v", left)
+				}
+			})
+		})
+	}
+}
+
+// trace lists the events, with the state a job came from where it says more than the event.
+func trace(t *testing.T, s *server) []string {
+	t.Helper()
+	var names []string
+	for _, e := range must[[]string](t)(eventNames(t, s, "prev"), nil) {
+		name, prev, _ := strings.Cut(e, " ")
+		if name == "waiting" && prev != "" {
+			name += "(" + prev + ")"
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func TestJobsRunInTheOrderOfTheProtocol(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		for _, a := range []struct {
+			name string
+			opts bullmq.JobOptions
+		}{
+			{"p2", bullmq.JobOptions{Priority: 2}}, {"p1a", bullmq.JobOptions{Priority: 1}}, {"p1b", bullmq.JobOptions{Priority: 1}},
+			{"w1", bullmq.JobOptions{}}, {"w2", bullmq.JobOptions{}}, {"lifo", bullmq.JobOptions{LIFO: true}},
+		} {
+			must[*bullmq.Job](t)(q.Add(ctx, a.name, nil, a.opts))
+		}
+		order := make(chan string, 10)
+		start(t, s.rdb, func(_ context.Context, j *bullmq.Job) (any, error) {
+			order <- j.Name
+			return nil, nil
+		}, bullmq.WorkerOptions{})
+		var got []string
+		for range 6 {
+			got = append(got, <-order)
+		}
+		if d := cmp.Diff([]string{"lifo", "w1", "w2", "p1a", "p1b", "p2"}, got); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+func TestAllSlotsOfAllWorkersRunEachJobOnce(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		var mu sync.Mutex
+		runs := map[string]int{}
+		h := func(_ context.Context, j *bullmq.Job) (any, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			runs[j.ID]++
+			return nil, nil
+		}
+		for i := range 3 {
+			start(t, s.rdb, h, bullmq.WorkerOptions{Name: fmt.Sprint("w", i), Concurrency: 4})
+		}
+		specs := make([]bullmq.JobSpec, 300)
+		must[[]*bullmq.Job](t)(q.AddBulk(ctx, specs))
+		testenv.Eventually(t, wait, func() bool {
+			return must[map[bullmq.State]int64](t)(q.Counts(ctx))[bullmq.StateCompleted] == 300
+		}, "all completed")
+		mu.Lock()
+		defer mu.Unlock()
+		for id, n := range runs {
+			if n != 1 {
+				t.Errorf("job %s ran %d times", id, n)
+			}
+		}
+	})
+}
+
+func TestOneWakeUpReachesAllIdleSlots(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		var meet sync.WaitGroup
+		meet.Add(6)
+		h := func(context.Context, *bullmq.Job) (any, error) {
+			meet.Done()
+			meet.Wait() // ends only when six run at a time
+			return nil, nil
+		}
+		start(t, s.rdb, h, bullmq.WorkerOptions{Concurrency: 3, DrainDelay: time.Minute})
+		start(t, s.rdb, h, bullmq.WorkerOptions{Concurrency: 3, DrainDelay: time.Minute})
+		for range 6 {
+			must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{}))
+		}
+		testenv.Eventually(t, wait, func() bool {
+			return must[map[bullmq.State]int64](t)(q.Counts(ctx))[bullmq.StateCompleted] == 6
+		}, "all completed")
+	})
+}
+
+func TestShutdownHandsUnfinishedJobsBackWithoutSpendingAnAttempt(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		must[*bullmq.Job](t)(q.Add(ctx, "held", nil, bullmq.JobOptions{ID: "held", Attempts: 2}))
+		must[*bullmq.Job](t)(q.Add(ctx, "next", nil, bullmq.JobOptions{ID: "next"}))
+		began := make(chan struct{})
+		var cause error
+		stop := start(t, s.rdb, func(ctx context.Context, _ *bullmq.Job) (any, error) {
+			close(began)
+			<-ctx.Done()
+			cause = context.Cause(ctx)
+			return nil, ctx.Err()
+		}, bullmq.WorkerOptions{Grace: -1})
+		<-began
+		stop()
+		if !errors.Is(cause, bullmq.ErrShutdown) {
+			t.Errorf("the handler's context ended with %v", cause)
+		}
+		if d := cmp.Diff([]string{"next", "held"}, s.rdb.LRange(ctx, "bull:q:wait", 0, -1).Val()); d != "" {
+			t.Errorf("wait list: %s", d)
+		}
+		job := must[*bullmq.Job](t)(q.Job(ctx, "held"))
+		if job.AttemptsMade != 0 || job.FailedReason != "" || s.rdb.LLen(ctx, "bull:q:active").Val() != 0 {
+			t.Errorf("%+v", job)
+		}
+	})
+}
+
+func TestShutdownLetsHandlersFinishWithinTheGrace(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		must[*bullmq.Job](t)(q.Add(ctx, "a", nil, bullmq.JobOptions{ID: "a"}))
+		must[*bullmq.Job](t)(q.Add(ctx, "b", nil, bullmq.JobOptions{ID: "b"}))
+		w, err := bullmq.NewWorker(s.rdb, "q", nil, bullmq.WorkerOptions{})
+		if w != nil || !errors.Is(err, bullmq.ErrInvalid) {
+			t.Errorf("a worker without handler: %v", err)
+		}
+		began, finish := make(chan struct{}), make(chan struct{})
+		stop := start(t, s.rdb, func(ctx context.Context, _ *bullmq.Job) (any, error) {
+			close(began)
+			<-finish
+			return "late", ctx.Err()
+		}, bullmq.WorkerOptions{Grace: time.Hour})
+		<-began
+		stopped := make(chan struct{})
+		go func() { stop(); close(stopped) }()
+		close(finish)
+		<-stopped
+		if got := must[bullmq.State](t)(q.State(ctx, "a")); got != bullmq.StateCompleted {
+			t.Errorf("a is %s", got)
+		}
+		if got := must[bullmq.State](t)(q.State(ctx, "b")); got != bullmq.StateWaiting {
+			t.Errorf("b is %s", got)
+		}
+	})
+}
+
+func TestAWorkerRunsOnce(t *testing.T) {
+	t.Parallel()
+	s := realServer(t)
+	w := must[*bullmq.Worker](t)(bullmq.NewWorker(s.rdb, "q", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{}))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	ok(t, w.Run(ctx))
+	if err := w.Run(ctx); !errors.Is(err, bullmq.ErrInvalid) {
+		t.Errorf("second Run: %v", err)
+	}
+}
+
+func TestALostLockCancelsTheHandlerAndItsOutcomeIsDropped(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
+		causes := make(chan error, 1)
+		began := make(chan struct{})
+		reported := make(chan error, 10)
+		start(t, s.rdb, func(ctx context.Context, _ *bullmq.Job) (any, error) {
+			close(began)
+			<-ctx.Done()
+			causes <- context.Cause(ctx)
+			return "dropped", nil
+		}, bullmq.WorkerOptions{LockDuration: 200 * time.Millisecond, StalledInterval: time.Hour,
+			Hooks: bullmq.WorkerHooks{OnError: func(err error) { reported <- err }}})
+		<-began
+		ok(t, s.rdb.Set(ctx, "bull:q:x:lock", "another's", 0).Err())
+		if cause := <-causes; !errors.Is(cause, bullmq.ErrLockLost) {
+			t.Errorf("cause %v", cause)
+		}
+		for range 2 { // one when it is noticed, one for the outcome
+			if err := <-reported; !errors.Is(err, bullmq.ErrLockLost) {
+				t.Errorf("reported %v", err)
+			}
+		}
+		if got := must[bullmq.State](t)(q.State(ctx, "x")); got != bullmq.StateActive {
+			t.Errorf("the job is %s, want active: it is another's", got)
+		}
+	})
+}
+
+func TestLocksAreKeptWhileAHandlerRuns(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
+		finish := make(chan struct{})
+		start(t, s.rdb, func(ctx context.Context, _ *bullmq.Job) (any, error) {
+			select {
+			case <-finish:
+				return nil, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}, bullmq.WorkerOptions{Grace: -1, LockDuration: 300 * time.Millisecond, StalledInterval: 20 * time.Millisecond})
+		// Each renewal takes the job off the list of suspects and gives the lock its
+		// full time again. Ten of them are many lock durations.
+		for range 10 {
+			testenv.Eventually(t, wait, func() bool { return holdsMember(s, "bull:q:stalled", "x") }, "a check suspects the job")
+			testenv.Eventually(t, wait, func() bool { return !holdsMember(s, "bull:q:stalled", "x") }, "a renewal clears it")
+		}
+		close(finish)
+		if job := eventually(t, q, "x", bullmq.StateCompleted); job.StalledCount != 0 || job.AttemptsStarted != 1 {
+			t.Errorf("%+v", job)
+		}
+	})
+}
+
+func holdsMember(s *server, key, id string) bool {
+	return s.rdb.SIsMember(context.Background(), key, id).Val()
+}
+
+func TestTheJobOfALostWorkerIsRecoveredAndFailsWhenThatHappensTooOften(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x", Attempts: 3}))
+		lost := make(chan struct{}, 10)
+		release := make(chan struct{})
+		t.Cleanup(func() { close(release) })
+		// The lock of a job whose worker is lost is simply not there any more.
+		lose := func(ctx context.Context, j *bullmq.Job) (any, error) {
+			lost <- struct{}{}
+			ok(t, s.rdb.Del(ctx, "bull:q:x:lock").Err())
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+			return nil, ctx.Err()
+		}
+		var stalled []string
+		var mu sync.Mutex
+		start(t, s.rdb, lose, bullmq.WorkerOptions{Concurrency: 3, LockDuration: time.Hour, StalledInterval: 20 * time.Millisecond,
+			MaxStalledCount: 1, Grace: -1, Hooks: bullmq.WorkerHooks{OnStalled: func(id string) {
+				mu.Lock()
+				defer mu.Unlock()
+				stalled = append(stalled, id)
+			}}})
+		job := eventually(t, q, "x", bullmq.StateFailed)
+		if job.FailedReason != "job stalled more than allowable limit" || job.StalledCount != 2 || job.AttemptsStarted != 3 || job.AttemptsMade != 1 {
+			t.Errorf("%+v", job)
+		}
+		if n := len(lost); n != 2 {
+			t.Errorf("the handler ran %d times, want 2", n)
+		}
+		want := "added, waiting, active, waiting(active), stalled, active, waiting(active), stalled, active, failed, drained"
+		if got := strings.Join(trace(t, s), ", "); got != want {
+			t.Errorf("events\n got %s\nwant %s", got, want)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if d := cmp.Diff([]string{"x", "x"}, stalled); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+func TestALimiterHoldsForAllWorkersAndAStartCanBeGivenBack(t *testing.T) {
+	t.Parallel()
+	s := realServer(t)
+	ctx := context.Background()
+	q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+	limiter := &bullmq.Limiter{Max: 3, Duration: time.Hour}
+	ran := make(chan string, 20)
+	h := func(ctx context.Context, j *bullmq.Job) (any, error) {
+		if j.Name == "free" {
+			if err := j.RefundRateLimit(ctx); err != nil {
+				return nil, err
+			}
+		}
+		ran <- j.Name
+		return nil, nil
+	}
+	for i := range 10 {
+		name := "free"
+		if i%2 == 1 {
+			name = "counted"
+		}
+		must[*bullmq.Job](t)(q.Add(ctx, name, nil, bullmq.JobOptions{}))
+	}
+	start(t, s.rdb, h, bullmq.WorkerOptions{Limiter: limiter})
+	start(t, s.rdb, h, bullmq.WorkerOptions{Limiter: limiter})
+	testenv.Eventually(t, wait, func() bool { return s.rdb.Get(ctx, "bull:q:limiter").Val() == "3" && len(ran) >= 5 }, "the limit is reached")
+	counted := 0
+	for n := len(ran); n > 0; n-- {
+		if <-ran == "counted" {
+			counted++
+		}
+	}
+	if counted != 3 {
+		t.Errorf("%d limited jobs ran, want 3", counted)
+	}
+	if ttl := must[time.Duration](t)(q.RateLimitTTL(ctx)); ttl < 50*time.Minute {
+		t.Errorf("the limit holds for %v", ttl)
+	}
+}
+
+func TestARateLimitedJobGoesBackToTheFront(t *testing.T) {
+	t.Parallel()
+	s := realServer(t)
+	ctx := context.Background()
+	q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "a"}))
+	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "b"}))
+	order := make(chan string, 10)
+	start(t, s.rdb, func(ctx context.Context, j *bullmq.Job) (any, error) {
+		order <- j.ID
+		if j.ID == "a" && j.AttemptsStarted == 1 {
+			if err := q.RateLimit(ctx, 100*time.Millisecond); err != nil {
+				return nil, err
+			}
+			return nil, fmt.Errorf("provider says: %w", bullmq.ErrRateLimited)
+		}
+		return nil, nil
+	}, bullmq.WorkerOptions{Limiter: &bullmq.Limiter{Max: 100, Duration: time.Second}})
+	job := eventually(t, q, "a", bullmq.StateCompleted)
+	if job.AttemptsMade != 1 || job.AttemptsStarted != 2 {
+		t.Errorf("%+v", job)
+	}
+	eventually(t, q, "b", bullmq.StateCompleted)
+	if got := []string{<-order, <-order, <-order}; !slices.Equal(got, []string{"a", "a", "b"}) {
+		t.Errorf("order %v", got)
+	}
+}
+
+func TestGlobalConcurrencyHoldsForAllWorkers(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		ok(t, q.SetGlobalConcurrency(ctx, 2))
+		var mu sync.Mutex
+		now, most := 0, 0
+		h := func(context.Context, *bullmq.Job) (any, error) {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			_ = s.rdb.Ping(context.Background()).Err() // long enough to overlap
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return nil, nil
+		}
+		start(t, s.rdb, h, bullmq.WorkerOptions{Concurrency: 5})
+		start(t, s.rdb, h, bullmq.WorkerOptions{Concurrency: 5})
+		must[[]*bullmq.Job](t)(q.AddBulk(ctx, make([]bullmq.JobSpec, 100)))
+		testenv.Eventually(t, wait, func() bool {
+			return must[map[bullmq.State]int64](t)(q.Counts(ctx))[bullmq.StateCompleted] == 100
+		}, "all completed")
+		mu.Lock()
+		defer mu.Unlock()
+		if most > 2 {
+			t.Errorf("%d ran at a time", most)
+		}
+	})
+}
+
+func TestFinishedJobsAreKeptAsTheOptionsSay(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		for _, a := range []struct {
+			id   string
+			keep *bullmq.Keep
+		}{{"a", nil}, {"b", &bullmq.Keep{None: true}}, {"c", &bullmq.Keep{}}, {"d", nil}, {"e", nil}} {
+			must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: a.id, RemoveOnComplete: a.keep}))
+		}
+		var clock sync.Mutex
+		at := time.UnixMilli(1800000000000)
+		start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{
+			RemoveOnComplete: &bullmq.Keep{Count: 2},
+			Clock: func() time.Time {
+				clock.Lock()
+				defer clock.Unlock()
+				at = at.Add(time.Second)
+				return at
+			},
+		})
+		eventually(t, q, "e", bullmq.StateCompleted)
+		if d := cmp.Diff([]string{"d", "e"}, s.rdb.ZRange(ctx, "bull:q:completed", 0, -1).Val()); d != "" {
+			t.Error(d)
+		}
+		if left := s.rdb.Exists(ctx, "bull:q:a", "bull:q:b", "bull:q:c").Val(); left != 0 {
+			t.Errorf("%d hashes are left", left)
+		}
+	})
+}
+
+func TestGhostsAndDamagedHashesDoNotStopAWorker(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		s.rdb.RPush(ctx, "bull:q:wait", "ghost", "0:1800000000000")
+		s.rdb.HSet(ctx, "bull:q:half", "stc", 1)
+		s.rdb.RPush(ctx, "bull:q:wait", "half")
+		s.rdb.ZAdd(ctx, "bull:q:prioritized", zed(1<<32, "ghost2"))
+		s.rdb.HSet(ctx, "bull:q:odd", "name", "odd", "data", "{not json", "opts", `["x"]`, "atm", "1.7e3", "stacktrace", "{}", "parent", "?", "parentKey", "bull:q:none", "priority", "x", "deid", "d")
+		s.rdb.LPush(ctx, "bull:q:wait", "odd")
+		must[*bullmq.Job](t)(q.Add(ctx, "good", nil, bullmq.JobOptions{ID: "good"}))
+		start(t, s.rdb, func(_ context.Context, j *bullmq.Job) (any, error) {
+			if j.ID == "ghost" || j.ID == "half" || j.ID == "ghost2" {
+				t.Errorf("%s was run", j.ID)
+			}
+			return nil, nil
+		}, bullmq.WorkerOptions{Concurrency: 2})
+		eventually(t, q, "good", bullmq.StateCompleted)
+		eventually(t, q, "odd", bullmq.StateCompleted)
+		testenv.Eventually(t, wait, func() bool {
+			return s.rdb.ZCard(ctx, "bull:q:prioritized").Val() == 0 && s.rdb.LLen(ctx, "bull:q:active").Val() == 0
+		}, "no ghost is left")
+		if n := s.rdb.Exists(ctx, "bull:q:ghost", "bull:q:half", "bull:q:ghost2").Val(); n != 0 {
+			t.Errorf("%d ghosts were given a hash", n)
+		}
+	})
+}
