@@ -48,6 +48,10 @@ func (s *Server) operation(rt route) huma.Operation {
 			"application/problem+json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Problem")},
 		}}},
 	}
+	op.Description = descriptions[rt.id]
+	if rt.id == importUsersID {
+		op.RequestBody = importBody()
+	}
 	if rt.need != open {
 		op.Security = []map[string][]string{{"key": {}}}
 		op.Extensions = map[string]any{"x-scope": string(rt.need)}
@@ -64,6 +68,29 @@ func (s *Server) operation(rt route) huma.Operation {
 			Content: map[string]*huma.MediaType{rt.produces: {Schema: &huma.Schema{Type: huma.TypeString}}}}
 	}
 	return op
+}
+
+const importUsersID = "import-users"
+
+// descriptions say what types and summaries cannot.
+var descriptions = map[string]string{
+	importUsersID: "NDJSON has one user a line, as PUT takes it, with id. CSV begins with a header that names its columns: " +
+		"id, name, email, phone, roles, groups, locale, timezone, guardian_of, in any order; lists are separated by ; or |. " +
+		"Rows with faults are listed by line and left out, the rest goes in.",
+	"stream-event": "Sends an event named progress at once and whenever something changed, and one named done at the end. " +
+		"Each has id, status and progress as GET shows them.",
+	"stream-inbox": "Sends an event named item, whose id is the item's position, for each item that arrives. " +
+		"Items that came after Last-Event-ID are sent first.",
+	"list-jobs": "Pages go by position: a job that moves meanwhile may be seen twice or not at all.",
+	"retry-job": "Its attempts are counted anew.",
+}
+
+func importBody() *huma.RequestBody {
+	body := &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
+	for _, kind := range []string{"text/csv", "application/x-ndjson"} {
+		body.Content[kind] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	return body
 }
 
 func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {

@@ -49,7 +49,7 @@ func (s *Server) routes() []route {
 		{post, event + "/cancel", send, false, events, "cancel-event", "Call an event off", 0, typed(s.cancelEvent), ""},
 		{post, event + "/retry", send, false, events, "retry-event", "Try failed deliveries again", 0, typed(s.retryEvent), ""},
 
-		{post, "/v1/users:import", admin, false, users, "import-users", "Import users from NDJSON or CSV", 0, typed(s.importUsers), ""},
+		{post, "/v1/users:import", admin, false, users, importUsersID, "Import users from NDJSON or CSV", 0, typed(s.importUsers), ""},
 		{get, "/v1/users", read, false, users, "list-users", "List users in order of id", 0, typed(s.listUsers), ""},
 		{put, user, admin, false, users, "put-user", "Create or replace a user", 0, typed(s.putUser), ""},
 		{get, user, read, false, users, "get-user", "Get a user", 0, typed(s.getUser), ""},
@@ -115,7 +115,7 @@ func plain(h http.Handler) func(*Server, route) {
 func refuseLarge(rt route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		if r.ContentLength > maxBodyBytes && rt.id != "import-users" {
+		if r.ContentLength > maxBodyBytes && rt.id != importUsersID {
 			_, _ = io.CopyN(io.Discard, r.Body, maxDiscard)
 			writeProblem(w, tooLarge())
 			return
