@@ -52,8 +52,8 @@ type Redis struct {
 	DB               int      `name:"redis-db" setting:"REDIS_DB" default:"0" placeholder:"N" help:"Number of the Redis database."`
 	TLS              bool     `name:"redis-tls" setting:"REDIS_TLS" default:"false" help:"Speak TLS to Redis, also to Sentinel and Cluster nodes."`
 	TLSCA            string   `name:"redis-tls-ca" setting:"REDIS_TLS_CA" placeholder:"FILE" help:"PEM file of the authorities that sign the Redis certificate; the system's when empty."`
-	ClusterNodes     []string `name:"redis-cluster-nodes" setting:"REDIS_CLUSTER_NODES" placeholder:"HOST:PORT,..." help:"Nodes of a Redis Cluster to begin with."`
-	SentinelAddrs    []string `name:"redis-sentinel-addrs" setting:"REDIS_SENTINEL_ADDRS" placeholder:"HOST:PORT,..." help:"Sentinels that know where the master is."`
+	ClusterNodes     []string `name:"redis-cluster-nodes" setting:"REDIS_CLUSTER_NODES" placeholder:"HOST:PORT" help:"Nodes of a Redis Cluster to begin with."`
+	SentinelAddrs    []string `name:"redis-sentinel-addrs" setting:"REDIS_SENTINEL_ADDRS" placeholder:"HOST:PORT" help:"Sentinels that know where the master is."`
 	SentinelMaster   string   `name:"redis-sentinel-master" setting:"REDIS_SENTINEL_MASTER" placeholder:"NAME" help:"Name by which the Sentinels know the master."`
 	SentinelUsername string   `name:"redis-sentinel-username" setting:"REDIS_SENTINEL_USERNAME" placeholder:"NAME" help:"User name for the Sentinels themselves."`
 	SentinelPassword Secret   `name:"redis-sentinel-password" setting:"REDIS_SENTINEL_PASSWORD" placeholder:"PASSWORD" help:"Password for the Sentinels themselves."`
