@@ -1,0 +1,103 @@
+// Runs pieces of Node code for a Go test: node driver.mjs MAJOR HOST PORT.
+//
+// Each line of standard input is {"id", "code", "args"}: the body of an async
+// function of $ and args. Each line of standard output is {"id", "result"} or
+// {"id", "error": {"message", "code"}}. Pieces run side by side. The end of the
+// input ends the program, in good order.
+import { createInterface } from 'node:readline';
+
+const [major, host, port] = process.argv.slice(2);
+const bull = await import(`bullmq${major}`);
+const connection = { host, port: Number(port), maxRetriesPerRequest: null };
+const AsyncFunction = (async () => {}).constructor;
+
+console.log = console.error; // standard output is for replies
+
+const eventNames = [
+  'added', 'waiting', 'waiting-children', 'delayed', 'active', 'progress', 'completed', 'failed', 'retries-exhausted', 'stalled',
+  'removed', 'duplicated', 'deduplicated', 'cleaned', 'paused', 'resumed', 'drained',
+];
+
+const open = new Map();
+
+// once keeps what make returns under a name until the end, and notes its errors.
+function once(name, make) {
+  if (!open.has(name)) {
+    const thing = make();
+    thing.on?.('error', (error) => $.errors.push(`${name}: ${error.message}`));
+    open.set(name, thing);
+  }
+  return open.get(name);
+}
+
+async function close(name) {
+  const thing = open.get(name);
+  open.delete(name);
+  await thing?.close();
+}
+
+const $ = {
+  bull,
+  connection,
+  errors: [], // what Node's BullMQ complained of
+  state: {}, // what one piece leaves for a later one
+  queue: (name, options) => once(`queue ${name}`, () => new bull.Queue(name, { connection, ...options })),
+  flow: () => once('flow', () => new bull.FlowProducer({ connection })),
+  close,
+
+  // worker runs until the end or close(`worker ${label}`).
+  async worker(name, processor, { label = name, ...options } = {}) {
+    const worker = once(`worker ${label}`, () => new bull.Worker(name, processor, { connection, ...options }));
+    await worker.waitUntilReady();
+    return worker;
+  },
+
+  // events keeps every event of a queue, from the oldest on, with its values parsed, in state.seen.
+  async events(name) {
+    const events = once(`events ${name}`, () => {
+      const made = new bull.QueueEvents(name, { connection, lastEventId: '0' });
+      $.state.seen = [];
+      for (const event of eventNames) made.on(event, (args) => $.state.seen.push({ event, ...args }));
+      return made;
+    });
+    await events.waitUntilReady();
+    return events;
+  },
+
+  // plain shows a job as a program sees it.
+  plain: (job) => job && {
+    id: job.id,
+    name: job.name,
+    data: job.data,
+    opts: job.opts,
+    progress: job.progress,
+    returnvalue: job.returnvalue ?? null,
+    failedReason: job.failedReason ?? '',
+    stacktrace: job.stacktrace ?? [],
+    delay: job.delay,
+    priority: job.priority,
+    attemptsMade: job.attemptsMade,
+    attemptsStarted: job.attemptsStarted,
+    stalledCounter: job.stalledCounter,
+    timestamp: job.timestamp,
+    processedOn: job.processedOn ?? 0,
+    finishedOn: job.finishedOn ?? 0,
+    processedBy: job.processedBy ?? '',
+    parentKey: job.parentKey ?? '',
+  },
+};
+
+async function run({ id, code, args }) {
+  let reply;
+  try {
+    reply = { id, result: (await new AsyncFunction('$', 'args', code)($, args ?? [])) ?? null };
+  } catch (error) {
+    reply = { id, error: { message: String(error?.message ?? error), code: error?.code ?? 0 } };
+  }
+  process.stdout.write(`${JSON.stringify(reply)}\n`);
+}
+
+process.stdout.write('{"id":0,"result":null}\n');
+for await (const line of createInterface({ input: process.stdin })) run(JSON.parse(line));
+await Promise.allSettled([...open.keys()].map(close));
+process.exit(0);

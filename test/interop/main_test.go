@@ -1,0 +1,149 @@
+package interop
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell/bullmq"
+	"schoolbell/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// patience is the longest that a test waits for anything.
+const patience = 60 * time.Second
+
+// rig is what one test works at: a Redis, Go on one side of it, Node on the other.
+type rig struct {
+	*testing.T
+	addr  string
+	rdb   *redis.Client
+	node  *node
+	major int
+}
+
+// withBothMajors runs a test beside BullMQ 5 and beside BullMQ 6.
+func withBothMajors(t *testing.T, test func(r *rig)) {
+	t.Helper()
+	t.Parallel()
+	for _, major := range []int{5, 6} {
+		t.Run(fmt.Sprintf("BullMQ %d", major), func(t *testing.T) {
+			t.Parallel()
+			test(newRig(t, major))
+		})
+	}
+}
+
+func newRig(t *testing.T, major int) *rig {
+	t.Helper()
+	addr := testenv.Redis(t)
+	r := &rig{T: t, addr: addr, major: major, rdb: redis.NewClient(&redis.Options{Addr: addr})}
+	t.Cleanup(func() { _ = r.rdb.Close() })
+	r.node = startNode(t, major, addr)
+	return r
+}
+
+// queue is a queue seen from Go.
+func (r *rig) queue(name string) *bullmq.Queue {
+	r.Helper()
+	q, err := bullmq.NewQueue(r.rdb, name, bullmq.QueueOptions{})
+	r.ok(err)
+	r.Cleanup(func() { _ = q.Close() })
+	return q
+}
+
+// work runs a Go worker until the test ends or stop is called.
+func (r *rig) work(queue string, h bullmq.Handler, opts bullmq.WorkerOptions) (stop func()) {
+	r.Helper()
+	ready := make(chan struct{})
+	opts.Hooks.OnReady = func() { close(ready) }
+	w, err := bullmq.NewWorker(r.rdb, queue, h, opts)
+	r.ok(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			r.Errorf("the Go worker ended with %v", err)
+		}
+	}
+	r.Cleanup(stop)
+	select {
+	case <-ready:
+	case <-time.After(patience):
+		r.Fatal("the Go worker did not get ready")
+	}
+	return stop
+}
+
+func (r *rig) ok(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// add adds a job from Go.
+func (r *rig) add(q *bullmq.Queue, name string, data any, opts bullmq.JobOptions) string {
+	r.Helper()
+	job, err := q.Add(r.Context(), name, data, opts)
+	r.ok(err)
+	return job.ID
+}
+
+// reaches waits until a job is in a state.
+func (r *rig) reaches(q *bullmq.Queue, id string, want bullmq.State) {
+	r.Helper()
+	testenv.Eventually(r.T, patience, func() error {
+		state, err := q.State(r.Context(), id)
+		if err == nil && state != want {
+			err = fmt.Errorf("it is %s", state)
+		}
+		return err
+	}, "job %s of %s is %s", id, q.Name(), want)
+}
+
+// hash is a job as it lies in Redis.
+func (r *rig) hash(queue, id string) map[string]string {
+	r.Helper()
+	h, err := r.rdb.HGetAll(r.Context(), "bull:"+queue+":"+id).Result()
+	r.ok(err)
+	return h
+}
+
+// same compares two values as JSON.
+func (r *rig) same(what string, got, want any) {
+	r.Helper()
+	if g, w := canonical(r.T, got), canonical(r.T, want); g != w {
+		r.Errorf("%s:\n got %s\nwant %s", what, g, w)
+	}
+}
+
+// canonical is a value as JSON with sorted keys.
+func canonical(t testing.TB, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plain any
+	if err := json.Unmarshal(text, &plain); err != nil {
+		t.Fatal(err)
+	}
+	text, err = json.Marshal(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

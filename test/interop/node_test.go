@@ -1,0 +1,202 @@
+package interop
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"schoolbell/internal/testenv"
+)
+
+// node is a Node process with one major of BullMQ. Its methods that fail the test
+// are for the goroutine of the test.
+type node struct {
+	t     testing.TB
+	in    io.WriteCloser
+	log   lockedBuffer
+	ended chan struct{}
+
+	mu      sync.Mutex
+	last    int
+	waiting map[int]chan reply
+}
+
+type reply struct {
+	ID     int
+	Result json.RawMessage
+	Error  *nodeError
+}
+
+// nodeError is what a piece of Node code threw.
+type nodeError struct {
+	Message string
+	Code    json.RawMessage
+}
+
+func (e *nodeError) Error() string { return fmt.Sprintf("node: %s (code %s)", e.Message, e.Code) }
+
+// lockedBuffer is a buffer that may be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// startNode starts Node beside a Redis. It ends with the test, and with this
+// process in any case, because its input ends then.
+func startNode(t testing.TB, major int, redisAddr string) *node {
+	t.Helper()
+	host, port, err := net.SplitHostPort(redisAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{t: t, ended: make(chan struct{}), waiting: map[int]chan reply{0: make(chan reply, 1)}}
+	cmd := exec.Command(testenv.Node(t, "."), "driver.mjs", strconv.Itoa(major), host, port)
+	cmd.Stderr = &n.log
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		n.in, err = cmd.StdinPipe()
+	}
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := n.waiting[0]
+	go func() {
+		defer close(n.ended)
+		n.read(out)
+		_ = cmd.Wait() // what it said is in the log
+	}()
+	t.Cleanup(func() { n.end(cmd) })
+	(&call{n, ready}).wait(nil)
+	return n
+}
+
+func (n *node) end(cmd *exec.Cmd) {
+	_ = n.in.Close()
+	select {
+	case <-n.ended:
+	case <-time.After(20 * time.Second):
+		_ = cmd.Process.Kill()
+		<-n.ended
+		n.t.Error("node did not end by itself")
+	}
+	if n.t.Failed() && n.log.String() != "" {
+		n.t.Logf("node said:\n%s", n.log.String())
+	}
+}
+
+func (n *node) read(out io.Reader) {
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		var r reply
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			fmt.Fprintf(&n.log, "no reply: %s\n", lines.Bytes())
+			continue
+		}
+		n.mu.Lock()
+		n.waiting[r.ID] <- r
+		delete(n.waiting, r.ID)
+		n.mu.Unlock()
+	}
+}
+
+// call is a piece of Node code that runs.
+type call struct {
+	n  *node
+	to chan reply
+}
+
+// start runs a piece of Node code and does not wait for its end.
+func (n *node) start(code string, args ...any) *call {
+	n.t.Helper()
+	if args == nil {
+		args = []any{}
+	}
+	c := &call{n, make(chan reply, 1)}
+	n.mu.Lock()
+	n.last++
+	id := n.last
+	n.waiting[id] = c.to
+	n.mu.Unlock()
+	line, err := json.Marshal(map[string]any{"id": id, "code": code, "args": args})
+	if err == nil {
+		_, err = n.in.Write(append(line, '\n'))
+	}
+	if err != nil {
+		n.t.Fatalf("speak to node: %v\n%s", err, n.log.String())
+	}
+	return c
+}
+
+// result waits for the end of the code and decodes what it returned into out,
+// which may be nil.
+func (c *call) result(out any) error {
+	c.n.t.Helper()
+	var r reply
+	select {
+	case r = <-c.to:
+	case <-c.n.ended:
+		select {
+		case r = <-c.to: // its last words
+		default:
+			return errors.New("node has ended: " + c.n.log.String())
+		}
+	case <-time.After(patience):
+		return errors.New("node does not answer: " + c.n.log.String())
+	}
+	if r.Error != nil {
+		return r.Error
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(r.Result, out)
+}
+
+// wait is result for code that must not throw.
+func (c *call) wait(out any) {
+	c.n.t.Helper()
+	if err := c.result(out); err != nil {
+		c.n.t.Fatal(err)
+	}
+}
+
+// do runs a piece of Node code to its end. $ is what driver.mjs offers.
+func (n *node) do(out any, code string, args ...any) {
+	n.t.Helper()
+	n.start(code, args...).wait(out)
+}
+
+// quiet fails the test if Node's BullMQ has complained of anything.
+func (n *node) quiet() {
+	n.t.Helper()
+	var errs []string
+	n.do(&errs, `return $.errors`)
+	for _, e := range errs {
+		n.t.Errorf("node complains: %s", e)
+	}
+}
