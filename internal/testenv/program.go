@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Program is a process under test: ours, or a Node program. Its methods are for
@@ -19,8 +20,9 @@ type Program struct {
 
 // ProgramOptions say how a program runs.
 type ProgramOptions struct {
-	Dir string   // working folder; empty means that of the test
-	Env []string // NAME=value, added to the environment of the test
+	Dir  string   // working folder; empty means that of the test
+	Env  []string // NAME=value, added to the environment of the test
+	Bare bool     // Env and the place of temporary files are the whole environment
 }
 
 // StartProgram starts a program. When the test ends it gets SIGTERM and, if that
@@ -30,6 +32,9 @@ func StartProgram(t testing.TB, o ProgramOptions, bin string, args ...string) *P
 	cmd := exec.Command(bin, args...)
 	cmd.Dir = o.Dir
 	cmd.Env = append(os.Environ(), o.Env...)
+	if o.Bare {
+		cmd.Env = append([]string{"TMPDIR=" + os.TempDir()}, o.Env...)
+	}
 	cmd.SysProcAttr = endWithUs(syscall.SIGKILL)
 	p, err := startCmd(cmd, filepath.Join(t.TempDir(), "output"))
 	if err != nil {
@@ -71,6 +76,18 @@ func (p *Program) Stop() { p.p.stop(syscall.SIGTERM) }
 
 // Kill ends the program as a crash would, and returns when it has ended.
 func (p *Program) Kill() { p.p.stop(syscall.SIGKILL) }
+
+// Exit waits until the program has ended and returns its exit code, or -1 if a
+// signal ended it. It fails the test when that takes longer than within.
+func (p *Program) Exit(within time.Duration) int {
+	p.t.Helper()
+	select {
+	case <-p.p.exited:
+	case <-time.After(within):
+		p.t.Fatalf("%s has not ended within %v; its last words:\n%s", p.p.cmd.Path, within, p.p.tail())
+	}
+	return p.p.cmd.ProcessState.ExitCode()
+}
 
 // Signal sends sig and fails the test if the program has ended.
 func (p *Program) Signal(sig syscall.Signal) {

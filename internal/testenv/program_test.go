@@ -19,3 +19,18 @@ func TestProgramSpeaksAndEnds(t *testing.T) {
 	}
 	p.Kill() // does nothing to a program that has ended
 }
+
+func TestProgramTellsHowItEnded(t *testing.T) {
+	t.Parallel()
+	p := StartProgram(t, ProgramOptions{Dir: t.TempDir(), Env: []string{"CODE=7"}, Bare: true}, "/bin/sh", "-c", `echo "home is ${HOME:-none}"; exit $CODE`)
+	if code := p.Exit(startTimeout); code != 7 {
+		t.Errorf("exit code %d, want 7", code)
+	}
+	if out := p.Output(); out != "home is none\n" {
+		t.Errorf("output %q: the environment is not bare", out)
+	}
+	killed := StartProgram(t, ProgramOptions{Dir: t.TempDir()}, "/bin/sh", "-c", "kill -9 $$")
+	if code := killed.Exit(startTimeout); code != -1 {
+		t.Errorf("exit code %d of a killed program, want -1", code)
+	}
+}
