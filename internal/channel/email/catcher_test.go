@@ -282,3 +282,69 @@ func TestNewSMTPRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestSMTPReplacesWornConnections(t *testing.T) {
+	t.Parallel()
+	c, _ := catcher(t, embedded.MailCatcherOptions{})
+	for name, change := range map[string]func(*SMTPConfig){
+		"by mails": func(c *SMTPConfig) { c.MaxMails = 3 },
+		"by age":   func(c *SMTPConfig) { c.MaxAge = time.Nanosecond },
+	} {
+		s := sender(t, c.Addr(), change, func(c *SMTPConfig) { c.Connections = 2 })
+		msgs := make([]schoolbell.Message, 25)
+		for i := range msgs {
+			msgs[i] = message(fmt.Sprintf("p%d@example.org", i), i)
+		}
+		for i, r := range sendAll(t, context.Background(), s, msgs) {
+			if r.Verdict != schoolbell.VerdictSent {
+				t.Errorf("%s: message %d: %+v", name, i, r)
+			}
+		}
+	}
+	if c.Accepted() != 50 || c.Distinct() != 25 {
+		t.Errorf("accepted %d, distinct %d", c.Accepted(), c.Distinct())
+	}
+}
+
+func TestSMTPReachesAddressesBeyondASCII(t *testing.T) {
+	t.Parallel()
+	c, _ := catcher(t, embedded.MailCatcherOptions{KeepBodies: 1})
+	if r := sendOne(t, sender(t, c.Addr()), message("jürgen@exämple.org", 1)); r.Verdict != schoolbell.VerdictSent {
+		t.Fatalf("%+v", r)
+	}
+	m := c.Messages(1)[0]
+	if len(m.To) != 1 || m.To[0] != "jürgen@exämple.org" || m.MessageID != "<019a0000-0000-7000-8000-000000000001.1@hill.example>" {
+		t.Errorf("%+v", m)
+	}
+	whole, _ := c.Message(m.ID)
+	if text, html, err := whole.Parts(); err != nil || !strings.Contains(text, "Grüße") || !strings.Contains(html, "<p>Grüße</p>") {
+		t.Errorf("%q, %q, %v", text, html, err)
+	}
+}
+
+func TestSMTPGivesUpWhatTheServerHasNoRoomFor(t *testing.T) {
+	t.Parallel()
+	srv := script(t, []string{"220 hi", "250-hi\r\n250-PIPELINING\r\n250 SIZE 1000", "250 ok", "250 ok", "354 go", "250 done"})
+	s := sender(t, srv.addr, func(c *SMTPConfig) { c.Connections = 1 })
+	big := message("big@example.org", 1)
+	big.Text = strings.Repeat("long ", 1000)
+	got := sendAll(t, context.Background(), s, []schoolbell.Message{big, message("small@example.org", 2)})
+	if got[0].Verdict != schoolbell.VerdictGiveUp || got[1].Verdict != schoolbell.VerdictSent {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestSMTPSendsNothingOnceClosed(t *testing.T) {
+	t.Parallel()
+	c, _ := catcher(t, embedded.MailCatcherOptions{})
+	s := sender(t, c.Addr())
+	if r := sendOne(t, s, message("a@example.org", 1)); r.Verdict != schoolbell.VerdictSent {
+		t.Fatalf("%+v", r)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r := sendOne(t, s, message("b@example.org", 2)); r.Verdict != schoolbell.VerdictRetry || c.Accepted() != 1 {
+		t.Errorf("%+v, accepted %d", r, c.Accepted())
+	}
+}

@@ -161,7 +161,11 @@ func appendMailbox(b []byte, name, address string) []byte {
 	default:
 		b = appendWords(b, name)
 	}
-	return appendField(b, "\r\n <", address, ">\r\n")
+	before := "\r\n <"
+	if isPlain(name) && len(name)+len(address) < 60 {
+		before = " <"
+	}
+	return appendField(b, before, address, ">\r\n")
 }
 
 // appendText appends unstructured text, folded where it is long; used is the

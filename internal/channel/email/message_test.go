@@ -1,0 +1,210 @@
+package email
+
+import (
+	"bytes"
+	"flag"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	netmail "net/mail"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"schoolbell"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func compose(t testing.TB, m schoolbell.Message) []byte {
+	t.Helper()
+	c, err := newComposer("Schule Höhe <office@hill.example>", "\"Sekretariat, Raum 5\" <desk@hill.example>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.append(nil, &m, noon)
+}
+
+func TestComposeGolden(t *testing.T) {
+	t.Parallel()
+	m := message("ada@example.org", 42)
+	m.ToName = "Ada Lovelace"
+	m.Text = "Hello Ada,\n\n.dot, trailing space \nGrüße = greetings\n" + strings.Repeat("a long line ", 20) + "\n"
+	m.HTML = "<p style=\"color:#1f2933\">Grüße</p>\r\n"
+	plain := message("ada@example.org", 43)
+	plain.Subject, plain.HTML = "[Urgent] Schule fällt aus: "+strings.Repeat("größer ", 15), ""
+	for name, m := range map[string]schoolbell.Message{"alternative": m, "plain": plain} {
+		got := compose(t, m)
+		path := filepath.Join("testdata", name+".eml")
+		if *update {
+			if err := os.MkdirAll("testdata", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+}
+
+// mailOf reads a mail back with the standard library, which is not ours.
+type mailOf struct {
+	Header     netmail.Header
+	To         netmail.Address
+	Subject    string
+	Text, HTML string
+}
+
+func parse(t testing.TB, raw []byte) mailOf {
+	t.Helper()
+	msg, err := netmail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, raw)
+	}
+	out := mailOf{Header: msg.Header}
+	to, err := msg.Header.AddressList("To")
+	if err != nil || len(to) != 1 {
+		t.Fatalf("To: %v, %v in\n%s", to, err, raw)
+	}
+	out.To = *to[0]
+	if out.Subject, err = new(mime.WordDecoder).DecodeHeader(msg.Header.Get("Subject")); err != nil {
+		t.Fatal(err)
+	}
+	kind, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind != "multipart/alternative" {
+		body, err := io.ReadAll(quotedprintable.NewReader(msg.Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind == "text/html" {
+			out.HTML = string(body)
+		} else {
+			out.Text = string(body)
+		}
+		return out
+	}
+	parts := multipart.NewReader(msg.Body, params["boundary"])
+	for {
+		p, err := parts.NextPart() // decodes quoted-printable
+		if err == io.EOF {
+			return out
+		}
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, raw)
+		}
+		body, err := io.ReadAll(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(p.Header.Get("Content-Type"), "text/html") {
+			out.HTML = string(body)
+		} else {
+			out.Text = string(body)
+		}
+	}
+}
+
+// crlf is a text as it stands in a mail: every line end is CRLF.
+func crlf(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", "\r\n")
+}
+
+func FuzzCompose(f *testing.F) {
+	f.Add("Ada Lovelace", "Sports day", "Hello\n.\n", "<p>=20 \t\n</p>", "ada@example.org", "en", "1.2")
+	f.Add("\"quote\\", "=?utf-8?q?x?=", "\r\n--=_schoolbell--\r\n", "", "a@b.example", "", "x")
+	f.Add("a\r\nBcc: evil@x.example", "a\nb", "\r", "\x00", "a@b.example>\r\nX: y", "de\r\n", "1>\r\nX: y")
+	f.Add("  sp  ace  ", strings.Repeat("ü", 100), strings.Repeat("x", 200)+" \n", strings.Repeat("=", 80), "ü@ö.example", "pt-BR", "..")
+	c, err := newComposer("office@hill.example", "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	allowed := map[string]bool{"Date": true, "From": true, "To": true, "Subject": true, "Message-Id": true, "Auto-Submitted": true,
+		"X-Schoolbell-Event": true, "Content-Language": true, "Mime-Version": true, "Content-Type": true, "Content-Transfer-Encoding": true}
+	f.Fuzz(func(t *testing.T, name, subject, text, html, to, locale, id string) {
+		m := schoolbell.Message{ID: id, EventID: id, To: to, ToName: name, Subject: subject, Text: text, HTML: html, Locale: locale}
+		if check(&m) != nil {
+			return
+		}
+		raw := c.append(nil, &m, noon)
+		for line := range strings.SplitSeq(strings.TrimSuffix(string(raw), "\r\n"), "\r\n") {
+			if len(line) > 998 || strings.ContainsAny(line, "\r\n\x00") {
+				t.Fatalf("line %q", line)
+			}
+		}
+		got := parse(t, raw)
+		for field, values := range got.Header {
+			if !allowed[field] || len(values) != 1 {
+				t.Errorf("header %s: %q", field, values)
+			}
+		}
+		if got.To.Address != to || got.To.Name != name || got.Subject != subject {
+			t.Errorf("to %q <%s>, subject %q; want %q <%s>, %q", got.To.Name, got.To.Address, got.Subject, name, to, subject)
+		}
+		if got.Header.Get("Message-Id") != "<"+id+"@hill.example>" {
+			t.Errorf("Message-ID %q", got.Header.Get("Message-Id"))
+		}
+		if got.Text != crlf(text) || got.HTML != crlf(html) {
+			t.Errorf("text %q, HTML %q; want %q, %q", got.Text, got.HTML, crlf(text), crlf(html))
+		}
+	})
+}
+
+func FuzzQuoted(f *testing.F) {
+	for _, s := range []string{"", "a", "a \n", strings.Repeat("x", 75) + " ", strings.Repeat("x", 74) + "ü\n", strings.Repeat("é", 60), "\t\r\n.\r\n", "a\rb", strings.Repeat(" ", 77)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if !utf8.ValidString(s) {
+			return
+		}
+		enc := appendQuoted(nil, s)
+		for line := range strings.SplitSeq(string(enc), "\r\n") {
+			if len(line) > maxLine || strings.HasSuffix(line, " ") || strings.HasSuffix(line, "\t") || strings.ContainsAny(line, "\r\n") {
+				t.Errorf("line %q", line)
+			}
+		}
+		dec, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(enc)))
+		if err != nil || string(dec) != crlf(s) {
+			t.Errorf("%q became %q (%v)", s, dec, err)
+		}
+	})
+}
+
+func BenchmarkCompose(b *testing.B) {
+	m := message("ada@example.org", 42)
+	html, err := os.ReadFile("../../render/testdata/event.email.html")
+	if err != nil {
+		b.Fatal(err)
+	}
+	m.HTML, m.Text = string(html), strings.Repeat("Because of the weather, sports day moves to Friday.\n", 12)
+	c, err := newComposer("office@hill.example", "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var buf []byte
+	for b.Loop() {
+		if err := check(&m); err != nil {
+			b.Fatal(err)
+		}
+		buf = c.append(buf[:0], &m, noon)
+	}
+	b.SetBytes(int64(len(buf)))
+}
