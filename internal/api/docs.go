@@ -44,6 +44,7 @@ type docsCall struct {
 type docsField struct {
 	Name, In, Type, Doc string
 	Required            bool
+	Asked               bool // of the caller, not part of an answer
 	Values              []string
 	Fields              []docsField // of an object
 }
@@ -110,11 +111,13 @@ func (s *Server) docsCall(rt route) docsCall {
 		f.In, f.Doc = p.In, cmp.Or(p.Description, f.Doc)
 		c.Parameters = append(c.Parameters, f)
 	}
+	asked(c.Parameters)
 	if op.RequestBody != nil {
 		c.BodyTypes = slices.Sorted(maps.Keys(op.RequestBody.Content))
 		for _, name := range c.BodyTypes {
 			c.Body = s.docsFields(op.RequestBody.Content[name].Schema, docsDepth)
 		}
+		asked(c.Body)
 	}
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 		if status == "default" {
@@ -126,6 +129,13 @@ func (s *Server) docsCall(rt route) docsCall {
 		}
 	}
 	return c
+}
+
+func asked(fields []docsField) {
+	for i := range fields {
+		fields[i].Asked = true
+		asked(fields[i].Fields)
+	}
 }
 
 func operationOf(item *huma.PathItem, method string) *huma.Operation {

@@ -67,7 +67,7 @@ func newEventResponse(ev *schoolbell.Event) *eventResponse {
 type createEventInput struct {
 	Key     string `header:"Idempotency-Key" doc:"Up to 255 printable characters. The same key with the same body gives the same event again."`
 	Body    eventRequest
-	RawBody []byte `contentType:"application/json"`
+	RawBody []byte
 }
 
 type createEventOutput struct {

@@ -97,6 +97,9 @@ func typed[I, O any](handle func(context.Context, *I) (*O, error)) func(*Server,
 			}
 			return out, nil
 		})
+		if body := operationOf(s.api.OpenAPI().Paths[rt.path], rt.method).RequestBody; body != nil {
+			delete(body.Content, "application/octet-stream") // huma's guess where a handler sees the raw body too
+		}
 	}
 }
 

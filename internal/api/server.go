@@ -62,6 +62,9 @@ func New(cfg Config) (*Server, error) {
 	for _, r := range s.routes() {
 		r.mount(s, r)
 	}
+	schemas := s.api.OpenAPI().Components.Schemas.Map()
+	delete(schemas, "ErrorModel") // huma's own problems, which fromHuma replaces
+	delete(schemas, "ErrorDetail")
 	return s, s.mountDocs()
 }
 

@@ -30,6 +30,7 @@ import (
 type server struct {
 	t     *testing.T
 	url   string
+	api   *api.Server
 	store *sqlite.Store
 	keys  map[schoolbell.Scope]string
 	log   *logBuffer
@@ -88,6 +89,7 @@ func newServer(t *testing.T, change ...func(*api.Config)) *server {
 	}
 	srv, err := api.New(cfg)
 	must(t, err)
+	s.api = srv
 	s.serve(srv, box)
 	s.Client = s.as(s.keys[schoolbell.ScopeAdmin])
 	return s

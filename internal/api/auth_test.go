@@ -1,0 +1,114 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/auth"
+)
+
+func TestEveryRouteAsksForItsKey(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.user("u1")
+	s.user("u2")
+	token := s.token("u1")
+	fill := strings.NewReplacer("{id}", "u1", "{event}", "e1", "{queue}", "q1", "{job}", "j1")
+	other := strings.NewReplacer("{id}", "u2", "{event}", "e1", "{queue}", "q1", "{job}", "j1")
+	lesser := map[schoolbell.Scope]schoolbell.Scope{schoolbell.ScopeAdmin: schoolbell.ScopeSend, schoolbell.ScopeSend: schoolbell.ScopeRead}
+
+	for _, rt := range s.api.Routes() {
+		t.Run(rt.Method+" "+rt.Path, func(t *testing.T) {
+			path := fill.Replace(rt.Path)
+			status := func(path, authorization string) int {
+				return s.raw(rt.Method, path, "", "Authorization", authorization).StatusCode
+			}
+			if rt.Need == "" {
+				if got := status(path, ""); got != http.StatusOK {
+					t.Errorf("without a key: %d, want 200", got)
+				}
+				return
+			}
+			if got := status(path, ""); got != http.StatusUnauthorized {
+				t.Errorf("without a key: %d, want 401", got)
+			}
+			if got := status(path, "Bearer sb_"+strings.Repeat("0", 64)); got != http.StatusUnauthorized {
+				t.Errorf("with a wrong key: %d, want 401", got)
+			}
+			if got := status(path, "Basic "+s.keys[schoolbell.ScopeAdmin]); got != http.StatusUnauthorized {
+				t.Errorf("with another scheme: %d, want 401", got)
+			}
+			if got := status(path+"?token="+s.keys[schoolbell.ScopeAdmin], ""); got != http.StatusUnauthorized {
+				t.Errorf("with a key in the URL: %d, want 401", got)
+			}
+			if less, ok := lesser[rt.Need]; ok {
+				if got := status(path, "Bearer "+s.keys[less]); got != http.StatusForbidden {
+					t.Errorf("with a key of scope %s: %d, want 403", less, got)
+				}
+			}
+			if got := status(other.Replace(rt.Path), "Bearer "+token); got != http.StatusForbidden {
+				t.Errorf("with the token of another user: %d, want 403", got)
+			}
+			if !rt.User {
+				if got := status(path, "Bearer "+token); got != http.StatusForbidden {
+					t.Errorf("with the user's own token: %d, want 403", got)
+				}
+			}
+		})
+	}
+}
+
+func TestAUserTokenOpensTheUsersOwnInboxAndPreferences(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.user("u1")
+	ev := s.notice("One", "u1")
+	token := s.token("u1")
+	for _, c := range []struct{ method, path, body string }{
+		{"GET", "/v1/users/u1/inbox", ""},
+		{"POST", "/v1/users/u1/inbox/" + ev.ID + "/read", ""},
+		{"POST", "/v1/users/u1/inbox/read-all", ""},
+		{"GET", "/v1/users/u1/preferences", ""},
+		{"PUT", "/v1/users/u1/preferences", `{"preferences":[{"category":"digest","channel":"email","opted_out":true}]}`},
+	} {
+		if a := s.raw(c.method, c.path, c.body, "Authorization", "Bearer "+token); a.StatusCode != 200 {
+			t.Errorf("%s %s by header: %d %s", c.method, c.path, a.StatusCode, a.body)
+		}
+		if a := s.raw(c.method, c.path+"?token="+token, c.body, "Authorization", ""); a.StatusCode != 200 {
+			t.Errorf("%s %s by URL: %d %s", c.method, c.path, a.StatusCode, a.body)
+		}
+	}
+	if strings.Contains(s.log.String(), token) {
+		t.Error("the token is in the log")
+	}
+}
+
+func TestAnExpiredTokenIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.user("u1")
+	slow := auth.New(s.store, auth.Options{Clock: func() time.Time { return time.Now().Add(-48 * time.Hour) }})
+	token, _, err := slow.Token(t.Context(), "u1", 0)
+	must(t, err)
+	p := s.raw("GET", "/v1/users/u1/inbox", "", "Authorization", "Bearer "+token).problem(t)
+	if p.Status != 401 || !strings.Contains(p.Detail, "expired") {
+		t.Errorf("answered %d %q", p.Status, p.Detail)
+	}
+}
+
+func TestARefusalSaysHowToCallAndWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	a := s.raw("GET", "/v1/events", "", "Authorization", "")
+	if p := a.problem(t); p.Code != "unauthorized" || !strings.HasPrefix(a.Header.Get("Www-Authenticate"), "Bearer") {
+		t.Errorf("answered %s with WWW-Authenticate %q", p.Code, a.Header.Get("Www-Authenticate"))
+	}
+	_, err := s.as(s.keys[schoolbell.ScopeRead]).CancelEvent(t.Context(), "x")
+	wantProblem(t, err, 403, "forbidden", "")
+	if err == nil || !strings.Contains(err.Error(), "send") {
+		t.Errorf("the refusal does not name the scope: %v", err)
+	}
+}
