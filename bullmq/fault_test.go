@@ -1,0 +1,169 @@
+package bullmq_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell/bullmq"
+	"schoolbell/internal/testenv"
+)
+
+// TestWorkersRideOutFaultsUnderLoad adds jobs while a fault strikes again and
+// again, and expects every job that was added to complete.
+func TestWorkersRideOutFaultsUnderLoad(t *testing.T) {
+	faults := []struct {
+		name   string
+		strike func(r *testenv.RedisProc, rdb *redis.Client)
+	}{
+		{"script flush", func(_ *testenv.RedisProc, rdb *redis.Client) { rdb.ScriptFlush(context.Background()) }},
+		{"all connections killed", func(_ *testenv.RedisProc, rdb *redis.Client) {
+			rdb.Do(context.Background(), "client", "kill", "type", "normal", "skipme", "yes")
+		}},
+		{"redis killed and restarted", func(r *testenv.RedisProc, _ *redis.Client) { r.Kill(); r.Restart() }},
+	}
+	for _, fault := range faults {
+		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
+			ctx := context.Background()
+			r := testenv.RedisServer(t, testenv.RedisOptions{AOF: true})
+			rdb := client(t, r.Addr)
+			q := newQueue(t, rdb, bullmq.QueueOptions{})
+			var mu sync.Mutex
+			lost, recovered := 0, 0
+			h := func(context.Context, *bullmq.Job) (any, error) { return nil, nil }
+			opts := bullmq.WorkerOptions{Concurrency: 5, LockDuration: 2 * time.Second, StalledInterval: 500 * time.Millisecond,
+				MaxStalledCount: -1, DrainDelay: time.Second, Hooks: bullmq.WorkerHooks{
+					OnLost:      func(error) { mu.Lock(); lost++; mu.Unlock() },
+					OnRecovered: func() { mu.Lock(); recovered++; mu.Unlock() },
+				}}
+			start(t, rdb, h, opts)
+			start(t, rdb, h, opts)
+			const rounds, jobs = 3, 100
+			for round := range rounds {
+				for i := range jobs {
+					id := fmt.Sprintf("r%d-%d", round, i)
+					testenv.Eventually(t, wait, func() error { // an id of its own makes adding again safe
+						_, err := q.Add(ctx, "n", nil, bullmq.JobOptions{ID: id})
+						return err
+					}, "add %s", id)
+					if i == jobs/2 {
+						fault.strike(r, rdb)
+					}
+				}
+			}
+			testenv.Eventually(t, wait, func() error {
+				counts, err := q.Counts(ctx)
+				if err == nil && counts[bullmq.StateCompleted] != rounds*jobs {
+					err = fmt.Errorf("counts %v", counts)
+				}
+				return err
+			}, "all completed")
+			if n := rdb.LLen(ctx, "bull:q:active").Val() + int64(len(rdb.Keys(ctx, "bull:q:*:lock").Val())); n != 0 {
+				t.Errorf("%d active jobs or locks are left", n)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if lost-recovered > 2 || recovered > lost {
+				t.Errorf("%d losses and %d recoveries were told", lost, recovered)
+			}
+		})
+	}
+}
+
+func TestALostReplyDoesNotLeaveAJobBehind(t *testing.T) {
+	t.Parallel()
+	s := realServer(t)
+	ctx := context.Background()
+	q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+	w := must[*bullmq.Worker](t)(bullmq.NewWorker(s.rdb, "q", func(context.Context, *bullmq.Job) (any, error) { return nil, nil },
+		bullmq.WorkerOptions{LockDuration: time.Hour, StalledInterval: time.Hour, DrainDelay: 200 * time.Millisecond}))
+	// What a call leaves whose reply never came: a job that is active under a
+	// token of this worker.
+	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
+	s.rdb.RPopLPush(ctx, "bull:q:wait", "bull:q:active")
+	s.rdb.Set(ctx, "bull:q:x:lock", w.ID()+":99", time.Hour)
+	run, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- w.Run(run) }()
+	t.Cleanup(func() { cancel(); ok(t, <-done) })
+	testenv.Eventually(t, wait, func() bool {
+		// Each killed connection makes the worker suspect that a reply was lost.
+		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{}))
+		s.rdb.Do(ctx, "client", "kill", "type", "normal", "skipme", "yes")
+		return must[bullmq.State](t)(q.State(ctx, "x")) == bullmq.StateCompleted
+	}, "x completes although its lock lasts for an hour")
+}
+
+func TestAFlushedRedisCancelsHandlersAndWorkGoesOn(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		began := make(chan struct{}, 1)
+		start(t, s.rdb, func(ctx context.Context, j *bullmq.Job) (any, error) {
+			if j.Name == "long" {
+				began <- struct{}{}
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return nil, nil
+		}, bullmq.WorkerOptions{LockDuration: 200 * time.Millisecond, DrainDelay: 200 * time.Millisecond})
+		must[*bullmq.Job](t)(q.Add(ctx, "long", nil, bullmq.JobOptions{}))
+		<-began
+		ok(t, s.rdb.FlushAll(ctx).Err())
+		must[*bullmq.Job](t)(q.Add(ctx, "short", nil, bullmq.JobOptions{ID: "y"}))
+		eventually(t, q, "y", bullmq.StateCompleted)
+	})
+}
+
+func TestAWorkerStartsWhileRedisIsAwayAndStopsWhileItIs(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	r := testenv.RedisServer(t, testenv.RedisOptions{AOF: true})
+	rdb := client(t, r.Addr)
+	q := newQueue(t, rdb, bullmq.QueueOptions{})
+	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
+	r.Kill()
+	lost, ready := make(chan struct{}, 1), make(chan struct{})
+	began := make(chan struct{})
+	stop := start(t, rdb, func(ctx context.Context, _ *bullmq.Job) (any, error) {
+		close(began)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}, bullmq.WorkerOptions{Grace: -1, Hooks: bullmq.WorkerHooks{
+		OnLost:  func(error) { lost <- struct{}{} },
+		OnReady: func() { close(ready) },
+	}})
+	<-lost
+	r.Restart()
+	<-ready
+	<-began
+	stop()
+	if got := must[bullmq.State](t)(q.State(ctx, "x")); got != bullmq.StateWaiting {
+		t.Errorf("x is %s", got)
+	}
+
+	r.Kill()
+	stop = start(t, rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil },
+		bullmq.WorkerOptions{Hooks: bullmq.WorkerHooks{OnLost: func(error) { lost <- struct{}{} }}})
+	<-lost
+	stop()
+}
+
+func TestWorkersAreListedByTheNameOfTheirConnection(t *testing.T) {
+	t.Parallel()
+	s := realServer(t)
+	ctx := context.Background()
+	listed := func(name string) func() bool {
+		return func() bool { return strings.Contains(s.rdb.ClientList(ctx).Val(), "name="+name+" ") }
+	}
+	stop := start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{Name: "wk1"})
+	testenv.Eventually(t, wait, listed("bull:cQ==:w:wk1"), "the worker is listed")
+	stop()
+	testenv.Eventually(t, wait, func() bool { return !listed("bull:cQ==:w:wk1")() }, "it is gone")
+}
