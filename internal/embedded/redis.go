@@ -35,8 +35,11 @@ type Redis struct {
 }
 
 // NewRedis starts a server. Until Run is called its keys do not expire.
-// The caller closes it.
+// The caller closes it. A nil logger is silence.
 func NewRedis(logger *slog.Logger) (*Redis, error) {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
 	m := miniredis.NewMiniRedis()
 	if err := m.StartAddr("127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("start the in-process redis: %w", err)

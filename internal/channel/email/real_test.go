@@ -3,6 +3,7 @@ package email
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -93,6 +94,7 @@ func BenchmarkSend(b *testing.B) {
 			c, _ := catcher(b, embedded.MailCatcherOptions{})
 			return c.Addr()
 		},
+		"into smtp-sink 50 ms away": func(b *testing.B) string { return distant(b, testenv.SMTPSink(b).Addr, 25*time.Millisecond) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			s := sender(b, server(b))
@@ -120,6 +122,57 @@ func BenchmarkSend(b *testing.B) {
 			b.ReportMetric(float64((cpuTime(b)-cpu).Microseconds())/float64(b.N), "cpu-µs/mail")
 		})
 	}
+}
+
+// distant returns an address behind which is the server at addr, with every byte taking delay each way.
+func distant(b *testing.B, addr string, delay time.Duration) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", addr)
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			wg.Go(func() { carry(near, far, delay) })
+			wg.Go(func() { carry(far, near, delay) })
+		}
+	})
+	b.Cleanup(func() { _ = l.Close(); wg.Wait() })
+	return l.Addr().String()
+}
+
+// carry moves bytes from one connection to the other, each chunk late by delay.
+func carry(from, to net.Conn, delay time.Duration) {
+	type chunk struct {
+		due  time.Time
+		text []byte
+	}
+	under := make(chan chunk, 1000)
+	go func() {
+		defer close(under)
+		for {
+			text := make([]byte, 64<<10)
+			n, err := from.Read(text)
+			if err != nil {
+				return
+			}
+			under <- chunk{time.Now().Add(delay), text[:n]}
+		}
+	}()
+	for c := range under {
+		<-time.After(time.Until(c.due))
+		_, _ = to.Write(c.text)
+	}
+	_ = to.Close()
 }
 
 func cpuTime(b *testing.B) time.Duration {

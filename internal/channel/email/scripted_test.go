@@ -2,9 +2,11 @@ package email
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -271,5 +273,47 @@ func TestSMTPGivesUpWhatCanNeverBeMail(t *testing.T) {
 	}
 	if said := srv.said(0); strings.Count(said, "RCPT") != 1 || strings.Contains(said, "y.example") {
 		t.Errorf("the server heard %s", said)
+	}
+}
+
+func TestSMTPLogsInWithWhatTheServerKnows(t *testing.T) {
+	t.Parallel()
+	const ok = "250 ok"
+	cases := []struct{ name, offer, heard string }{
+		{"PLAIN", "250 AUTH CRAM-MD5 PLAIN", "AUTH PLAIN AHUAcA=="},
+		{"LOGIN", "250 AUTH LOGIN", "AUTH LOGIN|dQ==|cA=="},
+	}
+	for _, x := range cases {
+		replies := []string{"220 hi", "250-hi\r\n250-PIPELINING\r\n" + x.offer}
+		if x.name == "LOGIN" {
+			replies = append(replies, "334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6")
+		}
+		srv := script(t, append(replies, "235 welcome", ok, ok, "354 go", "250 done"))
+		s := sender(t, srv.addr, func(c *SMTPConfig) { c.Username, c.Password = "u", "p" })
+		if r := sendOne(t, s, message("ada@example.org", 1)); r.Verdict != schoolbell.VerdictSent {
+			t.Errorf("%s: %+v", x.name, r)
+		}
+		if said := srv.said(0); !strings.Contains(said, "|"+x.heard+"|MAIL") {
+			t.Errorf("%s: the server heard %s", x.name, said)
+		}
+	}
+}
+
+func TestSMTPIsLoudOnceWhenNothingCanBeSent(t *testing.T) {
+	t.Parallel()
+	const ok, no = "250 ok", "530 5.7.0 log in"
+	srv := script(t, []string{"220 hi", "250 hi", no, ok, no, ok, no})
+	var log bytes.Buffer
+	s := sender(t, srv.addr, func(c *SMTPConfig) {
+		c.Connections, c.Logger = 1, slog.New(slog.NewTextHandler(&log, nil))
+	})
+	msgs := []schoolbell.Message{message("a@example.org", 1), message("b@example.org", 2), message("c@example.org", 3)}
+	for i, r := range sendAll(t, context.Background(), s, msgs) {
+		if r.Verdict != schoolbell.VerdictRetry {
+			t.Errorf("message %d: %+v", i, r)
+		}
+	}
+	if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "530 5.7.0 log in") {
+		t.Errorf("%d errors in the log:\n%s", n, &log)
 	}
 }

@@ -239,10 +239,25 @@ func (c *Conn) mechanism() (sasl.Client, error) {
 		case sasl.Plain:
 			return sasl.NewPlainClient("", c.opts.Username, c.opts.Password), nil
 		case sasl.Login:
-			return sasl.NewLoginClient(c.opts.Username, c.opts.Password), nil
+			return &loginClient{answers: []string{c.opts.Username, c.opts.Password}}, nil
 		}
 	}
 	return nil, &Error{Stage: StageAuth, Err: fmt.Errorf("the server offers AUTH %q, we know PLAIN and LOGIN", strings.Join(c.auth, " "))}
+}
+
+// loginClient answers AUTH LOGIN question by question. The library's sends the
+// user name unasked, which not every server takes.
+type loginClient struct{ answers []string }
+
+func (l *loginClient) Start() (mech string, initial []byte, err error) { return sasl.Login, nil, nil }
+
+func (l *loginClient) Next([]byte) ([]byte, error) {
+	if len(l.answers) == 0 {
+		return nil, sasl.ErrUnexpectedServerChallenge
+	}
+	answer := l.answers[0]
+	l.answers = l.answers[1:]
+	return []byte(answer), nil
 }
 
 func isLoopback(a net.Addr) bool {
