@@ -1,0 +1,173 @@
+// Package cli is the program's commands: it reads the settings, puts the parts
+// together, runs them and says what happened. Only this package and main know
+// that there is a terminal.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"schoolbell"
+	"schoolbell/internal/config"
+)
+
+// Process is what a command gets from the system. Nothing else is read or
+// written but what the settings name.
+type Process struct {
+	Args    []string // without the program's name
+	Env     []string // as os.Environ
+	In      io.Reader
+	Out     io.Writer // what was asked for
+	Err     io.Writer // logs, progress, errors
+	Version string    // empty: from the build's own information
+}
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1 // it was tried and did not work
+	exitUsage   = 2 // it was not tried: wrong arguments or settings
+)
+
+// grammar is the command line.
+type grammar struct {
+	EnvFile string `name:"env-file" default:".env" placeholder:"FILE" help:"File with settings; the environment and flags win over it."`
+
+	Serve   serveCmd   `cmd:"" group:"run" help:"Run the API, and the workers too while the queues live in this process."`
+	Worker  workerCmd  `cmd:"" group:"run" help:"Run workers on the queues in Redis."`
+	Demo    demoCmd    `cmd:"" group:"run" help:"Reach thousands of made-up people in one process and count what arrived."`
+	Event   eventCmd   `cmd:"" group:"use" help:"Create events and see what became of them."`
+	User    userCmd    `cmd:"" group:"use" help:"Import people and look at them."`
+	Queue   queueCmd   `cmd:"" group:"use" help:"Look into the queues and mend them."`
+	Migrate migrateCmd `cmd:"" group:"care" help:"Bring the ledger's schema up to this program."`
+	Config  configCmd  `cmd:"" group:"care" help:"Print the settings in force, secrets hidden."`
+	Doctor  doctorCmd  `cmd:"" group:"care" help:"Check everything this program depends on and say how to mend it."`
+	Version versionCmd `cmd:"" group:"care" help:"Print the version."`
+}
+
+// app is one run of the program.
+type app struct {
+	Process
+	ctx     *kong.Context // of the parsed command line
+	envFile string
+	style   style
+}
+
+// Run runs the command that p names and returns the exit code: 0 when it did
+// what was asked, 1 when it failed, 2 when arguments or settings are wrong. It
+// returns soon after ctx ends, having stopped everything it started.
+func Run(ctx context.Context, p Process) int {
+	muteRedis()
+	a := &app{Process: p, style: styleOf(p)}
+	var g grammar
+	shown := false // help was printed instead of anything else
+	parser, err := kong.New(&g, options(p, &shown)...)
+	if err != nil {
+		panic(fmt.Sprintf("cli: the grammar is broken: %v", err))
+	}
+	args := p.Args
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	kctx, err := parser.Parse(args)
+	switch {
+	case shown && len(p.Args) == 0:
+		return exitUsage
+	case shown:
+		return exitOK
+	case err != nil:
+		return a.refuse(err)
+	}
+	a.ctx, a.envFile = kctx, g.EnvFile
+	kctx.BindTo(ctx, (*context.Context)(nil))
+	if err := kctx.Run(a); err != nil {
+		return a.fail(ctx, err)
+	}
+	return exitOK
+}
+
+func options(p Process, shown *bool) []kong.Option {
+	groups := kong.Groups{"run": "Run", "use": "Use a running server", "care": "Care"}
+	for _, g := range config.Groups() {
+		groups[g[0]] = g[1]
+	}
+	return []kong.Option{
+		kong.Name("schoolbell"),
+		kong.Description("Schoolbell tells a school's people about its events: in the app, by e-mail and more."),
+		kong.Writers(p.Out, p.Err),
+		kong.Exit(func(int) { *shown = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: false, WrapUpperBound: 110}),
+		kong.ValueFormatter(helpOf),
+		kong.NamedMapper("ms", durationMapper("ms")),
+		kong.NamedMapper("s", durationMapper("s")),
+		groups,
+	}
+}
+
+// helpOf is the help of a flag, with the setting's name in the environment and its default.
+func helpOf(v *kong.Value) string {
+	env, _, _ := strings.Cut(v.Tag.Get("setting"), ",")
+	var notes []string
+	if env != "" {
+		notes = append(notes, env)
+	}
+	if v.HasDefault && v.Default != "" && !v.IsBool() {
+		notes = append(notes, "default "+v.Default)
+	}
+	if len(notes) == 0 {
+		return v.Help
+	}
+	return fmt.Sprintf("%s (%s)", strings.TrimSuffix(v.Help, "."), strings.Join(notes, ", "))
+}
+
+// durationMapper reads a flag as the setting of the same name is read.
+func durationMapper(unit string) kong.Mapper {
+	return kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+		var text string
+		if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+			return err
+		}
+		d, err := config.ParseDuration(text, unit)
+		if err != nil {
+			return fmt.Errorf("%q %w", text, err)
+		}
+		target.SetInt(int64(d))
+		return nil
+	})
+}
+
+// load fills target, the command's settings, from flags, environment and .env
+// and checks them. All faults are reported together.
+func (a *app) load(target interface{ Check() error }) error {
+	_, err := config.Load(target, config.Sources{
+		Env: a.Env, EnvFile: a.envFile, Must: a.flagged("env-file"), Flagged: a.flagged,
+	})
+	faults := faultsOf(err)
+	for _, f := range faultsOf(target.Check()) {
+		// What could not even be read was reported already.
+		if !slices.ContainsFunc(faults, func(g *schoolbell.Error) bool { return g.Field == f.Field }) {
+			faults = append(faults, f)
+		}
+	}
+	if len(faults) > 0 {
+		return &settingsError{faults: faults}
+	}
+	return nil
+}
+
+// flagged tells whether a flag stands on the command line.
+func (a *app) flagged(name string) bool {
+	return slices.ContainsFunc(a.ctx.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == name && !p.Resolved })
+}
+
+// interrupted reports that a command ended because its context did.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, ctx.Err())
+}

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/auth"
+	"schoolbell/internal/config"
+)
+
+const maxDemoUsers = 1_000_000
+
+type demoCmd struct {
+	Users    int      `name:"users" default:"10000" placeholder:"N" help:"How many people to reach."`
+	Channels []string `name:"channels" default:"in_app,email" placeholder:"CHANNEL,..." help:"How to reach them: in_app, email."`
+	JSON     bool     `name:"json" help:"Print the facts as one line of JSON and nothing else."`
+}
+
+// facts are what the demo measured and counted.
+type facts struct {
+	Users           int     `json:"users"`
+	CreateMS        float64 `json:"create_ms"`         // the HTTP request that created the event
+	InApp           int     `json:"in_app"`            // inbox rows in the ledger
+	EmailsAccepted  int     `json:"emails_accepted"`   // mails the catcher took
+	EmailsDistinct  int     `json:"emails_distinct"`   // of these, different Message-IDs
+	Duplicates      int     `json:"duplicates"`        // mails and inbox rows beyond the first of a person
+	Missing         int     `json:"missing"`           // people without their mail or their inbox row
+	Seconds         float64 `json:"seconds"`           // from the request until the event was completed
+	EmailsPerSecond float64 `json:"emails_per_second"` // accepted ones over these seconds
+	MaxRSSMB        float64 `json:"max_rss_mb"`        // largest resident memory of this process, all parts in it
+}
+
+// Run makes a school in a temporary folder, sends one event to all of it and
+// counts what arrived at the mail catcher and in the ledger.
+func (c *demoCmd) Run(ctx context.Context, a *app) error {
+	channels, err := c.check()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "schoolbell-demo-")
+	if err != nil {
+		return fmt.Errorf("make a temporary folder: %w", err)
+	}
+	d := &demo{app: a, users: c.Users, channels: channels, quiet: c.JSON}
+	f, err := d.run(ctx, dir)
+	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
+		return err
+	}
+	if c.JSON {
+		if err := a.printJSON(f); err != nil {
+			return err
+		}
+	} else {
+		d.print(f)
+	}
+	if f.Missing > 0 || f.Duplicates > 0 {
+		return quietError{}
+	}
+	return nil
+}
+
+func (c *demoCmd) check() ([]schoolbell.Channel, error) {
+	if c.Users < 1 || c.Users > maxDemoUsers {
+		return nil, usage("--users must be between 1 and %s", number(maxDemoUsers))
+	}
+	var channels []schoolbell.Channel
+	for _, name := range c.Channels {
+		ch := schoolbell.Channel(name)
+		if ch != schoolbell.ChannelInApp && ch != schoolbell.ChannelEmail {
+			return nil, usage("--channels: %q is not in_app or email", name)
+		}
+		if !slices.Contains(channels, ch) {
+			channels = append(channels, ch)
+		}
+	}
+	if len(channels) == 0 {
+		return nil, usage("--channels must name at least one of in_app, email")
+	}
+	return channels, nil
+}
+
+// demo is one demonstration.
+type demo struct {
+	app      *app
+	users    int
+	channels []schoolbell.Channel
+	quiet    bool
+
+	house *house
+	url   string
+	key   string
+}
+
+// run puts the whole system together on its defaults in dir, uses it, and stops it.
+func (d *demo) run(ctx context.Context, dir string) (f facts, err error) {
+	cfg := &config.Config{}
+	if _, err := config.Load(cfg, config.Sources{Env: []string{
+		"DATA_DIR=" + dir, "HTTP_ADDR=127.0.0.1:0", "LOG_LEVEL=warn", "SCHOOL_NAME=Hill School",
+	}}); err != nil {
+		return f, err
+	}
+	h := newHouse(cfg, newLogger(d.app.Err, cfg))
+	d.house = h
+	defer func() { err = errors.Join(err, h.close()) }()
+	ln, err := listen(ctx, "HTTP_ADDR", cfg.HTTP.Addr)
+	if err != nil {
+		return f, err
+	}
+	defer ln.Close()
+	d.url = config.LocalURL(ln.Addr().String())
+	cfg.HTTP.PublicURL = d.url
+	for _, open := range []func() error{
+		func() error { return h.openLedger(ctx) }, h.openRedis, h.openSenders, h.openPipeline,
+	} {
+		if err := open(); err != nil {
+			return f, err
+		}
+	}
+	keys := auth.New(h.ledger, auth.Options{})
+	if d.key, err = keys.FirstStart(ctx); err != nil { // an empty ledger has no key yet
+		return f, err
+	}
+	parts, err := h.serveParts(ln, keys, d.app.version())
+	if err != nil {
+		return f, err
+	}
+	done := errors.New("the demo is over")
+	err = runParts(ctx, append(parts, func(ctx context.Context) error {
+		var err error
+		if f, err = d.show(ctx); err != nil {
+			return err
+		}
+		return done // ends the other parts
+	}), h.ground)
+	if errors.Is(err, done) {
+		err = nil
+	}
+	return f, err
+}
+
+// show makes the people, creates the event, waits for its end and counts.
+func (d *demo) show(ctx context.Context) (f facts, err error) {
+	began := time.Now()
+	if err := d.makeSchool(ctx); err != nil {
+		return f, err
+	}
+	d.step("Made %s (%s students, %s teachers, %s parents) in %s", count(d.users, "person", "people"),
+		number(d.having(schoolbell.RoleStudent)), number(d.having(schoolbell.RoleTeacher)), number(d.having(schoolbell.RoleParent)), seconds(time.Since(began)))
+
+	select {
+	case <-d.house.pipeline.Ready():
+	case <-ctx.Done():
+		return f, ctx.Err()
+	}
+	id, created, err := d.createEvent(ctx)
+	if err != nil {
+		return f, err
+	}
+	start := time.Now().Add(-created)
+	d.step("Created one event for all of them over HTTP in %.1f ms", milliseconds(created))
+	if err := d.await(ctx, id); err != nil {
+		return f, err
+	}
+	took := time.Since(start)
+	if f, err = d.tally(ctx, id); err != nil {
+		return f, err
+	}
+	f.CreateMS, f.Seconds = round(milliseconds(created), 1), round(took.Seconds(), 3)
+	f.EmailsPerSecond = round(float64(f.EmailsAccepted)/took.Seconds(), 0)
+	f.MaxRSSMB = round(maxRSS(), 1)
+	return f, nil
+}

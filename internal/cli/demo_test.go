@@ -1,0 +1,79 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+type demoFacts struct {
+	Users           int     `json:"users"`
+	CreateMS        float64 `json:"create_ms"`
+	InApp           int     `json:"in_app"`
+	EmailsAccepted  int     `json:"emails_accepted"`
+	EmailsDistinct  int     `json:"emails_distinct"`
+	Duplicates      int     `json:"duplicates"`
+	Missing         int     `json:"missing"`
+	Seconds         float64 `json:"seconds"`
+	EmailsPerSecond float64 `json:"emails_per_second"`
+	MaxRSSMB        float64 `json:"max_rss_mb"`
+}
+
+func TestDemoReachesEveryoneOnce(t *testing.T) {
+	t.Parallel()
+	r := inProcess(t, bare(), "demo", "--users", "1234", "--json")
+	r.exits(0)
+	if strings.Count(r.out.String(), "\n") != 1 {
+		t.Errorf("more than one line:\n%s%s", &r.out, &r.err)
+	}
+	dec := json.NewDecoder(strings.NewReader(r.out.String()))
+	dec.DisallowUnknownFields()
+	var f demoFacts
+	if err := dec.Decode(&f); err != nil {
+		t.Fatalf("%v:\n%s", err, &r.out)
+	}
+	counted := demoFacts{Users: 1234, InApp: 1234, EmailsAccepted: 1234, EmailsDistinct: 1234}
+	got := demoFacts{Users: f.Users, InApp: f.InApp, EmailsAccepted: f.EmailsAccepted, EmailsDistinct: f.EmailsDistinct, Duplicates: f.Duplicates, Missing: f.Missing}
+	if got != counted {
+		t.Errorf("counted %+v, want %+v", got, counted)
+	}
+	if f.CreateMS <= 0 || f.Seconds <= 0 || f.EmailsPerSecond <= 0 || f.MaxRSSMB <= 0 {
+		t.Errorf("not measured: %+v", f)
+	}
+}
+
+func TestDemoOnOneChannel(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		channel       string
+		inApp, emails int
+	}{{"in_app", 60, 0}, {"email", 0, 60}} {
+		t.Run(c.channel, func(t *testing.T) {
+			t.Parallel()
+			r := inProcess(t, bare(), "demo", "--users", "60", "--channels", c.channel, "--json")
+			r.exits(0)
+			var f demoFacts
+			if err := json.Unmarshal([]byte(r.out.String()), &f); err != nil {
+				t.Fatal(err)
+			}
+			if f.InApp != c.inApp || f.EmailsAccepted != c.emails || f.Missing != 0 || f.Duplicates != 0 {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+}
+
+func TestDemoForPeople(t *testing.T) {
+	t.Parallel()
+	r := inProcess(t, bare(), "demo", "--users", "100")
+	r.exits(0)
+	for _, want := range []string{
+		`Made 100 people \(80 students, 5 teachers, 15 parents\)`, `Created one event .* in [\d.]+ ms`,
+		`In-app messages +100`, `E-mails accepted +100`, `Duplicates +0`, `Missing +0`, `Everyone was reached, nobody twice\.`,
+	} {
+		if !regexp.MustCompile(want).MatchString(r.out.String()) {
+			t.Errorf("does not say %q:\n%s", want, &r.out)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell"
+	"schoolbell/internal/channel/email"
+	"schoolbell/internal/config"
+)
+
+// faultsOfSettings returns the faults that load found.
+func faultsOfSettings(err error) schoolbell.Faults {
+	if e, ok := errors.AsType[*settingsError](err); ok {
+		return e.faults
+	}
+	return faultsOf(err)
+}
+
+// stepOf returns the advice that err carries, or another when it has none.
+func stepOf(err error, otherwise string) string {
+	if e, ok := errors.AsType[*advised](err); ok {
+		return e.step
+	}
+	return otherwise
+}
+
+func checkFolder(_ context.Context, cfg *config.Config) finding {
+	if cfg.Ledger.DatabaseURL != "" {
+		return fine("not used: the ledger is in PostgreSQL")
+	}
+	dir := cfg.General.DataDir
+	mend := "let this user write there, or set DATA_DIR to another folder"
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return broken(mend, "%v", err)
+	}
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		return broken(mend, "%v", err)
+	}
+	_, err = f.WriteString("ok")
+	if err = errors.Join(err, f.Close(), os.Remove(f.Name())); err != nil {
+		return broken(mend, "%v", err)
+	}
+	return fine("%s can be written", dir)
+}
+
+func checkLedger(ctx context.Context, cfg *config.Config) finding {
+	l, err := openLedger(ctx, cfg)
+	if err != nil {
+		return broken(stepOf(err, "see the message"), "%v", err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	defer cancel()
+	have, want, err := l.Schema(ctx)
+	name := cfg.LedgerName()
+	switch {
+	case err != nil:
+		return broken("see the message", "%s: %v", name, err)
+	case have == 0:
+		return doubtful("run: schoolbell migrate (serve and worker also do it by themselves)", "%s is reached and empty", name)
+	case have < want && cfg.Ledger.DatabaseURL == "":
+		return doubtful("run: schoolbell migrate (serve also does it by itself)", "%s has version %d, this program needs %d", name, have, want)
+	case have < want:
+		return broken("run: schoolbell migrate", "%s has version %d, this program needs %d", name, have, want)
+	case have > want:
+		return broken("run a newer schoolbell on this ledger", "%s has version %d, this program knows %d", name, have, want)
+	}
+	return fine("%s, version %d", name, have)
+}
+
+func checkRedis(ctx context.Context, cfg *config.Config) finding {
+	if !cfg.Redis.External() {
+		return fine("in the process of serve; set REDIS_HOST for workers of their own")
+	}
+	rdb, err := cfg.Redis.Client()
+	if err != nil {
+		return broken("check the REDIS settings", "%v", err)
+	}
+	defer rdb.Close()
+	name := cfg.Redis.Name()
+	facts, err := probeRedis(ctx, rdb)
+	switch {
+	case err != nil:
+		return broken(stepOf(err, "start Redis, or check REDIS_HOST and REDIS_PORT"), "%s: %v", name, err)
+	case facts.readOnly:
+		return broken("name the master", "%s is a read-only replica", name)
+	}
+	if err := writeRedis(ctx, rdb, cfg.KeyPrefix()); err != nil {
+		return broken("see the message; a full Redis needs more maxmemory", "%s cannot be written: %v", name, err)
+	}
+	if facts.evicts() {
+		return doubtful(evictionAdvice, "%s, version %s, but maxmemory-policy is %s: it may throw jobs away", name, facts.version, facts.policy)
+	}
+	return fine("%s, version %s, can be written", name, facts.version)
+}
+
+// writeRedis writes and removes a key under the prefix of the queues.
+func writeRedis(ctx context.Context, rdb redis.UniversalClient, prefix string) error {
+	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	defer cancel()
+	key := prefix + ":doctor:" + uuid.NewString()
+	if err := rdb.Set(ctx, key, "ok", time.Minute).Err(); err != nil {
+		return err
+	}
+	return rdb.Del(ctx, key).Err()
+}
+
+func checkMail(ctx context.Context, cfg *config.Config) finding {
+	if cfg.Email.Host == "" {
+		return doubtful("set SMTP_HOST and EMAIL_FROM", "a mail catcher in this program takes all mail; none leaves")
+	}
+	e := cfg.Email
+	e.Timeout = min(e.Timeout, 10*time.Second)
+	s, err := email.NewSMTP(smtpConfig(e, slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return broken("check the SMTP settings", "%v", err)
+	}
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	if err := s.Check(ctx); err != nil {
+		return broken(stepOf(err, "check SMTP_HOST, SMTP_PORT, SMTP_TLS and the login"), "%s:%d: %v", e.Host, e.Port, err)
+	}
+	return fine("%s:%d answers, TLS %s", e.Host, e.Port, e.TLS)
+}
+
+const (
+	maxSkew       = 2 * time.Second
+	firstSaneYear = 2025
+)
+
+// checkClock compares this machine's clock with that of Redis, which stands on
+// another one.
+func checkClock(ctx context.Context, cfg *config.Config) finding {
+	mend := "let the machines set their clocks by NTP"
+	now := time.Now()
+	if now.Year() < firstSaneYear {
+		return broken(mend, "this machine says it is %s", now.UTC().Format(time.RFC3339))
+	}
+	if !cfg.Redis.External() {
+		return fine("%s", now.UTC().Format(time.RFC3339))
+	}
+	rdb, err := cfg.Redis.Client()
+	if err != nil {
+		return doubtful(mend, "Redis cannot be asked: %v", err)
+	}
+	defer rdb.Close()
+	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	defer cancel()
+	theirs, err := rdb.Time(ctx).Result()
+	if err != nil {
+		return doubtful("see Redis", "there is no other clock to compare with")
+	}
+	if skew := time.Since(theirs).Abs(); skew > maxSkew {
+		return doubtful(mend, "this machine and Redis are %s apart", skew.Round(time.Millisecond))
+	}
+	return fine("%s, as Redis says", now.UTC().Format(time.RFC3339))
+}
+
+func checkAPI(ctx context.Context, cfg *config.Config) finding {
+	base := config.LocalURL(cfg.HTTP.Addr)
+	body, err := get(ctx, base+"/readyz")
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return doubtful("run: schoolbell serve", "nothing listens on %s", cfg.HTTP.Addr)
+	case err != nil && body != "":
+		return broken("see what it says of its dependencies", "%s: %v: %s", base, err, cut(body, 300))
+	case err != nil:
+		return broken("see the log of schoolbell serve, or set HTTP_ADDR", "%s: %s", base, reasonOf(err))
+	case !strings.HasPrefix(http.DetectContentType([]byte(body)), "text/"):
+		return broken(fmt.Sprintf("set HTTP_ADDR: another program listens on %s", cfg.HTTP.Addr), "%s is not Schoolbell", base)
+	}
+	return fine("%s is ready", base)
+}

@@ -1,0 +1,253 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"schoolbell"
+	"schoolbell/client"
+)
+
+type eventCmd struct {
+	Create     eventCreateCmd     `cmd:"" help:"Create an event."`
+	List       eventListCmd       `cmd:"" help:"List events, newest first."`
+	Show       eventShowCmd       `cmd:"" help:"Show an event and how far it is."`
+	Watch      eventWatchCmd      `cmd:"" help:"Follow an event until everyone is reached."`
+	Deliveries eventDeliveriesCmd `cmd:"" help:"List what became of each delivery of an event."`
+	Cancel     eventCancelCmd     `cmd:"" help:"Call an event off: what was not sent yet never will be."`
+	Retry      eventRetryCmd      `cmd:"" help:"Send the failed deliveries of an event again, and only those."`
+}
+
+type eventListCmd struct {
+	remote
+	Status string `name:"status" placeholder:"STATUS" help:"Only those that are scheduled, queued, processing, completed or cancelled."`
+	Limit  int    `name:"limit" default:"20" placeholder:"N" help:"How many."`
+	Cursor string `name:"cursor" placeholder:"CURSOR" help:"Go on where the page before ended."`
+}
+
+// Run lists events.
+func (c *eventListCmd) Run(ctx context.Context, a *app) error {
+	server, hangUp, err := c.dial(a)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	page, err := server.Events(ctx, schoolbell.EventStatus(c.Status), client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(page)
+	}
+	if len(page.Events) == 0 {
+		a.say("No events.")
+		return nil
+	}
+	t := newTable("ID", "STATUS", "CREATED", "TITLE")
+	for _, e := range page.Events {
+		t.add(e.ID, string(e.Status), when(e.CreatedAt), cut(e.Title, 60))
+	}
+	t.print(a.Out, a.style)
+	a.more(page.Next)
+	return nil
+}
+
+// more says how to get the next page, if there is one.
+func (a *app) more(next string) {
+	if next != "" {
+		a.say("%s", a.style.dim("There are more: --cursor "+next))
+	}
+}
+
+type eventShowCmd struct {
+	remote
+	ID string `arg:"" name:"id" help:"Id of the event."`
+}
+
+// Run shows an event.
+func (c *eventShowCmd) Run(ctx context.Context, a *app) error {
+	server, hangUp, err := c.dial(a)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	e, err := server.Event(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return a.printEvent(e, c.JSON)
+}
+
+func (a *app) printEvent(e *client.Event, asJSON bool) error {
+	if asJSON {
+		return a.printJSON(e)
+	}
+	a.say("%s", a.style.bold(e.Title))
+	for _, l := range [][2]string{
+		{"Id", e.ID}, {"Status", string(e.Status)}, {"Category", string(e.Category)}, {"For", audienceText(e.Audience)}, {"By", joined(e.Channels)},
+		{"Location", e.Location}, {"Starts", optional(e.StartsAt)}, {"Ends", optional(e.EndsAt)}, {"Send at", optional(e.SendAt)},
+		{"Expires", optional(e.ExpiresAt)}, {"Created", when(e.CreatedAt)}, {"Completed", optional(e.CompletedAt)},
+	} {
+		if l[1] != "" {
+			a.say("  %-10s %s", l[0], l[1])
+		}
+	}
+	if e.Progress != nil {
+		a.say("")
+		a.printProgress(*e.Progress)
+	}
+	return nil
+}
+
+// printProgress shows what became of the deliveries of each channel.
+func (a *app) printProgress(p schoolbell.Progress) {
+	t := newTable("CHANNEL", "TOTAL#", "SENT#", "PENDING#", "FAILED#", "SUPPRESSED#", "UNCERTAIN#", "CANCELLED#", "EXPIRED#")
+	for _, ch := range schoolbell.Channels() {
+		if c, ok := p.Channels[ch]; ok {
+			t.add(string(ch), number(c.Total), number(c.Sent), number(c.Pending), number(c.Failed), number(c.Suppressed),
+				number(c.Uncertain), number(c.Cancelled), number(c.Expired))
+		}
+	}
+	if len(t.rows) == 0 {
+		a.say("Nobody has been reached yet.")
+		return
+	}
+	t.print(a.Out, a.style)
+	a.say("%d %%: %s of %s done", p.Percent, number(p.Done), number(p.Total))
+}
+
+type eventDeliveriesCmd struct {
+	remote
+	ID      string `arg:"" name:"id" help:"Id of the event."`
+	Status  string `name:"status" placeholder:"STATUS" help:"Only those with this status, such as failed."`
+	Channel string `name:"channel" placeholder:"CHANNEL" help:"Only those of this channel."`
+	Limit   int    `name:"limit" default:"50" placeholder:"N" help:"How many."`
+	Cursor  string `name:"cursor" placeholder:"CURSOR" help:"Go on where the page before ended."`
+}
+
+// Run lists deliveries.
+func (c *eventDeliveriesCmd) Run(ctx context.Context, a *app) error {
+	server, hangUp, err := c.dial(a)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	f := schoolbell.DeliveryFilter{Status: schoolbell.DeliveryStatus(c.Status), Channel: schoolbell.Channel(c.Channel)}
+	page, err := server.Deliveries(ctx, c.ID, f, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(page)
+	}
+	if len(page.Deliveries) == 0 {
+		a.say("No deliveries.")
+		return nil
+	}
+	t := newTable("USER", "CHANNEL", "STATUS", "TRIES#", "SINCE", "REASON")
+	for _, d := range page.Deliveries {
+		t.add(d.UserID, string(d.Channel), string(d.Status), number(d.Attempts), when(d.UpdatedAt), cut(d.Reason, 60))
+	}
+	t.print(a.Out, a.style)
+	a.more(page.Next)
+	return nil
+}
+
+type eventCancelCmd struct {
+	remote
+	ID string `arg:"" name:"id" help:"Id of the event."`
+}
+
+// Run cancels an event.
+func (c *eventCancelCmd) Run(ctx context.Context, a *app) error {
+	server, hangUp, err := c.dial(a)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	e, err := server.CancelEvent(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(e)
+	}
+	a.say("Event %s is %s.", e.ID, e.Status)
+	return nil
+}
+
+type eventRetryCmd struct {
+	remote
+	ID string `arg:"" name:"id" help:"Id of the event."`
+}
+
+// Run retries the failed deliveries of an event.
+func (c *eventRetryCmd) Run(ctx context.Context, a *app) error {
+	server, hangUp, err := c.dial(a)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	n, err := server.RetryEvent(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(map[string]any{"id": c.ID, "retried": n})
+	}
+	a.say("%s tried again.", count(n, "delivery is", "deliveries are"))
+	return nil
+}
+
+func audienceText(x schoolbell.Audience) string {
+	parts := []string{selectorText(&x.Selector)}
+	if !x.GuardiansOf.Empty() {
+		parts = append(parts, "guardians of "+selectorText(x.GuardiansOf))
+	}
+	if !x.Exclude.Empty() {
+		parts = append(parts, "except "+selectorText(x.Exclude))
+	}
+	return strings.TrimPrefix(strings.Join(parts, "; "), "; ")
+}
+
+func selectorText(s *schoolbell.Selector) string {
+	var parts []string
+	for _, p := range [][2]string{{"roles", joined(s.Roles)}, {"groups", joined(s.Groups)}, {"users", joined(s.Users)}} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+" "+p[1])
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func joined[T ~string](list []T) string {
+	texts := make([]string, len(list))
+	for i, v := range list {
+		texts[i] = string(v)
+	}
+	return cut(strings.Join(texts, ", "), 200)
+}
+
+// optional is a time, or nothing for none.
+func optional(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return when(t)
+}
+
+// readAll reads an input that is text, up to a limit well above what the server takes.
+func readAll(r io.Reader) (string, error) {
+	const limit = 4 << 20
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return "", fmt.Errorf("read the input: %w", err)
+	}
+	if len(b) > limit {
+		return "", usage("the input is larger than %d bytes", limit)
+	}
+	return string(b), nil
+}

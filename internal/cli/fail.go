@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"schoolbell"
+)
+
+// usageError is a command line that kong's grammar allows and the command does not.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// settingsError is every fault found in the settings.
+type settingsError struct{ faults schoolbell.Faults }
+
+func (e *settingsError) Error() string { return e.faults.Error() }
+
+// advised is an error with the next step to take.
+type advised struct {
+	err  error
+	step string
+}
+
+func (e *advised) Error() string { return e.err.Error() }
+func (e *advised) Unwrap() error { return e.err }
+
+// advise adds the next step to an error.
+func advise(err error, format string, args ...any) error {
+	return &advised{err: err, step: fmt.Sprintf(format, args...)}
+}
+
+// quietError fails the command without a word: what is wrong was printed already.
+type quietError struct{}
+
+func (quietError) Error() string { return "failed" }
+
+// faultsOf returns the faults in err, an error without faults as one without field.
+func faultsOf(err error) schoolbell.Faults {
+	if err == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[schoolbell.Faults](err); ok {
+		return f
+	}
+	if e, ok := errors.AsType[*schoolbell.Error](err); ok {
+		return schoolbell.Faults{e}
+	}
+	return schoolbell.Faults{{Code: schoolbell.CodeOf(err), Message: err.Error()}}
+}
+
+// refuse reports a command line that could not be read.
+func (a *app) refuse(err error) int {
+	command := "schoolbell"
+	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil && e.Context.Selected() != nil {
+		command = e.Context.Selected().FullPath()
+	}
+	a.complain("%s", oneLine(err.Error()))
+	a.suggest("see %s --help", command)
+	return exitUsage
+}
+
+// fail reports why a command failed and returns the exit code.
+func (a *app) fail(ctx context.Context, err error) int {
+	switch {
+	case errors.As(err, new(quietError)):
+		return exitFailure
+	case interrupted(ctx, err):
+		a.complain("interrupted")
+		return exitFailure
+	}
+	if e, ok := errors.AsType[*settingsError](err); ok {
+		a.complainFields(count(len(e.faults), "setting is wrong", "settings are wrong"), e.faults)
+		a.suggest("set them by flag, in the environment or in %s", a.envFile)
+		return exitUsage
+	}
+	if a.failRemote(err) {
+		return exitFailure
+	}
+	code := exitFailure
+	if _, ok := errors.AsType[*usageError](err); ok {
+		code = exitUsage
+	}
+	if f, ok := errors.AsType[schoolbell.Faults](err); ok && (len(f) > 1 || f[0].Field != "") {
+		a.complainFields(count(len(f), "field is wrong", "fields are wrong")+"; nothing was changed", f)
+	} else {
+		a.complain("%s", oneLine(err.Error()))
+	}
+	if e, ok := errors.AsType[*advised](err); ok {
+		a.suggest("%s", e.step)
+	}
+	return code
+}
+
+func (a *app) complain(format string, args ...any) {
+	fmt.Fprintf(a.Err, "%s %s\n", a.style.bad("schoolbell:"), fmt.Sprintf(format, args...))
+}
+
+func (a *app) suggest(format string, args ...any) {
+	fmt.Fprintf(a.Err, "  %s\n", a.style.dim("→ "+fmt.Sprintf(format, args...)))
+}
+
+// complainFields lists faults under a headline, each with its field.
+func (a *app) complainFields(headline string, faults schoolbell.Faults) {
+	a.complain("%s", headline)
+	width := 0
+	for _, f := range faults {
+		width = max(width, len(f.Field))
+	}
+	for _, f := range faults {
+		fmt.Fprintf(a.Err, "  %-*s  %s\n", width, f.Field, oneLine(f.Message))
+	}
+}
+
+// oneLine keeps a text of several lines from tearing a message apart.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// count says how many there are of a thing.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + many
+}

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"schoolbell/internal/api"
+	"schoolbell/internal/auth"
+	"schoolbell/internal/config"
+	"schoolbell/internal/inbox"
+	"schoolbell/internal/notify"
+	"schoolbell/internal/people"
+	"schoolbell/internal/store/sqlite"
+)
+
+// ledgerTimeout is how long the start waits for a ledger that does not answer.
+const ledgerTimeout = 5 * time.Second
+
+// ledger is what all parts together need of a store.
+type ledger interface {
+	notify.Ledger
+	people.Store
+	inbox.Store
+	auth.Store
+	api.Store
+	Migrate(ctx context.Context) error
+	Schema(ctx context.Context) (have, want int64, err error)
+	Close() error
+}
+
+// openLedger connects to the ledger that the settings name and leaves its schema alone.
+func openLedger(ctx context.Context, cfg *config.Config) (ledger, error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	defer cancel()
+	if dsn := cfg.Ledger.DatabaseURL; dsn != "" {
+		l, err := openPostgres(ctx, dsn.Reveal())
+		if err != nil {
+			return nil, ledgerAway(cfg, err)
+		}
+		return l, nil
+	}
+	l, err := sqlite.Open(ctx, cfg.SQLitePath(), sqlite.Options{})
+	if err != nil {
+		return nil, ledgerAway(cfg, err)
+	}
+	return l, nil
+}
+
+// ledgerAway explains a ledger that cannot be reached and says how to mend it.
+func ledgerAway(cfg *config.Config, err error) error {
+	switch {
+	case cfg.Ledger.DatabaseURL != "" && errors.Is(err, context.DeadlineExceeded):
+		err = fmt.Errorf("the ledger does not answer: %s, waited %v", cfg.LedgerName(), ledgerTimeout)
+		return advise(err, "start PostgreSQL, or check host and port in DATABASE_URL")
+	case cfg.Ledger.DatabaseURL != "":
+		return advise(fmt.Errorf("the ledger cannot be reached: %s: %w", cfg.LedgerName(), err), "start PostgreSQL, or check DATABASE_URL")
+	case errors.Is(err, fs.ErrPermission):
+		return advise(fmt.Errorf("the ledger cannot be opened: %s: %w", cfg.LedgerName(), err), "let this user write there, or set DATA_DIR to another folder")
+	}
+	return advise(fmt.Errorf("the ledger cannot be opened: %s: %w", cfg.LedgerName(), err), "set DATA_DIR to a folder this user may write to")
+}
+
+// readyLedger opens the ledger and sees to it that its schema is this
+// program's. SQLite belongs to one installation and migrates by itself;
+// PostgreSQL may be shared with older programs that still run, so only an empty
+// one is migrated here.
+func readyLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (ledger, error) {
+	l, err := openLedger(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepare(ctx, cfg, l, log); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func prepare(ctx context.Context, cfg *config.Config, l ledger, log *slog.Logger) error {
+	read, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	defer cancel()
+	have, want, err := l.Schema(read)
+	if err != nil {
+		return ledgerAway(cfg, err)
+	}
+	switch {
+	case have == want:
+		return nil
+	case have > want:
+		return schemaAhead(have, want)
+	case have > 0 && cfg.Ledger.DatabaseURL != "":
+		return advise(fmt.Errorf("the ledger's schema is version %d and this program needs %d", have, want), "run: schoolbell migrate")
+	}
+	if err := l.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate the ledger from version %d to %d: %w", have, want, err)
+	}
+	log.Info("ledger migrated", "from", have, "to", want)
+	return nil
+}
+
+func schemaAhead(have, want int64) error {
+	return advise(fmt.Errorf("the ledger's schema is version %d, newer than this program, which knows %d", have, want), "run a newer schoolbell on this ledger")
+}

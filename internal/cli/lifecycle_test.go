@@ -1,0 +1,276 @@
+package cli_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	resp "github.com/alicebob/miniredis/v2/server"
+	"github.com/jackc/pgx/v5"
+
+	"schoolbell/internal/testenv"
+)
+
+const testKey = "key-for-tests-0123456789"
+
+func TestServeOnItsDefaultsReachesPeopleAndKeepsThem(t *testing.T) {
+	t.Parallel()
+	env := bare("DATA_DIR=" + t.TempDir())
+
+	first := inProcess(t, env, "serve")
+	first.says("Queues live in this process")
+	s := server{t, first.says(urlLine), first.says(`API key, shown this once: (sb_\w+)`)}
+	first.says("no mail leaves")
+	s.people(7)
+	id := s.announce()
+	s.reached(id, 7)
+	first.ends()
+
+	second := inProcess(t, env, "serve")
+	s.url = second.says(urlLine)
+	s.reached(id, 7)
+	if strings.Contains(second.out.String(), "API key") {
+		t.Errorf("the key is shown a second time:\n%s", &second.out)
+	}
+	second.ends()
+}
+
+func TestServeAndWorkersOfTheBuiltProgram(t *testing.T) {
+	t.Parallel()
+	redis, mail := testenv.RedisServer(t, testenv.RedisOptions{}), testenv.SMTPSink(t)
+	_, port, _ := net.SplitHostPort(redis.Addr)
+	env := bare("DATABASE_URL="+testenv.Postgres(t), "REDIS_HOST=127.0.0.1", "REDIS_PORT="+port, "SCHOOLBELL_API_KEY="+testKey,
+		"SMTP_HOST="+mail.Host, fmt.Sprintf("SMTP_PORT=%d", mail.Port), "EMAIL_FROM=office@hill.example", "METRICS_ADDR=127.0.0.1:0")
+
+	api := spawn(t, env, "serve")
+	s := server{t, api.says(urlLine), testKey}
+	if strings.Contains(api.out.String()+api.err.String(), testKey) {
+		t.Error("serve prints the configured key")
+	}
+	worker := spawn(t, env, "worker")
+	for _, line := range []string{
+		"✓ Redis connected: 127.0.0.1:" + port + `, version \d`,
+		"✓ Ledger connected: PostgreSQL 127.0.0.1",
+		"✓ Queues: event-notifications, event-notifications-email$",
+		"✓ Worker .+ is running and waits for jobs",
+	} {
+		worker.says(line)
+	}
+	health := server{t, worker.says(`Health and metrics at (http://\S+)`), ""}
+	var ready struct {
+		Status       string
+		Dependencies map[string]string
+	}
+	health.call("GET", "/readyz", nil, &ready)
+	if ready.Status != "ok" || ready.Dependencies["ledger"] != "ok" || ready.Dependencies["redis"] != "ok" || ready.Dependencies["email"] != "ok" {
+		t.Errorf("readyz: %+v", ready)
+	}
+	s.people(40)
+	s.reached(s.announce(), 40)
+	if got := mail.Count(); got != 40 {
+		t.Errorf("the mail server took %d mails", got)
+	}
+	worker.ends()
+	api.ends()
+}
+
+func TestEventsAreAcceptedWhileRedisIsAwayAndSentWhenItIsBack(t *testing.T) {
+	t.Parallel()
+	redis := testenv.RedisServer(t, testenv.RedisOptions{})
+	redis.Stop()
+	dir := t.TempDir()
+	env := bare("DATA_DIR="+dir, "REDIS_URL=redis://"+redis.Addr, "SCHOOLBELL_API_KEY="+testKey)
+
+	api := inProcess(t, env, "serve")
+	api.says("Redis is away: events are accepted")
+	s := server{t, api.says(urlLine), testKey}
+	s.people(3)
+	id := s.announce()
+
+	worker := inProcess(t, env, "worker")
+	worker.says("Redis is away, waiting for it")
+	redis.Restart()
+	worker.says("waits for jobs")
+	s.reached(id, 3)
+	worker.ends()
+	api.ends()
+}
+
+func TestAWorkerMayBeStoppedWhileItWaitsForRedis(t *testing.T) {
+	t.Parallel()
+	env := bare("DATA_DIR="+t.TempDir(), fmt.Sprintf("REDIS_PORT=%d", testenv.FreePort(t)), "METRICS_ADDR=127.0.0.1:0")
+	w := spawn(t, env, "worker")
+	w.says("Redis is away, waiting for it")
+	base := w.says(`Health and metrics at (http://\S+)`)
+	if status := statusOf(t, base+"/livez"); status != http.StatusOK {
+		t.Errorf("livez: %d", status)
+	}
+	if status := statusOf(t, base+"/readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("readyz: %d", status)
+	}
+	w.ends()
+}
+
+func statusOf(t *testing.T, url string) int {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestASecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	tarpit, greeted := listenAndSayNothing(t)
+	host, port, _ := net.SplitHostPort(tarpit)
+	env := bare("DATA_DIR="+t.TempDir(), "SCHOOLBELL_API_KEY="+testKey, "SMTP_HOST="+host, "SMTP_PORT="+port, "EMAIL_FROM=office@hill.example", "SHUTDOWN_GRACE=1h", "SMTP_TIMEOUT=1h")
+	r := spawn(t, env, "serve")
+	s := server{t, r.says(urlLine), testKey}
+	s.people(1)
+	s.announce()
+	select {
+	case <-greeted: // a worker is now waiting for a mail server that never answers
+	case <-time.After(patience):
+		t.Fatal("nobody calls the mail server")
+	}
+	r.stop()
+	r.says("Stopping: .* a second signal ends at once")
+	r.stop()
+	select {
+	case <-r.exited:
+	case <-time.After(patience):
+		t.Fatal("it goes on after a second signal")
+	}
+	if strings.Contains(r.out.String(), "Stopped") {
+		t.Error("it stopped in good order: the mail server did not hold it up")
+	}
+}
+
+// listenAndSayNothing is a server that accepts and never answers; called is
+// closed at the first connection.
+func listenAndSayNothing(t *testing.T) (addr string, called <-chan struct{}) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for first := true; ; first = false {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			if first {
+				close(c)
+			}
+		}
+	}()
+	t.Cleanup(func() { _ = ln.Close(); <-done })
+	return ln.Addr().String(), c
+}
+
+func TestARedisThatCannotBeUsedIsRefused(t *testing.T) {
+	t.Parallel()
+	locked := testenv.RedisServer(t, testenv.RedisOptions{Args: []string{"--requirepass", "sesame"}})
+	for _, command := range []string{"serve", "worker"} {
+		for _, c := range []struct{ name, addr, says, mend string }{
+			{"a wrong password", "redis://:wrong-hunter2@" + locked.Addr, "cannot use Redis .*: it refuses our login", "→ check REDIS_PASSWORD"},
+			{"an old version", "redis://" + oldServer(t), `cannot use Redis .*: it is version 5\.0\.14`, `→ Redis 6\.2 or Valkey 7\.2 is needed`},
+		} {
+			t.Run(command+" with "+c.name, func(t *testing.T) {
+				t.Parallel()
+				r := inProcess(t, bare("DATA_DIR="+t.TempDir(), "REDIS_URL="+c.addr), command)
+				r.says(c.says)
+				r.says(c.mend)
+				r.exits(1)
+				if strings.Contains(r.err.String(), "hunter2") {
+					t.Errorf("a secret shows:\n%s", &r.err)
+				}
+			})
+		}
+	}
+}
+
+// oldServer answers as a Redis 5 does, as far as anybody asks.
+func oldServer(t *testing.T) string {
+	t.Helper()
+	s, err := resp.NewServer("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	info := func(c *resp.Peer, _ string, _ []string) { c.WriteBulk("# Server\r\nredis_version:5.0.14\r\n") }
+	ok := func(c *resp.Peer, _ string, _ []string) { c.WriteOK() }
+	for name, answer := range map[string]resp.Cmd{"INFO": info, "CLIENT": ok, "SELECT": ok} {
+		if err := s.Register(name, answer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s.Addr().String()
+}
+
+func TestARedisThatMayThrowJobsAwayIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	redis := testenv.RedisServer(t, testenv.RedisOptions{Args: []string{"--maxmemory-policy", "allkeys-lru"}})
+	env := bare("DATA_DIR="+t.TempDir(), "REDIS_URL=redis://"+redis.Addr)
+	w := inProcess(t, env, "worker")
+	w.says("may throw jobs away.*allkeys-lru.*noeviction")
+	w.says("waits for jobs")
+	w.ends()
+
+	d := inProcess(t, env, "doctor")
+	d.says(`warn +Redis +.*maxmemory-policy is allkeys-lru`)
+	d.says("→ set maxmemory-policy noeviction")
+	d.exits(0)
+}
+
+func TestALedgerOfANewerProgramIsRefused(t *testing.T) {
+	t.Parallel()
+	dsn := testenv.Postgres(t)
+	env := bare("DATABASE_URL=" + dsn)
+	m := inProcess(t, env, "migrate")
+	m.says(`version 0 → \d`)
+	m.exits(0)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"serve", "migrate"} {
+		r := inProcess(t, env, command)
+		r.says("schema is version 9999, newer than this program")
+		r.says("→ run a newer schoolbell")
+		r.exits(1)
+	}
+}
+
+func TestTakenAddressesAreSaid(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for setting, says := range map[string]string{"HTTP_ADDR": "cannot listen on", "MAIL_CATCHER_ADDR": "start the mail catcher"} {
+		r := inProcess(t, bare("DATA_DIR="+t.TempDir(), setting+"="+ln.Addr().String()), "serve")
+		r.says("schoolbell: " + says + ".*" + ln.Addr().String())
+		r.says(setting)
+		r.exits(1)
+	}
+}

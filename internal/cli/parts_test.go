@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestRunPartsStopsTheGroundLast(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	upperStopped := make(chan struct{})
+	upper := func(ctx context.Context) error {
+		cancel() // as a signal would
+		<-ctx.Done()
+		close(upperStopped)
+		return nil
+	}
+	ground := func(ctx context.Context) error {
+		<-ctx.Done()
+		select {
+		case <-upperStopped:
+		default:
+			t.Error("the ground went away under a part that was still running")
+		}
+		return nil
+	}
+	if err := runParts(ctx, []part{upper}, []part{ground}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRunPartsEndsAllWhenOneFails(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	fail := func(context.Context) error { return broken }
+	wait := func(ctx context.Context) error { <-ctx.Done(); return nil }
+	if err := runParts(t.Context(), []part{wait, fail}, []part{wait}); !errors.Is(err, broken) {
+		t.Errorf("a part fails: %v", err)
+	}
+	if err := runParts(t.Context(), []part{wait}, []part{wait, fail}); !errors.Is(err, broken) {
+		t.Errorf("the ground fails: %v", err)
+	}
+}
+
+func TestOldRedis(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{
+		"2.8.0": true, "5.0.14": true, "6.0.16": true, "6.2.0": false, "7.2.4": false, "8.0": false, "": false, "unknown": false, "10.0.0": false,
+	} {
+		if old(version) != want {
+			t.Errorf("old(%q) is %v", version, !want)
+		}
+	}
+}
+
+func TestNumbersAreGrouped(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 10000: "10,000", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
+		if got := number(n); got != want {
+			t.Errorf("number(%d) is %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestTablesAlign(t *testing.T) {
+	t.Parallel()
+	tb := newTable("NAME", "JOBS#", "NOTE")
+	tb.add("événements", "1,000", "x")
+	tb.add("b", "7", "")
+	var out strings.Builder
+	tb.print(&out, style{})
+	want := "NAME         JOBS  NOTE\névénements  1,000  x\nb               7\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestProgressWithoutTerminalIsAFewLines(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	p := newProgress(&out, style{}, "Reaching", 10, false)
+	p.set(1, 10) // too soon to tell
+	p.told = time.Now().Add(-time.Minute)
+	p.set(4, 10)
+	p.set(5, 10) // too soon again
+	p.end()
+	if want := "  Reaching: 4 of 10\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+	out.Reset()
+	quiet := newProgress(&out, style{}, "Reaching", 10, true)
+	quiet.told = time.Time{}
+	quiet.set(5, 10)
+	quiet.end()
+	if out.String() != "" {
+		t.Errorf("quiet progress said %q", out.String())
+	}
+}
+
+func TestColoursNeedATerminal(t *testing.T) {
+	t.Parallel()
+	if s := styleOf(Process{Out: &strings.Builder{}, Err: &strings.Builder{}}); s.bad("x") != "x" {
+		t.Error("colours in a buffer")
+	}
+	if s := (style{colour: true}); s.bad("x") != "\x1b[31mx\x1b[0m" || s.bad("") != "" {
+		t.Error("no colours on a terminal")
+	}
+}
+
+func TestWhatIsWrongStaysOnOneLine(t *testing.T) {
+	t.Parallel()
+	if got := cut("one\n  two  three", 9); got != "one two …" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"syscall"
+
+	"schoolbell"
+	"schoolbell/client"
+	"schoolbell/internal/config"
+)
+
+// remote is what every command that talks to a running server takes.
+type remote struct {
+	Server config.Client `embed:"" group:"client"`
+	JSON   bool          `name:"json" help:"Print as JSON, for scripts."`
+}
+
+// dial returns a client of the server. The caller calls hangUp when done.
+func (r *remote) dial(a *app) (c *client.Client, hangUp func(), err error) {
+	if err := a.load(&r.Server); err != nil {
+		return nil, nil, err
+	}
+	return dial(r.Server.URL, r.Server.APIKey.Reveal())
+}
+
+func dial(base, key string) (c *client.Client, hangUp func(), err error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	c, err = client.New(client.Config{URL: base, Key: key, HTTPClient: &http.Client{Transport: transport}})
+	return c, transport.CloseIdleConnections, err
+}
+
+// failRemote reports an error that a server or the way to it made, and tells
+// whether err is one.
+func (a *app) failRemote(err error) bool {
+	if p, ok := errors.AsType[*client.Problem](err); ok {
+		a.failProblem(p)
+		return true
+	}
+	u, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return false
+	}
+	a.complain("%s cannot be reached: %s", baseOf(u.URL), reasonOf(u.Err))
+	a.suggest("run schoolbell serve, or name the server with --url or SCHOOLBELL_URL")
+	return true
+}
+
+// failProblem reports a refusal by the server and the next step.
+func (a *app) failProblem(p *client.Problem) {
+	if len(p.Fields) > 0 {
+		var faults schoolbell.Faults
+		for _, f := range p.Fields {
+			faults.Add(f.Field, "%s", f.Message)
+		}
+		a.complainFields(refusedFields(len(faults)), faults)
+	} else {
+		a.complain("%s", oneLine(p.Detail))
+	}
+	switch schoolbell.Code(p.Code) {
+	case schoolbell.CodeUnauthorized:
+		a.suggest("set SCHOOLBELL_API_KEY to a key of this server; its first start printed one")
+	case schoolbell.CodeForbidden:
+		a.suggest("use a key with a wider scope")
+	case schoolbell.CodeUnavailable, schoolbell.CodeLimited:
+		a.suggest("try again in a moment")
+	case schoolbell.CodeInternal:
+		a.suggest("look into the log of the server")
+	}
+}
+
+func refusedFields(n int) string {
+	return count(n, "field is", "fields are") + " refused; nothing was changed"
+}
+
+// baseOf is the server's part of an address.
+func baseOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// reasonOf says why a server cannot be reached, without the machinery.
+func reasonOf(err error) string {
+	var dns *net.DNSError
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there"
+	case errors.As(err, &dns):
+		return fmt.Sprintf("there is no host %s", dns.Name)
+	}
+	return oneLine(err.Error())
+}

@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"schoolbell/internal/api"
+	"schoolbell/internal/auth"
+	"schoolbell/internal/config"
+	"schoolbell/internal/inbox"
+	"schoolbell/internal/people"
+)
+
+type serveCmd struct {
+	Config config.Config `embed:""`
+}
+
+// Run answers the API until ctx ends. While the queues live in this process it
+// works them too.
+func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
+	if err := a.load(&c.Config); err != nil {
+		return err
+	}
+	cfg := &c.Config
+	h := newHouse(cfg, newLogger(a.Err, cfg))
+	defer func() { err = errors.Join(err, h.close()) }()
+
+	ln, err := listen(ctx, "HTTP_ADDR", cfg.HTTP.Addr)
+	if err != nil {
+		return err
+	}
+	defer ln.Close() // for the starts that end early; serving closes it too
+	if err := h.openLedger(ctx); err != nil {
+		return err
+	}
+	a.tick("Ledger connected: %s", cfg.LedgerName())
+	if err := h.openRedis(); err != nil {
+		return err
+	}
+	if err := a.lookAtRedis(ctx, h); err != nil {
+		return err
+	}
+	if !cfg.Redis.External() {
+		if err := h.openSenders(); err != nil {
+			return err
+		}
+		a.warnOfCatcher(h)
+	}
+	if err := h.openPipeline(); err != nil {
+		return err
+	}
+	keys := auth.New(h.ledger, auth.Options{})
+	made, err := seedKey(ctx, cfg, keys)
+	if err != nil {
+		return err
+	}
+	parts, err := h.serveParts(ln, keys, a.version())
+	if err != nil {
+		return err
+	}
+	base := config.LocalURL(ln.Addr().String())
+	a.tick("Schoolbell %s serves %s (how to use it: %s/docs)", a.version(), base, base)
+	if made != "" {
+		a.say("  API key, shown this once: %s", a.style.bold(made))
+	}
+	err = runParts(ctx, append(parts, a.noteStop(ctx, cfg)), h.ground)
+	a.farewell(err)
+	return err
+}
+
+// lookAtRedis says what Redis this is. One that is away does not keep the API
+// from accepting events: they are in the ledger, and leave when it is back.
+func (a *app) lookAtRedis(ctx context.Context, h *house) error {
+	name := h.cfg.Redis.Name()
+	if !h.cfg.Redis.External() {
+		a.tick("Queues live in this process, which works them too")
+		return nil
+	}
+	facts, err := probeRedis(ctx, h.rdb)
+	switch {
+	case unfit(err):
+		return fmt.Errorf("cannot use Redis %s: %w", name, err)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		h.log.Error("Redis is away: events are accepted and will be sent when it is back", "redis", name, "error", err)
+		return nil
+	}
+	a.tick("Redis connected: %s, version %s; run schoolbell worker to work the queues", name, facts.version)
+	a.warnOfRedis(h, facts)
+	return nil
+}
+
+// serveParts are the API on ln and the relay, and the workers where this process has them.
+func (h *house) serveParts(ln net.Listener, keys *auth.Service, version string) ([]part, error) {
+	box := inbox.New(h.ledger, inbox.Options{Logger: h.log})
+	server, err := api.New(api.Config{
+		Store: h.ledger, Pipeline: h.pipeline, People: people.New(h.ledger, h.log), Inbox: box, Auth: keys,
+		Queues: h.pipeline.Queues(), Dependencies: h.dependencies(), Registry: h.metrics,
+		Logger: h.log, Version: version, Grace: h.cfg.General.ShutdownGrace,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set the API up: %w", err)
+	}
+	parts := []part{
+		func(ctx context.Context) error { return server.Serve(ctx, ln) },
+		box.Run, h.pipeline.RunRelay,
+	}
+	if len(h.senders) == 0 {
+		return parts, nil
+	}
+	workers, err := h.workers()
+	if err != nil {
+		return nil, err
+	}
+	return append(parts, workers), nil
+}
+
+// seedKey stores the configured API key, or makes the first one and returns it.
+func seedKey(ctx context.Context, cfg *config.Config, keys *auth.Service) (made string, err error) {
+	if k := cfg.HTTP.APIKey.Reveal(); k != "" {
+		return "", keys.Seed(ctx, k)
+	}
+	return keys.FirstStart(ctx)
+}
+
+// dependencies are what /readyz asks beside the ledger.
+func (h *house) dependencies() []api.Dependency {
+	deps := []api.Dependency{{Name: "redis", Check: func(ctx context.Context) error { return h.rdb.Ping(ctx).Err() }}}
+	for ch, s := range h.senders {
+		deps = append(deps, api.Dependency{Name: string(ch), Check: s.Check})
+	}
+	return deps
+}

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"schoolbell/client"
+)
+
+type userCmd struct {
+	Import userImportCmd `cmd:"" help:"Import people from a CSV or NDJSON file."`
+	Show   userShowCmd   `cmd:"" help:"Show a person."`
+}
+
+type userImportCmd struct {
+	remote
+	File   string `arg:"" name:"file" help:"The file; - is the standard input."`
+	Format string `name:"format" placeholder:"FORMAT" help:"csv or ndjson, if the name of the file does not say it."`
+}
+
+// Run imports people: what is wrong is listed, the rest goes in.
+func (c *userImportCmd) Run(ctx context.Context, a *app) error {
+	media, err := c.mediaType()
+	if err != nil {
+		return err
+	}
+	server, hangUp, err := c.dial(a)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	in, err := a.open(c.File)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	report, err := server.ImportUsers(ctx, in, media)
+	if p, ok := errors.AsType[*client.Problem](err); ok && p.Import != nil {
+		report = p.Import // it stopped half-way: say what went in before
+	} else if err != nil {
+		return err
+	}
+	if c.JSON {
+		if errPrint := a.printJSON(report); errPrint != nil {
+			return errPrint
+		}
+	} else {
+		a.printImport(report)
+	}
+	if err == nil && report.Rejected+len(report.Errors) > 0 {
+		return quietError{}
+	}
+	return err
+}
+
+func (c *userImportCmd) mediaType() (string, error) {
+	format := strings.ToLower(c.Format)
+	if format == "" {
+		format = strings.TrimPrefix(strings.ToLower(filepath.Ext(c.File)), ".")
+	}
+	switch format {
+	case "csv":
+		return client.CSV, nil
+	case "ndjson", "jsonl":
+		return client.NDJSON, nil
+	}
+	if c.Format != "" {
+		return "", usage("--format: %q is not csv or ndjson", c.Format)
+	}
+	return "", usage("%s: the name does not say the format; add --format csv or --format ndjson", c.File)
+}
+
+func (a *app) printImport(r *client.ImportReport) {
+	a.say("%s imported, %s updated, %s rejected", number(r.Imported), number(r.Updated), number(r.Rejected))
+	if len(r.Errors) == 0 {
+		return
+	}
+	a.say("")
+	t := newTable("LINE#", "FIELD", "WHAT IS WRONG")
+	for _, e := range r.Errors {
+		t.add(fmt.Sprint(e.Line), e.Field, oneLine(e.Message))
+	}
+	t.print(a.Out, a.style)
+	if r.Omitted > 0 {
+		a.say("and %s more", number(r.Omitted))
+	}
+}
+
+type userShowCmd struct {
+	remote
+	ID string `arg:"" name:"id" help:"Id of the person."`
+}
+
+// Run shows a person.
+func (c *userShowCmd) Run(ctx context.Context, a *app) error {
+	server, hangUp, err := c.dial(a)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	u, err := server.User(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(u)
+	}
+	a.say("%s", a.style.bold(u.Name))
+	for _, l := range [][2]string{
+		{"Id", u.ID}, {"E-mail", u.Email}, {"Phone", u.Phone}, {"Roles", joined(u.Roles)}, {"Groups", joined(u.Groups)},
+		{"Guardian", joined(u.GuardianOf)}, {"Language", u.Locale}, {"Time zone", u.Timezone},
+	} {
+		if l[1] != "" {
+			a.say("  %-10s %s", l[0], l[1])
+		}
+	}
+	return nil
+}
