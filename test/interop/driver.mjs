@@ -5,6 +5,7 @@
 // {"id", "error": {"message", "code"}}. Pieces run side by side. The end of the
 // input ends the program, in good order.
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 
 const [major, host, port] = process.argv.slice(2);
 const bull = await import(`bullmq${major}`);
@@ -63,6 +64,21 @@ const $ = {
     await events.waitUntilReady();
     return events;
   },
+
+  // freeze stops this program's clock.
+  freeze(now) {
+    Date.now = () => now;
+  },
+
+  // workOff runs a worker until nothing in the queue can be run.
+  async workOff(name, processor, options) {
+    await $.worker(name, processor, { name: 'w', ...options });
+    while ((await $.queue(name).getJobCountByTypes('waiting', 'prioritized', 'active')) > 0) await pause(5);
+    await close(`worker ${name}`);
+  },
+
+  // codeOf is the number of the error with which a promise is rejected, 0 if it is not.
+  codeOf: (promise) => promise.then(() => 0, (error) => error.code ?? error.message),
 
   // plain shows a job as a program sees it.
   plain: (job) => job && {

@@ -25,6 +25,13 @@ type rig struct {
 	rdb   *redis.Client
 	node  *node
 	major int
+	names *int // queue names given out
+}
+
+// unused is the name of a queue that no other test has.
+func (r *rig) unused() string {
+	*r.names++
+	return fmt.Sprintf("q%d", *r.names)
 }
 
 // withBothMajors runs a test beside BullMQ 5 and beside BullMQ 6.
@@ -42,7 +49,7 @@ func withBothMajors(t *testing.T, test func(r *rig)) {
 func newRig(t *testing.T, major int) *rig {
 	t.Helper()
 	addr := testenv.Redis(t)
-	r := &rig{T: t, addr: addr, major: major, rdb: redis.NewClient(&redis.Options{Addr: addr})}
+	r := &rig{T: t, addr: addr, major: major, names: new(int), rdb: redis.NewClient(&redis.Options{Addr: addr})}
 	t.Cleanup(func() { _ = r.rdb.Close() })
 	r.node = startNode(t, major, addr)
 	return r

@@ -17,10 +17,17 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-// node is a Node process with one major of BullMQ. Its methods that fail the test
-// are for the goroutine of the test.
+// node is a Node process with one major of BullMQ, as one test uses it. Its
+// methods that fail the test are for the goroutine of the test.
 type node struct {
-	t     testing.TB
+	*nodeProcess
+	t testing.TB
+}
+
+// with is the same process for a test inside the test.
+func (n *node) with(t testing.TB) *node { return &node{n.nodeProcess, t} }
+
+type nodeProcess struct {
 	in    io.WriteCloser
 	log   lockedBuffer
 	ended chan struct{}
@@ -70,7 +77,7 @@ func startNode(t testing.TB, major int, redisAddr string) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{t: t, ended: make(chan struct{}), waiting: map[int]chan reply{0: make(chan reply, 1)}}
+	n := &node{&nodeProcess{ended: make(chan struct{}), waiting: map[int]chan reply{0: make(chan reply, 1)}}, t}
 	cmd := exec.Command(testenv.Node(t, "."), "driver.mjs", strconv.Itoa(major), host, port)
 	cmd.Stderr = &n.log
 	out, err := cmd.StdoutPipe()
@@ -108,7 +115,7 @@ func (n *node) end(cmd *exec.Cmd) {
 	}
 }
 
-func (n *node) read(out io.Reader) {
+func (n *nodeProcess) read(out io.Reader) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 64<<20)
 	for lines.Scan() {

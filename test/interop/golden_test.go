@@ -1,0 +1,260 @@
+package interop
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell/bullmq"
+	"schoolbell/internal/testenv"
+)
+
+// frozen is what all clocks show while golden dumps are made.
+var frozen = time.UnixMilli(1_795_000_000_000).UTC()
+
+// step is one thing done to a queue, told in both languages. Both return what they
+// learned of it, which must be equal.
+type step struct {
+	js   string // args[0] is the queue's name
+	inGo func(g *side) any
+}
+
+// side is a queue on which Go does its part.
+type side struct {
+	*rig
+	*bullmq.Queue
+}
+
+func (g *side) clock() time.Time { return frozen }
+
+// addJob adds a job and returns it.
+func (g *side) addJob(name string, data any, opts bullmq.JobOptions) *bullmq.Job {
+	g.Helper()
+	job, err := g.Queue.Add(g.Context(), name, data, opts)
+	g.ok(err)
+	return job
+}
+
+// job reads a job.
+func (g *side) job(id string) *bullmq.Job {
+	g.Helper()
+	job, err := g.Queue.Job(g.Context(), id)
+	g.ok(err)
+	return job
+}
+
+// workOff runs a worker until nothing in the queue can be run.
+func (g *side) workOff(h bullmq.Handler, opts bullmq.WorkerOptions) {
+	g.Helper()
+	opts.Name, opts.Clock = "w", g.clock
+	stop := g.work(g.Name(), h, opts)
+	testenv.Eventually(g.T, patience, func() error {
+		counts, err := g.Counts(g.Context(), bullmq.StateWaiting, bullmq.StatePrioritized, bullmq.StateActive)
+		for state, n := range counts {
+			if n > 0 {
+				err = fmt.Errorf("%d are %s", n, state)
+			}
+		}
+		return err
+	}, "the jobs of %s are worked off", g.Name())
+	stop()
+}
+
+// code is the number of a script's refusal, 0 for none.
+func code(err error) any {
+	if err == nil {
+		return 0
+	}
+	if refused, ok := errors.AsType[*bullmq.ScriptError](err); ok {
+		return int(refused.Code)
+	}
+	return err.Error()
+}
+
+// golden runs steps on two queues: on one Node takes the odd steps and Go the
+// even ones, on the other the reverse, so that each works with what the other has
+// made. Whoever did it, the queues must be the same, key by key and event by event.
+func golden(r *rig, steps []step) {
+	r.Helper()
+	r.node.do(nil, `$.freeze(args[0])`, frozen.UnixMilli())
+	names := [2]string{r.unused(), r.unused()}
+	var learned [2][]any
+	for first, name := range names {
+		q, err := bullmq.NewQueue(r.rdb, name, bullmq.QueueOptions{Clock: func() time.Time { return frozen }})
+		r.ok(err)
+		r.Cleanup(func() { _ = q.Close() })
+		// Node's queues note their version, by which Go tells where jobs wait in a pause.
+		r.node.do(nil, `await $.queue(args[0]).waitUntilReady()`, name)
+		for i := range steps {
+			g := &side{r, q}
+			learned[first] = append(learned[first], steps[i].run(g, i%2 == first))
+		}
+	}
+	if diff := cmp.Diff(learned[0], learned[1]); diff != "" {
+		r.Errorf("what the steps returned differs (- Node first, + Go first):\n%s", diff)
+	}
+	compareDumps(r, names)
+}
+
+// run has Node or Go do a step, and returns what came of it as plain JSON.
+func (s step) run(g *side, byNode bool) (learned any) {
+	g.Helper()
+	if byNode {
+		g.node.do(&learned, s.js, g.Name())
+		return anonymous(learned, g.Name())
+	}
+	return anonymous(s.inGo(g), g.Name())
+}
+
+func compareDumps(r *rig, names [2]string) {
+	r.Helper()
+	dumps := [2]map[string]any{dump(r, names[0]), dump(r, names[1])}
+	for _, key := range slices.Sorted(maps.Keys(union(dumps[0], dumps[1]))) {
+		if diff := cmp.Diff(dumps[0][key], dumps[1][key]); diff != "" {
+			r.Errorf("%s differs (- %s, + %s):\n%s", key, names[0], names[1], diff)
+		}
+	}
+}
+
+func union(a, b map[string]any) map[string]any {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
+
+// passing are keys whose state depends on the moment: wake-ups and the checks for
+// lost workers.
+var passing = []string{"marker", "stalled", "stalled-check"}
+
+// dump is all that a queue has in Redis, with its name taken out.
+func dump(r *rig, queue string) map[string]any {
+	r.Helper()
+	prefix := "bull:" + queue + ":"
+	keys, err := r.rdb.Keys(r.Context(), prefix+"*").Result()
+	r.ok(err)
+	out := map[string]any{}
+	for _, key := range keys {
+		suffix := strings.TrimPrefix(key, prefix)
+		if !slices.Contains(passing, suffix) {
+			out[suffix] = anonymous(value(r, key), queue)
+		}
+	}
+	return out
+}
+
+// value reads a key in a form that can be compared.
+func value(r *rig, key string) any {
+	r.Helper()
+	ctx := r.Context()
+	kind, err := r.rdb.Type(ctx, key).Result()
+	r.ok(err)
+	var v any
+	switch kind {
+	case "string":
+		v, err = r.rdb.Get(ctx, key).Result()
+	case "list":
+		v, err = r.rdb.LRange(ctx, key, 0, -1).Result()
+	case "set":
+		var members []string
+		members, err = r.rdb.SMembers(ctx, key).Result()
+		slices.Sort(members)
+		v = members
+	case "zset":
+		v, err = r.rdb.ZRangeWithScores(ctx, key, 0, -1).Result()
+	case "hash":
+		var fields map[string]string
+		fields, err = r.rdb.HGetAll(ctx, key).Result()
+		v = jobFields(fields)
+	case "stream":
+		var entries []redis.XMessage
+		entries, err = r.rdb.XRange(ctx, key, "-", "+").Result()
+		v = eventFields(entries)
+	}
+	r.ok(err)
+	return v
+}
+
+// jobFields puts JSON into one form. Of stack traces only the number counts, and
+// of the library's version nothing.
+func jobFields(fields map[string]string) map[string]any {
+	out := map[string]any{}
+	for name, text := range fields {
+		out[name] = text
+		switch name {
+		case "version":
+			delete(out, name)
+		case "data", "opts", "parent", "returnvalue", "progress":
+			out[name] = parsed(text)
+		case "stacktrace":
+			traces, _ := parsed(text).([]any)
+			out[name] = fmt.Sprintf("%d traces", len(traces))
+		}
+	}
+	return out
+}
+
+func eventFields(entries []redis.XMessage) []map[string]any {
+	out := make([]map[string]any, 0, len(entries))
+	for _, e := range entries {
+		fields := map[string]any{}
+		for name, v := range e.Values {
+			fields[name] = v
+		}
+		for _, name := range []string{"data", "returnvalue"} {
+			if text, ok := fields[name].(string); ok {
+				fields[name] = parsed(text)
+			}
+		}
+		out = append(out, fields)
+	}
+	return out
+}
+
+func parsed(text string) any {
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return "not JSON: " + text
+	}
+	return v
+}
+
+// anonymous puts Q for the queue's name, wherever it stands.
+func anonymous(v any, queue string) any {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return parsed(strings.ReplaceAll(string(text), "bull:"+queue, "bull:Q"))
+}
+
+// goldenCase is a story that Node and Go tell alike.
+type goldenCase struct {
+	name  string
+	only  int // the major whose behaviour it is, 0 for both
+	steps []step
+}
+
+// goldenTests runs each case with both majors.
+func goldenTests(t *testing.T, cases []goldenCase) {
+	withBothMajors(t, func(r *rig) {
+		for _, c := range cases {
+			if c.only != 0 && c.only != r.major {
+				continue
+			}
+			r.Run(c.name, func(t *testing.T) {
+				sub := *r
+				sub.T, sub.node = t, r.node.with(t)
+				golden(&sub, c.steps)
+			})
+		}
+		r.node.quiet()
+	})
+}
