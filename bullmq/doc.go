@@ -1,4 +1,78 @@
-// Package bullmq is a job queue on Redis that speaks BullMQ's protocol: its
-// queues, jobs and events can be shared with Node programs that use BullMQ 5
-// or 6, and are read by the dashboards made for them.
+// Package bullmq is a job queue on Redis that speaks BullMQ's protocol: queues,
+// jobs and events can be shared with Node programs that use BullMQ 5 or 6, and
+// are read by the dashboards made for them. It needs Redis 6.2 or later, alone,
+// behind Sentinel or as a Cluster.
+//
+// # Queues
+//
+// A [Queue] adds jobs and looks after them. It holds no connection and no
+// goroutine: make one where it is needed.
+//
+//	queue, err := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+//	job, err := queue.Add(ctx, "welcome", payload, bullmq.JobOptions{Attempts: 3})
+//
+// What is added with an ID of one's own is added once, however often that is
+// tried. Without one, Redis draws a number, and an Add whose connection broke may
+// or may not have added its job: nothing here sends a script twice by itself.
+//
+// # Workers
+//
+// A [Worker] runs a [Handler] for each job, several at a time, and stores the
+// outcome and starts the next job in one step. [Worker.Run] blocks until its
+// context ends, then waits for the handlers in hand.
+//
+//	worker, err := bullmq.NewWorker(rdb, "mails", handle, bullmq.WorkerOptions{Concurrency: 5})
+//	err = worker.Run(ctx)
+//
+// What a handler returns decides:
+//
+//   - a result and no error completes the job; the result is stored as JSON;
+//   - an error fails the attempt. While Options.Attempts allows, the job is tried
+//     again after its backoff; then it is failed;
+//   - [Unrecoverable] fails it at once;
+//   - [ErrDelayed], [ErrWaiting] and [ErrWaitingChildren] say that the handler has
+//     moved the job by [Job.MoveToDelayed], [Job.MoveToWait] or
+//     [Job.MoveToWaitingChildren]; [ErrRateLimited], that it met a limit announced
+//     by [Queue.RateLimit]. None of them spends an attempt.
+//
+// A handler must be ready to run more than once for one job. That happens when a
+// worker is lost in the middle of it, or when Redis forgets what it was told
+// last: a job is run at least once, not exactly once.
+//
+// # Locks, lost workers and shutdown
+//
+// A job being run is locked by its worker, which renews the lock. When the worker
+// is lost, the lock runs out and the next check of any worker of the queue puts
+// the job back in line: after the rest of LockDuration and up to two
+// StalledIntervals. A worker that lost its lock while it still runs cancels the
+// handler's context with the cause [ErrLockLost] and stores nothing.
+//
+// When Run's context ends, handlers may go on for the grace time. Then their
+// contexts end with the cause [ErrShutdown], and jobs whose handlers return an error
+// go back to the front of the line as if they had not been tried.
+//
+// A worker rides out a Redis that is away: it tells so once through its logger and
+// OnLost, keeps trying, stores outcomes when it is back, and puts jobs back in line
+// that Redis started for it in replies that never came.
+//
+// # Parents and children
+//
+// A job with a [ParentRef] is a child, in the same queue or another. A running
+// job can add children to itself and wait for them; then it runs again from its
+// start and reads what they returned with [Job.ChildrenValues]. Options.OnFailure
+// of a child says what its final failure means for the parent.
+//
+// # Time and identity
+//
+// All times are UTC in milliseconds, taken from the caller's clock, not Redis's:
+// clocks of producers and workers of a queue should agree within some hundred
+// milliseconds. Ids that other parts of the protocol could take for something
+// else are refused with [ErrInvalid] before anything is written.
+//
+// # Errors
+//
+// [ErrInvalid] is a refused argument; [*ScriptError] a change that the state in
+// Redis did not allow, with BullMQ's own number in its Code, also found as
+// [ErrJobNotFound] or [ErrLockLost] by errors.Is. Anything else is what Redis or
+// the network said, wrapped.
 package bullmq

@@ -86,7 +86,7 @@ func TestALostReplyDoesNotLeaveAJobBehind(t *testing.T) {
 	// What a call leaves whose reply never came: a job that is active under a
 	// token of this worker.
 	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
-	s.rdb.RPopLPush(ctx, "bull:q:wait", "bull:q:active")
+	s.rdb.LMove(ctx, "bull:q:wait", "bull:q:active", "right", "left")
 	s.rdb.Set(ctx, "bull:q:x:lock", w.ID()+":99", time.Hour)
 	run, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)

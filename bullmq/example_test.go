@@ -1,0 +1,180 @@
+package bullmq_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell/bullmq"
+)
+
+// exampleRedis stands for the Redis that a program is configured with.
+func exampleRedis() (rdb *redis.Client, closeAll func()) {
+	m, err := miniredis.Run()
+	if err != nil {
+		panic(err)
+	}
+	rdb = redis.NewClient(&redis.Options{Addr: m.Addr()})
+	return rdb, func() { _ = rdb.Close(); m.Close() }
+}
+
+// A producer adds a job, a worker runs it.
+func Example() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	queue, err := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = queue.Add(ctx, "welcome", map[string]string{"to": "ada@example.org"}, bullmq.JobOptions{
+		Attempts: 3,
+		Backoff:  &bullmq.Backoff{Type: "exponential", Delay: time.Second},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	worker, err := bullmq.NewWorker(rdb, "mails", func(ctx context.Context, job *bullmq.Job) (any, error) {
+		var mail struct{ To string }
+		if err := json.Unmarshal(job.Data, &mail); err != nil {
+			return nil, bullmq.Unrecoverable(err) // another try would not help
+		}
+		fmt.Println(job.Name, "to", mail.To)
+		cancel() // a real program stops at SIGTERM
+		return "sent", nil
+	}, bullmq.WorkerOptions{Concurrency: 5})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := worker.Run(ctx); err != nil {
+		fmt.Println(err)
+	}
+
+	counts, err := queue.Counts(context.Background(), bullmq.StateCompleted, bullmq.StateWaiting)
+	fmt.Println(counts, err)
+	// Output:
+	// welcome to ada@example.org
+	// map[completed:1 waiting:0] <nil>
+}
+
+// A strategy of one's own is chosen by the name that jobs carry.
+func ExampleBackoffFunc() {
+	fiveFold := func(attempt int, b bullmq.Backoff, _ error, _ *bullmq.Job) time.Duration {
+		for range attempt - 1 {
+			b.Delay *= 5
+		}
+		return b.Delay
+	}
+	for attempt := 1; attempt <= 3; attempt++ {
+		fmt.Println(fiveFold(attempt, bullmq.Backoff{Delay: 5 * time.Second}, nil, nil))
+	}
+	_ = bullmq.WorkerOptions{Backoffs: map[string]bullmq.BackoffFunc{"five-fold": fiveFold}}
+	_ = bullmq.JobOptions{Attempts: 4, Backoff: &bullmq.Backoff{Type: "five-fold", Delay: 5 * time.Second}}
+	// Output:
+	// 5s
+	// 25s
+	// 2m5s
+}
+
+// A job adds children to itself, waits for them and then runs once more.
+func ExampleJob_MoveToWaitingChildren() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	queue, _ := bullmq.NewQueue(rdb, "orders", bullmq.QueueOptions{})
+	_, _ = queue.Add(ctx, "order", nil, bullmq.JobOptions{ID: "order-1"})
+
+	worker, _ := bullmq.NewWorker(rdb, "orders", func(ctx context.Context, job *bullmq.Job) (any, error) {
+		if job.Name == "part" {
+			return "packed", nil
+		}
+		if job.AttemptsStarted == 1 {
+			_, err := queue.Add(ctx, "part", nil, bullmq.JobOptions{
+				ID: "part-1", Parent: &bullmq.ParentRef{ID: job.ID, Queue: queue.QualifiedName()},
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+		moved, err := job.MoveToWaitingChildren(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if moved {
+			return nil, bullmq.ErrWaitingChildren
+		}
+		parts, err := job.ChildrenValues(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for child, value := range parts {
+			fmt.Println(child, string(value))
+		}
+		cancel()
+		return nil, nil
+	}, bullmq.WorkerOptions{})
+	_ = worker.Run(ctx)
+	// Output: bull:orders:part-1 "packed"
+}
+
+// A handler that meets a limit announces it and hands its job back.
+func ExampleQueue_RateLimit() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	errTooFast := errors.New("421 slow down")
+	send := func() error { return errTooFast }
+
+	handler := func(ctx context.Context, _ *bullmq.Job) (any, error) {
+		if err := send(); errors.Is(err, errTooFast) {
+			if err := queue.RateLimit(ctx, 30*time.Second); err != nil {
+				return nil, err
+			}
+			return nil, bullmq.ErrRateLimited // no attempt is spent
+		}
+		return nil, nil
+	}
+	_, err := handler(context.Background(), nil)
+	ttl, _ := queue.RateLimitTTL(context.Background())
+	fmt.Println(errors.Is(err, bullmq.ErrRateLimited), ttl > 0)
+	// Output: true true
+}
+
+// Progress and outcomes of jobs are told as events.
+func ExampleQueue_Events() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	job, _ := queue.Add(ctx, "welcome", nil, bullmq.JobOptions{})
+	_ = job.UpdateProgress(ctx, 40)
+
+	for event, err := range queue.Events(ctx, bullmq.EventsOptions{After: "0"}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("job", event.JobID, event.Name)
+		if event.Name == "progress" {
+			fmt.Println(event.Fields["data"])
+			break
+		}
+	}
+	// Output:
+	// job 1 added
+	// job 1 waiting
+	// job 1 progress
+	// 40
+}
