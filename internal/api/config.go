@@ -71,7 +71,8 @@ type Config struct {
 	Dependencies []Dependency
 
 	// Registry is what /metrics serves; the Server adds its own. Nil means a new one.
-	Registry *prometheus.Registry
+	Registry  *prometheus.Registry
+	NoMetrics bool // leaves /metrics out
 
 	Logger  *slog.Logger // nil means slog.Default
 	Version string       // of the program, for the OpenAPI document

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -31,8 +32,13 @@ type route struct {
 	produces     string // media type of the answer where it is not JSON
 }
 
-// routes is every call there is, with what it needs.
+// routes is every call that this server answers, with what it needs.
 func (s *Server) routes() []route {
+	return slices.DeleteFunc(s.allRoutes(), func(r route) bool { return r.id == "metrics" && s.cfg.NoMetrics })
+}
+
+// allRoutes is every call there is.
+func (s *Server) allRoutes() []route {
 	const (
 		get, put, post, del             = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
 		events, users, groups           = "Events", "Users", "Groups"
