@@ -185,8 +185,8 @@ func TestARedisThatCannotBeUsedIsRefused(t *testing.T) {
 	locked := testenv.RedisServer(t, testenv.RedisOptions{Args: []string{"--requirepass", "sesame"}})
 	for _, command := range []string{"serve", "worker"} {
 		for _, c := range []struct{ name, addr, says, mend string }{
-			{"a wrong password", "redis://:wrong-hunter2@" + locked.Addr, "cannot use Redis .*: it refuses our login", "→ check REDIS_PASSWORD"},
-			{"an old version", "redis://" + oldServer(t), `cannot use Redis .*: it is version 5\.0\.14`, `→ Redis 6\.2 or Valkey 7\.2 is needed`},
+			{"a wrong password", "redis://:wrong-hunter2@" + locked.Addr, "this Redis cannot be used: it refuses our login", "→ check REDIS_PASSWORD"},
+			{"an old version", "redis://" + oldServer(t), `this Redis cannot be used: it is version 5\.0\.14`, `→ Redis 6\.2 or Valkey 7\.2 is needed`},
 		} {
 			t.Run(command+" with "+c.name, func(t *testing.T) {
 				t.Parallel()
@@ -272,5 +272,16 @@ func TestTakenAddressesAreSaid(t *testing.T) {
 		r.says("schoolbell: " + says + ".*" + ln.Addr().String())
 		r.says(setting)
 		r.exits(1)
+	}
+}
+
+func TestMetricsCanBeTurnedOff(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]int{"METRICS=true": http.StatusOK, "METRICS=false": http.StatusNotFound} {
+		r := inProcess(t, bare("DATA_DIR="+t.TempDir(), setting), "serve")
+		if got := statusOf(t, r.says(urlLine)+"/metrics"); got != want {
+			t.Errorf("%s: status %d, want %d", setting, got, want)
+		}
+		r.ends()
 	}
 }

@@ -81,7 +81,7 @@ func (a *app) lookAtRedis(ctx context.Context, h *house) error {
 	facts, err := probeRedis(ctx, h.rdb)
 	switch {
 	case unfit(err):
-		return fmt.Errorf("cannot use Redis %s: %w", name, err)
+		return fmt.Errorf("this Redis cannot be used: %w (%s)", err, name)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
@@ -98,7 +98,7 @@ func (h *house) serveParts(ln net.Listener, keys *auth.Service, version string) 
 	box := inbox.New(h.ledger, inbox.Options{Logger: h.log})
 	server, err := api.New(api.Config{
 		Store: h.ledger, Pipeline: h.pipeline, People: people.New(h.ledger, h.log), Inbox: box, Auth: keys,
-		Queues: h.pipeline.Queues(), Dependencies: h.dependencies(), Registry: h.metrics,
+		Queues: h.pipeline.Queues(), Dependencies: h.dependencies(), Registry: h.metrics, NoMetrics: !h.cfg.HTTP.Metrics,
 		Logger: h.log, Version: version, Grace: h.cfg.General.ShutdownGrace,
 	})
 	if err != nil {

@@ -86,7 +86,7 @@ func (a *app) connect(ctx context.Context, h *house) error {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		return fmt.Errorf("cannot use Redis %s: %w", name, err)
+		return fmt.Errorf("this Redis cannot be used: %w (%s)", err, name)
 	}
 	a.tick("Redis connected: %s, version %s", name, facts.version)
 	a.warnOfRedis(h, facts)
