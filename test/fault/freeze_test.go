@@ -1,0 +1,46 @@
+package fault
+
+import (
+	"fmt"
+	"testing"
+
+	"schoolbell/internal/testenv"
+	"schoolbell/test/system"
+)
+
+// A frozen worker cannot know that its time is up. When it moves again it must
+// find out before it sends anything more.
+func TestAFrozenWorkerWakesUpAfterOthersTookItsRows(t *testing.T) {
+	t.Parallel()
+	const people = 2_000
+	mail := system.NewMail(t)
+	s := system.New(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t), SMTP: mail.Addr()})
+	api, frozen, other := s.Serve(), s.Worker("frozen"), s.Worker("other")
+	s.Import(people)
+	mail.HoldAfter(people / 4)
+	id := s.Create().ID
+	mail.AwaitHeld(2 * connections)
+	claimed := s.Ledger.AwaitClaimed("frozen", inHand)
+	frozen.Pause()
+	mail.Release()
+	testenv.Eventually(t, 2*promise, func() error {
+		if n := s.Ledger.Sending(); n > 0 {
+			return fmt.Errorf("%d rows are still claimed", n)
+		}
+		return nil
+	}, "others take all rows over")
+	frozen.Continue()
+
+	f := s.Reached(mail, id, people)
+	report(t, f, people)
+	if rest := system.Without(f.Uncertain, claimed); len(rest) > 0 {
+		t.Errorf("rows are uncertain that the frozen worker did not have: %v", rest)
+	}
+	frozen.Stop()
+	other.Stop()
+	api.Stop()
+	// The frozen worker's last mails may have come after the event was completed.
+	if again := s.Reached(mail, id, people); again.Mails != f.Mails {
+		t.Errorf("%d mails were sent after the event was completed", again.Mails-f.Mails)
+	}
+}

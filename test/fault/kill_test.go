@@ -1,0 +1,137 @@
+package fault
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/testenv"
+	"schoolbell/test/system"
+)
+
+func TestAWorkerIsKilledAndAnotherGoesOn(t *testing.T) {
+	t.Parallel()
+	mail := system.NewMail(t)
+	s := system.New(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t), SMTP: mail.Addr()})
+	api, victim, other := s.Serve(), s.Worker("victim"), s.Worker("other")
+	s.Import(everyone)
+	mail.HoldAfter(before)
+	id := s.Create().ID
+	mail.AwaitHeld(2 * connections) // of both workers
+	claimed := s.Ledger.AwaitClaimed("victim", inHand)
+	victim.Kill()
+	crash := time.Now()
+	mail.Release()
+
+	f := s.Reached(mail, id, everyone)
+	first, last := inDoubt(t, f, claimed, crash)
+	report(t, f, everyone)
+	t.Logf("rows in hand were sent again %.1f s to %.1f s after the crash", first.Seconds(), last.Seconds())
+	other.Stop()
+	api.Stop()
+}
+
+func TestTheOnlyWorkerIsKilledAndStartedAgain(t *testing.T) {
+	t.Parallel()
+	mail := system.NewMail(t)
+	s := system.New(t, system.Parts{Redis: testenv.Redis(t), SMTP: mail.Addr()})
+	api, victim := s.Serve(), s.Worker("victim")
+	s.Import(everyone)
+	mail.HoldAfter(before)
+	id := s.Create().ID
+	mail.AwaitHeld(connections)
+	claimed := s.Ledger.AwaitClaimed("victim", inHand)
+	victim.Kill()
+	mail.Release()
+	restart := time.Now()
+	next := s.Worker("next")
+
+	f := s.Reached(mail, id, everyone)
+	first, last := inDoubt(t, f, claimed, restart)
+	report(t, f, everyone)
+	t.Logf("rows in hand were sent again %.1f s to %.1f s after the restart", first.Seconds(), last.Seconds())
+	next.Stop()
+	api.Stop()
+}
+
+// The same five jobs are in the hands of each worker that dies. A queue that
+// counts crashes against a job would give them up here.
+func TestTheSameJobsLoseTheirWorkerTwice(t *testing.T) {
+	t.Parallel()
+	const people = 500
+	mail := system.NewMail(t)
+	s := system.New(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t), SMTP: mail.Addr()})
+	api, first := s.Serve(), s.Worker("first")
+	s.Import(people)
+	mail.HoldAfter(50)
+	id := s.Create().ID
+	mail.AwaitHeld(connections)
+	inFirst := s.Ledger.AwaitClaimed("first", inHand)
+	first.Kill()
+	second := s.Worker("second")
+	mail.AwaitHeld(2 * connections) // what the first one left is still held
+	inSecond := s.Ledger.AwaitClaimed("second", inHand)
+	second.Kill()
+	crash := time.Now()
+	mail.Release()
+	third := s.Worker("third")
+
+	f := s.Reached(mail, id, people)
+	report(t, f, people)
+	inDoubt(t, f, inSecond, crash)
+	if !slices.Equal(inFirst, inSecond) {
+		t.Errorf("the second worker had other rows in hand than the first: %v, %v", system.Without(inFirst, inSecond), system.Without(inSecond, inFirst))
+	}
+	failed, err := s.Client.QueueCounts(t.Context(), "event-notifications-email")
+	if err != nil || failed["failed"] != 0 || failed["completed"] != 5 {
+		t.Errorf("jobs of the mail queue: %v (%v), want 5 completed", failed, err)
+	}
+	third.Stop()
+	api.Stop()
+}
+
+func TestServeIsKilledBeforeTheQueueKnowsOfAnEvent(t *testing.T) {
+	t.Parallel()
+	const people = 100
+	mail, redis := system.NewMail(t), testenv.RedisServer(t, testenv.RedisOptions{})
+	s := system.New(t, system.Parts{Redis: redis.Addr, SMTP: mail.Addr()})
+	api := s.Serve()
+	s.Import(people)
+	redis.Stop()
+	id := s.Create().ID
+	api.Kill()
+	redis.Restart()
+	worker := s.Worker("worker")
+	testenv.Eventually(t, promise, func() bool { return mail.Accepted() == people }, "the worker alone sends the event")
+	api = s.Serve()
+	s.ReachedOnce(mail, id, people)
+	worker.Stop()
+	api.Stop()
+}
+
+// All in one process: with it the queue and everything in it is gone.
+func TestServeWithTheQueueInItIsKilledAndStartedAgain(t *testing.T) {
+	t.Parallel()
+	mail := system.NewMail(t)
+	s := system.New(t, system.Parts{SMTP: mail.Addr(), Settings: []string{"WORKER_NAME=first"}})
+	first := s.Serve()
+	s.Import(everyone)
+	mail.HoldAfter(before)
+	id := s.Create().ID
+	mail.AwaitHeld(connections)
+	claimed := s.Ledger.AwaitClaimed("serve", inHand)
+	first.Kill()
+	mail.Release()
+	restart := time.Now()
+	second := s.Serve()
+	s.AwaitReady()
+	if ev := s.AwaitStatus(id, schoolbell.EventProcessing); ev.Progress.Done >= ev.Progress.Total {
+		t.Errorf("right after the restart the event is at %+v", ev.Progress)
+	}
+	f := s.Reached(mail, id, everyone)
+	again, last := inDoubt(t, f, claimed, restart)
+	report(t, f, everyone)
+	t.Logf("rows in hand were sent again %.1f s to %.1f s after the restart", again.Seconds(), last.Seconds())
+	second.Stop()
+}

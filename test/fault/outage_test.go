@@ -1,0 +1,59 @@
+package fault
+
+import (
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell/internal/testenv"
+	"schoolbell/test/system"
+)
+
+func TestRedisLosesEverything(t *testing.T) {
+	t.Parallel()
+	mail, addr := system.NewMail(t), testenv.Redis(t)
+	s := system.New(t, system.Parts{Database: testenv.Postgres(t), Redis: addr, SMTP: mail.Addr()})
+	api, one, two := s.Serve(), s.Worker("one"), s.Worker("two")
+	s.Import(everyone)
+	mail.HoldAfter(before)
+	id := s.Create().ID
+	mail.AwaitHeld(2 * connections)
+	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	defer rdb.Close()
+	if err := rdb.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	mail.Release()
+
+	s.ReachedOnce(mail, id, everyone)
+	one.Stop()
+	two.Stop()
+	api.Stop()
+}
+
+// The database is away, first in good order and then by a crash, while answers
+// to mails come in that cannot be recorded.
+func TestTheDatabaseIsRestartedTwice(t *testing.T) {
+	t.Parallel()
+	mail, pg := system.NewMail(t), testenv.PostgresServer(t, testenv.PostgresOptions{Durable: true})
+	s := system.New(t, system.Parts{Database: pg.Database(), Redis: testenv.Redis(t), SMTP: mail.Addr()})
+	api, one, two := s.Serve(), s.Worker("one"), s.Worker("two")
+	s.Import(everyone)
+	mail.HoldAfter(before)
+	id := s.Create().ID
+	mail.AwaitHeld(2 * connections)
+	pg.Stop()
+	mail.Release()
+	mail.HoldAfter(before)
+	pg.Restart()
+	mail.AwaitHeld(2 * connections)
+	pg.Kill()
+	mail.Release()
+	pg.Restart()
+
+	f := s.Reached(mail, id, everyone)
+	report(t, f, everyone)
+	one.Stop()
+	two.Stop()
+	api.Stop()
+}

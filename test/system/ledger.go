@@ -1,0 +1,139 @@
+package system
+
+import (
+	"database/sql"
+	"fmt"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+
+	"schoolbell"
+	"schoolbell/internal/testenv"
+)
+
+// Ledger looks into a school's ledger past the program, with the little SQL that
+// both engines share.
+type Ledger struct {
+	t           testing.TB
+	driver, dsn string
+	db          *sql.DB
+}
+
+// The numbers in the rows' columns channel and status.
+const (
+	inApp, email               = 1, 2
+	sending, sent, unsure, all = 1, 2, 6, -1
+)
+
+// rows runs a query and calls scan for each row.
+func (l *Ledger) rows(query string, scan func(*sql.Rows) error, args ...any) {
+	l.t.Helper()
+	if l.db == nil {
+		db, err := sql.Open(l.driver, l.dsn)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		l.t.Cleanup(func() { _ = db.Close() })
+		db.SetMaxIdleConns(0) // a server that restarts finds no old connection here
+		l.db = db
+	}
+	rows, err := l.db.QueryContext(l.t.Context(), query, args...)
+	if err != nil {
+		l.t.Fatalf("look into the ledger: %v\n%s", err, query)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *Ledger) texts(query string, args ...any) []string {
+	l.t.Helper()
+	var list []string
+	l.rows(query, func(r *sql.Rows) error {
+		var s string
+		err := r.Scan(&s)
+		list = append(list, s)
+		return err
+	}, args...)
+	return list
+}
+
+func (l *Ledger) number(query string, args ...any) (n int) {
+	l.t.Helper()
+	l.rows(query, func(r *sql.Rows) error { return r.Scan(&n) }, args...)
+	return n
+}
+
+// AwaitClaimed waits until the worker of this name has claimed the mails of n
+// people and not recorded what became of them, and returns the people in order.
+func (l *Ledger) AwaitClaimed(worker string, n int) []string {
+	l.t.Helper()
+	var people []string
+	testenv.Eventually(l.t, patience, func() error {
+		if people = l.claimed(worker); len(people) != n {
+			return fmt.Errorf("it has %d", len(people))
+		}
+		return nil
+	}, "worker %s has claimed %d mails", worker, n)
+	return people
+}
+
+func (l *Ledger) claimed(worker string) []string {
+	l.t.Helper()
+	return l.texts(`SELECT u.id FROM deliveries d JOIN leases l ON l.id = d.lease_id JOIN users u ON u.seq = d.user_seq
+		WHERE d.status = $1 AND l.holder = $2 ORDER BY u.id`, sending, worker)
+}
+
+// Sending counts the rows that any worker has claimed.
+func (l *Ledger) Sending() int {
+	l.t.Helper()
+	return l.number(`SELECT count(*) FROM deliveries WHERE status = $1`, sending)
+}
+
+// Attempts sums the attempts spent on the mails of an event.
+func (l *Ledger) Attempts(eventID string) int {
+	l.t.Helper()
+	return l.number(`SELECT coalesce(sum(d.attempts), 0) FROM deliveries d JOIN events e ON e.seq = d.event_seq WHERE e.id = $1 AND d.channel = $2`, eventID, email)
+}
+
+// people are those whose delivery on a channel has a status, in order.
+func (l *Ledger) people(eventID string, channel, status int) []string {
+	l.t.Helper()
+	return l.texts(`SELECT u.id FROM deliveries d JOIN events e ON e.seq = d.event_seq JOIN users u ON u.seq = d.user_seq
+		WHERE e.id = $1 AND d.channel = $2 AND (d.status = $3 OR $3 = -1) ORDER BY u.id`, eventID, channel, status)
+}
+
+// inbox are the people who have the event in their inbox, once for each row, in order.
+func (l *Ledger) inbox(eventID string) []string {
+	l.t.Helper()
+	return l.texts(`SELECT u.id FROM inbox i JOIN chunks c ON c.position = i.position JOIN events e ON e.seq = c.event_seq
+		JOIN users u ON u.seq = i.user_seq WHERE e.id = $1 ORDER BY u.id`, eventID)
+}
+
+// open counts the deliveries of an event whose status is not terminal.
+func (l *Ledger) open(eventID string) int {
+	l.t.Helper()
+	return l.number(`SELECT count(*) FROM deliveries d JOIN events e ON e.seq = d.event_seq WHERE e.id = $1 AND d.status < $2`, eventID, sent)
+}
+
+// Events counts the events there are.
+func (l *Ledger) Events() int {
+	l.t.Helper()
+	return l.number(`SELECT count(*) FROM events`)
+}
+
+// channelWants compares what the API says of a channel with what must be.
+func channelWants(p schoolbell.ChannelProgress, total, uncertain int) error {
+	want := schoolbell.ChannelProgress{Total: total, Sent: total - uncertain, Uncertain: uncertain}
+	if p != want {
+		return fmt.Errorf("%+v, want %+v", p, want)
+	}
+	return nil
+}

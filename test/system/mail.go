@@ -1,0 +1,178 @@
+package system
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"schoolbell/internal/embedded"
+	"schoolbell/internal/testenv"
+)
+
+// Mail is the mail server of a test. It takes every mail, remembers each one's
+// Message-ID, recipient and time, and holds mails back when told to.
+type Mail struct {
+	t       testing.TB
+	catcher *embedded.MailCatcher
+
+	mu       sync.Mutex
+	passing  int // mails to be taken before the others are held; below zero: all
+	held     int
+	released chan struct{}  // closed by Release
+	slow     time.Duration  // for which every mail waits for its answer
+	refused  map[string]int // reply codes by address
+}
+
+// keptMails is more than any test sends.
+const keptMails = 1 << 20
+
+// NewMail starts a mail server that ends with the test.
+func NewMail(t testing.TB) *Mail {
+	t.Helper()
+	c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{KeepBodies: keptMails})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &Mail{t: t, catcher: c, passing: -1, released: make(chan struct{}), refused: map[string]int{}}
+	c.SetFaults(&embedded.Faults{Delay: m.gate, Rcpt: m.reply})
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		m.Release()
+		cancel()
+		if err := <-stopped; err != nil {
+			t.Errorf("mail server: %v", err)
+		}
+	})
+	return m
+}
+
+// Addr is where it listens, "127.0.0.1:port".
+func (m *Mail) Addr() string { return m.catcher.Addr() }
+
+// Accepted is how many mails were taken so far.
+func (m *Mail) Accepted() int { return m.catcher.Accepted() }
+
+// HoldAfter has the next n mails taken and every further one held: its text has
+// arrived, its sender waits for the answer. What is held is taken at Release,
+// whether its sender still lives or not.
+func (m *Mail) HoldAfter(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.passing = n
+}
+
+// AwaitHeld waits until n mails are held.
+func (m *Mail) AwaitHeld(n int) {
+	m.t.Helper()
+	testenv.Eventually(m.t, patience, func() error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.held < n {
+			return fmt.Errorf("%d are", m.held)
+		}
+		return nil
+	}, "%d mails are held", n)
+}
+
+// Held is how many mails are held this moment.
+func (m *Mail) Held() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held
+}
+
+// Release takes the mails held and holds no more.
+func (m *Mail) Release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.passing = -1
+	close(m.released)
+	m.released = make(chan struct{})
+}
+
+// Slow has every mail wait for its answer from now on.
+func (m *Mail) Slow(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.slow = d
+}
+
+// Refuse has mail to the nth person refused with this reply code; 0 takes it again.
+func (m *Mail) Refuse(n, code int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refused[Address(n)] = code
+}
+
+func (m *Mail) reply(to string) embedded.Reply {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return embedded.Reply{Code: m.refused[to], Text: "not here"}
+}
+
+// gate lets a mail pass, or keeps the answer to it until Release.
+func (m *Mail) gate(string) time.Duration {
+	m.mu.Lock()
+	released, slow := m.released, m.slow
+	hold := m.passing == 0
+	switch {
+	case hold:
+		m.held++
+	case m.passing > 0:
+		m.passing--
+	}
+	m.mu.Unlock()
+	if hold {
+		<-released
+		m.mu.Lock()
+		m.held--
+		m.mu.Unlock()
+	}
+	return slow
+}
+
+// Letter is one mail as it was taken.
+type Letter struct {
+	User      string // id of the person it went to
+	MessageID string
+	At        time.Time
+}
+
+// Letters are the mails of one event, in the order in which they were taken.
+func (m *Mail) Letters(eventID string) []Letter {
+	m.t.Helper()
+	kept := m.catcher.Messages(keptMails)
+	if len(kept) != m.catcher.Accepted() {
+		m.t.Fatalf("the mail server kept %d of %d mails", len(kept), m.catcher.Accepted())
+	}
+	letters := make([]Letter, 0, len(kept))
+	for i := len(kept) - 1; i >= 0; i-- { // the newest comes first
+		c := kept[i]
+		if !strings.HasPrefix(c.MessageID, "<"+eventID+".") {
+			continue
+		}
+		user, domain, _ := strings.Cut(c.To[0], "@")
+		if len(c.To) != 1 || domain != peopleDomain {
+			m.t.Errorf("a mail went to %v", c.To)
+		}
+		letters = append(letters, Letter{User: user, MessageID: c.MessageID, At: c.At})
+	}
+	return letters
+}
+
+// smtpSettings are those that hand all mail to the server at addr.
+func smtpSettings(t testing.TB, addr string) []string {
+	t.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Held mails must not look like a dead connection, however slow the machine.
+	return []string{"SMTP_HOST=" + host, "SMTP_PORT=" + port, "SMTP_TLS=none", "SMTP_TIMEOUT=5m", "EMAIL_FROM=Hill School <office@hill.example>"}
+}
