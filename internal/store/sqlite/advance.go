@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -25,6 +24,9 @@ type work struct {
 // Advance implements notify.Ledger.
 func (s *Store) Advance(ctx context.Context, lease schoolbell.Lease, batch schoolbell.Batch, outcomes []schoolbell.Outcome, claim int) (g schoolbell.Grant, err error) {
 	err = s.write(ctx, "advance batch", func(c *conn) error {
+		// Watching for the end of ctx costs a goroutine a statement; these are
+		// over in microseconds, and the end is seen before the commit.
+		ctx := context.WithoutCancel(ctx)
 		g = schoolbell.Grant{}
 		w, err := workOf(ctx, c, lease, batch)
 		if err != nil {
@@ -75,51 +77,35 @@ func workOf(ctx context.Context, c *conn, lease schoolbell.Lease, b schoolbell.B
 	return &w, err
 }
 
-// recorded is an outcome as the statement recordRows reads it.
-type recorded struct {
-	Seq      int64  `json:"s"`
-	Status   int    `json:"t"`
-	Attempts int    `json:"a"`
-	Unsure   bool   `json:"u"`
-	RetryAt  *int64 `json:"r"`
-	Reason   string `json:"w"`
-	Provider string `json:"p"`
-}
-
-// record stores outcomes of rows that the lease still holds and returns how many it does not.
+// record stores outcomes of rows that the lease still holds and returns how many
+// it does not. One statement a row: joining the table to a list makes SQLite walk
+// the whole event.
 func (w *work) record(ctx context.Context, c *conn, outcomes []schoolbell.Outcome) (lost int, err error) {
-	if len(outcomes) == 0 {
-		return 0, nil
-	}
-	list := make([]recorded, len(outcomes))
-	for i, o := range outcomes {
-		list[i] = recorded{Seq: o.Seq, Status: row.StatusNumber(o.Status), Attempts: o.Attempts, Unsure: o.Uncertain, Reason: o.Reason, Provider: o.ProviderID}
+	for _, o := range outcomes {
+		status, retryAt := row.StatusNumber(o.Status), sql.NullInt64{}
 		switch {
 		case o.Status != schoolbell.DeliveryPending:
 		case w.closing() != 0:
-			list[i].Status = w.closing() // it will not be tried again
+			status = w.closing() // it will not be tried again
 		case o.RetryIn > 0:
-			at := w.now + o.RetryIn.Milliseconds()
-			list[i].RetryAt = &at
+			retryAt = sql.NullInt64{Int64: w.now + o.RetryIn.Milliseconds(), Valid: true}
 		}
+		n, err := c.exec(ctx, recordRow, w.seq, w.channel, o.Seq, w.lease, w.now, status, o.Attempts, o.Uncertain, retryAt, row.Text(o.Reason), row.Text(o.ProviderID))
+		if err != nil {
+			return 0, err
+		}
+		lost += 1 - n
 	}
-	text, err := json.Marshal(list)
-	if err != nil {
-		return 0, err
-	}
-	n, err := c.exec(ctx, recordRows, w.seq, w.channel, w.lease, w.now, string(text))
-	return len(outcomes) - n, err
+	return lost, nil
 }
 
 // A row that an earlier or this try may have reached ends as uncertain instead
 // of sent, cancelled or expired.
-const recordRows = `UPDATE deliveries SET
-		status = CASE WHEN (uncertain OR o.unsure) AND o.status IN (2, 7, 8) THEN 6 ELSE o.status END,
-		attempts = o.attempts, uncertain = uncertain OR o.unsure, lease_id = NULL, retry_at = o.retry_at,
-		reason = nullif(o.reason, ''), provider_id = nullif(o.provider, ''), updated_at = ?4
-	FROM (SELECT value ->> 's' AS user_seq, value ->> 't' AS status, value ->> 'a' AS attempts, value ->> 'u' AS unsure,
-			value ->> 'r' AS retry_at, value ->> 'w' AS reason, value ->> 'p' AS provider FROM json_each(?5)) AS o
-	WHERE event_seq = ?1 AND channel = ?2 AND deliveries.user_seq = o.user_seq AND deliveries.status = 1 AND lease_id = ?3`
+const recordRow = `UPDATE deliveries SET
+		status = CASE WHEN (uncertain OR ?8) AND ?6 IN (2, 7, 8) THEN 6 ELSE ?6 END,
+		attempts = ?7, uncertain = uncertain OR ?8, lease_id = NULL, retry_at = ?9,
+		reason = nullif(?10, ''), provider_id = nullif(?11, ''), updated_at = ?5
+	WHERE event_seq = ?1 AND channel = ?2 AND user_seq = ?3 AND status = 1 AND lease_id = ?4`
 
 // claim takes up to n rows for the lease. Rows that may no longer be sent are
 // ended on the way and do not count.

@@ -1,0 +1,52 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"schoolbell"
+)
+
+// PutAPIKey implements auth.Store.
+func (s *Store) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
+	return s.again("put API key", func() error {
+		_, err := s.pool.Exec(ctx, `INSERT INTO api_keys (digest, name, scope, created_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (digest) DO UPDATE SET name = excluded.name, scope = excluded.scope`, k.Digest, k.Name, k.Scope, stored(k.CreatedAt))
+		return err
+	})
+}
+
+// APIKey implements auth.Store.
+func (s *Store) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, err error) {
+	err = s.again("read API key", func() error {
+		err := s.pool.QueryRow(ctx, "SELECT digest, name, scope, created_at FROM api_keys WHERE digest = $1", digest).
+			Scan(&k.Digest, &k.Name, &k.Scope, &k.CreatedAt)
+		if noRows(err) {
+			return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "unknown API key"}
+		}
+		k.CreatedAt = k.CreatedAt.UTC()
+		return err
+	})
+	return k, err
+}
+
+// HasAPIKeys implements auth.Store.
+func (s *Store) HasAPIKeys(ctx context.Context) (has bool, err error) {
+	err = s.again("look for API keys", func() error {
+		return s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys)").Scan(&has)
+	})
+	return has, err
+}
+
+// Secret implements auth.Store.
+func (s *Store) Secret(ctx context.Context, name string, fresh []byte) (value []byte, err error) {
+	err = s.write(ctx, "read secret", func(tx pgx.Tx) error {
+		// It waits for another process that is keeping its own just now.
+		if _, err := tx.Exec(ctx, "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", name, fresh); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, "SELECT value FROM secrets WHERE name = $1", name).Scan(&value)
+	})
+	return value, err
+}

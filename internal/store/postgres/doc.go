@@ -1,0 +1,17 @@
+// Package postgres keeps the ledger in PostgreSQL, through pgx's own interface
+// and pool.
+//
+// Transactions are READ COMMITTED and take the locks they need by hand, each
+// reason beside its statement:
+//
+//   - fan-out, cancel, retry and finish of one event take turns on its row;
+//   - a claim locks its delivery rows and skips those that others have locked;
+//   - leases that have ended are deleted before anybody takes their rows, because
+//     a delete waits for or passes by a renewal under way, and a look would not;
+//   - changes of people and groups take turns on an advisory lock;
+//   - inbox positions are drawn under an advisory lock held until commit, so that
+//     they become visible in their own order.
+//
+// What lost against a concurrent transaction (serialization failure, deadlock) is
+// run again a few times. All clocks are clock_timestamp() of the server.
+package postgres

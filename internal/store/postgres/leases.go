@@ -1,0 +1,53 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"schoolbell"
+	"schoolbell/internal/store/row"
+)
+
+// OpenLease implements notify.Ledger.
+func (s *Store) OpenLease(ctx context.Context, holder string, ttl time.Duration) (lease schoolbell.Lease, err error) {
+	err = s.again("open lease", func() error {
+		return s.pool.QueryRow(ctx, "INSERT INTO leases (holder, expires_at) VALUES ($1, clock_timestamp() + $2 * interval '1 ms') RETURNING id",
+			row.Text(holder), ttl.Milliseconds()).Scan(&lease.ID)
+	})
+	return lease, err
+}
+
+// RenewLease implements notify.Ledger.
+func (s *Store) RenewLease(ctx context.Context, lease schoolbell.Lease, ttl time.Duration) error {
+	return s.again("renew lease", func() error {
+		tag, err := s.pool.Exec(ctx, "UPDATE leases SET expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE id = $1 AND expires_at > clock_timestamp()",
+			lease.ID, ttl.Milliseconds())
+		if err == nil && tag.RowsAffected() == 0 {
+			err = row.LeaseEnded()
+		}
+		return err
+	})
+}
+
+// CloseLease implements notify.Ledger.
+func (s *Store) CloseLease(ctx context.Context, lease schoolbell.Lease) error {
+	return s.write(ctx, "close lease", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "DELETE FROM leases WHERE id = $1 AND expires_at > clock_timestamp()", lease.ID)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err // too late: its rows may have been taken over, and those that were not are uncertain
+		}
+		_, err = tx.Exec(ctx, releaseRows, lease.ID)
+		return err
+	})
+}
+
+// releaseRows gives back what a lease holds. Its rows are in batches that were
+// started and are not finished: the index on these spares a look at every delivery.
+const releaseRows = `UPDATE deliveries d SET status = CASE WHEN d.uncertain AND b.closing <> 0 THEN 6 ELSE b.closing END, lease_id = NULL, updated_at = ` + now + `
+	FROM (SELECT b.event_seq, b.channel, b.first_user, b.last_user,
+			CASE WHEN e.status = 'cancelled' THEN 7 WHEN e.expires_at <= clock_timestamp() THEN 8 ELSE 0 END AS closing
+		FROM batches b JOIN events e ON e.seq = b.event_seq WHERE b.started_at IS NOT NULL AND b.finished_at IS NULL) b
+	WHERE d.event_seq = b.event_seq AND d.channel = b.channel AND d.user_seq BETWEEN b.first_user AND b.last_user
+		AND d.status = 1 AND d.lease_id = $1`

@@ -1,0 +1,166 @@
+-- Times have milliseconds. Channels and statuses of deliveries are the numbers of
+-- package row. Ids compare byte by byte, so that pages are the same in every locale.
+
+-- +goose Up
+
+-- seq orders every walk over people and is never used twice. state: 0 a person,
+-- 1 deleted (the bare id stays), 2 awaited: named as a student, not put yet.
+CREATE TABLE users (
+	seq        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	id         text        COLLATE "C" NOT NULL UNIQUE,
+	state      smallint    NOT NULL,
+	name       text        NOT NULL,
+	email      text        NOT NULL,
+	phone      text        NOT NULL,
+	locale     text        NOT NULL,
+	timezone   text        NOT NULL,
+	created_at timestamptz NOT NULL,
+	updated_at timestamptz NOT NULL
+);
+
+CREATE TABLE user_roles (
+	role     text   COLLATE "C" NOT NULL,
+	user_seq bigint NOT NULL,
+	PRIMARY KEY (role, user_seq)
+);
+CREATE INDEX user_roles_by_user ON user_roles (user_seq, role);
+
+CREATE TABLE groups (
+	seq        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	id         text   COLLATE "C" NOT NULL UNIQUE,
+	name       text   NOT NULL,
+	kind       text   NOT NULL,
+	parent_seq bigint
+);
+CREATE INDEX groups_by_parent ON groups (parent_seq) WHERE parent_seq IS NOT NULL;
+
+CREATE TABLE memberships (
+	group_seq bigint NOT NULL,
+	user_seq  bigint NOT NULL,
+	PRIMARY KEY (group_seq, user_seq)
+);
+CREATE INDEX memberships_by_user ON memberships (user_seq, group_seq);
+
+-- By guardian, because a fan-out walks the guardians in order.
+CREATE TABLE guardianships (
+	guardian_seq bigint NOT NULL,
+	student_seq  bigint NOT NULL,
+	PRIMARY KEY (guardian_seq, student_seq)
+);
+CREATE INDEX guardianships_by_student ON guardianships (student_seq);
+
+CREATE TABLE preferences (
+	user_seq  bigint   NOT NULL,
+	category  text     COLLATE "C" NOT NULL,
+	channel   smallint NOT NULL,
+	opted_out boolean  NOT NULL,
+	PRIMARY KEY (user_seq, category, channel)
+);
+
+-- An event row is its own outbox: while queued_at is null the relay must take it.
+-- cursor is the last user that the fan-out has dealt with. data is kept byte for
+-- byte: json would refuse what JSON allows, jsonb would change it.
+CREATE TABLE events (
+	seq          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	id           text        COLLATE "C" NOT NULL UNIQUE,
+	title        text        NOT NULL,
+	body         text        NOT NULL,
+	category     text        NOT NULL,
+	audience     text        NOT NULL,
+	channels     text[]      NOT NULL,
+	data         bytea,
+	location     text        NOT NULL,
+	starts_at    timestamptz,
+	ends_at      timestamptz,
+	send_at      timestamptz,
+	expires_at   timestamptz,
+	status       text        COLLATE "C" NOT NULL,
+	created_at   timestamptz NOT NULL,
+	completed_at timestamptz,
+	queued_at    timestamptz,
+	walked       boolean     NOT NULL DEFAULT false,
+	cursor       bigint      NOT NULL DEFAULT 0
+);
+CREATE INDEX events_by_status ON events (status, seq);
+CREATE INDEX events_unqueued ON events (seq) WHERE queued_at IS NULL AND completed_at IS NULL;
+CREATE INDEX events_open ON events (id) WHERE queued_at IS NOT NULL AND completed_at IS NULL;
+
+CREATE TABLE idempotency (
+	key         text        NOT NULL PRIMARY KEY,
+	fingerprint text        NOT NULL,
+	event_id    text        NOT NULL,
+	created_at  timestamptz NOT NULL
+);
+
+-- Millions of rows: narrow, its primary key the only index, no foreign keys. No
+-- column that changes is indexed and a third of each page is left free, so that
+-- claims and records are updates within a page (HOT). A row that is sending
+-- under a lease which is gone may be claimed again.
+CREATE TABLE deliveries (
+	event_seq   bigint      NOT NULL,
+	user_seq    bigint      NOT NULL,
+	lease_id    bigint,
+	updated_at  timestamptz NOT NULL,
+	retry_at    timestamptz,
+	attempts    integer     NOT NULL DEFAULT 0,
+	channel     smallint    NOT NULL,
+	status      smallint    NOT NULL,
+	uncertain   boolean     NOT NULL DEFAULT false,
+	reason      text,
+	provider_id text,
+	PRIMARY KEY (event_seq, channel, user_seq)
+) WITH (fillfactor = 67);
+
+-- A batch is a range of deliveries. started_at is set by its first claim, so that
+-- the rows in the hands of a lease are found among the started, unfinished ones.
+CREATE TABLE batches (
+	event_seq   bigint   NOT NULL,
+	channel     smallint NOT NULL,
+	seq         integer  NOT NULL,
+	first_user  bigint   NOT NULL,
+	last_user   bigint   NOT NULL,
+	size        integer  NOT NULL,
+	started_at  timestamptz,
+	finished_at timestamptz,
+	PRIMARY KEY (event_seq, channel, seq)
+);
+CREATE INDEX batches_in_work ON batches (event_seq, channel, seq) WHERE started_at IS NOT NULL AND finished_at IS NULL;
+
+-- One row for each committed chunk of a fan-out that reached inboxes. Its
+-- position orders the inboxes of the whole ledger by commit: it is drawn under a
+-- lock that is held until then.
+CREATE TABLE chunks (
+	position   bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	event_seq  bigint      NOT NULL,
+	first_user bigint      NOT NULL,
+	last_user  bigint      NOT NULL,
+	arrived_at timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX chunks_by_event ON chunks (event_seq, first_user);
+
+-- Which event an item is, its chunk says.
+CREATE TABLE inbox (
+	user_seq bigint NOT NULL,
+	position bigint NOT NULL,
+	read_at  timestamptz,
+	PRIMARY KEY (user_seq, position)
+);
+
+-- A lease that is not here has ended. Ids are never used twice.
+CREATE TABLE leases (
+	id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	holder     text        NOT NULL,
+	expires_at timestamptz NOT NULL
+);
+
+CREATE TABLE api_keys (
+	digest     bytea       NOT NULL PRIMARY KEY,
+	name       text        NOT NULL,
+	scope      text        NOT NULL,
+	created_at timestamptz NOT NULL
+);
+
+CREATE TABLE secrets (
+	name  text  NOT NULL PRIMARY KEY,
+	value bytea NOT NULL
+);

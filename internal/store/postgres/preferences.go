@@ -1,0 +1,47 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"schoolbell"
+	"schoolbell/internal/store/row"
+)
+
+// PutPreferences implements people.Store.
+func (s *Store) PutPreferences(ctx context.Context, userID string, wishes []schoolbell.Preference) error {
+	return s.write(ctx, "put preferences", func(tx pgx.Tx) error {
+		seq, err := userSeq(ctx, tx, userID)
+		if err != nil {
+			return err
+		}
+		for _, p := range wishes {
+			if _, err := tx.Exec(ctx, `INSERT INTO preferences (user_seq, category, channel, opted_out) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (user_seq, category, channel) DO UPDATE SET opted_out = excluded.opted_out`,
+				seq, p.Category, row.ChannelNumber(p.Channel), p.OptedOut); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Preferences implements people.Store.
+func (s *Store) Preferences(ctx context.Context, userID string) (wishes []schoolbell.Preference, err error) {
+	err = s.read(ctx, "read preferences", func(tx pgx.Tx) error {
+		seq, err := userSeq(ctx, tx, userID)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, "SELECT category, channel, opted_out FROM preferences WHERE user_seq = $1 ORDER BY category, channel", seq)
+		wishes, err = list(rows, err, func(r pgx.CollectableRow) (p schoolbell.Preference, err error) {
+			var channel int
+			err = r.Scan(&p.Category, &channel, &p.OptedOut)
+			p.Channel = row.Channel(channel)
+			return p, err
+		})
+		return err
+	})
+	return wishes, err
+}

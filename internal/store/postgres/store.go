@@ -1,0 +1,122 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"schoolbell"
+)
+
+// Options are settings of a Store. The zero value is good.
+type Options struct {
+	Connections    int           // at most so many at once; 20 when zero
+	ConnectTimeout time.Duration // for a new connection; 5 s when zero
+}
+
+// Store is the ledger in a PostgreSQL database. It is safe for concurrent use,
+// and any number of processes may use one database.
+type Store struct {
+	pool *pgxpool.Pool
+}
+
+// Open connects to the database that url names, as postgres://user@host/name. It
+// does not migrate. The caller closes the Store.
+func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil { // its text has the password cut out
+		return nil, &schoolbell.Error{Code: schoolbell.CodeInvalid, Field: "DATABASE_URL", Message: "is not a PostgreSQL URL", Err: err}
+	}
+	cfg.MaxConns = 20
+	if opts.Connections > 0 {
+		cfg.MaxConns = int32(opts.Connections)
+	}
+	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	if opts.ConnectTimeout > 0 {
+		cfg.ConnConfig.ConnectTimeout = opts.ConnectTimeout
+	}
+	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
+		cfg.ConnConfig.RuntimeParams["application_name"] = "schoolbell"
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, wrap("open the ledger", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, wrap("open the ledger", err)
+	}
+	return &Store{pool: pool}, nil
+}
+
+// Close closes all connections, after the calls that are under way.
+func (s *Store) Close() error {
+	s.pool.Close()
+	return nil
+}
+
+const tries = 5 // of a transaction that lost against a concurrent one
+
+// write runs f in a transaction of its own. doing says what for, in errors.
+func (s *Store) write(ctx context.Context, doing string, f func(tx pgx.Tx) error) error {
+	return s.again(doing, func() error {
+		return pgx.BeginFunc(ctx, s.pool, f)
+	})
+}
+
+// read runs f in a reading transaction, which sees one moment of the ledger.
+func (s *Store) read(ctx context.Context, doing string, f func(tx pgx.Tx) error) error {
+	return s.again(doing, func() error {
+		return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
+	})
+}
+
+// again calls f until it does not fail for a reason that passes by itself, a few times.
+func (s *Store) again(doing string, f func() error) error {
+	for try := 1; ; try++ {
+		err := f()
+		if err == nil || !passing(err) || try == tries {
+			return wrap(doing, err)
+		}
+	}
+}
+
+// pipeline runs the statements of a batch in one round trip and as one
+// transaction: without BEGIN, what is sent up to one sync is one. Each statement
+// sees what was committed before it began. read takes the results in order.
+func (s *Store) pipeline(ctx context.Context, doing string, b *pgx.Batch, read func(r pgx.BatchResults) error) error {
+	return s.again(doing, func() (err error) {
+		r := s.pool.SendBatch(ctx, b)
+		defer func() {
+			if errClose := r.Close(); err == nil {
+				err = errClose
+			}
+		}()
+		return read(r)
+	})
+}
+
+// list collects the rows of a query.
+func list[T any](rows pgx.Rows, err error, scan func(row pgx.CollectableRow) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scan)
+}
+
+// Advisory locks, all of this program's own. They are numbers per database.
+const (
+	lockPeople    = 0x5c_00_1b_e1_01 // changes of people and groups
+	lockPositions = 0x5c_00_1b_e1_02 // inbox positions, drawn in order of commit
+)
+
+// lock waits for an advisory lock, which the end of the transaction frees.
+func lock(ctx context.Context, tx pgx.Tx, id int64) error {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", id); err != nil {
+		return fmt.Errorf("wait for a turn: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"schoolbell"
+	"schoolbell/internal/store/row"
+)
+
+const pieceSize = 5_000 // users that one round of statements stores
+
+// PutUser implements people.Store.
+func (s *Store) PutUser(ctx context.Context, u *schoolbell.User) (change schoolbell.Change, err error) {
+	err = s.write(ctx, "put user", func(tx pgx.Tx) error {
+		if err := lock(ctx, tx, lockPeople); err != nil {
+			return err
+		}
+		unknown, err := unknownUsers(ctx, tx, u.GuardianOf)
+		if err != nil {
+			return err
+		}
+		if err := row.UnknownStudents(u, unknown); err != nil {
+			return err
+		}
+		changes, err := putPiece(ctx, tx, []*schoolbell.User{u})
+		if err != nil {
+			return err
+		}
+		change = changes[0]
+		return nil
+	})
+	return change, err
+}
+
+// PutUsers implements people.Store.
+func (s *Store) PutUsers(ctx context.Context, users []*schoolbell.User) (changes []schoolbell.Change, err error) {
+	err = s.write(ctx, "put users", func(tx pgx.Tx) error {
+		changes = make([]schoolbell.Change, 0, len(users))
+		if err := lock(ctx, tx, lockPeople); err != nil {
+			return err
+		}
+		for _, piece := range row.Pieces(users, pieceSize) {
+			done, err := putPiece(ctx, tx, piece)
+			if err != nil {
+				return err
+			}
+			changes = append(changes, done...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return changes, nil
+}
+
+// putPiece stores users with distinct ids by a few statements over all of them.
+func putPiece(ctx context.Context, tx pgx.Tx, users []*schoolbell.User) ([]schoolbell.Change, error) {
+	n := len(users)
+	ids, names, emails := make([]string, n), make([]string, n), make([]string, n)
+	phones, locales, timezones := make([]string, n), make([]string, n), make([]string, n)
+	for i, u := range users {
+		ids[i], names[i], emails[i], phones[i], locales[i], timezones[i] = u.ID, u.Name, u.Email, u.Phone, u.Locale, u.Timezone
+	}
+	rows, err := tx.Query(ctx, "SELECT id FROM users WHERE id = ANY ($1) AND state = 0", ids)
+	known, err := list(rows, err, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	links := row.LinksOf(users)
+	var b pgx.Batch
+	b.Queue(updateUsers, ids, names, emails, phones, locales, timezones)
+	b.Queue(insertUsers, ids, names, emails, phones, locales, timezones)
+	if len(known) > 0 {
+		for _, query := range []string{
+			"DELETE FROM user_roles WHERE user_seq IN " + seqsOf, "DELETE FROM memberships WHERE user_seq IN " + seqsOf,
+			"DELETE FROM guardianships WHERE guardian_seq IN " + seqsOf,
+		} {
+			b.Queue(query, known)
+		}
+	}
+	b.Queue(insertRoles, links.Roles.Users, links.Roles.Others)
+	if len(links.Groups.Users) > 0 {
+		b.Queue(insertGroups, links.Groups.Others)
+		b.Queue(insertMemberships, links.Groups.Users, links.Groups.Others)
+	}
+	if len(links.Students.Users) > 0 {
+		b.Queue(insertAwaited, links.Students.Others)
+		b.Queue(insertGuardianships, links.Students.Users, links.Students.Others)
+	}
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return nil, err
+	}
+	exists := make(map[string]bool, len(known))
+	for _, id := range known {
+		exists[id] = true
+	}
+	return row.Changes(users, exists), nil
+}
+
+const (
+	seqsOf = "(SELECT seq FROM users WHERE id = ANY ($1))"
+
+	// Somebody who was deleted or awaited becomes a person under the same number.
+	// Updates first and inserts of what is left, not ON CONFLICT: that would use
+	// up a number for everybody who is there already.
+	updateUsers = `UPDATE users u SET state = 0, name = n.name, email = n.email, phone = n.phone, locale = n.locale, timezone = n.timezone, updated_at = clock.now,
+			created_at = CASE u.state WHEN 0 THEN u.created_at ELSE clock.now END
+		FROM ` + givenUsers + ` WHERE u.id = n.id`
+	insertUsers = `INSERT INTO users (id, state, name, email, phone, locale, timezone, created_at, updated_at)
+		SELECT n.id, 0, n.name, n.email, n.phone, n.locale, n.timezone, clock.now, clock.now FROM ` + givenUsers + `
+		WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = n.id) ORDER BY n.i`
+	givenUsers = `unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) WITH ORDINALITY n(id, name, email, phone, locale, timezone, i)
+		CROSS JOIN (SELECT ` + now + ` AS now OFFSET 0) clock`
+
+	insertRoles = `INSERT INTO user_roles (role, user_seq) SELECT n.role, u.seq FROM unnest($1::text[], $2::text[]) n(id, role) JOIN users u ON u.id = n.id
+		ON CONFLICT DO NOTHING`
+	insertGroups = `INSERT INTO groups (id, name, kind) SELECT DISTINCT n.id, n.id, 'class' FROM unnest($1::text[]) n(id)
+		WHERE NOT EXISTS (SELECT 1 FROM groups g WHERE g.id = n.id)`
+	insertMemberships = `INSERT INTO memberships (group_seq, user_seq) SELECT g.seq, u.seq FROM unnest($1::text[], $2::text[]) n(id, of)
+		JOIN users u ON u.id = n.id JOIN groups g ON g.id = n.of ON CONFLICT DO NOTHING`
+	insertAwaited = `INSERT INTO users (id, state, name, email, phone, locale, timezone, created_at, updated_at)
+		SELECT DISTINCT n.id, 2, '', '', '', '', '', ` + now + `, ` + now + ` FROM unnest($1::text[]) n(id) WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = n.id)
+		ON CONFLICT DO NOTHING`
+	insertGuardianships = `INSERT INTO guardianships (guardian_seq, student_seq) SELECT u.seq, s.seq FROM unnest($1::text[], $2::text[]) n(id, of)
+		JOIN users u ON u.id = n.id JOIN users s ON s.id = n.of ON CONFLICT DO NOTHING`
+)
+
+func unknownUsers(ctx context.Context, q querier, ids []string) ([]string, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := q.Query(ctx, unknownUsersQuery, ids)
+	return list(rows, err, pgx.RowTo[string])
+}
+
+// UnknownUsers implements people.Store.
+func (s *Store) UnknownUsers(ctx context.Context, ids []string) (unknown []string, err error) {
+	err = s.again("look for users", func() error {
+		unknown, err = unknownUsers(ctx, s.pool, ids)
+		return err
+	})
+	return unknown, err
+}
+
+// DropGuardianships implements people.Store.
+func (s *Store) DropGuardianships(ctx context.Context, unknownStudents []string) error {
+	return s.write(ctx, "drop guardianships", func(tx pgx.Tx) error {
+		if err := lock(ctx, tx, lockPeople); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM guardianships WHERE student_seq IN (SELECT seq FROM users WHERE id = ANY ($1) AND state <> 0)", unknownStudents); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "DELETE FROM users WHERE id = ANY ($1) AND state = 2", unknownStudents)
+		return err
+	})
+}
+
+// Lists are sorted: two ledgers with the same people answer the same.
+const userColumns = `u.id, u.name, u.email, u.phone, u.locale, u.timezone,
+	ARRAY(SELECT role FROM user_roles WHERE user_seq = u.seq ORDER BY role),
+	ARRAY(SELECT g.id FROM memberships m JOIN groups g ON g.seq = m.group_seq WHERE m.user_seq = u.seq ORDER BY g.id),
+	ARRAY(SELECT w.id FROM guardianships p JOIN users w ON w.seq = p.student_seq WHERE p.guardian_seq = u.seq AND w.state = 0 ORDER BY w.id)`
+
+func scanUser(r pgx.CollectableRow) (*schoolbell.User, error) {
+	var u schoolbell.User
+	var roles []string
+	if err := r.Scan(&u.ID, &u.Name, &u.Email, &u.Phone, &u.Locale, &u.Timezone, &roles, &u.Groups, &u.GuardianOf); err != nil {
+		return nil, err
+	}
+	for _, name := range roles {
+		u.Roles = append(u.Roles, schoolbell.Role(name))
+	}
+	if len(u.Groups) == 0 {
+		u.Groups = nil
+	}
+	if len(u.GuardianOf) == 0 {
+		u.GuardianOf = nil
+	}
+	return &u, nil
+}
+
+// User implements people.Store.
+func (s *Store) User(ctx context.Context, id string) (u *schoolbell.User, err error) {
+	err = s.again("read user", func() error {
+		rows, err := s.pool.Query(ctx, "SELECT "+userColumns+" FROM users u WHERE u.id = $1 AND u.state = 0", id)
+		if err != nil {
+			return err
+		}
+		u, err = pgx.CollectExactlyOneRow(rows, scanUser)
+		return orNotFound(err, "user", id)
+	})
+	return u, err
+}
+
+// Users implements people.Store.
+func (s *Store) Users(ctx context.Context, after string, limit int) (users []*schoolbell.User, err error) {
+	err = s.again("list users", func() error {
+		rows, err := s.pool.Query(ctx, "SELECT "+userColumns+" FROM users u WHERE u.id > $1 AND u.state = 0 ORDER BY u.id LIMIT $2", after, limit)
+		users, err = list(rows, err, scanUser)
+		return err
+	})
+	return users, err
+}
+
+// DeleteUser implements people.Store.
+func (s *Store) DeleteUser(ctx context.Context, id string) error {
+	return s.write(ctx, "delete user", func(tx pgx.Tx) error {
+		if err := lock(ctx, tx, lockPeople); err != nil {
+			return err
+		}
+		seq, err := userSeq(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		for _, query := range []string{
+			"UPDATE users SET state = 1, name = '', email = '', phone = '', locale = '', timezone = '', updated_at = " + now + " WHERE seq = $1",
+			"DELETE FROM user_roles WHERE user_seq = $1", "DELETE FROM memberships WHERE user_seq = $1",
+			"DELETE FROM guardianships WHERE guardian_seq = $1", "DELETE FROM guardianships WHERE student_seq = $1",
+			"DELETE FROM preferences WHERE user_seq = $1", "DELETE FROM inbox WHERE user_seq = $1",
+			// Event by event and channel by channel, because the key begins with them.
+			`UPDATE deliveries SET status = CASE WHEN uncertain THEN 6 ELSE 5 END, retry_at = NULL, reason = 'no_address', updated_at = ` + now + `
+				WHERE event_seq IN (SELECT seq FROM events WHERE completed_at IS NULL) AND channel IN (2, 3, 4) AND user_seq = $1 AND status = 0`,
+		} {
+			if _, err := tx.Exec(ctx, query, seq); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// userSeq returns the number of a person.
+func userSeq(ctx context.Context, q querier, id string) (seq int64, err error) {
+	err = q.QueryRow(ctx, "SELECT seq FROM users WHERE id = $1 AND state = 0", id).Scan(&seq)
+	return seq, orNotFound(err, "user", id)
+}
