@@ -14,6 +14,7 @@ import (
 	"schoolbell/internal/inbox"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/people"
+	"schoolbell/internal/store/postgres"
 	"schoolbell/internal/store/sqlite"
 )
 
@@ -37,7 +38,7 @@ func openLedger(ctx context.Context, cfg *config.Config) (ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
 	if dsn := cfg.Ledger.DatabaseURL; dsn != "" {
-		l, err := openPostgres(ctx, dsn.Reveal())
+		l, err := postgres.Open(ctx, dsn.Reveal(), postgres.Options{Connections: cfg.Ledger.Connections, ConnectTimeout: ledgerTimeout})
 		if err != nil {
 			return nil, ledgerAway(cfg, err)
 		}

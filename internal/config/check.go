@@ -60,6 +60,7 @@ func (h *HTTP) check(f *schoolbell.Faults) {
 }
 
 func (l *Ledger) check(f *schoolbell.Faults) {
+	between(f, "DATABASE_CONNECTIONS", l.Connections, 2, 1000)
 	if l.DatabaseURL == "" {
 		return
 	}

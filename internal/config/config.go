@@ -39,6 +39,7 @@ type HTTP struct {
 // Ledger settings choose the SQL database.
 type Ledger struct {
 	DatabaseURL Secret `name:"database-url" setting:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL database, as in postgres://user:password@host/name; SQLite in DATA_DIR when empty."`
+	Connections int    `name:"database-connections" setting:"DATABASE_CONNECTIONS" default:"20" placeholder:"N" help:"Connections to PostgreSQL a process opens at most."`
 }
 
 // Redis settings choose the server of the queues. With none of them set, the
