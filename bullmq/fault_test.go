@@ -2,6 +2,7 @@ package bullmq_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -112,7 +113,7 @@ func TestAFlushedRedisCancelsHandlersAndWorkGoesOn(t *testing.T) {
 				return nil, ctx.Err()
 			}
 			return nil, nil
-		}, bullmq.WorkerOptions{LockDuration: 200 * time.Millisecond, DrainDelay: 200 * time.Millisecond})
+		}, bullmq.WorkerOptions{LockDuration: 2 * time.Second, DrainDelay: 200 * time.Millisecond})
 		must[*bullmq.Job](t)(q.Add(ctx, "long", nil, bullmq.JobOptions{}))
 		<-began
 		ok(t, s.rdb.FlushAll(ctx).Err())
@@ -166,4 +167,53 @@ func TestWorkersAreListedByTheNameOfTheirConnection(t *testing.T) {
 	testenv.Eventually(t, wait, listed("bull:cQ==:w:wk1"), "the worker is listed")
 	stop()
 	testenv.Eventually(t, wait, func() bool { return !listed("bull:cQ==:w:wk1")() }, "it is gone")
+}
+
+func TestARedisThatFreezesForAWhileLosesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	r := testenv.RedisServer(t, testenv.RedisOptions{})
+	rdb := redis.NewClient(&redis.Options{Addr: r.Addr, ReadTimeout: 200 * time.Millisecond})
+	t.Cleanup(func() { _ = rdb.Close() })
+	q := newQueue(t, rdb, bullmq.QueueOptions{})
+	specs := make([]bullmq.JobSpec, 100)
+	must[[]*bullmq.Job](t)(q.AddBulk(ctx, specs))
+	lost := make(chan struct{}, 1)
+	frozen := make(chan struct{})
+	var once sync.Once
+	start(t, rdb, func(context.Context, *bullmq.Job) (any, error) {
+		once.Do(func() { close(frozen); <-lost }) // the rest meets a frozen Redis
+		return nil, nil
+	}, bullmq.WorkerOptions{Concurrency: 3, LockDuration: 2 * time.Second, StalledInterval: 500 * time.Millisecond, MaxStalledCount: -1,
+		DrainDelay: 500 * time.Millisecond, Hooks: bullmq.WorkerHooks{OnLost: func(error) {
+			select {
+			case lost <- struct{}{}:
+			default:
+			}
+		}}})
+	<-frozen
+	r.Pause()
+	lost2 := <-lost
+	lost <- lost2
+	r.Continue()
+	testenv.Eventually(t, wait, func() error {
+		counts, err := q.Counts(ctx)
+		if err == nil && counts[bullmq.StateCompleted] != 100 {
+			err = fmt.Errorf("counts %v", counts)
+		}
+		return err
+	}, "all completed")
+}
+
+func TestAJobStartedTooOftenIsFailed(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		must[*bullmq.Job](t)(q.Add(context.Background(), "n", nil, bullmq.JobOptions{ID: "x", Attempts: 9}))
+		start(t, s.rdb, func(ctx context.Context, j *bullmq.Job) (any, error) {
+			return nil, errors.Join(j.MoveToWait(ctx), bullmq.ErrWaiting)
+		}, bullmq.WorkerOptions{MaxStartedAttempts: 3})
+		if job := eventually(t, q, "x", bullmq.StateFailed); job.AttemptsStarted != 4 || job.FailedReason != "job started more than allowable limit" {
+			t.Errorf("%+v", job)
+		}
+	})
 }

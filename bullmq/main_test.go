@@ -67,7 +67,8 @@ func realServer(t *testing.T) *server {
 
 func client(t *testing.T, addr string) *redis.Client {
 	t.Helper()
-	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	// Under the race detector miniredis takes its time.
+	rdb := redis.NewClient(&redis.Options{Addr: addr, ReadTimeout: wait})
 	t.Cleanup(func() { _ = rdb.Close() })
 	return rdb
 }
