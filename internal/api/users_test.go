@@ -122,11 +122,12 @@ func TestAnImportListsItsErrorsByLineAndTheRestGoesIn(t *testing.T) {
 func TestAnImportIsNotUnderTheLimitOfJSONBodies(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	const users = 20_000
+	const users = 4_000
+	name := strings.Repeat("n", 200)
 	r, w := io.Pipe()
 	go func() {
-		for i := range users {
-			fmt.Fprintf(w, `{"id":"u%d","name":"A name of some length, so that it adds up","email":"u%d@example.org","roles":["student"]}`+"\n", i, i)
+		for i := range users { // more than 1 MiB in all
+			fmt.Fprintf(w, `{"id":"u%d","name":%q,"email":"u%d@example.org","roles":["student"]}`+"\n", i, name, i)
 		}
 		_ = w.Close()
 	}()

@@ -64,6 +64,9 @@ func (c *csvSource) record() (line int, fields []string, fault string, err error
 // readHeader returns faults, which end the import, for a header that cannot be understood.
 func (c *csvSource) readHeader() error {
 	_, names, fault, err := c.record()
+	if bad, ok := errors.AsType[*unreadable](err); ok {
+		fault, err = bad.Message, nil
+	}
 	var f schoolbell.Faults
 	switch {
 	case errors.Is(err, io.EOF):

@@ -1,0 +1,190 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/auth"
+	"schoolbell/internal/store/sqlite"
+)
+
+func newStore(t testing.TB) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	must(t, s.Migrate(t.Context()))
+	return s
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheFirstStartMakesOneKey(t *testing.T) {
+	t.Parallel()
+	store := newStore(t)
+	a := auth.New(store, auth.Options{})
+	secret, err := a.FirstStart(t.Context())
+	must(t, err)
+	if !regexp.MustCompile(`^sb_[0-9a-f]{64}$`).MatchString(secret) {
+		t.Fatalf("the key is %q", secret)
+	}
+	k, err := a.Key(t.Context(), secret)
+	must(t, err)
+	if k.Scope != schoolbell.ScopeAdmin || bytes.Contains(k.Digest, []byte(secret)) {
+		t.Errorf("the key is kept as %+v", k)
+	}
+	if again, err := auth.New(store, auth.Options{}).FirstStart(t.Context()); again != "" || err != nil {
+		t.Errorf("the second start made %q, %v", again, err)
+	}
+}
+
+func TestASeededKeyWorksAndLeavesTheFirstStartNothingToDo(t *testing.T) {
+	t.Parallel()
+	a := auth.New(newStore(t), auth.Options{})
+	for range 2 {
+		must(t, a.Seed(t.Context(), "correct-horse-battery"))
+	}
+	k, err := a.Key(t.Context(), "correct-horse-battery")
+	must(t, err)
+	if k.Scope != schoolbell.ScopeAdmin {
+		t.Errorf("scope is %s", k.Scope)
+	}
+	if secret, err := a.FirstStart(t.Context()); secret != "" || err != nil {
+		t.Errorf("the first start made %q, %v", secret, err)
+	}
+}
+
+func TestWeakOrMisleadingSecretsAreNotSeeded(t *testing.T) {
+	t.Parallel()
+	a := auth.New(newStore(t), auth.Options{})
+	for name, secret := range map[string]string{
+		"a short one": "secret", "an empty one": "", "one with a space": "correct horse battery staple",
+		"one that looks like a user token": "sbu1.correct-horse-battery", "one too long": strings.Repeat("k", 513),
+	} {
+		if err := a.Seed(t.Context(), secret); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := a.CreateKey(t.Context(), "x", "root"); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+		t.Errorf("an unknown scope: %v", err)
+	}
+}
+
+func TestUnknownKeysAreUnauthorized(t *testing.T) {
+	t.Parallel()
+	a := auth.New(newStore(t), auth.Options{})
+	secret, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead)
+	must(t, err)
+	for _, wrong := range []string{"", "sb_", secret + "0", secret[:len(secret)-1], strings.ToUpper(secret), strings.Repeat("x", 10_000)} {
+		if _, err := a.Key(t.Context(), wrong); schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
+			t.Errorf("%.80q: %v", wrong, err)
+		}
+	}
+}
+
+// lookups counts what reaches the store.
+type lookups struct {
+	auth.Store
+	n int
+}
+
+func (l *lookups) APIKey(ctx context.Context, digest []byte) (schoolbell.APIKey, error) {
+	l.n++
+	return l.Store.APIKey(ctx, digest)
+}
+
+func TestAGoodKeyIsTakenForGoodForAWhile(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	store := &lookups{Store: newStore(t)}
+	a := auth.New(store, auth.Options{Clock: func() time.Time { return now }})
+	secret, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead)
+	must(t, err)
+	for range 3 {
+		_, err := a.Key(t.Context(), secret)
+		must(t, err)
+	}
+	if store.n != 1 {
+		t.Errorf("looked up %d times, want once", store.n)
+	}
+	now = now.Add(time.Minute)
+	_, err = a.Key(t.Context(), secret)
+	must(t, err)
+	if store.n != 2 {
+		t.Errorf("looked up %d times, want once more", store.n)
+	}
+}
+
+func TestATokenSpeaksForItsUserUntilItEnds(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 8, 0, 0, 5e6, time.UTC)
+	store := newStore(t)
+	clock := auth.Options{Clock: func() time.Time { return now }}
+	token, expires, err := auth.New(store, clock).Token(t.Context(), "ada.l@school", time.Minute)
+	must(t, err)
+	if !expires.Equal(now.Add(time.Minute)) || !auth.IsToken(token) {
+		t.Errorf("token %q ends at %v", token, expires)
+	}
+	other := auth.New(store, clock) // another process on the same ledger
+	now = expires.Add(-time.Millisecond)
+	if user, err := other.TokenUser(t.Context(), token); user != "ada.l@school" || err != nil {
+		t.Errorf("a moment before its end: %q, %v", user, err)
+	}
+	now = expires
+	if user, err := other.TokenUser(t.Context(), token); user != "" || schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
+		t.Errorf("at its end: %q, %v", user, err)
+	}
+}
+
+func TestATokenOfAnotherLedgerIsWorthNothing(t *testing.T) {
+	t.Parallel()
+	token, _, err := auth.New(newStore(t), auth.Options{}).Token(t.Context(), "u1", 0)
+	must(t, err)
+	if _, err := auth.New(newStore(t), auth.Options{}).TokenUser(t.Context(), token); schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTokensOfOddLengthsOfLifeAreRefused(t *testing.T) {
+	t.Parallel()
+	a := auth.New(newStore(t), auth.Options{})
+	for _, ttl := range []time.Duration{-time.Second, time.Second, 25 * time.Hour} {
+		if _, _, err := a.Token(t.Context(), "u1", ttl); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+			t.Errorf("%v: %v", ttl, err)
+		}
+	}
+	if _, _, err := a.Token(t.Context(), "not an id", 0); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+		t.Errorf("a bad id: %v", err)
+	}
+}
+
+// FuzzTokens changes a good token in any way: nothing but the token itself may pass.
+func FuzzTokens(f *testing.F) {
+	a := auth.New(newStore(f), auth.Options{})
+	good, _, err := a.Token(f.Context(), "u1", time.Hour)
+	must(f, err)
+	f.Add(good)
+	f.Add(good + "=")
+	f.Add(good[:len(good)-1])
+	f.Add("sbu1.")
+	f.Add("sbu1..")
+	f.Add("sbu1.AAAA.AAAA")
+	f.Add(strings.Replace(good, ".", "..", 1))
+	f.Fuzz(func(t *testing.T, token string) {
+		user, err := a.TokenUser(context.Background(), token)
+		if (err == nil) != (token == good) || (user == "u1") != (token == good) {
+			t.Errorf("%q: %q, %v", token, user, err)
+		}
+	})
+}

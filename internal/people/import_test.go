@@ -1,0 +1,276 @@
+package people_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"schoolbell"
+	"schoolbell/internal/people"
+	"schoolbell/internal/store/sqlite"
+)
+
+func newService(t testing.TB) (*people.Service, *sqlite.Store) {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	must(t, s.Migrate(t.Context()))
+	return people.New(s, slog.Default()), s
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lines shows a report's errors as "line field".
+func lines(r people.Report) (out []string) {
+	for _, e := range r.Errors {
+		out = append(out, strings.TrimSpace(fmt.Sprint(e.Line, " ", e.Field)))
+	}
+	return out
+}
+
+const header = "id,name,roles,groups,email\n"
+
+func TestRowsAreTakenOrRefusedOneByOne(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		format   people.Format
+		file     string
+		imported int
+		errors   []string // "line field"
+	}{
+		{"an empty NDJSON file", people.FormatNDJSON, "", 0, nil},
+		{"a last line without a line break", people.FormatNDJSON, `{"id":"a","name":"A","roles":["parent"]}`, 1, nil},
+		{"empty lines, white space and CRLF", people.FormatNDJSON, "\r\n  \n " + `{"id":"a","name":"A","roles":["parent"]}` + " \r\n\r\n", 1, nil},
+		{"a byte order mark", people.FormatNDJSON, "\ufeff" + `{"id":"a","name":"A","roles":["parent"]}`, 1, nil},
+		{"broken JSON", people.FormatNDJSON, `{"id":"a",` + "\n" + `{"id":"b","name":"B","roles":["parent"]}` + "\n", 1, []string{"1"}},
+		{"two objects on a line", people.FormatNDJSON, `{"id":"a","name":"A","roles":["parent"]} {"id":"b"}`, 0, []string{"1"}},
+		{"a list, a number and null", people.FormatNDJSON, "[]\n7\nnull\n", 0, []string{"1", "2", "3"}},
+		{"an unknown field, in other letters", people.FormatNDJSON, `{"id":"a","Name":"A","roles":["parent"]}`, 0, []string{"1 Name"}},
+		{"wrong types", people.FormatNDJSON, `{"id":1,"name":[],"roles":"parent"}`, 0, []string{"1 id", "1 name", "1 roles"}},
+		{"no id", people.FormatNDJSON, `{"name":"A","roles":["parent"]}`, 0, []string{"1 id"}},
+		{"bytes that are not UTF-8", people.FormatNDJSON, "{\"id\":\"a\",\"name\":\"\xff\",\"roles\":[\"parent\"]}", 0, []string{"1"}},
+		{"an unknown role", people.FormatNDJSON, `{"id":"a","name":"A","roles":["parent","boss"]}`, 0, []string{"1 roles[1]"}},
+		{"an unknown time zone", people.FormatNDJSON, `{"id":"a","name":"A","roles":["parent"],"timezone":"Mars/X"}`, 0, []string{"1 timezone"}},
+		{"a line far too long, and one after it", people.FormatNDJSON, `{"id":"a","name":"` + strings.Repeat("x", 200_000) + `"}` + "\n" +
+			`{"id":"b","name":"B","roles":["parent"]}`, 1, []string{"1"}},
+
+		{"a CSV file with a header only", people.FormatCSV, header, 0, nil},
+		{"a byte order mark before the header", people.FormatCSV, "\ufeff" + header + "a,A,parent,,\n", 1, nil},
+		{"CRLF, empty lines, no last line break", people.FormatCSV, "ID , Name,ROLES\r\n\r\na,A,parent\r\n\r\nb,B,parent", 2, nil},
+		{"lists by semicolon and bar", people.FormatCSV, header + "a,A,parent; teacher,5a|5b,\n", 1, nil},
+		{"quoted values", people.FormatCSV, header + `"a","Doe, ""J"" Jane", "parent" ,"",` + "\n", 1, nil},
+		{"a row too short and a row too long", people.FormatCSV, header + "a,A,parent\nb,B,parent,,,\nc,C,parent,,\n", 1, []string{"2", "3"}},
+		{"a quote inside a value", people.FormatCSV, header + "a,The \"A\",parent,,\nb,B,parent,,\n", 1, []string{"2"}},
+		{"text after a quote", people.FormatCSV, header + "a,\"A\"x,parent,,\nb,B,parent,,\n", 1, []string{"2"}},
+		{"a line break in a name does not pass for a row", people.FormatCSV, header + "a,\"A\nevil,Eve,staff,,\n\",parent,,\nb,B,parent,,\n", 1, []string{"2 name"}},
+		{"the same with a space before the quote", people.FormatCSV, header + "a, \"A\nevil,Eve,staff,,\n\",parent,,\nb,B,parent,,\n", 1, []string{"2 name"}},
+		{"lines are counted through quotes", people.FormatCSV, header + "a,\"A\n\nB\",parent,,\nb,B,boss,,\n", 0, []string{"2 name", "5 roles[0]"}},
+		{"a quote that is never closed ends the file", people.FormatCSV, header + "a,A,parent,,\nb,\"B,parent,,\nc,C,parent,,\n", 1, []string{"3"}},
+		{"a record far too long, and one after it", people.FormatCSV, header + "a," + strings.Repeat("x", 200_000) + ",parent,,\nb,B,parent,,\n", 1, []string{"2"}},
+		{"bytes that are not UTF-8, in CSV", people.FormatCSV, header + "a,\xff,parent,,\n", 0, []string{"2 name"}},
+		{"an id twice, the first being wrong", people.FormatCSV, header + "a,,parent,,\na,A,parent,,\na,B,parent,,\n", 1, []string{"2 name", "4 id"}},
+		{"a bad e-mail address", people.FormatCSV, header + "a,A,parent,,a@b@c\n", 0, []string{"2 email"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := newService(t)
+			got, err := s.Import(t.Context(), iotest.OneByteReader(strings.NewReader(c.file)), c.format)
+			must(t, err)
+			if diff := cmp.Diff(c.errors, lines(got)); diff != "" || got.Imported != c.imported {
+				t.Errorf("imported %d, want %d; errors %v: %s", got.Imported, c.imported, got.Errors, diff)
+			}
+			users, err := s.Users(t.Context(), "", 100)
+			must(t, err)
+			if len(users) != c.imported {
+				t.Errorf("%d users are there, want %d", len(users), c.imported)
+			}
+		})
+	}
+}
+
+func TestEveryColumnArrives(t *testing.T) {
+	t.Parallel()
+	want := &schoolbell.User{ID: "a", Name: `Doe, "J"`, Email: "a@example.org", Phone: "+442079460018", Roles: []schoolbell.Role{"parent", "teacher"},
+		Groups: []string{"5a", "5b"}, Locale: "de", Timezone: "Europe/Berlin", GuardianOf: []string{"kid"}}
+	kid := `{"id":"kid","name":"K","roles":["student"]}`
+	inJSON, err := json.Marshal(want)
+	must(t, err)
+	for format, file := range map[people.Format]string{
+		people.FormatNDJSON: string(inJSON) + "\n" + kid,
+		people.FormatCSV: "guardian_of,timezone,locale,groups,roles,phone,email,name,id\n" +
+			`kid,Europe/Berlin,de,5a;5b,parent|teacher,+44 20 7946 0018,a@example.org,"Doe, ""J""",a` + "\n,,,,student,,,K,kid\n",
+	} {
+		s, _ := newService(t)
+		report, err := s.Import(t.Context(), strings.NewReader(file), format)
+		must(t, err)
+		got, err := s.User(t.Context(), "a")
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" || len(report.Errors) > 0 {
+			t.Errorf("%s: %v %s", format, report.Errors, diff)
+		}
+	}
+}
+
+func TestAHeaderThatCannotBeUnderstoodEndsTheImport(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	for file, field := range map[string]string{
+		"": "header", "id,name,colour\na,A,red\n": "colour", "name\nA\n": "id", "id,id\na,a\n": "id", "id;name;roles\n": "id;name;roles",
+		"\xff\xfei\x00d\x00\n": "header", "\"id\n": "header",
+	} {
+		_, err := s.Import(t.Context(), strings.NewReader(file), people.FormatCSV)
+		e, ok := errors.AsType[*schoolbell.Error](err)
+		if !ok || e.Code != schoolbell.CodeInvalid || e.Field != field {
+			t.Errorf("%q: %v, want invalid %s", file, err, field)
+		}
+	}
+}
+
+func TestOfManyErrorsTheFirstThousandAreListed(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	got, err := s.Import(t.Context(), strings.NewReader(strings.Repeat("{}\n", 700)), people.FormatNDJSON)
+	must(t, err)
+	if got.Rejected != 700 || len(got.Errors)+got.Omitted < 700 || len(got.Errors) > 1000 {
+		t.Errorf("rejected %d, listed %d, omitted %d", got.Rejected, len(got.Errors), got.Omitted)
+	}
+	got, err = s.Import(t.Context(), strings.NewReader(strings.Repeat("nonsense\n", 1700)), people.FormatNDJSON)
+	must(t, err)
+	if got.Rejected != 1700 || len(got.Errors) != 1000 || got.Omitted != 700 {
+		t.Errorf("rejected %d, listed %d, omitted %d", got.Rejected, len(got.Errors), got.Omitted)
+	}
+}
+
+// many writes n parents, each the guardian of a student on a later line.
+func many(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{"id":"p%d","name":"P","roles":["parent"],"guardian_of":["s%d","ghost%d"]}`+"\n", i, i, i)
+	}
+	for i := range n {
+		fmt.Fprintf(&b, `{"id":"s%d","name":"S","roles":["student"]}`+"\n", i)
+	}
+	return b.String()
+}
+
+func TestStudentsMayComeManyBatchesAfterTheirGuardians(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	got, err := s.Import(t.Context(), strings.NewReader(many(800)), people.FormatNDJSON)
+	must(t, err)
+	if got.Imported != 1600 || got.Rejected != 0 || len(got.Errors) != 800 || got.Errors[0].Line != 1 || got.Errors[799].Line != 800 {
+		t.Errorf("imported %d, rejected %d, %d errors", got.Imported, got.Rejected, len(got.Errors))
+	}
+	p, err := s.User(t.Context(), "p799")
+	must(t, err)
+	if diff := cmp.Diff([]string{"s799"}, p.GuardianOf); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAReaderThatFailsLeavesWhatCameAndNoLinksToNobody(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	file := many(800)
+	broken := errors.New("the disk is gone")
+	half := io.MultiReader(strings.NewReader(file[:strings.Index(file, `{"id":"p700"`)+20]), iotest.ErrReader(broken))
+	got, err := s.Import(t.Context(), half, people.FormatNDJSON)
+	if !errors.Is(err, broken) || got.Imported != 700 || got.Updated != 0 {
+		t.Errorf("imported %d, %v", got.Imported, err)
+	}
+	p, err := s.User(t.Context(), "p0")
+	must(t, err)
+	if len(p.GuardianOf) > 0 {
+		t.Errorf("p0 is a guardian of %v, who never came", p.GuardianOf)
+	}
+}
+
+// failingStore fails at the second batch.
+type failingStore struct {
+	*sqlite.Store
+	puts int
+	err  error
+}
+
+func (f *failingStore) PutUsers(ctx context.Context, users []*schoolbell.User) ([]schoolbell.Change, error) {
+	if f.puts++; f.puts > 1 {
+		return nil, f.err
+	}
+	return f.Store.PutUsers(ctx, users)
+}
+
+func TestAStoreThatFailsEndsTheImportWithWhatWasStored(t *testing.T) {
+	t.Parallel()
+	_, store := newService(t)
+	failing := &failingStore{Store: store, err: errors.New("disk full")}
+	got, err := people.New(failing, slog.Default()).Import(t.Context(), strings.NewReader(many(800)), people.FormatNDJSON)
+	if !errors.Is(err, failing.err) || got.Imported != 500 {
+		t.Errorf("imported %d, %v", got.Imported, err)
+	}
+	p, err := store.User(t.Context(), "p0")
+	must(t, err)
+	if len(p.GuardianOf) > 0 {
+		t.Errorf("p0 is a guardian of %v, who never came", p.GuardianOf)
+	}
+}
+
+// nowhere takes users and keeps none.
+type nowhere struct{ people.Store }
+
+func (nowhere) PutUsers(_ context.Context, users []*schoolbell.User) ([]schoolbell.Change, error) {
+	return make([]schoolbell.Change, len(users)), nil
+}
+func (nowhere) UnknownUsers(_ context.Context, ids []string) ([]string, error) { return ids, nil }
+func (nowhere) DropGuardianships(context.Context, []string) error              { return nil }
+
+func FuzzNDJSON(f *testing.F) {
+	f.Add([]byte(`{"id":"a","name":"A","roles":["parent"],"guardian_of":["x"]}` + "\n\n{}\n[1]"))
+	f.Add([]byte("\ufeff{\"id\":\"a\"\n"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		got, err := people.New(nowhere{}, slog.Default()).Import(context.Background(), bytes.NewReader(file), people.FormatNDJSON)
+		must(t, err)
+		if rows := got.Imported + got.Updated + got.Rejected; rows > bytes.Count(file, []byte("\n"))+1 {
+			t.Errorf("%d rows from %d bytes", rows, len(file))
+		}
+	})
+}
+
+// FuzzCSV holds our reader to the standard library's wherever that accepts a file of good users.
+func FuzzCSV(f *testing.F) {
+	f.Add("id,name,roles\na,A,parent\nb,\"B, \"\"b\"\"\",student\r\n")
+	f.Add("id,name\n\"a\n,\",x")
+	f.Add("\"id\" ,name\n")
+	f.Fuzz(func(t *testing.T, file string) {
+		got, err := people.New(nowhere{}, slog.Default()).Import(context.Background(), strings.NewReader(file), people.FormatCSV)
+		if err != nil {
+			if schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+				t.Fatal(err)
+			}
+			return
+		}
+		theirs := csv.NewReader(strings.NewReader(strings.TrimPrefix(file, "\ufeff")))
+		theirs.FieldsPerRecord = -1
+		records, err := theirs.ReadAll()
+		if rows := got.Imported + got.Updated + got.Rejected; err == nil && !strings.Contains(file, " ") && rows > len(records) {
+			t.Errorf("%d rows, encoding/csv finds %d records", rows, len(records)-1)
+		}
+	})
+}
