@@ -136,8 +136,8 @@ type Verdict string
 
 const (
 	VerdictSent      Verdict = "sent"      // the provider accepted it
-	VerdictRetry     Verdict = "retry"     // refused or unreachable for now; try later
-	VerdictSlowDown  Verdict = "slow_down" // the provider wants fewer; costs no attempt, pauses the channel
+	VerdictRetry     Verdict = "retry"     // refused for now; try later
+	VerdictSlowDown  Verdict = "slow_down" // the provider wants fewer, or takes none at all; costs no attempt, rests the channel
 	VerdictGiveUp    Verdict = "give_up"   // refused for good
 	VerdictUncertain Verdict = "uncertain" // the reply was lost after the message was handed over
 	VerdictUntried   Verdict = "untried"   // not offered to the provider at all; costs no attempt

@@ -7,7 +7,7 @@ import (
 
 const (
 	firstRest = 5 * time.Second
-	maxRest   = 5 * time.Minute
+	maxRest   = time.Minute // what an outage at the provider costs at most after its end
 )
 
 // pace lets all jobs of a channel in this process rest together when the

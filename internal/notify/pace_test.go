@@ -23,7 +23,11 @@ func TestPaceRestsLongerEachTimeUntilAMessageGoesThrough(t *testing.T) {
 		rests(3 * time.Second) // others who hear the same answer join the rest
 		<-time.After(4 * time.Second)
 		rests(10 * time.Second)
-		<-time.After(11 * time.Second)
+		for _, want := range []time.Duration{20, 40, 60, 60} {
+			<-time.After(time.Minute + time.Second)
+			rests(want * time.Second)
+		}
+		<-time.After(time.Minute + time.Second)
 		p.good()
 		rests(5 * time.Second)
 		<-time.After(6 * time.Second)

@@ -97,18 +97,25 @@ func Run(t *testing.T, open func(t *testing.T) (Sender, Provider)) {
 		}
 	})
 	t.Run("stops in the middle without losing count", func(t *testing.T) { t.Parallel(); stopped(t, open) })
-	t.Run("tells retry when the provider is away", func(t *testing.T) {
+	t.Run("tells once that the provider is away", func(t *testing.T) {
 		t.Parallel()
 		s, p := open(t)
 		p.Stop()
 		if err := s.Check(context.Background()); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
 			t.Errorf("Check: %v", err)
 		}
+		away(t, s, p)
+	})
+	t.Run("tells once that the provider went away between two batches", func(t *testing.T) {
+		t.Parallel()
+		s, p := open(t)
 		for i, r := range send(t, context.Background(), s, messages(p, 30, func(int) Fate { return Accept })) {
-			if r.Verdict != schoolbell.VerdictRetry || r.Reason == "" {
+			if r.Verdict != schoolbell.VerdictSent {
 				t.Errorf("message %d: %+v", i, r)
 			}
 		}
+		p.Stop()
+		away(t, s, p)
 	})
 	t.Run("finds a provider that is there", func(t *testing.T) {
 		t.Parallel()
@@ -190,6 +197,28 @@ func fates(t *testing.T, open func(t *testing.T) (Sender, Provider)) {
 	}
 	if diff := cmp.Diff(expected, got); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+}
+
+// away sends to a provider that is not there: one message pays nothing and learns
+// it, the others are spared.
+func away(t *testing.T, s Sender, p Provider) {
+	t.Helper()
+	slowed := 0
+	for i, r := range send(t, context.Background(), s, messages(p, 30, func(int) Fate { return Accept })) {
+		switch r.Verdict {
+		case schoolbell.VerdictSlowDown:
+			slowed++
+			if r.Reason == "" {
+				t.Errorf("message %d: slow_down without a reason", i)
+			}
+		case schoolbell.VerdictUntried:
+		default:
+			t.Errorf("message %d: %+v, want slow_down or untried", i, r)
+		}
+	}
+	if slowed != 1 {
+		t.Errorf("%d messages were told to slow down, want 1", slowed)
 	}
 }
 

@@ -29,6 +29,7 @@ type link struct {
 	conn  *smtpconn.Conn
 	born  time.Time
 	mails int         // begun on it
+	kept  bool        // it was idle for a while, and may be gone
 	dirty bool        // a refused mail has left its envelope
 	reap  *time.Timer // while idle: gives it up
 }
@@ -78,6 +79,7 @@ func (s *SMTP) put(l *link) {
 		s.mu.Unlock()
 		l.conn.Quit()
 	})
+	l.kept = true
 	s.idle = append(s.idle, l)
 }
 

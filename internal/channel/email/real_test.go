@@ -67,7 +67,11 @@ func TestSMTPThroughARealServerThatRefuses(t *testing.T) {
 		{"by hanging up after the mail", hangUp, ".", schoolbell.VerdictUncertain},
 		{"by closing after the mail", closing, ".", schoolbell.VerdictSlowDown},
 		{"by closing at the greeting", closing, "EHLO", schoolbell.VerdictSlowDown},
-		{"the greeting for good", hard, "EHLO", schoolbell.VerdictRetry},
+		{"the greeting for good", hard, "EHLO", schoolbell.VerdictSlowDown},
+		{"the greeting for now", soft, "EHLO", schoolbell.VerdictSlowDown},
+		{"the sender for good", hard, "MAIL", schoolbell.VerdictSlowDown},
+		{"the sender for now", soft, "MAIL", schoolbell.VerdictSlowDown},
+		{"by hanging up at the sender", hangUp, "MAIL", schoolbell.VerdictRetry},
 	}
 	for _, x := range cases {
 		t.Run(x.name, func(t *testing.T) {

@@ -2,11 +2,9 @@ package email
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -129,18 +127,24 @@ func TestSMTPVerdicts(t *testing.T) {
 		{"throttled by code", [][]string{dialog(ok, "450 4.7.28 rate limit", "503 no")}, schoolbell.VerdictSlowDown, ""},
 		{"server busy at the greeting", [][]string{{"421 4.3.2 busy"}}, schoolbell.VerdictSlowDown, ""},
 		{"421 to MAIL on a new connection", [][]string{dialog("421 4.3.2 busy", "")}, schoolbell.VerdictSlowDown, ""},
-		{"turned away at the greeting", [][]string{{"554 not you"}}, schoolbell.VerdictRetry, ""},
-		{"EHLO refused", [][]string{{"220 hi", "550 no"}}, schoolbell.VerdictRetry, ""},
-		{"sender refused", [][]string{dialog("553 5.7.1 not your address", "503", "503")}, schoolbell.VerdictRetry, ""},
-		{"login wanted", [][]string{dialog("530 5.7.0 log in", "503", "503")}, schoolbell.VerdictRetry, ""},
+		{"turned away at the greeting", [][]string{{"554 not you"}}, schoolbell.VerdictSlowDown, ""},
+		{"EHLO refused", [][]string{{"220 hi", "550 no"}}, schoolbell.VerdictSlowDown, ""},
+		{"sender refused", [][]string{dialog("553 5.7.1 not your address", "503", "503")}, schoolbell.VerdictSlowDown, ""},
+		{"sender refused for now", [][]string{dialog("450 4.1.8 domain not found", "503", "503")}, schoolbell.VerdictSlowDown, ""},
+		{"no room for any mail", [][]string{dialog("452 4.3.1 disk full", "503", "503")}, schoolbell.VerdictSlowDown, ""},
+		{"login wanted", [][]string{dialog("530 5.7.0 log in", "503", "503")}, schoolbell.VerdictSlowDown, ""},
+		{"login wanted at the recipient", [][]string{dialog(ok, "530 5.7.0 log in", "503")}, schoolbell.VerdictSlowDown, ""},
+		{"SMTPUTF8 refused for good", [][]string{dialog("555 5.5.4 unknown parameter", "503", "503")}, schoolbell.VerdictGiveUp, ""},
+		{"SMTPUTF8 refused by its status", [][]string{dialog("553 5.6.7 not beyond ASCII", "503", "503")}, schoolbell.VerdictGiveUp, ""},
+		{"SMTPUTF8 refused for now", [][]string{dialog("455 4.5.4 not now", "503", "503")}, schoolbell.VerdictRetry, ""},
 		{"mail too big by the server's word", [][]string{dialog("552 5.3.4 too big", "503", "503")}, schoolbell.VerdictGiveUp, ""},
 		{"closed after the final dot", [][]string{dialog(ok, ok, "354 go", "")}, schoolbell.VerdictUncertain, ""},
 		{"garbled after the final dot", [][]string{dialog(ok, ok, "354 go", "what?")}, schoolbell.VerdictUncertain, ""},
 		{"closed before the text", [][]string{dialog(ok, "")}, schoolbell.VerdictRetry, ""},
 		{"garbled before the text", [][]string{dialog("huh")}, schoolbell.VerdictRetry, ""},
-		{"not an SMTP server", [][]string{{"SSH-2.0-OpenSSH_9.9"}}, schoolbell.VerdictRetry, ""},
-		{"codes that differ within a reply", [][]string{{"220-hi\r\n221 ho"}}, schoolbell.VerdictRetry, ""},
-		{"a reply that never ends", [][]string{{strings.Repeat("220-hi\r\n", 200)}}, schoolbell.VerdictRetry, ""},
+		{"not an SMTP server", [][]string{{"SSH-2.0-OpenSSH_9.9"}}, schoolbell.VerdictSlowDown, ""},
+		{"codes that differ within a reply", [][]string{{"220-hi\r\n221 ho"}}, schoolbell.VerdictSlowDown, ""},
+		{"a reply that never ends", [][]string{{strings.Repeat("220-hi\r\n", 200)}}, schoolbell.VerdictSlowDown, ""},
 		{"a server without extensions", [][]string{{"220 hi", "250 hi", ok, ok, "354 go", "250 ok fine"}}, schoolbell.VerdictSent, "ok fine"},
 		{"a refusal without extensions", [][]string{{"220 hi", "250 hi", ok, "550 no"}}, schoolbell.VerdictGiveUp, ""},
 	}
@@ -176,6 +180,20 @@ func TestSMTPStartsAnewWhenAKeptConnectionIsGone(t *testing.T) {
 	}
 }
 
+func TestSMTPStartsAnewWhenAKeptConnectionIsGoneThatNeverCarriedAMail(t *testing.T) {
+	t.Parallel()
+	srv := script(t, dialog(""), dialog("250 ok", "250 ok", "354 go", "250 done"))
+	s := sender(t, srv.addr)
+	bad := message("ada@example.org", 1)
+	bad.Subject = "two\nlines"
+	if r := sendOne(t, s, bad); r.Verdict != schoolbell.VerdictGiveUp {
+		t.Errorf("the message that can be no mail: %+v", r)
+	}
+	if r := sendOne(t, s, message("ada@example.org", 2)); r.Verdict != schoolbell.VerdictSent || r.ProviderID != "done" {
+		t.Errorf("the good message: %+v", r)
+	}
+}
+
 func TestSMTPGoesOnAfterALostReply(t *testing.T) {
 	t.Parallel()
 	const ok = "250 ok"
@@ -200,39 +218,6 @@ func TestSMTPResetsAfterARefusal(t *testing.T) {
 	want := "MAIL FROM:<office@hill.example>|RCPT TO:<a@example.org>|DATA|RSET|MAIL FROM:<office@hill.example>|RCPT TO:<b@example.org>|DATA|."
 	if said := srv.said(0); !strings.HasSuffix(said, want) {
 		t.Errorf("the server heard %s", said)
-	}
-}
-
-func TestSMTPDeadlines(t *testing.T) {
-	t.Parallel()
-	release := make(chan struct{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { <-release; _ = c.Close() }) // says nothing
-		}
-	})
-	t.Cleanup(func() { _ = l.Close(); close(release); wg.Wait() })
-	s := sender(t, l.Addr().String(), func(c *SMTPConfig) { c.Timeout = 50 * time.Millisecond })
-	if r := sendOne(t, s, message("ada@example.org", 1)); r.Verdict != schoolbell.VerdictRetry {
-		t.Errorf("%+v", r)
-	}
-	patient := sender(t, l.Addr().String())
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	if r := sendAll(t, ctx, patient, []schoolbell.Message{message("ada@example.org", 1)})[0]; r.Verdict != schoolbell.VerdictUntried {
-		t.Errorf("%+v", r)
-	}
-	if err := s.Check(context.Background()); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
-		t.Errorf("Check: %v", err)
 	}
 }
 
@@ -296,24 +281,5 @@ func TestSMTPLogsInWithWhatTheServerKnows(t *testing.T) {
 		if said := srv.said(0); !strings.Contains(said, "|"+x.heard+"|MAIL") {
 			t.Errorf("%s: the server heard %s", x.name, said)
 		}
-	}
-}
-
-func TestSMTPIsLoudOnceWhenNothingCanBeSent(t *testing.T) {
-	t.Parallel()
-	const ok, no = "250 ok", "530 5.7.0 log in"
-	srv := script(t, []string{"220 hi", "250 hi", no, ok, no, ok, no})
-	var log bytes.Buffer
-	s := sender(t, srv.addr, func(c *SMTPConfig) {
-		c.Connections, c.Logger = 1, slog.New(slog.NewTextHandler(&log, nil))
-	})
-	msgs := []schoolbell.Message{message("a@example.org", 1), message("b@example.org", 2), message("c@example.org", 3)}
-	for i, r := range sendAll(t, context.Background(), s, msgs) {
-		if r.Verdict != schoolbell.VerdictRetry {
-			t.Errorf("message %d: %+v", i, r)
-		}
-	}
-	if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "530 5.7.0 log in") {
-		t.Errorf("%d errors in the log:\n%s", n, &log)
 	}
 }

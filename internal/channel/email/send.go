@@ -14,8 +14,10 @@ import (
 const perConnection = 4
 
 // Send offers each message to the server at most once and calls done exactly
-// once for each, from several goroutines, before it returns. Once ctx ends, or
-// the server asks for rest, messages not yet offered are untried.
+// once for each, from several goroutines, before it returns. Once ctx ends,
+// messages not yet offered are untried. A server that asks for rest, cannot be
+// reached or does not let us in is told of once, as VerdictSlowDown of the
+// message that met it (or several, when their answers crossed); the rest of msgs is untried.
 func (s *SMTP) Send(ctx context.Context, msgs []schoolbell.Message, done func(i int, r schoolbell.Result)) {
 	b := &batch{msgs: msgs, done: done, empty: make(chan struct{})}
 	var workers sync.WaitGroup
@@ -23,81 +25,7 @@ func (s *SMTP) Send(ctx context.Context, msgs []schoolbell.Message, done func(i 
 		workers.Go(func() { s.work(ctx, b) })
 	}
 	workers.Wait()
-	b.finish()
-}
-
-// batch is one call of Send.
-type batch struct {
-	msgs  []schoolbell.Message
-	done  func(int, schoolbell.Result)
-	empty chan struct{} // closed when no message is left to begin
-
-	mu     sync.Mutex
-	next   int
-	stop   bool              // nothing more is begun
-	halted bool              // because the server wants rest
-	rest   schoolbell.Result // of the messages never begun
-}
-
-// take returns the next message to begin, or false.
-func (b *batch) take(ctx context.Context) (i int, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.stop || b.next == len(b.msgs) || ctx.Err() != nil {
-		if !b.stop {
-			b.stop = true
-			close(b.empty)
-		}
-		return 0, false
-	}
-	b.next++
-	return b.next - 1, true
-}
-
-// halt leaves the messages not begun alone.
-func (b *batch) halt() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.halted = true
-	if !b.stop {
-		b.stop = true
-		close(b.empty)
-	}
-}
-
-// over reports whether nothing is to be begun any more.
-func (b *batch) over(ctx context.Context) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.stop || b.next == len(b.msgs) || ctx.Err() != nil
-}
-
-// quits reports whether even a message whose envelope has left is to be left alone.
-func (b *batch) quits(ctx context.Context) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.halted || ctx.Err() != nil
-}
-
-// fail notes what the messages that no connection was found for are told.
-func (b *batch) fail(r schoolbell.Result) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.rest = r
-}
-
-// finish reports the messages that no worker began.
-func (b *batch) finish() {
-	r := b.rest
-	if r.Verdict == "" || b.stop {
-		r = schoolbell.Result{Verdict: schoolbell.VerdictUntried, Reason: r.Reason}
-	}
-	for ; b.next < len(b.msgs); b.next++ {
-		b.done(b.next, r)
-		if r.Verdict == schoolbell.VerdictSlowDown { // said once; the others were never offered
-			r.Verdict = schoolbell.VerdictUntried
-		}
-	}
+	b.finish(ctx)
 }
 
 // work sends messages of b over one connection after the other, one at a time.
@@ -110,20 +38,13 @@ func (s *SMTP) work(ctx context.Context, b *batch) {
 		return
 	}
 	defer func() { <-s.slots }()
-	l, err := s.get(ctx, false)
-	if err != nil {
-		res, broken := refused(err)
-		if ctx.Err() != nil {
-			return
-		}
-		if broken {
-			s.complain(res.Reason)
-		}
-		b.fail(res)
+	if b.lacking() { // waiting for the same failure again helps nobody
 		return
 	}
 	w := &worker{s: s, b: b, ctx: ctx}
-	w.use(l)
+	if _, ok := w.connect(false); !ok {
+		return
+	}
 	defer w.leave()
 	w.run()
 }
@@ -144,6 +65,25 @@ type letter struct {
 	envelope smtpconn.Envelope
 	reset    bool // its envelope begins with RSET
 	again    bool // its envelope was on a connection that went away
+}
+
+// connect gives w a connection. If there is none to be had it notes and returns
+// why, which is nothing when the end of ctx is all there is to it.
+func (w *worker) connect(fresh bool) (lack schoolbell.Result, ok bool) {
+	l, err := w.s.get(w.ctx, fresh)
+	switch {
+	case err == nil:
+		w.use(l)
+		return lack, true
+	case w.ctx.Err() != nil:
+		return lack, false
+	}
+	lack, broken := refused(err)
+	if broken {
+		w.s.complain(lack.Reason)
+	}
+	w.b.lacks(lack)
+	return lack, false
 }
 
 func (w *worker) use(l *link) {
@@ -289,7 +229,7 @@ func (w *worker) turnedDown(cur *letter, err error) *letter {
 		w.l.dirty = true
 		return w.begin()
 	}
-	used := w.l.mails > 1
+	used := w.l.kept || w.l.mails > 1
 	w.drop()
 	if used && !cur.again || w.ctx.Err() != nil { // the text was not even shown
 		return w.again(cur)
@@ -313,21 +253,16 @@ func (w *worker) again(cur *letter) *letter {
 		w.untried(cur)
 		return nil
 	}
-	l, err := w.s.get(w.ctx, true)
-	if err != nil {
-		if w.ctx.Err() != nil {
-			w.untried(cur)
-			return nil
+	if lack, ok := w.connect(true); !ok {
+		if first := w.b.halt(); !first || lack.Verdict == "" {
+			lack.Verdict = schoolbell.VerdictUntried
 		}
-		w.tell(cur, err)
-		res, _ := refused(err)
-		w.b.fail(res)
+		w.b.done(cur.i, lack)
 		return nil
 	}
-	w.use(l)
 	cur.again, cur.reset = true, false
-	l.mails++
-	l.conn.Begin(cur.envelope, false)
+	w.l.mails++
+	w.l.conn.Begin(cur.envelope, false)
 	return cur
 }
 
@@ -341,19 +276,8 @@ func (w *worker) renew() bool {
 	if w.b.over(w.ctx) {
 		return false
 	}
-	l, err := w.s.get(w.ctx, true)
-	if err != nil {
-		if w.ctx.Err() == nil {
-			res, broken := refused(err)
-			if broken {
-				w.s.complain(res.Reason)
-			}
-			w.b.fail(res)
-		}
-		return false
-	}
-	w.use(l)
-	return true
+	_, ok := w.connect(true)
+	return ok
 }
 
 // tell reports what err means for cur.

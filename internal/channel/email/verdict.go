@@ -23,29 +23,30 @@ func sent(r smtpconn.Reply) schoolbell.Result {
 }
 
 // refused says what err means for the message that was being sent.
-// broken is true when it is no fault of the message: nothing will go through
-// until somebody mends the settings or the server.
+//
+// Only what the server said about this very message is charged to it. A server
+// that cannot be reached, does not let us in, or does not take the sender we give for every
+// message, would use up the attempts of message after message; that is
+// VerdictSlowDown, which costs none and rests the whole channel. broken is true
+// when it lasts until somebody mends the settings or the server.
 func refused(err error) (res schoolbell.Result, broken bool) {
+	res = schoolbell.Result{Verdict: schoolbell.VerdictSlowDown, Reason: smtpconn.Cut(err.Error())}
 	var e *smtpconn.Error
-	if !errors.As(err, &e) {
-		return schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: smtpconn.Cut(err.Error())}, true
-	}
-	res.Reason = smtpconn.Cut(e.Error())
 	switch {
+	case !errors.As(err, &e): // there is no server to talk to: the sender is closed
+		return res, true
+	case e.Reply != nil && wantsRest(*e.Reply):
+		return res, false
+	case setsUp(e.Stage) || e.Reply != nil && refusesUs(e.Stage, *e.Reply):
+		return res, true
 	case e.Reply == nil && e.Stage == smtpconn.StageFinal:
 		res.Verdict = schoolbell.VerdictUncertain
-	case e.Reply == nil:
-		res.Verdict, broken = schoolbell.VerdictRetry, setsUp(e.Stage)
-	case wantsRest(*e.Reply):
-		res.Verdict = schoolbell.VerdictSlowDown
-	case e.Reply.Class() == 4:
-		res.Verdict, broken = schoolbell.VerdictRetry, setsUp(e.Stage)
-	case setsUp(e.Stage) || wantsLogin(*e.Reply) || e.Stage == smtpconn.StageMail && !tooBig(*e.Reply):
-		res.Verdict, broken = schoolbell.VerdictRetry, true
+	case e.Reply == nil || e.Reply.Class() == 4:
+		res.Verdict = schoolbell.VerdictRetry
 	default:
 		res.Verdict = schoolbell.VerdictGiveUp
 	}
-	return res, broken
+	return res, false
 }
 
 // setsUp tells the stages that come before any message.
@@ -61,6 +62,12 @@ func wantsRest(r smtpconn.Reply) bool {
 	return r.Code == 421 || r.Code == 454 || r.Class() == 4 && slices.Contains(slowCodes, r.Enhanced)
 }
 
+// refusesUs tells answers that every other message would get too: MAIL is the
+// same for all of them but for its parameters.
+func refusesUs(s smtpconn.Stage, r smtpconn.Reply) bool {
+	return wantsLogin(r) || s == smtpconn.StageMail && !tooBig(r) && !wantsPlainer(r)
+}
+
 func wantsLogin(r smtpconn.Reply) bool {
 	switch r.Code {
 	case 530, 534, 535, 538:
@@ -70,6 +77,12 @@ func wantsLogin(r smtpconn.Reply) bool {
 }
 
 func tooBig(r smtpconn.Reply) bool { return r.Code == 552 || r.Enhanced == "5.3.4" }
+
+// wantsPlainer tells that the server stumbles over SMTPUTF8, which only messages
+// to addresses beyond ASCII ask for.
+func wantsPlainer(r smtpconn.Reply) bool {
+	return r.Code == 455 || r.Code == 555 || r.Enhanced == "5.6.7"
+}
 
 // queueID finds the server's own id for a mail in the words with which it took
 // it: "queued as X" (Postfix), "OK id=X" (Exim), "Ok X" (Amazon SES). Failing
