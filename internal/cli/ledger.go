@@ -8,6 +8,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"schoolbell"
 	"schoolbell/internal/api"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
@@ -53,17 +56,37 @@ func openLedger(ctx context.Context, cfg *config.Config) (ledger, error) {
 
 // ledgerAway explains a ledger that cannot be reached and says how to mend it.
 func ledgerAway(cfg *config.Config, err error) error {
+	name := cfg.LedgerName()
 	switch {
-	case cfg.Ledger.DatabaseURL != "" && errors.Is(err, context.DeadlineExceeded):
-		err = fmt.Errorf("the ledger does not answer: %s, waited %v", cfg.LedgerName(), ledgerTimeout)
-		return advise(err, "start PostgreSQL, or check host and port in DATABASE_URL")
+	case cfg.Ledger.DatabaseURL != "" && schoolbell.CodeOf(err) == schoolbell.CodeInvalid:
+		return advise(fmt.Errorf("the ledger cannot be opened: %w", err), "set DATABASE_URL as in postgres://user:password@host:5432/name")
 	case cfg.Ledger.DatabaseURL != "":
-		return advise(fmt.Errorf("the ledger cannot be reached: %s: %w", cfg.LedgerName(), err), "start PostgreSQL, or check DATABASE_URL")
+		return advise(fmt.Errorf("the ledger cannot be reached: %s: %s", name, postgresReason(err)), "start PostgreSQL, or check DATABASE_URL")
 	case errors.Is(err, fs.ErrPermission):
-		return advise(fmt.Errorf("the ledger cannot be opened: %s: %w", cfg.LedgerName(), err), "let this user write there, or set DATA_DIR to another folder")
+		return advise(fmt.Errorf("the ledger cannot be opened: %s: %w", name, err), "let this user write there, or set DATA_DIR to another folder")
 	}
-	return advise(fmt.Errorf("the ledger cannot be opened: %s: %w", cfg.LedgerName(), err), "set DATA_DIR to a folder this user may write to")
+	return advise(fmt.Errorf("the ledger cannot be opened: %s: %w", name, err), "set DATA_DIR to a folder this user may write to")
 }
+
+// postgresReason says why PostgreSQL cannot be used, without the machinery.
+func postgresReason(err error) string {
+	pg, _ := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case pg != nil && (pg.Code == pgWrongPassword || pg.Code == pgRefusedUser):
+		return "it refuses our login"
+	case pg != nil:
+		return oneLine(pg.Message)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("it does not answer, waited %v", ledgerTimeout)
+	}
+	return reasonOf(err)
+}
+
+// PostgreSQL's codes for a login that is refused.
+const (
+	pgWrongPassword = "28P01" // wrong password
+	pgRefusedUser   = "28000" // no such user, or not from here
+)
 
 // readyLedger opens the ledger and sees to it that its schema is this
 // program's. SQLite belongs to one installation and migrates by itself;

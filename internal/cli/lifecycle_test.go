@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -233,6 +234,31 @@ func TestARedisThatMayThrowJobsAwayIsWarnedOf(t *testing.T) {
 	d.says(`warn +Redis +.*maxmemory-policy is allkeys-lru`)
 	d.says("→ set maxmemory-policy noeviction")
 	d.exits(0)
+}
+
+func TestADatabaseThatCannotBeUsedIsExplained(t *testing.T) {
+	t.Parallel()
+	dsn, err := url.Parse(testenv.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ user, database, says string }{
+		"no such database": {"postgres", "nowhere", `database "nowhere" does not exist`},
+		"no such user":     {"nobody", strings.TrimPrefix(dsn.Path, "/"), `role "nobody" does not exist|it refuses our login`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := *dsn
+			u.User, u.Path = url.UserPassword(c.user, "hunter2"), "/"+c.database
+			r := inProcess(t, bare("DATABASE_URL="+u.String()), "serve")
+			r.says("schoolbell: the ledger cannot be reached: PostgreSQL .*: (" + c.says + ")$")
+			r.says("→ start PostgreSQL, or check DATABASE_URL")
+			r.exits(1)
+			if strings.Contains(r.err.String(), "hunter2") {
+				t.Errorf("the password shows:\n%s", &r.err)
+			}
+		})
+	}
 }
 
 func TestALedgerOfANewerProgramIsRefused(t *testing.T) {

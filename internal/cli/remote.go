@@ -97,5 +97,5 @@ func reasonOf(err error) string {
 	case errors.As(err, &dns):
 		return fmt.Sprintf("there is no host %s", dns.Name)
 	}
-	return oneLine(err.Error())
+	return cut(err.Error(), 300)
 }
