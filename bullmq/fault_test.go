@@ -178,23 +178,16 @@ func TestARedisThatFreezesForAWhileLosesNothing(t *testing.T) {
 	q := newQueue(t, rdb, bullmq.QueueOptions{})
 	specs := make([]bullmq.JobSpec, 100)
 	must[[]*bullmq.Job](t)(q.AddBulk(ctx, specs))
-	lost := make(chan struct{}, 1)
-	frozen := make(chan struct{})
-	var once sync.Once
+	lost, frozen := make(chan struct{}), make(chan struct{})
+	var first, loss sync.Once
 	start(t, rdb, func(context.Context, *bullmq.Job) (any, error) {
-		once.Do(func() { close(frozen); <-lost }) // the rest meets a frozen Redis
+		first.Do(func() { close(frozen); <-lost }) // the rest meets a frozen Redis
 		return nil, nil
 	}, bullmq.WorkerOptions{Concurrency: 3, LockDuration: 2 * time.Second, StalledInterval: 500 * time.Millisecond, MaxStalledCount: -1,
-		DrainDelay: 500 * time.Millisecond, Hooks: bullmq.WorkerHooks{OnLost: func(error) {
-			select {
-			case lost <- struct{}{}:
-			default:
-			}
-		}}})
+		DrainDelay: 500 * time.Millisecond, Hooks: bullmq.WorkerHooks{OnLost: func(error) { loss.Do(func() { close(lost) }) }}})
 	<-frozen
 	r.Pause()
-	lost2 := <-lost
-	lost <- lost2
+	<-lost
 	r.Continue()
 	testenv.Eventually(t, wait, func() error {
 		counts, err := q.Counts(ctx)
