@@ -54,9 +54,8 @@ func (s *Store) recordAndClaim(ctx context.Context, lease schoolbell.Lease, batc
 			return row.NoBatch(batch)
 		case err != nil:
 			return fmt.Errorf("record outcomes: %w", err)
-		case !alive:
-			return row.LeaseEnded()
 		}
+		g.LeaseEnded = !alive
 		g.Lost += len(outcomes) - recorded
 		if claim <= 0 {
 			return nil
@@ -109,7 +108,8 @@ const batchOf = `SELECT e.seq AS event_seq, b.first_user, b.last_user, b.started
 	FROM (SELECT ` + now + ` AS now OFFSET 0) clock CROSS JOIN events e JOIN batches b ON b.event_seq = e.seq
 	WHERE e.id = $1 AND b.channel = $2 AND b.seq = $3`
 
-// recordRows records outcomes of rows that lease $4 still holds. A row that an
+// recordRows records outcomes of rows that lease $4 holds: also after its end,
+// as long as nobody has taken them over. A row that an
 // earlier or this try may have reached ends as uncertain instead of sent,
 // cancelled or expired; one to be tried again ends with its event.
 //
@@ -127,10 +127,9 @@ const recordRows = `WITH b AS MATERIALIZED (` + batchOf + `),
 			retry_at = CASE WHEN o.final = 0 AND o.retry_in > 0 THEN o.now + o.retry_in * interval '1 ms' END,
 			reason = nullif(o.reason, ''), provider_id = nullif(o.provider, ''), updated_at = o.now
 		FROM (SELECT r.*, b.*, CASE WHEN r.status = 0 AND b.closing <> 0 THEN b.closing ELSE r.status END AS final
-			FROM b CROSS JOIN held CROSS JOIN
+			FROM b CROSS JOIN
 				unnest($5::bigint[], $6::smallint[], $7::integer[], $8::boolean[], $9::bigint[], $10::text[], $11::text[])
-					r(user_seq, status, attempts, uncertain, retry_in, reason, provider)
-			WHERE held.alive) o
+					r(user_seq, status, attempts, uncertain, retry_in, reason, provider)) o
 		WHERE d.event_seq = o.event_seq AND d.channel = $2 AND d.user_seq = o.user_seq AND d.user_seq BETWEEN o.first_user AND o.last_user
 			AND d.status = 1 AND d.lease_id = $4
 		RETURNING 1)

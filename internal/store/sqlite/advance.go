@@ -18,6 +18,7 @@ type work struct {
 	first, last int64 // the users of the batch
 	started     bool
 	lease       int64
+	alive       bool // the lease
 	category    schoolbell.Category
 }
 
@@ -41,6 +42,9 @@ func (s *Store) Advance(ctx context.Context, lease schoolbell.Lease, batch schoo
 			}
 			claim = 0
 		}
+		if g.LeaseEnded = !w.alive; g.LeaseEnded {
+			claim = 0
+		}
 		if g.Recipients, err = w.claim(ctx, c, claim); err != nil {
 			return fmt.Errorf("claim: %w", err)
 		}
@@ -57,20 +61,18 @@ func (s *Store) Advance(ctx context.Context, lease schoolbell.Lease, batch schoo
 
 func workOf(ctx context.Context, c *conn, lease schoolbell.Lease, b schoolbell.Batch) (*work, error) {
 	w := work{channel: row.ChannelNumber(b.Channel), batch: b.Seq, lease: lease.ID}
-	var alive, ended bool
+	var ended bool
 	err := c.get(ctx, `WITH clock(now) AS MATERIALIZED (SELECT `+now+`)
 		SELECT now, e.seq, e.status, e.expires_at, e.category, b.first_user, b.last_user, b.started_at IS NOT NULL,
 			EXISTS (SELECT 1 FROM leases WHERE id = ?4 AND expires_at > now), EXISTS (SELECT 1 FROM leases WHERE expires_at <= now)
 		FROM clock CROSS JOIN events e JOIN batches b ON b.event_seq = e.seq
 		WHERE e.id = ?1 AND b.channel = ?2 AND b.seq = ?3`, []any{b.EventID, w.channel, b.Seq, lease.ID},
-		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.first, &w.last, &w.started, &alive, &ended)
+		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.first, &w.last, &w.started, &w.alive, &ended)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, row.NoBatch(b)
 	case err != nil:
 		return nil, err
-	case !alive:
-		return nil, row.LeaseEnded()
 	case ended: // the claim below asks only whether a lease is there
 		_, err = c.exec(ctx, "DELETE FROM leases WHERE expires_at <= ?1", w.now)
 	}
