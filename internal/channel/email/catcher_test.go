@@ -313,7 +313,7 @@ func TestSMTPReachesAddressesBeyondASCII(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	m := c.Messages(1)[0]
-	if len(m.To) != 1 || m.To[0] != "jürgen@exämple.org" || m.MessageID != "<019a0000-0000-7000-8000-000000000001.1@hill.example>" {
+	if len(m.To) != 1 || m.To[0] != "jürgen@xn--exmple-cua.org" || m.MessageID != "<019a0000-0000-7000-8000-000000000001.1@hill.example>" {
 		t.Errorf("%+v", m)
 	}
 	whole, _ := c.Message(m.ID)

@@ -53,17 +53,28 @@ func parseSender(field, s string) (*mail.Address, error) {
 	if err == nil {
 		err = errors.Join(schoolbell.ValidateEmail(addr.Address), checkLine("name", addr.Name))
 	}
+	if err == nil {
+		addr.Address, err = wire(addr.Address)
+	}
 	if err != nil {
 		return nil, &schoolbell.Error{Code: schoolbell.CodeInvalid, Field: field, Message: "must be an address such as Hill School <office@hill.example>", Err: err}
 	}
 	return addr, nil
 }
 
-// check reports why m can never be a mail.
-func check(m *schoolbell.Message) error {
+// check returns the address m goes to, as it is written in a mail, or reports
+// why m can never be one.
+func check(m *schoolbell.Message) (to string, err error) {
 	if err := schoolbell.ValidateEmail(m.To); err != nil {
-		return fmt.Errorf("address %w", err)
+		return "", fmt.Errorf("address %w", err)
 	}
+	if err := checkText(m); err != nil {
+		return "", err
+	}
+	return wire(m.To)
+}
+
+func checkText(m *schoolbell.Message) error {
 	if !isToken(m.ID) {
 		return errors.New("message id is not a token")
 	}
@@ -104,12 +115,13 @@ func isToken(s string) bool {
 	return s != "" && len(s) <= 200 && s[0] != '.' && s[len(s)-1] != '.' && !strings.Contains(s, "..")
 }
 
-// append appends m, which check has passed, as a mail written at now. Lines end with CRLF.
-func (c *composer) append(b []byte, m *schoolbell.Message, now time.Time) []byte {
+// append appends m as a mail to the address that check returned for it, written
+// at now. Lines end with CRLF.
+func (c *composer) append(b []byte, m *schoolbell.Message, to string, now time.Time) []byte {
 	b = append(b, "Date: "...)
 	b = now.UTC().AppendFormat(b, "Mon, 02 Jan 2006 15:04:05 +0000")
 	b = append(append(b, "\r\n"...), c.head...)
-	b = appendMailbox(append(b, "To: "...), m.ToName, m.To)
+	b = appendMailbox(append(b, "To: "...), m.ToName, to)
 	b = appendText(append(b, "Subject: "...), m.Subject, len("Subject: "))
 	b = appendField(b, "\r\nMessage-ID: <", m.ID, "@", c.domain, ">\r\nAuto-Submitted: auto-generated\r\n")
 	if m.EventID != "" {

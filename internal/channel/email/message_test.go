@@ -30,7 +30,11 @@ func compose(t testing.TB, m schoolbell.Message) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.append(nil, &m, noon)
+	to, err := check(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.append(nil, &m, to, noon)
 }
 
 func TestComposeGolden(t *testing.T) {
@@ -140,10 +144,14 @@ func FuzzCompose(f *testing.F) {
 		"X-Schoolbell-Event": true, "Content-Language": true, "Mime-Version": true, "Content-Type": true, "Content-Transfer-Encoding": true}
 	f.Fuzz(func(t *testing.T, name, subject, text, html, to, locale, id string) {
 		m := schoolbell.Message{ID: id, EventID: id, To: to, ToName: name, Subject: subject, Text: text, HTML: html, Locale: locale}
-		if check(&m) != nil {
+		addr, err := check(&m)
+		if err != nil {
 			return
 		}
-		raw := c.append(nil, &m, noon)
+		if at := strings.LastIndexByte(to, '@'); !strings.HasPrefix(addr, to[:at+1]) || !isASCII(addr[at+1:]) || isASCII(to) && addr != to {
+			t.Errorf("%q is written %q", to, addr)
+		}
+		raw := c.append(nil, &m, addr, noon)
 		for line := range strings.SplitSeq(strings.TrimSuffix(string(raw), "\r\n"), "\r\n") {
 			if len(line) > 998 || strings.ContainsAny(line, "\r\n\x00") {
 				t.Fatalf("line %q", line)
@@ -155,8 +163,8 @@ func FuzzCompose(f *testing.F) {
 				t.Errorf("header %s: %q", field, values)
 			}
 		}
-		if got.To.Address != to || got.To.Name != name || got.Subject != subject {
-			t.Errorf("to %q <%s>, subject %q; want %q <%s>, %q", got.To.Name, got.To.Address, got.Subject, name, to, subject)
+		if got.To.Address != addr || got.To.Name != name || got.Subject != subject {
+			t.Errorf("to %q <%s>, subject %q; want %q <%s>, %q", got.To.Name, got.To.Address, got.Subject, name, addr, subject)
 		}
 		if got.Header.Get("Message-Id") != "<"+id+"@hill.example>" {
 			t.Errorf("Message-ID %q", got.Header.Get("Message-Id"))
@@ -201,10 +209,11 @@ func BenchmarkCompose(b *testing.B) {
 	}
 	var buf []byte
 	for b.Loop() {
-		if err := check(&m); err != nil {
+		to, err := check(&m)
+		if err != nil {
 			b.Fatal(err)
 		}
-		buf = c.append(buf[:0], &m, noon)
+		buf = c.append(buf[:0], &m, to, noon)
 	}
 	b.SetBytes(int64(len(buf)))
 }

@@ -238,6 +238,9 @@ func TestSMTPGivesUpWhatCanNeverBeMail(t *testing.T) {
 		{"no address", func(m *schoolbell.Message) { m.To = "" }},
 		{"nothing to say", func(m *schoolbell.Message) { m.Text, m.HTML = "", "" }},
 		{"an address beyond ASCII for a server within it", func(m *schoolbell.Message) { m.To = "jürgen@example.org" }},
+		{"the same at a domain beyond ASCII", func(m *schoolbell.Message) { m.To = "jürgen@müller.example" }},
+		{"a domain that no name server could know", func(m *schoolbell.Message) { m.To = "ada@mü-.example" }},
+		{"a domain too long in ASCII", func(m *schoolbell.Message) { m.To = "ada@" + strings.Repeat("ü", 60) + ".example" }},
 	}
 	srv := script(t, dialog("250 ok", "250 ok", "354 go", "250 done"))
 	s := sender(t, srv.addr, func(c *SMTPConfig) { c.Connections = 1 })

@@ -155,9 +155,9 @@ func (w *worker) take() *letter {
 // letter makes message i ready, or reports that it can never be sent.
 func (w *worker) letter(i int) *letter {
 	m := &w.b.msgs[i]
-	err := check(m)
-	cur := &letter{i: i, envelope: smtpconn.Envelope{From: w.s.composer.sender, To: m.To}, reset: w.l.dirty}
-	cur.envelope.UTF8 = !isPlain(m.To) || !isPlain(w.s.composer.sender)
+	to, err := check(m)
+	cur := &letter{i: i, envelope: smtpconn.Envelope{From: w.s.composer.sender, To: to}, reset: w.l.dirty}
+	cur.envelope.UTF8 = !isASCII(to) || !isASCII(w.s.composer.sender)
 	switch {
 	case err != nil:
 		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: smtpconn.Cut(err.Error())})
@@ -166,7 +166,7 @@ func (w *worker) letter(i int) *letter {
 		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "the mail is larger than the mail server takes"})
 		return nil
 	case cur.envelope.UTF8 && !w.l.conn.UTF8:
-		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "the mail server does not take addresses beyond ASCII (SMTPUTF8)"})
+		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "the mail server does not take addresses beyond ASCII before the @ (SMTPUTF8)"})
 		return nil
 	}
 	w.l.dirty = false
@@ -186,7 +186,7 @@ func (w *worker) flushed(cur *letter) error {
 // envelope of the next, which it returns.
 func (w *worker) deliver(cur *letter) *letter {
 	c := w.l.conn
-	w.text = w.s.composer.append(w.text[:0], &w.b.msgs[cur.i], time.Now())
+	w.text = w.s.composer.append(w.text[:0], &w.b.msgs[cur.i], cur.envelope.To, time.Now())
 	var next *letter
 	var envelope *smtpconn.Envelope
 	if c.Pipelining && !w.s.worn(w.l) {
