@@ -77,7 +77,7 @@ func (p *pass) run(ctx context.Context) (any, error) {
 // claim records the outcomes in hand and claims the next group under a lease
 // that is good now. Outcomes of a lease that is not are recorded first, under it.
 func (p *pass) claim(ctx context.Context) (schoolbell.Grant, error) {
-	if len(p.outcomes) > 0 && p.lease.ctx.Err() != nil {
+	if len(p.outcomes) > 0 && p.lease.over() {
 		if err := p.record(ctx); err != nil {
 			return schoolbell.Grant{}, err
 		}
@@ -193,9 +193,8 @@ func (p *pass) noteLost(n int) {
 
 // send renders and sends one claimed group and returns an outcome for every row of it.
 func (p *pass) send(ctx context.Context, rows []schoolbell.Recipient) []schoolbell.Outcome {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(p.lease.ctx, func() { cancel(errLeaseEnded) })()
+	ctx, cancel := p.lease.during(ctx)
+	defer cancel()
 
 	results := make([]schoolbell.Result, len(rows))
 	msgs := make([]schoolbell.Message, 0, len(rows))

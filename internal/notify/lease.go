@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"schoolbell"
@@ -19,6 +20,40 @@ type heldLease struct {
 	ctx   context.Context // ends, with errLeaseEnded, when the lease may be about to
 	end   context.CancelCauseFunc
 	timer *time.Timer
+	until atomic.Pointer[time.Time]
+}
+
+// over reports whether the lease cannot be relied on any more. It looks at the
+// clock itself: in a process that was frozen, whoever asks may be quicker than the timer.
+func (h *heldLease) over() bool {
+	return h.ctx.Err() != nil || !time.Now().Before(*h.until.Load())
+}
+
+// extend makes the lease good until then.
+func (h *heldLease) extend(until time.Time) {
+	h.until.Store(&until)
+	h.timer.Reset(time.Until(until))
+}
+
+// during is ctx for as long as the lease can be relied on.
+func (h *heldLease) during(ctx context.Context) (context.Context, context.CancelFunc) {
+	inner, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(h.ctx, func() { cancel(errLeaseEnded) })
+	return leaseContext{inner, h, cancel}, func() { stop(); cancel(nil) }
+}
+
+// leaseContext ends, at the latest, when somebody asks whether it has.
+type leaseContext struct {
+	context.Context
+	lease *heldLease
+	end   context.CancelCauseFunc
+}
+
+func (c leaseContext) Err() error {
+	if c.lease.over() {
+		c.end(errLeaseEnded)
+	}
+	return c.Context.Err()
 }
 
 var errLeaseEnded = errors.New("the lease in the ledger was not renewed in time")
@@ -72,7 +107,7 @@ func (k *leaseKeeper) beat(ctx context.Context) error {
 		err := k.ledger.RenewLease(ctx, held.Lease, leaseTTL)
 		switch {
 		case err == nil && held.timer.Stop():
-			held.timer.Reset(time.Until(asked.Add(leaseTTL - leaseMargin)))
+			held.extend(asked.Add(leaseTTL - leaseMargin))
 			return nil
 		case err != nil && schoolbell.CodeOf(err) != schoolbell.CodeConflict:
 			return err
@@ -91,6 +126,7 @@ func (k *leaseKeeper) beat(ctx context.Context) error {
 func (k *leaseKeeper) hold(lease schoolbell.Lease, until time.Time) {
 	ctx, end := context.WithCancelCause(context.Background())
 	held := &heldLease{Lease: lease, ctx: ctx, end: end}
+	held.until.Store(&until)
 	held.timer = time.AfterFunc(time.Until(until), func() { end(errLeaseEnded) })
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -104,7 +140,7 @@ func (k *leaseKeeper) hold(lease schoolbell.Lease, until time.Time) {
 func (k *leaseKeeper) current() *heldLease {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.held == nil || k.held.ctx.Err() != nil {
+	if k.held == nil || k.held.over() {
 		return nil
 	}
 	return k.held

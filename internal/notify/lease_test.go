@@ -159,3 +159,28 @@ func TestAbandonedLeaseIsNeverClosed(t *testing.T) {
 		t.Errorf("closed leases %v, want only the one nobody abandoned", ledger.closed)
 	}
 }
+
+// A process that was frozen runs its goroutines in any order when it wakes up.
+func TestALeaseIsOverByTheClockEvenIfItsTimerIsLate(t *testing.T) {
+	runKeeper(t, func(t *testing.T, k *leaseKeeper, _ *clockedLeases) {
+		held := mustLease(t, k)
+		ctx, stop := held.during(t.Context())
+		defer stop()
+		if ctx.Err() != nil {
+			t.Fatal("it is over at once")
+		}
+		past := time.Now()
+		held.until.Store(&past) // the timer is set for later
+		if ctx.Err() == nil || !errors.Is(context.Cause(ctx), errLeaseEnded) {
+			t.Errorf("error %v, cause %v, want errLeaseEnded", ctx.Err(), context.Cause(ctx))
+		}
+		select {
+		case <-ctx.Done():
+		default:
+			t.Error("it has an error and is not done")
+		}
+		if fresh := mustLease(t, k); fresh == held {
+			t.Error("the lease was handed out although it is over")
+		}
+	})
+}
