@@ -182,7 +182,7 @@ func value(r *rig, key string) any {
 	case "hash":
 		var fields map[string]string
 		fields, err = r.rdb.HGetAll(ctx, key).Result()
-		v = jobFields(fields)
+		v = jobFields(fields, strings.HasSuffix(key, ":processed"))
 	case "stream":
 		var entries []redis.XMessage
 		entries, err = r.rdb.XRange(ctx, key, "-", "+").Result()
@@ -192,12 +192,15 @@ func value(r *rig, key string) any {
 	return v
 }
 
-// jobFields puts JSON into one form. Of stack traces only the number counts, and
-// of the library's version nothing.
-func jobFields(fields map[string]string) map[string]any {
+// jobFields puts JSON into one form, that of all fields or of those known. Of stack
+// traces only the number counts, and of the library's version nothing.
+func jobFields(fields map[string]string, all bool) map[string]any {
 	out := map[string]any{}
 	for name, text := range fields {
 		out[name] = text
+		if all {
+			out[name] = parsed(text)
+		}
 		switch name {
 		case "version":
 			delete(out, name)

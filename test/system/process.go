@@ -1,7 +1,6 @@
 package system
 
 import (
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,10 +12,9 @@ import (
 // patience is far longer than anything here takes.
 const patience = 90 * time.Second
 
-// stopLimit is how long a stop may take: the grace of the settings and a little.
 const (
 	grace     = 20 * time.Second
-	stopLimit = grace + 5*time.Second
+	stopLimit = grace + 5*time.Second // to end once the grace is over
 )
 
 // Process is a running schoolbell. Its methods are for the goroutine of the test.
@@ -34,8 +32,8 @@ func start(t testing.TB, name, dir string, env []string, args ...string) *Proces
 	p := &Process{t: t, name: name}
 	// Registered first and so run last: the program has ended by then.
 	t.Cleanup(func() {
-		if (t.Failed() || os.Getenv("SHOW") != "") && p.Program != nil {
-			t.Logf("output of %s:\n%s", name, tail(p.Output(), 120))
+		if t.Failed() && p.Program != nil {
+			t.Logf("output of %s:\n%s", name, tail(p.Output(), 300))
 		}
 	})
 	p.Program = testenv.StartProgram(t, testenv.ProgramOptions{Dir: dir, Env: env, Bare: true}, bin, args...)
@@ -64,10 +62,12 @@ func (p *Process) Kill() {
 func (p *Process) Terminate() { p.t.Helper(); p.Signal(syscall.SIGTERM) }
 
 // Ends waits until the process has ended within its grace, and expects that it
-// did so in good order.
+// did so in good order. One that has not is made to show what hangs.
 func (p *Process) Ends() {
 	p.t.Helper()
-	if code := p.Exit(stopLimit); code != 0 {
+	late := time.AfterFunc(stopLimit, func() { _ = syscall.Kill(p.PID(), syscall.SIGQUIT) })
+	defer late.Stop()
+	if code := p.Exit(stopLimit + patience); code != 0 {
 		p.t.Errorf("%s ended with code %d", p.name, code)
 	}
 	if !strings.Contains(p.Output(), "Stopped") {
