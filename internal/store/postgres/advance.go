@@ -108,6 +108,12 @@ const batchOf = `SELECT e.seq AS event_seq, b.first_user, b.last_user, b.started
 	FROM (SELECT ` + now + ` AS now OFFSET 0) clock CROSS JOIN events e JOIN batches b ON b.event_seq = e.seq
 	WHERE e.id = $1 AND b.channel = $2 AND b.seq = $3`
 
+// inBatch selects the deliveries d of the batch b. It is no join, on purpose:
+// while nothing has been analyzed, as after a first import, PostgreSQL takes a
+// join the wrong way round and reads the whole event for each batch.
+const inBatch = `d.event_seq = (SELECT event_seq FROM b) AND d.channel = $2
+	AND d.user_seq BETWEEN (SELECT first_user FROM b) AND (SELECT last_user FROM b)`
+
 // recordRows records outcomes of rows that lease $4 holds: also after its end,
 // as long as nobody has taken them over. A row that an
 // earlier or this try may have reached ends as uncertain instead of sent,
@@ -130,8 +136,7 @@ const recordRows = `WITH b AS MATERIALIZED (` + batchOf + `),
 			FROM b CROSS JOIN
 				unnest($5::bigint[], $6::smallint[], $7::integer[], $8::boolean[], $9::bigint[], $10::text[], $11::text[])
 					r(user_seq, status, attempts, uncertain, retry_in, reason, provider)) o
-		WHERE d.event_seq = o.event_seq AND d.channel = $2 AND d.user_seq = o.user_seq AND d.user_seq BETWEEN o.first_user AND o.last_user
-			AND d.status = 1 AND d.lease_id = $4
+		WHERE ` + inBatch + ` AND d.user_seq = o.user_seq AND d.status = 1 AND d.lease_id = $4
 		RETURNING 1)
 	SELECT alive, (SELECT count(*) FROM done) FROM held`
 
@@ -142,8 +147,7 @@ const claimRows = `WITH b AS MATERIALIZED (` + batchOf + ` AND current_setting('
 	free AS MATERIALIZED (
 		SELECT d.user_seq, d.attempts, d.uncertain OR d.status = 1 AS uncertain
 		FROM deliveries d
-		WHERE d.event_seq = (SELECT event_seq FROM b WHERE closing = 0) AND d.channel = $2
-			AND d.user_seq BETWEEN (SELECT first_user FROM b) AND (SELECT last_user FROM b)
+		WHERE (SELECT closing = 0 FROM b) AND ` + inBatch + `
 			AND (d.status = 0 AND (d.retry_at IS NULL OR d.retry_at <= (SELECT b.now FROM b))
 				OR d.status = 1 AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = d.lease_id))
 		ORDER BY d.user_seq LIMIT $5 FOR UPDATE SKIP LOCKED),
@@ -223,21 +227,21 @@ const (
 	// be marked finished by a count from before that.
 	lockBatch = "SELECT 1 FROM batches b JOIN events e ON e.seq = b.event_seq WHERE e.id = $1 AND b.channel = $2 AND b.seq = $3 FOR UPDATE OF b"
 
-	closeBatchRows = `UPDATE deliveries d SET
-			status = CASE WHEN d.uncertain OR d.status = 1 THEN 6 ELSE b.closing END,
-			uncertain = d.uncertain OR d.status = 1, lease_id = NULL, retry_at = NULL, updated_at = b.now
-		FROM (` + batchOf + `) b
-		WHERE b.closing <> 0 AND d.event_seq = b.event_seq AND d.channel = $2 AND d.user_seq BETWEEN b.first_user AND b.last_user
+	closeBatchRows = `WITH b AS MATERIALIZED (` + batchOf + `)
+		UPDATE deliveries d SET
+			status = CASE WHEN d.uncertain OR d.status = 1 THEN 6 ELSE (SELECT closing FROM b) END,
+			uncertain = d.uncertain OR d.status = 1, lease_id = NULL, retry_at = NULL, updated_at = (SELECT b.now FROM b)
+		WHERE (SELECT closing <> 0 FROM b) AND ` + inBatch + `
 			AND (d.status = 0 OR d.status = 1 AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = d.lease_id))`
 
-	countBatchRows = `SELECT d.status, count(*),
-			min(greatest(coalesce(ceil(extract(epoch FROM CASE d.status WHEN 0 THEN d.retry_at WHEN 1 THEN l.expires_at END - b.now) * 1000), 0), 0))::bigint
-		FROM (` + batchOf + `) b JOIN deliveries d ON d.event_seq = b.event_seq AND d.channel = $2 AND d.user_seq BETWEEN b.first_user AND b.last_user
-			LEFT JOIN leases l ON d.status = 1 AND l.id = d.lease_id
-		GROUP BY d.status`
+	countBatchRows = `WITH b AS MATERIALIZED (` + batchOf + `)
+		SELECT d.status, count(*), min(greatest(coalesce(ceil(extract(epoch FROM
+			CASE d.status WHEN 0 THEN d.retry_at WHEN 1 THEN l.expires_at END - (SELECT b.now FROM b)) * 1000), 0), 0))::bigint
+		FROM deliveries d LEFT JOIN leases l ON d.status = 1 AND l.id = d.lease_id
+		WHERE ` + inBatch + ` GROUP BY d.status`
 
-	finishBatch = `UPDATE batches SET finished_at = b.now FROM (` + batchOf + `) b
-		WHERE batches.event_seq = b.event_seq AND batches.channel = $2 AND batches.seq = $3 AND batches.finished_at IS NULL
-			AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_seq = b.event_seq AND d.channel = $2
-				AND d.user_seq BETWEEN b.first_user AND b.last_user AND d.status IN (0, 1))`
+	finishBatch = `WITH b AS MATERIALIZED (` + batchOf + `)
+		UPDATE batches SET finished_at = (SELECT b.now FROM b)
+		WHERE event_seq = (SELECT event_seq FROM b) AND channel = $2 AND seq = $3 AND finished_at IS NULL
+			AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE ` + inBatch + ` AND d.status IN (0, 1))`
 )
