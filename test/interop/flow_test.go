@@ -1,0 +1,183 @@
+package interop
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"schoolbell/bullmq"
+)
+
+// workInNode runs a Node worker that returns what the job's children returned and
+// its own name.
+const workInNode = `await $.worker(args[0], async (job) => {
+	if (job.name.startsWith('bad')) throw new Error('no ' + job.name);
+	return { name: job.name, children: Object.entries(await job.getChildrenValues()).sort() };
+})`
+
+// workInGo is the same in Go.
+func workInGo(ctx context.Context, job *bullmq.Job) (any, error) {
+	if strings.HasPrefix(job.Name, "bad") {
+		return nil, errors.New("no " + job.Name)
+	}
+	values, err := job.ChildrenValues(ctx)
+	pairs := make([][2]any, 0, len(values))
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		pairs = append(pairs, [2]any{key, values[key]})
+	}
+	return map[string]any{"name": job.Name, "children": pairs}, err
+}
+
+// family is a flow of three levels in three queues.
+const family = `return (await $.flow().add({
+	name: 'root', queueName: 'top', data: {}, opts: { jobId: 'root' }, children: [
+		{ name: 'left', queueName: 'middle', opts: { jobId: 'left' }, children: [
+			{ name: 'leaf1', queueName: 'bottom', opts: { jobId: 'leaf1' } },
+			{ name: 'leaf2', queueName: 'bottom', opts: { jobId: 'leaf2', priority: 3 } },
+		] },
+		{ name: 'right', queueName: 'middle', opts: { jobId: 'right' } },
+	],
+})).job.id`
+
+const familyResult = `{"name":"root","children":[
+	["bull:middle:left",{"name":"left","children":[["bull:bottom:leaf1",{"name":"leaf1","children":[]}],["bull:bottom:leaf2",{"name":"leaf2","children":[]}]]}],
+	["bull:middle:right",{"name":"right","children":[]}]]}`
+
+func TestFlowsOfNodeRunInBothLanguages(t *testing.T) {
+	withBothMajors(t, func(r *rig) {
+		for _, goHas := range []string{"top middle bottom", "top bottom", "middle", "top", "middle bottom", ""} {
+			r.Run("Go works "+goHas, func(t *testing.T) {
+				sub := newRig(t, r.major)
+				sub.node.do(nil, family)
+				top := sub.queue("top")
+				sub.reaches(top, "root", bullmq.StateWaitingChildren)
+				for _, queue := range []string{"top", "middle", "bottom"} {
+					if strings.Contains(goHas, queue) {
+						sub.work(queue, workInGo, bullmq.WorkerOptions{Name: "go"})
+					} else {
+						sub.node.do(nil, workInNode, queue)
+					}
+				}
+				sub.reaches(top, "root", bullmq.StateCompleted)
+				sub.sameFlow(top)
+				sub.node.quiet()
+			})
+		}
+	})
+}
+
+// sameFlow looks at the finished family from both sides.
+func (r *rig) sameFlow(top *bullmq.Queue) {
+	r.Helper()
+	root, err := top.Job(r.Context(), "root")
+	r.ok(err)
+	r.same("what the root returned", root.ReturnValue, json.RawMessage(familyResult))
+	if root.AttemptsStarted != 1 {
+		r.Errorf("the root was started %d times", root.AttemptsStarted)
+	}
+	ours, err := root.ChildrenValues(r.Context())
+	r.ok(err)
+	var theirs map[string]json.RawMessage
+	r.node.do(&theirs, `return (await $.queue('top').getJob('root')).getChildrenValues()`)
+	r.same("values of the children", ours, theirs)
+	counts, err := root.DependencyCounts(r.Context())
+	r.ok(err)
+	var nodeCounts struct{ Processed, Unprocessed, Ignored, Failed int64 }
+	r.node.do(&nodeCounts, `return (await $.queue('top').getJob('root')).getDependenciesCount({ processed: true, unprocessed: true, ignored: true, failed: true })`)
+	r.same("counts of the children", counts, nodeCounts)
+	var tree []string
+	r.node.do(&tree, `const walk = ({ job, children = [] }) => [job.name, ...children.flatMap(walk)];
+		return walk(await $.flow().getFlow({ id: 'root', queueName: 'top' })).sort()`)
+	r.same("the tree", tree, []string{"leaf1", "leaf2", "left", "right", "root"})
+}
+
+func TestAJobInGoWaitsForChildrenThatNodeRuns(t *testing.T) {
+	withBothMajors(t, func(r *rig) {
+		q, children := r.queue("parents"), r.queue("children")
+		r.node.do(nil, workInNode, "children")
+		r.work("parents", func(ctx context.Context, job *bullmq.Job) (any, error) {
+			if job.AttemptsStarted == 1 {
+				for n := range 5 {
+					opts := bullmq.JobOptions{ID: fmt.Sprint("child-", n), Parent: &bullmq.ParentRef{ID: job.ID, Queue: q.QualifiedName()}, OnFailure: bullmq.IgnoreDependency}
+					name := "good"
+					if n == 4 {
+						name = "bad"
+					}
+					if _, err := children.Add(ctx, name, nil, opts); err != nil {
+						return nil, err
+					}
+				}
+			}
+			waits, err := job.MoveToWaitingChildren(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if waits {
+				return nil, bullmq.ErrWaitingChildren
+			}
+			return workInGo(ctx, job)
+		}, bullmq.WorkerOptions{})
+		id := r.add(q, "parent", nil, bullmq.JobOptions{})
+		r.reaches(q, id, bullmq.StateCompleted)
+		job, err := q.Job(r.Context(), id)
+		r.ok(err)
+		var result struct{ Children []any }
+		r.ok(json.Unmarshal(job.ReturnValue, &result))
+		if len(result.Children) != 4 || job.AttemptsStarted > 2 {
+			r.Errorf("result %s after %d starts, want four children and at most two", job.ReturnValue, job.AttemptsStarted)
+		}
+		failures, err := job.IgnoredChildrenFailures(r.Context())
+		r.ok(err)
+		var theirs map[string]string
+		r.node.do(&theirs, `return (await $.queue('parents').getJob(args[0])).getIgnoredChildrenFailures()`, id)
+		r.same("failures that were ignored", failures, theirs)
+		r.same("the failure", failures, map[string]string{"bull:children:child-4": "no bad"})
+		r.node.quiet()
+	})
+}
+
+// TestAFailedChildMeansTheSameForItsParent has a child fail in Go and in Node under
+// each of the flags and compares what becomes of parent and grandparent.
+func TestAFailedChildMeansTheSameForItsParent(t *testing.T) {
+	withBothMajors(t, func(r *rig) {
+		for _, flag := range []string{"", "failParentOnFailure", "continueParentOnFailure", "ignoreDependencyOnFailure", "removeDependencyOnFailure"} {
+			r.Run("flag "+flag, func(t *testing.T) {
+				sub := *r
+				sub.T, sub.node = t, r.node.with(t)
+				sub.node.do(nil, `$.freeze(args[0])`, frozen.UnixMilli())
+				names := [2]string{sub.unused(), sub.unused()}
+				for i, name := range names {
+					failChild(&sub, name, flag, i == 1)
+				}
+				compareDumps(&sub, names, true)
+			})
+		}
+		r.node.quiet()
+	})
+}
+
+func failChild(r *rig, name, flag string, inGo bool) {
+	r.Helper()
+	q, err := bullmq.NewQueue(r.rdb, name, bullmq.QueueOptions{Clock: (&side{}).clock})
+	r.ok(err)
+	r.node.do(nil, `const [queueName, flag] = args;
+		const opts = (jobId, delay = 0) => ({ jobId, delay, ...(flag && { [flag]: true }) });
+		await $.flow().add({ name: 'grand', queueName, opts: { jobId: 'grand' }, children: [
+			{ name: 'parent', queueName, opts: opts('parent'), children: [
+				{ name: 'bad', queueName, opts: opts('bad') },
+				// A parent that goes on is one that a pending child would fail, each library in its own words.
+				...(flag === 'continueParentOnFailure' ? [] : [{ name: 'good', queueName, opts: opts('good', 1000) }]),
+			] },
+		] })`, name, flag)
+	if inGo {
+		(&side{r, q}).workOff(workInGo, bullmq.WorkerOptions{})
+	} else {
+		r.node.do(nil, strings.NewReplacer("$.worker(", "$.workOff(").Replace(workInNode), name)
+	}
+	r.reaches(q, "bad", bullmq.StateFailed)
+}

@@ -1,0 +1,118 @@
+package interop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"schoolbell/bullmq"
+)
+
+// fives is the same strategy as in Node below: the base, and five times more each time.
+func fives(attempt int, b bullmq.Backoff, _ error, _ *bullmq.Job) time.Duration {
+	return b.Delay * time.Duration(math.Pow(5, float64(attempt-1)))
+}
+
+const nodeFives = `{ settings: { backoffStrategy: (attempt, type, error, job) => type === 'fives' ? job.opts.backoff.delay * 5 ** (attempt - 1) : -1 } }`
+
+func TestAttemptsInTurnsCountAndWaitAlike(t *testing.T) {
+	withBothMajors(t, func(r *rig) {
+		for _, c := range []struct {
+			name    string
+			backoff bullmq.Backoff
+			waits   [2][]time.Duration // shortest and longest before attempts 2, 3 and 4
+		}{
+			{"fixed", bullmq.Backoff{Type: "fixed", Delay: time.Hour}, [2][]time.Duration{{time.Hour, time.Hour, time.Hour}, {time.Hour, time.Hour, time.Hour}}},
+			{"exponential", bullmq.Backoff{Type: "exponential", Delay: time.Hour}, [2][]time.Duration{{time.Hour, 2 * time.Hour, 4 * time.Hour}, {time.Hour, 2 * time.Hour, 4 * time.Hour}}},
+			{"with jitter", bullmq.Backoff{Type: "fixed", Delay: time.Hour, Jitter: 0.5}, [2][]time.Duration{{30 * time.Minute, 30 * time.Minute, 30 * time.Minute}, {time.Hour, time.Hour, time.Hour}}},
+			{"of one's own", bullmq.Backoff{Type: "fives", Delay: 5 * time.Second}, [2][]time.Duration{{5 * time.Second, 25 * time.Second, 125 * time.Second}, {5 * time.Second, 25 * time.Second, 125 * time.Second}}},
+		} {
+			for _, first := range []string{"go", "node"} {
+				r.Run(c.name+", first in "+first, func(t *testing.T) {
+					sub := *r
+					sub.T, sub.node = t, r.node.with(t)
+					failInTurns(&sub, c.backoff, c.waits, first == "go")
+				})
+			}
+		}
+		r.node.quiet()
+	})
+}
+
+// failInTurns has a job fail four times, by turns in Go and in Node, and looks at
+// the wait each time.
+func failInTurns(r *rig, backoff bullmq.Backoff, waits [2][]time.Duration, inGo bool) {
+	r.Helper()
+	name := r.unused()
+	q := r.queue(name)
+	id := r.add(q, "n", nil, bullmq.JobOptions{Attempts: 4, Backoff: &backoff})
+	for attempt := 1; attempt <= 4; attempt, inGo = attempt+1, !inGo {
+		failOnce(r, q, id, attempt, inGo)
+		job, err := q.Job(r.Context(), id)
+		r.ok(err)
+		var theirs nodeJob
+		r.node.do(&theirs, `return $.plain(await $.queue(args[0]).getJob(args[1]))`, name, id)
+		sameJob(r, job, theirs)
+		if job.AttemptsMade != attempt || len(job.StackTrace) != attempt || job.FailedReason != fmt.Sprint("attempt ", attempt) {
+			r.Errorf("after attempt %d: %d made, %d traces, reason %q", attempt, job.AttemptsMade, len(job.StackTrace), job.FailedReason)
+		}
+		if attempt == 4 {
+			break
+		}
+		if low, high := waits[0][attempt-1], waits[1][attempt-1]; job.Delay < low || job.Delay > high {
+			r.Errorf("it waits %v before attempt %d, want %v to %v", job.Delay, attempt+1, low, high)
+		}
+		r.ok(q.Promote(r.Context(), id))
+	}
+	events, err := r.rdb.XRange(r.Context(), "bull:"+name+":events", "-", "+").Result()
+	r.ok(err)
+	var told []string
+	for _, e := range events {
+		told = append(told, fmt.Sprint(e.Values["event"]))
+	}
+	try := "active delayed waiting "
+	if got, want := strings.Join(told, " "), "added waiting "+try+try+try+"active failed retries-exhausted drained"; got != want {
+		r.Errorf("events %s, want %s", got, want)
+	}
+}
+
+// failOnce runs a worker in either language until the job has failed once more.
+func failOnce(r *rig, q *bullmq.Queue, id string, attempt int, inGo bool) {
+	r.Helper()
+	then := bullmq.StateDelayed
+	if attempt == 4 {
+		then = bullmq.StateFailed
+	}
+	if inGo {
+		stop := r.work(q.Name(), func(context.Context, *bullmq.Job) (any, error) {
+			return nil, fmt.Errorf("attempt %d", attempt)
+		}, bullmq.WorkerOptions{Backoffs: map[string]bullmq.BackoffFunc{"fives": fives}})
+		r.reaches(q, id, then)
+		stop()
+		return
+	}
+	r.node.do(nil, `await $.worker(args[0], async () => { throw new Error('attempt ' + args[1]) }, `+nodeFives+`)`, q.Name(), attempt)
+	r.reaches(q, id, then)
+	r.node.do(nil, `await $.close('worker ' + args[0])`, q.Name())
+}
+
+func TestAStrategyThatGoDoesNotKnowFailsTheJobClearly(t *testing.T) {
+	withBothMajors(t, func(r *rig) {
+		q := r.queue("q")
+		var id string
+		r.node.do(&id, `return (await $.queue('q').add('n', {}, { attempts: 3, backoff: { type: 'moon phase', delay: 10 } })).id`)
+		stop := r.work("q", func(context.Context, *bullmq.Job) (any, error) { return nil, errors.New("no paper") }, bullmq.WorkerOptions{})
+		r.reaches(q, id, bullmq.StateFailed)
+		stop()
+		var theirs nodeJob
+		r.node.do(&theirs, `return $.plain(await $.queue('q').getJob(args[0]))`, id)
+		if !strings.Contains(theirs.FailedReason, "moon phase") || theirs.AttemptsMade != 1 {
+			r.Errorf("it failed for %q after %d attempts; the reason must name the strategy", theirs.FailedReason, theirs.AttemptsMade)
+		}
+		r.node.quiet()
+	})
+}
