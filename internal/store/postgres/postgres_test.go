@@ -2,8 +2,15 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"schoolbell"
 	"schoolbell/internal/store/postgres"
 	"schoolbell/internal/store/storetest"
 	"schoolbell/internal/testenv"
@@ -38,3 +45,126 @@ func database(t testing.TB) func() storetest.Store {
 func TestStoreKeepsEveryPromise(t *testing.T) { storetest.Run(t, database) }
 
 func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, database) }
+
+func TestMigrateFromManyProcessesAtOnceIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	url := testenv.Postgres(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		s := open(t, url)
+		wg.Go(func() {
+			if err := s.Migrate(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	s := open(t, url)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Errorf("migrate a current ledger: %v", err)
+	}
+	have, want, err := s.Schema(t.Context())
+	if err != nil || have != want || want == 0 {
+		t.Errorf("schema %d of %d, %v", have, want, err)
+	}
+	var rows, versions int
+	if err := raw(t, url).QueryRow(t.Context(), "SELECT count(*), count(DISTINCT version_id) FROM goose_db_version").Scan(&rows, &versions); err != nil || rows != versions {
+		t.Errorf("%d rows for %d versions, %v", rows, versions, err)
+	}
+}
+
+// raw connects without the store.
+func raw(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func TestPingAndMigrateRefuseAnotherSchema(t *testing.T) {
+	t.Parallel()
+	url := testenv.Postgres(t)
+	s := open(t, url)
+	if err := s.Ping(t.Context()); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
+		t.Errorf("ping of an empty database: %v", err)
+	}
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := raw(t, url).Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)"); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{"ping": s.Ping(t.Context()), "migrate": s.Migrate(t.Context())} {
+		if schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
+			t.Errorf("%s of a newer schema: %v", name, err)
+		}
+	}
+}
+
+func TestOpenSaysWhyADatabaseCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	url := testenv.Postgres(t)
+	for _, c := range []struct {
+		name, url string
+		want      schoolbell.Code
+	}{
+		{"nobody listens", fmt.Sprintf("postgres://u@127.0.0.1:%d/x", testenv.FreePort(t)), schoolbell.CodeUnavailable},
+		{"no such database", url[:strings.LastIndexByte(url, '/')] + "/nowhere?sslmode=disable", schoolbell.CodeUnavailable},
+		{"not a URL", "postgres://u:secret@host:port/x", schoolbell.CodeInvalid},
+	} {
+		s, err := postgres.Open(t.Context(), c.url, postgres.Options{})
+		if err == nil {
+			_ = s.Close()
+		}
+		if got := schoolbell.CodeOf(err); got != c.want {
+			t.Errorf("%s: %v has code %q, want %q", c.name, err, got, c.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: the error tells the password: %v", c.name, err)
+		}
+	}
+}
+
+func TestTheLedgerIsUnavailableWhileItsServerIsAndComesBackWithIt(t *testing.T) {
+	t.Parallel()
+	server := testenv.PostgresServer(t, testenv.PostgresOptions{Durable: true})
+	s := open(t, server.Database())
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill()
+	for name, call := range map[string]func() error{
+		"a read":  func() error { _, err := s.InboxTail(t.Context()); return err },
+		"a write": func() error { _, err := s.Secret(t.Context(), "x", []byte("y")); return err },
+		"a claim": func() error {
+			_, err := s.Advance(t.Context(), schoolbell.Lease{ID: 1}, schoolbell.Batch{EventID: "x", Channel: schoolbell.ChannelEmail}, nil, 1)
+			return err
+		},
+	} {
+		if err := call(); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
+			t.Errorf("%s while the server is down: %v", name, err)
+		}
+	}
+	server.Restart()
+	testenv.Eventually(t, time.Minute, func() error { return s.Ping(t.Context()) }, "the ledger answers again")
+	if _, err := s.Secret(t.Context(), "x", []byte("y")); err != nil {
+		t.Errorf("a write after the restart: %v", err)
+	}
+}
+
+func TestTextThatPostgreSQLCannotStoreIsInvalidInput(t *testing.T) {
+	t.Parallel()
+	url := testenv.Postgres(t)
+	s := open(t, url)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a\x00b", "\xff"} {
+		if _, err := s.User(t.Context(), id); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+			t.Errorf("user %q: %v", id, err)
+		}
+	}
+}

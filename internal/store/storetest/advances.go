@@ -13,6 +13,7 @@ import (
 var advances = []promise{
 	{"Advance hands out a batch in order of people, a few at a time", advanceOrder},
 	{"Advance records each kind of outcome", advanceOutcomes},
+	{"Advance records what a provider said even if that is no text", advanceGarbage},
 	{"Advance claims nobody who is waiting for a retry, and says how long", advanceRetry},
 	{"Advance gives a released row out again at no cost", advanceReleased},
 	{"Advance only to record claims nothing and counts", advanceRecordOnly},
@@ -84,6 +85,19 @@ func advanceOutcomes(t *testing.T, open func() Store) {
 	again := s.advance(l, batches[0], tries[:2], 0)
 	same(t, "outcomes lost when recorded twice", again.Lost, 2)
 	same(t, "rows after that", s.tally(id, schoolbell.ChannelEmail)[schoolbell.DeliverySent], 1)
+}
+
+func advanceGarbage(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(1, 10)
+	l := s.lease()
+	done := outcomes(s.advance(l, batches[0], nil, 1).Recipients, schoolbell.DeliveryFailed)
+	done[0].Reason, done[0].ProviderID = "550 \xff\x00 caf\xe9", "\x00"
+	if g := s.advance(l, batches[0], done, 0); !g.Finished || g.Lost != 0 {
+		t.Errorf("grant %+v", g)
+	}
+	d := s.rows(id, schoolbell.DeliveryFilter{})[0]
+	same(t, "reason and id", []string{d.Reason, d.ProviderID}, []string{"550 \ufffd\ufffd caf\ufffd", "\ufffd"})
 }
 
 func advanceRetry(t *testing.T, open func() Store) {
