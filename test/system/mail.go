@@ -25,6 +25,8 @@ type Mail struct {
 	released chan struct{}  // closed by Release
 	slow     time.Duration  // for which every mail waits for its answer
 	refused  map[string]int // reply codes by address
+	lossy    int            // of so many mails one loses its connection; 0 for none
+	arrived  int
 }
 
 // keptMails is more than any test sends.
@@ -38,7 +40,7 @@ func NewMail(t testing.TB) *Mail {
 		t.Fatal(err)
 	}
 	m := &Mail{t: t, catcher: c, passing: -1, released: make(chan struct{}), refused: map[string]int{}}
-	c.SetFaults(&embedded.Faults{Delay: m.gate, Rcpt: m.reply})
+	c.SetFaults(&embedded.Faults{Delay: m.gate, Rcpt: m.reply, Cut: m.cut})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- c.Run(ctx) }()
@@ -108,6 +110,28 @@ func (m *Mail) Refuse(n, code int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.refused[Address(n)] = code
+}
+
+// Lossy has one of n mails lose its connection before the answer to its final
+// dot, after it was taken and before in turns; 0 ends that.
+func (m *Mail) Lossy(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lossy = n
+}
+
+// cut is asked for each recipient and for each final dot.
+func (m *Mail) cut(string) embedded.Cut {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.arrived++
+	switch {
+	case m.lossy == 0 || m.arrived%m.lossy != 0:
+		return embedded.CutNone
+	case m.arrived/m.lossy%2 == 0:
+		return embedded.CutAfterAccept
+	}
+	return embedded.CutBeforeAccept
 }
 
 func (m *Mail) reply(to string) embedded.Reply {

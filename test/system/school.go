@@ -214,6 +214,21 @@ func (s *School) Create() Created {
 	return c
 }
 
+// CreateSurely creates an event for everybody through whatever faults there are:
+// it asks again under the same idempotency key until it gets an answer.
+func (s *School) CreateSurely(key string) (id string) {
+	s.t.Helper()
+	everybody := schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}}
+	testenv.Eventually(s.t, patience, func() error {
+		ev, err := s.Client.CreateEvent(s.t.Context(), client.NewEvent{Title: "Event " + key, Body: "It takes place.", Audience: everybody, IdempotencyKey: key})
+		if err == nil {
+			id = ev.ID
+		}
+		return err
+	}, "event %s is accepted", key)
+	return id
+}
+
 // AwaitStatus waits until the event has this status and returns it with its progress.
 func (s *School) AwaitStatus(id string, want schoolbell.EventStatus) *client.Event {
 	s.t.Helper()
