@@ -6,6 +6,7 @@
 // input ends the program, in good order.
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
+import { openBoard } from './board.mjs';
 
 const [major, host, port] = process.argv.slice(2);
 const bull = await import(`bullmq${major}`);
@@ -76,6 +77,9 @@ const $ = {
     while ((await $.queue(name).getJobCountByTypes('waiting', 'prioritized', 'active')) > 0) await pause(5);
     await close(`worker ${name}`);
   },
+
+  // board is a Bull Board of these queues; see board.mjs.
+  board: (...names) => openBoard(names.map((name) => $.queue(name)), major),
 
   // codeOf is the number of the error with which a promise is rejected, 0 if it is not.
   codeOf: (promise) => promise.then(() => 0, (error) => error.code ?? error.message),

@@ -121,14 +121,6 @@ func (r *rig) reaches(q *bullmq.Queue, id string, want bullmq.State) {
 	}, "job %s of %s is %s", id, q.Name(), want)
 }
 
-// hash is a job as it lies in Redis.
-func (r *rig) hash(queue, id string) map[string]string {
-	r.Helper()
-	h, err := r.rdb.HGetAll(r.Context(), "bull:"+queue+":"+id).Result()
-	r.ok(err)
-	return h
-}
-
 // same compares two values as JSON.
 func (r *rig) same(what string, got, want any) {
 	r.Helper()
