@@ -1,0 +1,298 @@
+package inbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"schoolbell"
+	"schoolbell/internal/inbox"
+	"schoolbell/internal/store/sqlite"
+	"schoolbell/internal/testenv"
+)
+
+type rig struct {
+	t     *testing.T
+	store *sqlite.Store
+	*inbox.Service
+	stop func()
+}
+
+// newRig runs an inbox with these users on a real ledger. wrap may put something before the store.
+func newRig(t *testing.T, o inbox.Options, wrap func(inbox.Store) inbox.Store, users ...string) *rig {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, store.Close()) })
+	must(t, store.Migrate(t.Context()))
+	for _, id := range users {
+		_, err := store.PutUser(t.Context(), &schoolbell.User{ID: id, Name: id, Roles: []schoolbell.Role{schoolbell.RoleParent}})
+		must(t, err)
+	}
+	if wrap == nil {
+		wrap = func(s inbox.Store) inbox.Store { return s }
+	}
+	if o.Poll == 0 {
+		o.Poll = time.Millisecond
+	}
+	r := &rig{t: t, store: store, Service: inbox.New(wrap(store), o)}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		must(t, <-done)
+	})
+	t.Cleanup(r.stop)
+	return r
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// send puts an event into the inboxes of users.
+func (r *rig) send(title string, users ...string) {
+	r.t.Helper()
+	id := uuid.Must(uuid.NewV7()).String()
+	ev := &schoolbell.Event{ID: id, Title: title, Body: "B", Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: users}},
+		Channels: []schoolbell.Channel{schoolbell.ChannelInApp}, Status: schoolbell.EventQueued, CreatedAt: schoolbell.Time(time.Now())}
+	ev.Normalize()
+	_, _, err := r.store.CreateEvent(r.t.Context(), ev, schoolbell.Idempotency{})
+	must(r.t, err)
+	for {
+		step, err := r.store.FanOut(r.t.Context(), id, 100, 100)
+		must(r.t, err)
+		if step.Done {
+			return
+		}
+	}
+}
+
+func (r *rig) subscribe(user string, after int64) *inbox.Subscription {
+	r.t.Helper()
+	sub, err := r.Subscribe(r.t.Context(), user, after)
+	must(r.t, err)
+	r.t.Cleanup(sub.Close)
+	return sub
+}
+
+func (r *rig) next(sub *inbox.Subscription) schoolbell.InboxItem {
+	r.t.Helper()
+	it, err := sub.Next(r.t.Context())
+	must(r.t, err)
+	return it
+}
+
+func TestAListenerFromNowOnSeesWhatArrivesLater(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, inbox.Options{}, nil, "u1", "u2")
+	r.send("before", "u1")
+	sub := r.subscribe("u1", -1)
+	r.send("not mine", "u2")
+	r.send("mine", "u1", "u2")
+	if got := r.next(sub).Title; got != "mine" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestAListenerFromAPositionSeesAllSinceInOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, inbox.Options{}, nil, "u1")
+	var want []string
+	for i := range 5 {
+		want = append(want, fmt.Sprint(i))
+		r.send(want[i], "u1")
+	}
+	first := r.next(r.subscribe("u1", 0))
+	sub := r.subscribe("u1", first.Position)
+	r.send("5", "u1")
+	got := []string{first.Title}
+	for range 5 {
+		got = append(got, r.next(sub).Title)
+	}
+	if want = append(want, "5"); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestListenersThatComeAndGoLoseNothingAndSeeNothingTwice(t *testing.T) {
+	t.Parallel()
+	users := []string{"u0", "u1", "u2"}
+	r := newRig(t, inbox.Options{Buffer: 4}, nil, users...)
+	const events = 150
+	var listeners sync.WaitGroup
+	for n := range 6 { // two for each user
+		user := users[n%len(users)]
+		listeners.Go(func() {
+			var got []string
+			last := int64(0)
+			for len(got) < events {
+				sub, err := r.Subscribe(t.Context(), user, last)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for stay := rand.IntN(20); stay >= 0 && len(got) < events; stay-- {
+					it, err := sub.Next(t.Context())
+					if errors.Is(err, inbox.ErrBehind) {
+						break // comes back with its last position, as a browser does
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					got, last = append(got, it.Title), it.Position
+				}
+				sub.Close()
+			}
+			for i, title := range got {
+				if title != fmt.Sprint(i) {
+					t.Errorf("%s: item %d is %s", user, i, title)
+					return
+				}
+			}
+		})
+	}
+	for i := range events {
+		r.send(fmt.Sprint(i), users...)
+	}
+	listeners.Wait()
+}
+
+func TestAListenerWhoDoesNotReadIsCutOffAndComesBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, inbox.Options{Buffer: 2}, nil, "u1")
+	slow, quick := r.subscribe("u1", -1), r.subscribe("u1", -1)
+	var last int64
+	for i := range 5 {
+		r.send(fmt.Sprint(i), "u1")
+		if got := r.next(quick).Title; got != fmt.Sprint(i) {
+			t.Fatalf("the quick one got %s", got)
+		}
+	}
+	seen := 0
+	for {
+		it, err := slow.Next(t.Context())
+		if errors.Is(err, inbox.ErrBehind) {
+			break
+		}
+		must(t, err)
+		seen, last = seen+1, it.Position
+	}
+	if seen > 2 {
+		t.Errorf("saw %d items through a buffer of 2", seen)
+	}
+	back := r.subscribe("u1", last)
+	for i := seen; i < 5; i++ {
+		if got := r.next(back).Title; got != fmt.Sprint(i) && last != 0 {
+			t.Errorf("came back to %s, want %d", got, i)
+		}
+	}
+}
+
+func TestAnUnknownUserCannotListen(t *testing.T) {
+	t.Parallel()
+	if _, err := newRig(t, inbox.Options{}, nil).Subscribe(t.Context(), "ghost", 0); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestStoppingEndsEveryListenerAndTakesNoMore(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, inbox.Options{}, nil, "u1")
+	sub := r.subscribe("u1", -1)
+	r.stop()
+	if _, err := sub.Next(t.Context()); !errors.Is(err, inbox.ErrClosed) {
+		t.Errorf("the listener got %v", err)
+	}
+	if _, err := r.Subscribe(t.Context(), "u1", -1); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
+		t.Errorf("a new one got %v", err)
+	}
+	sub.Close() // a second end is fine
+}
+
+func TestWaitingEndsWithItsContextAndMayGoOn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, inbox.Options{}, nil, "u1")
+	sub := r.subscribe("u1", -1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := sub.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	r.send("later", "u1")
+	if got := r.next(sub).Title; got != "later" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// watchedStore counts polls and fails while told to.
+type watchedStore struct {
+	inbox.Store
+	polls atomic.Int64
+	down  atomic.Bool
+}
+
+func (s *watchedStore) InboxTail(ctx context.Context) (int64, error) {
+	s.polls.Add(1)
+	if s.down.Load() {
+		return 0, errors.New("the ledger is away")
+	}
+	return s.Store.InboxTail(ctx)
+}
+
+func TestNobodyListeningMeansNoQueries(t *testing.T) {
+	t.Parallel()
+	watched := &watchedStore{}
+	r := newRig(t, inbox.Options{Poll: time.Hour}, func(s inbox.Store) inbox.Store { watched.Store = s; return watched }, "u1")
+	r.Wake()
+	sub := r.subscribe("u1", -1) // asks once for itself
+	sub.Close()
+	before := watched.polls.Load()
+	for range 3 {
+		r.Wake()
+	}
+	r.stop() // all passes are over
+	if n := watched.polls.Load() - before; before > 2 || n != 0 {
+		t.Errorf("%d queries, then %d with nobody listening", before, n)
+	}
+}
+
+func TestWakingLooksAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, inbox.Options{Poll: time.Hour}, nil, "u1")
+	sub := r.subscribe("u1", -1)
+	r.send("now", "u1")
+	r.Wake()
+	if got := r.next(sub).Title; got != "now" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestAnOutageOfTheLedgerIsSatOut(t *testing.T) {
+	t.Parallel()
+	watched := &watchedStore{}
+	r := newRig(t, inbox.Options{}, func(s inbox.Store) inbox.Store { watched.Store = s; return watched }, "u1")
+	sub := r.subscribe("u1", -1)
+	watched.down.Store(true)
+	r.send("meanwhile", "u1")
+	n := watched.polls.Load()
+	testenv.Eventually(t, 10*time.Second, func() bool { return watched.polls.Load() > n+3 }, "it tries on")
+	watched.down.Store(false)
+	if got := r.next(sub).Title; got != "meanwhile" {
+		t.Errorf("got %q", got)
+	}
+}
