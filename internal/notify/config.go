@@ -39,9 +39,11 @@ const (
 	// what a crash can leave uncertain.
 	claimSize = 25
 
-	// A fan-out starts with a small chunk so that the first messages leave soon.
+	// A fan-out starts with a small chunk so that the first messages leave soon. Later
+	// ones are large enough to be cheap, and small enough that on SQLite, where one
+	// transaction writes at a time, a request waits for one of them a few milliseconds.
 	firstChunk = 500
-	chunkSize  = 5_000
+	chunkSize  = 2_000
 
 	// A worker that dies is noticed after at most leaseTTL by the ledger, and after
 	// at most lockDuration plus two checks by the queue: within 20 seconds.

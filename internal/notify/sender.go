@@ -11,7 +11,9 @@ import (
 type Sender interface {
 	// Send tries each message at most once and calls done exactly once for each,
 	// perhaps from several goroutines at once, always before it returns. When ctx
-	// ends, messages not yet offered to the provider are VerdictUntried.
+	// ends, messages not yet offered to the provider are VerdictUntried. So are they
+	// once a message was told VerdictSlowDown, as one is when the provider wants
+	// fewer or cannot be used at all.
 	Send(ctx context.Context, msgs []schoolbell.Message, done func(i int, r schoolbell.Result))
 }
 
