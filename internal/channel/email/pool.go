@@ -31,6 +31,7 @@ type link struct {
 	mails int         // begun on it
 	kept  bool        // it was idle for a while, and may be gone
 	dirty bool        // a refused mail has left its envelope
+	text  []byte      // of the mail sent last; room for the next
 	reap  *time.Timer // while idle: gives it up
 }
 

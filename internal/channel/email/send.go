@@ -56,7 +56,6 @@ type worker struct {
 	ctx  context.Context
 	l    *link // nil when lost
 	stop func() bool
-	text []byte
 }
 
 // letter is a message on its way.
@@ -186,7 +185,7 @@ func (w *worker) flushed(cur *letter) error {
 // envelope of the next, which it returns.
 func (w *worker) deliver(cur *letter) *letter {
 	c := w.l.conn
-	w.text = w.s.composer.append(w.text[:0], &w.b.msgs[cur.i], cur.envelope.To, time.Now())
+	w.l.text = w.s.composer.append(w.l.text[:0], &w.b.msgs[cur.i], cur.envelope.To, time.Now())
 	var next *letter
 	var envelope *smtpconn.Envelope
 	if c.Pipelining && !w.s.worn(w.l) {
@@ -194,7 +193,7 @@ func (w *worker) deliver(cur *letter) *letter {
 			envelope = &next.envelope
 		}
 	}
-	err := c.Text(w.text, envelope)
+	err := c.Text(w.l.text, envelope)
 	if err == nil {
 		var r smtpconn.Reply
 		if r, err = c.Final(); err == nil {

@@ -15,33 +15,50 @@ type Envelope struct {
 // reset clears what a refused mail has left. Without PIPELINING it writes nothing yet.
 func (c *Conn) Begin(e Envelope, reset bool) {
 	if c.Pipelining {
-		for _, line := range e.lines(reset) {
-			c.out = append(c.out, line.text...)
+		for _, l := range lines(reset) {
+			c.out = e.append(c.out, l)
 		}
 	}
 }
 
+// line is one command of an envelope.
 type line struct {
+	verb  string
 	stage Stage
 	code  int // that the server must answer
-	text  string
 }
 
-func (e Envelope) lines(reset bool) []line {
-	params := "\r\n"
-	if e.UTF8 {
-		params = " SMTPUTF8\r\n"
-	}
-	lines := []line{
-		{StageMail, 250, "RSET\r\n"},
-		{StageMail, 250, "MAIL FROM:<" + e.From + ">" + params},
-		{StageRcpt, 250, "RCPT TO:<" + e.To + ">\r\n"},
-		{StageData, 354, "DATA\r\n"},
-	}
+var envelopeLines = []line{
+	{"RSET", StageMail, 250},
+	{"MAIL", StageMail, 250},
+	{"RCPT", StageRcpt, 250},
+	{"DATA", StageData, 354},
+}
+
+func lines(reset bool) []line {
 	if reset {
-		return lines
+		return envelopeLines
 	}
-	return lines[1:]
+	return envelopeLines[1:]
+}
+
+// taken reports whether code is what the server is to answer.
+func (l line) taken(code int) bool {
+	return code == l.code || l.stage == StageRcpt && code == 251
+}
+
+func (e Envelope) append(out []byte, l line) []byte {
+	out = append(out, l.verb...)
+	switch l.verb {
+	case "MAIL":
+		out = append(append(append(out, " FROM:<"...), e.From...), '>')
+		if e.UTF8 {
+			out = append(out, " SMTPUTF8"...)
+		}
+	case "RCPT":
+		out = append(append(append(out, " TO:<"...), e.To...), '>')
+	}
+	return append(out, "\r\n"...)
 }
 
 // Envelope reads the answers to what Begin wrote with the same arguments, or, without PIPELINING,
@@ -53,7 +70,7 @@ func (c *Conn) Envelope(e Envelope, reset bool) error {
 		return c.stepwise(e, reset)
 	}
 	var refused *Error
-	for _, l := range e.lines(reset) {
+	for _, l := range lines(reset) {
 		r, err := c.read(l.stage)
 		if err != nil {
 			return prefer(refused, err)
@@ -65,12 +82,9 @@ func (c *Conn) Envelope(e Envelope, reset bool) error {
 			if _, err := c.exchange(StageData); err != nil {
 				return err
 			}
-		case r.Code == l.code || l.stage == StageRcpt && r.Code == 251:
+		case l.taken(r.Code):
 		case refused == nil:
-			refused = &Error{Stage: l.stage, Reply: &r}
-			if r.Class() < 4 {
-				refused = &Error{Stage: l.stage, Err: errGarbled}
-			}
+			refused = turnedDown(l.stage, r)
 		}
 		if r.Code == 421 { // the server closes, whatever else was asked
 			return refused
@@ -91,20 +105,25 @@ func prefer(refused *Error, err error) error {
 }
 
 func (c *Conn) stepwise(e Envelope, reset bool) error {
-	for _, l := range e.lines(reset) {
-		c.out = append(c.out, l.text...)
+	for _, l := range lines(reset) {
+		c.out = e.append(c.out, l)
 		r, err := c.exchange(l.stage)
 		switch {
 		case err != nil:
 			return err
-		case r.Code == l.code || l.stage == StageRcpt && r.Code == 251:
-		case r.Class() < 4:
-			return &Error{Stage: l.stage, Err: errGarbled}
-		default:
-			return &Error{Stage: l.stage, Reply: &r}
+		case !l.taken(r.Code):
+			return turnedDown(l.stage, r)
 		}
 	}
 	return nil
+}
+
+// turnedDown is the error for an answer that is not what was asked for.
+func turnedDown(s Stage, r Reply) *Error {
+	if r.Class() < 4 {
+		return &Error{Stage: s, Err: errGarbled}
+	}
+	return &Error{Stage: s, Reply: &r}
 }
 
 // Text sends a mail's text, lines ended by CRLF, and with it the envelope of
@@ -134,10 +153,8 @@ func (c *Conn) Final() (Reply, error) {
 		return Reply{}, err
 	case r.Class() == 2:
 		return r, nil
-	case r.Class() == 3:
-		return Reply{}, &Error{Stage: StageFinal, Err: errGarbled}
 	}
-	return r, &Error{Stage: StageFinal, Reply: &r}
+	return r, turnedDown(StageFinal, r)
 }
 
 // appendStuffed appends text with its dots doubled where they begin a line

@@ -2,6 +2,7 @@ package smtpconn
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -52,7 +53,6 @@ var errGarbled = errors.New("the server's answer is not SMTP")
 // readReply reads one reply of one or more lines. Lines are bounded by r's buffer.
 func readReply(r *bufio.Reader) (Reply, error) {
 	var out Reply
-	var text strings.Builder
 	for n := 0; ; n++ {
 		line, err := r.ReadSlice('\n')
 		switch {
@@ -63,18 +63,16 @@ func readReply(r *bufio.Reader) (Reply, error) {
 		case n == maxReplyLines:
 			return Reply{}, fmt.Errorf("%w: more than %d lines", errGarbled, maxReplyLines)
 		}
-		code, rest, last, ok := parseLine(strings.TrimRight(string(line), "\r\n"))
-		if !ok || n > 0 && code != out.Code {
+		code, rest, last, ok := parseLine(string(bytes.TrimRight(line, "\r\n")))
+		switch {
+		case !ok || n > 0 && code != out.Code:
 			return Reply{}, errGarbled
+		case n == 0: // and as a rule the only one
+			out = Reply{Code: code, Enhanced: enhanced(rest), Text: rest}
+		default:
+			out.Text += "\n" + rest
 		}
-		if n == 0 {
-			out.Code, out.Enhanced = code, enhanced(rest)
-		} else {
-			text.WriteByte('\n')
-		}
-		text.WriteString(rest)
 		if last {
-			out.Text = text.String()
 			return out, nil
 		}
 	}
@@ -108,14 +106,18 @@ func parseLine(line string) (code int, text string, last, ok bool) {
 // enhanced returns the status code text begins with, if it does.
 func enhanced(text string) string {
 	word, _, _ := strings.Cut(text, " ")
-	parts := strings.Split(word, ".")
-	if len(parts) != 3 || len(parts[0]) != 1 || !strings.Contains("245", parts[0]) {
-		return ""
-	}
-	for _, p := range parts[1:] {
-		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n > 999 {
-			return ""
+	class, rest, _ := strings.Cut(word, ".")
+	subject, detail, _ := strings.Cut(rest, ".")
+	switch class {
+	case "2", "4", "5":
+		if isUpTo999(subject) && isUpTo999(detail) {
+			return word
 		}
 	}
-	return word
+	return ""
+}
+
+func isUpTo999(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n <= 999
 }
