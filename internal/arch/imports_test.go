@@ -47,6 +47,7 @@ var arrows = []struct {
 	{"internal/testenv", nil},
 	{"internal/arch", nil},
 	{"deploy", nil},
+	{"docs", nil},
 	{"test/...", []string{".", "bullmq", "client", "internal/embedded", "internal/testenv"}}, // from outside, and through the mail catcher
 	{"bench/...", []string{"..."}},
 }
