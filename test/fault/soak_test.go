@@ -28,6 +28,7 @@ func TestSoak(t *testing.T) {
 	for n := 0; time.Now().Before(over); n++ {
 		s.events = append(s.events, s.school.CreateSurely(fmt.Sprintf("soak-%d", n)))
 		s.strike()
+		s.mail.Note()
 	}
 	s.mail.Lossy(0)
 	s.mail.Slow(0)

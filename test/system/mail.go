@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,10 +15,13 @@ import (
 )
 
 // Mail is the mail server of a test. It takes every mail, remembers each one's
-// Message-ID, recipient and time, and holds mails back when told to.
+// Message-ID, recipient and time, and holds mails back when told to. Note and
+// Letters are for the goroutine of the test.
 type Mail struct {
 	t       testing.TB
 	catcher *embedded.MailCatcher
+	noted   int                 // mails that the test has written down
+	letters map[string][]Letter // those, by event
 
 	mu       sync.Mutex
 	passing  int // mails to be taken before the others are held; below zero: all
@@ -39,7 +43,7 @@ func NewMail(t testing.TB) *Mail {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Mail{t: t, catcher: c, passing: -1, released: make(chan struct{}), refused: map[string]int{}}
+	m := &Mail{t: t, catcher: c, passing: -1, released: make(chan struct{}), refused: map[string]int{}, letters: map[string][]Letter{}}
 	c.SetFaults(&embedded.Faults{Delay: m.gate, Rcpt: m.reply, Cut: m.cut})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
@@ -171,23 +175,31 @@ type Letter struct {
 // Letters are the mails of one event, in the order in which they were taken.
 func (m *Mail) Letters(eventID string) []Letter {
 	m.t.Helper()
-	kept := m.catcher.Messages(keptMails)
-	if len(kept) != m.catcher.Accepted() {
-		m.t.Fatalf("the mail server kept %d of %d mails", len(kept), m.catcher.Accepted())
-	}
-	letters := make([]Letter, 0, len(kept))
-	for i := len(kept) - 1; i >= 0; i-- { // the newest comes first
-		c := kept[i]
-		if !strings.HasPrefix(c.MessageID, "<"+eventID+".") {
+	m.Note()
+	return m.letters[eventID]
+}
+
+// Note writes down the mails that were taken since the last time. The server
+// keeps some twenty thousand, so a test that sends more calls it now and then.
+func (m *Mail) Note() {
+	m.t.Helper()
+	news := m.catcher.Messages(keptMails) // the newest first
+	for i := len(news) - 1; i >= 0; i-- {
+		c := news[i]
+		switch number, err := strconv.Atoi(c.ID); {
+		case err != nil || number > m.noted+1:
+			m.t.Fatalf("the mail server does not have mail %d any more: the next is %s", m.noted+1, c.ID)
+		case number <= m.noted:
 			continue
 		}
 		user, domain, _ := strings.Cut(c.To[0], "@")
 		if len(c.To) != 1 || domain != peopleDomain {
 			m.t.Errorf("a mail went to %v", c.To)
 		}
-		letters = append(letters, Letter{User: user, MessageID: c.MessageID, At: c.At})
+		event, _, _ := strings.Cut(strings.TrimPrefix(c.MessageID, "<"), ".")
+		m.letters[event] = append(m.letters[event], Letter{User: user, MessageID: c.MessageID, At: c.At})
+		m.noted++
 	}
-	return letters
 }
 
 // smtpSettings are those that hand all mail to the server at addr.
