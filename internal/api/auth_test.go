@@ -1,14 +1,77 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"schoolbell"
 	"schoolbell/internal/auth"
 )
+
+// needed is what each call asks for, written down a second time: a slip in the
+// table must not go unseen. A star means that the user's own token will do.
+const needed = `
+POST /v1/events send
+GET /v1/events read
+GET /v1/events/{id} read
+GET /v1/events/{id}/deliveries read
+GET /v1/events/{id}/stream read
+POST /v1/events/{id}/cancel send
+POST /v1/events/{id}/retry send
+POST /v1/users:import admin
+GET /v1/users read
+PUT /v1/users/{id} admin
+GET /v1/users/{id} read
+DELETE /v1/users/{id} admin
+POST /v1/users/{id}/token send
+GET /v1/users/{id}/preferences read*
+PUT /v1/users/{id}/preferences send*
+GET /v1/users/{id}/inbox read*
+GET /v1/users/{id}/inbox/stream read*
+POST /v1/users/{id}/inbox/read-all send*
+POST /v1/users/{id}/inbox/{event}/read send*
+GET /v1/groups read
+PUT /v1/groups/{id} admin
+GET /v1/groups/{id} read
+GET /v1/queues read
+GET /v1/queues/{queue}/counts read
+GET /v1/queues/{queue}/jobs read
+GET /v1/queues/{queue}/jobs/{job} read
+POST /v1/queues/{queue}/jobs/{job}/retry admin
+POST /v1/queues/{queue}/jobs/{job}/promote admin
+POST /v1/queues/{queue}/jobs/{job}/remove admin
+POST /v1/queues/{queue}/pause admin
+POST /v1/queues/{queue}/resume admin
+POST /v1/queues/{queue}/clean admin
+GET /livez open
+GET /readyz open
+GET /metrics open
+GET /openapi.json open
+`
+
+func TestEveryCallNeedsWhatIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	var table strings.Builder
+	table.WriteByte('\n')
+	for _, rt := range newServer(t).api.Routes() {
+		need := string(rt.Need)
+		if need == "" {
+			need = "open"
+		}
+		if rt.User {
+			need += "*"
+		}
+		fmt.Fprintln(&table, rt.Method, rt.Path, need)
+	}
+	if diff := cmp.Diff(needed, table.String()); diff != "" {
+		t.Error(diff)
+	}
+}
 
 func TestEveryRouteAsksForItsKey(t *testing.T) {
 	t.Parallel()
