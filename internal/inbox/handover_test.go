@@ -73,7 +73,11 @@ func TestAnItemThatArrivesWhileMissedOnesAreReadComesOnce(t *testing.T) {
 			t.Fatalf("who was there got %q", got)
 		}
 	}
-	for _, title := range []string{"missed", "live", "last"} {
+	for _, title := range []string{"missed", "live", "last", "end"} {
+		if title == "end" {
+			r.send(title, "u1")
+			r.Wake()
+		}
 		if got := r.next(late).Title; got != title {
 			t.Errorf("who reads late got %q, want %q", got, title)
 		}
