@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -21,34 +22,42 @@ func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions)
 	if err != nil {
 		return nil, err
 	}
-	reply, err := q.run(ctx, scriptAdd, a.args...)
-	if err != nil {
-		return nil, err
+	if !a.plain {
+		reply, err := q.run(ctx, scriptAdd, a.args...)
+		if err != nil {
+			return nil, err
+		}
+		return a.added(reply)
 	}
-	return a.added(reply)
+	if err := q.adds.do(ctx, a); err != nil {
+		return nil, fmt.Errorf("bullmq: add: %w", err)
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	return a.added(a.reply)
 }
 
-// AddBulk adds jobs in one pipeline: one round trip, not one transaction. If
-// some fail, the error joins theirs and the jobs returned have nil in their
-// places. Nothing is sent if one of them is invalid.
+// AddBulk adds jobs in one pipeline, many at a time: one round trip, not one
+// transaction. If some fail, the error joins theirs and the jobs returned have nil
+// in their places. Nothing is sent if one of them is invalid.
 func (q *Queue) AddBulk(ctx context.Context, specs []JobSpec) ([]*Job, error) {
 	if len(specs) == 0 {
 		return nil, nil
 	}
 	additions := make([]*addition, len(specs))
-	calls := make([][]any, len(specs))
 	for i, spec := range specs {
 		a, err := q.prepare(spec)
 		if err != nil {
 			return nil, err
 		}
-		additions[i], calls[i] = a, a.args
+		additions[i] = a
 	}
-	replies, errs := scriptAdd.runMany(ctx, q.rdb, q.keys.p, calls)
-	jobs := make([]*Job, len(specs))
+	q.addAll(ctx, additions)
+	jobs, errs := make([]*Job, len(specs)), make([]error, len(specs))
 	for i, a := range additions {
-		if errs[i] == nil {
-			jobs[i], errs[i] = a.added(replies[i])
+		if errs[i] = a.err; a.err == nil {
+			jobs[i], errs[i] = a.added(a.reply)
 		}
 	}
 	return jobs, errors.Join(errs...)
@@ -56,8 +65,12 @@ func (q *Queue) AddBulk(ctx context.Context, specs []JobSpec) ([]*Job, error) {
 
 // addition is a job that is ready to be added.
 type addition struct {
-	job  *Job
-	args []any
+	job   *Job
+	plain bool // no parent and nothing else that script add_many leaves to add
+	args  []any
+	size  int // of the longer arguments, in bytes
+	reply any
+	err   error
 }
 
 // prepare checks a job and encodes it.
@@ -91,11 +104,18 @@ func (q *Queue) prepare(spec JobSpec) (*addition, error) {
 		job.ParentKey = o.Parent.Queue + ":" + o.Parent.ID
 		parent = o.parentField()
 	}
-	return &addition{job: job, args: []any{
-		q.mode, o.ID, spec.Name, data, encodeOptions(&o),
+	options := encodeOptions(&o)
+	a := &addition{job: job, plain: o.Parent == nil && !o.waitForChildren, size: len(data) + len(options) + len(spec.Name)}
+	if a.plain {
+		a.args = []any{o.where(), o.ID, spec.Name, data, options, millis(timestamp), o.Delay.Milliseconds(), o.Priority}
+		return a, nil
+	}
+	a.args = []any{
+		q.mode, o.ID, spec.Name, data, options,
 		millis(timestamp), o.Delay.Milliseconds(), o.Priority, o.where(),
 		job.ParentKey, parent, q.opts.MaxEvents,
-	}}, nil
+	}
+	return a, nil
 }
 
 // added reads the script's answer.

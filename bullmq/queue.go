@@ -60,6 +60,7 @@ type Queue struct {
 	opts QueueOptions
 	mode string
 	now  func() time.Time
+	adds combiner[addition]
 }
 
 // NewQueue returns the queue of that name. Nothing is sent to Redis. The client
@@ -87,7 +88,9 @@ func NewQueue(rdb redis.UniversalClient, name string, opts QueueOptions) (*Queue
 	if _, cluster := rdb.(*redis.ClusterClient); cluster && !hasHashTag(k.qualified) {
 		return nil, invalid("queue %q: in Redis Cluster the prefix must hold a hash tag, such as {%s}", k.qualified, DefaultPrefix)
 	}
-	return &Queue{rdb: rdb, name: name, keys: k, opts: opts, mode: opts.Pause.mode(), now: opts.Clock}, nil
+	q := &Queue{rdb: rdb, name: name, keys: k, opts: opts, mode: opts.Pause.mode(), now: opts.Clock}
+	q.adds.flush, q.adds.size = q.flushAdds, func(a *addition) int { return a.size }
+	return q, nil
 }
 
 // hasHashTag tells whether Redis Cluster hashes only a part of the key, in braces.

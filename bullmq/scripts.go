@@ -31,6 +31,7 @@ func newScript(name string) *script {
 
 var (
 	scriptAdd            = newScript("add")
+	scriptAddMany        = newScript("add_many")
 	scriptChangeDelay    = newScript("change_delay")
 	scriptChangePriority = newScript("change_priority")
 	scriptClean          = newScript("clean")
@@ -132,9 +133,14 @@ func (s *script) run(ctx context.Context, rdb redis.UniversalClient, prefix stri
 	return cmd.Val(), nil
 }
 
-// runMany calls a script several times in one pipeline. It returns each call's
-// reply or error.
-func (s *script) runMany(ctx context.Context, rdb redis.UniversalClient, prefix string, calls [][]any) ([]any, []error) {
+// scriptCall is a script with its arguments.
+type scriptCall struct {
+	script *script
+	args   []any
+}
+
+// runPipeline calls scripts in one pipeline. It returns each call's reply or error.
+func runPipeline(ctx context.Context, rdb redis.UniversalClient, prefix string, calls []scriptCall) ([]any, []error) {
 	cmds := make([]scriptCmd, len(calls))
 	all := make([]int, len(calls))
 	for i := range calls {
@@ -142,11 +148,14 @@ func (s *script) runMany(ctx context.Context, rdb redis.UniversalClient, prefix 
 	}
 	exec := func(which []int, full bool) {
 		pipe := rdb.Pipeline()
-		for n, i := range which {
-			if full && n == 0 {
-				cmds[i] = s.fullCommand(ctx, prefix, calls[i])
+		given := map[*script]bool{}
+		for _, i := range which {
+			c := calls[i]
+			if full && !given[c.script] {
+				given[c.script] = true
+				cmds[i] = c.script.fullCommand(ctx, prefix, c.args)
 			} else {
-				cmds[i] = s.command(ctx, prefix, calls[i])
+				cmds[i] = c.script.command(ctx, prefix, c.args)
 			}
 			_ = pipe.Process(ctx, cmds[i]) // queues it
 		}
@@ -167,7 +176,7 @@ func (s *script) runMany(ctx context.Context, rdb redis.UniversalClient, prefix 
 	for i, cmd := range cmds {
 		replies[i] = cmd.Val()
 		if err := cmd.Err(); err != nil && err != redis.Nil {
-			errs[i] = fmt.Errorf("bullmq: run script %s: %w", s.name, err)
+			errs[i] = fmt.Errorf("bullmq: run script %s: %w", calls[i].script.name, err)
 		}
 	}
 	return replies, errs

@@ -1,0 +1,71 @@
+-- add_many adds jobs that have no parent and are not deduplicated, as so many
+-- calls of add would, but reads the queue's settings, trims the events and wakes
+-- a worker once for all.
+-- KEYS  1 queue prefix
+-- ARGV  1 pause mode  2 events limit for a queue without one  3 number of jobs
+--       then for each job: where (wait | front | delayed | prioritized), id ('' draws
+--       one), name, data (JSON), opts (JSON), timestamp ms, delay ms, priority
+-- returns for each job its id | { id } if the job existed
+--@include place
+
+local q = openQueue(KEYS[1], ARGV[1])
+local n = tonumber(ARGV[3])
+local drawn = redis.call('INCRBY', q.p .. 'id', n) - n
+local max = maxEvents(q, ARGV[2])
+
+local results, back, wake, at = {}, {}, false, 4
+local p, events = q.p, q.p .. 'events'
+
+-- addNext adds the job whose arguments begin at position at.
+local function addNext(i)
+  local where, id, name = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local timestamp, delay, priority = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
+  if id == '' then
+    id = int(drawn + i)
+  elseif redis.call('EXISTS', p .. id) == 1 then
+    emitTrim(q, 'duplicated', 'jobId', id)
+    results[i] = { id }
+    return
+  end
+  redis.call('HSET', p .. id, 'name', name, 'data', ARGV[at + 3], 'opts', ARGV[at + 4], 'timestamp', timestamp,
+    'delay', delay, 'priority', priority)
+  redis.call('XADD', events, '*', 'event', 'added', 'jobId', id, 'name', name)
+  if where == 'delayed' then
+    putDelayed(q, id, tonumber(timestamp), tonumber(delay))
+    delayMarker(q)
+  else
+    if where == 'prioritized' then
+      pushPrioritized(q, tonumber(priority), id)
+    elseif where == 'front' then
+      redis.call('RPUSH', q.wait, id)
+      wake = true
+    else
+      back[#back + 1] = id
+      wake = true
+    end
+    if i < n then
+      redis.call('XADD', events, '*', 'event', 'waiting', 'jobId', id)
+    else
+      redis.call('XADD', events, 'MAXLEN', '~', max, '*', 'event', 'waiting', 'jobId', id)
+    end
+  end
+  results[i] = id
+end
+
+-- What was stored is put in line even if a later job raises an error.
+local ok, err = pcall(function()
+  for i = 1, n do
+    addNext(i)
+    at = at + 8
+  end
+end)
+if #back > 0 then
+  chunked('LPUSH', q.wait, back)
+end
+if wake then
+  baseMarker(q)
+end
+if not ok then
+  return type(err) == 'table' and err or redis.error_reply(tostring(err))
+end
+return results
