@@ -42,13 +42,12 @@ func (s *Store) recordAndClaim(ctx context.Context, lease schoolbell.Lease, batc
 	if claim > 0 {
 		b.Queue(claimRows, batch.EventID, channel, batch.Seq, lease.ID, claim)
 	}
+	var recorded int
 	err = s.pipeline(ctx, "advance batch", &b, func(r pgx.BatchResults) error {
-		ended = 0
 		if _, err := r.Exec(); err != nil {
 			return err
 		}
 		var alive bool
-		var recorded int
 		switch err := r.QueryRow().Scan(&alive, &recorded); {
 		case noRows(err):
 			return row.NoBatch(batch)
@@ -56,7 +55,6 @@ func (s *Store) recordAndClaim(ctx context.Context, lease schoolbell.Lease, batc
 			return fmt.Errorf("record outcomes: %w", err)
 		}
 		g.LeaseEnded = !alive
-		g.Lost += len(outcomes) - recorded
 		if claim <= 0 {
 			return nil
 		}
@@ -67,6 +65,7 @@ func (s *Store) recordAndClaim(ctx context.Context, lease schoolbell.Lease, batc
 		g.Recipients, ended, err = collectClaimed(rows, claim)
 		return err
 	})
+	g.Lost += len(outcomes) - recorded // here, because the pipeline may run again
 	return ended, err
 }
 

@@ -135,7 +135,7 @@ func TestTheLedgerIsUnavailableWhileItsServerIsAndComesBackWithIt(t *testing.T) 
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	server.Kill()
+	server.Stop()
 	for name, call := range map[string]func() error{
 		"a read":  func() error { _, err := s.InboxTail(t.Context()); return err },
 		"a write": func() error { _, err := s.Secret(t.Context(), "x", []byte("y")); return err },

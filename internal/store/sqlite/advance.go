@@ -24,10 +24,7 @@ type work struct {
 
 // Advance implements notify.Ledger.
 func (s *Store) Advance(ctx context.Context, lease schoolbell.Lease, batch schoolbell.Batch, outcomes []schoolbell.Outcome, claim int) (g schoolbell.Grant, err error) {
-	err = s.write(ctx, "advance batch", func(c *conn) error {
-		// Watching for the end of ctx costs a goroutine a statement; these are
-		// over in microseconds, and the end is seen before the commit.
-		ctx := context.WithoutCancel(ctx)
+	err = s.writeTogether(ctx, "advance batch", func(ctx context.Context, c *conn) error {
 		g = schoolbell.Grant{}
 		w, err := workOf(ctx, c, lease, batch)
 		if err != nil {

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"sync"
 )
 
@@ -87,44 +86,4 @@ func (c *conn) each(ctx context.Context, query string, args []any, row func(scan
 		}
 	}
 	return rows.Err()
-}
-
-// writer is the one connection that writes.
-type writer struct {
-	*conn
-	sql  *sql.Conn
-	turn chan struct{} // holds one token while a transaction runs
-}
-
-// transaction runs f in an immediate transaction and commits it if f returns
-// nil. When ctx ends first, nothing of it stays.
-func (w *writer) transaction(ctx context.Context, f func(c *conn) error) (err error) {
-	select {
-	case w.turn <- struct{}{}:
-		defer func() { <-w.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if _, err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
-	committed := false
-	defer func() { // also when f panics
-		if committed {
-			return
-		}
-		// It fails only where SQLite has rolled back by itself, as on a full disk.
-		_, _ = w.exec(context.WithoutCancel(ctx), "ROLLBACK")
-	}()
-	if err := f(w.conn); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if _, err := w.exec(context.WithoutCancel(ctx), "COMMIT"); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	committed = true
-	return nil
 }

@@ -18,8 +18,20 @@ const busyTries = 3 // each waits for the busy timeout first
 // write runs f in a writing transaction of its own, again if another process
 // held the file for longer than the busy timeout. doing says what for, in errors.
 func (s *Store) write(ctx context.Context, doing string, f func(c *conn) error) error {
+	return s.again(doing, func() error { return s.w.transaction(ctx, f) })
+}
+
+// writeTogether does the same for a short f, together with others'. f must not
+// use a context that can end: what it does may be part of another's transaction.
+func (s *Store) writeTogether(ctx context.Context, doing string, f func(ctx context.Context, c *conn) error) error {
+	return s.again(doing, func() error {
+		return s.w.together(ctx, func(c *conn) error { return f(context.WithoutCancel(ctx), c) })
+	})
+}
+
+func (s *Store) again(doing string, write func() error) error {
 	for try := 1; ; try++ {
-		err := s.w.transaction(ctx, f)
+		err := write()
 		if primaryCode(err) == sqlite3.SQLITE_BUSY && try < busyTries {
 			continue
 		}

@@ -19,6 +19,7 @@ var leases = []promise{
 
 var crowds = []promise{
 	{"Concurrent claims never overlap and cover every row", claimsDisjoint},
+	{"Calls that fail leave alone what succeeds beside them", failuresApart},
 	{"Concurrent claims of a dead worker's rows never overlap", takeOversDisjoint},
 }
 
@@ -198,6 +199,36 @@ func claimsDisjoint(t *testing.T, open func() Store) {
 	sum, err := a.FinishEvent(a.ctx(), id)
 	a.must(err)
 	same(t, "status", sum.Status, schoolbell.EventCompleted)
+}
+
+func failuresApart(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	id, batches := s.sent(200, 50)
+	dead := s.lease()
+	s.kill(dead)
+	stop := make(chan struct{})
+	var failing sync.WaitGroup
+	for range 4 {
+		failing.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				g, err := s.Advance(t.Context(), dead, batches[0], nil, 5)
+				if err != nil || !g.LeaseEnded || len(g.Recipients) != 0 {
+					t.Errorf("under a dead lease: %+v, %v", g, err)
+				}
+				_, err = s.Advance(t.Context(), dead, schoolbell.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 99}, nil, 5)
+				wantCode(t, err, schoolbell.CodeNotFound)
+			}
+		})
+	}
+	wantOnce(t, drain(t, []*school{s}, 4, 7, batches), 200)
+	close(stop)
+	failing.Wait()
+	same(t, "rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 200})
 }
 
 func takeOversDisjoint(t *testing.T, open func() Store) {
