@@ -14,10 +14,9 @@ func (s *session) complete(job *Job, result any) *Job {
 	if err != nil {
 		return s.fail(job, fmt.Errorf("result: %w", err))
 	}
-	now := s.w.q.now()
-	count, age, limit := keepArgs(job.Options.RemoveOnComplete, s.w.opts.RemoveOnComplete)
-	next, err := s.storeAndFetch(job, "complete", scriptFinish, s.w.q.mode, millis(now), job.ID, job.token,
-		"completed", value, "", "", count, age, limit, s.w.metricsArg())
+	e := &ending{job: job, op: "complete", set: "completed", value: value}
+	e.count, e.age, e.limit = keepArgs(job.Options.RemoveOnComplete, s.w.opts.RemoveOnComplete)
+	next, err := s.end(e)
 	var refused *ScriptError
 	if errors.As(err, &refused) {
 		switch refused.Code {
@@ -32,7 +31,7 @@ func (s *session) complete(job *Job, result any) *Job {
 		s.notStored(job, err)
 		return nil
 	}
-	job.ReturnValue, job.FinishedOn = value, fromMillis(millis(now))
+	job.ReturnValue, job.FinishedOn = value, e.at
 	job.AttemptsMade++
 	if f := s.w.opts.Hooks.OnCompleted; f != nil {
 		f(job)
@@ -44,15 +43,16 @@ func (s *session) complete(job *Job, result any) *Job {
 func (s *session) fail(job *Job, cause error) *Job {
 	trace := traceWith(job, cause)
 	wait, again := s.w.retry(job, &cause)
-	now := s.w.q.now()
+	now := fromMillis(millis(s.w.q.now()))
 	reason := cause.Error()
 	var next *Job
 	var err error
 	switch {
 	case !again:
-		count, age, limit := keepArgs(job.Options.RemoveOnFail, s.w.opts.RemoveOnFail)
-		next, err = s.storeAndFetch(job, "fail", scriptFinish, s.w.q.mode, millis(now), job.ID, job.token,
-			"failed", reason, trace.json, job.Options.Attempts, count, age, limit, s.w.metricsArg())
+		e := &ending{job: job, op: "fail", set: "failed", value: reason, trace: trace.json}
+		e.count, e.age, e.limit = keepArgs(job.Options.RemoveOnFail, s.w.opts.RemoveOnFail)
+		next, err = s.end(e)
+		now = e.at
 	case wait > 0:
 		next, err = s.storeAndFetch(job, "delay", scriptDelay, s.w.q.mode, millis(now), job.ID, job.token,
 			wait.Milliseconds(), "1", reason, trace.json)
@@ -73,7 +73,7 @@ func (s *session) fail(job *Job, cause error) *Job {
 		}
 		return next
 	}
-	job.FinishedOn = fromMillis(millis(now))
+	job.FinishedOn = now
 	if f := s.w.opts.Hooks.OnFailed; f != nil {
 		f(job, cause)
 	}

@@ -105,22 +105,15 @@ type alreadyStored struct{}
 // lost, did it, or that the lock ran out meanwhile: either way it is not for
 // this worker to do more.
 func (s *session) store(job *Job, op string, script *script, args ...any) (any, error) {
-	var wait retryDelay
-	for repeated := false; ; repeated = true {
-		reply, err := s.w.call(s.record, script, args...)
-		if err == nil {
-			if err = refusal(reply, op, job.ID, ""); err != nil && repeated {
-				s.w.log.Debug("outcome was already stored, or the lock had run out", "job", job.ID, "err", err)
-				return alreadyStored{}, nil
-			}
-			return reply, err
-		}
-		if !isAway(err) || s.record.Err() != nil {
-			return nil, err
-		}
-		s.w.health.setOrphans(true)
-		sleep(s.record, wait.next())
+	reply, repeated, err := s.insist(script, args)
+	if err != nil {
+		return nil, err
 	}
+	if err = refusal(reply, op, job.ID, ""); err != nil && repeated {
+		s.w.log.Debug("outcome was already stored, or the lock had run out", "job", job.ID, "err", err)
+		return alreadyStored{}, nil
+	}
+	return reply, err
 }
 
 // storeAndFetch is store for scripts that also start the next job. args are

@@ -33,6 +33,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	keepers.Go(func() { w.keepStalled(ctx) })
 
 	s := &session{w: w, ctx: ctx, work: work, record: record}
+	s.ends.flush = s.flushEnds
+	s.ends.size = func(e *ending) int { return len(e.trace) }
 	slots := s.fetchLoop()
 
 	grace := max(w.opts.Grace, 0)
@@ -56,6 +58,8 @@ type session struct {
 	// ctx ends when no more jobs are to be taken, work when handlers are to give
 	// up, record when outcomes are no longer to be stored.
 	ctx, work, record context.Context
+
+	ends combiner[ending]
 }
 
 // fetchLoop takes jobs, as many at a time as there are slots, and gives each to
@@ -158,14 +162,11 @@ func (w *Worker) fetched(reply any, token string) *Job {
 		return nil
 	}
 	w.pace.busy()
-	job := w.q.jobFromList(id, hash)
-	job.ProcessedOn = fromMillis(millis(w.q.now()))
-	job.ProcessedBy = w.opts.Name
+	var started int64
 	if len(list) > 4 {
-		job.AttemptsStarted = int(number(list[4]))
+		started = number(list[4])
 	}
-	job.w, job.token = w, token
-	return job
+	return w.startedJob(id, hash, token, started)
 }
 
 // number reads an integer that a script returned as one or as text.

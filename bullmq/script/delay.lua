@@ -31,7 +31,7 @@ end
 redis.call('HSET', key, 'delay', int(delay))
 putDelayed(q, id, now, delay)
 if ARGV[9] == '1' then
-  local result = fetch(q, now, worker(10))
+  local result = fetch(q, now, 10)
   if result and result[1] ~= 0 then
     return result
   end

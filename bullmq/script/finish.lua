@@ -1,99 +1,177 @@
--- finish ends a job that this worker runs, as completed or failed, and starts
--- the next one.
+-- finish ends jobs that this worker runs, each as completed or failed, and starts
+-- others in their place. It does to each what a call for it alone would do; one
+-- that is refused or cannot be ended leaves the others alone.
 -- KEYS  1 queue prefix
--- ARGV  1 pause mode  2 now ms  3 id  4 token  5 set: completed | failed
---       6 return value (JSON) or failed reason (text)  7 stack trace (JSON, failed)
---       8 attempts allowed (failed)  9 keep count ('' no limit, 0 none)
---       10 keep age ms ('' no limit)  11 most to remove by age
---       12 metrics points ('' no metrics)  13 '1' to start the next job
---       14… the worker, as fetch
--- returns 0 | what fetch returns | -1 no such job | -2 no lock | -3 not active
---       | -4 unfinished children | -6 another's lock | -9 failed children
+-- ARGV  1 pause mode  2 now ms  3 metrics points ('' no metrics)
+--       4 lock ms  5 limiter max ('' none)  6 limiter ms  7 worker name ('' none)
+--       8 number of jobs, then for each: id, token, set (completed | failed),
+--       return value (JSON) or failed reason (text), stack trace (JSON, failed),
+--       attempts allowed (failed), keep count ('' no limit, 0 none), keep age ms
+--       ('' no limit), most to remove by age, token for a job to start ('' none)
+-- returns { outcomes, started jobs, when to ask again }
+--       outcome: 0 | -1 no such job | -2 no lock | -3 not active | -4 unfinished children
+--       | -6 another's lock | -9 failed children | error text
+--       started job: { hash as a flat list, id, token, times started }
+--       when to ask again: { ms to rest for a rate limit, ms when the next delayed job is due }
 --@include fetch
---@include lock
 --@include parent
 --@include finished
 --@include dedup
 --@include metrics
 
 local q = openQueue(KEYS[1], ARGV[1])
-local now, id, set, value = tonumber(ARGV[2]), ARGV[3], ARGV[5], ARGV[6]
-local key = q.p .. id
-local completed = set == 'completed'
+local p, nowText = q.p, ARGV[2]
+local now, points, n = tonumber(nowText), tonumber(ARGV[3]), tonumber(ARGV[8])
 
-local f = redis.call('HMGET', key, 'name', 'parentKey', 'parent', 'deid')
-if not f[1] and redis.call('EXISTS', key) ~= 1 then
-  return -1
+-- What is the same for all is asked and told once: locks, children, deletions.
+local locks, satellites = {}, {}
+for i = 1, n do
+  local key = p .. ARGV[i * 10 - 1]
+  locks[i] = key .. ':lock'
+  satellites[2 * i - 1], satellites[2 * i] = key .. ':dependencies', key .. ':unsuccessful'
 end
-if completed then
-  if redis.call('SCARD', key .. ':dependencies') > 0 then
-    return -4
-  end
-  if redis.call('ZCARD', key .. ':unsuccessful') > 0 then
-    return -9
-  end
-end
-local code = unlock(q.p, id, ARGV[4])
-if code < 0 then
-  return code
-end
-if not completed then
-  redis.call('HSET', key, 'failedReason', value, 'stacktrace', ARGV[7])
-end
-if redis.call('LREM', q.p .. 'active', -1, id) == 0 then
-  return -3
-end
-trimEvents(q)
-if f[4] then
-  finishDedup(q, id, f[4], now)
-end
-if f[2] then
-  if completed then
-    childCompleted(key, f[2], f[3], value, now, q.mode)
-  else
-    childFailed(key, f[2], f[3], value, now, q.mode)
-  end
-end
-local made = increase(key, 'atm')
+local held = redis.call('MGET', unpack(locks))
+local parents = redis.call('EXISTS', unpack(satellites)) > 0
+local unlocked, released, deleted, ended = {}, {}, {}, 0
+local kept = { completed = {}, failed = {} }
 
-local count = tonumber(ARGV[9])
-if count == 0 then
-  if f[2] then
-    detach(key, f[2], q.mode, false, q.p)
+-- settle carries out what was put off.
+local function settle()
+  for set, members in pairs(kept) do
+    if #members > 0 then
+      redis.call('ZADD', p .. set, unpack(members))
+      kept[set] = {}
+    end
   end
-  deleteData(key)
-else
-  redis.call('ZADD', q.p .. set, int(now), id)
-  if completed then
-    redis.call('HSET', key, 'returnvalue', value, 'finishedOn', int(now))
+  if #deleted > 0 then
+    redis.call('DEL', unpack(deleted))
+    deleted = {}
+  end
+end
+
+-- refusal is why a job cannot be ended, 0 if it can.
+local function refusal(i, id, key, token, exists, completed)
+  if not exists and redis.call('EXISTS', key) ~= 1 then
+    return -1
+  end
+  if completed and parents then
+    if redis.call('SCARD', key .. ':dependencies') > 0 then
+      return -4
+    end
+    if redis.call('ZCARD', key .. ':unsuccessful') > 0 then
+      return -9
+    end
+  end
+  if token ~= '0' then -- '0' stands for calls that hold no lock
+    if not held[i] then
+      return -2
+    end
+    if held[i] ~= token then
+      return -6
+    end
+    unlocked[#unlocked + 1], released[#released + 1] = locks[i], id
+  end
+  return 0
+end
+
+-- keep stores an ended job among those of its kind, or deletes it.
+local function keep(at, id, key, set, made, withParent)
+  local count, age = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
+  if count == 0 then
+    if withParent then
+      settle()
+      detach(key, withParent, q.mode, false, p)
+      deleteData(key)
+      return
+    end
+    for _, suffix in ipairs({ '', ':logs', ':dependencies', ':processed', ':failed', ':unsuccessful' }) do
+      deleted[#deleted + 1] = key .. suffix
+    end
+    return
+  end
+  local members = kept[set]
+  members[#members + 1], members[#members + 2] = nowText, id
+  local value = ARGV[at + 3]
+  if set == 'completed' then
+    redis.call('HSET', key, 'atm', made, 'returnvalue', value, 'finishedOn', nowText)
   else
-    redis.call('HSET', key, 'failedReason', value, 'finishedOn', int(now))
+    redis.call('HSET', key, 'atm', made, 'failedReason', value, 'stacktrace', ARGV[at + 4], 'finishedOn', nowText)
     redis.call('HDEL', key, 'defa')
   end
-  trimFinished(q, set, now, count, tonumber(ARGV[10]), ARGV[11])
-end
-
-if completed then
-  emit(q, 'completed', 'jobId', id, 'returnvalue', value, 'prev', 'active')
-else
-  emit(q, 'failed', 'jobId', id, 'failedReason', value, 'prev', 'active')
-  if made >= tonumber(ARGV[8]) then
-    emit(q, 'retries-exhausted', 'jobId', id, 'attemptsMade', int(made))
+  if count or age then
+    settle()
+    trimFinished(q, set, now, count, age, ARGV[at + 8])
   end
 end
-local points = tonumber(ARGV[12])
-if points then
-  countMinute(q.p .. 'metrics:' .. set, now, points)
+
+-- finish ends the ith job, whose arguments begin at position at.
+local function finish(i, at)
+  local id, set, value = ARGV[at], ARGV[at + 2], ARGV[at + 3]
+  local key, completed = p .. id, set == 'completed'
+  local f = redis.call('HMGET', key, 'name', 'parentKey', 'parent', 'deid', 'atm')
+  local code = refusal(i, id, key, ARGV[at + 1], f[1], completed)
+  if code < 0 then
+    return code
+  end
+  if redis.call('LREM', p .. 'active', -1, id) == 0 then
+    if not completed then
+      redis.call('HSET', key, 'failedReason', value, 'stacktrace', ARGV[at + 4])
+    end
+    return -3
+  end
+  ended = ended + 1
+  if f[2] or f[4] then
+    settle()
+  end
+  if f[4] then
+    finishDedup(q, id, f[4], now)
+    parents = true -- what was kept back may be a child
+  end
+  if f[2] then
+    local tell = completed and childCompleted or childFailed
+    tell(key, f[2], f[3], value, now, q.mode)
+  end
+  local made = 1
+  if f[5] and string.find(f[5], '^%d+$') then
+    made = tonumber(f[5]) + 1
+  end
+  keep(at, id, key, set, int(made), f[2])
+  if completed then
+    emit(q, 'completed', 'jobId', id, 'returnvalue', value, 'prev', 'active')
+  else
+    emit(q, 'failed', 'jobId', id, 'failedReason', value, 'prev', 'active')
+    if made >= tonumber(ARGV[at + 5]) then
+      emit(q, 'retries-exhausted', 'jobId', id, 'attemptsMade', int(made))
+    end
+  end
+  if points then
+    countMinute(p .. 'metrics:' .. set, now, points)
+  end
+  return 0
 end
 
-if ARGV[13] == '1' then
-  local result = fetch(q, now, worker(14))
-  if result then
-    return result
+trimEvents(q)
+local outcomes, tokens = {}, {}
+for i = 1, n do
+  local at = i * 10 - 1
+  local ok, result = pcall(finish, i, at)
+  if not ok then
+    result = type(result) == 'table' and result.err or tostring(result)
+  end
+  outcomes[i] = result
+  if result == 0 and ARGV[at + 9] ~= '' then
+    tokens[#tokens + 1] = ARGV[at + 9]
   end
 end
-if redis.call('LLEN', q.p .. 'wait') == 0 and redis.call('LLEN', q.p .. 'active') == 0
-  and redis.call('ZCARD', q.p .. 'prioritized') == 0 then
+settle()
+if #unlocked > 0 then
+  redis.call('DEL', unpack(unlocked))
+  redis.call('SREM', p .. 'stalled', unpack(released))
+end
+
+local jobs, later = fetchMany(q, now, workerLimits(4), tokens)
+if ended > 0 and not later and #jobs == 0 and redis.call('LLEN', p .. 'active') == 0
+  and redis.call('LLEN', p .. 'wait') == 0 and redis.call('ZCARD', p .. 'prioritized') == 0 then
   emit(q, 'drained')
 end
-return 0
+return { outcomes, jobs, later or { 0, 0 } }

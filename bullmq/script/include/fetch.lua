@@ -46,7 +46,7 @@ end
 
 -- activate hands a job that is in the active list to a worker. It returns nil,
 -- having forgotten the id, if the job is gone.
-local function activate(q, id, now, w, max, duration)
+local function activate(q, id, now, w, token, max, duration)
   local key = q.p .. id
   local hash = redis.call('HGETALL', key)
   if not isJob(hash) then
@@ -59,75 +59,98 @@ local function activate(q, id, now, w, max, duration)
       redis.call('PEXPIRE', q.p .. 'limiter', int(math.floor(math.abs(duration or 0))))
     end
   end
-  if w.token ~= '0' then
-    redis.call('SET', key .. ':lock', w.token, 'PX', w.lock)
+  if token ~= '0' then
+    redis.call('SET', key .. ':lock', token, 'PX', w.lock)
   end
   emit(q, 'active', 'jobId', id, 'prev', 'waiting')
+  local started, before = 1, field(hash, 'ats')
+  if before and string.find(before, '^%d+$') then -- another's is damaged and starts anew
+    started = tonumber(before) + 1
+  end
   if w.name ~= '' then
-    redis.call('HSET', key, 'processedOn', int(now), 'pb', w.name)
+    redis.call('HSET', key, 'processedOn', int(now), 'ats', int(started), 'pb', w.name)
   else
-    redis.call('HSET', key, 'processedOn', int(now))
+    redis.call('HSET', key, 'processedOn', int(now), 'ats', int(started))
   end
-  local started = increase(key, 'ats')
-  -- The next idle worker is woken even if nothing is left: this is how one
-  -- wake-up becomes as many as there are jobs.
-  redis.call('ZADD', q.p .. 'marker', '0', '0')
-  return { hash, id, 0, 0, started }
+  return { hash, id, token, started }
 end
 
--- worker reads the arguments that describe the fetching worker, from ARGV[i]:
--- token, lock ms, limiter max ('' none), limiter ms, name ('' none).
-local function worker(i)
-  return {
-    token = ARGV[i], lock = ARGV[i + 1],
-    max = tonumber(ARGV[i + 2]), duration = tonumber(ARGV[i + 3]), name = ARGV[i + 4],
-  }
+-- workerLimits reads the arguments that describe the fetching worker, from ARGV[i]:
+-- lock ms, limiter max ('' none), limiter ms, name ('' none).
+local function workerLimits(i)
+  return { lock = ARGV[i], max = tonumber(ARGV[i + 1]), duration = tonumber(ARGV[i + 2]), name = ARGV[i + 3] }
 end
 
--- fetch starts the next job. It returns { hash as a flat list, id, 0, 0, times
--- started }, or { 0, 0, ms to rest for a rate limit, ms when the next delayed
--- job is due }, or nil if nothing at all is to be done.
-local function fetch(q, now, w)
-  local isBlocked = blocked(q)
-  promoteDue(q, now)
-  local max = q.max or w.max
-  local duration = w.duration or q.duration
-  local ttl = limitTTL(q, max)
-  if ttl > 0 then
-    return { 0, 0, ttl, 0 }
-  end
-  if isBlocked then
-    return { 0, 0, 0, 0 }
-  end
-
+-- nextId moves the id that is next in line into the active list, nil if there is none.
+local function nextId(q)
   local active = q.p .. 'active'
   local id = redis.call('RPOPLPUSH', q.p .. 'wait', active)
-  while id do
-    if string.sub(id, 1, 2) == '0:' then -- a marker of old versions
-      redis.call('LREM', active, 1, id)
-    else
-      local job = activate(q, id, now, w, max, duration)
-      if job then
-        return job
-      end
-    end
+  while id and string.sub(id, 1, 2) == '0:' do -- a marker of old versions
+    redis.call('LREM', active, 1, id)
     id = redis.call('RPOPLPUSH', q.p .. 'wait', active)
   end
-
+  if id then
+    return id
+  end
   local first = redis.call('ZPOPMIN', q.p .. 'prioritized')
-  while first[1] do
+  if first[1] then
     redis.call('LPUSH', active, first[1])
-    local job = activate(q, first[1], now, w, max, duration)
-    if job then
-      return job
-    end
-    first = redis.call('ZPOPMIN', q.p .. 'prioritized')
+    return first[1]
   end
   redis.call('DEL', q.p .. 'pc')
-
-  local delayed = redis.call('ZRANGE', q.p .. 'delayed', 0, 0, 'WITHSCORES')
-  if delayed[2] then
-    return { 0, 0, 0, int(math.floor(tonumber(delayed[2]) / 4096)) }
-  end
   return nil
+end
+
+-- fetchMany starts a job for each of the tokens. It returns a list of { hash as a flat
+-- list, id, token, times started }. If there are fewer jobs than tokens it also returns
+-- { ms to rest for a rate limit, ms when the next delayed job is due }, or nil if
+-- nothing at all is to be done.
+local function fetchMany(q, now, w, tokens)
+  local jobs, later = {}, nil
+  if #tokens == 0 then
+    return jobs, nil
+  end
+  local isBlocked = blocked(q)
+  promoteDue(q, now)
+  local max, duration = q.max or w.max, w.duration or q.duration
+  while #jobs < #tokens do
+    local ttl = limitTTL(q, max)
+    if ttl > 0 then
+      later = { ttl, 0 }
+      break
+    end
+    if isBlocked then
+      later = { 0, 0 }
+      break
+    end
+    local id = nextId(q)
+    if not id then
+      local delayed = redis.call('ZRANGE', q.p .. 'delayed', 0, 0, 'WITHSCORES')
+      if delayed[2] then
+        later = { 0, int(math.floor(tonumber(delayed[2]) / 4096)) }
+      end
+      break
+    end
+    jobs[#jobs + 1] = activate(q, id, now, w, tokens[#jobs + 1], max, duration)
+    isBlocked = q.concurrency ~= nil and blocked(q)
+  end
+  if #jobs > 0 then
+    -- The next idle worker is woken even if nothing is left: this is how one
+    -- wake-up becomes as many as there are jobs.
+    redis.call('ZADD', q.p .. 'marker', '0', '0')
+  end
+  return jobs, later
+end
+
+-- fetch starts the next job. The worker's arguments begin at ARGV[i]: token, then as
+-- workerLimits. It returns { hash as a flat list, id, 0, 0, times started }, or { 0, 0,
+-- ms to rest for a rate limit, ms when the next delayed job is due }, or nil if
+-- nothing at all is to be done.
+local function fetch(q, now, i)
+  local jobs, later = fetchMany(q, now, workerLimits(i + 1), { ARGV[i] })
+  local job = jobs[1]
+  if job then
+    return { job[1], job[2], 0, 0, job[4] }
+  end
+  return later and { 0, 0, later[1], later[2] }
 end
