@@ -2,6 +2,7 @@ package bullmq
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -91,12 +92,13 @@ func (c *combiner[T]) fly(ctx context.Context, batch []*passage[T]) {
 		items[i] = p.item
 	}
 	c.flush(ctx, items)
-	c.land()
 	for _, p := range batch {
 		if p.done != nil {
 			p.done <- true
 		}
 	}
+	runtime.Gosched() // those who have their answers may be about to ask again
+	c.land()
 }
 
 // land ends a call and makes the first who waits the leader of the next.
