@@ -11,7 +11,8 @@ import (
 // Add adds a job. data is anything that encodes to JSON; a json.RawMessage is
 // stored as it is, nil becomes {}. A job whose id is taken is not added: the one
 // that has it stays as it is, and the Job returned has its id and Existed set,
-// nothing else.
+// nothing else. So it is when Options.Deduplication drops the job: the id is then
+// the holder's, and DeduplicationID is set too.
 //
 // Errors: [ErrInvalid] before anything is sent, a [*ScriptError] with
 // [CodeParentNotFound] or [CodeParentConflict], or what Redis said. When the
@@ -105,7 +106,7 @@ func (q *Queue) prepare(spec JobSpec) (*addition, error) {
 		parent = o.parentField()
 	}
 	options := encodeOptions(&o)
-	a := &addition{job: job, plain: o.Parent == nil && !o.waitForChildren, size: len(data) + len(options) + len(spec.Name)}
+	a := &addition{job: job, plain: o.Parent == nil && !o.waitForChildren && o.Deduplication == nil, size: len(data) + len(options) + len(spec.Name)}
 	if a.plain {
 		a.args = []any{o.where(), o.ID, spec.Name, data, options, millis(timestamp), o.Delay.Milliseconds(), o.Priority}
 		return a, nil
@@ -114,6 +115,10 @@ func (q *Queue) prepare(spec JobSpec) (*addition, error) {
 		q.mode, o.ID, spec.Name, data, options,
 		millis(timestamp), o.Delay.Milliseconds(), o.Priority, o.where(),
 		job.ParentKey, parent, q.opts.MaxEvents,
+	}
+	if d := o.Deduplication; d != nil {
+		job.DeduplicationID = d.ID
+		a.args = append(a.args, d.ID, d.TTL.Milliseconds(), d.flags())
 	}
 	return a, nil
 }
@@ -127,6 +132,9 @@ func (a *addition) added(reply any) (*Job, error) {
 		id, _ := list[0].(string)
 		j := a.job.q.newJob(id)
 		j.Existed = true
+		if len(list) > 1 {
+			j.DeduplicationID = a.job.DeduplicationID
+		}
 		return j, nil
 	}
 	a.job.ID, _ = reply.(string)
@@ -214,6 +222,11 @@ func (o *JobOptions) validate() error {
 	}
 	if b := o.Backoff; b != nil && (b.Delay < 0 || b.Jitter < 0 || b.Jitter > 1) {
 		return invalid("Backoff %+v: delay must not be negative, jitter within 0 and 1", *b)
+	}
+	if d := o.Deduplication; d != nil {
+		if err := d.validate(o); err != nil {
+			return err
+		}
 	}
 	for _, k := range []*Keep{o.RemoveOnComplete, o.RemoveOnFail} {
 		if err := k.validate(); err != nil {

@@ -27,6 +27,11 @@ func (k keys) limiter() string         { return k.p + "limiter" }
 func (k keys) meta() string            { return k.p + "meta" }
 func (k keys) events() string          { return k.p + "events" }
 func (k keys) marker() string          { return k.p + "marker" }
+func (k keys) repeat() string          { return k.p + "repeat" }
+
+func (k keys) scheduler(id string) string { return k.p + "repeat:" + id }
+func (k keys) dedup(id string) string     { return k.p + "de:" + id }
+func (k keys) metrics(kind string) string { return k.p + "metrics:" + kind }
 
 func (k keys) job(id string) string          { return k.p + id }
 func (k keys) logs(id string) string         { return k.p + id + ":logs" }

@@ -89,6 +89,9 @@ type JobOptions struct {
 	StackTraceLimit *int
 	// SizeLimit refuses a job whose encoded data has more bytes; 0 means no limit.
 	SizeLimit int
+	// Deduplication keeps the job from being added while one that means the same is
+	// there; nil adds it in any case.
+	Deduplication *Deduplication
 	// Timestamp is the time of creation; zero means now.
 	Timestamp time.Time
 	// Extra holds further keys of the stored options, as other programs may

@@ -114,6 +114,9 @@ func encodeOptions(o *JobOptions) []byte {
 	if o.StackTraceLimit != nil {
 		w.integer("stackTraceLimit", int64(*o.StackTraceLimit))
 	}
+	if o.Deduplication != nil {
+		w.raw("de", encodeDeduplication(o.Deduplication))
+	}
 	if o.SizeLimit > 0 {
 		w.integer("sizeLimit", int64(o.SizeLimit))
 	}
@@ -259,6 +262,8 @@ func (o *JobOptions) decodeField(name string, raw json.RawMessage) bool {
 			n := int(decodeNumber(raw))
 			o.StackTraceLimit = &n
 		}
+	case "de", "deduplication", "debounce":
+		o.Deduplication = decodeDeduplication(raw)
 	case "sizeLimit":
 		o.SizeLimit = int(decodeNumber(raw))
 	case "timestamp":

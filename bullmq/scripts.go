@@ -39,6 +39,7 @@ var (
 	scriptDrain          = newScript("drain")
 	scriptExtendLocks    = newScript("extend_locks")
 	scriptFetch          = newScript("fetch")
+	scriptFreeDedup      = newScript("free_dedup")
 	scriptFinish         = newScript("finish")
 	scriptHandBack       = newScript("hand_back")
 	scriptLimitTTL       = newScript("limit_ttl")

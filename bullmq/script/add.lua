@@ -4,9 +4,11 @@
 --       6 timestamp ms  7 delay ms  8 priority
 --       9 where: wait | front | delayed | prioritized | children
 --       10 parent key ('' none)  11 parent (JSON)  12 events limit for a queue without one
--- returns the id | { id } if the job existed | -5 no such parent | -7 the job exists and has another parent
+--       13… how it is deduplicated, as deduplication, may be missing
+-- returns the id | { id } if the job existed | { id, 'dropped' } if that job stands for it | -5 no such parent | -7 the job exists and has another parent
 --@include store
 --@include parent
+--@include deduplicate
 
 -- adopt makes a job that exists a child of a new parent.
 local function adopt(q, id, key, parentKey, parent, now)
@@ -47,8 +49,19 @@ if ARGV[2] ~= '' then
 end
 
 local extra = {}
+local dedup = deduplication(13)
+if dedup then
+  local holder = deduplicate(q, dedup, {
+    id = id, name = ARGV[3], data = ARGV[4], opts = ARGV[5], timestamp = timestamp, delay = delay,
+  })
+  if holder then
+    return { holder, 'dropped' }
+  end
+  extra = { 'deid', dedup.id }
+end
 if parentKey ~= '' then
-  extra = { 'parentKey', parentKey, 'parent', ARGV[11] }
+  extra[#extra + 1], extra[#extra + 2] = 'parentKey', parentKey
+  extra[#extra + 1], extra[#extra + 2] = 'parent', ARGV[11]
 end
 store(q, id, ARGV[3], ARGV[4], ARGV[5], timestamp, delay, priority, extra)
 place(q, id, ARGV[9], timestamp, delay, priority)

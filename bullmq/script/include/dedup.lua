@@ -10,6 +10,10 @@ local function addKept(q, deid, now)
   local id = int(redis.call('INCR', q.p .. 'id'))
   if f[4] then
     id = f[4]
+    if redis.call('EXISTS', q.p .. id) == 1 then -- added by itself meanwhile
+      redis.call('DEL', kept)
+      return
+    end
   end
   local ok, opts = pcall(cjson.decode, f[3] or '{}')
   if not ok or type(opts) ~= 'table' then
