@@ -24,8 +24,13 @@ var scratch = sync.OnceValues(func() (string, error) {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return "", err
 	}
-	held, err := lockFolder(dir, os.O_CREATE)
+	// The lock gets its name when it is held: a folder whose lock is free is swept.
+	held, err := lockFolder(dir, "new", os.O_CREATE)
 	if err != nil {
+		return "", err
+	}
+	if err := os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, scratchLock)); err != nil {
+		_ = held.Close()
 		return "", err
 	}
 	atExit(func() {
@@ -35,9 +40,10 @@ var scratch = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
-// lockFolder takes the folder's lock, which the kernel frees with the process.
-func lockFolder(dir string, flag int) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, scratchLock), os.O_RDWR|flag, 0o600)
+// lockFolder takes the folder's lock, a file of that name, which the kernel frees
+// with the process.
+func lockFolder(dir, name string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|flag, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +61,7 @@ func sweep(root string) {
 		return
 	}
 	for _, dir := range found {
-		held, err := lockFolder(dir, 0)
+		held, err := lockFolder(dir, scratchLock, 0)
 		if err != nil {
 			continue
 		}

@@ -304,7 +304,7 @@ func TestSweepRemovesWhatADeadRunLeft(t *testing.T) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		held, err := lockFolder(dir, os.O_CREATE)
+		held, err := lockFolder(dir, scratchLock, os.O_CREATE)
 		if err != nil {
 			t.Fatal(err)
 		}
