@@ -93,7 +93,7 @@ func TestNodeSnippetsWork(t *testing.T) {
 	}
 	differs := false
 	for i := range outputs {
-		differs = check(t, d, block{}, outputs[i], result{output: pieces[i]}) || differs
+		differs = check(t, d, block{from: outputs[i].from}, outputs[i], result{output: pieces[i]}) || differs
 	}
 	if *update && differs {
 		for i := len(outputs) - 1; i >= 0; i-- {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 )
 
 const (
-	patience = 3 * time.Minute // for all blocks of a page on a slow machine
+	patience = 5 * time.Minute // for all blocks of a page on a slow machine
 	mark     = "\x1e"          // stands between the outputs of blocks
 
 	shownAddr = "127.0.0.1:8080" // where the pages have the server
@@ -59,7 +60,7 @@ type result struct {
 }
 
 // shell lets curl note the heads of answers, shows no meter, and ends what
-// was started when the last block is done or the test gives up.
+// was started when the last block is done.
 const shell = `
 curl() {
 	local status
@@ -70,7 +71,6 @@ curl() {
 	return $status
 }
 trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
-trap 'exit 1' TERM
 `
 
 // run runs the blocks in one shell.
@@ -88,8 +88,9 @@ func (p *playground) run(t *testing.T, blocks []block) []result {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", script.String())
 	cmd.Dir, cmd.Env = p.dir, p.env
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) } // also what the shell started
+	cmd.WaitDelay = 30 * time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()

@@ -24,7 +24,7 @@ var varying = []struct {
 	{regexp.MustCompile(`"version": ?"[^"]*"|schoolbell \S+ \(go[^)]*\)`), "VERSION"},
 	{regexp.MustCompile(`all \d+ can be used|\bversion \d[\d.]*`), "N"},
 	{regexp.MustCompile(`(?m)^ *Reaching everyone: .*\n`), ""}, // only where it takes long
-	{regexp.MustCompile(`\b(id|retry): \d+\n`), ""},
+	{regexp.MustCompile(`\b(id|retry): \d+\n|(?m)^: still here\n`), ""},
 	{regexp.MustCompile(`\s+`), " "},
 }
 
