@@ -43,7 +43,7 @@ func (j *Job) set(field, value string) {
 	case "data":
 		j.Data = json.RawMessage(value)
 	case "opts":
-		j.Options = decodeOptions(value)
+		j.Options, j.rawOptions = decodeOptions(value), value
 	case "timestamp":
 		j.Timestamp = fromMillis(parseInt(value))
 	case "delay":

@@ -67,6 +67,8 @@ type Job struct {
 	// ID is then set besides.
 	Existed bool
 
+	rawOptions string // as stored
+
 	q     *Queue
 	token string // the lock's, while a handler runs the job
 	w     *Worker

@@ -16,6 +16,9 @@ func (s *session) process(job *Job) *Job {
 	s.w.hold(job, cancel)
 	defer s.w.drop(job.token)
 
+	if job.SchedulerID != "" {
+		s.scheduleNext(job) // also after a job that is going to fail
+	}
 	var result any
 	err := s.w.deferredFailure(job)
 	if err == nil {

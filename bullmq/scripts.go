@@ -37,6 +37,7 @@ var (
 	scriptClean          = newScript("clean")
 	scriptDelay          = newScript("delay")
 	scriptDrain          = newScript("drain")
+	scriptDropScheduler  = newScript("remove_scheduler")
 	scriptExtendLocks    = newScript("extend_locks")
 	scriptFetch          = newScript("fetch")
 	scriptFreeDedup      = newScript("free_dedup")
@@ -45,6 +46,7 @@ var (
 	scriptLimitTTL       = newScript("limit_ttl")
 	scriptLog            = newScript("log")
 	scriptMoveAll        = newScript("move_all")
+	scriptNextIteration  = newScript("next_iteration")
 	scriptNudge          = newScript("nudge")
 	scriptObliterate     = newScript("obliterate")
 	scriptPause          = newScript("pause")
@@ -59,6 +61,7 @@ var (
 	scriptStalled        = newScript("stalled")
 	scriptState          = newScript("state")
 	scriptUpdateData     = newScript("update_data")
+	scriptUpsert         = newScript("upsert_scheduler")
 	scriptWaitChildren   = newScript("wait_children")
 )
 

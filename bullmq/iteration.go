@@ -1,0 +1,134 @@
+package bullmq
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// iteration is what a worker learns from a scheduler's job about the next one.
+type iteration struct {
+	repetition
+	options map[string]json.RawMessage
+}
+
+// decodeIteration reads the options of a scheduler's job as they are stored.
+func decodeIteration(options string) (*iteration, error) {
+	it := &iteration{}
+	if err := json.Unmarshal([]byte(options), &it.options); err != nil {
+		return nil, fmt.Errorf("options: %w", err)
+	}
+	var raw struct {
+		Every, Limit, StartDate, EndDate, Count json.RawMessage
+		Pattern, TZ                             string
+		Offset, Key                             json.RawMessage
+	}
+	if err := json.Unmarshal(it.options["repeat"], &raw); err != nil {
+		return nil, fmt.Errorf("option repeat: %w", err)
+	}
+	whole := func(text json.RawMessage) int64 { return int64(decodeNumber(text)) }
+	it.repetition = repetition{
+		Every: whole(raw.Every), Pattern: raw.Pattern, TZ: raw.TZ, Limit: int(whole(raw.Limit)),
+		Start: dateMillis(raw.StartDate), End: dateMillis(raw.EndDate), Key: raw.Key, Count: int(whole(raw.Count)),
+	}
+	if n, err := json.Number(raw.Offset).Int64(); err == nil {
+		it.Offset = &n
+	}
+	return it, nil
+}
+
+// dateMillis reads a date as Node stores it: milliseconds, or a text.
+func dateMillis(raw json.RawMessage) int64 {
+	if t, err := time.Parse(time.RFC3339, decodeText(raw)); err == nil {
+		return millis(t)
+	}
+	return int64(decodeNumber(raw))
+}
+
+// head is the next job's options up to their closing brace, without what the
+// script adds.
+func (it *iteration) head(scheduler string, now time.Time) string {
+	next := it.repetition
+	next.Count++
+	given := map[string]json.RawMessage{"attempts": json.RawMessage("0")}
+	for name, value := range it.options {
+		given[name] = value
+	}
+	for _, name := range []string{"jobId", "delay", "prevMillis"} {
+		delete(given, name)
+	}
+	given["timestamp"] = json.RawMessage(formatInt(millis(now)))
+	given["repeatJobKey"] = appendString(nil, scheduler)
+	given["repeat"] = next.encode()
+	text, _ := encodeJSON(given) // of values that were decoded
+	return string(text[:len(text)-1])
+}
+
+// errNoNext says that a scheduler makes no further job.
+var errNoNext = errors.New("no further job")
+
+// next is when the following job runs as text, empty if the script computes that.
+func (it *iteration) next(now time.Time) (string, error) {
+	end := fromMillis(it.End)
+	if (it.Limit > 0 && it.Count+1 > it.Limit) || (!end.IsZero() && now.After(end)) {
+		return "", errNoNext
+	}
+	if it.Pattern == "" {
+		return "", nil
+	}
+	c, err := parseCron(it.Pattern)
+	if err != nil {
+		return "", err
+	}
+	zone := time.Local // where the schedule has none, Node takes its own
+	if it.TZ != "" {
+		if zone, err = time.LoadLocation(it.TZ); err != nil {
+			return "", fmt.Errorf("time zone: %w", err)
+		}
+	}
+	base := now
+	if prev := fromMillis(int64(decodeNumber(it.options["prevMillis"]))); prev.After(base) {
+		base = prev
+	}
+	at, err := nextMatch(c, zone, base, fromMillis(it.Start), end)
+	if err != nil {
+		return "", errNoNext
+	}
+	return formatInt(millis(at)), nil
+}
+
+// scheduleNext adds the job that follows a scheduler's job which is about to be
+// run. It must not be left out because Redis is away: the schedule would end.
+func (s *session) scheduleNext(job *Job) {
+	args, err := s.w.nextIteration(job)
+	if errors.Is(err, errNoNext) {
+		return
+	}
+	if err == nil {
+		_, err = s.store(job, "schedule the job after", scriptNextIteration, args...)
+	}
+	if err != nil {
+		s.w.report(fmt.Errorf("scheduler %s: no job after %s: %w", job.SchedulerID, job.ID, err))
+	}
+}
+
+func (w *Worker) nextIteration(job *Job) ([]any, error) {
+	it, err := decodeIteration(job.rawOptions)
+	if err != nil {
+		return nil, err
+	}
+	now := fromMillis(millis(w.q.now()))
+	at, err := it.next(now)
+	if err != nil {
+		return nil, err
+	}
+	o, dedup := &job.Options, ""
+	if o.Deduplication != nil {
+		dedup = o.Deduplication.ID
+	}
+	return []any{
+		w.q.mode, millis(now), job.SchedulerID, job.ID, at, it.head(job.SchedulerID, now), jobIDHead(job.SchedulerID),
+		o.Priority, flag(o.LIFO), dedup, w.q.opts.MaxEvents, job.Name, []byte(job.Data),
+	}, nil
+}

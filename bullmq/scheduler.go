@@ -1,0 +1,263 @@
+package bullmq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+)
+
+// Schedule says when a scheduler's jobs run: either Every or Pattern.
+type Schedule struct {
+	// Every is the time from one run to the next, in whole milliseconds. The first
+	// run is at once, unless Start or Offset says otherwise.
+	Every time.Duration
+	// Pattern is a cron pattern: minute, hour, day of the month, month, day of the
+	// week, optionally with seconds before them. Fields take *, ?, lists, ranges, steps
+	// and English names of three letters; days of the month also L (the last),
+	// weekdays nL (the month's last) and n#k (its kth). If both kinds of days are
+	// given, either is enough. @yearly, @monthly, @weekly, @daily, @hourly, @minutely,
+	// @secondly, @weekdays and @weekends stand for whole patterns.
+	Pattern string
+	// TZ names the zone of Pattern, such as "Europe/Berlin". Empty means UTC for a new
+	// scheduler. One that was read back without a zone is Node's: it means that of
+	// the machine that computes the next run.
+	TZ string
+	// Limit is how many jobs are made in all; 0 means no limit. Setting the scheduler
+	// anew begins to count anew.
+	Limit int
+	// Start is the earliest time of a run, End that after which no job is made. Zero
+	// means none.
+	Start, End time.Time
+	// Offset moves the runs of Every that follow the clock: they are at multiples of
+	// Every since 1970 plus Offset. It must be less than Every.
+	Offset time.Duration
+	// Immediately makes the first run of a Pattern at once.
+	Immediately bool
+}
+
+// JobTemplate is what a scheduler's jobs are made from.
+type JobTemplate struct {
+	// Name is the jobs' name; empty means the scheduler's id.
+	Name string
+	// Data is anything that encodes to JSON; nil becomes {}.
+	Data any
+	// Options are the jobs' options, filled from the queue's defaults. ID, Delay,
+	// Timestamp, Parent and Deduplication are refused.
+	Options JobOptions
+}
+
+// ErrScheduleOver says that a schedule has no run left.
+var ErrScheduleOver = errors.New("bullmq: the schedule has no run left")
+
+// UpsertScheduler makes a scheduler, or changes the one of that id, and returns
+// the job of its next run, which is added at once. Each job adds the one that follows
+// when a worker starts it: if no worker runs, no jobs pile up. What is changed
+// applies from the job returned on; a job that a worker runs meanwhile is left alone.
+//
+// Errors: [ErrInvalid] and [ErrScheduleOver] before anything is sent, or a
+// [*ScriptError] with [CodeSchedulerCollision] or [CodeSchedulerBusy].
+func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t JobTemplate) (*Job, error) {
+	now := fromMillis(millis(q.now()))
+	first, err := s.check(id, now)
+	if err != nil {
+		return nil, err
+	}
+	t.Options = q.withDefaults(t.Options)
+	data, err := t.encode()
+	if err != nil {
+		return nil, err
+	}
+	if s.Pattern != "" && s.TZ == "" {
+		s.TZ = "UTC"
+	}
+	o := &t.Options
+	repeat := repetition{Every: s.Every.Milliseconds(), Pattern: s.Pattern, TZ: s.TZ, Limit: s.Limit, Count: 1}
+	repeat.Start, repeat.End = optionalMillis(s.Start), optionalMillis(s.End)
+	if s.Offset > 0 {
+		offset := s.Offset.Milliseconds()
+		repeat.Offset = &offset
+	}
+	if t.Name == "" {
+		t.Name = id
+	}
+	template := templateOptions(o)
+	head := appendMember(template, "timestamp", formatInt(millis(now)))
+	head = appendMember(head, "repeatJobKey", string(appendString(nil, id)))
+	head = appendMember(head, "repeat", string(repeat.encode()))
+
+	args := []any{
+		q.mode, millis(now), id, optional(repeat.Every), optional(optionalMillis(first)), optional(s.Offset.Milliseconds()), optional(repeat.Start),
+		t.Name, data, template + "}", head, jobIDHead(id), o.Priority, flag(o.LIFO), q.opts.MaxEvents,
+	}
+	reply, err := q.run(ctx, scriptUpsert, append(args, repeat.fields()...)...)
+	if err != nil {
+		return nil, err
+	}
+	if err := refusal(reply, "schedule", id, ""); err != nil {
+		return nil, err
+	}
+	return q.scheduled(id, t.Name, data, o, now, reply), nil
+}
+
+// scheduled is the job of a run, as it was stored.
+func (q *Queue) scheduled(scheduler, name string, data []byte, o *JobOptions, now time.Time, reply any) *Job {
+	list, _ := reply.([]any)
+	if len(list) < 3 {
+		return nil
+	}
+	id, _ := list[0].(string)
+	opts, _ := list[2].(string)
+	if len(data) == 0 {
+		data = []byte("{}")
+	}
+	return &Job{
+		ID: id, Name: name, Data: data, Options: decodeOptions(opts), Delay: time.Duration(number(list[1])) * time.Millisecond,
+		Priority: o.Priority, Timestamp: now, SchedulerID: scheduler, q: q,
+	}
+}
+
+// check refuses what the protocol has no room for, and finds the first match of a pattern.
+func (s *Schedule) check(id string, now time.Time) (first time.Time, err error) {
+	switch {
+	case id == "":
+		return first, invalid("scheduler without an id")
+	case (s.Every == 0) == (s.Pattern == ""):
+		return first, invalid("scheduler %q: either Every or Pattern", id)
+	case s.Every < 0 || (s.Every > 0 && s.Every < time.Millisecond):
+		return first, invalid("scheduler %q: Every %v is shorter than a millisecond", id, s.Every)
+	case s.Limit < 0:
+		return first, invalid("scheduler %q: Limit %d is negative", id, s.Limit)
+	case s.Immediately && !s.Start.IsZero():
+		return first, invalid("scheduler %q: Immediately and Start exclude one another", id)
+	case s.Offset < 0 || (s.Offset > 0 && s.Offset >= s.Every):
+		return first, invalid("scheduler %q: Offset %v is not less than Every", id, s.Offset)
+	case !s.Start.IsZero() && millis(s.Start) <= 0:
+		return first, invalid("scheduler %q: Start %v is before 1970", id, s.Start)
+	case !s.End.IsZero() && !s.End.After(now):
+		return first, invalid("scheduler %q: End %v is over", id, s.End)
+	case !s.End.IsZero() && s.End.Before(s.Start):
+		return first, invalid("scheduler %q: End %v is before Start %v", id, s.End, s.Start)
+	case s.Pattern == "":
+		return first, nil
+	}
+	c, err := parseCron(s.Pattern)
+	if err != nil {
+		return first, err
+	}
+	if c.foreign != "" {
+		return first, invalid("scheduler %q: cron pattern %q: %s, which BullMQ refuses", id, s.Pattern, c.foreign)
+	}
+	zone, err := time.LoadLocation(s.TZ)
+	if err != nil || s.TZ == "Local" {
+		return first, invalid("scheduler %q: time zone %q is not known", id, s.TZ)
+	}
+	if s.Immediately {
+		return now, nil
+	}
+	return nextMatch(c, zone, now, s.Start, s.End)
+}
+
+// nextMatch is the first match of a pattern after now and start, unless it is after end.
+func nextMatch(c *cron, zone *time.Location, now, start, end time.Time) (time.Time, error) {
+	if start.After(now) {
+		now = start
+	}
+	next := c.next(now, zone)
+	if next.IsZero() || (!end.IsZero() && next.After(end)) {
+		return time.Time{}, ErrScheduleOver
+	}
+	return next, nil
+}
+
+// encode checks a template whose options are filled, and encodes its data, empty for none.
+func (t *JobTemplate) encode() (data []byte, err error) {
+	o := &t.Options
+	if o.ID != "" || o.Delay != 0 || o.Parent != nil || !o.Timestamp.IsZero() || o.Deduplication != nil {
+		return nil, invalid("a scheduler's template cannot have ID, Delay, Timestamp, Parent or Deduplication")
+	}
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	if t.Data == nil {
+		return nil, nil
+	}
+	if data, err = encodeJSON(t.Data); err != nil {
+		return nil, err
+	}
+	if o.SizeLimit > 0 && len(data) > o.SizeLimit {
+		return nil, invalid("data has %d bytes, the limit is %d", len(data), o.SizeLimit)
+	}
+	return data, nil
+}
+
+// templateOptions are stored options without their closing brace; attempts are left
+// out where they are not set, since readers see them as a setting of the template.
+func templateOptions(o *JobOptions) string {
+	text := strings.TrimSuffix(string(encodeOptions(o)), "}")
+	if o.Attempts > 0 {
+		return text
+	}
+	return "{" + strings.TrimPrefix(strings.TrimPrefix(text, `{"attempts":0`), ",")
+}
+
+// appendMember adds a member to a JSON object that is not closed yet.
+func appendMember(object, name, value string) string {
+	if object != "{" {
+		object += ","
+	}
+	return object + `"` + name + `":` + value
+}
+
+// jobIDHead is the id of a scheduler's job as JSON, before its time and the closing quote.
+func jobIDHead(scheduler string) string {
+	return strings.TrimSuffix(string(appendString(nil, "repeat:"+scheduler+":")), `"`)
+}
+
+// repetition is the stored form of a schedule in its jobs' options.
+type repetition struct {
+	Every   int64           `json:"every,omitempty"`
+	Pattern string          `json:"pattern,omitempty"`
+	TZ      string          `json:"tz,omitempty"`
+	Limit   int             `json:"limit,omitempty"`
+	Start   int64           `json:"startDate,omitempty"`
+	End     int64           `json:"endDate,omitempty"`
+	Offset  *int64          `json:"offset,omitempty"`
+	Key     json.RawMessage `json:"key,omitempty"` // of schedulers as BullMQ 5 once made them
+	Count   int             `json:"count"`
+}
+
+func (r *repetition) encode() []byte {
+	text, _ := encodeJSON(r) // it always encodes
+	return text
+}
+
+// fields are the schedule's fields of the scheduler's hash, besides every and offset.
+func (r *repetition) fields() []any {
+	var fields []any
+	for _, f := range []struct{ name, value string }{
+		{"tz", r.TZ}, {"limit", optional(int64(r.Limit))}, {"pattern", r.Pattern},
+		{"startDate", optional(r.Start)}, {"endDate", optional(r.End)},
+	} {
+		if f.value != "" {
+			fields = append(fields, f.name, f.value)
+		}
+	}
+	return fields
+}
+
+func optionalMillis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return millis(t)
+}
+
+// optional is how scripts are told a number that may be missing.
+func optional(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return formatInt(n)
+}

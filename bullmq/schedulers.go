@@ -1,0 +1,103 @@
+package bullmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// ErrSchedulerNotFound says that no scheduler of that id exists.
+var ErrSchedulerNotFound = errors.New("bullmq: scheduler not found")
+
+// Scheduler is a scheduler as it was when it was read.
+type Scheduler struct {
+	ID       string
+	Schedule Schedule // Immediately is not stored
+	// Next is when the next job runs. When the schedule is over, it stays at the last run.
+	Next time.Time
+	// Iterations is how many jobs were made, also before the last change. It is 0 for
+	// those that BullMQ 5 made by its option repeat, until their second job.
+	Iterations int64
+	// Template is what the jobs are made from. Its Data is a json.RawMessage, or nil.
+	Template JobTemplate
+}
+
+// Scheduler reads a scheduler; an unknown id is [ErrSchedulerNotFound].
+func (q *Queue) Scheduler(ctx context.Context, id string) (*Scheduler, error) {
+	pipe := q.rdb.TxPipeline()
+	at := pipe.ZScore(ctx, q.keys.repeat(), id)
+	hash := pipe.HGetAll(ctx, q.keys.scheduler(id))
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, wrapRead("scheduler "+id, err)
+	}
+	if len(hash.Val()) == 0 {
+		return nil, fmt.Errorf("%w: %s in queue %s", ErrSchedulerNotFound, id, q.name)
+	}
+	return decodeScheduler(id, at.Val(), hash.Val()), nil
+}
+
+// Schedulers reads schedulers from position start to end (inclusive, -1 is the last),
+// those that run next first or, if not asc, last.
+func (q *Queue) Schedulers(ctx context.Context, start, end int64, asc bool) ([]*Scheduler, error) {
+	read := q.rdb.ZRevRangeWithScores
+	if asc {
+		read = q.rdb.ZRangeWithScores
+	}
+	entries, err := read(ctx, q.keys.repeat(), start, end).Result()
+	if err != nil || len(entries) == 0 {
+		return nil, wrapRead("schedulers", err)
+	}
+	pipe := q.rdb.Pipeline()
+	hashes := make([]*redis.MapStringStringCmd, len(entries))
+	for i, e := range entries {
+		hashes[i] = pipe.HGetAll(ctx, q.keys.scheduler(memberText(e)))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, wrapRead("schedulers", err)
+	}
+	schedulers := make([]*Scheduler, 0, len(entries))
+	for i, e := range entries {
+		if hash := hashes[i].Val(); len(hash) > 0 {
+			schedulers = append(schedulers, decodeScheduler(memberText(e), e.Score, hash))
+		}
+	}
+	return schedulers, nil
+}
+
+func memberText(z redis.Z) string {
+	text, _ := z.Member.(string)
+	return text
+}
+
+// SchedulerCount counts the queue's schedulers.
+func (q *Queue) SchedulerCount(ctx context.Context) (int64, error) {
+	n, err := q.rdb.ZCard(ctx, q.keys.repeat()).Result()
+	return n, wrapRead("number of schedulers", err)
+}
+
+// RemoveScheduler removes a scheduler, and its next job as long as that is delayed,
+// and tells whether there was one. A job that is already in line still runs.
+func (q *Queue) RemoveScheduler(ctx context.Context, id string) (bool, error) {
+	reply, err := q.run(ctx, scriptDropScheduler, q.mode, id)
+	return number(reply) == 1, err
+}
+
+// decodeScheduler reads a scheduler's hash. Damaged fields count as absent.
+func decodeScheduler(id string, at float64, hash map[string]string) *Scheduler {
+	ms := func(field string) time.Duration { return time.Duration(parseInt(hash[field])) * time.Millisecond }
+	s := &Scheduler{
+		ID: id, Next: fromMillis(int64(at)), Iterations: parseInt(hash["ic"]),
+		Schedule: Schedule{
+			Every: ms("every"), Pattern: hash["pattern"], TZ: hash["tz"], Limit: int(parseInt(hash["limit"])),
+			Start: fromMillis(parseInt(hash["startDate"])), End: fromMillis(parseInt(hash["endDate"])), Offset: ms("offset"),
+		},
+		Template: JobTemplate{Name: hash["name"], Options: decodeOptions(hash["opts"])},
+	}
+	if data := rawJSON(hash["data"]); data != nil {
+		s.Template.Data = data
+	}
+	return s
+}
