@@ -19,8 +19,7 @@ func TestAFrozenWorkerWakesUpAfterOthersTookItsRows(t *testing.T) {
 	s.Import(people)
 	mail.HoldAfter(people / 4)
 	id := s.Create().ID
-	mail.AwaitHeld(2 * connections)
-	claimed := s.Ledger.AwaitClaimed("frozen", inHand)
+	claimed, held := stuck(t, s, mail, "frozen", "other")
 	frozen.Pause()
 	mail.Release()
 	testenv.Eventually(t, 2*promise, func() error {
@@ -34,6 +33,9 @@ func TestAFrozenWorkerWakesUpAfterOthersTookItsRows(t *testing.T) {
 
 	f := s.Reached(mail, id, people)
 	report(t, f, people)
+	if once := system.Without(held, f.Repeated); len(once) > 0 {
+		t.Errorf("the frozen worker's mail to these people was under way, and nobody took the rows over: %v", once)
+	}
 	if rest := system.Without(f.Uncertain, claimed); len(rest) > 0 {
 		t.Errorf("rows are uncertain that the frozen worker did not have: %v", rest)
 	}

@@ -18,14 +18,13 @@ func TestAWorkerIsKilledAndAnotherGoesOn(t *testing.T) {
 	s.Import(everyone)
 	mail.HoldAfter(before)
 	id := s.Create().ID
-	mail.AwaitHeld(2 * connections) // of both workers
-	claimed := s.Ledger.AwaitClaimed("victim", inHand)
+	claimed, held := stuck(t, s, mail, "victim", "other")
 	victim.Kill()
 	crash := time.Now()
 	mail.Release()
 
 	f := s.Reached(mail, id, everyone)
-	first, last := inDoubt(t, f, claimed, crash)
+	first, last := inDoubt(t, f, claimed, held, crash)
 	report(t, f, everyone)
 	t.Logf("rows in hand were sent again %.1f s to %.1f s after the crash", first.Seconds(), last.Seconds())
 	other.Stop()
@@ -40,15 +39,14 @@ func TestTheOnlyWorkerIsKilledAndStartedAgain(t *testing.T) {
 	s.Import(everyone)
 	mail.HoldAfter(before)
 	id := s.Create().ID
-	mail.AwaitHeld(connections)
-	claimed := s.Ledger.AwaitClaimed("victim", inHand)
+	claimed, held := stuck(t, s, mail, "victim")
 	victim.Kill()
 	mail.Release()
 	restart := time.Now()
 	next := s.Worker("next")
 
 	f := s.Reached(mail, id, everyone)
-	first, last := inDoubt(t, f, claimed, restart)
+	first, last := inDoubt(t, f, claimed, held, restart)
 	report(t, f, everyone)
 	t.Logf("rows in hand were sent again %.1f s to %.1f s after the restart", first.Seconds(), last.Seconds())
 	next.Stop()
@@ -66,12 +64,10 @@ func TestTheSameJobsLoseTheirWorkerTwice(t *testing.T) {
 	s.Import(people)
 	mail.HoldAfter(50)
 	id := s.Create().ID
-	mail.AwaitHeld(connections)
-	inFirst := s.Ledger.AwaitClaimed("first", inHand)
+	inFirst, held := stuck(t, s, mail, "first")
 	first.Kill()
 	second := s.Worker("second")
-	mail.AwaitHeld(2 * connections) // what the first one left is still held
-	inSecond := s.Ledger.AwaitClaimed("second", inHand)
+	inSecond, heldToo := stuck(t, s, mail, "second") // what the first one left is still held
 	second.Kill()
 	crash := time.Now()
 	mail.Release()
@@ -82,7 +78,7 @@ func TestTheSameJobsLoseTheirWorkerTwice(t *testing.T) {
 	// A job that came back before the first one's lease had ended went on with other rows.
 	inHands := append(system.Without(inFirst, inSecond), inSecond...)
 	slices.Sort(inHands)
-	inDoubt(t, f, inHands, crash)
+	inDoubt(t, f, inHands, append(held, heldToo...), crash)
 	failed, err := s.Client.QueueCounts(t.Context(), "event-notifications-email")
 	if err != nil || failed["failed"] != 0 || failed["completed"] != 5 {
 		t.Errorf("jobs of the mail queue: %v (%v), want 5 completed", failed, err)
@@ -119,8 +115,7 @@ func TestServeWithTheQueueInItIsKilledAndStartedAgain(t *testing.T) {
 	s.Import(everyone)
 	mail.HoldAfter(before)
 	id := s.Create().ID
-	mail.AwaitHeld(connections)
-	claimed := s.Ledger.AwaitClaimed("serve", inHand)
+	claimed, held := stuck(t, s, mail, "serve")
 	first.Kill()
 	mail.Release()
 	restart := time.Now()
@@ -130,7 +125,7 @@ func TestServeWithTheQueueInItIsKilledAndStartedAgain(t *testing.T) {
 		t.Errorf("right after the restart the event is at %+v", ev.Progress)
 	}
 	f := s.Reached(mail, id, everyone)
-	again, last := inDoubt(t, f, claimed, restart)
+	again, last := inDoubt(t, f, claimed, held, restart)
 	report(t, f, everyone)
 	t.Logf("rows in hand were sent again %.1f s to %.1f s after the restart", again.Seconds(), last.Seconds())
 	second.Stop()

@@ -2,7 +2,6 @@ package system
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -24,12 +23,12 @@ type Mail struct {
 	letters map[string][]Letter // those, by event
 
 	mu       sync.Mutex
-	passing  int // mails to be taken before the others are held; below zero: all
-	held     int
-	released chan struct{}  // closed by Release
-	slow     time.Duration  // for which every mail waits for its answer
-	refused  map[string]int // reply codes by address
-	lossy    int            // of so many mails one loses its connection; 0 for none
+	passing  int             // mails to be taken before the others are held; below zero: all
+	held     map[string]bool // addresses of the mails held
+	released chan struct{}   // closed by Release
+	slow     time.Duration   // for which every mail waits for its answer
+	refused  map[string]int  // reply codes by address
+	lossy    int             // of so many mails one loses its connection; 0 for none
 	arrived  int
 }
 
@@ -43,7 +42,7 @@ func NewMail(t testing.TB) *Mail {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Mail{t: t, catcher: c, passing: -1, released: make(chan struct{}), refused: map[string]int{}, letters: map[string][]Letter{}}
+	m := &Mail{t: t, catcher: c, passing: -1, released: make(chan struct{}), refused: map[string]int{}, held: map[string]bool{}, letters: map[string][]Letter{}}
 	c.SetFaults(&embedded.Faults{Delay: m.gate, Rcpt: m.reply, Cut: m.cut})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
@@ -73,24 +72,20 @@ func (m *Mail) HoldAfter(n int) {
 	m.passing = n
 }
 
-// AwaitHeld waits until n mails are held.
-func (m *Mail) AwaitHeld(n int) {
+// AwaitHeld waits until mails to some of these people are held, and returns to whom.
+func (m *Mail) AwaitHeld(people []string) (held []string) {
 	m.t.Helper()
-	testenv.Eventually(m.t, patience, func() error {
+	testenv.Eventually(m.t, patience, func() bool {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if m.held < n {
-			return fmt.Errorf("%d are", m.held)
+		for _, id := range people {
+			if m.held[id+"@"+peopleDomain] {
+				held = append(held, id)
+			}
 		}
-		return nil
-	}, "%d mails are held", n)
-}
-
-// Held is how many mails are held this moment.
-func (m *Mail) Held() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.held
+		return len(held) > 0
+	}, "a mail to one of %d people is held", len(people))
+	return held
 }
 
 // Release takes the mails held and holds no more.
@@ -98,6 +93,7 @@ func (m *Mail) Release() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.passing = -1
+	clear(m.held)
 	close(m.released)
 	m.released = make(chan struct{})
 }
@@ -145,22 +141,19 @@ func (m *Mail) reply(to string) embedded.Reply {
 }
 
 // gate lets a mail pass, or keeps the answer to it until Release.
-func (m *Mail) gate(string) time.Duration {
+func (m *Mail) gate(to string) time.Duration {
 	m.mu.Lock()
 	released, slow := m.released, m.slow
 	hold := m.passing == 0
 	switch {
 	case hold:
-		m.held++
+		m.held[to] = true
 	case m.passing > 0:
 		m.passing--
 	}
 	m.mu.Unlock()
 	if hold {
 		<-released
-		m.mu.Lock()
-		m.held--
-		m.mu.Unlock()
 	}
 	return slow
 }
