@@ -98,6 +98,7 @@ type JobOptions struct {
 	// write them. They are kept as they are.
 	Extra map[string]json.RawMessage
 
+	drawnID         bool // ID was drawn by this package: BullMQ does not note such in the options
 	waitForChildren bool // the job is the parent in a flow that is being added
 }
 

@@ -78,7 +78,7 @@ func appendString(b []byte, s string) []byte {
 func encodeOptions(o *JobOptions) []byte {
 	w := objectWriter{b: make([]byte, 0, 64)}
 	w.integer("attempts", int64(o.Attempts))
-	if o.ID != "" {
+	if o.ID != "" && !o.drawnID {
 		w.text("jobId", o.ID)
 	}
 	if o.Delay > 0 {

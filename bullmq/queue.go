@@ -85,7 +85,7 @@ func NewQueue(rdb redis.UniversalClient, name string, opts QueueOptions) (*Queue
 		opts.Clock = time.Now
 	}
 	k := newKeys(opts.Prefix, name)
-	if _, cluster := rdb.(*redis.ClusterClient); cluster && !hasHashTag(k.qualified) {
+	if inCluster(rdb) && hashTag(k.qualified) == "" {
 		return nil, invalid("queue %q: in Redis Cluster the prefix must hold a hash tag, such as {%s}", k.qualified, DefaultPrefix)
 	}
 	q := &Queue{rdb: rdb, name: name, keys: k, opts: opts, mode: opts.Pause.mode(), now: opts.Clock}
@@ -93,11 +93,20 @@ func NewQueue(rdb redis.UniversalClient, name string, opts QueueOptions) (*Queue
 	return q, nil
 }
 
-// hasHashTag tells whether Redis Cluster hashes only a part of the key, in braces.
-func hasHashTag(key string) bool {
+func inCluster(rdb redis.UniversalClient) bool {
+	_, cluster := rdb.(*redis.ClusterClient)
+	return cluster
+}
+
+// hashTag is the part of a key, in braces, that alone decides its slot in Redis
+// Cluster; empty if the whole key does.
+func hashTag(key string) string {
 	_, rest, ok := strings.Cut(key, "{")
 	tag, _, closed := strings.Cut(rest, "}")
-	return ok && closed && tag != ""
+	if !ok || !closed {
+		return ""
+	}
+	return tag
 }
 
 // Name is the queue's name without prefix.

@@ -31,6 +31,7 @@ func newScript(name string) *script {
 
 var (
 	scriptAdd            = newScript("add")
+	scriptAddFlow        = newScript("add_flow")
 	scriptAddMany        = newScript("add_many")
 	scriptChangeDelay    = newScript("change_delay")
 	scriptChangePriority = newScript("change_priority")
@@ -54,6 +55,8 @@ var (
 	scriptPromote        = newScript("promote")
 	scriptReclaim        = newScript("reclaim")
 	scriptRefund         = newScript("refund")
+	scriptRemoveOpen     = newScript("remove_open_children")
+	scriptLeaveParent    = newScript("leave_parent")
 	scriptRemove         = newScript("remove")
 	scriptRequeue        = newScript("requeue")
 	scriptResume         = newScript("resume")

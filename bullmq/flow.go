@@ -1,0 +1,183 @@
+package bullmq
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// FlowJob is a job of a flow with its children: it runs once they have finished.
+type FlowJob struct {
+	// Queue is where the job goes; nil means its parent's queue. A root has one. All
+	// queues of a flow must be on the root's Redis, and in Cluster in one hash slot:
+	// put the tag into the prefix.
+	Queue *Queue
+	Name  string
+	Data  any // as for Queue.Add
+	// Options are as for Queue.Add. A job without an ID gets a random one, a UUID. An ID
+	// must not have a colon here, Deduplication is not possible, and only a root may
+	// have a Parent, a job that exists already.
+	Options  JobOptions
+	Children []FlowJob
+}
+
+// FlowNode is a job of a flow that was added or read. Its children are in the order of
+// [FlowJob.Children], and in no particular one where they were read.
+type FlowNode struct {
+	Job      *Job
+	Children []*FlowNode
+}
+
+// AddFlow adds a tree of jobs in one atomic step: either nobody sees any of its
+// jobs, or all are there. Its leaves can run at once; each parent waits for its
+// children, reads what they returned with [Job.ChildrenValues], and learns of
+// their failures as each child's Options.OnFailure says.
+//
+// A job whose ID is taken stays as it is, with Existed set in its Job, and becomes a
+// child of the new parent; what it returned counts if it has completed. A job that
+// has another parent which exists is not taken away from it: its error is a
+// [*ScriptError] with [CodeParentConflict], all other jobs are added, and the parent
+// that misses it keeps waiting until it is removed. The errors of several jobs are
+// joined; Job is nil in their nodes. [ErrInvalid] comes before anything is sent.
+func AddFlow(ctx context.Context, root FlowJob) (*FlowNode, error) {
+	nodes, err := AddFlows(ctx, []FlowJob{root})
+	if len(nodes) == 0 {
+		return nil, err
+	}
+	return nodes[0], err
+}
+
+// AddFlows is [AddFlow] for several trees: all of them are added in one atomic
+// step, on the Redis of the first.
+func AddFlows(ctx context.Context, roots []FlowJob) ([]*FlowNode, error) {
+	if len(roots) == 0 {
+		return nil, nil
+	}
+	var f flow
+	nodes := make([]*FlowNode, len(roots))
+	for i, root := range roots {
+		var err error
+		if nodes[i], err = f.plan(root, nil); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.checkSlots(); err != nil {
+		return nil, err
+	}
+	q := roots[0].Queue
+	args := append([]any{len(f.additions), q.nowMillis()}, f.args...)
+	reply, err := q.run(ctx, scriptAddFlow, args...)
+	if err != nil {
+		return nil, err
+	}
+	return nodes, f.take(reply)
+}
+
+// flow is a list of jobs, each parent before its children.
+type flow struct {
+	additions []*addition
+	nodes     []*FlowNode
+	args      []any
+}
+
+// plan checks and encodes a job and its children.
+func (f *flow) plan(job FlowJob, parent *Job) (*FlowNode, error) {
+	q := job.Queue
+	switch {
+	case q == nil && parent == nil:
+		return nil, invalid("flow job %q has no queue", job.Name)
+	case q == nil:
+		q = parent.q
+	case len(f.additions) > 0 && q.rdb != f.additions[0].job.q.rdb:
+		return nil, invalid("flow job %q: its queue %s is on another Redis client", job.Name, q.name)
+	}
+	o := job.Options
+	if err := o.forFlow(parent, len(job.Children) > 0); err != nil {
+		return nil, fmt.Errorf("flow job %q: %w", job.Name, err)
+	}
+	a, err := q.prepare(JobSpec{Name: job.Name, Data: job.Data, Options: o})
+	if err != nil {
+		return nil, fmt.Errorf("flow job %q: %w", job.Name, err)
+	}
+	f.add(a)
+	node := &FlowNode{Job: a.job}
+	f.nodes = append(f.nodes, node)
+	for _, child := range job.Children {
+		n, err := f.plan(child, a.job)
+		if err != nil {
+			return nil, err
+		}
+		node.Children = append(node.Children, n)
+	}
+	return node, nil
+}
+
+// forFlow completes the options of a job of a flow.
+func (o *JobOptions) forFlow(parent *Job, hasChildren bool) error {
+	switch {
+	case o.Deduplication != nil:
+		return invalid("Deduplication is not possible in a flow")
+	case strings.Contains(o.ID, ":"):
+		return invalid("id %q has a colon, which a flow's reader would cut it at", o.ID)
+	case parent != nil && o.Parent != nil:
+		return invalid("Parent is set, but it is the job above")
+	}
+	if parent != nil {
+		o.Parent = &ParentRef{ID: parent.ID, Queue: parent.q.QualifiedName()}
+	}
+	if o.ID == "" {
+		o.ID = randomUUID()
+		o.drawnID = true
+	}
+	o.waitForChildren = hasChildren
+	return nil
+}
+
+func (f *flow) add(a *addition) {
+	f.additions = append(f.additions, a)
+	j, q := a.job, a.job.q
+	parent := ""
+	if a.job.Options.Parent != nil {
+		parent = a.job.Options.parentField()
+	}
+	f.args = append(f.args, q.keys.p, q.mode, q.opts.MaxEvents, j.ID, j.Name, []byte(j.Data), encodeOptions(&j.Options),
+		millis(j.Timestamp), j.Delay.Milliseconds(), j.Priority, j.Options.where(), j.ParentKey, parent)
+}
+
+// checkSlots refuses a flow over queues that a Redis Cluster keeps apart.
+func (f *flow) checkSlots() error {
+	first := f.additions[0].job.q
+	if !inCluster(first.rdb) {
+		return nil
+	}
+	for _, a := range f.additions {
+		if q := a.job.q; hashTag(q.keys.qualified) != hashTag(first.keys.qualified) {
+			return invalid("queues %s and %s have different hash tags: a flow needs them in one slot", first.keys.qualified, q.keys.qualified)
+		}
+	}
+	return nil
+}
+
+// take reads the script's answer.
+func (f *flow) take(reply any) error {
+	replies, _ := reply.([]any)
+	errs := make([]error, len(f.nodes))
+	for i, a := range f.additions {
+		if i < len(replies) {
+			f.nodes[i].Job, errs[i] = a.added(replies[i])
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// randomUUID draws a UUID of version 4.
+func randomUUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	s := hex.EncodeToString(b[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}

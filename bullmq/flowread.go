@@ -1,0 +1,134 @@
+package bullmq
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// FlowLimits bound what [Queue.Flow] reads of a tree.
+type FlowLimits struct {
+	// Depth is how many generations are read, the job itself being the first; 0 means 10.
+	Depth int
+	// Children is how many children of a job are read at most; 0 means 20.
+	Children int
+}
+
+// Flow reads a job with its children, theirs and so on, in whichever queues they are.
+// An unknown id is [ErrJobNotFound]; children that were removed are left out.
+func (q *Queue) Flow(ctx context.Context, id string, limits FlowLimits) (*FlowNode, error) {
+	if limits.Depth < 0 || limits.Children < 0 {
+		return nil, invalid("%+v: no limit may be negative", limits)
+	}
+	setDefault(&limits.Depth, 10)
+	setDefault(&limits.Children, 20)
+	job, err := q.Job(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	root := &FlowNode{Job: job}
+	level := []*FlowNode{root}
+	for depth := 1; depth < limits.Depth && len(level) > 0; depth++ {
+		if level, err = q.readChildren(ctx, level, limits.Children); err != nil {
+			return nil, err
+		}
+	}
+	return root, nil
+}
+
+// readChildren reads the children of all jobs of a generation and returns them.
+func (q *Queue) readChildren(ctx context.Context, parents []*FlowNode, most int) ([]*FlowNode, error) {
+	keys, err := q.childKeys(ctx, parents, most)
+	if err != nil {
+		return nil, err
+	}
+	pipe := q.rdb.Pipeline()
+	hashes := map[string]*redis.MapStringStringCmd{}
+	for _, list := range keys {
+		for _, key := range list {
+			if hashes[key] == nil {
+				hashes[key] = pipe.HGetAll(ctx, key)
+			}
+		}
+	}
+	if len(hashes) == 0 {
+		return nil, nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, wrapRead("children", err)
+	}
+	var all []*FlowNode
+	for i, parent := range parents {
+		for _, key := range keys[i] {
+			child, err := q.childQueue(key)
+			hash := hashes[key].Val()
+			if err != nil || len(hash) == 0 {
+				continue
+			}
+			node := &FlowNode{Job: child.jobFromHash(key[len(child.keys.p):], hash)}
+			parent.Children = append(parent.Children, node)
+			all = append(all, node)
+		}
+	}
+	return all, nil
+}
+
+// childKeys reads the keys of each job's children, whatever has become of them.
+func (q *Queue) childKeys(ctx context.Context, parents []*FlowNode, most int) ([][]string, error) {
+	pipe := q.rdb.Pipeline()
+	type lists struct {
+		processed, ignored, open *redis.ScanCmd
+		failed                   *redis.StringSliceCmd
+	}
+	asked := make([]lists, len(parents))
+	n := int64(most)
+	for i, parent := range parents {
+		k, id := parent.Job.q.keys, parent.Job.ID
+		asked[i] = lists{
+			pipe.HScan(ctx, k.processed(id), 0, "", n), pipe.HScan(ctx, k.ignored(id), 0, "", n),
+			pipe.SScan(ctx, k.dependencies(id), 0, "", n), pipe.ZRange(ctx, k.unsuccessful(id), 0, n-1),
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, wrapRead("keys of children", err)
+	}
+	keys := make([][]string, len(parents))
+	for i, a := range asked {
+		var all []string
+		for _, hash := range []*redis.ScanCmd{a.processed, a.ignored} {
+			pairs, _ := hash.Val()
+			for j := 0; j < len(pairs); j += 2 {
+				all = append(all, pairs[j])
+			}
+		}
+		open, _ := a.open.Val()
+		all = append(append(all, a.failed.Val()...), open...)
+		keys[i] = all[:min(len(all), most)]
+	}
+	return keys, nil
+}
+
+// childQueue is the queue of a child by its full key, with this queue's settings.
+func (q *Queue) childQueue(key string) (*Queue, error) {
+	end := strings.LastIndexByte(key, ':')
+	if end < 0 {
+		return nil, invalid("key %q has no colon", key)
+	}
+	prefix, name, ok := cutLast(key[:end], ':')
+	if !ok {
+		return nil, invalid("key %q has one colon only", key)
+	}
+	opts := q.opts
+	opts.Prefix = prefix
+	return NewQueue(q.rdb, name, opts)
+}
+
+func cutLast(s string, sep byte) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}

@@ -1,0 +1,91 @@
+-- add_flow adds a tree of jobs, each parent before its children.
+-- KEYS  1 prefix of the root's queue
+-- ARGV  1 number of jobs  2 now ms, then for each job: queue prefix, pause mode, events limit for
+--       a queue without one, id, name, data (JSON), opts (JSON), timestamp ms, delay ms,
+--       priority, where (wait | front | delayed | prioritized | children), parent key
+--       ('' none), parent (JSON)
+-- returns for each job its id | { id } if the job existed | -5 no such parent
+--       | -7 the job exists and has another parent
+--@include store
+--@include parent
+
+local queues, parents, order = {}, {}, {}
+
+-- queueOf reads each queue's settings once.
+local function queueOf(p, mode, events)
+  if not queues[p] then
+    queues[p] = openQueue(p, mode)
+    maxEvents(queues[p], events)
+  end
+  return queues[p]
+end
+
+-- noteParent keeps a parent in mind, to look at in the end whether it waits for anything.
+local function noteParent(key, text, mode)
+  if not parents[key] then
+    parents[key] = { text = text, mode = mode, at = tonumber(ARGV[2]) }
+    order[#order + 1] = key
+  end
+end
+
+-- adopt makes a job that exists a child of a new parent, which is not released before
+-- its other children are there.
+local function adopt(q, id, key, parentKey, parent)
+  if redis.call('ZSCORE', q.p .. 'completed', id) then
+    redis.call('HSET', parentKey .. ':processed', key, redis.call('HGET', key, 'returnvalue') or 'null')
+  else
+    redis.call('SADD', parentKey .. ':dependencies', key)
+  end
+  redis.call('HSET', key, 'parentKey', parentKey, 'parent', parent)
+end
+
+-- addNode adds the job whose arguments begin at position i.
+local function addNode(i)
+  local p, id, parentKey, parent = ARGV[i], ARGV[i + 3], ARGV[i + 11], ARGV[i + 12]
+  if parentKey ~= '' and redis.call('EXISTS', parentKey) ~= 1 then
+    return -5
+  end
+  local q = queueOf(p, ARGV[i + 1], ARGV[i + 2])
+  redis.call('INCR', p .. 'id')
+  if parentKey ~= '' then
+    noteParent(parentKey, parent, q.mode)
+  end
+  local key = p .. id
+  if redis.call('EXISTS', key) == 1 then
+    local old = redis.call('HGET', key, 'parentKey')
+    if not old or old == parentKey or redis.call('EXISTS', old) ~= 1 then
+      if parentKey ~= '' then
+        adopt(q, id, key, parentKey, parent)
+      end
+    elseif parentKey ~= '' then
+      parents[parentKey].refused = true -- a child is missing: the parent must not run without it
+      return -7
+    end
+    emitTrim(q, 'duplicated', 'jobId', id)
+    return { id }
+  end
+  local extra = {}
+  if parentKey ~= '' then
+    extra = { 'parentKey', parentKey, 'parent', parent }
+  end
+  local timestamp, delay, priority = tonumber(ARGV[i + 7]), tonumber(ARGV[i + 8]), tonumber(ARGV[i + 9])
+  store(q, id, ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], timestamp, delay, priority, extra)
+  place(q, id, ARGV[i + 10], timestamp, delay, priority)
+  if parentKey ~= '' then
+    redis.call('SADD', parentKey .. ':dependencies', key)
+  end
+  return id
+end
+
+local results = {}
+for n = 1, tonumber(ARGV[1]) do
+  results[n] = addNode(3 + (n - 1) * 13)
+end
+for _, key in ipairs(order) do
+  local parent = parents[key]
+  local p = decodeParent(parent.text)
+  if p and not parent.refused then
+    releaseIfReady(p.queueKey .. ':', key, p.id, parent.at, parent.mode)
+  end
+end
+return results

@@ -1,0 +1,23 @@
+-- remove_open_children deletes the children of a job that have not finished, theirs
+-- and so on, except those that a worker runs or that have failed.
+-- KEYS  1 queue prefix
+-- ARGV  1 pause mode  2 id
+-- returns 0
+--@include remove
+
+local function childrenOf(key)
+  local open = {}
+  for _, child in ipairs(redis.call('SMEMBERS', key .. ':dependencies')) do
+    local p, id = splitKey(child)
+    if p and redis.call('EXISTS', child .. ':lock') == 0 and not redis.call('ZSCORE', p .. 'failed', id) then
+      open[#open + 1] = child
+    end
+  end
+  return open
+end
+
+local key = KEYS[1] .. ARGV[2]
+for _, child in ipairs(childrenOf(key)) do
+  remove(child, key, ARGV[1], childrenOf)
+end
+return 0
