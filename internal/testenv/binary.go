@@ -13,14 +13,24 @@ import (
 // returns the path of the executable.
 func Binary(t testing.TB) string {
 	t.Helper()
-	p, err := buildBinary()
+	return Build(t, "./cmd/schoolbell")
+}
+
+// Build builds a program of this module, once per test process, and returns the
+// path of the executable. pkg is its folder, "./" and the path from the module's root.
+func Build(t testing.TB, pkg string) string {
+	t.Helper()
+	once, _ := builds.LoadOrStore(pkg, sync.OnceValues(func() (string, error) { return build(pkg) }))
+	p, err := once.(func() (string, error))()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-var buildBinary = sync.OnceValues(func() (string, error) {
+var builds sync.Map // of what was asked for, by package
+
+func build(pkg string) (string, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return "", err
@@ -29,14 +39,14 @@ var buildBinary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	bin := filepath.Join(dir, "schoolbell")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "./cmd/schoolbell")
+	bin := filepath.Join(dir, filepath.Base(pkg))
+	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, pkg)
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build ./cmd/schoolbell: %w\n%s", err, out)
+		return "", fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
 	}
 	return bin, nil
-})
+}
 
 // Root returns the root folder of the module: where go.mod is.
 func Root(t testing.TB) string {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ type node struct {
 func (n *node) with(t testing.TB) *node { return &node{n.nodeProcess, t} }
 
 type nodeProcess struct {
+	cmd   *exec.Cmd
 	in    io.WriteCloser
 	log   lockedBuffer
 	ended chan struct{}
@@ -80,6 +82,7 @@ func startNode(t testing.TB, major int, redisAddr string) *node {
 	n := &node{&nodeProcess{ended: make(chan struct{}), waiting: map[int]chan reply{0: make(chan reply, 1)}}, t}
 	cmd := exec.Command(testenv.Node(t, "."), "driver.mjs", strconv.Itoa(major), host, port)
 	cmd.Stderr = &n.log
+	n.cmd = cmd
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		n.in, err = cmd.StdinPipe()
@@ -96,18 +99,31 @@ func startNode(t testing.TB, major int, redisAddr string) *node {
 		n.read(out)
 		_ = cmd.Wait() // what it said is in the log
 	}()
-	t.Cleanup(func() { n.end(cmd) })
+	t.Cleanup(n.end)
 	(&call{n, ready}).wait(nil)
 	return n
 }
 
-func (n *node) end(cmd *exec.Cmd) {
+// kill ends Node as a crash would, and returns when it has ended.
+func (n *node) kill() {
+	_ = n.cmd.Process.Kill()
+	<-n.ended
+}
+
+// signal sends Node a signal.
+func (n *node) signal(sig syscall.Signal) {
+	n.t.Helper()
+	if err := n.cmd.Process.Signal(sig); err != nil {
+		n.t.Fatalf("%v to node: %v", sig, err)
+	}
+}
+
+func (n *node) end() {
 	_ = n.in.Close()
 	select {
 	case <-n.ended:
 	case <-time.After(20 * time.Second):
-		_ = cmd.Process.Kill()
-		<-n.ended
+		n.kill()
 		n.t.Error("node did not end by itself")
 	}
 	if n.t.Failed() && n.log.String() != "" {
