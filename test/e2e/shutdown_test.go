@@ -17,8 +17,8 @@ func TestAStoppedWorkerLeavesNothingBehind(t *testing.T) {
 	s.Import(people)
 	mail.HoldAfter(1_000)
 	id := s.Create().ID
-	mail.AwaitHeld(s.Ledger.AwaitClaimed("first", 5*25)) // all that a worker takes in hand
-	mail.Slow(20 * time.Millisecond)                     // so that it cannot be done before it hears of its end
+	s.AwaitStuck(mail, "first")
+	mail.Slow(20 * time.Millisecond) // so that it cannot be done before it hears of its end
 	first.Terminate()
 	mail.Release()
 	first.Ends()

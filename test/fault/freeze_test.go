@@ -19,7 +19,7 @@ func TestAFrozenWorkerWakesUpAfterOthersTookItsRows(t *testing.T) {
 	s.Import(people)
 	mail.HoldAfter(people / 4)
 	id := s.Create().ID
-	claimed, held := stuck(t, s, mail, "frozen", "other")
+	claimed, held := s.AwaitStuck(mail, "frozen", "other")
 	frozen.Pause()
 	mail.Release()
 	testenv.Eventually(t, 2*promise, func() error {

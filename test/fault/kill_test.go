@@ -18,7 +18,7 @@ func TestAWorkerIsKilledAndAnotherGoesOn(t *testing.T) {
 	s.Import(everyone)
 	mail.HoldAfter(before)
 	id := s.Create().ID
-	claimed, held := stuck(t, s, mail, "victim", "other")
+	claimed, held := s.AwaitStuck(mail, "victim", "other")
 	victim.Kill()
 	crash := time.Now()
 	mail.Release()
@@ -39,7 +39,7 @@ func TestTheOnlyWorkerIsKilledAndStartedAgain(t *testing.T) {
 	s.Import(everyone)
 	mail.HoldAfter(before)
 	id := s.Create().ID
-	claimed, held := stuck(t, s, mail, "victim")
+	claimed, held := s.AwaitStuck(mail, "victim")
 	victim.Kill()
 	mail.Release()
 	restart := time.Now()
@@ -64,10 +64,10 @@ func TestTheSameJobsLoseTheirWorkerTwice(t *testing.T) {
 	s.Import(people)
 	mail.HoldAfter(50)
 	id := s.Create().ID
-	inFirst, held := stuck(t, s, mail, "first")
+	inFirst, held := s.AwaitStuck(mail, "first")
 	first.Kill()
 	second := s.Worker("second")
-	inSecond, heldToo := stuck(t, s, mail, "second") // what the first one left is still held
+	inSecond, heldToo := s.AwaitStuck(mail, "second") // what the first one left is still held
 	second.Kill()
 	crash := time.Now()
 	mail.Release()
@@ -115,7 +115,7 @@ func TestServeWithTheQueueInItIsKilledAndStartedAgain(t *testing.T) {
 	s.Import(everyone)
 	mail.HoldAfter(before)
 	id := s.Create().ID
-	claimed, held := stuck(t, s, mail, "serve")
+	claimed, held := s.AwaitStuck(mail, "serve")
 	first.Kill()
 	mail.Release()
 	restart := time.Now()

@@ -15,23 +15,8 @@ const (
 	everyone = 10_000
 	before   = 3_000 // mails that go out before the fault
 
-	inHand  = 5 * 25           // rows that a worker claims by default: jobs at a time, and rows that each claims
 	promise = 30 * time.Second // within which work goes on after a crash
 )
-
-// stuck waits until nothing moves any more because the mail server holds what
-// comes: each worker has claimed all it takes at a time. It returns the people
-// whose mail the first worker has claimed, and those of them whose mail is held.
-func stuck(t *testing.T, s *system.School, mail *system.Mail, workers ...string) (claimed, held []string) {
-	t.Helper()
-	for i, w := range workers {
-		people := s.Ledger.AwaitClaimed(w, inHand)
-		if waiting := mail.AwaitHeld(people); i == 0 {
-			claimed, held = people, waiting
-		}
-	}
-	return claimed, held
-}
 
 // inDoubt expects that exactly the rows that were claimed at the crash are
 // uncertain, and that the people whose mail was held, and so taken after the crash

@@ -17,7 +17,7 @@ func TestRedisLosesEverything(t *testing.T) {
 	s.Import(everyone)
 	mail.HoldAfter(before)
 	id := s.Create().ID
-	stuck(t, s, mail, "one", "two")
+	s.AwaitStuck(mail, "one", "two")
 	rdb := redis.NewClient(&redis.Options{Addr: addr})
 	defer rdb.Close()
 	if err := rdb.FlushAll(t.Context()).Err(); err != nil {
@@ -41,12 +41,12 @@ func TestTheDatabaseIsRestartedTwice(t *testing.T) {
 	s.Import(everyone)
 	mail.HoldAfter(before)
 	id := s.Create().ID
-	stuck(t, s, mail, "one", "two")
+	s.AwaitStuck(mail, "one", "two")
 	pg.Stop()
 	mail.Release()
 	mail.HoldAfter(before)
 	pg.Restart()
-	stuck(t, s, mail, "one", "two")
+	s.AwaitStuck(mail, "one", "two")
 	pg.Kill()
 	mail.Release()
 	pg.Restart()

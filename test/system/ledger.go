@@ -9,7 +9,6 @@ import (
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"schoolbell"
-	"schoolbell/internal/testenv"
 )
 
 // Ledger looks into a school's ledger past the program, with the little SQL that
@@ -71,20 +70,8 @@ func (l *Ledger) number(query string, args ...any) (n int) {
 	return n
 }
 
-// AwaitClaimed waits until the worker of this name has claimed the mails of n
-// people and not recorded what became of them, and returns the people in order.
-func (l *Ledger) AwaitClaimed(worker string, n int) []string {
-	l.t.Helper()
-	var people []string
-	testenv.Eventually(l.t, patience, func() error {
-		if people = l.claimed(worker); len(people) != n {
-			return fmt.Errorf("it has %d", len(people))
-		}
-		return nil
-	}, "worker %s has claimed %d mails", worker, n)
-	return people
-}
-
+// claimed are the people whose mail the worker of this name has claimed and not
+// recorded, in order.
 func (l *Ledger) claimed(worker string) []string {
 	l.t.Helper()
 	return l.texts(`SELECT u.id FROM deliveries d JOIN leases l ON l.id = d.lease_id JOIN users u ON u.seq = d.user_seq

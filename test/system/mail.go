@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"schoolbell/internal/embedded"
-	"schoolbell/internal/testenv"
 )
 
 // Mail is the mail server of a test. It takes every mail, remembers each one's
@@ -21,6 +20,7 @@ type Mail struct {
 	catcher *embedded.MailCatcher
 	noted   int                 // mails that the test has written down
 	letters map[string][]Letter // those, by event
+	reached map[string]bool     // people in those
 
 	mu       sync.Mutex
 	passing  int             // mails to be taken before the others are held; below zero: all
@@ -42,7 +42,7 @@ func NewMail(t testing.TB) *Mail {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Mail{t: t, catcher: c, passing: -1, released: make(chan struct{}), refused: map[string]int{}, held: map[string]bool{}, letters: map[string][]Letter{}}
+	m := &Mail{t: t, catcher: c, passing: -1, released: make(chan struct{}), refused: map[string]int{}, held: map[string]bool{}, letters: map[string][]Letter{}, reached: map[string]bool{}}
 	c.SetFaults(&embedded.Faults{Delay: m.gate, Rcpt: m.reply, Cut: m.cut})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
@@ -72,19 +72,22 @@ func (m *Mail) HoldAfter(n int) {
 	m.passing = n
 }
 
-// AwaitHeld waits until mails to some of these people are held, and returns to whom.
-func (m *Mail) AwaitHeld(people []string) (held []string) {
-	m.t.Helper()
-	testenv.Eventually(m.t, patience, func() bool {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		for _, id := range people {
-			if m.held[id+"@"+peopleDomain] {
-				held = append(held, id)
-			}
+// holds tells whether the next mail will be held.
+func (m *Mail) holds() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.passing == 0
+}
+
+// heldOf are those of people whose mail is held this moment.
+func (m *Mail) heldOf(people []string) (held []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range people {
+		if m.held[id+"@"+peopleDomain] {
+			held = append(held, id)
 		}
-		return len(held) > 0
-	}, "a mail to one of %d people is held", len(people))
+	}
 	return held
 }
 
@@ -191,6 +194,7 @@ func (m *Mail) Note() {
 		}
 		event, _, _ := strings.Cut(strings.TrimPrefix(c.MessageID, "<"), ".")
 		m.letters[event] = append(m.letters[event], Letter{User: user, MessageID: c.MessageID, At: c.At})
+		m.reached[user] = true
 		m.noted++
 	}
 }
