@@ -5,6 +5,6 @@
 // [Load] fills it: flags win over the environment, the environment over the
 // .env file, that over the defaults. An empty value counts as not set. A setting
 // that is a secret may also come from a file: SMTP_PASSWORD_FILE names a file
-// that holds the value of SMTP_PASSWORD. [Config.Validate] reports every fault at
+// that holds the value of SMTP_PASSWORD. [Config.Check] reports every fault at
 // once, each under the setting's name in the environment.
 package config
