@@ -20,7 +20,7 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem school
 	now := schoolbell.Time(time.Now())
 	ev.Normalize()
 	if err := p.validate(ev, now); err != nil {
-		return nil, false, err
+		return p.replay(ctx, idem, err)
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -39,6 +39,23 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem school
 		p.wakeRelay()
 	}
 	return stored, replayed, nil
+}
+
+// replay answers a request with faults. If the key has its event, the request
+// was good when it came first and only its times have passed since, or the
+// channels set up here have changed: it is a replay all the same.
+func (p *Pipeline) replay(ctx context.Context, idem schoolbell.Idempotency, faults error) (*schoolbell.Event, bool, error) {
+	if idem.Key == "" {
+		return nil, false, faults
+	}
+	ev, found, err := p.ledger.EventByKey(ctx, idem)
+	switch {
+	case err != nil && schoolbell.CodeOf(err) != schoolbell.CodeInvalid:
+		return nil, false, err
+	case !found: // under the key of another request the faults come first, too
+		return nil, false, faults
+	}
+	return ev, true, nil
 }
 
 func (p *Pipeline) validate(ev *schoolbell.Event, now time.Time) error {

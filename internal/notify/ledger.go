@@ -28,6 +28,10 @@ type Events interface {
 	// CodeInvalid faults, each with its field ("audience.exclude.users[0]"); nothing is stored then.
 	CreateEvent(ctx context.Context, ev *schoolbell.Event, idem schoolbell.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
 
+	// EventByKey returns the event that was created under idem.Key, and false if
+	// none was; with another fingerprint the same error as CreateEvent.
+	EventByKey(ctx context.Context, idem schoolbell.Idempotency) (ev *schoolbell.Event, found bool, err error)
+
 	// Event returns the event; CodeNotFound if there is none.
 	Event(ctx context.Context, id string) (*schoolbell.Event, error)
 

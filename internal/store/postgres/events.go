@@ -96,14 +96,31 @@ func claimKey(ctx context.Context, tx pgx.Tx, id string, idem schoolbell.Idempot
 	if err != nil || tag.RowsAffected() == 1 {
 		return nil, err
 	}
-	var fingerprint, earlier string
-	if err := tx.QueryRow(ctx, "SELECT fingerprint, event_id FROM idempotency WHERE key = $1", idem.Key).Scan(&fingerprint, &earlier); err != nil {
+	return earlierEvent(ctx, tx, idem)
+}
+
+// earlierEvent returns the event that was created under idem's key, nil if none was.
+func earlierEvent(ctx context.Context, q querier, idem schoolbell.Idempotency) (*schoolbell.Event, error) {
+	var fingerprint, id string
+	err := q.QueryRow(ctx, "SELECT fingerprint, event_id FROM idempotency WHERE key = $1", idem.Key).Scan(&fingerprint, &id)
+	switch {
+	case noRows(err):
+		return nil, nil
+	case err != nil:
 		return nil, err
-	}
-	if fingerprint != idem.Fingerprint {
+	case fingerprint != idem.Fingerprint:
 		return nil, row.KeyReused()
 	}
-	return getEvent(ctx, tx, earlier)
+	return getEvent(ctx, q, id)
+}
+
+// EventByKey implements notify.Ledger.
+func (s *Store) EventByKey(ctx context.Context, idem schoolbell.Idempotency) (ev *schoolbell.Event, found bool, err error) {
+	err = s.again("read event by key", func() error {
+		ev, err = earlierEvent(ctx, s.pool, idem)
+		return err
+	})
+	return ev, ev != nil, err
 }
 
 func checkNames(ctx context.Context, tx pgx.Tx, a *schoolbell.Audience) error {

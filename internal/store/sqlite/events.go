@@ -93,6 +93,15 @@ func earlierEvent(ctx context.Context, c *conn, idem schoolbell.Idempotency) (*s
 	return getEvent(ctx, c, id)
 }
 
+// EventByKey implements notify.Ledger.
+func (s *Store) EventByKey(ctx context.Context, idem schoolbell.Idempotency) (ev *schoolbell.Event, found bool, err error) {
+	err = s.read(ctx, "read event by key", func(c *conn) error {
+		ev, err = earlierEvent(ctx, c, idem)
+		return err
+	})
+	return ev, ev != nil, err
+}
+
 func checkNames(ctx context.Context, c *conn, a *schoolbell.Audience) error {
 	groups, users := row.AudienceNames(a)
 	unknownGroups, err := unknown(ctx, c, `SELECT value FROM json_each(?1) WHERE value NOT IN (SELECT id FROM groups)`, groups)

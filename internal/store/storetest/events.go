@@ -18,6 +18,7 @@ var events = []promise{
 	{"CreateEvent refuses an id that is taken", eventTwice},
 	{"CreateEvent under a used key returns the earlier event", eventReplay},
 	{"CreateEvent under a used key refuses another request", eventKeyReused},
+	{"EventByKey finds the event of a key and refuses another request", eventByKey},
 	{"CreateEvent under one key from many callers at once stores one event", eventKeyRace},
 	{"CreateEvent that is abandoned leaves no trace", eventAbandoned},
 	{"Event of an unknown id is not found, everywhere", eventUnknown},
@@ -125,6 +126,26 @@ func eventKeyReused(t *testing.T, open func() Store) {
 	wantFields(t, err, "Idempotency-Key")
 	_, err = s.Event(s.ctx(), second.ID)
 	wantCode(t, err, schoolbell.CodeNotFound)
+}
+
+func eventByKey(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	idem := schoolbell.Idempotency{Key: "k", Fingerprint: "f"}
+	if ev, found, err := s.EventByKey(s.ctx(), idem); ev != nil || found || err != nil {
+		t.Errorf("before it is used the key has %v, %v, %v", ev, found, err)
+	}
+	created := newEvent(toStudents())
+	_, _, err := s.CreateEvent(s.ctx(), created, idem)
+	s.must(err)
+	ev, found, err := s.EventByKey(s.ctx(), idem)
+	s.must(err)
+	same(t, "found", found, true)
+	same(t, "event of the key", ev, created)
+	ev, found, err = s.EventByKey(s.ctx(), schoolbell.Idempotency{Key: "k", Fingerprint: "g"})
+	wantFields(t, err, "Idempotency-Key")
+	if ev != nil || found {
+		t.Errorf("another request gets %v, %v", ev, found)
+	}
 }
 
 func eventKeyRace(t *testing.T, open func() Store) {
