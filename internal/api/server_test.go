@@ -71,7 +71,7 @@ func newServer(t *testing.T, change ...func(*api.Config)) *server {
 
 	keys := auth.New(store, auth.Options{})
 	for _, scope := range schoolbell.Scopes() {
-		secret, err := keys.CreateKey(ctx, string(scope), scope)
+		secret, _, err := keys.CreateKey(ctx, string(scope), scope)
 		must(t, err)
 		s.keys[scope] = secret
 	}

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -76,15 +77,93 @@ func TestWeakOrMisleadingSecretsAreNotSeeded(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := a.CreateKey(t.Context(), "x", "root"); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
-		t.Errorf("an unknown scope: %v", err)
+}
+
+func TestKeysThatCannotBeUsedOrShownAreNotMade(t *testing.T) {
+	t.Parallel()
+	a := auth.New(newStore(t), auth.Options{})
+	for name, c := range map[string]struct {
+		name  string
+		scope schoolbell.Scope
+		field string
+	}{
+		"an unknown scope":       {"x", "root", "scope"},
+		"no scope":               {"x", "", "scope"},
+		"no name":                {"", schoolbell.ScopeRead, "name"},
+		"a name of two lines":    {"a\nb", schoolbell.ScopeRead, "name"},
+		"a name of blanks":       {"  ", schoolbell.ScopeRead, "name"},
+		"a name that is no text": {"\xff", schoolbell.ScopeRead, "name"},
+		"a very long name":       {strings.Repeat("x", 201), schoolbell.ScopeRead, "name"},
+	} {
+		_, _, err := a.CreateKey(t.Context(), c.name, c.scope)
+		f, _ := errors.AsType[schoolbell.Faults](err)
+		if len(f) != 1 || f[0].Field != c.field {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
+	if all, err := a.Keys(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("%d keys were made, %v", len(all), err)
+	}
+}
+
+func TestARevokedKeyIsRefusedWithinSeconds(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	store := newStore(t)
+	api := auth.New(store, auth.Options{Clock: func() time.Time { return now }}) // of a process that has seen the keys
+	command := auth.New(store, auth.Options{})
+	goes, gone, err := command.CreateKey(t.Context(), "bus", schoolbell.ScopeSend)
+	must(t, err)
+	stays, _, err := command.CreateKey(t.Context(), "bus", schoolbell.ScopeSend)
+	must(t, err)
+	for _, secret := range []string{goes, stays} {
+		_, err := api.Key(t.Context(), secret)
+		must(t, err)
+	}
+	revoked, err := command.Revoke(t.Context(), strings.ToUpper(auth.Fingerprint(gone)))
+	must(t, err)
+	if revoked.Name != "bus" || !bytes.Equal(revoked.Digest, gone.Digest) {
+		t.Errorf("revoked %+v, want %+v", revoked, gone)
+	}
+	now = now.Add(5 * time.Second)
+	if _, err := api.Key(t.Context(), goes); schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
+		t.Errorf("five seconds later: %v", err)
+	}
+	if k, err := api.Key(t.Context(), stays); err != nil || k.Scope != schoolbell.ScopeSend {
+		t.Errorf("the other key of that name: %v, %v", k, err)
+	}
+}
+
+func TestOnlyAFingerprintOfOneKeyRevokes(t *testing.T) {
+	t.Parallel()
+	store := newStore(t)
+	a := auth.New(store, auth.Options{})
+	for _, b := range []byte{0x01, 0x02} { // alike but for their last byte
+		digest := append(bytes.Repeat([]byte{0xab}, 31), b)
+		must(t, store.PutAPIKey(t.Context(), schoolbell.APIKey{Digest: digest, Name: "x", Scope: schoolbell.ScopeRead, CreatedAt: schoolbell.Time(time.Now())}))
+	}
+	for fingerprint, want := range map[string]schoolbell.Code{
+		"abababababab": schoolbell.CodeConflict, "abab": schoolbell.CodeConflict,
+		"0123456789ab": schoolbell.CodeNotFound, "bababababa": schoolbell.CodeNotFound, // in a digest, not at its beginning
+		"aba": schoolbell.CodeInvalid, "": schoolbell.CodeInvalid, "%%%%": schoolbell.CodeInvalid,
+	} {
+		if _, err := a.Revoke(t.Context(), fingerprint); schoolbell.CodeOf(err) != want {
+			t.Errorf("%q: %v, want %s", fingerprint, err, want)
+		}
+	}
+	if all, err := a.Keys(t.Context()); err != nil || len(all) != 2 {
+		t.Errorf("%d keys are left, %v", len(all), err)
+	}
+	_, err := a.Revoke(t.Context(), strings.Repeat("ab", 31)+"01")
+	must(t, err)
+	_, err = a.Revoke(t.Context(), "abab") // names one key now
+	must(t, err)
 }
 
 func TestUnknownKeysAreUnauthorized(t *testing.T) {
 	t.Parallel()
 	a := auth.New(newStore(t), auth.Options{})
-	secret, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead)
+	secret, _, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead)
 	must(t, err)
 	for _, wrong := range []string{"", "sb_", secret + "0", secret[:len(secret)-1], strings.ToUpper(secret), strings.Repeat("x", 10_000)} {
 		if _, err := a.Key(t.Context(), wrong); schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
@@ -109,7 +188,7 @@ func TestAGoodKeyIsTakenForGoodForAWhile(t *testing.T) {
 	now := time.Now()
 	store := &lookups{Store: newStore(t)}
 	a := auth.New(store, auth.Options{Clock: func() time.Time { return now }})
-	secret, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead)
+	secret, _, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead)
 	must(t, err)
 	for range 3 {
 		_, err := a.Key(t.Context(), secret)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"schoolbell"
 )
@@ -15,11 +17,16 @@ import (
 const (
 	keyPrefix    = "sb_"
 	keyBytes     = 32
-	minSecret    = 16  // characters of a configured key
-	maxSecret    = 512 // characters of any key; longer ones are not even looked up
-	cacheTTL     = 15 * time.Second
+	minSecret    = 16              // characters of a configured key
+	maxSecret    = 512             // characters of any key; longer ones are not even looked up
+	maxName      = 200             // bytes
+	cacheTTL     = 5 * time.Second // how long a revoked key is still taken for good
 	cacheEntries = 1024
 )
+
+// SeededName is the name of keys that came from the settings. Revoked, such a
+// key comes back when a process that still has it starts.
+const SeededName = "SCHOOLBELL_API_KEY"
 
 // Options are the settings of a Service. The zero value works.
 type Options struct {
@@ -62,7 +69,8 @@ func (s *Service) Seed(ctx context.Context, secret string) error {
 	case strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return schoolbell.Invalid("SCHOOLBELL_API_KEY", "must be printable ASCII without spaces")
 	}
-	return s.put(ctx, secret, "SCHOOLBELL_API_KEY", schoolbell.ScopeAdmin)
+	_, err := s.put(ctx, secret, SeededName, schoolbell.ScopeAdmin)
+	return err
 }
 
 // FirstStart makes an admin key if no key exists and returns its secret, which is
@@ -75,27 +83,40 @@ func (s *Service) FirstStart(ctx context.Context) (secret string, err error) {
 	if some {
 		return "", nil
 	}
-	return s.CreateKey(ctx, "first start", schoolbell.ScopeAdmin)
+	secret, _, err = s.CreateKey(ctx, "first start", schoolbell.ScopeAdmin)
+	return secret, err
 }
 
-// CreateKey makes a key and returns its secret, which is kept nowhere.
-func (s *Service) CreateKey(ctx context.Context, name string, scope schoolbell.Scope) (secret string, err error) {
+// CreateKey makes a key and returns it with its secret, which is kept nowhere.
+// Several keys may have one name. An unknown scope or a name that cannot be shown
+// is CodeInvalid.
+func (s *Service) CreateKey(ctx context.Context, name string, scope schoolbell.Scope) (secret string, k schoolbell.APIKey, err error) {
+	var f schoolbell.Faults
+	if name == "" || len(name) > maxName || strings.TrimSpace(name) != name || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		f.Add("name", "must be one line of at most %d bytes, without blanks at its ends", maxName)
+	}
 	if !scope.Allows(schoolbell.ScopeRead) {
-		return "", schoolbell.Invalid("scope", "unknown scope %q", scope)
+		f.Add("scope", "must be one of %s", strings.Trim(fmt.Sprint(schoolbell.Scopes()), "[]"))
+	}
+	if err := f.Err(); err != nil {
+		return "", schoolbell.APIKey{}, err
 	}
 	random := make([]byte, keyBytes)
 	_, _ = rand.Read(random) // never fails: it ends the program instead
 	secret = fmt.Sprintf("%s%x", keyPrefix, random)
-	return secret, s.put(ctx, secret, name, scope)
+	if k, err = s.put(ctx, secret, name, scope); err != nil {
+		return "", schoolbell.APIKey{}, err
+	}
+	return secret, k, nil
 }
 
-func (s *Service) put(ctx context.Context, secret, name string, scope schoolbell.Scope) error {
+func (s *Service) put(ctx context.Context, secret, name string, scope schoolbell.Scope) (schoolbell.APIKey, error) {
 	digest := sha256.Sum256([]byte(secret))
 	k := schoolbell.APIKey{Digest: digest[:], Name: name, Scope: scope, CreatedAt: schoolbell.Time(s.now())}
 	if err := s.store.PutAPIKey(ctx, k); err != nil {
-		return fmt.Errorf("store API key %s: %w", name, err)
+		return schoolbell.APIKey{}, fmt.Errorf("store API key %s: %w", name, err)
 	}
-	return nil
+	return k, nil
 }
 
 // Key returns the key that has this secret; CodeUnauthorized if none has. A key

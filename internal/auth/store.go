@@ -18,6 +18,12 @@ type Store interface {
 	// HasAPIKeys reports whether any key exists.
 	HasAPIKeys(ctx context.Context) (bool, error)
 
+	// ListAPIKeys returns every key, the oldest first.
+	ListAPIKeys(ctx context.Context) ([]schoolbell.APIKey, error)
+
+	// DeleteAPIKey removes the key with that digest; CodeNotFound if there is none.
+	DeleteAPIKey(ctx context.Context, digest []byte) error
+
 	// Secret returns the ledger's secret of the given name. If there is none it
 	// keeps fresh, the first time only: every process on one ledger gets the same bytes.
 	Secret(ctx context.Context, name string, fresh []byte) ([]byte, error)

@@ -39,6 +39,31 @@ func (s *Store) HasAPIKeys(ctx context.Context) (has bool, err error) {
 	return has, err
 }
 
+// ListAPIKeys implements auth.Store.
+func (s *Store) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err error) {
+	err = s.again("list API keys", func() error {
+		rows, err := s.pool.Query(ctx, "SELECT digest, name, scope, created_at FROM api_keys ORDER BY created_at, digest")
+		keys, err = list(rows, err, func(r pgx.CollectableRow) (k schoolbell.APIKey, err error) {
+			err = r.Scan(&k.Digest, &k.Name, &k.Scope, &k.CreatedAt)
+			k.CreatedAt = k.CreatedAt.UTC()
+			return k, err
+		})
+		return err
+	})
+	return keys, err
+}
+
+// DeleteAPIKey implements auth.Store.
+func (s *Store) DeleteAPIKey(ctx context.Context, digest []byte) error {
+	return s.write(ctx, "delete API key", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "DELETE FROM api_keys WHERE digest = $1", digest)
+		if err == nil && tag.RowsAffected() == 0 {
+			return &schoolbell.Error{Code: schoolbell.CodeNotFound, Message: "there is no such API key"}
+		}
+		return err
+	})
+}
+
 // Secret implements auth.Store.
 func (s *Store) Secret(ctx context.Context, name string, fresh []byte) (value []byte, err error) {
 	err = s.write(ctx, "read secret", func(tx pgx.Tx) error {

@@ -39,6 +39,32 @@ func (s *Store) HasAPIKeys(ctx context.Context) (has bool, err error) {
 	return has, err
 }
 
+// ListAPIKeys implements auth.Store.
+func (s *Store) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err error) {
+	err = s.read(ctx, "list API keys", func(c *conn) error {
+		return c.each(ctx, "SELECT digest, name, scope, created_at FROM api_keys ORDER BY created_at, digest", nil, func(scan func(...any) error) error {
+			var k schoolbell.APIKey
+			var created sql.NullInt64
+			err := scan(&k.Digest, &k.Name, &k.Scope, &created)
+			k.CreatedAt = timeOf(created)
+			keys = append(keys, k)
+			return err
+		})
+	})
+	return keys, err
+}
+
+// DeleteAPIKey implements auth.Store.
+func (s *Store) DeleteAPIKey(ctx context.Context, digest []byte) error {
+	return s.write(ctx, "delete API key", func(c *conn) error {
+		n, err := c.exec(ctx, "DELETE FROM api_keys WHERE digest = ?1", digest)
+		if err == nil && n == 0 {
+			return &schoolbell.Error{Code: schoolbell.CodeNotFound, Message: "there is no such API key"}
+		}
+		return err
+	})
+}
+
 // Secret implements auth.Store.
 func (s *Store) Secret(ctx context.Context, name string, fresh []byte) (value []byte, err error) {
 	err = s.write(ctx, "read secret", func(c *conn) error {

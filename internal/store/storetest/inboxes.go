@@ -21,6 +21,7 @@ var inboxes = []promise{
 
 var keys = []promise{
 	{"API keys are found by digest and renamed in place", apiKeys},
+	{"API keys are listed from the oldest and deleted one by one", apiKeyList},
 	{"Secret is the same for every process, whoever came first", secretRace},
 	{"Ping is content with a migrated ledger", ping},
 }
@@ -210,6 +211,35 @@ func apiKeys(t *testing.T, open func() Store) {
 	has, err = s.HasAPIKeys(s.ctx())
 	s.must(err)
 	same(t, "has keys", has, true)
+}
+
+func apiKeyList(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	none, err := s.ListAPIKeys(s.ctx())
+	s.must(err)
+	same(t, "keys of an empty ledger", len(none), 0)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
+	key := func(b byte, at time.Time) schoolbell.APIKey {
+		return schoolbell.APIKey{Digest: bytes.Repeat([]byte{b}, 32), Name: "the same", Scope: schoolbell.ScopeRead, CreatedAt: at}
+	}
+	newest, oldest, alike := key(0x01, at.Add(time.Millisecond)), key(0xfe, at), key(0xff, at)
+	for _, k := range []schoolbell.APIKey{newest, alike, oldest} {
+		s.must(s.PutAPIKey(s.ctx(), k))
+	}
+	list := func() []schoolbell.APIKey {
+		t.Helper()
+		all, err := s.ListAPIKeys(s.ctx())
+		s.must(err)
+		return all
+	}
+	same(t, "keys", list(), []schoolbell.APIKey{oldest, alike, newest})
+	s.must(s.DeleteAPIKey(s.ctx(), alike.Digest))
+	same(t, "keys when one is deleted", list(), []schoolbell.APIKey{oldest, newest})
+	_, err = s.APIKey(s.ctx(), alike.Digest)
+	wantCode(t, err, schoolbell.CodeUnauthorized)
+	wantCode(t, s.DeleteAPIKey(s.ctx(), alike.Digest), schoolbell.CodeNotFound)
+	wantCode(t, s.DeleteAPIKey(s.ctx(), oldest.Digest[:4]), schoolbell.CodeNotFound)
+	same(t, "keys when none is deleted", list(), []schoolbell.APIKey{oldest, newest})
 }
 
 func secretRace(t *testing.T, open func() Store) {
