@@ -18,7 +18,10 @@ import (
 // [CodeParentNotFound] or [CodeParentConflict], or what Redis said. When the
 // connection broke, the job may have been added or not; with an id of its own it can
 // be added again safely.
-func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions) (*Job, error) {
+func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions) (_ *Job, err error) {
+	ctx, trace, end := q.traceAdd(ctx, SpanAdd, name, 1)
+	defer func() { end(err) }()
+	opts.carry(trace)
 	a, err := q.prepare(JobSpec{Name: name, Data: data, Options: opts})
 	if err != nil {
 		return nil, err
@@ -42,12 +45,15 @@ func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions)
 // AddBulk adds jobs in one pipeline, many at a time: one round trip, not one
 // transaction. If some fail, the error joins theirs and the jobs returned have nil
 // in their places. Nothing is sent if one of them is invalid.
-func (q *Queue) AddBulk(ctx context.Context, specs []JobSpec) ([]*Job, error) {
+func (q *Queue) AddBulk(ctx context.Context, specs []JobSpec) (_ []*Job, err error) {
 	if len(specs) == 0 {
 		return nil, nil
 	}
+	ctx, trace, end := q.traceAdd(ctx, SpanAddBulk, "", len(specs))
+	defer func() { end(err) }()
 	additions := make([]*addition, len(specs))
 	for i, spec := range specs {
+		spec.Options.carry(trace)
 		a, err := q.prepare(spec)
 		if err != nil {
 			return nil, err

@@ -45,6 +45,7 @@ func newBlocking(ctx context.Context, rdb redis.UniversalClient, key, name strin
 	opt.PoolSize, opt.MinIdleConns, opt.MaxIdleConns, opt.MaxActiveConns = 1, 0, 0, 0
 	opt.PipelinePoolSize = -1
 	opt.MaxRetries = -1
+	opt.DialerRetries = 1 // the worker tries again by itself
 	opt.ReadTimeout = timeout
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	dial := opt.Dialer
@@ -53,23 +54,24 @@ func newBlocking(ctx context.Context, rdb redis.UniversalClient, key, name strin
 		if err != nil {
 			return nil, err
 		}
-		return b.keep(conn)
+		b.keep(conn)
+		return conn, nil
 	}
 	b.client = redis.NewClient(&opt)
 	b.detach = context.AfterFunc(ctx, b.interrupt)
 	return b, nil
 }
 
-// keep remembers the connection that is to be interrupted.
-func (b *blocking) keep(conn net.Conn) (net.Conn, error) {
+// keep remembers the connection that is to be interrupted. One that comes too late is
+// closed at once and fails when it is used: a failure to connect would be logged.
+func (b *blocking) keep(conn net.Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ended {
 		_ = conn.Close()
-		return nil, net.ErrClosed
+		return
 	}
 	b.conn = conn
-	return conn, nil
 }
 
 func (b *blocking) interrupt() {

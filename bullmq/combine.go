@@ -97,8 +97,16 @@ func (c *combiner[T]) fly(ctx context.Context, batch []*passage[T]) {
 			p.done <- true
 		}
 	}
-	runtime.Gosched() // those who have their answers may be about to ask again
+	if len(batch) > 1 || c.hasWaiting() {
+		runtime.Gosched() // those who have their answers may be about to ask again
+	}
 	c.land()
+}
+
+func (c *combiner[T]) hasWaiting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting) > 0
 }
 
 // land ends a call and makes the first who waits the leader of the next.

@@ -39,6 +39,9 @@ var (
 	// ErrShutdown is the cause of a handler's context when the worker stopped
 	// and its grace time is over.
 	ErrShutdown = errors.New("bullmq: worker is shutting down")
+	// ErrCancelled is part of the cause of a handler's context that
+	// [Worker.Cancel] has ended.
+	ErrCancelled = errors.New("bullmq: job was cancelled")
 	// ErrInvalid says that an argument is refused before anything is written.
 	// The text names it.
 	ErrInvalid = errors.New("bullmq: invalid argument")

@@ -52,11 +52,17 @@ func AddFlow(ctx context.Context, root FlowJob) (*FlowNode, error) {
 
 // AddFlows is [AddFlow] for several trees: all of them are added in one atomic
 // step, on the Redis of the first.
-func AddFlows(ctx context.Context, roots []FlowJob) ([]*FlowNode, error) {
+func AddFlows(ctx context.Context, roots []FlowJob) (_ []*FlowNode, err error) {
 	if len(roots) == 0 {
 		return nil, nil
 	}
-	var f flow
+	q := roots[0].Queue
+	if q == nil {
+		return nil, invalid("flow job %q has no queue", roots[0].Name)
+	}
+	ctx, trace, end := q.traceAdd(ctx, SpanAddFlow, roots[0].Name, len(roots))
+	defer func() { end(err) }()
+	f := flow{trace: trace}
 	nodes := make([]*FlowNode, len(roots))
 	for i, root := range roots {
 		var err error
@@ -67,7 +73,6 @@ func AddFlows(ctx context.Context, roots []FlowJob) ([]*FlowNode, error) {
 	if err := f.checkSlots(); err != nil {
 		return nil, err
 	}
-	q := roots[0].Queue
 	args := append([]any{len(f.additions), q.nowMillis()}, f.args...)
 	reply, err := q.run(ctx, scriptAddFlow, args...)
 	if err != nil {
@@ -81,6 +86,7 @@ type flow struct {
 	additions []*addition
 	nodes     []*FlowNode
 	args      []any
+	trace     string // the trace context that they carry
 }
 
 // plan checks and encodes a job and its children.
@@ -98,6 +104,7 @@ func (f *flow) plan(job FlowJob, parent *Job) (*FlowNode, error) {
 	if err := o.forFlow(parent, len(job.Children) > 0); err != nil {
 		return nil, fmt.Errorf("flow job %q: %w", job.Name, err)
 	}
+	o.carry(f.trace)
 	a, err := q.prepare(JobSpec{Name: job.Name, Data: job.Data, Options: o})
 	if err != nil {
 		return nil, fmt.Errorf("flow job %q: %w", job.Name, err)

@@ -94,6 +94,10 @@ type JobOptions struct {
 	Deduplication *Deduplication
 	// Timestamp is the time of creation; zero means now.
 	Timestamp time.Time
+	// TraceContext is the trace context that the job carries, a JSON object of W3C headers;
+	// empty takes that of the queue's Tracer. OmitTraceContext leaves it out.
+	TraceContext     string
+	OmitTraceContext bool
 	// Extra holds further keys of the stored options, as other programs may
 	// write them. They are kept as they are.
 	Extra map[string]json.RawMessage

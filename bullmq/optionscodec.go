@@ -123,6 +123,12 @@ func encodeOptions(o *JobOptions) []byte {
 	if !o.Timestamp.IsZero() {
 		w.integer("timestamp", millis(o.Timestamp))
 	}
+	if o.TraceContext != "" {
+		w.text("tm", o.TraceContext)
+	}
+	if o.OmitTraceContext {
+		w.raw("omc", "true")
+	}
 	if len(o.Extra) > 0 {
 		w.extra(o.Extra)
 	}
@@ -266,6 +272,12 @@ func (o *JobOptions) decodeField(name string, raw json.RawMessage) bool {
 		o.Deduplication = decodeDeduplication(raw)
 	case "sizeLimit":
 		o.SizeLimit = int(decodeNumber(raw))
+	case "tm":
+		if o.TraceContext = decodeText(raw); o.TraceContext == "" {
+			return false
+		}
+	case "omc":
+		o.OmitTraceContext = string(raw) == "true"
 	case "timestamp":
 		o.Timestamp = fromMillis(int64(decodeNumber(raw)))
 	default:

@@ -25,7 +25,10 @@ func (s *session) process(job *Job) *Job {
 		if f := s.w.opts.Hooks.OnActive; f != nil {
 			f(job)
 		}
-		result, err = s.w.runHandler(ctx, job)
+		within, end := s.w.traceRun(ctx, job)
+		result, err = s.w.runHandler(within, job)
+		err = whyCancelled(ctx, err)
+		end(err)
 	}
 	s.w.letGo(job)
 	return s.unlessStopped(s.settle(ctx, job, result, err))
@@ -76,6 +79,8 @@ func (s *session) settle(ctx context.Context, job *Job, result any, err error) *
 		}
 		return nil
 	case IsUnrecoverable(err):
+		return s.fail(job, err)
+	case errors.Is(cause, ErrCancelled): // whatever else its cause may be
 		return s.fail(job, err)
 	case errors.Is(cause, ErrLockLost):
 		s.w.pace.look() // another worker has the job, or will

@@ -21,6 +21,8 @@ type QueueOptions struct {
 	MaxEvents int64
 	// Pause says where jobs wait while the queue is paused.
 	Pause PauseMode
+	// Tracer follows jobs that are added; nil for none.
+	Tracer Tracer
 	// Clock tells the time; nil means time.Now.
 	Clock func() time.Time
 }

@@ -95,6 +95,9 @@ func (k *waker) pop(wait time.Duration) (score int64, ok bool, err error) {
 }
 
 func (k *waker) connect() (err error) {
+	if err := k.ctx.Err(); err != nil {
+		return err
+	}
 	if k.conn == nil {
 		k.conn, err = newBlocking(k.ctx, k.w.q.rdb, k.w.q.keys.marker(), k.w.clientName(), k.w.opts.DrainDelay+time.Second)
 	}

@@ -15,8 +15,8 @@ import (
 
 // Handler does a job. What it returns is encoded as JSON and stored; an error
 // makes the job fail, to be retried as its options say. ctx ends when the job's
-// lock is lost (cause [ErrLockLost]) or when the worker was stopped and its
-// grace time is over (cause [ErrShutdown]). A panic is an error.
+// lock is lost (cause [ErrLockLost]), when the job is cancelled (cause [ErrCancelled]),
+// or when the worker was stopped and its grace time is over (cause [ErrShutdown]). A panic is an error.
 type Handler func(ctx context.Context, job *Job) (result any, err error)
 
 // BackoffFunc computes the wait before the next attempt. attempt is the number
@@ -68,6 +68,8 @@ type WorkerOptions struct {
 	Logger *slog.Logger
 	// Clock tells the time; nil means time.Now.
 	Clock func() time.Time
+	// Tracer follows jobs that are run; nil for none.
+	Tracer Tracer
 	// MetricsPoints, if positive, makes the worker count finished jobs by the
 	// minute, as BullMQ's dashboards read them, and is how many minutes are kept.
 	MetricsPoints int

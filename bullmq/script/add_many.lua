@@ -6,6 +6,27 @@
 --       then for each job: where (wait | front | delayed | prioritized), id ('' draws
 --       one), name, data (JSON), opts (JSON), timestamp ms, delay ms, priority
 -- returns for each job its id | { id } if the job existed
+
+-- One job for the wait list of a queue without a pause or a limit, which is what most
+-- calls are about, is added without all that the others need.
+do
+  local p, id = KEYS[1], ARGV[5]
+  local f = redis.call('HMGET', p .. 'meta', 'opts.maxLenEvents', 'paused', 'concurrency')
+  if f[1] and not f[2] and not f[3] and ARGV[3] == '1' and ARGV[4] == 'wait'
+    and (id == '' or redis.call('EXISTS', p .. id) == 0) then
+    local drawn = redis.call('INCR', p .. 'id')
+    if id == '' then
+      id = string.format('%.0f', drawn)
+    end
+    redis.call('HSET', p .. id, 'name', ARGV[6], 'data', ARGV[7], 'opts', ARGV[8], 'timestamp', ARGV[9],
+      'delay', ARGV[10], 'priority', ARGV[11])
+    redis.call('XADD', p .. 'events', '*', 'event', 'added', 'jobId', id, 'name', ARGV[6])
+    redis.call('LPUSH', p .. 'wait', id)
+    redis.call('ZADD', p .. 'marker', '0', '0')
+    redis.call('XADD', p .. 'events', 'MAXLEN', '~', f[1], '*', 'event', 'waiting', 'jobId', id)
+    return { id }
+  end
+end
 --@include place
 
 local q = openQueue(KEYS[1], ARGV[1])

@@ -1,0 +1,174 @@
+package bullmq
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// parcel is an item of the combiner under test.
+type parcel struct{ n, size, answer int }
+
+// gated is a combiner whose calls wait until they are let through.
+type gated struct {
+	combiner[parcel]
+	begun chan []int // the items of each call
+	let   chan struct{}
+}
+
+func newGated() *gated {
+	g := &gated{begun: make(chan []int), let: make(chan struct{})}
+	g.size = func(p *parcel) int { return p.size }
+	g.flush = func(_ context.Context, items []*parcel) {
+		var ns []int
+		for _, p := range items {
+			ns = append(ns, p.n)
+			p.answer = p.n * 2
+		}
+		slices.Sort(ns)
+		g.begun <- ns
+		<-g.let
+	}
+	return g
+}
+
+// queued waits until so many callers wait.
+func (g *gated) queued(t *testing.T, n int) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		g.mu.Lock()
+		got := len(g.waiting)
+		g.mu.Unlock()
+		if got == n {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("%d callers wait, want %d", got, n)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func TestWhatComesInDuringACallGoesOutTogetherWithTheNext(t *testing.T) {
+	t.Parallel()
+	g := newGated()
+	var callers sync.WaitGroup
+	call := func(ctx context.Context, p *parcel) {
+		callers.Go(func() {
+			if err := g.do(ctx, p); err != nil || p.answer != 2*p.n {
+				t.Errorf("%d was answered %d, %v", p.n, p.answer, err)
+			}
+		})
+	}
+	call(t.Context(), &parcel{n: 1})
+	if got := <-g.begun; !slices.Equal(got, []int{1}) {
+		t.Errorf("first call: %v", got)
+	}
+	call(context.Background(), &parcel{n: 2})
+	g.queued(t, 1)
+	call(t.Context(), &parcel{n: 3})
+	g.queued(t, 2)
+	call(t.Context(), &parcel{n: 4, size: callBytes})
+	g.queued(t, 3)
+	call(t.Context(), &parcel{n: 5, size: 1})
+	g.queued(t, 4)
+	for _, want := range [][]int{{2, 3, 4}, {5}} {
+		g.let <- struct{}{}
+		if got := <-g.begun; !slices.Equal(got, want) {
+			t.Errorf("next call: %v, want %v", got, want)
+		}
+	}
+	g.let <- struct{}{}
+	callers.Wait()
+	if g.flying || len(g.waiting) > 0 {
+		t.Error("it does not rest in the end")
+	}
+}
+
+func TestACallerThatGivesUpLeavesTheOthersAlone(t *testing.T) {
+	t.Parallel()
+	g := newGated()
+	var callers sync.WaitGroup
+	defer callers.Wait()
+	first, last := &parcel{n: 1}, &parcel{n: 3}
+	callers.Go(func() { _ = g.do(context.Background(), first) })
+	<-g.begun
+	ctx, cancel := context.WithCancel(context.Background())
+	gone := make(chan error)
+	callers.Go(func() { gone <- g.do(ctx, &parcel{n: 2}) })
+	g.queued(t, 1)
+	callers.Go(func() {
+		if err := g.do(context.Background(), last); err != nil || last.answer != 6 {
+			t.Errorf("answered %d, %v", last.answer, err)
+		}
+	})
+	g.queued(t, 2)
+	cancel()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	g.let <- struct{}{}
+	if got := <-g.begun; !slices.Equal(got, []int{3}) {
+		t.Errorf("next call: %v", got)
+	}
+
+	// One that gives up while its call is under way gets no answer; the others do.
+	ctx, cancel = context.WithCancel(context.Background())
+	callers.Go(func() { gone <- g.do(ctx, &parcel{n: 4}) })
+	g.queued(t, 1)
+	other := &parcel{n: 5}
+	callers.Go(func() {
+		if err := g.do(context.Background(), other); err != nil || other.answer != 10 {
+			t.Errorf("answered %d, %v", other.answer, err)
+		}
+	})
+	g.queued(t, 2)
+	g.let <- struct{}{}
+	if got := <-g.begun; !slices.Equal(got, []int{4, 5}) {
+		t.Errorf("last call: %v", got)
+	}
+	cancel()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	g.let <- struct{}{}
+}
+
+func TestManyCallersOfACombinerAllGetTheirAnswers(t *testing.T) {
+	t.Parallel()
+	c := combiner[parcel]{size: func(*parcel) int { return 1 }, flush: func(_ context.Context, items []*parcel) {
+		if len(items) > callJobs {
+			t.Errorf("%d items in one call", len(items))
+		}
+		for _, p := range items {
+			p.answer = p.n + 1
+		}
+	}}
+	var callers sync.WaitGroup
+	for i := range 300 {
+		callers.Go(func() {
+			for n := range 50 {
+				ctx, cancel := context.WithCancel(context.Background())
+				if (i+n)%7 == 0 {
+					go cancel() // at any moment
+				}
+				p := &parcel{n: n}
+				if err := c.do(ctx, p); err == nil && p.answer != n+1 {
+					t.Errorf("answered %d", p.answer)
+				}
+				cancel()
+			}
+		})
+	}
+	callers.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flying || len(c.waiting) > 0 {
+		t.Error("it does not rest in the end")
+	}
+}
