@@ -13,8 +13,7 @@ import (
 type Event struct {
 	// ID is the entry's id, to resume after.
 	ID string
-	// Name is the event: "added", "waiting", "active", "progress",
-	// "completed", "failed", "delayed", "drained" …
+	// Name is the event: [EventAdded], [EventCompleted] …, or one of somebody's own.
 	Name string
 	// JobID is the job it is about, empty for events of the queue itself.
 	JobID string
@@ -25,7 +24,8 @@ type Event struct {
 
 // EventsOptions say where to begin.
 type EventsOptions struct {
-	// After is the id after which to begin; empty means now, "0" the oldest kept.
+	// After is the id after which to begin, such as that of the last event seen; empty
+	// means now, "0" the oldest kept. Anything but an id is [ErrInvalid].
 	After string
 	// Ready, if set, is called when the place to begin is known: nothing that
 	// happens afterwards is missed.
@@ -43,6 +43,10 @@ const (
 // limited number only: a reader that is away for long misses some.
 func (q *Queue) Events(ctx context.Context, opts EventsOptions) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		if opts.After != "" && !validEventID(opts.After) {
+			yield(Event{}, invalid("event id %q", opts.After))
+			return
+		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		r := &eventReader{q: q, ctx: ctx, after: opts.After, ready: opts.Ready}

@@ -14,11 +14,14 @@ const settleTime = 5 * time.Second
 // the grace time their contexts are cancelled; a job whose handler then returns
 // an error goes back to the front of the line without spending an attempt. Run
 // returns nil once everything it started has stopped; it waits for handlers
-// however long they take. It rides out a Redis that is away. A worker runs once:
-// a second Run is [ErrInvalid].
+// however long they take. It rides out a Redis that is away, but not one that is too
+// old ([ErrServerTooOld]). A worker runs once: a second Run is [ErrInvalid].
 func (w *Worker) Run(ctx context.Context) error {
 	if !w.started.CompareAndSwap(false, true) {
 		return invalid("the worker has already been run")
+	}
+	if err := w.checkServer(ctx); err != nil {
+		return err
 	}
 	lasting := context.WithoutCancel(ctx)
 	work, stopWork := context.WithCancelCause(lasting)

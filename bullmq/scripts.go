@@ -50,6 +50,7 @@ var (
 	scriptNextIteration  = newScript("next_iteration")
 	scriptNudge          = newScript("nudge")
 	scriptObliterate     = newScript("obliterate")
+	scriptOrphans        = newScript("orphans")
 	scriptPause          = newScript("pause")
 	scriptProgress       = newScript("progress")
 	scriptPromote        = newScript("promote")
@@ -135,9 +136,17 @@ func (s *script) run(ctx context.Context, rdb redis.UniversalClient, prefix stri
 		err = rdb.Process(ctx, cmd)
 	}
 	if err != nil && err != redis.Nil {
-		return nil, fmt.Errorf("bullmq: run script %s: %w", s.name, err)
+		return nil, s.failed(err)
 	}
 	return cmd.Val(), nil
+}
+
+// failed says which script Redis did not run.
+func (s *script) failed(err error) error {
+	if redis.IsReadOnlyError(err) {
+		return fmt.Errorf("bullmq: run script %s: %w: %w", s.name, ErrServerReadOnly, err)
+	}
+	return fmt.Errorf("bullmq: run script %s: %w", s.name, err)
 }
 
 // scriptCall is a script with its arguments.
@@ -183,7 +192,7 @@ func runPipeline(ctx context.Context, rdb redis.UniversalClient, prefix string, 
 	for i, cmd := range cmds {
 		replies[i] = cmd.Val()
 		if err := cmd.Err(); err != nil && err != redis.Nil {
-			errs[i] = fmt.Errorf("bullmq: run script %s: %w", calls[i].script.name, err)
+			errs[i] = calls[i].script.failed(err)
 		}
 	}
 	return replies, errs

@@ -1,0 +1,121 @@
+package bullmq
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The names of a queue's own events.
+const (
+	EventAdded            = "added"             // a job was added; Fields: name
+	EventWaiting          = "waiting"           // it is in line; prev, unless just added
+	EventWaitingChildren  = "waiting-children"  // it waits for its children; prev
+	EventDelayed          = "delayed"           // it waits for its time; delay
+	EventActive           = "active"            // a worker has started it; prev
+	EventProgress         = "progress"          // its handler has told its progress; data
+	EventCompleted        = "completed"         // returnvalue, prev
+	EventFailed           = "failed"            // it failed for good; failedReason, prev
+	EventRetriesExhausted = "retries-exhausted" // and no attempt is left; attemptsMade
+	EventStalled          = "stalled"           // its worker was lost
+	EventRemoved          = "removed"           // prev
+	EventDuplicated       = "duplicated"        // its id was taken when it was added again
+	EventDeduplicated     = "deduplicated"      // deduplicationId, deduplicatedJobId
+	EventDebounced        = "debounced"         // the same, from BullMQ 5; debounceId
+	EventCleaned          = "cleaned"           // count
+	EventPaused           = "paused"            // the queue
+	EventResumed          = "resumed"           // the queue
+	EventDrained          = "drained"           // no job is in line or being run
+)
+
+var ownEvents = []string{
+	EventAdded, EventWaiting, EventWaitingChildren, EventDelayed, EventActive, EventProgress, EventCompleted, EventFailed,
+	EventRetriesExhausted, EventStalled, EventRemoved, EventDuplicated, EventDeduplicated, EventDebounced, EventCleaned,
+	EventPaused, EventResumed, EventDrained,
+}
+
+// Time is when the event was written, by the server's clock, in milliseconds; zero
+// if ID is not an entry's.
+func (e Event) Time() time.Time {
+	ms, _, _ := strings.Cut(e.ID, "-")
+	n, err := strconv.ParseInt(ms, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return fromMillis(n)
+}
+
+// ReturnValue is the result of a completed job as JSON, nil for other events.
+func (e Event) ReturnValue() json.RawMessage { return rawJSON(e.Fields["returnvalue"]) }
+
+// Progress is what a job's handler has told of itself as JSON, nil for other events.
+func (e Event) Progress() json.RawMessage {
+	if e.Name != EventProgress {
+		return nil
+	}
+	return rawJSON(e.Fields["data"])
+}
+
+// FailedReason is why a job failed, empty for other events.
+func (e Event) FailedReason() string { return e.Fields["failedReason"] }
+
+// Due is when a delayed job is to run, zero for other events.
+func (e Event) Due() time.Time {
+	if e.Name != EventDelayed {
+		return time.Time{}
+	}
+	return fromMillis(parseInt(e.Fields["delay"]))
+}
+
+// Prev is the state that the job came from, empty if the event does not say. Where it
+// says wait, Prev is StateWaiting.
+func (e Event) Prev() State {
+	if prev := State(e.Fields["prev"]); prev != "wait" {
+		return prev
+	}
+	return StateWaiting
+}
+
+// Publish adds an event of one's own to the queue's events, where readers in Go and
+// in Node find it by its name. Names of the queue's own events are refused, and so are
+// the fields event and id, which readers set themselves. The stream is kept to its
+// limit as by any other event; BullMQ's QueueEventsProducer cuts it down to 1000.
+func (q *Queue) Publish(ctx context.Context, name string, fields map[string]string) (id string, err error) {
+	if name == "" || slices.Contains(ownEvents, name) {
+		return "", invalid("event name %q is empty or one of the queue's own", name)
+	}
+	values := make([]string, 0, 2+2*len(fields))
+	values = append(values, "event", name)
+	for field, value := range fields {
+		if field == "" || field == "event" || field == "id" {
+			return "", invalid("event %q: field %q", name, field)
+		}
+		values = append(values, field, value)
+	}
+	limit, err := q.rdb.HGet(ctx, q.keys.meta(), "opts.maxLenEvents").Int64()
+	if err != nil || limit < 1 { // none yet, or damaged; a lost connection shows below
+		limit = q.opts.MaxEvents
+	}
+	id, err = q.rdb.XAdd(ctx, &redis.XAddArgs{Stream: q.keys.events(), MaxLen: limit, Approx: true, Values: values}).Result()
+	if err != nil {
+		return "", fmt.Errorf("bullmq: publish event %s: %w", name, err)
+	}
+	return id, nil
+}
+
+// validEventID tells whether events can be read after it: a time in ms, alone or with
+// a number after a dash.
+func validEventID(id string) bool {
+	ms, seq, dashed := strings.Cut(id, "-")
+	_, err := strconv.ParseUint(ms, 10, 64)
+	if err == nil && dashed {
+		_, err = strconv.ParseUint(seq, 10, 64)
+	}
+	return err == nil
+}

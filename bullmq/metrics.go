@@ -1,0 +1,148 @@
+package bullmq
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Metrics are counts of finished jobs, kept by workers whose MetricsPoints is set.
+type Metrics struct {
+	// Count is how many jobs have finished in all.
+	Count int64
+	// Points are how many finished in each minute, the newest minute first. The
+	// minute under way is not among them.
+	Points []int64
+	// Kept is how many points there are in Redis.
+	Kept int64
+	// Until is when the newest point was written, CountThen what Count was at that
+	// time. Zero if there is none.
+	Until     time.Time
+	CountThen int64
+}
+
+// Metrics reads the counts of completed or failed jobs (StateCompleted, StateFailed)
+// with the points from position start to end, inclusive; -1 is the oldest.
+func (q *Queue) Metrics(ctx context.Context, outcome State, start, end int64) (*Metrics, error) {
+	if outcome != StateCompleted && outcome != StateFailed {
+		return nil, invalid("state %q: metrics are of completed and failed jobs", outcome)
+	}
+	key := q.keys.metrics(string(outcome))
+	pipe := q.rdb.TxPipeline()
+	hash, points, kept := pipe.HGetAll(ctx, key), pipe.LRange(ctx, key+":data", start, end), pipe.LLen(ctx, key+":data")
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, wrapRead("metrics", err)
+	}
+	f := hash.Val()
+	m := &Metrics{
+		Count: parseInt(f["count"]), Kept: kept.Val(), Until: fromMillis(parseInt(f["prevTS"])), CountThen: parseInt(f["prevCount"]),
+		Points: make([]int64, len(points.Val())),
+	}
+	for i, text := range points.Val() {
+		m.Points[i] = parseInt(text)
+	}
+	return m, nil
+}
+
+// CountsPerPriority counts waiting jobs by priority; 0 are those without one.
+func (q *Queue) CountsPerPriority(ctx context.Context, priorities ...int) (map[int]int64, error) {
+	pipe := q.rdb.TxPipeline()
+	sizes := make(map[int][]*redis.IntCmd, len(priorities))
+	for _, p := range priorities {
+		switch {
+		case p < 0 || p > MaxPriority:
+			return nil, invalid("priority %d is not within 0 and %d", p, MaxPriority)
+		case sizes[p] != nil:
+		case p == 0:
+			sizes[p] = []*redis.IntCmd{pipe.LLen(ctx, q.keys.wait()), pipe.LLen(ctx, q.keys.paused())}
+		default:
+			least, most := int64(p)<<32, int64(p+1)<<32-1
+			sizes[p] = []*redis.IntCmd{pipe.ZCount(ctx, q.keys.prioritized(), formatInt(least), formatInt(most))}
+		}
+	}
+	if len(sizes) == 0 {
+		return map[int]int64{}, nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, wrapRead("counts per priority", err)
+	}
+	counts := make(map[int]int64, len(sizes))
+	for p, parts := range sizes {
+		for _, size := range parts {
+			counts[p] += size.Val()
+		}
+	}
+	return counts, nil
+}
+
+// Meta is what a queue's settings in Redis say.
+type Meta struct {
+	// Version names the program that last opened the queue in Node, such as
+	// "bullmq:6.7.0"; empty if none did.
+	Version string
+	// MaxEvents is the approximate length of the events stream, 0 before its first entry.
+	MaxEvents int64
+	Paused    bool
+	// Concurrency is how many jobs may run at a time, 0 for no limit.
+	Concurrency int
+	// RateLimit is the global one, nil for none.
+	RateLimit *Limiter
+}
+
+// Meta reads the queue's settings.
+func (q *Queue) Meta(ctx context.Context) (*Meta, error) {
+	f, err := q.rdb.HGetAll(ctx, q.keys.meta()).Result()
+	if err != nil {
+		return nil, wrapRead("the queue's settings", err)
+	}
+	_, paused := f["paused"]
+	m := &Meta{
+		Version: f["version"], MaxEvents: parseInt(f["opts.maxLenEvents"]), Paused: paused,
+		Concurrency: int(parseInt(f["concurrency"])),
+	}
+	if n, err := strconv.Atoi(f["max"]); err == nil && n > 0 {
+		m.RateLimit = &Limiter{Max: n, Duration: time.Duration(parseInt(f["duration"])) * time.Millisecond}
+	}
+	return m, nil
+}
+
+// Version names the program that last opened the queue in Node, such as
+// "bullmq:6.7.0"; empty if none did.
+func (q *Queue) Version(ctx context.Context) (string, error) {
+	m, err := q.Meta(ctx)
+	if err != nil {
+		return "", err
+	}
+	return m.Version, nil
+}
+
+// GlobalConcurrency is how many jobs of the queue may run at a time, 0 for no limit.
+func (q *Queue) GlobalConcurrency(ctx context.Context) (int, error) {
+	m, err := q.Meta(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return m.Concurrency, nil
+}
+
+// GlobalRateLimit is what [Queue.SetGlobalRateLimit] has set, 0 for no limit.
+func (q *Queue) GlobalRateLimit(ctx context.Context) (n int, per time.Duration, err error) {
+	m, err := q.Meta(ctx)
+	if err != nil || m.RateLimit == nil {
+		return 0, 0, err
+	}
+	return m.RateLimit.Max, m.RateLimit.Duration, nil
+}
+
+// IsMaxed tells whether as many jobs run as the global concurrency allows.
+func (q *Queue) IsMaxed(ctx context.Context) (bool, error) {
+	pipe := q.rdb.TxPipeline()
+	limit, active := pipe.HMGet(ctx, q.keys.meta(), "concurrency"), pipe.LLen(ctx, q.keys.active())
+	if _, err := pipe.Exec(ctx); err != nil {
+		return false, wrapRead("global concurrency", err)
+	}
+	text, ok := limit.Val()[0].(string)
+	return ok && active.Val() >= parseInt(text), nil
+}

@@ -1,0 +1,174 @@
+package bullmq
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Errors of servers that cannot hold queues.
+var (
+	// ErrServerTooOld says that the server lacks commands that the package needs.
+	ErrServerTooOld = errors.New("bullmq: the Redis server is too old")
+	// ErrServerReadOnly says that the server is a replica, which takes no changes.
+	ErrServerReadOnly = errors.New("bullmq: the Redis server is a read-only replica")
+)
+
+// minServer is the oldest Redis with all the commands that the scripts use.
+var minServer = [2]int{6, 2}
+
+// ServerInfo is what a server says about itself, as far as queues are concerned.
+type ServerInfo struct {
+	// Version is Redis's, or the one that a compatible server claims; empty if it says none.
+	Version string
+	// Replica is whether it follows another server.
+	Replica bool
+	// EvictionPolicy is what it does when its memory is full. Anything but
+	// "noeviction" may lose jobs.
+	EvictionPolicy string
+	// Warnings are sentences for the operator, none if all is well.
+	Warnings []string
+}
+
+// CheckServer asks the server that holds the queue whether it can. A server that
+// does not tell counts as able. It changes nothing. Beside the information, an
+// error may be [ErrServerTooOld] or [ErrServerReadOnly].
+func (q *Queue) CheckServer(ctx context.Context) (*ServerInfo, error) {
+	node, err := q.server(ctx)
+	if err != nil {
+		return nil, wrapRead("the server's state", err)
+	}
+	text, err := node.Info(ctx).Result()
+	if err != nil {
+		return nil, wrapRead("the server's state", err)
+	}
+	return judge(text)
+}
+
+// server is the server that holds the queue's keys.
+func (q *Queue) server(ctx context.Context) (redis.Cmdable, error) {
+	if c, ok := q.rdb.(*redis.ClusterClient); ok {
+		return c.MasterForKey(ctx, q.keys.meta())
+	}
+	return q.rdb, nil
+}
+
+// judge reads what INFO says.
+func judge(text string) (*ServerInfo, error) {
+	fields := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[name] = value
+		}
+	}
+	info := &ServerInfo{
+		Version: fields["redis_version"], Replica: fields["role"] == "slave", EvictionPolicy: fields["maxmemory_policy"],
+	}
+	if info.EvictionPolicy != "" && info.EvictionPolicy != "noeviction" {
+		info.Warnings = append(info.Warnings,
+			fmt.Sprintf("eviction policy is %s: jobs may be lost when memory is full; set maxmemory-policy to noeviction", info.EvictionPolicy))
+	}
+	if older(info.Version) {
+		return info, fmt.Errorf("%w: %s, the oldest that will do is %d.%d", ErrServerTooOld, info.Version, minServer[0], minServer[1])
+	}
+	if info.Replica && fields["slave_read_only"] != "0" {
+		return info, ErrServerReadOnly
+	}
+	return info, nil
+}
+
+func older(version string) bool {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	m, err := strconv.Atoi(major)
+	if err != nil {
+		return false
+	}
+	n, _ := strconv.Atoi(minor)
+	return m < minServer[0] || (m == minServer[0] && n < minServer[1])
+}
+
+// WorkerInfo is a running worker, of this package or of BullMQ, as the server sees it.
+type WorkerInfo struct {
+	// Name is the worker's own, empty if it has none.
+	Name string
+	// Addr is where its connection comes from.
+	Addr string
+	// ConnectionID is the number by which the server knows it.
+	ConnectionID int64
+	// Age is how long it has been connected, Idle how long it has sent nothing, in whole seconds.
+	Age, Idle time.Duration
+}
+
+// Workers lists the workers that take jobs from the queue, each by the one connection
+// on which it waits for jobs. A worker that has never been idle is not listed yet.
+// Servers that do not list their clients make it an error.
+func (q *Queue) Workers(ctx context.Context) ([]WorkerInfo, error) {
+	node, err := q.server(ctx)
+	if err != nil {
+		return nil, wrapRead("workers", err)
+	}
+	text, err := node.ClientList(ctx).Result()
+	if err != nil {
+		return nil, wrapRead("workers", err)
+	}
+	return workersIn(text, clientName(q.opts.Prefix, q.name, "")), nil
+}
+
+// workersIn finds the workers of a queue in what CLIENT LIST says.
+func workersIn(text, base string) (workers []WorkerInfo) {
+	for line := range strings.Lines(text) {
+		fields := map[string]string{}
+		for _, field := range strings.Fields(line) {
+			name, value, _ := strings.Cut(field, "=")
+			fields[name] = value
+		}
+		name, named := strings.CutPrefix(fields["name"], base+":w:")
+		if !named && fields["name"] != base {
+			continue
+		}
+		if !named {
+			name = ""
+		}
+		seconds := func(field string) time.Duration { return time.Duration(parseInt(fields[field])) * time.Second }
+		workers = append(workers, WorkerInfo{
+			Name: name, Addr: fields["addr"], ConnectionID: parseInt(fields["id"]), Age: seconds("age"), Idle: seconds("idle"),
+		})
+	}
+	return workers
+}
+
+// clientName is how BullMQ finds a queue's workers among a server's clients.
+func clientName(prefix, queue, worker string) string {
+	name := prefix + ":" + base64.StdEncoding.EncodeToString([]byte(queue))
+	if worker != "" {
+		name += ":w:" + worker
+	}
+	return name
+}
+
+// checkTime is the longest that a worker waits for a server to tell about itself.
+const checkTime = 2 * time.Second
+
+// checkServer refuses a server on which the worker could never run a job, and warns
+// of one that may lose jobs. A server that does not answer is no reason to give up.
+func (w *Worker) checkServer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	info, err := w.q.CheckServer(ctx)
+	if errors.Is(err, ErrServerTooOld) {
+		return err
+	}
+	if info != nil {
+		for _, warning := range info.Warnings {
+			w.log.Warn("redis: " + warning)
+		}
+	}
+	return nil
+}
