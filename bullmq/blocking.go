@@ -30,6 +30,9 @@ func newBlocking(ctx context.Context, rdb redis.UniversalClient, key, name strin
 	case *redis.Client:
 		source = c
 	case *redis.ClusterClient:
+		// What is known may be out of date: the connection before this one has broken. If it
+		// is, this one fails too and the next finds the new master.
+		c.ReloadState(ctx)
 		var err error
 		if source, err = c.MasterForKey(ctx, key); err != nil {
 			return nil, err

@@ -136,9 +136,19 @@ func (s *script) run(ctx context.Context, rdb redis.UniversalClient, prefix stri
 		err = rdb.Process(ctx, cmd)
 	}
 	if err != nil && err != redis.Nil {
+		askForNodes(ctx, rdb, err)
 		return nil, s.failed(err)
 	}
 	return cmd.Val(), nil
+}
+
+// askForNodes has a Cluster's client ask anew where the masters are when one of them is
+// away. By itself it would do so only after a redirection, which a node that is gone
+// does not send, or after a minute.
+func askForNodes(ctx context.Context, rdb redis.UniversalClient, err error) {
+	if c, cluster := rdb.(*redis.ClusterClient); cluster && isAway(err) {
+		c.ReloadState(ctx)
+	}
 }
 
 // failed says which script Redis did not run.
@@ -192,6 +202,7 @@ func runPipeline(ctx context.Context, rdb redis.UniversalClient, prefix string, 
 	for i, cmd := range cmds {
 		replies[i] = cmd.Val()
 		if err := cmd.Err(); err != nil && err != redis.Nil {
+			askForNodes(ctx, rdb, err)
 			errs[i] = calls[i].script.failed(err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -33,7 +34,21 @@ func (r *Redis) Client() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.cluster() {
+		return clusterClient(o), nil
+	}
 	return redis.NewUniversalClient(o), nil
+}
+
+// clusterClient returns a client that finds a new master soon. go-redis asks where the
+// masters are when a node redirects it, but one that is gone does not, and else every
+// minute. To ask is one small command, and only while the client is in use.
+func clusterClient(o *redis.UniversalOptions) *redis.ClusterClient {
+	c := o.Cluster()
+	c.ClusterStateReloadInterval = 2 * time.Second
+	// A machine that vanished answers nothing: go-redis would try five times, five seconds each.
+	c.DialTimeout, c.DialerRetries = 3*time.Second, 1
+	return redis.NewClusterClient(c)
 }
 
 // LocalClient returns a client for a plain Redis at addr, such as the one in this process.
