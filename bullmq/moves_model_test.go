@@ -384,7 +384,7 @@ func (w *world) remove(c modelClient, key, parent string, children bool) {
 	if j != nil && children {
 		for _, set := range []map[string]bool{j.processed, j.ignored, j.unsuccessful, j.dependencies} {
 			for child := range set {
-				if own := w.jobs[child]; own != nil && own.parent == key && !w.locked(child, true) {
+				if own := w.jobs[child]; own != nil && own.parent == key {
 					w.remove(c, child, key, true)
 				}
 			}

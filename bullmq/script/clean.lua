@@ -28,8 +28,13 @@ end
 
 -- age is the time that counts for a job: the first that is there.
 local function age(id)
-  for _, time in ipairs(redis.call('HMGET', q.p .. id, isList and 'finishedOn' or 'processedOn',
-    set == 'prioritized' and 'timestamp' or 'processedOn', 'timestamp')) do
+  local first, second = 'processedOn', 'processedOn'
+  if isList then
+    first = 'finishedOn'
+  elseif set == 'prioritized' then
+    first, second = 'timestamp', 'timestamp'
+  end
+  for _, time in ipairs(redis.call('HMGET', q.p .. id, first, second, 'timestamp')) do
     if tonumber(time) then
       return tonumber(time)
     end

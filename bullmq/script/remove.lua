@@ -35,7 +35,15 @@ local function childrenOf(key)
       all[#all + 1] = child
     end
   end
-  return all
+  -- A record may outlive its child: a job that was added under the same id since then
+  -- is another's, and may be running.
+  local own = {}
+  for _, child in ipairs(all) do
+    if redis.call('HGET', child, 'parentKey') == key then
+      own[#own + 1] = child
+    end
+  end
+  return own
 end
 
 if isPendingIteration(KEYS[1], ARGV[2]) then
