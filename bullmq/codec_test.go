@@ -30,7 +30,8 @@ func TestOptionsAsNodeWritesThem(t *testing.T) {
 			JobOptions{RemoveOnComplete: &Keep{}, RemoveOnFail: &Keep{None: true}}},
 		{"text for yes", `{"removeOnFail":"5"}`, JobOptions{RemoveOnFail: &Keep{None: true}}},
 		{"a negative count keeps all", `{"removeOnFail":-1}`, JobOptions{RemoveOnFail: &Keep{}}},
-		{"unknown keys stay", `{"de":{"id":"d"}}`, JobOptions{Extra: map[string]json.RawMessage{"de": json.RawMessage(`{"id":"d"}`)}}},
+		{"unknown keys stay", `{"zz":{"id":"d"}}`, JobOptions{Extra: map[string]json.RawMessage{"zz": json.RawMessage(`{"id":"d"}`)}}},
+		{"limits that are none delete nothing", `{"removeOnComplete":{"age":"x","count":"y"},"removeOnFail":[]}`, JobOptions{RemoveOnComplete: &Keep{}}},
 		{"damage is nothing", `{"attempts":`, JobOptions{}},
 		{"another shape is nothing", `[1]`, JobOptions{}},
 	}

@@ -295,6 +295,12 @@ func decodeNumber(raw json.RawMessage) float64 {
 	return f
 }
 
+// isNumber tells whether decodeNumber reads a number that is there.
+func isNumber(raw json.RawMessage) bool {
+	f, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
+	return err == nil && math.Abs(f) <= 1<<53 // false for NaN
+}
+
 func decodeText(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
@@ -340,13 +346,15 @@ func decodeKeep(raw json.RawMessage) *Keep {
 			return &Keep{}
 		}
 		k := &Keep{Limit: int(decodeNumber(fields["limit"]))}
-		if count, ok := fields["count"]; ok && string(count) != "null" {
+		if count := fields["count"]; isNumber(count) {
 			k.Count, k.None = keepCount(decodeNumber(count))
 		}
-		if age, ok := fields["age"]; ok && string(age) != "null" {
+		if age := fields["age"]; isNumber(age) && decodeNumber(age) < math.MaxInt64/float64(time.Second) {
 			k.Age, k.ageSet = time.Duration(decodeNumber(age)*float64(time.Second)), true
 		}
 		return k
+	case !isNumber(raw):
+		return nil // a limit that nobody understands must not delete jobs
 	}
 	k := &Keep{}
 	k.Count, k.None = keepCount(decodeNumber(raw))
