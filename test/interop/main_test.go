@@ -48,7 +48,12 @@ func withBothMajors(t *testing.T, test func(r *rig)) {
 
 func newRig(t *testing.T, major int) *rig {
 	t.Helper()
-	addr := testenv.Redis(t)
+	return newRigAt(t, major, testenv.Redis(t))
+}
+
+// newRigAt is newRig with a Redis that is there already.
+func newRigAt(t *testing.T, major int, addr string) *rig {
+	t.Helper()
 	r := &rig{T: t, addr: addr, major: major, names: new(int), rdb: redis.NewClient(&redis.Options{Addr: addr})}
 	t.Cleanup(func() { _ = r.rdb.Close() })
 	r.node = startNode(t, major, addr)
