@@ -63,12 +63,9 @@ func AddFlows(ctx context.Context, roots []FlowJob) (_ []*FlowNode, err error) {
 	ctx, trace, end := q.traceAdd(ctx, SpanAddFlow, roots[0].Name, len(roots))
 	defer func() { end(err) }()
 	f := flow{trace: trace}
-	nodes := make([]*FlowNode, len(roots))
-	for i, root := range roots {
-		var err error
-		if nodes[i], err = f.plan(root, nil); err != nil {
-			return nil, err
-		}
+	nodes, err := f.plan(roots)
+	if err != nil {
+		return nil, err
 	}
 	if err := f.checkSlots(); err != nil {
 		return nil, err
@@ -89,35 +86,61 @@ type flow struct {
 	trace     string // the trace context that they carry
 }
 
-// plan checks and encodes a job and its children.
-func (f *flow) plan(job FlowJob, parent *Job) (*FlowNode, error) {
-	q := job.Queue
-	switch {
-	case q == nil && parent == nil:
-		return nil, invalid("flow job %q has no queue", job.Name)
-	case q == nil:
-		q = parent.q
-	case len(f.additions) > 0 && q.rdb != f.additions[0].job.q.rdb:
-		return nil, invalid("flow job %q: its queue %s is on another Redis client", job.Name, q.name)
+// plan checks and encodes all jobs, generation by generation, which is the order in
+// which BullMQ adds them.
+func (f *flow) plan(roots []FlowJob) ([]*FlowNode, error) {
+	type place struct {
+		job    FlowJob
+		parent *FlowNode
 	}
-	o := job.Options
-	if err := o.forFlow(parent, len(job.Children) > 0); err != nil {
-		return nil, fmt.Errorf("flow job %q: %w", job.Name, err)
+	level := make([]place, len(roots))
+	for i, root := range roots {
+		level[i].job = root
+	}
+	for len(level) > 0 {
+		var next []place
+		for _, p := range level {
+			node, err := f.planOne(p.job, p.parent)
+			if err != nil {
+				return nil, fmt.Errorf("flow job %q: %w", p.job.Name, err)
+			}
+			for _, child := range p.job.Children {
+				next = append(next, place{child, node})
+			}
+		}
+		level = next
+	}
+	return f.nodes[:len(roots):len(roots)], nil
+}
+
+// planOne checks and encodes a job.
+func (f *flow) planOne(job FlowJob, parent *FlowNode) (*FlowNode, error) {
+	q, o := job.Queue, job.Options
+	var above *Job
+	if parent != nil {
+		above = parent.Job
+	}
+	switch {
+	case q == nil && above == nil:
+		return nil, invalid("it has no queue")
+	case q == nil:
+		q = above.q
+	case len(f.additions) > 0 && q.rdb != f.additions[0].job.q.rdb:
+		return nil, invalid("its queue %s is on another Redis client", q.name)
+	}
+	if err := o.forFlow(above, len(job.Children) > 0); err != nil {
+		return nil, err
 	}
 	o.carry(f.trace)
 	a, err := q.prepare(JobSpec{Name: job.Name, Data: job.Data, Options: o})
 	if err != nil {
-		return nil, fmt.Errorf("flow job %q: %w", job.Name, err)
+		return nil, err
 	}
 	f.add(a)
 	node := &FlowNode{Job: a.job}
 	f.nodes = append(f.nodes, node)
-	for _, child := range job.Children {
-		n, err := f.plan(child, a.job)
-		if err != nil {
-			return nil, err
-		}
-		node.Children = append(node.Children, n)
+	if parent != nil {
+		parent.Children = append(parent.Children, node)
 	}
 	return node, nil
 }
