@@ -1,0 +1,123 @@
+package cluster
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell/internal/config"
+	"schoolbell/internal/testenv"
+	"schoolbell/test/system"
+)
+
+func TestWorkGoesOnWhenAMasterOfAClusterIsKilled(t *testing.T) {
+	t.Parallel()
+	nodes := testenv.RedisCluster(t)
+	rdb := testenv.ClusterClient(t, nodes) // with the client's own defaults
+	master, err := rdb.MasterForKey(t.Context(), prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newLoad(t, rdb).survives(master, func() { at(t, nodes, master.Options().Addr).Kill() })
+}
+
+// at is the node that listens there.
+func at(t *testing.T, nodes []*testenv.RedisProc, addr string) *testenv.RedisProc {
+	t.Helper()
+	for _, n := range nodes {
+		if n.Addr == addr {
+			return n
+		}
+	}
+	t.Fatalf("no node at %s", addr)
+	return nil
+}
+
+func TestWorkGoesOnWhenSentinelsReplaceTheMaster(t *testing.T) {
+	t.Parallel()
+	s := testenv.Sentinel(t)
+	rdb := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: s.Name, SentinelAddrs: s.Addrs})
+	t.Cleanup(func() { _ = rdb.Close() })
+	newLoad(t, rdb).survives(rdb, s.Master.Kill)
+}
+
+// TestTheProgramsClientFindsTheNewMaster is about commands of all kinds, not only the queue's.
+func TestTheProgramsClientFindsTheNewMaster(t *testing.T) {
+	t.Parallel()
+	nodes := testenv.RedisCluster(t)
+	settings := config.Redis{ClusterNodes: addrs(nodes)}
+	rdb, err := settings.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rdb.Close() })
+	master, err := rdb.(*redis.ClusterClient).MasterForKey(t.Context(), prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rdb.Set(t.Context(), prefix, 1, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	at(t, nodes, master.Options().Addr).Kill()
+	crash := time.Now()
+	testenv.Eventually(t, promise, func() error { return rdb.Set(t.Context(), prefix, 2, 0).Err() }, "write to the slot of the dead master")
+	t.Logf("written %v after the master's end", time.Since(crash))
+}
+
+func addrs(nodes []*testenv.RedisProc) (addrs []string) {
+	for _, n := range nodes {
+		addrs = append(addrs, n.Addr)
+	}
+	return addrs
+}
+
+func TestEveryoneIsReachedAlthoughTheMasterIsKilled(t *testing.T) {
+	const people, before = 2000, 300
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		start func(t *testing.T) (settings []string, kill func())
+	}{
+		{"by Sentinels", func(t *testing.T) ([]string, func()) {
+			s := testenv.Sentinel(t)
+			return []string{"REDIS_SENTINEL_ADDRS=" + strings.Join(s.Addrs, ","), "REDIS_SENTINEL_MASTER=" + s.Name}, s.Master.Kill
+		}},
+		{"in a Cluster", func(t *testing.T) ([]string, func()) {
+			nodes := testenv.RedisCluster(t)
+			return []string{"REDIS_CLUSTER_NODES=" + strings.Join(addrs(nodes), ","), "QUEUE_PREFIX=" + prefix}, func() {
+				master, err := testenv.ClusterClient(t, nodes).MasterForKey(t.Context(), prefix)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at(t, nodes, master.Options().Addr).Kill()
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			mail := system.NewMail(t)
+			settings, kill := c.start(t)
+			s := system.New(t, system.Parts{Database: testenv.Postgres(t), SMTP: mail.Addr(), Settings: settings})
+			serve, worker := s.Serve(), s.Worker("worker")
+			s.AwaitReady()
+			s.Import(people)
+			mail.HoldAfter(before)
+			created := s.Create()
+			testenv.Eventually(t, patience, func() error {
+				if n := mail.Accepted(); n < before {
+					return fmt.Errorf("%d mails have left", n)
+				}
+				return nil
+			}, "the event is half sent")
+			kill()
+			mail.Release()
+			s.ReachedOnce(mail, created.ID, people)
+			s.AwaitReady()
+			worker.Stop()
+			serve.Stop()
+		})
+	}
+}
