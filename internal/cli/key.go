@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/auth"
+	"schoolbell/internal/config"
+)
+
+type keyCmd struct {
+	Create keyCreateCmd `cmd:"" help:"Make an API key and print its secret, once."`
+	List   keyListCmd   `cmd:"" help:"List the API keys, the oldest first."`
+	Revoke keyRevokeCmd `cmd:"" help:"Withdraw an API key."`
+}
+
+// keyring is what the key commands have in common: they work on the ledger
+// itself, so that whoever may use it needs no key to make one.
+type keyring struct {
+	JSON   bool          `name:"json" help:"Print as JSON."`
+	Config config.Config `embed:""`
+}
+
+// open opens the keys in the ledger that the settings name; shut must be called.
+func (c *keyring) open(ctx context.Context, a *app) (keys *auth.Service, shut func() error, err error) {
+	if err := a.load(&c.Config); err != nil {
+		return nil, nil, err
+	}
+	l, err := readyLedger(ctx, &c.Config, newLogger(a.Err, &c.Config))
+	if err != nil {
+		return nil, nil, err
+	}
+	return auth.New(l, auth.Options{}), l.Close, nil
+}
+
+type keyJSON struct {
+	Fingerprint string           `json:"fingerprint"`
+	Name        string           `json:"name"`
+	Scope       schoolbell.Scope `json:"scope"`
+	CreatedAt   time.Time        `json:"created_at"`
+	Secret      string           `json:"secret,omitempty"` // of a new key only
+}
+
+func newKeyJSON(k schoolbell.APIKey) keyJSON {
+	return keyJSON{Fingerprint: auth.Fingerprint(k), Name: k.Name, Scope: k.Scope, CreatedAt: k.CreatedAt}
+}
+
+type keyCreateCmd struct {
+	keyring
+	Name  string `name:"name" required:"" placeholder:"NAME" help:"Who uses it, for people to tell keys apart."`
+	Scope string `name:"scope" required:"" placeholder:"SCOPE" help:"What it allows: read, send (read and send) or admin (everything)."`
+}
+
+// Run makes a key.
+func (c *keyCreateCmd) Run(ctx context.Context, a *app) (err error) {
+	if !slices.Contains(schoolbell.Scopes(), schoolbell.Scope(c.Scope)) {
+		return usage("--scope: %q is not read, send or admin", c.Scope)
+	}
+	keys, shut, err := c.open(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, shut()) }()
+	secret, k, err := keys.CreateKey(ctx, strings.TrimSpace(c.Name), schoolbell.Scope(c.Scope))
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		made := newKeyJSON(k)
+		made.Secret = secret
+		return a.printJSON(made)
+	}
+	a.say("API key, shown this once: %s", a.style.bold(secret))
+	a.say("Fingerprint %s, name %s, scope %s", auth.Fingerprint(k), k.Name, k.Scope)
+	return nil
+}
+
+type keyListCmd struct{ keyring }
+
+// Run lists the keys.
+func (c *keyListCmd) Run(ctx context.Context, a *app) (err error) {
+	keys, shut, err := c.open(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, shut()) }()
+	all, err := keys.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		out := make([]keyJSON, len(all))
+		for i, k := range all {
+			out[i] = newKeyJSON(k)
+		}
+		return a.printJSON(map[string]any{"keys": out})
+	}
+	if len(all) == 0 {
+		a.say("No API keys.")
+		return nil
+	}
+	t := newTable("FINGERPRINT", "SCOPE", "CREATED", "NAME")
+	for _, k := range all {
+		t.add(auth.Fingerprint(k), string(k.Scope), when(k.CreatedAt), k.Name)
+	}
+	t.print(a.Out, a.style)
+	return nil
+}
+
+type keyRevokeCmd struct {
+	keyring
+	Fingerprint string `arg:"" name:"fingerprint" help:"The key's fingerprint, as key list shows it, or how it begins."`
+}
+
+// Run withdraws a key.
+func (c *keyRevokeCmd) Run(ctx context.Context, a *app) (err error) {
+	keys, shut, err := c.open(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, shut()) }()
+	k, err := keys.Revoke(ctx, c.Fingerprint)
+	switch schoolbell.CodeOf(err) {
+	case schoolbell.CodeNotFound:
+		return advise(err, "see schoolbell key list")
+	case schoolbell.CodeConflict:
+		return advise(err, "give all of the fingerprint, as schoolbell key list shows it")
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(newKeyJSON(k))
+	}
+	a.say("Key %s, name %s, scope %s, is revoked; servers refuse it within 5 seconds.", auth.Fingerprint(k), k.Name, k.Scope)
+	if k.Name == auth.SeededName {
+		a.say("It comes back when a server starts that still has it in SCHOOLBELL_API_KEY.")
+	}
+	return nil
+}
