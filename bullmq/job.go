@@ -63,8 +63,8 @@ type Job struct {
 	// under which it was deduplicated; empty for most jobs.
 	SchedulerID, DeduplicationID string
 
-	// Existed is set by Queue.Add when a job of that id was already there. Only
-	// ID is then set besides.
+	// Existed is set by Queue.Add when a job of that id was already there, or one
+	// that stands for this one (then DeduplicationID is set). Only ID is set besides.
 	Existed bool
 
 	rawOptions string // as stored

@@ -108,7 +108,10 @@ func TestWorkersAreListedWhileTheyRun(t *testing.T) {
 	ctx := context.Background()
 	q := newQueue(t, s.rdb, bullmq.QueueOptions{})
 	idle := func(context.Context, *bullmq.Job) (any, error) { return nil, nil }
-	start(t, s.rdb, idle, bullmq.WorkerOptions{})
+	busy := make(chan struct{})
+	must[*bullmq.Job](t)(q.Add(ctx, "long", nil, bullmq.JobOptions{}))
+	start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { <-busy; return nil, nil }, bullmq.WorkerOptions{})
+	t.Cleanup(func() { close(busy) }) // before the worker is stopped
 	stop := start(t, s.rdb, idle, bullmq.WorkerOptions{Name: "wk1"})
 	names := func() (names []string) {
 		workers, err := q.Workers(ctx)

@@ -73,6 +73,7 @@ func (s *session) fetchLoop() *sync.WaitGroup {
 	free := make(chan struct{}, s.w.opts.Concurrency)
 	waker := newWaker(s.ctx, s.w)
 	defer waker.close()
+	waker.introduce()
 	for {
 		select {
 		case <-s.ctx.Done():

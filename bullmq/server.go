@@ -107,8 +107,7 @@ type WorkerInfo struct {
 }
 
 // Workers lists the workers that take jobs from the queue, each by the one connection
-// on which it waits for jobs. A worker that has never been idle is not listed yet.
-// Servers that do not list their clients make it an error.
+// on which it waits for jobs. Servers that do not list their clients make it an error.
 func (q *Queue) Workers(ctx context.Context) ([]WorkerInfo, error) {
 	node, err := q.server(ctx)
 	if err != nil {

@@ -31,6 +31,19 @@ func newWaker(ctx context.Context, w *Worker) *waker {
 	return &waker{ctx: ctx, w: w, poll: pollMin}
 }
 
+// introduce opens the connection, so that a worker that is never idle is listed too.
+// If Redis is away, wait will find that out.
+func (k *waker) introduce() {
+	if k.connect() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(k.ctx, time.Second)
+	defer cancel()
+	if k.conn.client.Ping(ctx).Err() != nil {
+		k.close()
+	}
+}
+
 // wait returns when it is time to look for a job, or to wait again, or when ctx ends.
 func (k *waker) wait() error {
 	p := &k.w.pace

@@ -3,7 +3,6 @@ package bullmq
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/hex"
 	"log/slog"
 	"strings"
@@ -196,14 +195,8 @@ func (w *Worker) Queue() *Queue { return w.q }
 // ID is the worker's own id, the first part of its lock tokens.
 func (w *Worker) ID() string { return w.id }
 
-// clientName is how BullMQ finds a queue's workers among Redis's clients.
-func (w *Worker) clientName() string {
-	name := w.q.opts.Prefix + ":" + base64.StdEncoding.EncodeToString([]byte(w.q.name))
-	if w.opts.Name != "" {
-		name += ":w:" + w.opts.Name
-	}
-	return name
-}
+// clientName is the name of the connection on which the worker waits for jobs.
+func (w *Worker) clientName() string { return clientName(w.q.opts.Prefix, w.q.name, w.opts.Name) }
 
 func (w *Worker) newToken() string { return w.id + ":" + formatInt(w.seq.Add(1)) }
 
