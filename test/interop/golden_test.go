@@ -169,7 +169,12 @@ func value(r *rig, key string) any {
 	var v any
 	switch kind {
 	case "string":
-		v, err = r.rdb.Get(ctx, key).Result()
+		var text string
+		text, err = r.rdb.Get(ctx, key).Result()
+		if r.rdb.PTTL(ctx, key).Val() > 0 {
+			text += " for a while"
+		}
+		v = text
 	case "list":
 		v, err = r.rdb.LRange(ctx, key, 0, -1).Result()
 	case "set":
@@ -217,6 +222,9 @@ func jobFields(fields map[string]string, all bool) map[string]any {
 func eventFields(entries []redis.XMessage) []map[string]any {
 	out := make([]map[string]any, 0, len(entries))
 	for _, e := range entries {
+		if e.Values["event"] == "debounced" {
+			continue // BullMQ 5's older word for "deduplicated", which it writes beside that
+		}
 		fields := map[string]any{}
 		for name, v := range e.Values {
 			fields[name] = v
