@@ -30,7 +30,7 @@ func newSystem(t *testing.T) *system {
 		t.Fatal(err)
 	}
 	s := &system{redisHost: host, redisPort: port}
-	s.playground = newPlayground(t, "REDIS_HOST="+host, "REDIS_PORT="+port, "SCHOOLBELL_API_KEY="+key)
+	s.playground = newPlayground(t, "REDIS_HOST="+host, "REDIS_PORT="+port, "SCHOOLBELL_API_KEY="+key, "MAIL_CATCHER_ADDR=127.0.0.1:0")
 	bin := testenv.Binary(t)
 	for command, word := range map[string]string{"serve": "serves http", "worker": "waits for jobs"} {
 		testenv.StartProgram(t, testenv.ProgramOptions{Dir: s.dir, Env: s.env, Bare: true}, bin, command).Await(word)

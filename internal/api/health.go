@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -13,63 +14,83 @@ import (
 // checkTimeout is how long a dependency may take to show that it is there.
 const checkTimeout = 2 * time.Second
 
-type liveOutput struct {
-	Body struct {
-		Status  string `json:"status" example:"ok"`
-		Version string `json:"version"`
-	}
+// Liveness is what /livez answers.
+type Liveness struct {
+	Status  string `json:"status" example:"ok"`
+	Version string `json:"version"`
 }
+
+// Live is the liveness of a process that runs.
+func Live(version string) Liveness { return Liveness{Status: statusOK, Version: version} }
+
+type liveOutput struct{ Body Liveness }
 
 func (s *Server) live(context.Context, *struct{}) (*liveOutput, error) {
-	out := &liveOutput{}
-	out.Body.Status, out.Body.Version = "ok", s.cfg.Version
-	return out, nil
+	return &liveOutput{Body: Live(s.cfg.Version)}, nil
 }
 
-type dependencyResponse struct {
+// The words of [Readiness].
+const (
+	statusOK       = "ok"
+	statusDegraded = "degraded"
+	statusDown     = "down"
+)
+
+// Readiness is what /readyz answers, of servers and workers alike.
+type Readiness struct {
+	Status       string             `json:"status" enum:"ok,degraded,down" doc:"degraded: events are accepted, and sent when everything is back."`
+	Detail       string             `json:"detail,omitempty"`
+	Accepting    bool               `json:"accepting_events" doc:"Whether the ledger is there, which is all that accepting an event needs."`
+	Dependencies []DependencyStatus `json:"dependencies"`
+}
+
+// DependencyStatus is how one dependency was found.
+type DependencyStatus struct {
 	Name   string `json:"name" example:"redis"`
 	Status string `json:"status" enum:"ok,down"`
 	Detail string `json:"detail,omitempty"`
 	TookMS int64  `json:"took_ms"`
 }
 
-type readyOutput struct {
-	Status int
-	Body   struct {
-		Status       string               `json:"status" enum:"ok,degraded,down" doc:"degraded: events are accepted, and sent when everything is back."`
-		Detail       string               `json:"detail,omitempty"`
-		Accepting    bool                 `json:"accepting_events"`
-		Dependencies []dependencyResponse `json:"dependencies"`
+// Code is the HTTP status that goes with r: 200 only if everything is there.
+func (r Readiness) Code() int {
+	if r.Status == statusOK {
+		return http.StatusOK
 	}
+	return http.StatusServiceUnavailable
 }
 
-// ready asks every dependency at once. Only the ledger is needed to accept
-// events, but while anything is away this instance is not ready.
-func (s *Server) ready(ctx context.Context, _ *struct{}) (*readyOutput, error) {
-	all := append([]Dependency{{"ledger", s.cfg.Store.Ping}}, s.cfg.Dependencies...)
-	out := &readyOutput{Status: http.StatusOK}
-	out.Body.Dependencies = make([]dependencyResponse, len(all))
+// NotStarted is the readiness of a process that does not yet have what it needs.
+func NotStarted(detail string) Readiness {
+	return Readiness{Status: statusDown, Detail: detail, Dependencies: []DependencyStatus{}}
+}
+
+// CheckReadiness asks every dependency at once, for two seconds at most. The
+// first is the ledger: only that is needed to accept events, but while anything is
+// away the process is not ready. Causes are logged and not part of the answer.
+func CheckReadiness(ctx context.Context, log *slog.Logger, ledger Dependency, others ...Dependency) Readiness {
+	all := append([]Dependency{ledger}, others...)
+	r := Readiness{Status: statusOK, Dependencies: make([]DependencyStatus, len(all))}
 	var checks sync.WaitGroup
 	for i, d := range all {
-		checks.Go(func() { out.Body.Dependencies[i] = s.check(ctx, d) })
+		checks.Go(func() { r.Dependencies[i] = check(ctx, log, d) })
 	}
 	checks.Wait()
 
-	out.Body.Status, out.Body.Accepting = "ok", out.Body.Dependencies[0].Status == "ok"
-	for _, d := range out.Body.Dependencies {
-		if d.Status != "ok" {
-			out.Status, out.Body.Status = http.StatusServiceUnavailable, "degraded"
-			out.Body.Detail = "events are accepted and will be sent when everything is back"
+	r.Accepting = r.Dependencies[0].Status == statusOK
+	for _, d := range r.Dependencies {
+		if d.Status != statusOK {
+			r.Status, r.Detail = statusDegraded, "events are accepted and will be sent when everything is back"
 		}
 	}
-	if !out.Body.Accepting {
-		out.Body.Status, out.Body.Detail = "down", "events cannot be accepted without the ledger"
+	if !r.Accepting {
+		r.Status, r.Detail = statusDown, "events cannot be accepted without the ledger"
 	}
-	return out, nil
+	return r
 }
 
 // check does not wait for a check that ignores its context.
-func (s *Server) check(ctx context.Context, d Dependency) dependencyResponse {
+func check(ctx context.Context, log *slog.Logger, d Dependency) DependencyStatus {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -81,15 +102,25 @@ func (s *Server) check(ctx context.Context, d Dependency) dependencyResponse {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	out := dependencyResponse{Name: d.Name, Status: "ok", TookMS: time.Since(began).Milliseconds()}
+	out := DependencyStatus{Name: d.Name, Status: statusOK, TookMS: time.Since(began).Milliseconds()}
 	if err != nil {
-		s.log.WarnContext(ctx, "dependency is down", append(requestAttrs(ctx, err), "dependency", d.Name)...)
-		out.Status, out.Detail = "down", "does not answer as it should; the log has the cause"
+		log.WarnContext(ctx, "dependency is down", append(requestAttrs(ctx, err), "dependency", d.Name)...)
+		out.Status, out.Detail = statusDown, "does not answer as it should; the log has the cause"
 		if errors.Is(err, context.DeadlineExceeded) {
 			out.Detail = "did not answer within " + checkTimeout.String()
 		}
 	}
 	return out
+}
+
+type readyOutput struct {
+	Status int
+	Body   Readiness
+}
+
+func (s *Server) ready(ctx context.Context, _ *struct{}) (*readyOutput, error) {
+	r := CheckReadiness(ctx, s.log, Dependency{"ledger", s.cfg.Store.Ping}, s.cfg.Dependencies...)
+	return &readyOutput{Status: r.Code(), Body: r}, nil
 }
 
 func (s *Server) metricsHandler() http.Handler {

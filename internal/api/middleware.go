@@ -37,12 +37,13 @@ func requestID(ctx context.Context) string {
 }
 
 // requestAttrs are the attributes of a log line about a request that err ended.
+// Of requests that did not come through [Server.ServeHTTP] only err is known.
 func requestAttrs(ctx context.Context, err error) []any {
-	attrs := []any{"request_id", requestID(ctx), "error", err}
-	if req, ok := ctx.Value(requestKey{}).(*request); ok {
-		attrs = append(attrs, "route", routeOf(req.r), "path", req.r.URL.Path)
+	req, ok := ctx.Value(requestKey{}).(*request)
+	if !ok {
+		return []any{"error", err}
 	}
-	return attrs
+	return []any{"request_id", req.id, "error", err, "route", routeOf(req.r), "path", req.r.URL.Path}
 }
 
 // routeOf names the route that answers r, not its path: there are few routes and many paths.

@@ -118,7 +118,10 @@ func writeRedis(ctx context.Context, rdb redis.UniversalClient, prefix string) e
 }
 
 func checkMail(ctx context.Context, cfg *config.Config) finding {
-	if cfg.Email.Host == "" {
+	switch {
+	case cfg.Email.Host == "" && cfg.Redis.External() && !cfg.Set("MAIL_CATCHER_ADDR"):
+		return broken("set SMTP_HOST and EMAIL_FROM", "a worker does not start without SMTP_HOST, or MAIL_CATCHER_ADDR to catch all mail")
+	case cfg.Email.Host == "":
 		return doubtful("set SMTP_HOST and EMAIL_FROM", "a mail catcher in this program takes all mail; none leaves")
 	}
 	e := cfg.Email

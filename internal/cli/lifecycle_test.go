@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -62,13 +63,11 @@ func TestServeAndWorkersOfTheBuiltProgram(t *testing.T) {
 		worker.says(line)
 	}
 	health := server{t, worker.says(`Health and metrics at (http://\S+)`), ""}
-	var ready struct {
-		Status       string
-		Dependencies map[string]string
+	if r := health.readiness(); r.code != http.StatusOK || !r.Accepting || r.words() != "ok: ledger ok, redis ok, email ok" {
+		t.Errorf("the worker's readyz: %+v", r)
 	}
-	health.call("GET", "/readyz", nil, &ready)
-	if ready.Status != "ok" || ready.Dependencies["ledger"] != "ok" || ready.Dependencies["redis"] != "ok" || ready.Dependencies["email"] != "ok" {
-		t.Errorf("readyz: %+v", ready)
+	if r := s.readiness(); r.code != http.StatusOK || !r.Accepting || r.words() != "ok: ledger ok, redis ok" {
+		t.Errorf("the server's readyz: %+v", r)
 	}
 	s.people(40)
 	s.reached(s.announce(), 40)
@@ -84,7 +83,7 @@ func TestEventsAreAcceptedWhileRedisIsAwayAndSentWhenItIsBack(t *testing.T) {
 	redis := testenv.RedisServer(t, testenv.RedisOptions{})
 	redis.Stop()
 	dir := t.TempDir()
-	env := bare("DATA_DIR="+dir, "REDIS_URL=redis://"+redis.Addr, "SCHOOLBELL_API_KEY="+testKey)
+	env := bare("DATA_DIR="+dir, "REDIS_URL=redis://"+redis.Addr, "SCHOOLBELL_API_KEY="+testKey, catchAll)
 
 	api := inProcess(t, env, "serve")
 	api.says("Redis is away: events are accepted")
@@ -103,17 +102,76 @@ func TestEventsAreAcceptedWhileRedisIsAwayAndSentWhenItIsBack(t *testing.T) {
 
 func TestAWorkerMayBeStoppedWhileItWaitsForRedis(t *testing.T) {
 	t.Parallel()
-	env := bare("DATA_DIR="+t.TempDir(), fmt.Sprintf("REDIS_PORT=%d", testenv.FreePort(t)), "METRICS_ADDR=127.0.0.1:0")
+	env := bare("DATA_DIR="+t.TempDir(), fmt.Sprintf("REDIS_PORT=%d", testenv.FreePort(t)), "METRICS_ADDR=127.0.0.1:0", catchAll)
 	w := spawn(t, env, "worker")
 	w.says("Redis is away, waiting for it")
 	base := w.says(`Health and metrics at (http://\S+)`)
 	if status := statusOf(t, base+"/livez"); status != http.StatusOK {
 		t.Errorf("livez: %d", status)
 	}
-	if status := statusOf(t, base+"/readyz"); status != http.StatusServiceUnavailable {
-		t.Errorf("readyz: %d", status)
+	if r := (server{t, base, ""}).readiness(); r.code != http.StatusServiceUnavailable || r.Accepting || r.words() != "down:" || !strings.Contains(r.Detail, "has not started yet") {
+		t.Errorf("readyz: %+v", r)
 	}
 	w.ends()
+}
+
+// catchAll lets a worker start that hands its mail to no server.
+const catchAll = "MAIL_CATCHER_ADDR=127.0.0.1:0"
+
+func TestAWorkerThatWouldSwallowAllMailDoesNotStart(t *testing.T) {
+	t.Parallel()
+	env := bare("DATA_DIR="+t.TempDir(), "REDIS_URL=redis://"+testenv.Redis(t))
+	refused := inProcess(t, env, "worker")
+	refused.says("^schoolbell: a worker needs SMTP_HOST: ")
+	refused.says("→ set SMTP_HOST and EMAIL_FROM; to catch all mail on purpose, set MAIL_CATCHER_ADDR=127.0.0.1:0$")
+	refused.exits(1)
+	if refused.out.String() != "" {
+		t.Errorf("it began all the same:\n%s", &refused.out)
+	}
+	d := inProcess(t, env, "doctor")
+	d.says("^fail +e-mail +a worker does not start without SMTP_HOST")
+	d.says("→ set SMTP_HOST")
+	d.exits(1)
+
+	willing := inProcess(t, append(env, catchAll), "worker")
+	willing.says("no mail leaves")
+	willing.says("waits for jobs")
+	willing.ends()
+}
+
+// readiness is what /readyz says.
+type readiness struct {
+	code           int
+	Status, Detail string
+	Accepting      bool `json:"accepting_events"`
+	Dependencies   []struct{ Name, Status string }
+}
+
+func (s server) readiness() (r readiness) {
+	s.t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(s.url + "/readyz")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	r.code = resp.StatusCode
+	if err := json.NewDecoder(resp.Body).Decode(&r); err != nil {
+		s.t.Fatal(err)
+	}
+	if r.Dependencies == nil {
+		s.t.Error("readyz has no list of dependencies")
+	}
+	return r
+}
+
+// words are the status and those of the dependencies in one line.
+func (r readiness) words() string {
+	var each []string
+	for _, d := range r.Dependencies {
+		each = append(each, " "+d.Name+" "+d.Status)
+	}
+	return r.Status + ":" + strings.Join(each, ",")
 }
 
 func statusOf(t *testing.T, url string) int {
@@ -191,7 +249,7 @@ func TestARedisThatCannotBeUsedIsRefused(t *testing.T) {
 		} {
 			t.Run(command+" with "+c.name, func(t *testing.T) {
 				t.Parallel()
-				r := inProcess(t, bare("DATA_DIR="+t.TempDir(), "REDIS_URL="+c.addr), command)
+				r := inProcess(t, bare("DATA_DIR="+t.TempDir(), "REDIS_URL="+c.addr, catchAll), command)
 				r.says(c.says)
 				r.says(c.mend)
 				r.exits(1)
@@ -224,7 +282,7 @@ func oldServer(t *testing.T) string {
 func TestARedisThatMayThrowJobsAwayIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	redis := testenv.RedisServer(t, testenv.RedisOptions{Args: []string{"--maxmemory-policy", "allkeys-lru"}})
-	env := bare("DATA_DIR="+t.TempDir(), "REDIS_URL=redis://"+redis.Addr)
+	env := bare("DATA_DIR="+t.TempDir(), "REDIS_URL=redis://"+redis.Addr, catchAll)
 	w := inProcess(t, env, "worker")
 	w.says("may throw jobs away.*allkeys-lru.*noeviction")
 	w.says("waits for jobs")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"schoolbell/internal/api"
 	"schoolbell/internal/config"
 )
 
@@ -24,10 +23,14 @@ func (c *workerCmd) Run(ctx context.Context, a *app) (err error) {
 		return advise(errors.New("a worker needs a Redis that it shares with the API"),
 			"set REDIS_HOST or REDIS_URL; without Redis, schoolbell serve runs the workers itself")
 	}
+	if cfg.Email.Host == "" && !cfg.Set("MAIL_CATCHER_ADDR") {
+		return advise(errors.New("a worker needs SMTP_HOST: without it all mail would count as sent that only a mail catcher in this process has seen"),
+			"set SMTP_HOST and EMAIL_FROM; to catch all mail on purpose, set MAIL_CATCHER_ADDR=%s", cfg.Email.CatcherAddr)
+	}
 	h := newHouse(cfg, newLogger(a.Err, cfg))
 	defer func() { err = errors.Join(err, h.close()) }()
 
-	page := &healthPage{house: h}
+	page := &healthPage{house: h, version: a.version()}
 	var ground []part
 	if addr := cfg.HTTP.MetricsAddr; addr != "" {
 		ln, err := listen(ctx, "METRICS_ADDR", addr)
@@ -65,7 +68,7 @@ func (a *app) work(ctx context.Context, h *house, page *healthPage) error {
 	announce := func(ctx context.Context) error {
 		select {
 		case <-h.pipeline.Ready():
-			page.setReady(append([]api.Dependency{{Name: "ledger", Check: h.ledger.Ping}}, h.dependencies()...))
+			page.ready.Store(true)
 			a.tick("Queues: %s", strings.Join(h.queueNames(), ", "))
 			a.tick("Worker %s is running and waits for jobs", h.cfg.Queue.WorkerName)
 		case <-ctx.Done():

@@ -76,7 +76,8 @@ type Queue struct {
 }
 
 // Email settings choose how mail leaves. With no SMTP_HOST, a mail catcher in
-// this process takes it and nothing leaves.
+// this process takes it and nothing leaves; a worker of its own starts so only if
+// MAIL_CATCHER_ADDR is set.
 type Email struct {
 	Host        string        `name:"smtp-host" setting:"SMTP_HOST" placeholder:"HOST" help:"SMTP server that mail is handed to; a mail catcher in this process when empty."`
 	Port        int           `name:"smtp-port" setting:"SMTP_PORT" default:"0" placeholder:"PORT" help:"Its port; 0 means 587, or 465 with SMTP_TLS=implicit, or 25 with SMTP_TLS=none."`

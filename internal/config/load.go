@@ -73,6 +73,14 @@ func Load(target any, src Sources) (map[string]Origin, error) {
 	return origins, faults.Err()
 }
 
+// Set reports whether the setting of that name in the environment was given, by
+// flag, environment or .env, rather than left at its default. c must have been
+// filled by [Load].
+func (c *Config) Set(env string) bool {
+	origin, known := c.origins[env]
+	return known && origin != FromDefault
+}
+
 // layer is one source of texts.
 type layer struct {
 	origin Origin

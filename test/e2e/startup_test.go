@@ -14,6 +14,9 @@ import (
 	"schoolbell/test/system"
 )
 
+// catchAll lets a worker start that hands its mail to no server.
+const catchAll = "MAIL_CATCHER_ADDR=127.0.0.1:0"
+
 // refusal is a start that must fail.
 type refusal struct {
 	name     string
@@ -42,8 +45,11 @@ func TestAStartThatCannotWorkSaysWhyAndStoresNothing(t *testing.T) {
 		if strings.HasPrefix(c.settings[0], "DATABASE_URL") {
 			c.settings = append([]string{"REDIS_URL=redis://" + redis}, c.settings...) // a worker looks at Redis first
 		}
+		c.settings = append(c.settings, catchAll)
 		t.Run("worker when "+c.name, func(t *testing.T) { t.Parallel(); refused(t, "worker", c) })
 	}
+	swallows := refusal{"no mail would leave", []string{"REDIS_URL=redis://" + redis}, 1, []string{"a worker needs SMTP_HOST", "MAIL_CATCHER_ADDR"}}
+	t.Run("worker when "+swallows.name, func(t *testing.T) { t.Parallel(); refused(t, "worker", swallows) })
 }
 
 func refused(t *testing.T, command string, c refusal) {
@@ -118,7 +124,7 @@ func TestALedgerOfANewerProgramIsLeftAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			settings := []string{"DATA_DIR=" + dir, "HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database}
+			settings := []string{"DATA_DIR=" + dir, "HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, catchAll}
 			if r := system.Command(t, dir, settings, "migrate"); r.Code != 0 {
 				t.Fatalf("migrate: %+v", r)
 			}
