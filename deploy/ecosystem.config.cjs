@@ -1,7 +1,8 @@
 // PM2: pm2 start deploy/ecosystem.config.cjs && pm2 save && pm2 startup
 //
 // Build first (make build) and write the settings to .env in the folder above, at
-// least REDIS_HOST and DATABASE_URL, so that the processes meet; then run
+// least REDIS_HOST and DATABASE_URL, so that the processes meet, and SMTP_HOST with
+// EMAIL_FROM, without which a worker does not start; then run
 // ./bin/schoolbell migrate. SCHOOLBELL_WORKERS sets the number of workers.
 const path = require('node:path');
 
