@@ -55,12 +55,28 @@
 // OnLost, keeps trying, stores outcomes when it is back, and puts jobs back in line
 // that Redis started for it in replies that never came.
 //
-// # Parents and children
+// # Parents, children and flows
 //
 // A job with a [ParentRef] is a child, in the same queue or another. A running
 // job can add children to itself and wait for them; then it runs again from its
-// start and reads what they returned with [Job.ChildrenValues]. Options.OnFailure
-// of a child says what its final failure means for the parent.
+// start and reads what they returned with [Job.ChildrenValues]. [AddFlow] adds a
+// whole tree in one step, of any depth and over several queues: its parents wait
+// from the start. Options.OnFailure of a child says what its final failure means for
+// the parent. [Queue.Flow] reads a tree, [Job.Dependencies] the children of one job.
+//
+// # Typed payloads, cancelling and traces
+//
+// [HandlerFor] makes a Handler of a function that takes the payload as a type,
+// [AddTyped] adds one. [Worker.Cancel] ends the context of a job's handler with a
+// reason. A [Tracer] connects queues and workers with a tracing library: jobs carry
+// the W3C trace context as BullMQ's own telemetry writes it.
+//
+// # Many jobs at a time
+//
+// Goroutines that add to one [Queue] at the same time share calls to Redis, and so do
+// the slots of a [Worker] that end jobs. Nobody waits for company: what comes in
+// while a call is under way goes out with the next. So keep one Queue for a queue
+// and use it everywhere. Where jobs are known beforehand, [Queue.AddBulk] sends them together.
 //
 // # Time and identity
 //
