@@ -207,7 +207,7 @@ func jobFields(fields map[string]string, all bool) map[string]any {
 			out[name] = parsed(text)
 		}
 		switch name {
-		case "version":
+		case "version", "nrjid": // the latter is BullMQ 5's note of the next run, which nothing reads
 			delete(out, name)
 		case "data", "opts", "parent", "returnvalue", "progress":
 			out[name] = parsed(text)
