@@ -78,6 +78,29 @@
 // while a call is under way goes out with the next. So keep one Queue for a queue
 // and use it everywhere. Where jobs are known beforehand, [Queue.AddBulk] sends them together.
 //
+// # Deduplication and schedules
+//
+// Options.Deduplication names what a job is about: while a job holds that id, others
+// with it are dropped, replace it if it is still delayed, or follow it, as the
+// [Deduplication] says.
+//
+// [Queue.UpsertScheduler] adds jobs at an interval or by a cron pattern in a time
+// zone. Each job adds the one that follows when a worker, of this package or
+// of BullMQ, starts it: at any time one is pending, and a run whose time has passed
+// while no worker was there is not made up for.
+//
+//	_, err := queue.UpsertScheduler(ctx, "nightly", bullmq.Schedule{Pattern: "0 3 * * *", TZ: "Europe/Berlin"},
+//		bullmq.JobTemplate{Name: "clean", Options: bullmq.JobOptions{Attempts: 3}})
+//
+// Zones are read from the machine, or from the program if it imports time/tzdata.
+//
+// # Looking at a queue
+//
+// [Queue.Events] yields what happens, from now or from an event on, and
+// [Queue.Publish] adds events of one's own. [Queue.Counts], [Queue.CountsPerPriority],
+// [Queue.Metrics], [Queue.Workers], [Queue.Schedulers] and [Queue.Meta] say how things
+// stand; [Queue.CheckServer], whether the Redis is one to rely on.
+//
 // # Time and identity
 //
 // All times are UTC in milliseconds, taken from the caller's clock, not Redis's:
