@@ -12,7 +12,7 @@ type ending struct {
 	job               *Job
 	op                string // for errors
 	set               string // completed or failed
-	value             any    // the result (JSON) or the reason
+	value             any    // the result (JSON) or the reason: bytes or a string
 	trace             []byte
 	count, age, limit string // as keepArgs returns them
 	token             string
@@ -20,6 +20,17 @@ type ending struct {
 	at   time.Time // when it was stored
 	next *Job
 	err  error
+}
+
+// size is how many bytes an ending sends, but for what is short.
+func (e *ending) size() int {
+	switch value := e.value.(type) {
+	case []byte:
+		return len(value) + len(e.trace)
+	case string:
+		return len(value) + len(e.trace)
+	}
+	return len(e.trace)
 }
 
 // end stores how a job ended and returns the next one for its slot, if there is

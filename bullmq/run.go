@@ -37,7 +37,7 @@ func (w *Worker) Run(ctx context.Context) error {
 
 	s := &session{w: w, ctx: ctx, work: work, record: record}
 	s.ends.flush = s.flushEnds
-	s.ends.size = func(e *ending) int { return len(e.trace) }
+	s.ends.size = (*ending).size
 	slots := s.fetchLoop()
 
 	grace := max(w.opts.Grace, 0)
