@@ -21,9 +21,10 @@ func (s *session) complete(job *Job, result any) *Job {
 	if errors.As(err, &refused) {
 		switch refused.Code {
 		case CodePendingDependencies:
-			return s.fail(job, err)
+			words := fmt.Sprintf("Job %s has pending dependencies. moveToFinished", job.ID) // BullMQ's, as below
+			return s.fail(job, errors.New(words))
 		case CodeFailedChildren:
-			words := fmt.Sprintf("Cannot complete job %s because it has at least one failed child", job.ID) // BullMQ's
+			words := fmt.Sprintf("Cannot complete job %s because it has at least one failed child", job.ID)
 			return s.fail(job, Unrecoverable(errors.New(words)))
 		}
 	}
