@@ -250,7 +250,7 @@ func TestAServerThatIsAReplicaIsToldByName(t *testing.T) {
 	rdb := client(t, replica.Addr)
 	q := newQueue(t, rdb, bullmq.QueueOptions{})
 	host, port, _ := strings.Cut(master.Addr, ":")
-	ok(t, rdb.SlaveOf(ctx, host, port).Err())
+	ok(t, rdb.ReplicaOf(ctx, host, port).Err())
 	info, err := q.CheckServer(ctx)
 	if !errors.Is(err, bullmq.ErrServerReadOnly) || !info.Replica {
 		t.Errorf("the server is %+v, %v", info, err)
