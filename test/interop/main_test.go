@@ -3,6 +3,7 @@ package interop
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"testing"
 	"time"
@@ -13,7 +14,15 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given { // these tests mostly wait for other processes, whose number is not that of the cores
+		_ = flag.Set("test.parallel", "6")
+	}
+	testenv.Main(m)
+}
 
 // patience is the longest that a test waits for anything.
 const patience = 60 * time.Second
