@@ -31,6 +31,11 @@ var inState = map[string]func(m *machine, u *modelUser, o JobOptions) string{
 	"active":    func(m *machine, u *modelUser, o JobOptions) string { return m.run(u, o) },
 	"completed": func(m *machine, u *modelUser, o JobOptions) string { return m.run(u, o, outComplete) },
 	"failed":    func(m *machine, u *modelUser, o JobOptions) string { return m.run(u, o, outUnrecoverable) },
+	"suspected": func(m *machine, u *modelUser, o JobOptions) string { // active for longer than an interval
+		key := m.run(u, o)
+		m.stalled(u, m.p[0])
+		return key
+	},
 	"lost": func(m *machine, u *modelUser, o JobOptions) string { // active, its worker is gone
 		key := m.run(u, o)
 		m.stalled(u, m.p[0])
