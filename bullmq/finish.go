@@ -116,7 +116,7 @@ func (s *session) take(ends []*ending, reply any, repeated bool) {
 			// An earlier call, whose reply was lost, stored the outcome, or the lock ran
 			// out meanwhile: either way it is not for this worker to do more. That call
 			// may have started a job.
-			s.w.log.Debug("outcome was already stored, or the lock had run out", "job", e.job.ID, "err", e.err)
+			s.w.log.Debug("outcome was already stored, or the lock had run out", "job", e.job.ID, "error", e.err)
 			e.err = nil
 			if e.token != "" {
 				s.w.lostReply(e.token)

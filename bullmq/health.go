@@ -63,7 +63,7 @@ func (h *health) lost(err error) {
 	h.down = true
 	h.mu.Unlock()
 	if news {
-		h.w.log.Warn("redis is away, the worker keeps trying", "err", err)
+		h.w.log.Warn("redis is away, the worker keeps trying", "error", err)
 		if f := h.w.opts.Hooks.OnLost; f != nil {
 			f(err)
 		}
@@ -123,7 +123,7 @@ func (w *Worker) trouble(err error) {
 
 // report tells of an error that no one else learns of.
 func (w *Worker) report(err error) {
-	w.log.Error("worker error", "err", err)
+	w.log.Error("worker error", "error", err)
 	if f := w.opts.Hooks.OnError; f != nil {
 		f(err)
 	}

@@ -118,7 +118,7 @@ func (s *session) store(job *Job, op string, script *script, args ...any) (any, 
 		return nil, err
 	}
 	if err = refusal(reply, op, job.ID, ""); err != nil && repeated {
-		s.w.log.Debug("outcome was already stored, or the lock had run out", "job", job.ID, "err", err)
+		s.w.log.Debug("outcome was already stored, or the lock had run out", "job", job.ID, "error", err)
 		return alreadyStored{}, nil
 	}
 	return reply, err

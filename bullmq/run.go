@@ -191,7 +191,7 @@ func (w *Worker) nudge(ctx context.Context) {
 		return
 	}
 	if _, err := w.q.run(ctx, scriptNudge, w.q.mode); err != nil {
-		w.log.Debug("no marker left for other workers", "err", err)
+		w.log.Debug("no marker left for other workers", "error", err)
 	}
 }
 
