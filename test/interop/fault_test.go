@@ -26,7 +26,7 @@ func TestBothLanguagesRideOutFaultsOfRedisUnderLoadAndLoseNothing(t *testing.T) 
 				{ name: 'node', concurrency: 2, drainDelay: 1, lockDuration: args[0], stalledInterval: args[1], maxStalledCount: 100, runRetryDelay: 200 })`,
 				shortLock.Milliseconds(), shortStalled.Milliseconds())
 			r.work("q", func(context.Context, *bullmq.Job) (any, error) {
-				time.Sleep(5 * time.Millisecond) // the work
+				<-time.After(5 * time.Millisecond) // the work
 				return "go", nil
 			}, bullmq.WorkerOptions{Name: "go", Concurrency: 2, DrainDelay: time.Second, LockDuration: shortLock, StalledInterval: shortStalled, MaxStalledCount: 100})
 			added := make(chan error, 1)

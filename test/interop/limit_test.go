@@ -181,7 +181,7 @@ func TestGlobalConcurrencyHoldsForWorkersOfBothLanguages(t *testing.T) {
 		}
 		for n := range 2 {
 			r.work("q", func(context.Context, *bullmq.Job) (any, error) {
-				time.Sleep(2 * time.Millisecond) // the work
+				<-time.After(2 * time.Millisecond) // the work
 				return nil, nil
 			}, bullmq.WorkerOptions{Concurrency: 5, DrainDelay: hour})
 			r.node.do(nil, `await $.worker('q', () => new Promise((done) => setTimeout(done, 2)), { label: args[0], concurrency: 5, drainDelay: args[1] })`, fmt.Sprint("node-", n), hour.Seconds())
