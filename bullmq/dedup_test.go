@@ -71,9 +71,10 @@ func TestDeduplicationWhileTheHolderWaits(t *testing.T) {
 			onServers(t, func(t *testing.T, s *server) {
 				ctx := context.Background()
 				q := newQueue(t, s.rdb, bullmq.QueueOptions{})
-				tt.mode.ID = "D"
+				mode := tt.mode
+				mode.ID = "D"
 				add := func(name string, o bullmq.JobOptions) *bullmq.Job {
-					o.Deduplication = &tt.mode
+					o.Deduplication = &mode
 					return must[*bullmq.Job](t)(q.Add(ctx, name, nil, o))
 				}
 				if first := add("first", tt.first); first.ID != "1" || first.Existed || first.DeduplicationID != "D" {
