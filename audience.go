@@ -1,7 +1,5 @@
 package schoolbell
 
-import "slices"
-
 // Limits on audiences.
 const (
 	MaxAudienceGroups = 1_000
@@ -59,21 +57,4 @@ func (a *Audience) validate(f *Faults) {
 	a.Selector.validate(f, "audience")
 	a.GuardiansOf.validate(f, "audience.guardians_of")
 	a.Exclude.validate(f, "audience.exclude")
-}
-
-// Clone returns a deep copy of a.
-func (a Audience) Clone() Audience {
-	return Audience{Selector: a.Selector.clone(), GuardiansOf: clonePtr(a.GuardiansOf), Exclude: clonePtr(a.Exclude)}
-}
-
-func (s Selector) clone() Selector {
-	return Selector{Roles: slices.Clone(s.Roles), Groups: slices.Clone(s.Groups), Users: slices.Clone(s.Users)}
-}
-
-func clonePtr(s *Selector) *Selector {
-	if s == nil {
-		return nil
-	}
-	c := s.clone()
-	return &c
 }

@@ -36,29 +36,6 @@ func TestAudienceIsOneFlatObjectInJSON(t *testing.T) {
 	}
 }
 
-func TestAudienceCloneSharesNothing(t *testing.T) {
-	t.Parallel()
-	read := func() (a schoolbell.Audience) {
-		if err := json.Unmarshal([]byte(fullAudience), &a); err != nil {
-			t.Fatal(err)
-		}
-		return a
-	}
-	original := read()
-	clone := original.Clone()
-	if diff := cmp.Diff(original, clone); diff != "" {
-		t.Errorf("the clone differs:\n%s", diff)
-	}
-	clone.Roles[0], clone.Groups[0], clone.Users[0] = "x", "x", "x"
-	clone.GuardiansOf.Groups[0], clone.Exclude.Users[0] = "x", "x"
-	if diff := cmp.Diff(read(), original); diff != "" {
-		t.Errorf("changing the clone changed the original:\n%s", diff)
-	}
-	if c := (schoolbell.Audience{}).Clone(); c.GuardiansOf != nil || c.Exclude != nil {
-		t.Error("the clone of an empty audience has parts")
-	}
-}
-
 func TestSelectorEmpty(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -110,12 +110,6 @@ func (l *Ledger) open(eventID string) int {
 	return l.number(`SELECT count(*) FROM deliveries d JOIN events e ON e.seq = d.event_seq WHERE e.id = $1 AND d.status < $2`, eventID, sent)
 }
 
-// Events counts the events there are.
-func (l *Ledger) Events() int {
-	l.t.Helper()
-	return l.number(`SELECT count(*) FROM events`)
-}
-
 // channelWants compares what the API says of a channel with what must be.
 func channelWants(p schoolbell.ChannelProgress, total, uncertain int) error {
 	want := schoolbell.ChannelProgress{Total: total, Sent: total - uncertain, Uncertain: uncertain}
