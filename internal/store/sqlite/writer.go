@@ -126,6 +126,9 @@ func (w *writer) withdraw(a *ask) bool {
 // commit runs f between BEGIN and COMMIT. Its caller has the turn.
 func (w *writer) commit(ctx context.Context, f func() error) error {
 	if _, err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		// When ctx ends just as BEGIN succeeds, the transaction is open all the same
+		// and would be in the way of the next. Otherwise there is none to roll back.
+		_, _ = w.exec(context.WithoutCancel(ctx), "ROLLBACK")
 		return err
 	}
 	committed := false
