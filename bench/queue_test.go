@@ -190,17 +190,34 @@ func printQueue(w io.Writer, facts []*queueFacts, floor []noopRates) {
 	t.print(w)
 	printQueueCost(w, facts)
 	printQueueRest(w, facts)
+	printQueueLimit(w, facts, floor)
+}
+
+// printQueueLimit shows how near adds one by one come to the rate of a script that does
+// nothing, and what the wanted lead would be of it.
+func printQueueLimit(w io.Writer, facts []*queueFacts, floor []noopRates) {
 	var alone, together []float64
 	for _, r := range floor {
 		alone, together = append(alone, r.alone), append(together, r.together)
 	}
-	fmt.Fprintf(w, "\nA script that does nothing, from Go: %s calls a second one by one, %s in pipelines of 100.\n\n", number(median(alone)), number(median(together)))
+	limit := median(alone)
+	fmt.Fprintf(w, "\nA script that does nothing, from Go: %s calls a second one by one, %s in pipelines of 100.\n", number(limit), number(median(together)))
+	oneByOne, best := queueTasks[0], 0.0
+	fmt.Fprint(w, "Of the rate one by one, adds reach:")
+	for i, f := range facts {
+		rate := f.rate(oneByOne.title)
+		if i < len(facts)-1 {
+			best = max(best, rate)
+		}
+		fmt.Fprintf(w, " %s %.0f %%,", f.lib.name, 100*rate/limit)
+	}
+	fmt.Fprintf(w, " and %.1f× the better peer would be %.0f %%.\n\n", oneByOne.lead, 100*oneByOne.lead*best/limit)
 }
 
 // printQueueCost shows what a job costs, which other programs on the machine disturb
 // less than they do the rates.
 func printQueueCost(w io.Writer, facts []*queueFacts) {
-	fmt.Fprintf(w, "\nCPU time a job, µs: of the program, of Redis, of its scripts alone\n\n")
+	fmt.Fprintf(w, "\nCPU time a job, µs: of the program, of Redis, of its scripts alone; how busy Redis was\n\n")
 	var t table
 	head := []string{"task"}
 	for _, f := range facts {
@@ -214,10 +231,11 @@ func printQueueCost(w io.Writer, facts []*queueFacts) {
 				row = append(row, "-")
 				continue
 			}
-			row = append(row, fmt.Sprintf("%.1f  %.1f  %.1f",
+			row = append(row, fmt.Sprintf("%.1f  %.1f  %.1f  %.0f%%",
 				f.of(task.title, func(r queueRun) float64 { return r.client }),
 				f.of(task.title, func(r queueRun) float64 { return r.redis }),
-				f.of(task.title, func(r queueRun) float64 { return r.script })))
+				f.of(task.title, func(r queueRun) float64 { return r.script }),
+				f.of(task.title, func(r queueRun) float64 { return r.rate * r.redis / 1e4 })))
 		}
 		t.row(row...)
 	}
