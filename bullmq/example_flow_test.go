@@ -97,15 +97,16 @@ func ExampleWorker_Cancel() {
 // logTracer shows where a tracing library goes.
 type logTracer struct{}
 
-func (logTracer) Start(ctx context.Context, s bullmq.Span, remote map[string]string) (context.Context, func(error)) {
-	return ctx, func(err error) { fmt.Println(s.Operation, s.JobName, remote["traceparent"], err) }
+func (logTracer) Start(ctx context.Context, s bullmq.Span, remote map[string]string) (context.Context, func(bullmq.SpanEnd)) {
+	return ctx, func(e bullmq.SpanEnd) { fmt.Println(s.Operation, s.JobName, remote["traceparent"], e.Err) }
 }
 
 func (logTracer) Inject(_ context.Context, headers map[string]string) {
 	headers["traceparent"] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 }
 
-// The trace of whoever adds a job goes on where it is run.
+// The trace of whoever adds a job goes on where it is run. Package bullmqotel has the
+// Tracer for OpenTelemetry.
 func ExampleTracer() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -120,6 +121,7 @@ func ExampleTracer() {
 	_ = worker.Run(ctx)
 	// Output:
 	// add welcome  <nil>
+	// complete welcome  <nil>
 	// process welcome 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 <nil>
 }
 

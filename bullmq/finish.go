@@ -14,6 +14,7 @@ type ending struct {
 	set               string // completed or failed
 	value             any    // the result (JSON) or the reason: bytes or a string
 	trace             []byte
+	kept              string // the trace context that the job keeps
 	count, age, limit string // as keepArgs returns them
 	token             string
 
@@ -28,7 +29,7 @@ func (e *ending) size() int {
 	case []byte:
 		return len(value) + len(e.trace)
 	case string:
-		return len(value) + len(e.trace)
+		return len(value) + len(e.trace) + len(e.kept)
 	}
 	return len(e.trace)
 }
@@ -88,6 +89,11 @@ func (w *Worker) finishArgs(now time.Time, ends []*ending) []any {
 	for _, e := range ends {
 		args = append(args, e.job.ID, e.job.token, e.set, e.value, e.trace, e.job.Options.Attempts,
 			e.count, e.age, e.limit, e.token)
+	}
+	for i, e := range ends {
+		if e.kept != "" {
+			args = append(args, i+1, e.kept)
+		}
 	}
 	return args
 }

@@ -43,7 +43,7 @@ type FlowNode struct {
 // that misses it keeps waiting until it is removed. The errors of several jobs are
 // joined; Job is nil in their nodes. [ErrInvalid] comes before anything is sent.
 func AddFlow(ctx context.Context, root FlowJob) (*FlowNode, error) {
-	nodes, err := AddFlows(ctx, []FlowJob{root})
+	nodes, err := addFlows(ctx, SpanAddFlow, []FlowJob{root})
 	if len(nodes) == 0 {
 		return nil, err
 	}
@@ -52,18 +52,22 @@ func AddFlow(ctx context.Context, root FlowJob) (*FlowNode, error) {
 
 // AddFlows is [AddFlow] for several trees: all of them are added in one atomic
 // step, on the Redis of the first.
-func AddFlows(ctx context.Context, roots []FlowJob) (_ []*FlowNode, err error) {
+func AddFlows(ctx context.Context, roots []FlowJob) ([]*FlowNode, error) {
 	if len(roots) == 0 {
 		return nil, nil
 	}
+	return addFlows(ctx, SpanAddFlows, roots)
+}
+
+func addFlows(ctx context.Context, op SpanOperation, roots []FlowJob) (_ []*FlowNode, err error) {
 	q := roots[0].Queue
 	if q == nil {
 		return nil, invalid("flow job %q has no queue", roots[0].Name)
 	}
-	ctx, trace, end := q.traceAdd(ctx, SpanAddFlow, roots[0].Name, len(roots))
-	defer func() { end(err) }()
-	f := flow{trace: trace}
-	nodes, err := f.plan(roots)
+	f := flow{tracer: q.opts.Tracer}
+	ctx = f.begin(ctx, op, q, roots)
+	defer func() { f.end(err) }()
+	nodes, err := f.plan(ctx, roots)
 	if err != nil {
 		return nil, err
 	}
@@ -83,29 +87,33 @@ type flow struct {
 	additions []*addition
 	nodes     []*FlowNode
 	args      []any
-	trace     string // the trace context that they carry
+
+	tracer Tracer          // of the first root's queue, for all
+	ends   []func(SpanEnd) // of the flow's span and of each job's
+	errs   []error         // of the jobs, once they have been sent
 }
 
 // plan checks and encodes all jobs, generation by generation, which is the order in
 // which BullMQ adds them.
-func (f *flow) plan(roots []FlowJob) ([]*FlowNode, error) {
+func (f *flow) plan(ctx context.Context, roots []FlowJob) ([]*FlowNode, error) {
 	type place struct {
+		within context.Context
 		job    FlowJob
 		parent *FlowNode
 	}
 	level := make([]place, len(roots))
 	for i, root := range roots {
-		level[i].job = root
+		level[i] = place{within: ctx, job: root}
 	}
 	for len(level) > 0 {
 		var next []place
 		for _, p := range level {
-			node, err := f.planOne(p.job, p.parent)
+			within, node, err := f.planOne(p.within, p.job, p.parent)
 			if err != nil {
 				return nil, fmt.Errorf("flow job %q: %w", p.job.Name, err)
 			}
 			for _, child := range p.job.Children {
-				next = append(next, place{child, node})
+				next = append(next, place{within, child, node})
 			}
 		}
 		level = next
@@ -113,8 +121,8 @@ func (f *flow) plan(roots []FlowJob) ([]*FlowNode, error) {
 	return f.nodes[:len(roots):len(roots)], nil
 }
 
-// planOne checks and encodes a job.
-func (f *flow) planOne(job FlowJob, parent *FlowNode) (*FlowNode, error) {
+// planOne checks and encodes a job. within is what its children are planned in.
+func (f *flow) planOne(ctx context.Context, job FlowJob, parent *FlowNode) (within context.Context, _ *FlowNode, err error) {
 	q, o := job.Queue, job.Options
 	var above *Job
 	if parent != nil {
@@ -122,19 +130,20 @@ func (f *flow) planOne(job FlowJob, parent *FlowNode) (*FlowNode, error) {
 	}
 	switch {
 	case q == nil && above == nil:
-		return nil, invalid("it has no queue")
+		return nil, nil, invalid("it has no queue")
 	case q == nil:
 		q = above.q
 	case len(f.additions) > 0 && q.rdb != f.additions[0].job.q.rdb:
-		return nil, invalid("its queue %s is on another Redis client", q.name)
+		return nil, nil, invalid("its queue %s is on another Redis client", q.name)
 	}
 	if err := o.forFlow(above, len(job.Children) > 0); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	o.carry(f.trace)
+	within = f.beginNode(ctx, q, job.Name, o.ID)
+	o.carry(contextOf(within, f.tracer))
 	a, err := q.prepare(JobSpec{Name: job.Name, Data: job.Data, Options: o})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f.add(a)
 	node := &FlowNode{Job: a.job}
@@ -142,7 +151,7 @@ func (f *flow) planOne(job FlowJob, parent *FlowNode) (*FlowNode, error) {
 	if parent != nil {
 		parent.Children = append(parent.Children, node)
 	}
-	return node, nil
+	return within, node, nil
 }
 
 // forFlow completes the options of a job of a flow.
@@ -194,13 +203,13 @@ func (f *flow) checkSlots() error {
 // take reads the script's answer.
 func (f *flow) take(reply any) error {
 	replies, _ := reply.([]any)
-	errs := make([]error, len(f.nodes))
+	f.errs = make([]error, len(f.nodes))
 	for i, a := range f.additions {
 		if i < len(replies) {
-			f.nodes[i].Job, errs[i] = a.added(replies[i])
+			f.nodes[i].Job, f.errs[i] = a.added(replies[i])
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(f.errs...)
 }
 
 // randomUUID draws a UUID of version 4.

@@ -106,7 +106,13 @@ func (s *session) scheduleNext(job *Job) {
 		return
 	}
 	if err == nil {
-		_, err = s.store(job, "schedule the job after", scriptNextIteration, args...)
+		_, end := startSpan(s.work, s.w.opts.Tracer, Span{
+			Operation: SpanAdd, Queue: s.w.q.name, JobName: job.Name, SchedulerID: job.SchedulerID, Jobs: 1,
+		}, nil)
+		var reply any
+		reply, err = s.store(job, "schedule the job after", scriptNextIteration, args...)
+		id, _ := reply.(string)
+		end(SpanEnd{Err: err, JobID: id})
 	}
 	if err != nil {
 		s.w.report(fmt.Errorf("scheduler %s: no job after %s: %w", job.SchedulerID, job.ID, err))

@@ -1,6 +1,8 @@
 package bullmq
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,76 +11,96 @@ import (
 )
 
 // complete stores a job's result.
-func (s *session) complete(job *Job, result any) *Job {
+func (s *session) complete(ctx context.Context, job *Job, result any) (*Job, SpanEnd) {
 	value, err := encodeJSON(result)
 	if err != nil {
-		return s.fail(job, fmt.Errorf("result: %w", err))
+		return s.fail(ctx, job, fmt.Errorf("result: %w", err))
 	}
+	_, end := s.w.traceOutcome(ctx, SpanComplete, job)
 	e := &ending{job: job, op: "complete", set: "completed", value: value}
 	e.count, e.age, e.limit = keepArgs(job.Options.RemoveOnComplete, s.w.opts.RemoveOnComplete)
 	next, err := s.end(e)
+	end(err)
 	var refused *ScriptError
 	if errors.As(err, &refused) {
 		switch refused.Code {
 		case CodePendingDependencies:
 			words := fmt.Sprintf("Job %s has pending dependencies. moveToFinished", job.ID) // BullMQ's, as below
-			return s.fail(job, errors.New(words))
+			return s.fail(ctx, job, errors.New(words))
 		case CodeFailedChildren:
 			words := fmt.Sprintf("Cannot complete job %s because it has at least one failed child", job.ID)
-			return s.fail(job, Unrecoverable(errors.New(words)))
+			return s.fail(ctx, job, Unrecoverable(errors.New(words)))
 		}
 	}
 	if err != nil {
 		s.notStored(job, err)
-		return nil
+		return nil, SpanEnd{Err: err}
 	}
 	job.ReturnValue, job.FinishedOn = value, e.at
 	job.AttemptsMade++
 	if f := s.w.opts.Hooks.OnCompleted; f != nil {
 		f(job)
 	}
-	return next
+	return next, SpanEnd{AttemptsMade: job.AttemptsMade, Result: value}
 }
 
 // fail stores a failed attempt: the job is retried, now or later, or fails for good.
-func (s *session) fail(job *Job, cause error) *Job {
+func (s *session) fail(ctx context.Context, job *Job, cause error) (*Job, SpanEnd) {
 	trace := traceWith(job, cause)
 	wait, again := s.w.retry(job, &cause)
 	now := fromMillis(millis(s.w.q.now()))
 	reason := cause.Error()
+	ctx, end := s.w.traceOutcome(ctx, failure(again, wait), job)
+	kept := s.w.keepsOf(ctx, job)
 	var next *Job
 	var err error
 	switch {
 	case !again:
-		e := &ending{job: job, op: "fail", set: "failed", value: reason, trace: trace.json}
+		e := &ending{job: job, op: "fail", set: "failed", value: reason, trace: trace.json, kept: kept}
 		e.count, e.age, e.limit = keepArgs(job.Options.RemoveOnFail, s.w.opts.RemoveOnFail)
 		next, err = s.end(e)
 		now = e.at
 	case wait > 0:
 		next, err = s.storeAndFetch(job, "delay", scriptDelay, s.w.q.mode, millis(now), job.ID, job.token,
-			wait.Milliseconds(), "1", reason, trace.json)
+			wait.Milliseconds(), cmp.Or(kept, "1"), reason, trace.json)
 	default:
 		s.w.pace.look()
-		_, err = s.store(job, "requeue", scriptRequeue, s.w.q.mode, millis(now), job.ID, job.token,
-			reason, trace.json, flag(job.Options.LIFO))
+		args := []any{s.w.q.mode, millis(now), job.ID, job.token, reason, trace.json, flag(job.Options.LIFO)}
+		if kept != "" {
+			args = append(args, kept)
+		}
+		_, err = s.store(job, "requeue", scriptRequeue, args...)
 	}
+	end(err)
 	if err != nil {
 		s.notStored(job, err)
-		return nil
+		return nil, SpanEnd{Err: err}
 	}
 	job.FailedReason, job.StackTrace = reason, trace.entries
 	job.AttemptsMade++
+	how := SpanEnd{Err: cause, AttemptsMade: job.AttemptsMade}
 	if again {
 		if f := s.w.opts.Hooks.OnRetry; f != nil {
 			f(job, cause, wait)
 		}
-		return next
+		return next, how
 	}
 	job.FinishedOn = now
 	if f := s.w.opts.Hooks.OnFailed; f != nil {
 		f(job, cause)
 	}
-	return next
+	return next, how
+}
+
+// failure is what becomes of a failed attempt.
+func failure(again bool, wait time.Duration) SpanOperation {
+	switch {
+	case !again:
+		return SpanFail
+	case wait > 0:
+		return SpanDelay
+	}
+	return SpanRetry
 }
 
 // retry decides whether a job is tried again and after what wait. If the wait

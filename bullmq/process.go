@@ -20,18 +20,19 @@ func (s *session) process(job *Job) *Job {
 		s.scheduleNext(job) // also after a job that is going to fail
 	}
 	var result any
+	within, end := s.w.traceRun(ctx, job)
 	err := s.w.deferredFailure(job)
 	if err == nil {
 		if f := s.w.opts.Hooks.OnActive; f != nil {
 			f(job)
 		}
-		within, end := s.w.traceRun(ctx, job)
 		result, err = s.w.runHandler(within, job)
 		err = whyCancelled(ctx, err)
-		end(err)
 	}
 	s.w.letGo(job)
-	return s.unlessStopped(s.settle(ctx, job, result, err))
+	next, how := s.settle(within, job, result, err)
+	end(how)
+	return s.unlessStopped(next)
 }
 
 // deferredFailure is why a job fails without being run.
@@ -62,34 +63,35 @@ func (w *Worker) runHandler(ctx context.Context, job *Job) (result any, err erro
 	return w.handler(ctx, job)
 }
 
-// settle stores what became of a job.
-func (s *session) settle(ctx context.Context, job *Job, result any, err error) *Job {
+// settle stores what became of a job. It returns the next one, and what the run's
+// span is to say.
+func (s *session) settle(ctx context.Context, job *Job, result any, err error) (*Job, SpanEnd) {
 	cause := context.Cause(ctx)
 	switch {
 	case err == nil:
-		return s.complete(job, result)
+		return s.complete(ctx, job, result)
 	case errors.Is(err, ErrDelayed), errors.Is(err, ErrWaiting), errors.Is(err, ErrWaitingChildren):
 		s.w.pace.look() // the job has been moved, so there may be another
-		return nil
+		return nil, SpanEnd{}
 	case errors.Is(err, ErrRateLimited):
 		if rest := s.handBack(job); rest > 0 {
 			s.w.pace.learn(s.w.q.now(), rest, 0)
 		} else {
 			s.w.pace.look()
 		}
-		return nil
+		return nil, SpanEnd{}
 	case IsUnrecoverable(err):
-		return s.fail(job, err)
+		return s.fail(ctx, job, err)
 	case errors.Is(cause, ErrCancelled): // whatever else its cause may be
-		return s.fail(job, err)
+		return s.fail(ctx, job, err)
 	case errors.Is(cause, ErrLockLost):
 		s.w.pace.look() // another worker has the job, or will
-		return nil
+		return nil, SpanEnd{Err: err}
 	case errors.Is(cause, ErrShutdown):
 		s.handBack(job)
-		return nil
+		return nil, SpanEnd{Err: err}
 	}
-	return s.fail(job, err)
+	return s.fail(ctx, job, err)
 }
 
 // handBack returns a job to the front of the line without spending an attempt,

@@ -58,7 +58,7 @@ var ErrScheduleOver = errors.New("bullmq: the schedule has no run left")
 //
 // Errors: [ErrInvalid] and [ErrScheduleOver] before anything is sent, or a
 // [*ScriptError] with [CodeSchedulerCollision] or [CodeSchedulerBusy].
-func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t JobTemplate) (*Job, error) {
+func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t JobTemplate) (job *Job, err error) {
 	now := fromMillis(millis(q.now()))
 	first, err := s.check(id, now)
 	if err != nil {
@@ -82,8 +82,11 @@ func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t Jo
 	if t.Name == "" {
 		t.Name = id
 	}
+	ctx, trace, end := q.traceAdding(ctx, Span{Operation: SpanAdd, JobName: t.Name, SchedulerID: id, Jobs: 1})
+	defer func() { end(addEnd(job, err)) }()
 	template := templateOptions(o)
-	head := appendMember(template, "timestamp", formatInt(millis(now)))
+	o.carry(trace) // the jobs do, not the template
+	head := appendMember(templateOptions(o), "timestamp", formatInt(millis(now)))
 	head = appendMember(head, "repeatJobKey", string(appendString(nil, id)))
 	head = appendMember(head, "repeat", string(repeat.encode()))
 

@@ -3,59 +3,147 @@ package bullmq
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"time"
 )
 
-// Tracer connects a queue or a worker with a tracing library. Jobs carry the trace
-// context of whoever added them, in the form in which BullMQ's own telemetry does, so
-// that a trace goes on from a Node program into a Go one and back. Its methods must be
-// safe for concurrent use. With OpenTelemetry, Start is a call of a trace.Tracer after
-// propagation.TraceContext has extracted remote, and Inject is that propagator's.
+// Tracer connects a queue or a worker with a tracing library; package bullmqotel has one
+// for OpenTelemetry. Jobs carry the trace context of whoever added them, in the form in
+// which BullMQ's own telemetry does, so that a trace goes on from a Node program into a
+// Go one and back. Its methods must be safe for concurrent use.
 type Tracer interface {
-	// Start begins a span and returns the context for what happens within it, and what
-	// ends it: with the error, nil if there was none. remote is the trace context that
-	// came with the job, W3C headers by their lower-case names (traceparent, tracestate); it
-	// is nil if there is none, and always where jobs are added.
-	Start(ctx context.Context, span Span, remote map[string]string) (within context.Context, end func(err error))
+	// Start begins a span and returns the context for what happens within it, derived
+	// from ctx, and what ends it. remote is the trace context that came with the job, W3C
+	// headers by their lower-case names (traceparent, tracestate, baggage); it is nil if
+	// there is none, and for all operations but SpanProcess.
+	Start(ctx context.Context, span Span, remote map[string]string) (within context.Context, end func(SpanEnd))
 	// Inject writes the trace context of ctx into headers, in the same form.
 	Inject(ctx context.Context, headers map[string]string)
 }
 
 // Span says what a [Tracer] is to follow.
 type Span struct {
-	Operation SpanOperation
-	Queue     string // the queue's name
-	JobName   string // empty for several jobs
-	JobID     string // empty where jobs are added
-	Jobs      int    // how many jobs
-	Attempt   int    // of the run, from 1; 0 where jobs are added
+	Operation   SpanOperation
+	Queue       string    // the queue's name; empty for SpanAddFlows
+	JobName     string    // empty for several jobs; of a flow, the root's
+	JobNames    []string  // of several jobs; of flows, the roots'
+	JobID       string    // empty where it is not known beforehand
+	SchedulerID string    // of the scheduler whose job is added
+	Jobs        int       // how many jobs; of flows, how many roots
+	Attempt     int       // of the run, from 1; 0 where jobs are added
+	WorkerID    string    // of the worker, for SpanProcess
+	WorkerName  string    // its name, if it has one
+	ProcessedOn time.Time // when the run began
 }
 
-// SpanOperation is what a span is about.
+// SpanEnd says how that went.
+type SpanEnd struct {
+	// Err is the error of the operation; of a run, why the attempt failed, or why it ended
+	// without an outcome.
+	Err error
+	// JobID is the job that was added, or the one that stands for it.
+	JobID string
+	// AttemptsMade, of a run, are the attempts with this one; 0 if it was none: the job has
+	// been moved or handed back, or its outcome could not be stored.
+	AttemptsMade int
+	// Result is what the handler returned, as JSON, if the job has completed.
+	Result json.RawMessage
+	// Time is when the run was over.
+	Time time.Time
+}
+
+// SpanOperation is what a span is about. Its text is BullMQ's word for it.
 type SpanOperation string
 
 // The operations. Adding is the producer's part of a trace, processing the consumer's.
+// Within it, one of the last four is the storing of the run's outcome.
 const (
-	SpanAdd     SpanOperation = "add"
-	SpanAddBulk SpanOperation = "addBulk"
-	SpanAddFlow SpanOperation = "addFlow"
-	SpanProcess SpanOperation = "process"
+	SpanAdd      SpanOperation = "add" // also by a scheduler
+	SpanAddBulk  SpanOperation = "addBulk"
+	SpanAddFlow  SpanOperation = "addFlow"
+	SpanAddFlows SpanOperation = "addBulkFlows"
+	SpanAddNode  SpanOperation = "addNode" // each job of a flow
+	SpanProcess  SpanOperation = "process"
+
+	SpanComplete SpanOperation = "complete"
+	SpanRetry    SpanOperation = "retry" // at once
+	SpanDelay    SpanOperation = "delay" // a retry after a wait
+	SpanFail     SpanOperation = "fail"  // for good
 )
 
-// traceAdd begins the span of adding jobs. carry is the trace context for them, as
-// it is stored, empty for none.
-func (q *Queue) traceAdd(ctx context.Context, op SpanOperation, name string, jobs int) (within context.Context, carry string, end func(error)) {
-	t := q.opts.Tracer
+// startSpan begins a span. t may be nil.
+func startSpan(ctx context.Context, t Tracer, s Span, remote map[string]string) (within context.Context, end func(SpanEnd)) {
 	if t == nil {
-		return ctx, "", func(error) {}
+		return ctx, func(SpanEnd) {}
 	}
-	within, end = t.Start(ctx, Span{Operation: op, Queue: q.name, JobName: name, Jobs: jobs}, nil)
+	return t.Start(ctx, s, remote)
+}
+
+// contextOf is the trace context of ctx as jobs carry it, empty for none. t may be nil.
+func contextOf(ctx context.Context, t Tracer) string {
+	if t == nil {
+		return ""
+	}
 	headers := map[string]string{}
-	t.Inject(within, headers)
+	t.Inject(ctx, headers)
 	if len(headers) == 0 {
-		return within, "", end
+		return ""
 	}
 	text, _ := encodeJSON(headers) // strings always encode
-	return within, string(text), end
+	return string(text)
+}
+
+// traceAdd begins the span of adding jobs. carry is the trace context for them.
+func (q *Queue) traceAdd(ctx context.Context, op SpanOperation, name string, jobs int) (within context.Context, carry string, end func(error)) {
+	within, carry, finish := q.traceAdding(ctx, Span{Operation: op, JobName: name, Jobs: jobs})
+	return within, carry, func(err error) { finish(SpanEnd{Err: err}) }
+}
+
+// traceAdding is traceAdd for a span that is described further.
+func (q *Queue) traceAdding(ctx context.Context, s Span) (within context.Context, carry string, end func(SpanEnd)) {
+	s.Queue = q.name
+	within, end = startSpan(ctx, q.opts.Tracer, s, nil)
+	return within, contextOf(within, q.opts.Tracer), end
+}
+
+// addEnd is the end of adding a job.
+func addEnd(job *Job, err error) SpanEnd {
+	if job == nil {
+		return SpanEnd{Err: err}
+	}
+	return SpanEnd{Err: err, JobID: job.ID}
+}
+
+// begin begins the span of adding flows.
+func (f *flow) begin(ctx context.Context, op SpanOperation, q *Queue, roots []FlowJob) context.Context {
+	s := Span{Operation: op, Queue: q.name, JobName: roots[0].Name, Jobs: len(roots)}
+	if op == SpanAddFlows {
+		s.Queue, s.JobName = "", ""
+		for _, root := range roots {
+			s.JobNames = append(s.JobNames, root.Name)
+		}
+	}
+	within, end := startSpan(ctx, f.tracer, s, nil)
+	f.ends = append(f.ends, end)
+	return within
+}
+
+// beginNode begins the span of one job of a flow, within that of its parent.
+func (f *flow) beginNode(ctx context.Context, q *Queue, name, id string) context.Context {
+	within, end := startSpan(ctx, f.tracer, Span{Operation: SpanAddNode, Queue: q.name, JobName: name, JobID: id, Jobs: 1}, nil)
+	f.ends = append(f.ends, end)
+	return within
+}
+
+// end ends the spans, each after those within it. err is that of the whole.
+func (f *flow) end(err error) {
+	for i, end := range slices.Backward(f.ends) {
+		if i > 0 && f.errs != nil {
+			end(SpanEnd{Err: f.errs[i-1]})
+		} else {
+			end(SpanEnd{Err: err})
+		}
+	}
 }
 
 // carry gives a job a trace context unless it has its own or is to have none.
@@ -66,16 +154,40 @@ func (o *JobOptions) carry(trace string) {
 }
 
 // traceRun begins the span of running a job.
-func (w *Worker) traceRun(ctx context.Context, job *Job) (within context.Context, end func(error)) {
-	t := w.opts.Tracer
-	if t == nil {
-		return ctx, func(error) {}
+func (w *Worker) traceRun(ctx context.Context, job *Job) (within context.Context, end func(SpanEnd)) {
+	if w.opts.Tracer == nil {
+		return ctx, func(SpanEnd) {}
 	}
 	var remote map[string]string
 	if json.Unmarshal([]byte(job.Options.TraceContext), &remote) != nil {
 		remote = nil // another program's, in a form of its own
 	}
-	return t.Start(ctx, Span{
+	within, finish := startSpan(ctx, w.opts.Tracer, Span{
 		Operation: SpanProcess, Queue: w.q.name, JobName: job.Name, JobID: job.ID, Jobs: 1, Attempt: job.Attempt(),
+		WorkerID: w.id, WorkerName: w.opts.Name, ProcessedOn: job.ProcessedOn,
 	}, remote)
+	return within, func(e SpanEnd) {
+		e.Time = w.q.now()
+		finish(e)
+	}
+}
+
+// traceOutcome begins the span of storing what became of a run; ctx is the run's.
+func (w *Worker) traceOutcome(ctx context.Context, op SpanOperation, job *Job) (within context.Context, end func(error)) {
+	if w.opts.Tracer == nil {
+		return ctx, func(error) {}
+	}
+	within, finish := startSpan(ctx, w.opts.Tracer, Span{
+		Operation: op, Queue: w.q.name, JobName: job.Name, JobID: job.ID, Jobs: 1, Attempt: job.Attempt(),
+	}, nil)
+	return within, func(err error) { finish(SpanEnd{Err: err}) }
+}
+
+// keepsOf is the trace context that a job keeps of a failed attempt, empty for none.
+// Nobody reads it but people: the next attempt goes on from whoever added the job.
+func (w *Worker) keepsOf(ctx context.Context, job *Job) string {
+	if job.Options.OmitTraceContext {
+		return ""
+	}
+	return contextOf(ctx, w.opts.Tracer)
 }

@@ -2,7 +2,8 @@
 -- its next attempt, or because its handler asked for it.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 now ms  3 id  4 token  5 delay ms
---       6 '1' if an attempt is spent: then 7 failed reason, 8 stack trace (JSON)
+--       6 '' | '1' an attempt is spent | one is, of which this trace context (JSON)
+--       is kept: then 7 failed reason, 8 stack trace (JSON)
 --       9 '1' to start the next job  10… the worker, as fetch
 -- returns 0 | a started job, as fetch | -1 no such job | -2 no lock | -3 not active | -6 another's lock
 --@include fetch
@@ -18,9 +19,12 @@ local code = unlock(q.p, id, ARGV[4])
 if code < 0 then
   return code
 end
-local spent = ARGV[6] == '1'
+local spent = ARGV[6] ~= ''
 if spent then
   redis.call('HSET', key, 'failedReason', ARGV[7], 'stacktrace', ARGV[8])
+  if ARGV[6] ~= '1' then
+    redis.call('HSET', key, 'tm', ARGV[6])
+  end
 end
 if redis.call('LREM', q.p .. 'active', -1, id) == 0 then
   return -3

@@ -7,7 +7,8 @@
 --       8 number of jobs, then for each: id, token, set (completed | failed),
 --       return value (JSON) or failed reason (text), stack trace (JSON, failed),
 --       attempts allowed (failed), keep count ('' no limit, 0 none), keep age ms
---       ('' no limit), most to remove by age, token for a job to start ('' none)
+--       ('' no limit), most to remove by age, token for a job to start ('' none);
+--       then, for each failed job that keeps a trace context, which one and that (JSON)
 -- returns { outcomes, started jobs, when to ask again }
 --       outcome: 0 | -1 no such job | -2 no lock | -3 not active | -4 unfinished children
 --       | -6 another's lock | -9 failed children | error text
@@ -34,6 +35,10 @@ local held = redis.call('MGET', unpack(locks))
 local parents = redis.call('EXISTS', unpack(satellites)) > 0
 local unlocked, released, deleted, ended = {}, {}, {}, 0
 local kept = { completed = {}, failed = {} }
+local contexts = {} -- by where the job's arguments begin
+for i = n * 10 + 9, #ARGV, 2 do
+  contexts[ARGV[i] * 10 - 1] = ARGV[i + 1]
+end
 
 -- settle carries out what was put off.
 local function settle()
@@ -74,6 +79,13 @@ local function refusal(i, id, key, token, exists, completed)
   return 0
 end
 
+-- keepContext stores a failed attempt's trace context, if there is one.
+local function keepContext(at, key)
+  if contexts[at] then
+    redis.call('HSET', key, 'tm', contexts[at])
+  end
+end
+
 -- keep stores an ended job among those of its kind, or deletes it.
 local function keep(at, id, key, set, made, withParent)
   local count, age = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
@@ -97,6 +109,7 @@ local function keep(at, id, key, set, made, withParent)
   else
     redis.call('HSET', key, 'atm', made, 'failedReason', value, 'stacktrace', ARGV[at + 4], 'finishedOn', nowText)
     redis.call('HDEL', key, 'defa')
+    keepContext(at, key)
   end
   if count or age then
     settle()
@@ -116,6 +129,7 @@ local function finish(i, at)
   if redis.call('LREM', p .. 'active', -1, id) == 0 then
     if not completed then
       redis.call('HSET', key, 'failedReason', value, 'stacktrace', ARGV[at + 4])
+      keepContext(at, key)
     end
     return -3
   end

@@ -1,6 +1,7 @@
 -- requeue puts a running job whose attempt failed back in line at once.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 now ms  3 id  4 token  5 failed reason  6 stack trace (JSON)  7 '1' for the front
+--       8 trace context of the attempt (JSON), if one is kept
 -- returns 0 | -1 no such job | -2 no lock | -3 not active | -6 another's lock
 --@include fetch
 --@include lock
@@ -19,6 +20,9 @@ if code < 0 then
   return code
 end
 redis.call('HSET', key, 'failedReason', ARGV[5], 'stacktrace', ARGV[6])
+if ARGV[8] then
+  redis.call('HSET', key, 'tm', ARGV[8])
+end
 if redis.call('LREM', q.p .. 'active', -1, id) == 0 then
   return -3
 end
