@@ -144,6 +144,21 @@ func TestTheRootPackageImportsTheStandardLibraryOnly(t *testing.T) {
 	}
 }
 
+func TestOnlyItsAdapterImportsATracingLibrary(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, "./...") {
+		folder, _ := ours(p.ImportPath)
+		for _, imported := range p.Imports {
+			if strings.HasPrefix(imported, "go.opentelemetry.io/") && folder != "bullmq/bullmqotel" {
+				t.Errorf("%s must not import %s", folder, imported)
+			}
+		}
+		if folder == "bullmq/bullmqotel" && slices.ContainsFunc(p.Imports, func(i string) bool { return strings.HasPrefix(i, "go.opentelemetry.io/otel/sdk") }) {
+			t.Errorf("%s must leave the choice of an SDK to its users", folder)
+		}
+	}
+}
+
 func TestTestHelpersStayOutOfTheBinary(t *testing.T) {
 	t.Parallel()
 	for _, p := range list(t, "-deps", "./cmd/...") {

@@ -44,7 +44,7 @@ const $ = {
   errors: [], // what Node's BullMQ complained of
   state: {}, // what one piece leaves for a later one
   queue: (name, options) => once(`queue ${name}`, () => new bull.Queue(name, { connection, ...options })),
-  flow: () => once('flow', () => new bull.FlowProducer({ connection })),
+  flow: (options) => once('flow', () => new bull.FlowProducer({ connection, ...options })),
   close,
 
   // worker runs until the end or close(`worker ${label}`).
@@ -65,6 +65,9 @@ const $ = {
     await events.waitUntilReady();
     return events;
   },
+
+  // otel is BullMQ's telemetry and the spans that it made; see otel.mjs.
+  otel: () => import('./otel.mjs'),
 
   // freeze stops this program's clock.
   freeze(now) {
