@@ -69,7 +69,12 @@
 // [HandlerFor] makes a Handler of a function that takes the payload as a type,
 // [AddTyped] adds one. [Worker.Cancel] ends the context of a job's handler with a
 // reason. A [Tracer] connects queues and workers with a tracing library: jobs carry
-// the W3C trace context as BullMQ's own telemetry writes it.
+// the W3C trace context as BullMQ's own telemetry writes it. Package bullmqotel has
+// the one for OpenTelemetry:
+//
+//	tracer := bullmqotel.New(bullmqotel.Options{})
+//	queue, err := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{Tracer: tracer})
+//	worker, err := bullmq.NewWorker(rdb, "mails", handle, bullmq.WorkerOptions{Tracer: tracer})
 //
 // # Many jobs at a time
 //

@@ -26,6 +26,7 @@ var arrows = []struct {
 	may     []string
 }{
 	{".", nil},
+	{"bullmq/bullmqotel", []string{"bullmq"}},
 	{"bullmq/...", nil},
 	{"client/...", []string{"."}},
 	{"internal/store/storetest", []string{".", "internal/api", "internal/auth", "internal/inbox", "internal/notify", "internal/people", "internal/testenv"}}, // the views of a store
