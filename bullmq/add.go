@@ -18,9 +18,9 @@ import (
 // [CodeParentNotFound] or [CodeParentConflict], or what Redis said. When the
 // connection broke, the job may have been added or not; with an id of its own it can
 // be added again safely.
-func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions) (_ *Job, err error) {
-	ctx, trace, end := q.traceAdd(ctx, SpanAdd, name, 1)
-	defer func() { end(err) }()
+func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions) (job *Job, err error) {
+	ctx, trace, end := q.traceAdd(ctx, Span{Operation: SpanAdd, JobName: name, Jobs: 1})
+	defer func() { end(addEnd(job, err)) }()
 	opts.carry(trace)
 	a, err := q.prepare(JobSpec{Name: name, Data: data, Options: opts})
 	if err != nil {
@@ -49,8 +49,8 @@ func (q *Queue) AddBulk(ctx context.Context, specs []JobSpec) (_ []*Job, err err
 	if len(specs) == 0 {
 		return nil, nil
 	}
-	ctx, trace, end := q.traceAdd(ctx, SpanAddBulk, "", len(specs))
-	defer func() { end(err) }()
+	ctx, trace, end := q.traceAdd(ctx, q.bulkSpan(specs))
+	defer func() { end(SpanEnd{Err: err}) }()
 	additions := make([]*addition, len(specs))
 	for i, spec := range specs {
 		spec.Options.carry(trace)

@@ -82,7 +82,7 @@ func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t Jo
 	if t.Name == "" {
 		t.Name = id
 	}
-	ctx, trace, end := q.traceAdding(ctx, Span{Operation: SpanAdd, JobName: t.Name, SchedulerID: id, Jobs: 1})
+	ctx, trace, end := q.traceAdd(ctx, Span{Operation: SpanAdd, JobName: t.Name, SchedulerID: id, Jobs: 1})
 	defer func() { end(addEnd(job, err)) }()
 	template := templateOptions(o)
 	o.carry(trace) // the jobs do, not the template

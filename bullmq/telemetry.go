@@ -94,16 +94,21 @@ func contextOf(ctx context.Context, t Tracer) string {
 }
 
 // traceAdd begins the span of adding jobs. carry is the trace context for them.
-func (q *Queue) traceAdd(ctx context.Context, op SpanOperation, name string, jobs int) (within context.Context, carry string, end func(error)) {
-	within, carry, finish := q.traceAdding(ctx, Span{Operation: op, JobName: name, Jobs: jobs})
-	return within, carry, func(err error) { finish(SpanEnd{Err: err}) }
-}
-
-// traceAdding is traceAdd for a span that is described further.
-func (q *Queue) traceAdding(ctx context.Context, s Span) (within context.Context, carry string, end func(SpanEnd)) {
+func (q *Queue) traceAdd(ctx context.Context, s Span) (within context.Context, carry string, end func(SpanEnd)) {
 	s.Queue = q.name
 	within, end = startSpan(ctx, q.opts.Tracer, s, nil)
 	return within, contextOf(within, q.opts.Tracer), end
+}
+
+// bulkSpan is the span of adding several jobs.
+func (q *Queue) bulkSpan(specs []JobSpec) Span {
+	s := Span{Operation: SpanAddBulk, Jobs: len(specs)}
+	if q.opts.Tracer != nil {
+		for _, spec := range specs {
+			s.JobNames = append(s.JobNames, spec.Name)
+		}
+	}
+	return s
 }
 
 // addEnd is the end of adding a job.

@@ -90,7 +90,7 @@ func TestATraceGoesFromWhoAddsAJobToWhoRunsIt(t *testing.T) {
 		tracer.saw(t,
 			"add q one×1 #0 < request: <nil>",
 			"add q bad×1 #0 < request: bullmq: invalid argument: Priority -1 is not within 0 and 2097151",
-			"addBulk q ×3 #0 < request: <nil>",
+			"addBulk q own+none+odd×3 #0 < request: <nil>",
 			"addFlow q parent×1 #0 < request: <nil>",
 			"addNode q parent×1 #0 < addFlow q parent×1 #0: <nil>",
 			"addNode q child×1 #0 < addNode q parent×1 #0: <nil>",

@@ -61,10 +61,7 @@ func attributes(s bullmq.Span) []attribute.KeyValue {
 	list = append(list, queueName.String(s.Queue), queueOperation.String(string(s.Operation)))
 	switch s.Operation {
 	case bullmq.SpanAddBulk:
-		if len(s.JobNames) > 0 {
-			list = append(list, bulkNames.StringSlice(s.JobNames))
-		}
-		return append(list, bulkCount.Int(s.Jobs))
+		return append(list, bulkCount.Int(s.Jobs), bulkNames.StringSlice(s.JobNames))
 	case bullmq.SpanAddFlows: // here Node joins the names
 		return append(list, bulkCount.Int(s.Jobs), bulkNames.String(strings.Join(s.JobNames, ",")))
 	case bullmq.SpanAddFlow:

@@ -73,16 +73,6 @@ func (t *traced) spans() []span {
 		}
 		all = append(all, own)
 	}
-	for _, s := range all { // what Add and AddBulk do not tell their spans yet
-		switch s.Attributes["bullmq.queue.operation"] {
-		case "add":
-			if s.Attributes["bullmq.job.scheduler.id"] == nil {
-				delete(s.Attributes, "bullmq.job.id")
-			}
-		case "addBulk":
-			delete(s.Attributes, "bullmq.job.bulk.names")
-		}
-	}
 	return all
 }
 
