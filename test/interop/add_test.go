@@ -47,56 +47,56 @@ var payloads = []struct{ javaScript, json string }{
 // clockSkew is how far the clocks of two programs on one machine may be apart.
 const clockSkew = 50 * time.Millisecond
 
-func TestGoWorksOffWhatNodeAdds(t *testing.T) {
-	withBothMajors(t, func(r *rig) {
-		q := r.queue("q")
-		r.work("q", func(_ context.Context, job *bullmq.Job) (any, error) { return job.Data, nil }, bullmq.WorkerOptions{Name: "go"})
-		for _, p := range payloads {
-			var id string
-			r.node.do(&id, `return (await $.queue('q').add('echo', eval('(' + args[0] + ')'))).id`, p.javaScript)
-			r.reaches(q, id, bullmq.StateCompleted)
-			var job nodeJob
-			var state string
-			r.node.do(&job, `return $.plain(await $.queue('q').getJob(args[0]))`, id)
-			r.node.do(&state, `return $.queue('q').getJobState(args[0])`, id)
-			r.same("data of "+p.javaScript, job.Data, json.RawMessage(p.json))
-			r.same("return value of "+p.javaScript, job.ReturnValue, json.RawMessage(p.json))
-			if state != "completed" || job.AttemptsMade != 1 || job.AttemptsStarted != 1 || job.ProcessedBy != "go" {
-				r.Errorf("%s: state %s, %+v", p.javaScript, state, job)
-			}
-			if job.Timestamp == 0 || job.ProcessedOn < job.Timestamp-clockSkew.Milliseconds() || job.FinishedOn < job.ProcessedOn {
-				r.Errorf("%s: times of %+v", p.javaScript, job)
-			}
+func TestGoWorksOffWhatNodeAdds(t *testing.T) { withBothMajors(t, goWorksOffWhatNodeAdds) }
+
+func goWorksOffWhatNodeAdds(r *rig) {
+	q := r.queue("q")
+	r.work("q", func(_ context.Context, job *bullmq.Job) (any, error) { return job.Data, nil }, bullmq.WorkerOptions{Name: "go"})
+	for _, p := range payloads {
+		var id string
+		r.node.do(&id, `return (await $.queue('q').add('echo', eval('(' + args[0] + ')'))).id`, p.javaScript)
+		r.reaches(q, id, bullmq.StateCompleted)
+		var job nodeJob
+		var state string
+		r.node.do(&job, `return $.plain(await $.queue('q').getJob(args[0]))`, id)
+		r.node.do(&state, `return $.queue('q').getJobState(args[0])`, id)
+		r.same("data of "+p.javaScript, job.Data, json.RawMessage(p.json))
+		r.same("return value of "+p.javaScript, job.ReturnValue, json.RawMessage(p.json))
+		if state != "completed" || job.AttemptsMade != 1 || job.AttemptsStarted != 1 || job.ProcessedBy != "go" {
+			r.Errorf("%s: state %s, %+v", p.javaScript, state, job)
 		}
-		r.node.quiet()
-	})
+		if job.Timestamp == 0 || job.ProcessedOn < job.Timestamp-clockSkew.Milliseconds() || job.FinishedOn < job.ProcessedOn {
+			r.Errorf("%s: times of %+v", p.javaScript, job)
+		}
+	}
+	r.node.quiet()
 }
 
-func TestNodeWorksOffWhatGoAdds(t *testing.T) {
-	withBothMajors(t, func(r *rig) {
-		q := r.queue("q")
-		r.node.do(nil, `$.state.ran = []; await $.worker('q', async (job) => { $.state.ran.push($.plain(job)); return job.data }, { name: 'js' })`)
-		for _, p := range payloads {
-			id := r.add(q, "echo", json.RawMessage(p.json), bullmq.JobOptions{})
-			r.reaches(q, id, bullmq.StateCompleted)
-			job, err := q.Job(r.Context(), id)
-			r.ok(err)
-			r.same("data of "+p.json, job.Data, json.RawMessage(p.json))
-			r.same("return value of "+p.json, job.ReturnValue, json.RawMessage(p.json))
-			if job.AttemptsMade != 1 || job.AttemptsStarted != 1 || job.ProcessedBy != "js" || job.Name != "echo" {
-				r.Errorf("%s: %+v", p.json, job)
-			}
-			if job.ProcessedOn.Before(job.Timestamp.Add(-clockSkew)) || job.FinishedOn.Before(job.ProcessedOn) {
-				r.Errorf("%s: times of %+v", p.json, job)
-			}
+func TestNodeWorksOffWhatGoAdds(t *testing.T) { withBothMajors(t, nodeWorksOffWhatGoAdds) }
+
+func nodeWorksOffWhatGoAdds(r *rig) {
+	q := r.queue("q")
+	r.node.do(nil, `$.state.ran = []; await $.worker('q', async (job) => { $.state.ran.push($.plain(job)); return job.data }, { name: 'js' })`)
+	for _, p := range payloads {
+		id := r.add(q, "echo", json.RawMessage(p.json), bullmq.JobOptions{})
+		r.reaches(q, id, bullmq.StateCompleted)
+		job, err := q.Job(r.Context(), id)
+		r.ok(err)
+		r.same("data of "+p.json, job.Data, json.RawMessage(p.json))
+		r.same("return value of "+p.json, job.ReturnValue, json.RawMessage(p.json))
+		if job.AttemptsMade != 1 || job.AttemptsStarted != 1 || job.ProcessedBy != "js" || job.Name != "echo" {
+			r.Errorf("%s: %+v", p.json, job)
 		}
-		var ran []nodeJob
-		r.node.do(&ran, `return $.state.ran`)
-		if len(ran) != len(payloads) {
-			r.Errorf("Node ran %d jobs, want %d", len(ran), len(payloads))
+		if job.ProcessedOn.Before(job.Timestamp.Add(-clockSkew)) || job.FinishedOn.Before(job.ProcessedOn) {
+			r.Errorf("%s: times of %+v", p.json, job)
 		}
-		r.node.quiet()
-	})
+	}
+	var ran []nodeJob
+	r.node.do(&ran, `return $.state.ran`)
+	if len(ran) != len(payloads) {
+		r.Errorf("Node ran %d jobs, want %d", len(ran), len(payloads))
+	}
+	r.node.quiet()
 }
 
 func TestNodeReadsTheOptionsThatGoWrites(t *testing.T) {

@@ -40,9 +40,9 @@ func (r *rig) damage(q *bullmq.Queue) (good string) {
 	r.Helper()
 	for n, d := range damages {
 		if len(d.hash) > 0 {
-			r.ok(r.rdb.HSet(r.Context(), "bull:"+q.Name()+":"+damageID(n), d.hash).Err())
+			r.ok(r.rdb.HSet(r.Context(), r.key(q.Name(), damageID(n)), d.hash).Err())
 		}
-		r.ok(r.rdb.LPush(r.Context(), "bull:"+q.Name()+":wait", damageID(n)).Err())
+		r.ok(r.rdb.LPush(r.Context(), r.key(q.Name(), "wait"), damageID(n)).Err())
 	}
 	return r.add(q, "good", nil, bullmq.JobOptions{ID: "good"})
 }
@@ -94,7 +94,7 @@ func TestDamagedJobsNeitherStopAWorkerNorStayInLine(t *testing.T) {
 			if state != d.then {
 				r.Errorf("%s: it is %s, want %s", d.name, state, d.then)
 			}
-			if kept := r.rdb.Exists(r.Context(), "bull:q:"+damageID(n)+":lock").Val(); kept != 0 {
+			if kept := r.rdb.Exists(r.Context(), r.key("q", damageID(n)+":lock")).Val(); kept != 0 {
 				r.Errorf("%s: its lock is left", d.name)
 			}
 		}

@@ -136,7 +136,7 @@ func TestTheLastJobDroppedDuringARunFollowsOnceWhoeverEndsIt(t *testing.T) {
 func TestAnIDHeldByAJobThatIsGoneIsFreeInGoAsInBullMQ6(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
-		r.ok(r.rdb.Set(r.Context(), "bull:q:de:same", "gone", 0).Err())
+		r.ok(r.rdb.Set(r.Context(), r.key("q", "de:same"), "gone", 0).Err())
 		if id := r.add(q, "n", nil, bullmq.JobOptions{Deduplication: &bullmq.Deduplication{ID: "same"}}); id == "gone" {
 			r.Error("Go gets the id of a job that is gone")
 		}

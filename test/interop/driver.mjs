@@ -1,4 +1,5 @@
-// Runs pieces of Node code for a Go test: node driver.mjs MAJOR HOST PORT.
+// Runs pieces of Node code for a Go test: node driver.mjs MAJOR SITE. SITE is JSON; see
+// the type site in main_test.go.
 //
 // Each line of standard input is {"id", "code", "args"}: the body of an async
 // function of $ and args. Each line of standard output is {"id", "result"} or
@@ -8,9 +9,10 @@ import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openBoard } from './board.mjs';
 
-const [major, host, port] = process.argv.slice(2);
+const major = process.argv[2];
+const { prefix, servers, master } = JSON.parse(process.argv[3]);
 const bull = await import(`bullmq${major}`);
-const connection = { host, port: Number(port), maxRetriesPerRequest: null };
+const connection = await connect();
 const AsyncFunction = (async () => {}).constructor;
 
 console.log = console.error; // standard output is for replies
@@ -19,6 +21,29 @@ const eventNames = [
   'added', 'waiting', 'waiting-children', 'delayed', 'active', 'progress', 'completed', 'failed', 'retries-exhausted', 'stalled',
   'removed', 'duplicated', 'deduplicated', 'cleaned', 'paused', 'resumed', 'drained',
 ];
+
+// connect returns what BullMQ takes for a connection: options, or the client of a Cluster.
+async function connect() {
+  const addrs = servers.map((server) => ({ host: server.split(':')[0], port: Number(server.split(':')[1]) }));
+  const options = { maxRetriesPerRequest: null };
+  if (master) return { sentinels: addrs, name: master, ...options };
+  if (addrs.length === 1) return { ...addrs[0], ...options };
+  const { Cluster } = await import('ioredis');
+  const cluster = new Cluster(addrs, { redisOptions: options });
+  await teach(cluster);
+  return cluster;
+}
+
+// teach gives all of BullMQ's scripts to each node of a Cluster. BullMQ adds a flow in one
+// MULTI, for which ioredis names the scripts by their hashes only; outside of a Cluster it
+// makes sure that the server has them, in one it does not, and the flow fails with NOSCRIPT.
+async function teach(cluster) {
+  const producer = new bull.FlowProducer({ connection: cluster, prefix });
+  await producer.waitUntilReady();
+  const texts = Object.values(cluster.scriptsSet).map((script) => script.lua);
+  for (const node of cluster.nodes('master')) for (const text of texts) await node.script('LOAD', text);
+  await producer.close();
+}
 
 const open = new Map();
 
@@ -43,13 +68,13 @@ const $ = {
   connection,
   errors: [], // what Node's BullMQ complained of
   state: {}, // what one piece leaves for a later one
-  queue: (name, options) => once(`queue ${name}`, () => new bull.Queue(name, { connection, ...options })),
-  flow: (options) => once('flow', () => new bull.FlowProducer({ connection, ...options })),
+  queue: (name, options) => once(`queue ${name}`, () => new bull.Queue(name, { connection, prefix, ...options })),
+  flow: (options) => once('flow', () => new bull.FlowProducer({ connection, prefix, ...options })),
   close,
 
   // worker runs until the end or close(`worker ${label}`).
   async worker(name, processor, { label = name, ...options } = {}) {
-    const worker = once(`worker ${label}`, () => new bull.Worker(name, processor, { connection, ...options }));
+    const worker = once(`worker ${label}`, () => new bull.Worker(name, processor, { connection, prefix, ...options }));
     await worker.waitUntilReady();
     return worker;
   },
@@ -57,7 +82,7 @@ const $ = {
   // events keeps every event of a queue, from the oldest on, with its values parsed, in state.seen.
   async events(name) {
     const events = once(`events ${name}`, () => {
-      const made = new bull.QueueEvents(name, { connection, lastEventId: '0' });
+      const made = new bull.QueueEvents(name, { connection, prefix, lastEventId: '0' });
       $.state.seen = [];
       for (const event of eventNames) made.on(event, (args) => $.state.seen.push({ event, ...args }));
       return made;

@@ -15,48 +15,44 @@ import (
 
 func TestBothLanguagesRideOutFaultsOfRedisUnderLoadAndLoseNothing(t *testing.T) {
 	const jobs = 800
-	t.Parallel()
-	for _, major := range []int{5, 6} {
-		t.Run(fmt.Sprintf("BullMQ %d", major), func(t *testing.T) {
-			t.Parallel()
-			server := testenv.RedisServer(t, testenv.RedisOptions{AOF: true})
-			r := newRigAt(t, major, server.Addr)
-			q := r.queue("q")
-			r.node.do(nil, `await $.worker('q', () => new Promise((done) => setTimeout(() => done('node'), 5)),
-				{ name: 'node', concurrency: 2, drainDelay: 1, lockDuration: args[0], stalledInterval: args[1], maxStalledCount: 100, runRetryDelay: 200 })`,
-				shortLock.Milliseconds(), shortStalled.Milliseconds())
-			r.work("q", func(context.Context, *bullmq.Job) (any, error) {
-				<-time.After(5 * time.Millisecond) // the work
-				return "go", nil
-			}, bullmq.WorkerOptions{Name: "go", Concurrency: 2, DrainDelay: time.Second, LockDuration: shortLock, StalledInterval: shortStalled, MaxStalledCount: 100})
-			added := make(chan error, 1)
-			go func() { added <- r.addSurely(q, jobs) }()
-			for n, fault := range []func(){
-				func() { r.ok(r.rdb.ScriptFlush(r.Context()).Err()) },
-				func() { r.cut() },
-				func() { server.Kill(); server.Restart() },
-				func() { r.ok(r.rdb.ScriptFlush(r.Context()).Err()) },
-				func() { r.cut() },
-			} {
-				r.completed(q, int64((n+1)*jobs/8))
-				fault()
+	inBothMajors(t, func(t *testing.T, major int) {
+		server := testenv.RedisServer(t, testenv.RedisOptions{AOF: true})
+		r := newRigAt(t, major, server.Addr)
+		q := r.queue("q")
+		r.node.do(nil, `await $.worker('q', () => new Promise((done) => setTimeout(() => done('node'), 5)),
+			{ name: 'node', concurrency: 2, drainDelay: 1, lockDuration: args[0], stalledInterval: args[1], maxStalledCount: 100, runRetryDelay: 200 })`,
+			shortLock.Milliseconds(), shortStalled.Milliseconds())
+		r.work("q", func(context.Context, *bullmq.Job) (any, error) {
+			<-time.After(5 * time.Millisecond) // the work
+			return "go", nil
+		}, bullmq.WorkerOptions{Name: "go", Concurrency: 2, DrainDelay: time.Second, LockDuration: shortLock, StalledInterval: shortStalled, MaxStalledCount: 100})
+		added := make(chan error, 1)
+		go func() { added <- r.addSurely(q, jobs) }()
+		for n, fault := range []func(){
+			func() { r.ok(r.rdb.ScriptFlush(r.Context()).Err()) },
+			func() { r.cut() },
+			func() { server.Kill(); server.Restart() },
+			func() { r.ok(r.rdb.ScriptFlush(r.Context()).Err()) },
+			func() { r.cut() },
+		} {
+			r.completed(q, int64((n+1)*jobs/8))
+			fault()
+		}
+		r.ok(<-added)
+		r.counts(q, map[bullmq.State]int64{bullmq.StateCompleted: jobs, bullmq.StateActive: 0, bullmq.StateWaiting: 0, bullmq.StateFailed: 0}, "all jobs are completed")
+		done, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
+		r.ok(err)
+		told, by := r.events("q"), map[string]int{}
+		for _, job := range done {
+			by[job.ProcessedBy]++
+			if n := count(told[job.ID], "completed"); n != 1 || job.AttemptsMade != 1 {
+				r.Errorf("job %s was completed %d times: %v", job.ID, n, told[job.ID])
 			}
-			r.ok(<-added)
-			r.counts(q, map[bullmq.State]int64{bullmq.StateCompleted: jobs, bullmq.StateActive: 0, bullmq.StateWaiting: 0, bullmq.StateFailed: 0}, "all jobs are completed")
-			done, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
-			r.ok(err)
-			told, by := r.events("q"), map[string]int{}
-			for _, job := range done {
-				by[job.ProcessedBy]++
-				if n := count(told[job.ID], "completed"); n != 1 || job.AttemptsMade != 1 {
-					r.Errorf("job %s was completed %d times: %v", job.ID, n, told[job.ID])
-				}
-			}
-			if len(done) != jobs || by["go"] == 0 || by["node"] == 0 {
-				r.Errorf("%d jobs are completed by %v", len(done), by)
-			}
-		})
-	}
+		}
+		if len(done) != jobs || by["go"] == 0 || by["node"] == 0 {
+			r.Errorf("%d jobs are completed by %v", len(done), by)
+		}
+	})
 }
 
 // addSurely adds jobs from Go, one by one, each again until Redis has taken it: its

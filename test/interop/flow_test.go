@@ -34,65 +34,92 @@ func workInGo(ctx context.Context, job *bullmq.Job) (any, error) {
 }
 
 // family is a flow of three levels in three queues.
-const family = `return (await $.flow().add({
-	name: 'root', queueName: 'top', data: {}, opts: { jobId: 'root' }, children: [
-		{ name: 'left', queueName: 'middle', opts: { jobId: 'left' }, children: [
-			{ name: 'leaf1', queueName: 'bottom', opts: { jobId: 'leaf1' } },
-			{ name: 'leaf2', queueName: 'bottom', opts: { jobId: 'leaf2', priority: 3 } },
-		] },
-		{ name: 'right', queueName: 'middle', opts: { jobId: 'right' } },
-	],
-})).job.id`
-
-const familyResult = `{"name":"root","children":[
-	["bull:middle:left",{"name":"left","children":[["bull:bottom:leaf1",{"name":"leaf1","children":[]}],["bull:bottom:leaf2",{"name":"leaf2","children":[]}]]}],
-	["bull:middle:right",{"name":"right","children":[]}]]}`
-
-func TestFlowsOfNodeRunInBothLanguages(t *testing.T) {
-	withBothMajors(t, func(r *rig) {
-		for _, goHas := range []string{"top middle bottom", "top bottom", "middle", "top", "middle bottom", ""} {
-			r.Run("Go works "+goHas, func(t *testing.T) {
-				sub := newRig(t, r.major)
-				sub.node.do(nil, family)
-				top := sub.queue("top")
-				sub.reaches(top, "root", bullmq.StateWaitingChildren)
-				for _, queue := range []string{"top", "middle", "bottom"} {
-					if strings.Contains(goHas, queue) {
-						sub.work(queue, workInGo, bullmq.WorkerOptions{Name: "go"})
-					} else {
-						sub.node.do(nil, workInNode, queue)
-					}
-				}
-				sub.reaches(top, "root", bullmq.StateCompleted)
-				sub.sameFlow(top)
-				sub.node.quiet()
-			})
-		}
-	})
+type family struct {
+	*rig
+	top, middle, bottom *bullmq.Queue
 }
 
-// sameFlow looks at the finished family from both sides.
-func (r *rig) sameFlow(top *bullmq.Queue) {
+func newFamily(r *rig) *family {
+	r.Helper()
+	return &family{r, r.queue(r.unused()), r.queue(r.unused()), r.queue(r.unused())}
+}
+
+func (f *family) add(language string) {
+	f.Helper()
+	if language == "node" {
+		f.node.do(nil, `const [top, middle, bottom] = args;
+			await $.flow().add({ name: 'root', queueName: top, data: {}, opts: { jobId: 'root' }, children: [
+				{ name: 'left', queueName: middle, opts: { jobId: 'left' }, children: [
+					{ name: 'leaf1', queueName: bottom, opts: { jobId: 'leaf1' } },
+					{ name: 'leaf2', queueName: bottom, opts: { jobId: 'leaf2', priority: 3 } },
+				] },
+				{ name: 'right', queueName: middle, opts: { jobId: 'right' } },
+			] })`, f.top.Name(), f.middle.Name(), f.bottom.Name())
+		return
+	}
+	job := func(q *bullmq.Queue, name string, priority int, children ...bullmq.FlowJob) bullmq.FlowJob {
+		return bullmq.FlowJob{Queue: q, Name: name, Options: bullmq.JobOptions{ID: name, Priority: priority}, Children: children}
+	}
+	_, err := bullmq.AddFlow(f.Context(), job(f.top, "root", 0,
+		job(f.middle, "left", 0, job(f.bottom, "leaf1", 0), job(f.bottom, "leaf2", 3)), job(f.middle, "right", 0)))
+	f.ok(err)
+}
+
+// result is what the root returns.
+func (f *family) result() any {
+	leaf := func(q *bullmq.Queue, name string, children ...any) []any {
+		return []any{q.QualifiedName() + ":" + name, map[string]any{"name": name, "children": append([]any{}, children...)}}
+	}
+	return leaf(f.top, "root", leaf(f.middle, "left", leaf(f.bottom, "leaf1"), leaf(f.bottom, "leaf2")), leaf(f.middle, "right"))[1]
+}
+
+func TestFlowsRunInBothLanguages(t *testing.T) { withBothMajors(t, flowsRunInBothLanguages) }
+
+func flowsRunInBothLanguages(r *rig) {
+	for _, maker := range languages {
+		for _, goHas := range []string{"top middle bottom", "top bottom", "middle", "top", "middle bottom", "nothing"} {
+			r.Run("added by "+maker+", Go works "+goHas, func(t *testing.T) {
+				f := newFamily(r.within(t))
+				f.add(maker)
+				f.reaches(f.top, "root", bullmq.StateWaitingChildren)
+				for place, q := range map[string]*bullmq.Queue{"top": f.top, "middle": f.middle, "bottom": f.bottom} {
+					if strings.Contains(goHas, place) {
+						f.work(q.Name(), workInGo, bullmq.WorkerOptions{Name: "go"})
+					} else {
+						f.node.do(nil, workInNode, q.Name())
+					}
+				}
+				f.reaches(f.top, "root", bullmq.StateCompleted)
+				f.same()
+			})
+		}
+	}
+	r.node.quiet()
+}
+
+// same looks at the finished family from both sides.
+func (f *family) same() {
+	r, top := f.rig, f.top
 	r.Helper()
 	root, err := top.Job(r.Context(), "root")
 	r.ok(err)
-	r.same("what the root returned", root.ReturnValue, json.RawMessage(familyResult))
+	r.same("what the root returned", root.ReturnValue, f.result())
 	if root.AttemptsStarted != 1 {
 		r.Errorf("the root was started %d times", root.AttemptsStarted)
 	}
 	ours, err := root.ChildrenValues(r.Context())
 	r.ok(err)
 	var theirs map[string]json.RawMessage
-	r.node.do(&theirs, `return (await $.queue('top').getJob('root')).getChildrenValues()`)
+	r.node.do(&theirs, `return (await $.queue(args[0]).getJob('root')).getChildrenValues()`, top.Name())
 	r.same("values of the children", ours, theirs)
 	counts, err := root.DependencyCounts(r.Context())
 	r.ok(err)
 	var nodeCounts struct{ Processed, Unprocessed, Ignored, Failed int64 }
-	r.node.do(&nodeCounts, `return (await $.queue('top').getJob('root')).getDependenciesCount({ processed: true, unprocessed: true, ignored: true, failed: true })`)
+	r.node.do(&nodeCounts, `return (await $.queue(args[0]).getJob('root')).getDependenciesCount({ processed: true, unprocessed: true, ignored: true, failed: true })`, top.Name())
 	r.same("counts of the children", counts, nodeCounts)
 	var tree []string
 	r.node.do(&tree, `const walk = ({ job, children = [] }) => [job.name, ...children.flatMap(walk)];
-		return walk(await $.flow().getFlow({ id: 'root', queueName: 'top' })).sort()`)
+		return walk(await $.flow().getFlow({ id: 'root', queueName: args[0] })).sort()`, top.Name())
 	r.same("the tree", tree, []string{"leaf1", "leaf2", "left", "right", "root"})
 }
 
@@ -136,7 +163,7 @@ func TestAJobInGoWaitsForChildrenThatNodeRuns(t *testing.T) {
 		var theirs map[string]string
 		r.node.do(&theirs, `return (await $.queue('parents').getJob(args[0])).getIgnoredChildrenFailures()`, id)
 		r.same("failures that were ignored", failures, theirs)
-		r.same("the failure", failures, map[string]string{"bull:children:child-4": "no bad"})
+		r.same("the failure", failures, map[string]string{r.key("children", "child-4"): "no bad"})
 		r.node.quiet()
 	})
 }
@@ -147,14 +174,13 @@ func TestAFailedChildMeansTheSameForItsParent(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, flag := range []string{"", "failParentOnFailure", "continueParentOnFailure", "ignoreDependencyOnFailure", "removeDependencyOnFailure"} {
 			r.Run("flag "+flag, func(t *testing.T) {
-				sub := *r
-				sub.T, sub.node = t, r.node.with(t)
+				sub := r.within(t)
 				sub.node.do(nil, `$.freeze(args[0])`, frozen.UnixMilli())
 				names := [2]string{sub.unused(), sub.unused()}
 				for i, name := range names {
-					failChild(&sub, name, flag, i == 1)
+					failChild(sub, name, flag, i == 1)
 				}
-				compareDumps(&sub, names, true)
+				compareDumps(sub, names, true)
 			})
 		}
 		r.node.quiet()
@@ -163,8 +189,7 @@ func TestAFailedChildMeansTheSameForItsParent(t *testing.T) {
 
 func failChild(r *rig, name, flag string, inGo bool) {
 	r.Helper()
-	q, err := bullmq.NewQueue(r.rdb, name, bullmq.QueueOptions{Clock: (&side{}).clock})
-	r.ok(err)
+	q := r.queueWith(name, bullmq.QueueOptions{Clock: (&side{}).clock})
 	r.node.do(nil, `const [queueName, flag] = args;
 		const opts = (jobId, delay = 0) => ({ jobId, delay, ...(flag && { [flag]: true }) });
 		await $.flow().add({ name: 'grand', queueName, opts: { jobId: 'grand' }, children: [

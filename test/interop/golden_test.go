@@ -89,9 +89,7 @@ func golden(r *rig, c goldenCase) {
 	names := [2]string{r.unused(), r.unused()}
 	var learned [2][]any
 	for first, name := range names {
-		q, err := bullmq.NewQueue(r.rdb, name, bullmq.QueueOptions{Clock: func() time.Time { return frozen }})
-		r.ok(err)
-		r.Cleanup(func() { _ = q.Close() })
+		q := r.queueWith(name, bullmq.QueueOptions{Clock: func() time.Time { return frozen }})
 		// Node's queues note their version, by which Go tells where jobs wait in a pause.
 		r.node.do(nil, `await $.queue(args[0]).waitUntilReady()`, name)
 		for i := range c.steps {
@@ -110,9 +108,9 @@ func (s step) run(g *side, byNode bool) (learned any) {
 	g.Helper()
 	if byNode {
 		g.node.do(&learned, s.js, g.Name())
-		return anonymous(learned, g.Name())
+		return g.anonymous(learned, g.Name())
 	}
-	return anonymous(s.inGo(g), g.Name())
+	return g.anonymous(s.inGo(g), g.Name())
 }
 
 func compareDumps(r *rig, names [2]string, anyOrder bool) {
@@ -147,17 +145,28 @@ var passing = []string{"marker", "stalled", "stalled-check"}
 // dump is all that a queue has in Redis, with its name taken out.
 func dump(r *rig, queue string) map[string]any {
 	r.Helper()
-	prefix := "bull:" + queue + ":"
-	keys, err := r.rdb.Keys(r.Context(), prefix+"*").Result()
-	r.ok(err)
 	out := map[string]any{}
-	for _, key := range keys {
-		suffix := strings.TrimPrefix(key, prefix)
+	for _, key := range r.keys(queue) {
+		suffix := strings.TrimPrefix(key, r.key(queue, ""))
 		if !slices.Contains(passing, suffix) {
-			out[suffix] = anonymous(value(r, key), queue)
+			out[suffix] = r.anonymous(value(r, key), queue)
 		}
 	}
 	return out
+}
+
+// keys are all keys of a queue. In a Cluster they are on one node.
+func (r *rig) keys(queue string) []string {
+	r.Helper()
+	var at redis.Cmdable = r.rdb
+	if c, cluster := r.rdb.(*redis.ClusterClient); cluster {
+		node, err := c.MasterForKey(r.Context(), r.key(queue, ""))
+		r.ok(err)
+		at = node
+	}
+	keys, err := at.Keys(r.Context(), r.key(queue, "*")).Result()
+	r.ok(err)
+	return keys
 }
 
 // value reads a key in a form that can be compared.
@@ -248,12 +257,12 @@ func parsed(text string) any {
 }
 
 // anonymous puts Q for the queue's name, wherever it stands.
-func anonymous(v any, queue string) any {
+func (r *rig) anonymous(v any, queue string) any {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err.Error()
 	}
-	return parsed(strings.ReplaceAll(string(text), "bull:"+queue, "bull:Q"))
+	return parsed(strings.ReplaceAll(string(text), r.Prefix+":"+queue, r.Prefix+":Q"))
 }
 
 // goldenCase is a story that Node and Go tell alike.
@@ -272,9 +281,8 @@ func goldenTests(t *testing.T, cases []goldenCase) {
 				continue
 			}
 			r.Run(c.name, func(t *testing.T) {
-				sub := *r
-				sub.T, sub.node = t, r.node.with(t)
-				golden(&sub, c)
+				sub := r.within(t)
+				golden(sub, c)
 			})
 		}
 		r.node.quiet()

@@ -14,7 +14,7 @@ import (
 // events are the queue's events as "name" or "name(prev x)", by job.
 func (r *rig) events(queue string) map[string][]string {
 	r.Helper()
-	entries, err := r.rdb.XRange(r.Context(), "bull:"+queue+":events", "-", "+").Result()
+	entries, err := r.rdb.XRange(r.Context(), r.key(queue, "events"), "-", "+").Result()
 	r.ok(err)
 	told := map[string][]string{}
 	for _, e := range entries {
@@ -54,9 +54,8 @@ func TestAWorkerKilledInTheMiddleOfThousandsOfJobsCostsNone(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, language := range languages {
 			r.Run("the killed one is in "+language, func(t *testing.T) {
-				sub := *r
-				sub.T, sub.node = t, r.node.with(t)
-				killInTheMiddle(&sub, language)
+				sub := r.within(t)
+				killInTheMiddle(sub, language)
 			})
 		}
 		r.node.quiet()
@@ -66,9 +65,7 @@ func TestAWorkerKilledInTheMiddleOfThousandsOfJobsCostsNone(t *testing.T) {
 func killInTheMiddle(r *rig, language string) {
 	const jobs = 5000
 	name := r.unused()
-	q, err := bullmq.NewQueue(r.rdb, name, bullmq.QueueOptions{MaxEvents: 20 * jobs})
-	r.ok(err)
-	defer q.Close()
+	q := r.queueWith(name, bullmq.QueueOptions{MaxEvents: 20 * jobs})
 	r.node.do(nil, `await $.queue(args[0], { streams: { events: { maxLen: args[1] } } }).pause()`, name, 20*jobs)
 	killed := r.startVictim(language, "victim", 4, name)
 	r.startVictim(other(language), "survivor", 4, name)
@@ -76,7 +73,7 @@ func killInTheMiddle(r *rig, language string) {
 	for n := range specs {
 		specs[n] = bullmq.JobSpec{Name: "n", Data: map[string]int{"n": n}}
 	}
-	_, err = q.AddBulk(r.Context(), specs)
+	_, err := q.AddBulk(r.Context(), specs)
 	r.ok(err)
 	r.node.do(nil, `await $.queue(args[0]).addBulk(Array.from({ length: args[1] }, (_, n) => ({ name: 'n', data: { n: n + args[1] } })))`, name, jobs/2)
 	r.ok(q.Resume(r.Context()))
@@ -143,10 +140,9 @@ func TestAKilledWorkersJobIsDoneByTheOtherLanguage(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, language := range languages {
 			r.Run("the killed one is in "+language, func(t *testing.T) {
-				sub := *r
-				sub.T, sub.node = t, r.node.with(t)
+				sub := r.within(t)
 				t.Parallel()
-				killTwice(&sub, language, "once-"+language, "twice-"+language)
+				killTwice(sub, language, "once-"+language, "twice-"+language)
 			})
 		}
 	})
@@ -188,9 +184,8 @@ func TestAWorkerThatWasStoppedTooLongChangesNothing(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, language := range languages {
 			r.Run("the stopped one is in "+language, func(t *testing.T) {
-				sub := *r
-				sub.T, sub.node = t, r.node.with(t)
-				stopTooLong(&sub, language, "stop-"+language)
+				sub := r.within(t)
+				stopTooLong(sub, language, "stop-"+language)
 			})
 		}
 	})
@@ -204,7 +199,7 @@ func stopTooLong(r *rig, language, name string) {
 	stopped.signal(syscall.SIGSTOP)
 	r.rescue(other(language), name)
 	r.reaches(q, id, bullmq.StateCompleted)
-	before, err := r.rdb.HGetAll(r.Context(), "bull:"+name+":"+id).Result()
+	before, err := r.rdb.HGetAll(r.Context(), r.key(name, id)).Result()
 	r.ok(err)
 	if before["returnvalue"] != `"rescuer"` || before["stc"] != "1" || before["ats"] != "2" {
 		r.Errorf("after the rescue: %v", before)
@@ -212,7 +207,7 @@ func stopTooLong(r *rig, language, name string) {
 	r.ok(r.rdb.RPush(r.Context(), "release", "go on").Err())
 	stopped.signal(syscall.SIGCONT)
 	stopped.complained(id)
-	after, err := r.rdb.HGetAll(r.Context(), "bull:"+name+":"+id).Result()
+	after, err := r.rdb.HGetAll(r.Context(), r.key(name, id)).Result()
 	r.ok(err)
 	r.same("the job after the stopped worker has ended it too", after, before)
 	r.same("events", strings.Join(r.events(name)[id], " "), "added waiting active waiting(prev active) stalled active completed")

@@ -20,7 +20,7 @@ type pacing struct {
 // inFlight returns the most jobs that ran at once, as the events tell in their order.
 func (p *pacing) inFlight() (most int) {
 	p.Helper()
-	entries, err := p.rdb.XRange(p.Context(), "bull:"+p.q.Name()+":events", "-", "+").Result()
+	entries, err := p.rdb.XRange(p.Context(), p.key(p.q.Name(), "events"), "-", "+").Result()
 	p.ok(err)
 	now := 0
 	for _, e := range entries {
@@ -38,7 +38,7 @@ func (p *pacing) inFlight() (most int) {
 // starts are the times at which jobs were started, by Redis's clock.
 func (p *pacing) starts() (times []int64) {
 	p.Helper()
-	entries, err := p.rdb.XRange(p.Context(), "bull:"+p.q.Name()+":events", "-", "+").Result()
+	entries, err := p.rdb.XRange(p.Context(), p.key(p.q.Name(), "events"), "-", "+").Result()
 	p.ok(err)
 	for _, e := range entries {
 		if e.Values["event"] == "active" {

@@ -33,7 +33,7 @@ func TestALongJobKeepsItsLockBesideTheOtherLanguage(t *testing.T) {
 		r.rescue("node", "in-go") // looks for jobs of lost workers, and would take them
 		r.rescue("go", "in-node")
 		for name, id := range ids {
-			r.renewed("bull:"+name+":"+id+":lock", 3*shortLock)
+			r.renewed(r.key(name, id+":lock"), 3*shortLock)
 		}
 		close(release)
 		r.node.do(nil, `$.state.release()`)
@@ -46,7 +46,7 @@ func TestALongJobKeepsItsLockBesideTheOtherLanguage(t *testing.T) {
 				r.Errorf("%s: started %d times, stalled %d", name, job.AttemptsStarted, job.StalledCount)
 			}
 			r.same("events of "+name, strings.Join(r.events(name)[id], " "), "added waiting active completed")
-			if stalled := r.rdb.SIsMember(r.Context(), "bull:"+name+":stalled", id).Val(); stalled {
+			if stalled := r.rdb.SIsMember(r.Context(), r.key(name, "stalled"), id).Val(); stalled {
 				r.Errorf("%s: the job is still suspected to be stalled", name)
 			}
 		}

@@ -30,12 +30,23 @@ const patience = 60 * time.Second
 // rig is what one test works at: a Redis, Go on one side of it, Node on the other.
 type rig struct {
 	*testing.T
-	addr  string
-	rdb   *redis.Client
+	site
+	addr  string // of the server, or of one of them
+	rdb   redis.UniversalClient
 	node  *node
 	major int
 	names *int // queue names given out
 }
+
+// site is where a rig's queues are. driver.mjs reads it.
+type site struct {
+	Prefix  string   `json:"prefix"`
+	Servers []string `json:"servers"`          // one, the nodes of a Cluster, or Sentinels
+	Master  string   `json:"master,omitempty"` // by which Sentinels know the server
+}
+
+// key is the key of a queue that ends in suffix.
+func (s site) key(queue, suffix string) string { return s.Prefix + ":" + queue + ":" + suffix }
 
 // unused is the name of a queue that no other test has.
 func (r *rig) unused() string {
@@ -46,11 +57,17 @@ func (r *rig) unused() string {
 // withBothMajors runs a test beside BullMQ 5 and beside BullMQ 6.
 func withBothMajors(t *testing.T, test func(r *rig)) {
 	t.Helper()
+	inBothMajors(t, func(t *testing.T, major int) { test(newRig(t, major)) })
+}
+
+// inBothMajors is withBothMajors for a test that starts its own Redis.
+func inBothMajors(t *testing.T, test func(t *testing.T, major int)) {
+	t.Helper()
 	t.Parallel()
 	for _, major := range []int{5, 6} {
 		t.Run(fmt.Sprintf("BullMQ %d", major), func(t *testing.T) {
 			t.Parallel()
-			test(newRig(t, major))
+			test(t, major)
 		})
 	}
 }
@@ -63,16 +80,35 @@ func newRig(t *testing.T, major int) *rig {
 // newRigAt is newRig with a Redis that is there already.
 func newRigAt(t *testing.T, major int, addr string) *rig {
 	t.Helper()
-	r := &rig{T: t, addr: addr, major: major, names: new(int), rdb: redis.NewClient(&redis.Options{Addr: addr})}
+	return newRigIn(t, major, site{Prefix: bullmq.DefaultPrefix, Servers: []string{addr}})
+}
+
+func newRigIn(t *testing.T, major int, s site) *rig {
+	t.Helper()
+	r := &rig{T: t, site: s, addr: s.Servers[0], major: major, names: new(int)}
+	r.rdb = redis.NewUniversalClient(&redis.UniversalOptions{Addrs: s.Servers, MasterName: s.Master})
 	t.Cleanup(func() { _ = r.rdb.Close() })
-	r.node = startNode(t, major, addr)
+	r.node = startNode(t, major, s)
 	return r
+}
+
+// within is the rig for a test inside the test.
+func (r *rig) within(t *testing.T) *rig {
+	sub := *r
+	sub.T, sub.node = t, r.node.with(t)
+	return &sub
 }
 
 // queue is a queue seen from Go.
 func (r *rig) queue(name string) *bullmq.Queue {
 	r.Helper()
-	q, err := bullmq.NewQueue(r.rdb, name, bullmq.QueueOptions{})
+	return r.queueWith(name, bullmq.QueueOptions{})
+}
+
+func (r *rig) queueWith(name string, opts bullmq.QueueOptions) *bullmq.Queue {
+	r.Helper()
+	opts.Prefix = r.Prefix
+	q, err := bullmq.NewQueue(r.rdb, name, opts)
 	r.ok(err)
 	r.Cleanup(func() { _ = q.Close() })
 	return q
@@ -83,6 +119,7 @@ func (r *rig) work(queue string, h bullmq.Handler, opts bullmq.WorkerOptions) (s
 	r.Helper()
 	ready := make(chan struct{})
 	opts.Hooks.OnReady = func() { close(ready) }
+	opts.Prefix = r.Prefix
 	w, err := bullmq.NewWorker(r.rdb, queue, h, opts)
 	r.ok(err)
 	ctx, cancel := context.WithCancel(context.Background())

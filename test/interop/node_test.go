@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os/exec"
 	"strconv"
 	"sync"
@@ -73,14 +72,14 @@ func (l *lockedBuffer) String() string {
 
 // startNode starts Node beside a Redis. It ends with the test, and with this
 // process in any case, because its input ends then.
-func startNode(t testing.TB, major int, redisAddr string) *node {
+func startNode(t testing.TB, major int, s site) *node {
 	t.Helper()
-	host, port, err := net.SplitHostPort(redisAddr)
+	where, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := &node{&nodeProcess{ended: make(chan struct{}), waiting: map[int]chan reply{0: make(chan reply, 1)}}, t}
-	cmd := exec.Command(testenv.Node(t, "."), "driver.mjs", strconv.Itoa(major), host, port)
+	cmd := exec.Command(testenv.Node(t, "."), "driver.mjs", strconv.Itoa(major), string(where))
 	cmd.Stderr = &n.log
 	n.cmd = cmd
 	out, err := cmd.StdoutPipe()

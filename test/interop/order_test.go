@@ -163,7 +163,7 @@ func waiting(r *rig, queue string) []string {
 	r.Helper()
 	var all []string
 	for _, place := range waitingPlaces {
-		key := "bull:" + queue + ":" + place
+		key := r.key(queue, place)
 		var ids []string
 		kind, err := r.rdb.Type(r.Context(), key).Result()
 		r.ok(err)
@@ -184,9 +184,8 @@ func TestAPauseLosesNoJobWhoeverPausesAddsAndResumes(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, story := range pauseStories() {
 			r.Run(strings.Join(story, ", "), func(t *testing.T) {
-				sub := *r
-				sub.T, sub.node = t, r.node.with(t)
-				tellPause(&sub, r.unused(), story)
+				sub := r.within(t)
+				tellPause(sub, r.unused(), story)
 			})
 		}
 		r.node.quiet()

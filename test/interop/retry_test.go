@@ -33,9 +33,8 @@ func TestAttemptsInTurnsCountAndWaitAlike(t *testing.T) {
 		} {
 			for _, first := range []string{"go", "node"} {
 				r.Run(c.name+", first in "+first, func(t *testing.T) {
-					sub := *r
-					sub.T, sub.node = t, r.node.with(t)
-					failInTurns(&sub, c.backoff, c.waits, first == "go")
+					sub := r.within(t)
+					failInTurns(sub, c.backoff, c.waits, first == "go")
 				})
 			}
 		}
@@ -68,7 +67,7 @@ func failInTurns(r *rig, backoff bullmq.Backoff, waits [2][]time.Duration, inGo 
 		}
 		r.ok(q.Promote(r.Context(), id))
 	}
-	events, err := r.rdb.XRange(r.Context(), "bull:"+name+":events", "-", "+").Result()
+	events, err := r.rdb.XRange(r.Context(), r.key(name, "events"), "-", "+").Result()
 	r.ok(err)
 	var told []string
 	for _, e := range events {

@@ -43,11 +43,8 @@ type calendar struct {
 func newCalendar(r *rig, now time.Time) *calendar {
 	r.Helper()
 	c := &calendar{rig: r, now: &now}
-	q, err := bullmq.NewQueue(r.rdb, r.unused(), bullmq.QueueOptions{Clock: func() time.Time { return *c.now }})
-	r.ok(err)
-	r.Cleanup(func() { _ = q.Close() })
-	c.q = q
-	r.node.do(nil, `$.freeze(args[1]); await $.queue(args[0]).waitUntilReady()`, q.Name(), now.UnixMilli())
+	c.q = r.queueWith(r.unused(), bullmq.QueueOptions{Clock: func() time.Time { return *c.now }})
+	r.node.do(nil, `$.freeze(args[1]); await $.queue(args[0]).waitUntilReady()`, c.q.Name(), now.UnixMilli())
 	return c
 }
 
@@ -105,35 +102,36 @@ func (c *calendar) runNext(language string) string {
 }
 
 func TestASchedulersJobsAreMadeByTurnsAsByOneLanguage(t *testing.T) {
-	withBothMajors(t, func(r *rig) {
-		for _, s := range schedules {
-			r.Run(s.name, func(t *testing.T) {
-				sub := *r
-				sub.T, sub.node = t, r.node.with(t)
-				var names [2]string
-				var ran [2][]string
-				for first := range languages {
-					c := newCalendar(&sub, s.now)
-					names[first] = c.q.Name()
-					c.upsert(languages[first], s.in, s.js)
-					for turn := range 6 {
-						if id := c.runNext(languages[(first+1+turn)%2]); id != "" {
-							ran[first] = append(ran[first], id)
-						}
-					}
-					if len(ran[first]) != s.runs {
-						t.Errorf("%d runs: %v; want %d", len(ran[first]), ran[first], s.runs)
-					}
-					if every := s.in.Every; every > 0 {
-						evenly(t, ran[first], every)
+	withBothMajors(t, schedulersJobsAreMadeByTurns)
+}
+
+func schedulersJobsAreMadeByTurns(r *rig) {
+	for _, s := range schedules {
+		r.Run(s.name, func(t *testing.T) {
+			sub := r.within(t)
+			var names [2]string
+			var ran [2][]string
+			for first := range languages {
+				c := newCalendar(sub, s.now)
+				names[first] = c.q.Name()
+				c.upsert(languages[first], s.in, s.js)
+				for turn := range 6 {
+					if id := c.runNext(languages[(first+1+turn)%2]); id != "" {
+						ran[first] = append(ran[first], id)
 					}
 				}
-				sub.same("runs of the scheduler made by Go, beside Node's", ran[0], ran[1])
-				compareDumps(&sub, names, true)
-			})
-		}
-		r.node.quiet()
-	})
+				if len(ran[first]) != s.runs {
+					t.Errorf("%d runs: %v; want %d", len(ran[first]), ran[first], s.runs)
+				}
+				if every := s.in.Every; every > 0 {
+					evenly(t, ran[first], every)
+				}
+			}
+			sub.same("runs of the scheduler made by Go, beside Node's", ran[0], ran[1])
+			compareDumps(sub, names, true)
+		})
+	}
+	r.node.quiet()
 }
 
 // evenly makes sure that jobs follow one another at one interval.
@@ -153,77 +151,81 @@ func evenly(t *testing.T, ids []string, every time.Duration) {
 }
 
 func TestASchedulerIsChangedAndRemovedByTheOtherLanguage(t *testing.T) {
-	withBothMajors(t, func(r *rig) {
-		for _, maker := range languages {
-			c := newCalendar(r, frozen)
-			c.upsert(maker, bullmq.Schedule{Every: time.Minute}, `{ every: 60000 }`)
-			c.runNext(maker)
-			c.upsert(other(maker), bullmq.Schedule{Every: time.Hour}, `{ every: 3600000 }`)
-			before := *c.now
-			c.runNext(maker)
-			first := *c.now
-			c.runNext(other(maker))
-			if got := c.now.Sub(first); got != time.Hour {
-				r.Errorf("made by %s, changed to an hour at %v: runs at %v and %v later", maker, before, first, got)
-			}
-			ours, err := c.q.Scheduler(r.Context(), "tick")
-			r.ok(err)
-			var theirs struct {
-				Key, Name                   string
-				Every, Next, IterationCount int64
-				Template                    struct{ Data any }
-			}
-			r.node.do(&theirs, `return $.queue(args[0]).getJobScheduler('tick')`, c.q.Name())
-			if ours.Next.UnixMilli() != theirs.Next || ours.Schedule.Every.Milliseconds() != theirs.Every || ours.Iterations != theirs.IterationCount || ours.Template.Name != theirs.Name {
-				r.Errorf("Go reads %+v, Node %+v", ours, theirs)
-			}
-			removed := []bool{}
-			for range 2 {
-				var gone bool
-				if maker == "go" {
-					r.node.do(&gone, `return $.queue(args[0]).removeJobScheduler('tick')`, c.q.Name())
-				} else {
-					gone, err = c.q.RemoveScheduler(r.Context(), "tick")
-					r.ok(err)
-				}
-				removed = append(removed, gone)
-			}
-			r.same("removed, and again", removed, []bool{true, false})
-			if id := c.pending(); id != "" {
-				r.Errorf("job %s is pending after its scheduler was removed", id)
-			}
+	withBothMajors(t, schedulerIsChangedAndRemoved)
+}
+
+func schedulerIsChangedAndRemoved(r *rig) {
+	for _, maker := range languages {
+		c := newCalendar(r, frozen)
+		c.upsert(maker, bullmq.Schedule{Every: time.Minute}, `{ every: 60000 }`)
+		c.runNext(maker)
+		c.upsert(other(maker), bullmq.Schedule{Every: time.Hour}, `{ every: 3600000 }`)
+		before := *c.now
+		c.runNext(maker)
+		first := *c.now
+		c.runNext(other(maker))
+		if got := c.now.Sub(first); got != time.Hour {
+			r.Errorf("made by %s, changed to an hour at %v: runs at %v and %v later", maker, before, first, got)
 		}
-		r.node.quiet()
-	})
+		ours, err := c.q.Scheduler(r.Context(), "tick")
+		r.ok(err)
+		var theirs struct {
+			Key, Name                   string
+			Every, Next, IterationCount int64
+			Template                    struct{ Data any }
+		}
+		r.node.do(&theirs, `return $.queue(args[0]).getJobScheduler('tick')`, c.q.Name())
+		if ours.Next.UnixMilli() != theirs.Next || ours.Schedule.Every.Milliseconds() != theirs.Every || ours.Iterations != theirs.IterationCount || ours.Template.Name != theirs.Name {
+			r.Errorf("Go reads %+v, Node %+v", ours, theirs)
+		}
+		removed := []bool{}
+		for range 2 {
+			var gone bool
+			if maker == "go" {
+				r.node.do(&gone, `return $.queue(args[0]).removeJobScheduler('tick')`, c.q.Name())
+			} else {
+				gone, err = c.q.RemoveScheduler(r.Context(), "tick")
+				r.ok(err)
+			}
+			removed = append(removed, gone)
+		}
+		r.same("removed, and again", removed, []bool{true, false})
+		if id := c.pending(); id != "" {
+			r.Errorf("job %s is pending after its scheduler was removed", id)
+		}
+	}
+	r.node.quiet()
 }
 
 func TestASchedulerRunsOnTimeWithWorkersOfBothLanguagesAtOnce(t *testing.T) {
+	withBothMajors(t, schedulerRunsOnTime)
+}
+
+func schedulerRunsOnTime(r *rig) {
 	const runs = 12
-	withBothMajors(t, func(r *rig) {
-		q := r.queue("q")
-		_, err := q.UpsertScheduler(r.Context(), "tick", bullmq.Schedule{Every: 100 * time.Millisecond, Limit: runs}, bullmq.JobTemplate{})
+	q := r.queue("q")
+	_, err := q.UpsertScheduler(r.Context(), "tick", bullmq.Schedule{Every: 100 * time.Millisecond, Limit: runs}, bullmq.JobTemplate{})
+	r.ok(err)
+	for n := range 2 {
+		r.work("q", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{Name: "go"})
+		r.node.do(nil, `await $.worker('q', async () => {}, { label: args[0], name: 'node' })`, fmt.Sprint("node-", n))
+	}
+	r.counts(q, map[bullmq.State]int64{bullmq.StateCompleted: runs, bullmq.StateDelayed: 0, bullmq.StateWaiting: 0, bullmq.StateActive: 0}, "all runs are done")
+	done, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
+	r.ok(err)
+	var times []int64
+	for _, job := range done {
+		var at int64
+		_, err := fmt.Sscanf(job.ID, "repeat:tick:%d", &at)
 		r.ok(err)
-		for n := range 2 {
-			r.work("q", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{Name: "go"})
-			r.node.do(nil, `await $.worker('q', async () => {}, { label: args[0], name: 'node' })`, fmt.Sprint("node-", n))
+		times = append(times, at)
+	}
+	slices.Sort(times)
+	for i := 1; i < len(times); i++ {
+		if gap := times[i] - times[i-1]; gap <= 0 || gap%100 != 0 && i > 1 { // a busy machine may miss one
+			r.Errorf("runs at %v", times)
 		}
-		r.counts(q, map[bullmq.State]int64{bullmq.StateCompleted: runs, bullmq.StateDelayed: 0, bullmq.StateWaiting: 0, bullmq.StateActive: 0}, "all runs are done")
-		done, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
-		r.ok(err)
-		var times []int64
-		for _, job := range done {
-			var at int64
-			_, err := fmt.Sscanf(job.ID, "repeat:tick:%d", &at)
-			r.ok(err)
-			times = append(times, at)
-		}
-		slices.Sort(times)
-		for i := 1; i < len(times); i++ {
-			if gap := times[i] - times[i-1]; gap <= 0 || gap%100 != 0 && i > 1 { // a busy machine may miss one
-				r.Errorf("runs at %v", times)
-			}
-		}
-		testenv.Eventually(r.T, patience, func() bool { return r.rdb.HGet(r.Context(), "bull:q:repeat:tick", "ic").Val() == fmt.Sprint(runs) }, "all runs are counted")
-		r.node.quiet()
-	})
+	}
+	testenv.Eventually(r.T, patience, func() bool { return r.rdb.HGet(r.Context(), r.key("q", "repeat:tick"), "ic").Val() == fmt.Sprint(runs) }, "all runs are counted")
+	r.node.quiet()
 }

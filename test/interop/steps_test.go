@@ -25,9 +25,8 @@ func TestAStepJobIsReleasedOnceWhenTheOtherLanguageRetriesAndRemovesItsChildren(
 	withBothMajors(t, func(r *rig) {
 		for _, language := range languages {
 			r.Run("the step job is in "+language, func(t *testing.T) {
-				sub := *r
-				sub.T, sub.node = t, r.node.with(t)
-				stepJob(&sub, language)
+				sub := r.within(t)
+				stepJob(sub, language)
 			})
 		}
 		r.node.quiet()
@@ -119,7 +118,7 @@ func stepsInGo(c *bullmq.Queue) bullmq.Handler {
 		names := make([]string, 0, len(values))
 		for _, id := range []string{"bad", "ignored", "good"} { // in the order of what they return
 			var name string
-			if json.Unmarshal(values["bull:"+c.Name()+":"+id], &name) == nil {
+			if json.Unmarshal(values[c.QualifiedName()+":"+id], &name) == nil {
 				names = append(names, name)
 			}
 		}
@@ -143,12 +142,12 @@ func TestAnIDThatExistsIsNotAddedAgainByTheOtherLanguage(t *testing.T) {
 			if got := addAs(first, "one"); got != id {
 				r.Errorf("%s added it as %s, want %s", first, got, id)
 			}
-			before, err := r.rdb.HGetAll(r.Context(), "bull:q:"+id).Result()
+			before, err := r.rdb.HGetAll(r.Context(), r.key("q", id)).Result()
 			r.ok(err)
 			if got := addAs(other(first), "two"); got != id {
 				r.Errorf("%s gets the id %s, want %s", other(first), got, id)
 			}
-			after, err := r.rdb.HGetAll(r.Context(), "bull:q:"+id).Result()
+			after, err := r.rdb.HGetAll(r.Context(), r.key("q", id)).Result()
 			r.ok(err)
 			r.same("the job after it was added again", after, before)
 			r.same("its events", strings.Join(r.events("q")[id], " "), "added delayed duplicated")
@@ -183,7 +182,7 @@ func TestAChildThatCompletedLongAgoCountsInANewFlow(t *testing.T) {
 			r.ok(err)
 			values, err := job.ChildrenValues(r.Context())
 			r.ok(err)
-			r.same("values of the children", values, map[string]string{"bull:children:" + child: "old"})
+			r.same("values of the children", values, map[string]string{r.key("children", child): "old"})
 			r.same("events of the child", strings.Join(r.events("children")[child], " "), "added waiting active completed duplicated")
 		}
 		r.node.quiet()

@@ -47,7 +47,7 @@ func (r *rig) startVictim(language, name string, concurrency int, queues ...stri
 		p.Await("ready")
 		return &goVictim{r, p}
 	}
-	n := startNode(r.T, r.major, r.addr)
+	n := startNode(r.T, r.major, r.site)
 	n.do(nil, `const [name, concurrency, lockDuration, stalledInterval, queues] = args;
 		$.connection.connectionName = name;
 		$.state.held = [];

@@ -3,7 +3,9 @@ package interop
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,38 +14,58 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestWorkersOfGoAreListedAsLongAsTheyRun(t *testing.T) {
+func TestWorkersAreListedAsLongAsTheyRun(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
-		listed := func(want ...string) {
-			r.Helper()
-			testenv.Eventually(r.T, patience, func() error {
-				var got []string
-				r.node.do(&got, `return (await $.queue('q').getWorkers()).map((w) => w.rawname.split(':w:')[1]).sort()`)
-				if fmt.Sprint(got) != fmt.Sprint(want) {
-					return fmt.Errorf("Node lists %v", got)
-				}
-				return nil
-			}, "Node lists the workers %v", want)
-			board := r.board("get", "/api/queues/q/workers", map[string]any{}).Body
-			for _, name := range []string{"kept", "killed"} {
-				if shown := strings.Contains(string(board), name); shown != (count(want, name) == 1) {
-					r.Errorf("the board shows %s: %t, want %v: %s", name, shown, want, board)
-				}
-			}
-			if shown := r.boardOf("waiting").HasWorkers; shown != (len(want) > 0) {
-				r.Errorf("the board says that there are workers: %t, want %v", shown, want)
-			}
-		}
-		listed()
-		stop := r.work("q", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{Name: "kept"})
+		workersAreListed(r)
 		killed := r.startVictim("go", "killed", 1, "q")
-		listed("kept", "killed")
+		r.lists("killed")
 		killed.kill()
-		listed("kept")
-		stop()
-		listed()
-		r.node.quiet()
+		r.lists()
 	})
+}
+
+func workersAreListed(r *rig) {
+	r.lists()
+	idle := func(context.Context, *bullmq.Job) (any, error) { return nil, nil }
+	first := r.work("q", idle, bullmq.WorkerOptions{Name: "go-1"})
+	second := r.work("q", idle, bullmq.WorkerOptions{Name: "go-2"})
+	r.work("elsewhere", idle, bullmq.WorkerOptions{Name: "go-3"})
+	r.node.do(nil, `await $.worker('q', async () => {}, { name: 'node' })`)
+	r.lists("go-1", "go-2", "node")
+	first()
+	r.lists("go-2", "node")
+	second()
+	r.node.do(nil, `await $.close('worker q')`)
+	r.lists()
+	r.node.quiet()
+}
+
+// lists waits until queue q has these workers, as Node, Go and Bull Board say.
+func (r *rig) lists(want ...string) {
+	r.Helper()
+	q := r.queue("q")
+	testenv.Eventually(r.T, patience, func() error {
+		var theirs, ours []string
+		r.node.do(&theirs, `return (await $.queue('q').getWorkers()).map((w) => w.rawname.split(':w:')[1]).sort()`)
+		workers, err := q.Workers(r.Context())
+		for _, w := range workers {
+			ours = append(ours, w.Name)
+		}
+		slices.Sort(ours)
+		if !slices.Equal(theirs, want) || !slices.Equal(ours, want) {
+			err = errors.Join(err, fmt.Errorf("Node lists %v, Go %v", theirs, ours))
+		}
+		return err
+	}, "the workers %v are listed", want)
+	board := string(r.board("get", "/api/queues/q/workers", map[string]any{}).Body)
+	for _, name := range want {
+		if !strings.Contains(board, name) {
+			r.Errorf("the board does not show %s: %s", name, board)
+		}
+	}
+	if shown := r.boardOf("waiting").HasWorkers; shown != (len(want) > 0) {
+		r.Errorf("the board says that there are workers: %t, want %v: %s", shown, want, board)
+	}
 }
 
 // metrics are those of one state as Node reads them.
