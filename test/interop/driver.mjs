@@ -29,20 +29,7 @@ async function connect() {
   if (master) return { sentinels: addrs, name: master, ...options };
   if (addrs.length === 1) return { ...addrs[0], ...options };
   const { Cluster } = await import('ioredis');
-  const cluster = new Cluster(addrs, { redisOptions: options });
-  await teach(cluster);
-  return cluster;
-}
-
-// teach gives all of BullMQ's scripts to each node of a Cluster. BullMQ adds a flow in one
-// MULTI, for which ioredis names the scripts by their hashes only; outside of a Cluster it
-// makes sure that the server has them, in one it does not, and the flow fails with NOSCRIPT.
-async function teach(cluster) {
-  const producer = new bull.FlowProducer({ connection: cluster, prefix });
-  await producer.waitUntilReady();
-  const texts = Object.values(cluster.scriptsSet).map((script) => script.lua);
-  for (const node of cluster.nodes('master')) for (const text of texts) await node.script('LOAD', text);
-  await producer.close();
+  return new Cluster(addrs, { redisOptions: options });
 }
 
 const open = new Map();
