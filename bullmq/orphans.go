@@ -26,6 +26,7 @@ func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, er
 		var found []string
 		// The jobs of the queue are on one server, so its own cursor will do.
 		if found, cursor, err = node.Scan(ctx, cursor, globEscape.Replace(q.keys.p)+"*", 1000).Result(); err != nil {
+			askForNodes(ctx, q.rdb, err)
 			return removed, wrapRead("keys", err)
 		}
 		var ids []any

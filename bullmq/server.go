@@ -46,6 +46,7 @@ func (q *Queue) CheckServer(ctx context.Context) (*ServerInfo, error) {
 	}
 	text, err := node.Info(ctx).Result()
 	if err != nil {
+		askForNodes(ctx, q.rdb, err)
 		return nil, wrapRead("the server's state", err)
 	}
 	return judge(text)
@@ -115,6 +116,7 @@ func (q *Queue) Workers(ctx context.Context) ([]WorkerInfo, error) {
 	}
 	text, err := node.ClientList(ctx).Result()
 	if err != nil {
+		askForNodes(ctx, q.rdb, err)
 		return nil, wrapRead("workers", err)
 	}
 	return workersIn(text, clientName(q.opts.Prefix, q.name, "")), nil

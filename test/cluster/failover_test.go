@@ -1,12 +1,14 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 
+	"schoolbell/bullmq"
 	"schoolbell/internal/config"
 	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
@@ -20,9 +22,23 @@ func TestWorkGoesOnWhenAMasterOfAClusterIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := programsClient(t, nodes)
-	newLoad(t, rdb).survives(master, func() { at(t, nodes, master.Options().Addr).Kill() })
-	// This client has slept since and still takes the dead node for the master.
+	program, watcher := programsClient(t, nodes), testenv.ClusterClient(t, nodes)
+	watched, err := bullmq.NewQueue(watcher, "q", bullmq.QueueOptions{Prefix: prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := newLoad(t, rdb)
+	lists := func() error {
+		workers, err := watched.Workers(t.Context())
+		if len(workers) != 2 {
+			err = errors.Join(err, fmt.Errorf("workers are %v", workers))
+		}
+		return err
+	}
+	testenv.Eventually(t, promise, lists, "the workers are listed")
+	load.survives(master, func() { at(t, nodes, master.Options().Addr).Kill() })
+	// These clients have slept since and still take the dead node for the master.
+	testenv.Eventually(t, promise, lists, "the workers are listed at the new master")
 	testenv.Eventually(t, promise, func() error { return program.Set(t.Context(), prefix, 2, 0).Err() }, "the program's own client writes")
 }
 
