@@ -77,8 +77,9 @@ func TestNodeWorksOffWhatGoAdds(t *testing.T) { withBothMajors(t, nodeWorksOffWh
 func nodeWorksOffWhatGoAdds(r *rig) {
 	q := r.queue("q")
 	r.node.do(nil, `$.state.ran = []; await $.worker('q', async (job) => { $.state.ran.push($.plain(job)); return job.data }, { name: 'js' })`)
+	opts := bullmq.JobOptions{Attempts: 3, Backoff: &bullmq.Backoff{Type: "fixed", Delay: time.Second}, Priority: 2}
 	for _, p := range payloads {
-		id := r.add(q, "echo", json.RawMessage(p.json), bullmq.JobOptions{})
+		id := r.add(q, "echo", json.RawMessage(p.json), opts)
 		r.reaches(q, id, bullmq.StateCompleted)
 		job, err := q.Job(r.Context(), id)
 		r.ok(err)
@@ -94,7 +95,12 @@ func nodeWorksOffWhatGoAdds(r *rig) {
 	var ran []nodeJob
 	r.node.do(&ran, `return $.state.ran`)
 	if len(ran) != len(payloads) {
-		r.Errorf("Node ran %d jobs, want %d", len(ran), len(payloads))
+		r.Fatalf("Node ran %d jobs, want %d", len(ran), len(payloads))
+	}
+	for i, p := range payloads {
+		r.same("name that the processor saw", ran[i].Name, "echo")
+		r.same("data that the processor saw", ran[i].Data, json.RawMessage(p.json))
+		r.same("options that the processor saw", ran[i].Opts, json.RawMessage(`{"attempts":3,"backoff":{"type":"fixed","delay":1000},"priority":2}`))
 	}
 	r.node.quiet()
 }

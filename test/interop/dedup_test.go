@@ -77,6 +77,15 @@ func TestDeduplicationLeavesTheSameInRedis(t *testing.T) {
 	for _, m := range dedupModes {
 		cases = append(cases, goldenCase{name: m.name, only: m.only, steps: dedupSteps(m.mode, m.js, m.delay)})
 	}
+	simple := dedupSteps(bullmq.Deduplication{}, `{}`, 0)
+	add, holder := simple[0], simple[3]
+	lose := step{"", func(g *side) any {
+		id, err := g.DeduplicationJobID(g.Context(), "same")
+		g.ok(err)
+		g.ok(g.rdb.Del(g.Context(), g.key(g.Name(), id)).Err())
+		return id
+	}}
+	cases = append(cases, goldenCase{name: "held by a job that is gone", only: 6, steps: []step{add, lose, add, holder, lose, nothing, add, holder}})
 	goldenTests(t, cases)
 }
 

@@ -175,7 +175,6 @@ func TestAFailedChildMeansTheSameForItsParent(t *testing.T) {
 		for _, flag := range []string{"", "failParentOnFailure", "continueParentOnFailure", "ignoreDependencyOnFailure", "removeDependencyOnFailure"} {
 			r.Run("flag "+flag, func(t *testing.T) {
 				sub := r.within(t)
-				sub.node.do(nil, `$.freeze(args[0])`, frozen.UnixMilli())
 				names := [2]string{sub.unused(), sub.unused()}
 				for i, name := range names {
 					failChild(sub, name, flag, i == 1)
@@ -189,7 +188,7 @@ func TestAFailedChildMeansTheSameForItsParent(t *testing.T) {
 
 func failChild(r *rig, name, flag string, inGo bool) {
 	r.Helper()
-	q := r.queueWith(name, bullmq.QueueOptions{Clock: (&side{}).clock})
+	g := newSide(r, name)
 	r.node.do(nil, `const [queueName, flag] = args;
 		const opts = (jobId, delay = 0) => ({ jobId, delay, ...(flag && { [flag]: true }) });
 		await $.flow().add({ name: 'grand', queueName, opts: { jobId: 'grand' }, children: [
@@ -199,11 +198,11 @@ func failChild(r *rig, name, flag string, inGo bool) {
 			] },
 		] })`, name, flag)
 	if inGo {
-		(&side{r, q}).workOff(workInGo, bullmq.WorkerOptions{})
+		g.workOff(workInGo, bullmq.WorkerOptions{})
 	} else {
 		r.node.do(nil, strings.NewReplacer("$.worker(", "$.workOff(").Replace(workInNode), name)
 	}
-	r.reaches(q, "bad", bullmq.StateFailed)
+	r.reaches(g.Queue, "bad", bullmq.StateFailed)
 	// A parent that goes on while a child is pending is failed, of which Node's worker complains.
 	r.node.do(nil, `$.errors = $.errors.filter((e) => !e.endsWith('Job parent has pending dependencies. moveToFinished'))`)
 }

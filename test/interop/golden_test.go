@@ -22,19 +22,48 @@ import (
 var frozen = time.UnixMilli(1_795_000_000_000).UTC()
 
 // step is one thing done to a queue, told in both languages. Both return what they
-// learned of it, which must be equal.
+// learned of it, which must be equal. One without js is done alike on either's turn.
 type step struct {
 	js   string // args[0] is the queue's name
 	inGo func(g *side) any
+}
+
+// always has Node do a step on either's turn.
+func always(js string) step {
+	return step{"", func(g *side) (learned any) {
+		g.node.do(&learned, js, g.Name())
+		return learned
+	}}
+}
+
+// later puts the clocks forward.
+func later(d time.Duration) step {
+	return step{"", func(g *side) any { g.pass(d); return nil }}
 }
 
 // side is a queue on which Go does its part.
 type side struct {
 	*rig
 	*bullmq.Queue
+	now time.Time // what all clocks show
 }
 
-func (g *side) clock() time.Time { return frozen }
+func newSide(r *rig, name string) *side {
+	r.Helper()
+	g := &side{rig: r, now: frozen}
+	g.Queue = r.queueWith(name, bullmq.QueueOptions{Clock: g.clock})
+	g.pass(0)
+	return g
+}
+
+func (g *side) clock() time.Time { return g.now }
+
+// pass puts the clocks forward.
+func (g *side) pass(d time.Duration) {
+	g.Helper()
+	g.now = g.now.Add(d)
+	g.node.do(nil, `$.freeze(args[0])`, g.now.UnixMilli())
+}
 
 // addJob adds a job and returns it.
 func (g *side) addJob(name string, data any, opts bullmq.JobOptions) *bullmq.Job {
@@ -85,15 +114,13 @@ func code(err error) any {
 // made. Whoever did it, the queues must be the same, key by key and event by event.
 func golden(r *rig, c goldenCase) {
 	r.Helper()
-	r.node.do(nil, `$.freeze(args[0])`, frozen.UnixMilli())
 	names := [2]string{r.unused(), r.unused()}
 	var learned [2][]any
 	for first, name := range names {
-		q := r.queueWith(name, bullmq.QueueOptions{Clock: func() time.Time { return frozen }})
+		g := newSide(r, name)
 		// Node's queues note their version, by which Go tells where jobs wait in a pause.
 		r.node.do(nil, `await $.queue(args[0]).waitUntilReady()`, name)
 		for i := range c.steps {
-			g := &side{r, q}
 			learned[first] = append(learned[first], c.steps[i].run(g, i%2 == first))
 		}
 	}
@@ -106,7 +133,7 @@ func golden(r *rig, c goldenCase) {
 // run has Node or Go do a step, and returns what came of it as plain JSON.
 func (s step) run(g *side, byNode bool) (learned any) {
 	g.Helper()
-	if byNode {
+	if byNode && s.js != "" {
 		g.node.do(&learned, s.js, g.Name())
 		return g.anonymous(learned, g.Name())
 	}

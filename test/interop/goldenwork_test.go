@@ -77,7 +77,7 @@ func (g *side) byOrder(ctx context.Context, job *bullmq.Job) (any, error) {
 		if job.AttemptsStarted > 1 {
 			return "later", nil
 		}
-		return nil, errors.Join(job.MoveToDelayed(ctx, frozen.Add(5*time.Second)), bullmq.ErrDelayed)
+		return nil, errors.Join(job.MoveToDelayed(ctx, g.now.Add(5*time.Second)), bullmq.ErrDelayed)
 	case "wait once":
 		if job.AttemptsStarted > 1 {
 			return "again", nil
@@ -257,7 +257,7 @@ func TestKeepingFinishedJobsLeavesTheSame(t *testing.T) {
 			},
 		}
 		if k.js != "{ count: 2 }" { // Go writes a count alone as a number
-			cases = append(cases, goldenCase{name: "by the job: " + k.js, steps: []step{add, obey, add, obey}})
+			cases = append(cases, goldenCase{name: "by the job: " + k.js, steps: []step{add, obey, later(6 * time.Second), add, obey, later(6 * time.Second), nothing, add, obey}})
 		}
 		byWorker := step{
 			fmt.Sprintf(`await $.workOff(args[0], %s, { removeOnComplete: %s, removeOnFail: %[2]s })`, orders, k.js),
@@ -267,8 +267,11 @@ func TestKeepingFinishedJobsLeavesTheSame(t *testing.T) {
 			},
 		}
 		if k.js[0] == '{' { // the worker takes only this form
-			cases = append(cases, goldenCase{name: "by the worker: " + k.js, steps: []step{addFailures, byWorker, addResults, byWorker}})
+			cases = append(cases, goldenCase{name: "by the worker: " + k.js, steps: []step{addFailures, byWorker, later(6 * time.Second), addResults, byWorker, later(6 * time.Second), addThree, byWorker}})
 		}
 	}
+	ageless := always(`await $.queue(args[0]).addBulk(['report', 'fail'].map((name) =>
+		({ name, data: { reason: 'bad' }, opts: { removeOnComplete: { age: 0 }, removeOnFail: { age: 0 } } })))`)
+	cases = append(cases, goldenCase{name: "none, as Node may say", steps: []step{ageless, obey, ageless, nothing, obey}})
 	goldenTests(t, cases)
 }

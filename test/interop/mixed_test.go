@@ -56,6 +56,9 @@ func everyJobRunsOnce(r *rig) {
 	if by["go-0"]+by["go-1"] == 0 || by["node-0"]+by["node-1"] == 0 {
 		r.Errorf("one side did nothing: %v", by)
 	}
+	if n := r.rdb.SCard(r.Context(), r.key("q", "stalled")).Val(); n != 0 {
+		r.Errorf("%d jobs are suspected to be stalled", n)
+	}
 	counts, err := q.Counts(r.Context(), bullmq.StateWaiting, bullmq.StateActive, bullmq.StateFailed)
 	r.ok(err)
 	for state, n := range counts {

@@ -264,9 +264,8 @@ func tellPause(r *rig, name string, story []string) {
 
 func TestWorkersStopInAPauseAndGoOnAfterIt(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
-		r.node.do(nil, `$.state.count = 0; await $.worker('for-node', async () => { $.state.count++ })`)
-		rec := newRecorder(100)
-		r.work("for-go", rec.handle, bullmq.WorkerOptions{})
+		r.node.do(nil, `await $.worker('for-node', async () => {}, { drainDelay: args[0] })`, hour.Seconds())
+		r.work("for-go", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{DrainDelay: hour})
 		for _, queue := range []string{"for-go", "for-node"} {
 			// A Queue of Node notes its version, by which Go tells how BullMQ 5 pauses. Where
 			// there are workers of 5 and no Queue, Go has to be told with PauseMoves.

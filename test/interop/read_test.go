@@ -88,6 +88,9 @@ func TestNodeReadsWhatGoAddedAndWorkedOff(t *testing.T) {
 		var perPriority map[string]int64
 		r.node.do(&perPriority, `return $.queue('q').getCountsPerPriority([0, 1, 7, 2097151, 5])`)
 		r.same("counts per priority", perPriority, map[string]int64{"0": 4, "1": 1, "7": 2, "2097151": 1, "5": 0})
+		ours, err := q.CountsPerPriority(r.Context(), 0, 1, 7, bullmq.MaxPriority, 5)
+		r.ok(err)
+		r.same("counts per priority in Go", ours, perPriority)
 		var logs struct {
 			Logs  []string
 			Count int64
