@@ -2,7 +2,9 @@ package interop
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -51,5 +53,38 @@ func TestQueuesAreSharedUnderSentinelsToo(t *testing.T) {
 		r := newRigIn(t, major, site{Prefix: bullmq.DefaultPrefix, Servers: s.Addrs, Master: s.Name})
 		flowsRunInBothLanguages(r)
 		workersAreListed(r)
+	})
+}
+
+func TestBothLanguagesGoOnWhenSentinelsReplaceTheMaster(t *testing.T) {
+	const each = 100
+	inBothMajors(t, func(t *testing.T, major int) {
+		s := testenv.Sentinel(t)
+		r := newRigIn(t, major, site{Prefix: bullmq.DefaultPrefix, Servers: s.Addrs, Master: s.Name})
+		q := r.queue("q")
+		r.node.do(nil, `await $.worker('q', () => new Promise((done) => setTimeout(() => done('node'), 5)),
+			{ name: 'node', drainDelay: 1, lockDuration: args[0], stalledInterval: args[1], maxStalledCount: 100, runRetryDelay: 200 })`,
+			shortLock.Milliseconds(), shortStalled.Milliseconds())
+		r.work("q", func(context.Context, *bullmq.Job) (any, error) {
+			<-time.After(5 * time.Millisecond) // the work
+			return "go", nil
+		}, bullmq.WorkerOptions{Name: "go", DrainDelay: time.Second, LockDuration: shortLock, StalledInterval: shortStalled, MaxStalledCount: 100})
+		r.ok(r.addSurely(q, "before", each))
+		r.completed(q, each/4)
+		r.ok(r.rdb.Do(r.Context(), "wait", 1, patience.Milliseconds()).Err()) // the replica has all jobs
+		s.Master.Kill()
+		r.ok(r.addSurely(q, "after", each))
+		r.counts(q, map[bullmq.State]int64{bullmq.StateCompleted: 2 * each, bullmq.StateActive: 0, bullmq.StateWaiting: 0, bullmq.StateFailed: 0}, "all jobs are completed")
+		done, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
+		r.ok(err)
+		by := map[string]int{}
+		for _, job := range done {
+			if strings.HasPrefix(job.ID, "after") {
+				by[job.ProcessedBy]++
+			}
+		}
+		if len(done) != 2*each || by["go"] == 0 || by["node"] == 0 {
+			r.Errorf("%d jobs are completed, those added after the failover by %v", len(done), by)
+		}
 	})
 }

@@ -2,4 +2,42 @@
 // programs share queues. It has tests only. Each runs once with either major, on
 // a Redis of its own, beside a Node process (driver.mjs) that runs the pieces of
 // Node code which stand in the test.
+//
+// These are the scenarios that Go and Node must have in common, with the tests that
+// play them. Where a time is part of one, the test shows that a signal came and
+// not how soon: workers that wait for an hour are woken by markers only, and
+// clocks stand still.
+//
+//	 1 Go runs what Node adds             TestGoWorksOffWhatNodeAdds TestGoReadsTheOptionsThatNodeWrites
+//	 2 Node runs what Go adds             TestNodeWorksOffWhatGoAdds TestNodeReadsTheOptionsThatGoWrites
+//	 3 Node and Bull Board look on        TestNodeReadsWhatGoAddedAndWorkedOff TestBullBoardShowsWhatGoMakes TestBullBoardActsOnWhatGoMakes
+//	 4 Node hears of events               TestNodeHearsOfEverythingThatGoDoes
+//	 5 Node waits for results             TestNodeWaitsForJobsThatGoRuns
+//	 6 workers of both, 5000 jobs         TestGoAndNodeWorkersShareAQueueAndRunEveryJobOnce TestAWorkerKilledInTheMiddleOfThousandsOfJobsCostsNone
+//	 7 idle workers are woken             TestAMarkerWakesAnIdleWorkerOfTheOtherLanguage TestABurstOfJobsWakesAsManyIdleWorkersOfBothLanguages
+//	 8 delays                             TestDelayedJobsRunWhenDueAndInOrderAcrossLanguages TestJobsThatAreDueWakeAnIdleWorkerOfTheOtherLanguage
+//	 9 priorities                         TestPrioritiesAndTheFrontOfTheLineHoldAcrossLanguages TestAddingLeavesTheSameInRedis
+//	10 attempts and backoffs              TestAttemptsInTurnsCountAndWaitAlike TestAnAttemptWithoutABackoffFollowsInTheOtherLanguage TestAStrategyThatGoDoesNotKnowFailsTheJobClearly
+//	11 errors that decide a job's fate    TestWorkingLeavesTheSameInRedis
+//	12 a worker is killed                 TestAKilledWorkersJobIsDoneByTheOtherLanguage
+//	13 a worker loses its lock            TestAWorkerThatWasStoppedTooLongChangesNothing
+//	14 long jobs                          TestALongJobKeepsItsLockBesideTheOtherLanguage
+//	15 flows                              TestFlowsRunInBothLanguages TestFlowsLeaveTheSameInRedis
+//	16 children fail                      TestAFailedChildMeansTheSameForItsParent TestAChildsFailureReachesTheOtherLanguagesParents
+//	17 a job waits for its own children   TestAStepJobIsReleasedOnceWhenTheOtherLanguageRetriesAndRemovesItsChildren TestAJobInGoWaitsForChildrenThatNodeRuns
+//	18 ids that exist                     TestAnIDThatExistsIsNotAddedAgainByTheOtherLanguage TestAChildThatCompletedLongAgoCountsInANewFlow
+//	19 pauses                             TestAPauseLosesNoJobWhoeverPausesAddsAndResumes TestWorkersStopInAPauseAndGoOnAfterIt
+//	20 rate limits                        TestWorkersOfBothLanguagesKeepToOneRateLimit TestALimitSetByHandHoldsForTheOtherLanguage
+//	21 global concurrency                 TestGlobalConcurrencyHoldsForWorkersOfBothLanguages
+//	22 deduplication                      TestDeduplicationLeavesTheSameInRedis TestTheLastJobDroppedDuringARunFollowsOnceWhoeverEndsIt TestAnIDHeldByAJobThatIsGoneIsFreeInGoAsInBullMQ6
+//	23 schedulers                         TestASchedulersJobsAreMadeByTurnsAsByOneLanguage TestASchedulerIsChangedAndRemovedByTheOtherLanguage TestASchedulerRunsOnTimeWithWorkersOfBothLanguagesAtOnce
+//	24 keeping finished jobs              TestKeepingFinishedJobsLeavesTheSame
+//	25 managing the other's jobs          TestManagingLeavesTheSameInRedis TestRefusalsHaveTheSameCodesInBothLanguages
+//	26 changing the other's jobs          TestManagingLeavesTheSameInRedis TestBullBoardActsOnWhatGoMakes
+//	27 metrics                            TestMetricsCountTheJobsOfWorkersOfBothLanguages
+//	28 workers are listed                 TestWorkersAreListedAsLongAsTheyRun
+//	29 faults of Redis                    TestBothLanguagesRideOutFaultsOfRedisUnderLoadAndLoseNothing TestAnIdleWorkerWhoseConnectionWasCutHearsOfTheNextJob TestBothLanguagesGoOnWhenSentinelsReplaceTheMaster
+//	30 Cluster                            TestQueuesAreSharedInAClusterToo TestQueuesAreSharedUnderSentinelsToo
+//	31 damaged jobs                       TestGoReadsWhatNodeReadsOfDamagedJobs TestDamagedJobsNeitherStopAWorkerNorStayInLine
+//	32 equal dumps                        TestAddingLeavesTheSameInRedis TestWorkingLeavesTheSameInRedis TestManagingLeavesTheSameInRedis TestFlowsLeaveTheSameInRedis
 package interop

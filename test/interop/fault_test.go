@@ -27,7 +27,7 @@ func TestBothLanguagesRideOutFaultsOfRedisUnderLoadAndLoseNothing(t *testing.T) 
 			return "go", nil
 		}, bullmq.WorkerOptions{Name: "go", Concurrency: 2, DrainDelay: time.Second, LockDuration: shortLock, StalledInterval: shortStalled, MaxStalledCount: 100})
 		added := make(chan error, 1)
-		go func() { added <- r.addSurely(q, jobs) }()
+		go func() { added <- r.addSurely(q, "job", jobs) }()
 		for n, fault := range []func(){
 			func() { r.ok(r.rdb.ScriptFlush(r.Context()).Err()) },
 			func() { r.cut() },
@@ -57,10 +57,10 @@ func TestBothLanguagesRideOutFaultsOfRedisUnderLoadAndLoseNothing(t *testing.T) 
 
 // addSurely adds jobs from Go, one by one, each again until Redis has taken it: its
 // id makes sure that it is added once.
-func (r *rig) addSurely(q *bullmq.Queue, jobs int) error {
+func (r *rig) addSurely(q *bullmq.Queue, name string, jobs int) error {
 	for n := range jobs {
 		for deadline := time.Now().Add(patience); ; {
-			_, err := q.Add(r.Context(), "n", nil, bullmq.JobOptions{ID: fmt.Sprint("job-", n)})
+			_, err := q.Add(r.Context(), "n", nil, bullmq.JobOptions{ID: fmt.Sprint(name, "-", n)})
 			if err == nil {
 				break
 			}

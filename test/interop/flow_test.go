@@ -90,15 +90,15 @@ func flowsRunInBothLanguages(r *rig) {
 					}
 				}
 				f.reaches(f.top, "root", bullmq.StateCompleted)
-				f.same()
+				f.sameAsNode()
 			})
 		}
 	}
 	r.node.quiet()
 }
 
-// same looks at the finished family from both sides.
-func (f *family) same() {
+// sameAsNode looks at the finished family from both sides.
+func (f *family) sameAsNode() {
 	r, top := f.rig, f.top
 	r.Helper()
 	root, err := top.Job(r.Context(), "root")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq"
+	"schoolbell/internal/testenv"
 )
 
 // fives is the same strategy as in Node below: the base, and five times more each time.
@@ -96,6 +97,53 @@ func failOnce(r *rig, q *bullmq.Queue, id string, attempt int, inGo bool) {
 	}
 	r.node.do(nil, `await $.worker(args[0], async () => { throw new Error('attempt ' + args[1]) }, `+nodeFives+`)`, q.Name(), attempt)
 	r.reaches(q, id, then)
+	r.node.do(nil, `await $.close('worker ' + args[0])`, q.Name())
+}
+
+func TestAnAttemptWithoutABackoffFollowsInTheOtherLanguage(t *testing.T) {
+	withBothMajors(t, func(r *rig) {
+		for _, first := range languages {
+			q := r.queue(r.unused())
+			r.node.do(nil, `await $.queue(args[0]).waitUntilReady()`, q.Name())
+			id := r.add(q, "n", nil, bullmq.JobOptions{Attempts: 2})
+			r.failAndPause(q, id, first)
+			r.reaches(q, id, bullmq.StateWaiting)
+			r.ok(q.Resume(r.Context()))
+			r.failAndPause(q, id, other(first))
+			r.reaches(q, id, bullmq.StateFailed)
+			job, err := q.Job(r.Context(), id)
+			r.ok(err)
+			var theirs nodeJob
+			r.node.do(&theirs, `return $.plain(await $.queue(args[0]).getJob(args[1]))`, q.Name(), id)
+			sameJob(r, job, theirs)
+			if job.AttemptsMade != 2 || len(job.StackTrace) != 2 || job.FailedReason != other(first) {
+				r.Errorf("first in %s: %d attempts, %d traces, reason %q", first, job.AttemptsMade, len(job.StackTrace), job.FailedReason)
+			}
+			r.same("events", strings.Join(r.events(q.Name())[id], " "), "added waiting active waiting(prev active) active failed retries-exhausted")
+		}
+		r.node.quiet()
+	})
+}
+
+// failAndPause has a job fail in a language, which pauses the queue before, so that nobody
+// takes the job at once.
+func (r *rig) failAndPause(q *bullmq.Queue, id, language string) {
+	r.Helper()
+	failed := func() bool {
+		job, err := q.Job(r.Context(), id)
+		r.ok(err)
+		return job.FailedReason == language
+	}
+	if language == "go" {
+		stop := r.work(q.Name(), func(ctx context.Context, _ *bullmq.Job) (any, error) {
+			return nil, errors.Join(q.Pause(ctx), errors.New("go"))
+		}, bullmq.WorkerOptions{})
+		testenv.Eventually(r.T, patience, failed, "the job has failed in Go")
+		stop()
+		return
+	}
+	r.node.do(nil, `await $.worker(args[0], async () => { await $.queue(args[0]).pause(); throw new Error('node') })`, q.Name())
+	testenv.Eventually(r.T, patience, failed, "the job has failed in Node")
 	r.node.do(nil, `await $.close('worker ' + args[0])`, q.Name())
 }
 
