@@ -30,6 +30,7 @@ var schedules = []struct {
 	{"every minute until an end", frozen, bullmq.Schedule{Every: time.Minute, End: frozen.Add(150 * time.Second)}, fmt.Sprintf(`{ every: 60000, endDate: %d }`, frozen.Add(150*time.Second).UnixMilli()), 4},
 	{"a pattern in a zone whose summer ends", summerEnds, bullmq.Schedule{Pattern: "30 2 * * *", TZ: "Europe/Berlin"}, `{ pattern: '30 2 * * *', tz: 'Europe/Berlin' }`, 6},
 	{"a pattern with seconds until an end", frozen, bullmq.Schedule{Pattern: "*/20 * * * * *", TZ: "UTC", End: frozen.Add(70 * time.Second)}, fmt.Sprintf(`{ pattern: '*/20 * * * * *', tz: 'UTC', endDate: %d }`, frozen.Add(70*time.Second).UnixMilli()), 3},
+	{"a pattern from a start on", frozen, bullmq.Schedule{Pattern: "0 * * * *", TZ: "UTC", Start: frozen.Add(5 * time.Hour)}, fmt.Sprintf(`{ pattern: '0 * * * *', tz: 'UTC', startDate: %d }`, frozen.Add(5*time.Hour).UnixMilli()), 6},
 	{"a pattern up to a limit", frozen, bullmq.Schedule{Pattern: "0 9 * * 1-5", TZ: "Asia/Kolkata", Limit: 4}, `{ pattern: '0 9 * * 1-5', tz: 'Asia/Kolkata', limit: 4 }`, 4},
 }
 
