@@ -133,9 +133,9 @@ var obey = step{
 
 // obeyLimited does it with a limiter, without which a limit is not looked at.
 var obeyLimited = step{
-	`await $.workOff(args[0], ` + orders + `, { limiter: { max: 100, duration: 1000 } })`,
+	`await $.workOff(args[0], ` + orders + `, { limiter: { max: 100, duration: 3600000 } })`,
 	func(g *side) any {
-		g.workOff(g.byOrder, bullmq.WorkerOptions{Limiter: &bullmq.Limiter{Max: 100, Duration: time.Second}})
+		g.workOff(g.byOrder, bullmq.WorkerOptions{Limiter: &bullmq.Limiter{Max: 100, Duration: time.Hour}})
 		return nil
 	},
 }
