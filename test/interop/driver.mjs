@@ -56,7 +56,7 @@ const $ = {
   errors: [], // what Node's BullMQ complained of
   state: {}, // what one piece leaves for a later one
   queue: (name, options) => once(`queue ${name}`, () => new bull.Queue(name, { connection, prefix, ...options })),
-  flow: (options) => once('flow', () => new bull.FlowProducer({ connection, prefix, ...options })),
+  flow: () => once('flow', () => new bull.FlowProducer({ connection, prefix })),
   close,
 
   // worker runs until the end or close(`worker ${label}`).
