@@ -7,7 +7,7 @@
 --       13… how it is deduplicated, as deduplication, may be missing
 -- returns the id | { id } if the job existed | { id, 'dropped' } if that job stands for it | -5 no such parent | -7 the job exists and has another parent
 --@include store
---@include parent
+--@include adopt
 --@include deduplicate
 
 -- adopt makes a job that exists a child of a new parent.
@@ -16,7 +16,7 @@ local function adopt(q, id, key, parentKey, parent, now)
     redis.call('HSET', parentKey .. ':processed', key, redis.call('HGET', key, 'returnvalue') or 'null')
     local p = decodeParent(parent)
     releaseIfReady(p.queueKey .. ':', parentKey, p.id, now, q.mode)
-  else
+  elseif not counted(q, id, key, parentKey) then
     redis.call('SADD', parentKey .. ':dependencies', key)
   end
   redis.call('HSET', key, 'parentKey', parentKey, 'parent', parent)

@@ -7,7 +7,7 @@
 -- returns for each job its id | { id } if the job existed | -5 no such parent
 --       | -7 the job exists and has another parent
 --@include store
---@include parent
+--@include adopt
 
 local queues, parents, order = {}, {}, {}
 
@@ -33,7 +33,7 @@ end
 local function adopt(q, id, key, parentKey, parent)
   if redis.call('ZSCORE', q.p .. 'completed', id) then
     redis.call('HSET', parentKey .. ':processed', key, redis.call('HGET', key, 'returnvalue') or 'null')
-  else
+  elseif not counted(q, id, key, parentKey) then
     redis.call('SADD', parentKey .. ':dependencies', key)
   end
   redis.call('HSET', key, 'parentKey', parentKey, 'parent', parent)
