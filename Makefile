@@ -18,6 +18,7 @@ RUN ?= .
 DEMO_USERS ?= 10000
 FUZZTIME ?= 10s
 SOAK ?= 10m
+SOAKS := ./test/queuesoak ./test/fault
 
 .PHONY: help
 help: ## list the targets
@@ -69,8 +70,8 @@ bench-queue: deps ## measure the queue library beside its peers
 	CI=true $(GO) test -run '^$$' -bench Queue -benchtime 1x -timeout 60m ./bench/...
 
 .PHONY: soak
-soak: deps ## random faults for a long while (SOAK=10m)
-	CI=true SCHOOLBELL_SOAK=$(SOAK) $(GO) test $(RACE) -run Soak -timeout 120m -v ./test/fault/...
+soak: deps ## random faults for a long while, to the system and to the queue alone (SOAK=10m, PKG=./test/queuesoak for one)
+	CI=true SCHOOLBELL_SOAK=$(SOAK) $(GO) test $(RACE) -p 1 -run Soak -timeout 120m -v $(if $(filter ./...,$(PKG)),$(SOAKS),$(PKG))
 
 .PHONY: clean
 clean: ## remove what the build made

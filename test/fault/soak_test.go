@@ -3,7 +3,6 @@ package fault
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 	"schoolbell/test/system"
 )
 
-// shortSoak is how long faults go on where SCHOOLBELL_SOAK does not say it.
+// shortSoak is how long faults go on in a run of all tests.
 const shortSoak = 20 * time.Second
 
 // TestSoak breaks parts at random while events go out, and then counts what
@@ -21,8 +20,7 @@ const shortSoak = 20 * time.Second
 // the choices of an earlier run.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	length, seed := soakSettings(t)
-	t.Logf("SCHOOLBELL_SOAK=%v SCHOOLBELL_SOAK_SEED=%d", length, seed)
+	length, seed := testenv.Soak(t, shortSoak)
 	s := newSoak(t, seed)
 	over := time.Now().Add(length)
 	for n := 0; time.Now().Before(over); n++ {
@@ -48,23 +46,6 @@ func TestSoak(t *testing.T) {
 }
 
 const soakPeople = 600
-
-func soakSettings(t *testing.T) (length time.Duration, seed uint64) {
-	t.Helper()
-	length, seed = shortSoak, rand.Uint64()
-	if text := os.Getenv("SCHOOLBELL_SOAK"); text != "" {
-		var err error
-		if length, err = time.ParseDuration(text); err != nil {
-			t.Fatalf("SCHOOLBELL_SOAK: %v", err)
-		}
-	}
-	if text := os.Getenv("SCHOOLBELL_SOAK_SEED"); text != "" {
-		if _, err := fmt.Sscan(text, &seed); err != nil {
-			t.Fatalf("SCHOOLBELL_SOAK_SEED: %v", err)
-		}
-	}
-	return length, seed
-}
 
 // soak is a school on parts that can all be broken.
 type soak struct {

@@ -1,0 +1,221 @@
+package queuesoak
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"schoolbell/bullmq"
+	"schoolbell/test/queuesoak/soaker/plan"
+)
+
+// told is what the programs have printed.
+type told struct {
+	added, dropped, removing, removed map[string]bool
+	again                             int
+	runs                              map[string]int // of handlers, by job
+}
+
+// listen reads what the programs have printed. The last line of one that was killed may be torn.
+func (s *soak) listen() told {
+	s.Helper()
+	t := told{added: map[string]bool{}, dropped: map[string]bool{}, removing: map[string]bool{}, removed: map[string]bool{}, runs: map[string]int{}}
+	for _, p := range s.started {
+		text := p.Output()
+		for line := range strings.Lines(text[:strings.LastIndexByte(text, '\n')+1]) {
+			word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+			id, _, _ := strings.Cut(rest, " ")
+			switch word {
+			case "added":
+				t.added[id] = true
+			case "dropped":
+				t.dropped[id] = true
+			case "removing":
+				t.removing[id] = true
+			case "removed":
+				t.removed[id] = true
+			case "again":
+				t.again++
+			case "runs":
+				t.runs[id]++
+			}
+		}
+	}
+	return t
+}
+
+// acknowledged are all jobs whose addition was acknowledged, with the parts of those that have some.
+func (t told) acknowledged() []string {
+	var ids []string
+	for id := range t.added {
+		j := plan.Of(id)
+		if j.Kind != plan.Bulk {
+			ids = append(ids, id)
+		}
+		if j.Kind == plan.Bulk || j.Kind == plan.Flow {
+			ids = append(ids, descendants(j)...)
+		}
+	}
+	return ids
+}
+
+func descendants(j plan.Job) (ids []string) {
+	for _, id := range j.Parts {
+		ids = append(ids, id)
+		ids = append(ids, descendants(plan.Of(id))...)
+	}
+	return ids
+}
+
+// totals are what the soak reports of itself.
+type totals struct {
+	jobs, attempts, starts, stalls, handed, repeats int
+	states                                          map[bullmq.State]int
+}
+
+// inspect looks at everything that Redis holds.
+func (s *soak) inspect(title string) {
+	s.Helper()
+	t, sum := s.listen(), totals{states: map[bullmq.State]int{}}
+	stored := map[string]stored{}
+	for _, name := range plan.Queues {
+		look := s.look(name)
+		s.checkPlaces(look)
+		if name == plan.Queues[0] {
+			s.checkScheduler(look)
+		}
+		for id, life := range look.lives.of {
+			if look.hashes[id] == nil && life.state != stateRemoved && life.state != stateNone {
+				s.Errorf("job %s of %s was %s and is gone", id, name, life.state)
+			}
+		}
+		for id, hash := range look.hashes {
+			stored[id] = storedJob(id, name, hash, look)
+		}
+		for id, life := range look.lives.of {
+			if life.replaced {
+				t.removed[id] = true
+			}
+		}
+	}
+	for _, id := range t.acknowledged() {
+		if _, there := stored[id]; !there && !t.removed[id] && !t.removing[id] {
+			s.Errorf("job %s was acknowledged and is not there", id)
+		}
+	}
+	for id := range t.removed {
+		if _, there := stored[id]; there {
+			s.Errorf("job %s was removed and is there", id)
+		}
+	}
+	for id := range t.dropped {
+		if _, there := stored[id]; there && plan.Of(id).Kind != plan.Kept {
+			s.Errorf("job %s was dropped and is there", id)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(stored)) {
+		s.checkJob(stored[id], stored, t, &sum)
+	}
+	s.Logf("%s: %d jobs acknowledged, %d stored (%v) in %d attempts; faults %v; %d additions were repeated; "+
+		"of %d starts %d ended with a lost worker and %d were handed back; %d runs of handlers were repetitions",
+		title, len(t.acknowledged()), sum.jobs, sum.states, sum.attempts, s.struck, t.again, sum.starts, sum.stalls, sum.handed, sum.repeats)
+}
+
+// checkJob holds a job against its plan, and against what the events tell of it.
+func (s *soak) checkJob(j stored, all map[string]stored, t told, sum *totals) {
+	s.Helper()
+	p := plan.Of(j.id)
+	if p.Kind == plan.Iteration && j.state == bullmq.StateDelayed {
+		return // the next one
+	}
+	want := p.Outcome()
+	got := plan.Outcome{State: j.state, Attempts: j.number("atm"), Value: j.hash["returnvalue"], Reason: j.hash["failedReason"]}
+	if want.State == bullmq.StateCompleted && p.Fails > 0 {
+		want.Reason = p.Reason(p.Fails) // of the attempt before
+	}
+	if got != want || j.queue != p.Queue {
+		s.Errorf("job %s (%s) in %s ended as\n%+v, want\n%+v", j.id, p.Kind, j.queue, got, want)
+	}
+	life, runs := j.life, t.runs[j.id]
+	if life.state != j.state || j.number("ats") != life.starts || j.number("stc") != life.stalls || life.returns < life.stalls {
+		s.Errorf("job %s is %s, started %s and stalled %s times; by its events: %+v", j.id, j.state, j.hash["ats"], j.hash["stc"], *life)
+	}
+	waits := life.waits
+	if p.Kind == plan.Flow {
+		waits++
+	}
+	if life.releases != waits {
+		s.Errorf("parent %s waited %d times and was released %d times", j.id, waits, life.releases)
+	}
+	for _, id := range p.Parts {
+		if _, there := all[id]; !there {
+			s.Errorf("job %s is there without its child %s", j.id, id)
+		}
+	}
+	if _, there := all[p.Parent]; p.Parent != "" && !there {
+		s.Errorf("child %s is there without its parent", j.id)
+	}
+	needed := got.Attempts + life.waits
+	if runs > life.starts || runs < needed {
+		s.Errorf("job %s was run %d times: it was started %d times, of which %d were needed", j.id, runs, life.starts, needed)
+	}
+	if p.Speaks {
+		s.checkSpeech(j, got.Attempts)
+	}
+	retries := 0
+	if p.Options.Backoff == nil {
+		retries = got.Attempts - 1
+	}
+	sum.jobs++
+	sum.attempts += got.Attempts
+	sum.states[j.state]++
+	sum.starts += life.starts
+	sum.stalls += life.stalls
+	sum.handed += life.returns - life.stalls - retries
+	sum.repeats += runs - needed
+}
+
+// checkSpeech looks for what each attempt told of itself, at least once.
+func (s *soak) checkSpeech(j stored, attempts int) {
+	s.Helper()
+	lines, _, err := s.queues[j.queue].Logs(s.Context(), j.id, 0, -1, true)
+	s.ok(err)
+	for n := range attempts {
+		if !slices.Contains(lines, fmt.Sprint("attempt ", n+1)) {
+			s.Errorf("job %s made %d attempts and its log is %q", j.id, attempts, lines)
+		}
+	}
+	if n := j.number("progress"); n < 1 || n > attempts {
+		s.Errorf("the progress of job %s is %s", j.id, j.hash["progress"])
+	}
+}
+
+// checkScheduler makes sure that one job is planned, and that all are of the scheduler's grid.
+func (s *soak) checkScheduler(look *look) {
+	s.Helper()
+	scheduler, err := s.queues[look.queue].Scheduler(s.Context(), plan.Scheduler)
+	s.ok(err)
+	var times []int64
+	for id := range look.hashes {
+		if text, ok := strings.CutPrefix(id, "repeat:"+plan.Scheduler+":"); ok {
+			var at int64
+			if _, err := fmt.Sscan(text, &at); err != nil {
+				s.Errorf("iteration %s: %v", id, err)
+			}
+			times = append(times, at)
+		}
+	}
+	slices.Sort(times)
+	for _, at := range times {
+		if (at-times[0])%plan.Every.Milliseconds() != 0 {
+			s.Errorf("the iteration of %d is off the grid of %d", at, times[0])
+		}
+	}
+	next := cmp.Or(slices.Max(times), 0)
+	planned := look.places[fmt.Sprintf("repeat:%s:%d", plan.Scheduler, next)]
+	if scheduler.Next.UnixMilli() != next || scheduler.Iterations != int64(len(times)) || !slices.Equal(planned, []string{"delayed"}) {
+		s.Errorf("of %d iterations, %d are counted; the last, of %d, is in %v; the next is to be at %d", len(times), scheduler.Iterations, next, planned, scheduler.Next.UnixMilli())
+	}
+}
