@@ -71,7 +71,7 @@ bench-queue: deps ## measure the queue library beside its peers
 
 .PHONY: soak
 soak: deps ## random faults for a long while, to the system and to the queue alone (SOAK=10m, PKG=./test/queuesoak for one)
-	CI=true SCHOOLBELL_SOAK=$(SOAK) $(GO) test $(RACE) -p 1 -run Soak -timeout 120m -v $(if $(filter ./...,$(PKG)),$(SOAKS),$(PKG))
+	CI=true SCHOOLBELL_SOAK=$(SOAK) $(GO) test $(RACE) -count=1 -p 1 -run Soak -timeout 120m -v $(if $(filter ./...,$(PKG)),$(SOAKS),$(PKG))
 
 .PHONY: clean
 clean: ## remove what the build made

@@ -22,7 +22,14 @@ var (
 			s.surely("flush scripts", func(ctx context.Context) error { return s.rdb.ScriptFlush(ctx).Err() })
 			return nil
 		}},
-		{"all clients cut", func(s *soak) func() { s.cut(func([]string) []string { return nil }); return nil }},
+		{"all clients cut", func(s *soak) func() { s.cut(all); return nil }},
+		{"all clients cut again and again", func(s *soak) func() {
+			for range 20 {
+				s.cut(all)
+				s.moment(20 * time.Millisecond)
+			}
+			return nil
+		}},
 		{"one client cut", func(s *soak) func() {
 			s.cut(func(clients []string) []string { return clients[s.rand.IntN(len(clients)):][:1] })
 			return nil
@@ -113,6 +120,8 @@ func (s *soak) cut(which func(clients []string) []string) {
 		return nil
 	})
 }
+
+func all([]string) []string { return nil }
 
 // waiting are the connections on which workers wait for jobs.
 func waiting(clients []string) []string {

@@ -54,12 +54,14 @@ func (t told) acknowledged() []string {
 		if j.Kind != plan.Bulk {
 			ids = append(ids, id)
 		}
-		if j.Kind == plan.Bulk || j.Kind == plan.Flow {
+		if j.Kind == plan.Bulk || isFlow(j) {
 			ids = append(ids, descendants(j)...)
 		}
 	}
 	return ids
 }
+
+func isFlow(j plan.Job) bool { return j.Kind == plan.Flow || j.Kind == plan.Fatal }
 
 func descendants(j plan.Job) (ids []string) {
 	for _, id := range j.Parts {
@@ -143,7 +145,7 @@ func (s *soak) checkJob(j stored, all map[string]stored, t told, sum *totals) {
 		s.Errorf("job %s is %s, started %s and stalled %s times; by its events: %+v", j.id, j.state, j.hash["ats"], j.hash["stc"], *life)
 	}
 	waits := life.waits
-	if p.Kind == plan.Flow {
+	if isFlow(p) {
 		waits++
 	}
 	if life.releases != waits {
@@ -154,14 +156,22 @@ func (s *soak) checkJob(j stored, all map[string]stored, t told, sum *totals) {
 			s.Errorf("job %s is there without its child %s", j.id, id)
 		}
 	}
+	whole, _, _ := strings.Cut(j.id, ".")
+	producer, _, _ := strings.Cut(j.id, "-")
+	if p.Kind != plan.Iteration && !t.added[whole] && !t.dropped[whole] && !s.wasKilled(producer) {
+		s.Errorf("job %s is there and %s, which lives, never learned of it", j.id, producer)
+	}
 	if _, there := all[p.Parent]; p.Parent != "" && !there {
 		s.Errorf("child %s is there without its parent", j.id)
 	}
 	needed := got.Attempts + life.waits
+	if p.Kind == plan.Fatal {
+		needed = 0 // it fails without being run
+	}
 	if runs > life.starts || runs < needed {
 		s.Errorf("job %s was run %d times: it was started %d times, of which %d were needed", j.id, runs, life.starts, needed)
 	}
-	if p.Speaks {
+	if p.Speaks && p.Kind != plan.Fatal {
 		s.checkSpeech(j, got.Attempts)
 	}
 	retries := 0
@@ -175,6 +185,11 @@ func (s *soak) checkJob(j stored, all map[string]stored, t told, sum *totals) {
 	sum.stalls += life.stalls
 	sum.handed += life.returns - life.stalls - retries
 	sum.repeats += runs - needed
+}
+
+// wasKilled tells whether a program was killed, and so may not have heard what it did.
+func (s *soak) wasKilled(name string) bool {
+	return slices.ContainsFunc(s.started, func(p *soaker) bool { return p.name == name && p.killed })
 }
 
 // checkSpeech looks for what each attempt told of itself, at least once.

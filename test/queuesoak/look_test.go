@@ -158,7 +158,7 @@ func (s *soak) checkPlaces(l *look) {
 		id, suffix, part := cutLast(key)
 		switch {
 		case !part && slices.Contains(ownKeys, key), key == "repeat:"+plan.Scheduler:
-		case l.hashes[id] != nil && slices.Contains([]string{"logs", "processed", "failed"}, suffix):
+		case l.hashes[id] != nil && slices.Contains([]string{"logs", "processed", "failed", "unsuccessful"}, suffix):
 		default: // a lock, unfinished children, a deduplication id, the set of stalled jobs …
 			s.Errorf("a key of %s is left: %s", l.queue, key)
 		}

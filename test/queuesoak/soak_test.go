@@ -33,7 +33,7 @@ func TestSoak(t *testing.T) {
 	length, seed := testenv.Soak(t, shortSoak)
 	s := newSoak(t, seed)
 	for over := time.Now().Add(length); time.Now().Before(over); {
-		s.moment(600 * time.Millisecond)
+		s.moment(400 * time.Millisecond)
 		s.strike()
 	}
 	s.rest()

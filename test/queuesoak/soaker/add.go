@@ -68,7 +68,7 @@ func (p *producer) one(ctx context.Context, j plan.Job) error {
 		switch j.Kind {
 		case plan.Bulk:
 			return p.bulk(ctx, j)
-		case plan.Flow:
+		case plan.Flow, plan.Fatal:
 			_, err = bullmq.AddFlow(ctx, p.flow(j))
 			return err
 		}

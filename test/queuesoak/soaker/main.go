@@ -33,11 +33,13 @@ func main() {
 	}
 }
 
+const impatience = 300 * time.Millisecond
+
 func run(addr, name, role string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	fmt.Println("begins")
-	// A second is soon enough to take a frozen Redis for one that is away.
-	rdb := redis.NewClient(&redis.Options{Addr: addr, ClientName: name, DialTimeout: time.Second, ReadTimeout: time.Second})
+	// Impatient, so that a frozen Redis is taken for one that is away, and does later what was given up.
+	rdb := redis.NewClient(&redis.Options{Addr: addr, ClientName: name, DialTimeout: impatience, ReadTimeout: impatience})
 	var err error
 	switch role {
 	case "add":

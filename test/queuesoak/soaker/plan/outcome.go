@@ -36,6 +36,9 @@ type Outcome struct {
 
 // Outcome is how the job must end, whatever happens meanwhile.
 func (j Job) Outcome() Outcome {
+	if j.Kind == Fatal {
+		return Outcome{State: bullmq.StateFailed, Attempts: 1, Reason: "child " + Of(j.Parts[0]).Key() + " failed"}
+	}
 	if allowed := max(j.Options.Attempts, 1); j.Fails >= allowed {
 		return Outcome{State: bullmq.StateFailed, Attempts: allowed, Reason: j.Reason(allowed)}
 	}

@@ -42,6 +42,7 @@ const (
 	Retried     Kind = "retried"
 	Bulk        Kind = "bulk" // no job, but several that are added together
 	Flow        Kind = "flow"
+	Fatal       Kind = "fatal"    // a flow whose first child fails and takes it along
 	Step        Kind = "step"     // adds its children itself and waits for them
 	Once        Kind = "once"     // dropped while another of its kind is there
 	Replacing   Kind = "replaced" // takes the place of another of its kind
@@ -56,7 +57,7 @@ var weights = []struct {
 	kind   Kind
 	weight int
 }{
-	{Plain, 24}, {LIFO, 8}, {Prioritized, 12}, {Delayed, 10}, {Retried, 16}, {Bulk, 4}, {Flow, 7}, {Step, 7},
+	{Plain, 24}, {LIFO, 8}, {Prioritized, 12}, {Delayed, 10}, {Retried, 16}, {Bulk, 4}, {Flow, 7}, {Fatal, 3}, {Step, 7},
 	{Once, 3}, {Replacing, 3}, {Kept, 3}, {Doomed, 3},
 }
 
@@ -129,6 +130,9 @@ func (j *Job) belong(dice *rand.Rand, whole Job) {
 	case n < 4:
 		j.Fails = 1
 	}
+	if whole.Kind == Fatal && j.ID == whole.Parts[0] {
+		j.Fails, j.Options.Attempts, j.Options.OnFailure = 1, 1, bullmq.FailParent
+	}
 	if whole.Kind == Flow && whole.Parent == "" && dice.IntN(4) == 0 {
 		j.Kind, j.Fails = Flow, 0
 		j.split(1 + dice.IntN(2))
@@ -150,7 +154,7 @@ func (j *Job) become(dice *rand.Rand) {
 		j.retry(dice)
 	case Bulk:
 		j.split(10)
-	case Flow:
+	case Flow, Fatal:
 		j.split(1 + dice.IntN(4))
 	case Step:
 		j.split(1 + dice.IntN(3))
