@@ -38,6 +38,10 @@ var (
 		{"redis killed", func(s *soak) func() { s.redis.Kill(); return s.redis.Restart }},
 		{"redis restarted", func(s *soak) func() { s.redis.Stop(); return s.redis.Restart }},
 		{"redis frozen", func(s *soak) func() { s.redis.Pause(); s.moment(2 * plan.Lock); return s.redis.Continue }},
+		{"log rewritten", func(s *soak) func() {
+			s.rdb.BgRewriteAOF(s.Context()) // is refused while one is under way
+			return nil
+		}},
 		{"queue paused", (*soak).pause},
 	}
 	ofPrograms = []fault{

@@ -1,7 +1,6 @@
 package queuesoak
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -85,12 +84,10 @@ func (s *soak) inspect(title string) {
 	for _, name := range plan.Queues {
 		look := s.look(name)
 		s.checkPlaces(look)
-		if name == plan.Queues[0] {
-			s.checkScheduler(look)
-		}
+		s.checkScheduler(look)
 		for id, life := range look.lives.of {
 			if look.hashes[id] == nil && life.state != stateRemoved && life.state != stateNone {
-				s.Errorf("job %s of %s was %s and is gone", id, name, life.state)
+				s.complain("job %s of %s was %s and is gone", id, name, life.state)
 			}
 		}
 		for id, hash := range look.hashes {
@@ -104,21 +101,24 @@ func (s *soak) inspect(title string) {
 	}
 	for _, id := range t.acknowledged() {
 		if _, there := stored[id]; !there && !t.removed[id] && !t.removing[id] {
-			s.Errorf("job %s was acknowledged and is not there", id)
+			s.complain("job %s was acknowledged and is not there", id)
 		}
 	}
 	for id := range t.removed {
 		if _, there := stored[id]; there {
-			s.Errorf("job %s was removed and is there", id)
+			s.complain("job %s was removed and is there", id)
 		}
 	}
 	for id := range t.dropped {
 		if _, there := stored[id]; there && plan.Of(id).Kind != plan.Kept {
-			s.Errorf("job %s was dropped and is there", id)
+			s.complain("job %s was dropped and is there", id)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(stored)) {
 		s.checkJob(stored[id], stored, t, &sum)
+	}
+	if s.wrong > 0 {
+		s.Errorf("%d things are wrong", s.wrong)
 	}
 	s.Logf("%s: %d jobs acknowledged, %d stored (%v) in %d attempts; faults %v; %d additions were repeated; "+
 		"of %d starts %d ended with a lost worker and %d were handed back; %d runs of handlers were repetitions",
@@ -138,38 +138,38 @@ func (s *soak) checkJob(j stored, all map[string]stored, t told, sum *totals) {
 		want.Reason = p.Reason(p.Fails) // of the attempt before
 	}
 	if got != want || j.queue != p.Queue {
-		s.Errorf("job %s (%s) in %s ended as\n%+v, want\n%+v", j.id, p.Kind, j.queue, got, want)
+		s.complain("job %s (%s) in %s ended as\n%+v, want\n%+v", j.id, p.Kind, j.queue, got, want)
 	}
 	life, runs := j.life, t.runs[j.id]
 	if life.state != j.state || j.number("ats") != life.starts || j.number("stc") != life.stalls || life.returns < life.stalls {
-		s.Errorf("job %s is %s, started %s and stalled %s times; by its events: %+v", j.id, j.state, j.hash["ats"], j.hash["stc"], *life)
+		s.complain("job %s is %s, started %s and stalled %s times; by its events: %+v", j.id, j.state, j.hash["ats"], j.hash["stc"], *life)
 	}
 	waits := life.waits
 	if isFlow(p) {
 		waits++
 	}
 	if life.releases != waits {
-		s.Errorf("parent %s waited %d times and was released %d times", j.id, waits, life.releases)
+		s.complain("parent %s waited %d times and was released %d times", j.id, waits, life.releases)
 	}
 	for _, id := range p.Parts {
 		if _, there := all[id]; !there {
-			s.Errorf("job %s is there without its child %s", j.id, id)
+			s.complain("job %s is there without its child %s", j.id, id)
 		}
 	}
 	whole, _, _ := strings.Cut(j.id, ".")
 	producer, _, _ := strings.Cut(j.id, "-")
 	if p.Kind != plan.Iteration && !t.added[whole] && !t.dropped[whole] && !s.wasKilled(producer) {
-		s.Errorf("job %s is there and %s, which lives, never learned of it", j.id, producer)
+		s.complain("job %s is there and %s, which lives, never learned of it", j.id, producer)
 	}
 	if _, there := all[p.Parent]; p.Parent != "" && !there {
-		s.Errorf("child %s is there without its parent", j.id)
+		s.complain("child %s is there without its parent", j.id)
 	}
 	needed := got.Attempts + life.waits
 	if p.Kind == plan.Fatal {
 		needed = 0 // it fails without being run
 	}
 	if runs > life.starts || runs < needed {
-		s.Errorf("job %s was run %d times: it was started %d times, of which %d were needed", j.id, runs, life.starts, needed)
+		s.complain("job %s was run %d times: it was started %d times, of which %d were needed", j.id, runs, life.starts, needed)
 	}
 	if p.Speaks && p.Kind != plan.Fatal {
 		s.checkSpeech(j, got.Attempts)
@@ -199,25 +199,26 @@ func (s *soak) checkSpeech(j stored, attempts int) {
 	s.ok(err)
 	for n := range attempts {
 		if !slices.Contains(lines, fmt.Sprint("attempt ", n+1)) {
-			s.Errorf("job %s made %d attempts and its log is %q", j.id, attempts, lines)
+			s.complain("job %s made %d attempts and its log is %q", j.id, attempts, lines)
 		}
 	}
 	if n := j.number("progress"); n < 1 || n > attempts {
-		s.Errorf("the progress of job %s is %s", j.id, j.hash["progress"])
+		s.complain("the progress of job %s is %s", j.id, j.hash["progress"])
 	}
 }
 
 // checkScheduler makes sure that one job is planned, and that all are of the scheduler's grid.
 func (s *soak) checkScheduler(look *look) {
 	s.Helper()
-	scheduler, err := s.queues[look.queue].Scheduler(s.Context(), plan.Scheduler)
+	name := plan.Scheduler(look.queue)
+	scheduler, err := s.queues[look.queue].Scheduler(s.Context(), name)
 	s.ok(err)
 	var times []int64
 	for id := range look.hashes {
-		if text, ok := strings.CutPrefix(id, "repeat:"+plan.Scheduler+":"); ok {
+		if text, ok := strings.CutPrefix(id, "repeat:"+name+":"); ok {
 			var at int64
 			if _, err := fmt.Sscan(text, &at); err != nil {
-				s.Errorf("iteration %s: %v", id, err)
+				s.complain("iteration %s: %v", id, err)
 			}
 			times = append(times, at)
 		}
@@ -225,12 +226,12 @@ func (s *soak) checkScheduler(look *look) {
 	slices.Sort(times)
 	for _, at := range times {
 		if (at-times[0])%plan.Every.Milliseconds() != 0 {
-			s.Errorf("the iteration of %d is off the grid of %d", at, times[0])
+			s.complain("the iteration of %d is off the grid of %d", at, times[0])
 		}
 	}
-	next := cmp.Or(slices.Max(times), 0)
-	planned := look.places[fmt.Sprintf("repeat:%s:%d", plan.Scheduler, next)]
+	next := slices.Max(times)
+	planned := look.places[fmt.Sprintf("repeat:%s:%d", name, next)]
 	if scheduler.Next.UnixMilli() != next || scheduler.Iterations != int64(len(times)) || !slices.Equal(planned, []string{"delayed"}) {
-		s.Errorf("of %d iterations, %d are counted; the last, of %d, is in %v; the next is to be at %d", len(times), scheduler.Iterations, next, planned, scheduler.Next.UnixMilli())
+		s.complain("of %d iterations, %d are counted; the last, of %d, is in %v; the next is to be at %d", len(times), scheduler.Iterations, next, planned, scheduler.Next.UnixMilli())
 	}
 }

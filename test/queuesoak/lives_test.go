@@ -51,7 +51,7 @@ var moves = map[string]struct {
 }
 
 // remarks are events that move nothing.
-var remarks = []string{"stalled", "progress", "duplicated", "deduplicated", "retries-exhausted", "drained", "paused", "resumed", "soak begins"}
+var remarks = []string{"stalled", "progress", "duplicated", "deduplicated", "retries-exhausted", "drained", "paused", "resumed"}
 
 // lives follows all jobs of a queue through its events.
 type lives struct {

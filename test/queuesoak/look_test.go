@@ -52,7 +52,7 @@ var (
 	lists = []string{"wait", "paused", "active"}
 	zsets = []string{"prioritized", "delayed", "waiting-children", "completed", "failed"}
 	// ownKeys are those of the queue itself that may be there in the end; pc and marker are left by the last jobs.
-	ownKeys = []string{"id", "meta", "events", "marker", "pc", "stalled-check", "repeat", "repeat:" + plan.Scheduler, "completed", "failed", "delayed"}
+	ownKeys = []string{"id", "meta", "events", "marker", "pc", "stalled-check", "repeat", "completed", "failed", "delayed"}
 )
 
 func (s *soak) look(queue string) *look {
@@ -84,10 +84,11 @@ func (l *look) note(place string, ids []string) {
 func (s *soak) readHashes(l *look, prefix string) {
 	s.Helper()
 	var ids []string
+	scheduler := "repeat:" + plan.Scheduler(l.queue)
 	keys := s.rdb.Scan(s.Context(), 0, prefix+"*", 5000).Iterator()
 	for keys.Next(s.Context()) {
 		key := strings.TrimPrefix(keys.Val(), prefix)
-		if slices.Contains(ownKeys, key) || strings.Contains(key, ":") && !strings.HasPrefix(key, "repeat:") || strings.Count(key, ":") > 2 {
+		if slices.Contains(ownKeys, key) || key == scheduler || strings.Contains(key, ":") && !strings.HasPrefix(key, "repeat:") || strings.Count(key, ":") > 2 {
 			l.others = append(l.others, key)
 			continue
 		}
@@ -142,31 +143,31 @@ func (s *soak) follow(key string) *lives {
 func (s *soak) checkPlaces(l *look) {
 	s.Helper()
 	for _, fault := range l.lives.faults {
-		s.Errorf("%s: %s", l.queue, fault)
+		s.complain("%s: %s", l.queue, fault)
 	}
 	for id, hash := range l.hashes {
 		if len(l.places[id]) != 1 || hash["name"] == "" {
-			s.Errorf("job %s of %s is in %v: %v", id, l.queue, l.places[id], hash)
+			s.complain("job %s of %s is in %v: %v", id, l.queue, l.places[id], hash)
 		}
 	}
 	for id, places := range l.places {
 		if l.hashes[id] == nil {
-			s.Errorf("%v of %s has an id without a job: %s", places, l.queue, id)
+			s.complain("%v of %s has an id without a job: %s", places, l.queue, id)
 		}
 	}
 	for _, key := range l.others {
 		id, suffix, part := cutLast(key)
 		switch {
-		case !part && slices.Contains(ownKeys, key), key == "repeat:"+plan.Scheduler:
+		case !part && slices.Contains(ownKeys, key), key == "repeat:"+plan.Scheduler(l.queue):
 		case l.hashes[id] != nil && slices.Contains([]string{"logs", "processed", "failed", "unsuccessful"}, suffix):
 		default: // a lock, unfinished children, a deduplication id, the set of stalled jobs …
-			s.Errorf("a key of %s is left: %s", l.queue, key)
+			s.complain("a key of %s is left: %s", l.queue, key)
 		}
 	}
 	meta, err := s.queues[l.queue].Meta(s.Context())
 	s.ok(err)
 	if meta.Paused {
-		s.Errorf("%s is still paused", l.queue)
+		s.complain("%s is still paused", l.queue)
 	}
 }
 

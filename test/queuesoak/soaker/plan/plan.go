@@ -20,14 +20,14 @@ const (
 	Stalled = 300 * time.Millisecond
 )
 
-// The two queues. Scheduler adds jobs to the first of them.
+// The two queues, each of which has a scheduler.
 var Queues = []string{"left", "right"}
 
-// The scheduler of the soak.
-const (
-	Scheduler = "tick"
-	Every     = 150 * time.Millisecond
-)
+// Every is the interval of the schedulers.
+const Every = 150 * time.Millisecond
+
+// Scheduler is the id of a queue's scheduler.
+func Scheduler(queue string) string { return "tick-" + queue }
 
 // Kind is what is special about a job.
 type Kind string
@@ -50,7 +50,7 @@ const (
 	Doomed      Kind = "doomed"   // removed while it is delayed
 	Part        Kind = "part"     // of a bulk
 	Child       Kind = "child"
-	Iteration   Kind = "iteration" // of the scheduler
+	Iteration   Kind = "iteration" // of a scheduler
 )
 
 var weights = []struct {
@@ -79,9 +79,11 @@ func Of(id string) Job {
 	h.Write([]byte(id))
 	dice := rand.New(rand.NewPCG(h.Sum64(), 1))
 	j := Job{ID: id, Queue: Queues[dice.IntN(len(Queues))], Speaks: dice.IntN(3) == 0, Work: work(dice), Options: bullmq.JobOptions{ID: id}}
-	if strings.HasPrefix(id, "repeat:") {
-		j.Kind, j.Queue = Iteration, Queues[0]
-		return j
+	for _, queue := range Queues {
+		if strings.HasPrefix(id, "repeat:"+Scheduler(queue)) {
+			j.Kind, j.Queue = Iteration, queue
+			return j
+		}
 	}
 	if dot := strings.LastIndexByte(id, '.'); dot >= 0 {
 		j.belong(dice, Of(id[:dot]))
