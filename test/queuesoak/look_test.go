@@ -51,8 +51,10 @@ func storedJob(id, queue string, hash map[string]string, of *look) stored {
 var (
 	lists = []string{"wait", "paused", "active"}
 	zsets = []string{"prioritized", "delayed", "waiting-children", "completed", "failed"}
-	// ownKeys are those of the queue itself that may be there in the end; pc and marker are left by the last jobs.
-	ownKeys = []string{"id", "meta", "events", "marker", "pc", "stalled-check", "repeat", "completed", "failed", "delayed"}
+	// ownKeys are those of the queue itself that may be there in the end; pc and marker are left
+	// by the last jobs. goneKeys are those that may not.
+	ownKeys  = []string{"id", "meta", "events", "marker", "pc", "stalled-check", "repeat", "completed", "failed", "delayed"}
+	goneKeys = []string{"wait", "paused", "active", "prioritized", "waiting-children", "stalled", "limiter"}
 )
 
 func (s *soak) look(queue string) *look {
@@ -80,7 +82,7 @@ func (l *look) note(place string, ids []string) {
 	}
 }
 
-// readHashes reads every hash that may be a job: whose key's last part is no part of a job.
+// readHashes reads every hash that may be a job: whose key is not that of a part of a job, or of the queue.
 func (s *soak) readHashes(l *look, prefix string) {
 	s.Helper()
 	var ids []string
@@ -88,11 +90,12 @@ func (s *soak) readHashes(l *look, prefix string) {
 	keys := s.rdb.Scan(s.Context(), 0, prefix+"*", 5000).Iterator()
 	for keys.Next(s.Context()) {
 		key := strings.TrimPrefix(keys.Val(), prefix)
-		if slices.Contains(ownKeys, key) || key == scheduler || strings.Contains(key, ":") && !strings.HasPrefix(key, "repeat:") || strings.Count(key, ":") > 2 {
+		if colons := strings.Count(key, ":"); colons == 0 && !slices.Contains(ownKeys, key) && !slices.Contains(goneKeys, key) ||
+			colons == 2 && strings.HasPrefix(key, scheduler) {
+			ids = append(ids, key)
+		} else {
 			l.others = append(l.others, key)
-			continue
 		}
-		ids = append(ids, key)
 	}
 	s.ok(keys.Err())
 	for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(ids))), 1000) {
