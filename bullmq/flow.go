@@ -42,6 +42,9 @@ type FlowNode struct {
 // [*ScriptError] with [CodeParentConflict], all other jobs are added, and the parent
 // that misses it keeps waiting until it is removed. The errors of several jobs are
 // joined; Job is nil in their nodes. [ErrInvalid] comes before anything is sent.
+//
+// When the connection broke, a flow whose jobs all have IDs of their own can be added
+// again safely: a child that has failed meanwhile is not waited for a second time.
 func AddFlow(ctx context.Context, root FlowJob) (*FlowNode, error) {
 	nodes, err := addFlows(ctx, SpanAddFlow, []FlowJob{root})
 	if len(nodes) == 0 {
