@@ -2,6 +2,7 @@ package bullmq
 
 import (
 	"math/bits"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,6 +80,65 @@ func parseCron(pattern string) (*cron, error) {
 		return nil, invalid("cron pattern %q: no month of it has that day", pattern)
 	}
 	return c, nil
+}
+
+// hashItem is how the parser of BullMQ 6 writes a value that is drawn by lot: H, H(1-5),
+// H/10 or H(1-5)/2.
+var hashItem = regexp.MustCompile(`\bH(?:\((\w+)-(\w+)\))?(?:/(\d+))?`)
+
+// hasDraw tells whether a pattern leaves values to the lot.
+func hasDraw(pattern string) bool { return hashItem.MatchString(pattern) }
+
+// drawTries is how often values are drawn until they make a pattern that has a match:
+// not every month has a day 31.
+const drawTries = 100
+
+// drawCron reads a pattern with values drawn by lot for each H, as Node does it whenever
+// it computes a run. pick draws from 0 to n-1.
+func drawCron(pattern string, pick func(n int) int) (c *cron, err error) {
+	if len(pattern) > maxPattern || !hasDraw(pattern) {
+		return parseCron(pattern)
+	}
+	for range drawTries {
+		given := strings.Fields(pattern)
+		if skip := len(cronFields) - len(given); skip >= 0 {
+			for i := range given {
+				given[i] = cronFields[skip+i].draw(given[i], pick)
+			}
+		}
+		if c, err = parseCron(strings.Join(given, " ")); err == nil {
+			return c, nil
+		}
+	}
+	return nil, err
+}
+
+// draw puts a value of the field, or steps from one on, in the place of each H.
+func (f *cronField) draw(text string, pick func(n int) int) string {
+	return hashItem.ReplaceAllStringFunc(text, func(item string) string {
+		parts := hashItem.FindStringSubmatch(item)
+		from, to := f.min, f.max
+		if to == 7 && parts[3] == "" {
+			to = 6 // one value for Sunday
+		}
+		if parts[1] != "" {
+			low, okLow := f.value(parts[1])
+			high, okHigh := f.value(parts[2])
+			if !okLow || !okHigh || high < low {
+				return item // which parseCron refuses
+			}
+			from, to = low, high
+		}
+		step, stepped := digits(parts[3])
+		if !stepped {
+			return strconv.Itoa(from + pick(to-from+1))
+		}
+		if step == 0 {
+			return item
+		}
+		first := from + pick(min(step, to-from+1))
+		return strconv.Itoa(first) + "-" + strconv.Itoa(to) + "/" + strconv.Itoa(step)
+	})
 }
 
 // dayExists tells whether one of the months has one of the days.

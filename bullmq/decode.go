@@ -3,7 +3,6 @@ package bullmq
 import (
 	"encoding/json"
 	"strconv"
-	"time"
 )
 
 // parseInt reads a decimal integer of a hash as Node does: what follows the
@@ -47,7 +46,7 @@ func (j *Job) set(field, value string) {
 	case "timestamp":
 		j.Timestamp = fromMillis(parseInt(value))
 	case "delay":
-		j.Delay = time.Duration(parseInt(value)) * time.Millisecond
+		j.Delay = msDuration(float64(parseInt(value)))
 	case "priority":
 		j.Priority = int(parseInt(value))
 	case "parentKey":

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -38,8 +38,8 @@ type Deduplication struct {
 
 func (d *Deduplication) validate(o *JobOptions) error {
 	switch {
-	case d.ID == "":
-		return invalid("Deduplication without an ID")
+	case d.ID == "" || !utf8.ValidString(d.ID):
+		return invalid("Deduplication.ID %q: must be a text that is not empty", d.ID)
 	case d.TTL < 0 || (d.TTL > 0 && d.TTL < time.Millisecond):
 		return invalid("Deduplication.TTL %v is shorter than a millisecond", d.TTL)
 	case d.Replace && d.Reschedule:
@@ -112,10 +112,7 @@ func (q *Queue) DeduplicationJobID(ctx context.Context, id string) (string, erro
 // whether anyone did. The holder goes on as it is.
 func (q *Queue) RemoveDeduplicationKey(ctx context.Context, id string) (bool, error) {
 	n, err := q.rdb.Del(ctx, q.keys.dedup(id)).Result()
-	if err != nil {
-		return false, fmt.Errorf("bullmq: remove deduplication key: %w", err)
-	}
-	return n > 0, nil
+	return n > 0, wrapWrite("remove deduplication key", err)
 }
 
 // RemoveDeduplicationKey frees the job's deduplication id if the job holds it, and

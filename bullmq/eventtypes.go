@@ -3,7 +3,6 @@ package bullmq
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,10 +102,7 @@ func (q *Queue) Publish(ctx context.Context, name string, fields map[string]stri
 		limit = q.opts.MaxEvents
 	}
 	id, err = q.rdb.XAdd(ctx, &redis.XAddArgs{Stream: q.keys.events(), MaxLen: limit, Approx: true, Values: values}).Result()
-	if err != nil {
-		return "", fmt.Errorf("bullmq: publish event %s: %w", name, err)
-	}
-	return id, nil
+	return id, wrapWrite("publish event "+name, err)
 }
 
 // validEventID tells whether events can be read after it: a time in ms, alone or with

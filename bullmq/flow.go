@@ -67,7 +67,7 @@ func addFlows(ctx context.Context, op SpanOperation, roots []FlowJob) (_ []*Flow
 	if q == nil {
 		return nil, invalid("flow job %q has no queue", roots[0].Name)
 	}
-	f := flow{tracer: q.opts.Tracer}
+	f := flow{tracer: q.opts.Tracer, keys: map[string]bool{}}
 	ctx = f.begin(ctx, op, q, roots)
 	defer func() { f.end(err) }()
 	nodes, err := f.plan(ctx, roots)
@@ -90,6 +90,7 @@ type flow struct {
 	additions []*addition
 	nodes     []*FlowNode
 	args      []any
+	keys      map[string]bool // of the jobs so far
 
 	tracer Tracer          // of the first root's queue, for all
 	ends   []func(SpanEnd) // of the flow's span and of each job's
@@ -121,7 +122,8 @@ func (f *flow) plan(ctx context.Context, roots []FlowJob) ([]*FlowNode, error) {
 		}
 		level = next
 	}
-	return f.nodes[:len(roots):len(roots)], nil
+	nodes := f.nodes[:len(roots):len(roots)]
+	return nodes, f.checkParents(nodes)
 }
 
 // planOne checks and encodes a job. within is what its children are planned in.
@@ -142,9 +144,15 @@ func (f *flow) planOne(ctx context.Context, job FlowJob, parent *FlowNode) (with
 	if err := o.forFlow(above, len(job.Children) > 0); err != nil {
 		return nil, nil, err
 	}
+	if err := f.check(q, job.Name, &o); err != nil {
+		return nil, nil, err
+	}
 	within = f.beginNode(ctx, q, job.Name, o.ID)
 	o.carry(contextOf(within, f.tracer))
 	a, err := q.prepare(JobSpec{Name: job.Name, Data: job.Data, Options: o})
+	if err == nil {
+		_, err = encodeValue(a.job.Data)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -155,6 +163,30 @@ func (f *flow) planOne(ctx context.Context, job FlowJob, parent *FlowNode) (with
 		parent.Children = append(parent.Children, node)
 	}
 	return within, node, nil
+}
+
+// check refuses what one job at a time would not: a job that is in the flow twice, as
+// its own descendant perhaps. Its options are complete.
+func (f *flow) check(q *Queue, name string, o *JobOptions) error {
+	if err := checkText("name", name); err != nil {
+		return err
+	}
+	key := q.keys.job(o.ID)
+	if f.keys[key] {
+		return invalid("job %s is in the flow twice", key)
+	}
+	f.keys[key] = true
+	return o.fits()
+}
+
+// checkParents refuses roots that are to be children of a job of the same flow.
+func (f *flow) checkParents(roots []*FlowNode) error {
+	for _, root := range roots {
+		if key := root.Job.ParentKey; f.keys[key] {
+			return invalid("flow job %q: its parent %s is in the same flow", root.Job.Name, key)
+		}
+	}
+	return nil
 }
 
 // forFlow completes the options of a job of a flow.

@@ -2,7 +2,6 @@ package bullmq
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -56,7 +55,8 @@ func (q *Queue) readChildren(ctx context.Context, parents []*FlowNode, most int)
 	if len(hashes) == 0 {
 		return nil, nil
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	cmds, _ := pipe.Exec(ctx) // each command has its own error
+	if err := readError(cmds); err != nil {
 		return nil, wrapRead("children", err)
 	}
 	var all []*FlowNode
@@ -91,7 +91,8 @@ func (q *Queue) childKeys(ctx context.Context, parents []*FlowNode, most int) ([
 			pipe.SScan(ctx, k.dependencies(id), 0, "", n), pipe.ZRange(ctx, k.unsuccessful(id), 0, n-1),
 		}
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	cmds, _ := pipe.Exec(ctx) // each command has its own error
+	if err := readError(cmds); err != nil {
 		return nil, wrapRead("keys of children", err)
 	}
 	keys := make([][]string, len(parents))

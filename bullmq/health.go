@@ -94,7 +94,7 @@ func isAway(err error) bool {
 	}
 	return redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsMasterDownError(err) ||
 		redis.IsClusterDownError(err) || redis.IsTryAgainError(err) || redis.IsNoReplicasError(err) ||
-		redis.IsMaxClientsError(err) || redis.IsOOMError(err) || redis.HasErrorPrefix(err, "MISCONF") ||
+		redis.IsMaxClientsError(err) || redis.IsOOMError(err) || redis.HasErrorPrefix(err, "MISCONF") || redis.HasErrorPrefix(err, "BUSY ") ||
 		// A connection that waited at a master which is one no more is told the first, and
 		// the second if it comes back to it.
 		redis.HasErrorPrefix(err, "UNBLOCKED") || redis.HasErrorPrefix(err, "MOVED")

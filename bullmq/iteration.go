@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 )
 
@@ -77,7 +78,7 @@ func (it *iteration) next(now time.Time) (string, error) {
 	if it.Pattern == "" {
 		return "", nil
 	}
-	c, err := parseCron(it.Pattern)
+	c, err := drawCron(it.Pattern, rand.IntN)
 	if err != nil {
 		return "", err
 	}

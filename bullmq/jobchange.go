@@ -3,13 +3,14 @@ package bullmq
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"time"
 )
 
 // UpdateProgress stores any JSON value as the job's progress and tells it to
 // listeners of the queue's events.
 func (j *Job) UpdateProgress(ctx context.Context, progress any) error {
-	text, err := encodeJSON(progress)
+	text, err := encodeValue(progress)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (j *Job) Log(ctx context.Context, line string) (int64, error) {
 
 // UpdateData replaces the job's payload with anything that encodes to JSON.
 func (j *Job) UpdateData(ctx context.Context, data any) error {
-	text, err := encodeJSON(data)
+	text, err := encodeValue(data)
 	if err != nil {
 		return err
 	}
@@ -64,6 +65,9 @@ func (j *Job) MoveToDelayed(ctx context.Context, until time.Time) error {
 		return ErrNotActive
 	}
 	now := j.q.now()
+	if until.Sub(now) == math.MaxInt64 {
+		return invalid("delay until %v: at most 292 years", until)
+	}
 	delay := max(millis(until)-millis(now), 0)
 	reply, err := j.q.run(ctx, scriptDelay, j.q.mode, millis(now), j.ID, j.token, delay, "", "", "", "")
 	if err != nil {

@@ -18,6 +18,9 @@ type RemoveOptions struct {
 // is released. The pending iteration of a scheduler is refused with
 // [CodeSchedulerJob].
 func (q *Queue) Remove(ctx context.Context, id string, opts RemoveOptions) error {
+	if err := checkTarget(id); err != nil {
+		return err
+	}
 	reply, err := q.run(ctx, scriptRemove, q.mode, id, flag(opts.Children))
 	if err != nil {
 		return err
@@ -39,6 +42,9 @@ type RetryOptions struct {
 // Retry puts a failed or completed job back in line. Any other state is a
 // [*ScriptError] with [CodeNotInState].
 func (q *Queue) Retry(ctx context.Context, id string, opts RetryOptions) error {
+	if err := checkTarget(id); err != nil {
+		return err
+	}
 	reply, err := q.run(ctx, scriptRetry, q.mode, id, "", flag(opts.ResetAttempts))
 	if err != nil {
 		return err
@@ -49,6 +55,9 @@ func (q *Queue) Retry(ctx context.Context, id string, opts RetryOptions) error {
 // Promote makes a delayed job run now. Any other state is a [*ScriptError] with
 // [CodeNotInState].
 func (q *Queue) Promote(ctx context.Context, id string) error {
+	if err := checkTarget(id); err != nil {
+		return err
+	}
 	reply, err := q.run(ctx, scriptPromote, q.mode, id)
 	if err != nil {
 		return err
@@ -97,10 +106,7 @@ func (q *Queue) RateLimit(ctx context.Context, d time.Duration) error {
 	if d < time.Millisecond {
 		return invalid("rate limit of %v is shorter than a millisecond", d)
 	}
-	if err := q.rdb.Set(ctx, q.keys.limiter(), manualLimit, d).Err(); err != nil {
-		return fmt.Errorf("bullmq: set rate limit: %w", err)
-	}
-	return nil
+	return wrapWrite("set rate limit", q.rdb.Set(ctx, q.keys.limiter(), manualLimit, d).Err())
 }
 
 // RateLimitTTL tells how long the queue's limit is still in force, 0 if it is
@@ -113,10 +119,7 @@ func (q *Queue) RateLimitTTL(ctx context.Context) (time.Duration, error) {
 
 // ClearRateLimit ends a limit before its time.
 func (q *Queue) ClearRateLimit(ctx context.Context) error {
-	if err := q.rdb.Del(ctx, q.keys.limiter()).Err(); err != nil {
-		return fmt.Errorf("bullmq: clear rate limit: %w", err)
-	}
-	return nil
+	return wrapWrite("clear rate limit", q.rdb.Del(ctx, q.keys.limiter()).Err())
 }
 
 // SetGlobalRateLimit lets all workers together start at most n jobs per
@@ -132,10 +135,7 @@ func (q *Queue) SetGlobalRateLimit(ctx context.Context, n int, per time.Duration
 	default:
 		err = q.rdb.HSet(ctx, q.keys.meta(), "max", n, "duration", per.Milliseconds()).Err()
 	}
-	if err != nil {
-		return fmt.Errorf("bullmq: set global rate limit: %w", err)
-	}
-	return nil
+	return wrapWrite("set global rate limit", err)
 }
 
 // SetGlobalConcurrency lets all workers together run at most n jobs at a time; 0
@@ -150,10 +150,7 @@ func (q *Queue) SetGlobalConcurrency(ctx context.Context, n int) error {
 	} else {
 		err = q.rdb.HSet(ctx, q.keys.meta(), "concurrency", n).Err()
 	}
-	if err != nil {
-		return fmt.Errorf("bullmq: set global concurrency: %w", err)
-	}
-	return nil
+	return wrapWrite("set global concurrency", err)
 }
 
 // batchSize is how many jobs one call of a script that goes over many touches.
@@ -244,6 +241,9 @@ func (q *Queue) RetryJobs(ctx context.Context, state State, before time.Time) er
 	}
 	if before.IsZero() {
 		before = q.now()
+	}
+	if before.After(lastTime) {
+		return invalid("before %v: the year 9999 is the last", before)
 	}
 	return q.repeat(ctx, scriptMoveAll, func(bool) []any { return []any{q.mode, string(state), millis(before), batchSize} })
 }

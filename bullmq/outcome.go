@@ -12,7 +12,7 @@ import (
 
 // complete stores a job's result.
 func (s *session) complete(ctx context.Context, job *Job, result any) (*Job, SpanEnd) {
-	value, err := encodeJSON(result)
+	value, err := encodeValue(result)
 	if err != nil {
 		return s.fail(ctx, job, fmt.Errorf("result: %w", err))
 	}

@@ -8,6 +8,9 @@ import (
 // minBlock is the shortest time that every supported Redis can block for.
 const minBlock = 2 * time.Millisecond
 
+// maxBlock is longer than any worker should go without a look.
+const maxBlock = 24 * time.Hour
+
 // pace is what a worker knows about when the next job can be had. Whoever asks
 // for a job writes it down; only the fetch loop waits by it.
 type pace struct {

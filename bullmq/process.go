@@ -149,9 +149,17 @@ func (s *session) storeAndFetch(job *Job, op string, script *script, args ...any
 	return s.w.fetched(reply, token), nil
 }
 
+// unstoredRest is how long a slot rests where Redis is there but cannot store outcomes:
+// the next job would meet the same.
+const unstoredRest = time.Second
+
 // notStored reports that a job's outcome could not be stored; its lock will run
 // out and it will be taken for stalled.
 func (s *session) notStored(job *Job, err error) {
 	s.w.pace.look()
 	s.w.report(fmt.Errorf("outcome of job %s is not stored: %w", job.ID, err))
+	var refused *ScriptError
+	if !errors.As(err, &refused) {
+		sleep(s.ctx, unstoredRest)
+	}
 }

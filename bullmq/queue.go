@@ -2,7 +2,9 @@ package bullmq
 
 import (
 	"context"
+	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -63,6 +65,8 @@ type Queue struct {
 	mode string
 	now  func() time.Time
 	adds combiner[addition]
+
+	serverKnown atomic.Bool // the server has been asked whether it will do
 }
 
 // NewQueue returns the queue of that name. Nothing is sent to Redis. The client
@@ -71,14 +75,14 @@ func NewQueue(rdb redis.UniversalClient, name string, opts QueueOptions) (*Queue
 	if opts.Prefix == "" {
 		opts.Prefix = DefaultPrefix
 	}
-	if rdb == nil {
+	if isNil(rdb) {
 		return nil, invalid("no Redis client")
 	}
 	if name == "" || strings.Contains(name, ":") {
 		return nil, invalid("queue name %q: must not be empty or have a colon", name)
 	}
-	if opts.MaxEvents < 0 {
-		return nil, invalid("MaxEvents %d is negative", opts.MaxEvents)
+	if err := opts.validate(name); err != nil {
+		return nil, err
 	}
 	if opts.MaxEvents == 0 {
 		opts.MaxEvents = defaultMaxEvents
@@ -93,6 +97,34 @@ func NewQueue(rdb redis.UniversalClient, name string, opts QueueOptions) (*Queue
 	q := &Queue{rdb: rdb, name: name, keys: k, opts: opts, mode: opts.Pause.mode(), now: opts.Clock}
 	q.adds.flush, q.adds.size = q.flushAdds, func(a *addition) int { return a.size }
 	return q, nil
+}
+
+func (o *QueueOptions) validate(name string) error {
+	if err := checkText("queue name", o.Prefix+":"+name); err != nil {
+		return err
+	}
+	switch {
+	case o.MaxEvents < 0 || o.MaxEvents > maxCount:
+		return invalid("MaxEvents %d is not within 0 and %d", o.MaxEvents, int64(maxCount))
+	case o.Pause < PauseAuto || o.Pause > PauseMoves:
+		return invalid("Pause %d is not a pause mode", o.Pause)
+	}
+	return o.DefaultJobOptions.checkDefaults()
+}
+
+// isNil tells whether a client is missing, also as a pointer of one of go-redis's types.
+func isNil(rdb redis.UniversalClient) bool {
+	switch c := rdb.(type) {
+	case nil:
+		return true
+	case *redis.Client:
+		return c == nil
+	case *redis.ClusterClient:
+		return c == nil
+	case *redis.Ring:
+		return c == nil
+	}
+	return false
 }
 
 func inCluster(rdb redis.UniversalClient) bool {
@@ -122,8 +154,39 @@ func (q *Queue) Close() error { return nil }
 
 // run calls a script on this queue.
 func (q *Queue) run(ctx context.Context, s *script, args ...any) (any, error) {
-	return s.run(ctx, q.rdb, q.keys.p, args...)
+	if err := q.askServer(ctx); err != nil {
+		return nil, err
+	}
+	reply, err := s.run(ctx, q.rdb, q.keys.p, args...)
+	return reply, classified(err)
 }
+
+// askServer refuses, before a queue's first script, a server that could run half of it
+// only. One that does not tell counts as able.
+func (q *Queue) askServer(ctx context.Context) error {
+	if q.serverKnown.Load() {
+		return nil
+	}
+	node, err := q.server(ctx)
+	if err != nil {
+		return wrapRead("the server's state", err)
+	}
+	cmd := infoCmd{redis.NewStringCmd(ctx, "info", "server")}
+	if err := node.Process(ctx, cmd); isAway(err) {
+		return wrapRead("the server's state", err)
+	}
+	if _, err := judge(cmd.Val()); errors.Is(err, ErrServerTooOld) {
+		return err
+	}
+	q.serverKnown.Store(true)
+	return nil
+}
+
+// infoCmd is not sent again by go-redis, so that a server that is away is told as soon
+// as by a script.
+type infoCmd struct{ *redis.StringCmd }
+
+func (infoCmd) NoRetry() bool { return true }
 
 // nowMillis is the present as scripts are told it.
 func (q *Queue) nowMillis() string { return formatInt(millis(q.now())) }

@@ -2,6 +2,7 @@ package bullmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,13 +14,30 @@ func wrapRead(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("bullmq: read %s: %w", what, err)
+	return fmt.Errorf("bullmq: read %s: %w", what, classified(err))
 }
 
-// Job reads a job; an unknown id is [ErrJobNotFound].
+// readError is what went wrong with commands of one pipeline. A key of another type than
+// is expected there, which other programs may leave, counts as absent.
+func readError(cmds []redis.Cmder) error {
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) && !isOtherType(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func isOtherType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
+
+// Job reads a job. An unknown id is [ErrJobNotFound], the name of a key of the
+// queue's own, such as "meta", [ErrInvalid].
 func (q *Queue) Job(ctx context.Context, id string) (*Job, error) {
+	if err := checkTarget(id); err != nil {
+		return nil, err
+	}
 	hash, err := q.rdb.HGetAll(ctx, q.keys.job(id)).Result()
-	if err != nil {
+	if err != nil && !isOtherType(err) {
 		return nil, wrapRead("job "+id, err)
 	}
 	if len(hash) == 0 {
@@ -123,7 +141,8 @@ func (q *Queue) Jobs(ctx context.Context, states []State, start, end int64, asc 
 	for i, id := range ids {
 		hashes[i] = pipe.HGetAll(ctx, q.keys.job(id))
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	cmds, _ := pipe.Exec(ctx) // each command has its own error
+	if err := readError(cmds); err != nil {
 		return nil, wrapRead("jobs", err)
 	}
 	jobs := make([]*Job, 0, len(ids))

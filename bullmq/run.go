@@ -2,6 +2,7 @@ package bullmq
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -40,7 +41,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	s.ends.size = (*ending).size
 	slots := s.fetchLoop()
 
-	grace := max(w.opts.Grace, 0)
+	grace := min(max(w.opts.Grace, 0), math.MaxInt64-settleTime) // for ever, if that is what is wanted
 	timers := []*time.Timer{
 		time.AfterFunc(grace, func() { stopWork(ErrShutdown) }),
 		time.AfterFunc(grace+settleTime, stopRecord),
@@ -103,7 +104,9 @@ func (s *session) next(waker *waker) *Job {
 			continue
 		}
 		var err error
+		retry := &trouble
 		if s.w.pace.drained() {
+			retry = &waker.trouble // a fetch that goes well does not mend it
 			err = waker.wait()
 		} else {
 			var job *Job
@@ -114,10 +117,10 @@ func (s *session) next(waker *waker) *Job {
 		}
 		if err != nil && s.ctx.Err() == nil {
 			s.w.trouble(err)
-			sleep(s.ctx, trouble.next())
+			sleep(s.ctx, retry.next())
 			continue
 		}
-		trouble.reset()
+		retry.reset()
 	}
 	return nil
 }

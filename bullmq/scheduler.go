@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Schedule says when a scheduler's jobs run: either Every or Pattern.
@@ -124,8 +125,8 @@ func (q *Queue) scheduled(scheduler, name string, data []byte, o *JobOptions, no
 // check refuses what the protocol has no room for, and finds the first match of a pattern.
 func (s *Schedule) check(id string, now time.Time) (first time.Time, err error) {
 	switch {
-	case id == "":
-		return first, invalid("scheduler without an id")
+	case id == "" || !utf8.ValidString(id):
+		return first, invalid("scheduler id %q: must be a text that is not empty", id)
 	case (s.Every == 0) == (s.Pattern == ""):
 		return first, invalid("scheduler %q: either Every or Pattern", id)
 	case s.Every < 0 || (s.Every > 0 && s.Every < time.Millisecond):
@@ -136,14 +137,28 @@ func (s *Schedule) check(id string, now time.Time) (first time.Time, err error) 
 		return first, invalid("scheduler %q: Immediately and Start exclude one another", id)
 	case s.Offset < 0 || (s.Offset > 0 && s.Offset >= s.Every):
 		return first, invalid("scheduler %q: Offset %v is not less than Every", id, s.Offset)
+	case s.Limit > maxCount:
+		return first, invalid("scheduler %q: Limit %d is more than %d", id, s.Limit, maxCount)
 	case !s.Start.IsZero() && millis(s.Start) <= 0:
 		return first, invalid("scheduler %q: Start %v is before 1970", id, s.Start)
+	case s.Start.After(lastTime) || s.End.After(lastTime):
+		return first, invalid("scheduler %q: Start %v, End %v: the year 9999 is the last", id, s.Start, s.End)
 	case !s.End.IsZero() && !s.End.After(now):
 		return first, invalid("scheduler %q: End %v is over", id, s.End)
 	case !s.End.IsZero() && s.End.Before(s.Start):
 		return first, invalid("scheduler %q: End %v is before Start %v", id, s.End, s.Start)
-	case s.Pattern == "":
+	case s.TZ == "Local":
+		return first, invalid("scheduler %q: time zone Local is another on each machine", id)
+	}
+	zone, err := time.LoadLocation(s.TZ)
+	if err != nil {
+		return first, invalid("scheduler %q: time zone %q is not known", id, s.TZ)
+	}
+	if s.Pattern == "" {
 		return first, nil
+	}
+	if hasDraw(s.Pattern) {
+		return first, invalid("scheduler %q: cron pattern %q: H means another time whenever a run is computed", id, s.Pattern)
 	}
 	c, err := parseCron(s.Pattern)
 	if err != nil {
@@ -151,10 +166,6 @@ func (s *Schedule) check(id string, now time.Time) (first time.Time, err error) 
 	}
 	if c.foreign != "" {
 		return first, invalid("scheduler %q: cron pattern %q: %s, which BullMQ refuses", id, s.Pattern, c.foreign)
-	}
-	zone, err := time.LoadLocation(s.TZ)
-	if err != nil || s.TZ == "Local" {
-		return first, invalid("scheduler %q: time zone %q is not known", id, s.TZ)
 	}
 	if s.Immediately {
 		return now, nil
@@ -180,13 +191,19 @@ func (t *JobTemplate) encode() (data []byte, err error) {
 	if o.ID != "" || o.Delay != 0 || o.Parent != nil || !o.Timestamp.IsZero() || o.Deduplication != nil {
 		return nil, invalid("a scheduler's template cannot have ID, Delay, Timestamp, Parent or Deduplication")
 	}
+	if err := checkText("name", t.Name); err != nil {
+		return nil, err
+	}
 	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	if err := o.fits(); err != nil {
 		return nil, err
 	}
 	if t.Data == nil {
 		return nil, nil
 	}
-	if data, err = encodeJSON(t.Data); err != nil {
+	if data, err = encodeValue(t.Data); err != nil {
 		return nil, err
 	}
 	if o.SizeLimit > 0 && len(data) > o.SizeLimit {

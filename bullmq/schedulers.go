@@ -55,7 +55,8 @@ func (q *Queue) Schedulers(ctx context.Context, start, end int64, asc bool) ([]*
 	for i, e := range entries {
 		hashes[i] = pipe.HGetAll(ctx, q.keys.scheduler(memberText(e)))
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	cmds, _ := pipe.Exec(ctx) // each command has its own error
+	if err := readError(cmds); err != nil {
 		return nil, wrapRead("schedulers", err)
 	}
 	schedulers := make([]*Scheduler, 0, len(entries))

@@ -12,13 +12,56 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Errors of servers that cannot hold queues.
+// Errors of servers that cannot hold queues, or not now. What was to be changed is
+// unchanged.
 var (
-	// ErrServerTooOld says that the server lacks commands that the package needs.
+	// ErrServerTooOld says that the server lacks commands that the package needs: it
+	// is older than Redis 6.2.
 	ErrServerTooOld = errors.New("bullmq: the Redis server is too old")
 	// ErrServerReadOnly says that the server is a replica, which takes no changes.
 	ErrServerReadOnly = errors.New("bullmq: the Redis server is a read-only replica")
+	// ErrServerFull says that the server takes no changes because its memory is full
+	// or because it cannot save to its disk.
+	ErrServerFull = errors.New("bullmq: the Redis server has no room")
+	// ErrNoPermission says that the server does not allow its user what is needed, or
+	// does not know the user. Users need all commands on keys that begin with the
+	// prefix, and INFO.
+	ErrNoPermission = errors.New("bullmq: the Redis server denies permission")
 )
+
+// deniedInScript is how servers begin to say NOPERM within a script.
+const deniedInScript = "The user executing the script can't "
+
+// classified makes an error of a server that takes no changes one of the package's own.
+func classified(err error) error {
+	for _, class := range []struct {
+		kind  error
+		found bool
+	}{
+		{ErrServerReadOnly, redis.IsReadOnlyError(err)},
+		{ErrServerFull, redis.IsOOMError(err) || redis.HasErrorPrefix(err, "MISCONF")},
+		{ErrNoPermission, redis.IsPermissionError(err) || redis.IsAuthError(err) || redis.HasErrorPrefix(err, deniedInScript)},
+	} {
+		if class.found && !errors.Is(err, class.kind) {
+			return &classifiedError{class.kind, err}
+		}
+	}
+	return err
+}
+
+// classifiedError is what a server said, known by its kind.
+type classifiedError struct{ kind, err error }
+
+func (e *classifiedError) Error() string   { return e.err.Error() }
+func (e *classifiedError) Unwrap() []error { return []error{e.kind, e.err} }
+
+// wrapWrite says what was being done when Redis refused or failed; nil stays nil.
+func wrapWrite(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("bullmq: %s: %w", what, classified(err))
+}
 
 // minServer is the oldest Redis with all the commands that the scripts use.
 var minServer = [2]int{6, 2}
@@ -49,11 +92,15 @@ func (q *Queue) CheckServer(ctx context.Context) (*ServerInfo, error) {
 		askForNodes(ctx, q.rdb, err)
 		return nil, wrapRead("the server's state", err)
 	}
-	return judge(text)
+	info, err := judge(text)
+	if !errors.Is(err, ErrServerTooOld) {
+		q.serverKnown.Store(true)
+	}
+	return info, err
 }
 
 // server is the server that holds the queue's keys.
-func (q *Queue) server(ctx context.Context) (redis.Cmdable, error) {
+func (q *Queue) server(ctx context.Context) (redis.UniversalClient, error) {
 	if c, ok := q.rdb.(*redis.ClusterClient); ok {
 		return c.MasterForKey(ctx, q.keys.meta())
 	}

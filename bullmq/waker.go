@@ -22,6 +22,8 @@ type waker struct {
 	ctx  context.Context
 	w    *Worker
 	conn *blocking
+	// trouble is the rest after a wait that failed.
+	trouble retryDelay
 
 	polling bool
 	poll    time.Duration

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -134,16 +133,16 @@ func NewWorker(rdb redis.UniversalClient, queue string, h Handler, opts WorkerOp
 
 func (o *WorkerOptions) validate() error {
 	switch {
-	case strings.ContainsAny(o.Name, " \n\r\t"):
-		return invalid("worker name %q has a space", o.Name)
+	case !isPrintable(o.Name):
+		return invalid("worker name %q: printable ASCII without spaces, as Redis names connections", o.Name)
 	case o.Concurrency < 0:
 		return invalid("Concurrency %d is negative", o.Concurrency)
 	case o.LockDuration < 0 || (o.LockDuration > 0 && o.LockDuration < 8*time.Millisecond):
 		return invalid("LockDuration %v is shorter than 8ms", o.LockDuration)
 	case o.StalledInterval < 0 || (o.StalledInterval > 0 && o.StalledInterval < time.Millisecond):
 		return invalid("StalledInterval %v is shorter than a millisecond", o.StalledInterval)
-	case o.DrainDelay < 0 || (o.DrainDelay > 0 && o.DrainDelay < minBlock):
-		return invalid("DrainDelay %v is shorter than %v", o.DrainDelay, minBlock)
+	case o.DrainDelay < 0 || (o.DrainDelay > 0 && o.DrainDelay < minBlock) || o.DrainDelay > maxBlock:
+		return invalid("DrainDelay %v is not within %v and %v", o.DrainDelay, minBlock, maxBlock)
 	case o.MaxRateLimitDelay < 0:
 		return invalid("MaxRateLimitDelay %v is negative", o.MaxRateLimitDelay)
 	case o.MaxStartedAttempts < 0:
@@ -154,8 +153,8 @@ func (o *WorkerOptions) validate() error {
 		return invalid("Limiter %+v: at least one job per millisecond", *o.Limiter)
 	}
 	for name, f := range o.Backoffs {
-		if f == nil || name == backoffFixed || name == backoffExponential {
-			return invalid("Backoffs[%q]: the name is taken or the function is nil", name)
+		if f == nil || name == "" || name == backoffFixed || name == backoffExponential {
+			return invalid("Backoffs[%q]: the name is empty or taken, or the function is nil", name)
 		}
 	}
 	for _, k := range []*Keep{o.RemoveOnComplete, o.RemoveOnFail} {
@@ -196,7 +195,13 @@ func (w *Worker) Queue() *Queue { return w.q }
 func (w *Worker) ID() string { return w.id }
 
 // clientName is the name of the connection on which the worker waits for jobs.
-func (w *Worker) clientName() string { return clientName(w.q.opts.Prefix, w.q.name, w.opts.Name) }
+// A prefix that Redis does not allow there leaves it without one, and so unlisted.
+func (w *Worker) clientName() string {
+	if name := clientName(w.q.opts.Prefix, w.q.name, w.opts.Name); isPrintable(name) {
+		return name
+	}
+	return ""
+}
 
 func (w *Worker) newToken() string { return w.id + ":" + formatInt(w.seq.Add(1)) }
 

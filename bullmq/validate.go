@@ -1,0 +1,126 @@
+package bullmq
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// maxCount is the largest number that an option can hold: Node's are exact up to it.
+const maxCount = 1<<53 - 1
+
+// lastTime is before the year 10000, up to which scores tell milliseconds apart.
+var lastTime = time.Date(9999, 12, 31, 23, 59, 59, int(999*time.Millisecond), time.UTC)
+
+// satellites are the last parts of keys that hang on a job.
+var satellites = map[string]bool{
+	"lock": true, "logs": true, "dependencies": true, "processed": true, "failed": true, "unsuccessful": true,
+}
+
+// isOwnKey tells whether an id is the rest of a key that holds no job: one of the
+// queue itself, or one that hangs on a job or a scheduler.
+func isOwnKey(id string) bool {
+	head, rest, colon := strings.Cut(id, ":")
+	if !colon {
+		return reservedIDs[id]
+	}
+	_, last, _ := cutLast(id, ':')
+	switch head {
+	case "de", "dn", "metrics":
+		return true
+	case "repeat": // its jobs are repeat:scheduler:time
+		return !strings.Contains(rest, ":") || !isInteger(last)
+	}
+	return satellites[last]
+}
+
+// checkTarget refuses the id of what is no job, for calls that would take it for one.
+func checkTarget(id string) error {
+	if isOwnKey(id) {
+		return invalid("id %q is the name of a key of the queue", id)
+	}
+	return nil
+}
+
+// checkText refuses texts that programs in other languages would read as others.
+func checkText(what, text string) error {
+	if !utf8.ValidString(text) {
+		return invalid("%s %q is not UTF-8", what, text)
+	}
+	return nil
+}
+
+// fits refuses values that would not come back from Redis as they are.
+func (o *JobOptions) fits() error {
+	if err := checkText("id", o.ID); err != nil {
+		return err
+	}
+	if err := checkTarget(o.ID); err != nil {
+		return err
+	}
+	if p := o.Parent; p != nil && (isOwnKey(p.ID) || !utf8.ValidString(p.ID+p.Queue)) {
+		return invalid("Parent %+v is no job", *p)
+	}
+	if b := o.Backoff; b != nil && b.Jitter != b.Jitter {
+		return invalid("Backoff.Jitter is not a number")
+	}
+	if o.Timestamp.Add(o.Delay).After(lastTime) || o.Timestamp.After(lastTime) {
+		return invalid("Timestamp %v with Delay %v: the year 9999 is the last", o.Timestamp, o.Delay)
+	}
+	if err := o.countsFit(); err != nil {
+		return err
+	}
+	for name, raw := range o.Extra {
+		if !utf8.Valid(raw) {
+			return invalid("Extra[%q] is not UTF-8", name)
+		}
+		if new(JobOptions).decodeField(name, raw) {
+			return invalid("Extra[%q] is an option of its own", name)
+		}
+	}
+	return nil
+}
+
+func (o *JobOptions) countsFit() error {
+	counts := map[string]int{"Attempts": o.Attempts, "KeepLogs": o.KeepLogs, "SizeLimit": o.SizeLimit}
+	if o.StackTraceLimit != nil {
+		counts["StackTraceLimit"] = *o.StackTraceLimit
+	}
+	for name, k := range map[string]*Keep{"RemoveOnComplete": o.RemoveOnComplete, "RemoveOnFail": o.RemoveOnFail} {
+		if k != nil {
+			counts[name+".Count"], counts[name+".Limit"] = k.Count, k.Limit
+		}
+	}
+	for name, n := range counts {
+		if n > maxCount {
+			return invalid("%s %d is more than %d", name, n, maxCount)
+		}
+	}
+	return nil
+}
+
+// checkDefaults refuses what cannot be the same for all jobs of a queue.
+func (o *JobOptions) checkDefaults() error {
+	if o.ID != "" || o.Parent != nil || o.Deduplication != nil || !o.Timestamp.IsZero() || o.TraceContext != "" || o.OmitTraceContext {
+		return invalid("DefaultJobOptions cannot have ID, Parent, Deduplication, Timestamp, TraceContext or OmitTraceContext")
+	}
+	if err := o.validate(); err != nil {
+		return err
+	}
+	return o.fits()
+}
+
+// encodeValue is encodeJSON for values that may hold ready JSON, whose texts need not be
+// UTF-8 to look like JSON.
+func encodeValue(v any) ([]byte, error) {
+	text, err := encodeJSON(v)
+	if err == nil && !utf8.Valid(text) {
+		return nil, invalid("JSON that is not UTF-8")
+	}
+	return text, err
+}
+
+// isPrintable tells whether a text can be part of a connection's name.
+func isPrintable(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < '!' || r > '~' })
+}
