@@ -2,7 +2,9 @@ package bullmq
 
 import (
 	"encoding/json"
+	"math"
 	"strconv"
+	"time"
 )
 
 // parseInt reads a decimal integer of a hash as Node does: what follows the
@@ -23,6 +25,15 @@ func parseInt(s string) int64 {
 		return 0
 	}
 	return n
+}
+
+// wholeMillis reads a duration in milliseconds; one that is negative or longer than 292
+// years is 0.
+func wholeMillis(s string) time.Duration {
+	if n := parseInt(s); n >= 0 && n <= math.MaxInt64/int64(time.Millisecond) {
+		return time.Duration(n) * time.Millisecond
+	}
+	return 0
 }
 
 // rawJSON returns the JSON value in s, or nil if s is not one.
@@ -46,7 +57,7 @@ func (j *Job) set(field, value string) {
 	case "timestamp":
 		j.Timestamp = fromMillis(parseInt(value))
 	case "delay":
-		j.Delay = msDuration(float64(parseInt(value)))
+		j.Delay = wholeMillis(value)
 	case "priority":
 		j.Priority = int(parseInt(value))
 	case "parentKey":

@@ -118,8 +118,8 @@ func (q *Queue) childQueue(key string) (*Queue, error) {
 		return nil, invalid("key %q has no colon", key)
 	}
 	prefix, name, ok := cutLast(key[:end], ':')
-	if !ok {
-		return nil, invalid("key %q has one colon only", key)
+	if !ok || prefix == "" { // which NewQueue would fill
+		return nil, invalid("key %q has no prefix", key)
 	}
 	opts := q.opts
 	opts.Prefix = prefix

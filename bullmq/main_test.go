@@ -65,7 +65,7 @@ func realServer(t *testing.T) *server {
 	return &server{name: "redis", rdb: client(t, testenv.Redis(t))}
 }
 
-func client(t *testing.T, addr string) *redis.Client {
+func client(t testing.TB, addr string) *redis.Client {
 	t.Helper()
 	// Under the race detector miniredis takes its time.
 	rdb := redis.NewClient(&redis.Options{Addr: addr, ReadTimeout: wait})

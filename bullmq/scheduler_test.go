@@ -303,7 +303,7 @@ func TestAScheduleThatCannotBeReadIsReportedAndItsJobStillRuns(t *testing.T) {
 	ctx := context.Background()
 	q := newQueue(t, s.rdb, bullmq.QueueOptions{})
 	job := must[*bullmq.Job](t)(q.UpsertScheduler(ctx, "tick", bullmq.Schedule{Every: time.Minute}, bullmq.JobTemplate{}))
-	ok(t, s.rdb.HSet(ctx, "bull:q:"+job.ID, "opts", `{"repeat":{"pattern":"H H * * *","count":1}}`).Err())
+	ok(t, s.rdb.HSet(ctx, "bull:q:"+job.ID, "opts", `{"repeat":{"pattern":"every day","count":1}}`).Err())
 	reported := make(chan error, 10)
 	start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{
 		Hooks: bullmq.WorkerHooks{OnError: func(err error) { reported <- err }},
@@ -311,5 +311,23 @@ func TestAScheduleThatCannotBeReadIsReportedAndItsJobStillRuns(t *testing.T) {
 	testenv.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == 1 }, "the job has run")
 	if err := <-reported; !errors.Is(err, bullmq.ErrInvalid) || !strings.Contains(err.Error(), "tick") {
 		t.Errorf("what was reported: %v", err)
+	}
+}
+
+// BullMQ 6 draws what H stands for anew whenever it computes a run.
+func TestASchedulerWhoseTimesAreDrawnIsDrivenOn(t *testing.T) {
+	t.Parallel()
+	s := realServer(t)
+	ctx, clock := context.Background(), newSteps()
+	q := newQueue(t, s.rdb, bullmq.QueueOptions{Clock: clock.time})
+	job := must[*bullmq.Job](t)(q.UpsertScheduler(ctx, "tick", bullmq.Schedule{Pattern: "5 10 * * *"}, bullmq.JobTemplate{}))
+	ok(t, s.rdb.HSet(ctx, "bull:q:repeat:tick", "pattern", "H H(1-3) * * *").Err())
+	ok(t, s.rdb.HSet(ctx, "bull:q:"+job.ID, "opts", `{"repeat":{"pattern":"H H(1-3) * * *","tz":"UTC","count":1}}`).Err())
+	for range 5 {
+		runs(t, s, q, clock, 1)
+		next := must[*bullmq.Scheduler](t)(q.Scheduler(ctx, "tick")).Next
+		if ahead := next.Sub(clock.time()); ahead <= 0 || ahead > 24*time.Hour || next.Hour() < 1 || next.Hour() > 3 || next.Second() != 0 {
+			t.Fatalf("at %v the next run is at %v", clock.time(), next)
+		}
 	}
 }

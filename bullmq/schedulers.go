@@ -88,7 +88,7 @@ func (q *Queue) RemoveScheduler(ctx context.Context, id string) (bool, error) {
 
 // decodeScheduler reads a scheduler's hash. Damaged fields count as absent.
 func decodeScheduler(id string, at float64, hash map[string]string) *Scheduler {
-	ms := func(field string) time.Duration { return time.Duration(parseInt(hash[field])) * time.Millisecond }
+	ms := func(field string) time.Duration { return wholeMillis(hash[field]) }
 	s := &Scheduler{
 		ID: id, Next: fromMillis(int64(at)), Iterations: parseInt(hash["ic"]),
 		Schedule: Schedule{
