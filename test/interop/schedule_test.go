@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -228,5 +229,26 @@ func schedulerRunsOnTime(r *rig) {
 		}
 	}
 	testenv.Eventually(r.T, patience, func() bool { return r.rdb.HGet(r.Context(), r.key("q", "repeat:tick"), "ic").Val() == fmt.Sprint(runs) }, "all runs are counted")
+	r.node.quiet()
+}
+
+// BullMQ 6 draws what H stands for anew whenever it computes a run, so that no two
+// programs agree on the next. Both drive such a scheduler on; only Node makes it.
+func TestASchedulerWhoseTimesAreDrawnIsDrivenOnByTurns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 6)
+	c := newCalendar(r, frozen)
+	if _, err := c.q.UpsertScheduler(r.Context(), "tick", bullmq.Schedule{Pattern: "H H(1-3) * * *"}, bullmq.JobTemplate{}); !errors.Is(err, bullmq.ErrInvalid) {
+		t.Errorf("Go makes it: %v", err)
+	}
+	c.upsert("node", bullmq.Schedule{}, `{ pattern: 'H H(1-3) * * *', tz: 'UTC' }`)
+	for turn := range 8 {
+		c.runNext(languages[turn%2])
+		next, err := c.q.Scheduler(r.Context(), "tick")
+		r.ok(err)
+		if ahead := next.Next.Sub(*c.now); ahead <= 0 || ahead > 24*time.Hour || next.Next.Hour() < 1 || next.Next.Hour() > 3 || next.Next.Second() != 0 {
+			t.Errorf("after a run by %s at %v the next is at %v", languages[turn%2], *c.now, next.Next)
+		}
+	}
 	r.node.quiet()
 }
