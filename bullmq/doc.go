@@ -6,7 +6,8 @@
 // # Queues
 //
 // A [Queue] adds jobs and looks after them. It holds no connection and no
-// goroutine: make one where it is needed.
+// goroutine, and may be used by many at a time: keep one for each queue. Before its first
+// change it asks the server for its version, and refuses one that is too old.
 //
 //	queue, err := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
 //	job, err := queue.Add(ctx, "welcome", payload, bullmq.JobOptions{Attempts: 3})
@@ -14,6 +15,12 @@
 // What is added with an ID of one's own is added once, however often that is
 // tried. Without one, Redis draws a number, and an Add whose connection broke may
 // or may not have added its job: nothing here sends a script twice by itself.
+//
+// [JobOptions] say when and in which order a job runs (Delay, Priority, LIFO), how often it
+// is tried (Attempts, Backoff) and how long it is kept. [Job.ChangeDelay],
+// [Job.ChangePriority], [Job.UpdateData], [Queue.Promote], [Queue.Retry] and [Queue.Remove]
+// change it afterwards; [Queue.RetryJobs], [Queue.PromoteJobs], [Queue.Clean], [Queue.Drain]
+// and [Queue.Obliterate] do it to many. [Queue.Pause] holds the line.
 //
 // # Workers
 //
@@ -39,6 +46,10 @@
 // worker is lost in the middle of it, or when Redis forgets what it was told
 // last: a job is run at least once, not exactly once.
 //
+// [WorkerOptions.Limiter], [Queue.SetGlobalRateLimit] and [Queue.SetGlobalConcurrency] bound
+// how much is started. [WorkerHooks] tell what happens, [Job.Log] and [Job.UpdateProgress]
+// let a handler tell it.
+//
 // # Locks, lost workers and shutdown
 //
 // A job being run is locked by its worker, which renews the lock. When the worker
@@ -53,7 +64,10 @@
 //
 // A worker rides out a Redis that is away: it tells so once through its logger and
 // OnLost, keeps trying, stores outcomes when it is back, and puts jobs back in line
-// that Redis started for it in replies that never came.
+// that Redis started for it in replies that never came. So it does while Redis loads its
+// data, cannot save them or has no memory left. What Redis refuses for other reasons, such
+// as a lack of permission or a key of another type, it reports through OnError, each time
+// it tries, and it goes on trying: after 25 ms, then ever later, up to every 2 s.
 //
 // # Parents, children and flows
 //
@@ -106,17 +120,34 @@
 // [Queue.Metrics], [Queue.Workers], [Queue.Schedulers] and [Queue.Meta] say how things
 // stand; [Queue.CheckServer], whether the Redis is one to rely on.
 //
-// # Time and identity
+// # Time, numbers and identity
 //
 // All times are UTC in milliseconds, taken from the caller's clock, not Redis's:
 // clocks of producers and workers of a queue should agree within some hundred
-// milliseconds. Ids that other parts of the protocol could take for something
-// else are refused with [ErrInvalid] before anything is written.
+// milliseconds. Durations are stored in whole milliseconds, what is left over is cut off.
+// Times end with the year 9999, and counts at 2⁵³−1, the largest whole number of Node.
+// Jobs that are due in the same millisecond keep their order up to September 2039.
+//
+// Ids, names and JSON are UTF-8. Ids that other parts of the protocol could take for
+// something else, such as "meta" or "x:logs", are refused with [ErrInvalid] before anything
+// is written, also where a job is read, removed, retried or promoted.
+//
+// # Use from several goroutines
+//
+// A [Queue] and a [Worker] are safe for concurrent use, a [Job] is not, save for [Job.Log]
+// and [Job.UpdateProgress]. What is passed in belongs to the package until the call
+// returns, options of a Queue or Worker for ever; what is returned is the caller's. Clients
+// of Redis stay the caller's, who closes them. A Job comes from this package: one that a
+// program has made by itself has no queue, and its methods panic, as they do for a nil
+// context.
 //
 // # Errors
 //
 // [ErrInvalid] is a refused argument; [*ScriptError] a change that the state in
 // Redis did not allow, with BullMQ's own number in its Code, also found as
-// [ErrJobNotFound] or [ErrLockLost] by errors.Is. Anything else is what Redis or
-// the network said, wrapped.
+// [ErrJobNotFound] or [ErrLockLost] by errors.Is. [ErrServerTooOld], [ErrServerReadOnly],
+// [ErrServerFull] and [ErrNoPermission] are servers that cannot do it. With each of these
+// nothing was changed, unless a method says otherwise. A context that has ended is its own
+// error. Anything else is what Redis or the network said, wrapped, and then a change may
+// have been made or not.
 package bullmq

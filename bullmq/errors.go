@@ -42,8 +42,8 @@ var (
 	// ErrCancelled is part of the cause of a handler's context that
 	// [Worker.Cancel] has ended.
 	ErrCancelled = errors.New("bullmq: job was cancelled")
-	// ErrInvalid says that an argument is refused before anything is written.
-	// The text names it.
+	// ErrInvalid says that an argument is refused before anything is written: it was
+	// never sent. The text names it.
 	ErrInvalid = errors.New("bullmq: invalid argument")
 	// ErrNotActive says that a method which needs the worker's lock was called on a
 	// job that no handler is running.
@@ -74,9 +74,9 @@ const (
 //
 // errors.Is finds [ErrJobNotFound] in code -1 and [ErrLockLost] in codes -2 and -6.
 type ScriptError struct {
-	Code  Code
+	Code  Code   // why
 	Op    string // what was tried: "complete", "retry", "promote" …
-	JobID string
+	JobID string // of which job, or of which scheduler
 	Key   string // the parent's key, for codes -5 and -7
 }
 

@@ -15,20 +15,21 @@ type FlowJob struct {
 	// queues of a flow must be on the root's Redis, and in Cluster in one hash slot:
 	// put the tag into the prefix.
 	Queue *Queue
-	Name  string
-	Data  any // as for Queue.Add
+	Name  string // as for Queue.Add
+	Data  any    // as for Queue.Add
 	// Options are as for Queue.Add. A job without an ID gets a random one, a UUID. An ID
-	// must not have a colon here, Deduplication is not possible, and only a root may
-	// have a Parent, a job that exists already.
-	Options  JobOptions
+	// must not have a colon here nor be in the flow twice, Deduplication is not possible,
+	// and only a root may have a Parent, a job that exists already.
+	Options JobOptions
+	// Children are the jobs that this one waits for; none makes it a leaf.
 	Children []FlowJob
 }
 
 // FlowNode is a job of a flow that was added or read. Its children are in the order of
 // [FlowJob.Children], and in no particular one where they were read.
 type FlowNode struct {
-	Job      *Job
-	Children []*FlowNode
+	Job      *Job        // nil if it was not added
+	Children []*FlowNode // empty for a leaf
 }
 
 // AddFlow adds a tree of jobs in one atomic step: either nobody sees any of its

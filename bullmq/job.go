@@ -9,18 +9,19 @@ import (
 // State is where a job stands.
 type State string
 
-// The states of a job. StatePaused is only a list that BullMQ 5 moves waiting
-// jobs to while a queue is paused: [Queue.State] says StateWaiting for them.
+// The states of a job.
 const (
-	StateWaiting         State = "waiting"
-	StateActive          State = "active"
-	StateDelayed         State = "delayed"
-	StatePrioritized     State = "prioritized"
-	StateWaitingChildren State = "waiting-children"
-	StateCompleted       State = "completed"
-	StateFailed          State = "failed"
-	StatePaused          State = "paused"
-	StateUnknown         State = "unknown"
+	StateWaiting         State = "waiting"          // in line
+	StateActive          State = "active"           // a worker runs it, or has been lost with it
+	StateDelayed         State = "delayed"          // until its time comes
+	StatePrioritized     State = "prioritized"      // in line behind those without a priority
+	StateWaitingChildren State = "waiting-children" // until its children have finished
+	StateCompleted       State = "completed"        // has a result
+	StateFailed          State = "failed"           // for good, unless it is retried
+	// StatePaused is only a list that BullMQ 5 moves waiting jobs to while a queue is
+	// paused: [Queue.State] says StateWaiting for them.
+	StatePaused  State = "paused"
+	StateUnknown State = "unknown" // nowhere
 )
 
 // Job is a job as it was when it was read, added or activated. Its fields are a
@@ -28,13 +29,15 @@ const (
 // about, nothing else keeps the copy fresh. A handler owns its Job; a Job is not
 // for concurrent use, save for Log and UpdateProgress.
 type Job struct {
-	ID   string
-	Name string
-	// Data is the payload, a JSON value.
-	Data    json.RawMessage
+	ID   string // unique in its queue
+	Name string // what kind of job it is
+	// Data is the payload, a JSON value, unless another program has stored something else.
+	Data json.RawMessage
+	// Options are as they were stored when the job was added.
 	Options JobOptions
-	// Delay and Priority are what is in force now; Options has what was asked for.
-	Delay    time.Duration
+	// Delay is what is in force now; Options has what was asked for.
+	Delay time.Duration
+	// Priority is what is in force now; Options has what was asked for.
 	Priority int
 
 	// Timestamp is when the job was made, ProcessedOn when it was last

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// UpdateProgress stores any JSON value as the job's progress and tells it to
-// listeners of the queue's events.
+// UpdateProgress stores anything that encodes to JSON as the job's progress and tells it
+// to listeners of the queue's events. A job that is gone is [ErrJobNotFound].
 func (j *Job) UpdateProgress(ctx context.Context, progress any) error {
 	text, err := encodeValue(progress)
 	if err != nil {
@@ -27,7 +27,8 @@ func (j *Job) UpdateProgress(ctx context.Context, progress any) error {
 	return nil
 }
 
-// Log appends a line to the job's log and returns how many are kept.
+// Log appends a line to the job's log and returns how many are kept: Options.KeepLogs at
+// most. A job that is gone is [ErrJobNotFound].
 func (j *Job) Log(ctx context.Context, line string) (int64, error) {
 	keep := ""
 	if j.Options.KeepLogs > 0 {
@@ -41,7 +42,9 @@ func (j *Job) Log(ctx context.Context, line string) (int64, error) {
 	return max(n, 0), refusal(reply, "log to", j.ID, "")
 }
 
-// UpdateData replaces the job's payload with anything that encodes to JSON.
+// UpdateData replaces the job's payload with anything that encodes to JSON; nil becomes
+// null. A handler that is running keeps what it has read. A job that is gone is
+// [ErrJobNotFound].
 func (j *Job) UpdateData(ctx context.Context, data any) error {
 	text, err := encodeValue(data)
 	if err != nil {
@@ -59,7 +62,8 @@ func (j *Job) UpdateData(ctx context.Context, data any) error {
 }
 
 // MoveToDelayed takes the running job out of the worker's hands until the given
-// time. The handler must then return [ErrDelayed]. No attempt is spent.
+// time, now if that is past. The handler must then return [ErrDelayed]. No attempt is
+// spent. It is [ErrNotActive] outside a handler and [ErrLockLost] if the job is lost.
 func (j *Job) MoveToDelayed(ctx context.Context, until time.Time) error {
 	if j.w == nil {
 		return ErrNotActive
@@ -82,7 +86,8 @@ func (j *Job) MoveToDelayed(ctx context.Context, until time.Time) error {
 }
 
 // MoveToWait hands the running job back to the front of the line. The handler
-// must then return [ErrWaiting]. No attempt is spent.
+// must then return [ErrWaiting]. No attempt is spent. It is [ErrNotActive] outside a
+// handler and [ErrLockLost] if the job is lost.
 func (j *Job) MoveToWait(ctx context.Context) error {
 	if j.w == nil {
 		return ErrNotActive
@@ -102,7 +107,8 @@ func (j *Job) MoveToWait(ctx context.Context) error {
 // false when there is no unfinished child, and the handler goes on. When it
 // reports true, the handler must return [ErrWaitingChildren]; it runs again from
 // its start once the children have finished. A child that has failed with
-// FailParent makes it a [*ScriptError] with [CodeFailedChildren].
+// FailParent makes it a [*ScriptError] with [CodeFailedChildren]. It is [ErrNotActive]
+// outside a handler and [ErrLockLost] if the job is lost.
 func (j *Job) MoveToWaitingChildren(ctx context.Context) (bool, error) {
 	if j.w == nil {
 		return false, ErrNotActive
@@ -176,7 +182,9 @@ func (j *Job) RefundRateLimit(ctx context.Context) error {
 	return err
 }
 
-// ChangeDelay counts a delayed job's delay anew, from now.
+// ChangeDelay counts a delayed job's delay anew, from now, in whole milliseconds. A job
+// in another state is a [*ScriptError] with [CodeNotInState], one that is gone
+// [ErrJobNotFound].
 func (j *Job) ChangeDelay(ctx context.Context, delay time.Duration) error {
 	if delay < 0 {
 		return invalid("delay %v is negative", delay)
@@ -193,7 +201,8 @@ func (j *Job) ChangeDelay(ctx context.Context, delay time.Duration) error {
 }
 
 // ChangePriority changes the job's priority and, if it waits, its place in
-// line: behind those of the same priority or, with front, before them.
+// line: behind those of the same priority or, with front, before them. It is from 0,
+// none, to [MaxPriority], and 1 goes before 2. A job that is gone is [ErrJobNotFound].
 func (j *Job) ChangePriority(ctx context.Context, priority int, front bool) error {
 	if priority < 0 || priority > MaxPriority {
 		return invalid("priority %d is not within 0 and %d", priority, MaxPriority)

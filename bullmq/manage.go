@@ -40,7 +40,7 @@ type RetryOptions struct {
 }
 
 // Retry puts a failed or completed job back in line. Any other state is a
-// [*ScriptError] with [CodeNotInState].
+// [*ScriptError] with [CodeNotInState], an unknown id one that is [ErrJobNotFound].
 func (q *Queue) Retry(ctx context.Context, id string, opts RetryOptions) error {
 	if err := checkTarget(id); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (q *Queue) Retry(ctx context.Context, id string, opts RetryOptions) error {
 }
 
 // Promote makes a delayed job run now. Any other state is a [*ScriptError] with
-// [CodeNotInState].
+// [CodeNotInState], an unknown id one that is [ErrJobNotFound].
 func (q *Queue) Promote(ctx context.Context, id string) error {
 	if err := checkTarget(id); err != nil {
 		return err
@@ -65,12 +65,13 @@ func (q *Queue) Promote(ctx context.Context, id string) error {
 	return refusal(reply, "promote", id, "")
 }
 
-// Pause stops all workers of the queue from taking jobs. Jobs being run go on.
+// Pause stops all workers of the queue from taking jobs, until Resume. Jobs being run go
+// on. Pausing a paused queue does nothing.
 func (q *Queue) Pause(ctx context.Context) error {
 	return q.repeat(ctx, scriptPause, func(first bool) []any { return []any{q.mode, flag(first)} })
 }
 
-// Resume ends a pause.
+// Resume ends a pause. Where there is none it does nothing.
 func (q *Queue) Resume(ctx context.Context) error {
 	return q.repeat(ctx, scriptResume, func(first bool) []any { return []any{flag(first)} })
 }
@@ -100,7 +101,8 @@ func (q *Queue) IsPaused(ctx context.Context) (bool, error) {
 // manualLimit is what the limiter's counter is set to while a limit is set by hand.
 const manualLimit = 1<<53 - 1
 
-// RateLimit keeps workers that have a limiter from taking jobs for d. A handler
+// RateLimit keeps workers that have a limiter, or all if there is a global rate limit,
+// from taking jobs for d, at least a millisecond. It replaces a limit in force. A handler
 // that hit a limit calls it and returns [ErrRateLimited].
 func (q *Queue) RateLimit(ctx context.Context, d time.Duration) error {
 	if d < time.Millisecond {
@@ -123,7 +125,7 @@ func (q *Queue) ClearRateLimit(ctx context.Context) error {
 }
 
 // SetGlobalRateLimit lets all workers together start at most n jobs per
-// duration; n 0 removes the limit. A worker's own limiter gives way to n, but its
+// duration, at least a millisecond; n 0 removes the limit. A worker's own limiter gives way to n, but its
 // duration stays in force for what it starts.
 func (q *Queue) SetGlobalRateLimit(ctx context.Context, n int, per time.Duration) error {
 	var err error
@@ -159,7 +161,8 @@ const batchSize = 1000
 // Clean removes up to limit jobs (0 means all) of one state that are older than
 // grace, and returns their ids. The age of a finished job counts from its end, of a
 // prioritized one from its making, of others from their last start or else
-// their making. Active jobs go only if no worker holds them.
+// their making. Active jobs go only if no worker holds them. Beside an error it returns the
+// ids of those that are gone by then.
 func (q *Queue) Clean(ctx context.Context, state State, grace time.Duration, limit int) ([]string, error) {
 	places, err := q.places(state)
 	if err != nil {
@@ -206,7 +209,8 @@ func stringList(reply any) []string {
 }
 
 // Drain removes all waiting and prioritized jobs, and delayed ones if asked. What
-// a scheduler has planned next stays.
+// a scheduler has planned next stays. A long line is drained in several steps, 1000 jobs
+// each; an error in between leaves the rest.
 func (q *Queue) Drain(ctx context.Context, delayed bool) error {
 	return q.repeat(ctx, scriptDrain, func(bool) []any { return []any{q.mode, flag(delayed), batchSize} })
 }
@@ -219,8 +223,8 @@ type ObliterateOptions struct {
 // ErrQueueActive says that a queue cannot be obliterated because jobs are being run.
 var ErrQueueActive = errors.New("bullmq: jobs of the queue are being run")
 
-// Obliterate pauses the queue and deletes all of it. It is [ErrQueueActive] if
-// jobs are being run, unless forced; the queue then stays paused.
+// Obliterate pauses the queue and deletes all of it, 1000 jobs a step. It is
+// [ErrQueueActive] if jobs are being run, unless forced; the queue then stays paused.
 func (q *Queue) Obliterate(ctx context.Context, opts ObliterateOptions) error {
 	if err := q.Pause(ctx); err != nil {
 		return err
@@ -234,7 +238,7 @@ func (q *Queue) Obliterate(ctx context.Context, opts ObliterateOptions) error {
 }
 
 // RetryJobs puts all jobs that failed (or completed) before a time, zero meaning
-// now, back in line, whatever their priority.
+// now, back in line, whatever their priority, 1000 a step. Any other state is [ErrInvalid].
 func (q *Queue) RetryJobs(ctx context.Context, state State, before time.Time) error {
 	if state != StateFailed && state != StateCompleted {
 		return invalid("state %q: only failed and completed jobs are retried", state)
@@ -248,7 +252,7 @@ func (q *Queue) RetryJobs(ctx context.Context, state State, before time.Time) er
 	return q.repeat(ctx, scriptMoveAll, func(bool) []any { return []any{q.mode, string(state), millis(before), batchSize} })
 }
 
-// PromoteJobs makes all delayed jobs run now, whatever their priority.
+// PromoteJobs makes all delayed jobs run now, whatever their priority, 1000 a step.
 func (q *Queue) PromoteJobs(ctx context.Context) error {
 	largest := formatInt(math.MaxInt64)
 	return q.repeat(ctx, scriptMoveAll, func(bool) []any { return []any{q.mode, "delayed", largest, batchSize} })

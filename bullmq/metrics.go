@@ -17,9 +17,9 @@ type Metrics struct {
 	Points []int64
 	// Kept is how many points there are in Redis.
 	Kept int64
-	// Until is when the newest point was written, CountThen what Count was at that
-	// time. Zero if there is none.
-	Until     time.Time
+	// Until is when the newest point was written, zero if there is none.
+	Until time.Time
+	// CountThen is what Count was at that time.
 	CountThen int64
 }
 
@@ -84,7 +84,8 @@ type Meta struct {
 	Version string
 	// MaxEvents is the approximate length of the events stream, 0 before its first entry.
 	MaxEvents int64
-	Paused    bool
+	// Paused is whether [Queue.Pause], or Node, has paused it.
+	Paused bool
 	// Concurrency is how many jobs may run at a time, 0 for no limit.
 	Concurrency int
 	// RateLimit is the global one, nil for none.

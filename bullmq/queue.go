@@ -15,13 +15,16 @@ type QueueOptions struct {
 	// Prefix is the first part of every key; empty means "bull". In Redis
 	// Cluster it must hold a hash tag, such as "{bull}".
 	Prefix string
-	// DefaultJobOptions fill the zero fields of every added job's options. ID
-	// and Parent are not inherited.
+	// DefaultJobOptions fill the zero fields of every added job's options. What
+	// belongs to one job (ID, Parent, Deduplication, Timestamp, TraceContext,
+	// OmitTraceContext) is refused. Zero cannot be told from not set: a job does not get
+	// rid of a default by it.
 	DefaultJobOptions JobOptions
-	// MaxEvents is the approximate length of the events stream, set when
+	// MaxEvents is the approximate length of the events stream, in events, set when
 	// the queue has none of its own yet; 0 means 10,000.
 	MaxEvents int64
-	// Pause says where jobs wait while the queue is paused.
+	// Pause says where jobs wait while the queue is paused. PauseAuto will do unless
+	// only workers of BullMQ 5 share the queue.
 	Pause PauseMode
 	// Tracer follows jobs that are added; nil for none.
 	Tracer Tracer
@@ -33,9 +36,10 @@ type QueueOptions struct {
 // thing that BullMQ's majors do differently.
 type PauseMode int
 
-// The pause modes. PauseAuto follows the version that the queue's Node
-// programs have noted in Redis, and means PauseInPlace when there is none.
+// The pause modes.
 const (
+	// PauseAuto follows the version that the queue's Node programs have noted in
+	// Redis, and means PauseInPlace when there is none.
 	PauseAuto    PauseMode = iota
 	PauseInPlace           // BullMQ 6: jobs stay in the wait list
 	PauseMoves             // BullMQ 5: jobs are moved to a list named paused
@@ -69,8 +73,9 @@ type Queue struct {
 	serverKnown atomic.Bool // the server has been asked whether it will do
 }
 
-// NewQueue returns the queue of that name. Nothing is sent to Redis. The client
-// stays the caller's, who closes it.
+// NewQueue returns the queue of that name, any text without a colon. Nothing is sent to
+// Redis: the queue comes into being with its first job. The client stays the caller's,
+// who closes it. Its only error is [ErrInvalid].
 func NewQueue(rdb redis.UniversalClient, name string, opts QueueOptions) (*Queue, error) {
 	if opts.Prefix == "" {
 		opts.Prefix = DefaultPrefix
@@ -149,7 +154,8 @@ func (q *Queue) Name() string { return q.name }
 // QualifiedName is prefix:name, by which a [ParentRef] names the queue.
 func (q *Queue) QualifiedName() string { return q.keys.qualified }
 
-// Close releases what the queue holds. It leaves the Redis client open.
+// Close is for symmetry: a queue holds nothing that must be released. It leaves the Redis
+// client open and never fails.
 func (q *Queue) Close() error { return nil }
 
 // run calls a script on this queue.

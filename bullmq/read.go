@@ -46,7 +46,8 @@ func (q *Queue) Job(ctx context.Context, id string) (*Job, error) {
 	return q.jobFromHash(id, hash), nil
 }
 
-// State tells where a job stands, StateUnknown if nowhere.
+// State tells where a job stands, StateUnknown if nowhere. It takes up to eight look-ups in
+// one script, some of them over whole lists.
 func (q *Queue) State(ctx context.Context, id string) (State, error) {
 	reply, err := q.run(ctx, scriptState, id)
 	if err != nil {
@@ -91,7 +92,7 @@ func (q *Queue) places(s State) ([]place, error) {
 	return nil, invalid("state %q", s)
 }
 
-// Counts counts jobs by state; none given means all but StatePaused.
+// Counts counts jobs by state, all at one moment; none given means all but StatePaused.
 // StateWaiting includes jobs that BullMQ 5 put into its paused list.
 func (q *Queue) Counts(ctx context.Context, states ...State) (map[State]int64, error) {
 	if len(states) == 0 {
@@ -127,7 +128,7 @@ func (q *Queue) Counts(ctx context.Context, states ...State) (map[State]int64, e
 
 // Jobs reads jobs of the given states (none means all) from position start to
 // end (inclusive, -1 is the last) of each, newest first or, with asc, oldest
-// first. Jobs that vanish while they are read are left out.
+// first. Jobs that vanish while they are read are left out, and so are ids without a job.
 func (q *Queue) Jobs(ctx context.Context, states []State, start, end int64, asc bool) ([]*Job, error) {
 	if len(states) == 0 {
 		states = allStates

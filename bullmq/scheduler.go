@@ -19,7 +19,10 @@ type Schedule struct {
 	// and English names of three letters; days of the month also L (the last),
 	// weekdays nL (the month's last) and n#k (its kth). If both kinds of days are
 	// given, either is enough. @yearly, @monthly, @weekly, @daily, @hourly, @minutely,
-	// @secondly, @weekdays and @weekends stand for whole patterns.
+	// @secondly, @weekdays and @weekends stand for whole patterns. H, which BullMQ 6
+	// takes for a value drawn by lot, is refused: it is drawn anew whenever a run is
+	// computed, so that "H H * * *" may run several times a day, and no two programs
+	// agree on the next run. Such schedulers of Node programs are driven on as Node does.
 	Pattern string
 	// TZ names the zone of Pattern, such as "Europe/Berlin". Empty means UTC for a new
 	// scheduler. One that was read back without a zone is Node's: it means that of
@@ -42,7 +45,7 @@ type Schedule struct {
 type JobTemplate struct {
 	// Name is the jobs' name; empty means the scheduler's id.
 	Name string
-	// Data is anything that encodes to JSON; nil becomes {}.
+	// Data is anything that encodes to JSON, as for [Queue.Add]; nil becomes {}.
 	Data any
 	// Options are the jobs' options, filled from the queue's defaults. ID, Delay,
 	// Timestamp, Parent and Deduplication are refused.
@@ -52,7 +55,8 @@ type JobTemplate struct {
 // ErrScheduleOver says that a schedule has no run left.
 var ErrScheduleOver = errors.New("bullmq: the schedule has no run left")
 
-// UpsertScheduler makes a scheduler, or changes the one of that id, and returns
+// UpsertScheduler makes a scheduler, or changes the one of that id (any text, which may
+// have colons), and returns
 // the job of its next run, which is added at once. Each job adds the one that follows
 // when a worker starts it: if no worker runs, no jobs pile up. What is changed
 // applies from the job returned on; a job that a worker runs meanwhile is left alone.

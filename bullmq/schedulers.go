@@ -14,7 +14,7 @@ var ErrSchedulerNotFound = errors.New("bullmq: scheduler not found")
 
 // Scheduler is a scheduler as it was when it was read.
 type Scheduler struct {
-	ID       string
+	ID       string   // as given to [Queue.UpsertScheduler]
 	Schedule Schedule // Immediately is not stored
 	// Next is when the next job runs. When the schedule is over, it stays at the last run.
 	Next time.Time
@@ -40,7 +40,8 @@ func (q *Queue) Scheduler(ctx context.Context, id string) (*Scheduler, error) {
 }
 
 // Schedulers reads schedulers from position start to end (inclusive, -1 is the last),
-// those that run next first or, if not asc, last.
+// those that run next first or, if not asc, last. An id without a scheduler behind it is
+// left out.
 func (q *Queue) Schedulers(ctx context.Context, start, end int64, asc bool) ([]*Scheduler, error) {
 	read := q.rdb.ZRevRangeWithScores
 	if asc {

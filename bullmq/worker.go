@@ -24,22 +24,24 @@ type BackoffFunc func(attempt int, b Backoff, err error, job *Job) time.Duration
 
 // Limiter lets all workers of a queue together start at most Max jobs per Duration.
 type Limiter struct {
-	Max      int
-	Duration time.Duration
+	Max      int           // how many jobs, at least one
+	Duration time.Duration // of a window, which begins with its first job; at least a millisecond
 }
 
 // WorkerOptions are the settings of a worker. The zero value works.
 type WorkerOptions struct {
 	// Prefix is that of the queue; empty means "bull".
 	Prefix string
-	// Name tells workers apart in lists and in Job.ProcessedBy.
+	// Name tells workers apart in lists and in Job.ProcessedBy. It is printable ASCII
+	// without spaces. A prefix that is not leaves the worker out of [Queue.Workers].
 	Name string
 	// Concurrency is how many jobs run at a time; 0 means 1.
 	Concurrency int
-	// LockDuration is how long a job stays a lost worker's; locks are renewed
-	// well before. 0 means 30 s.
+	// LockDuration is how long a job stays a lost worker's, at least 8 ms; locks are
+	// renewed well before. 0 means 30 s.
 	LockDuration time.Duration
-	// StalledInterval is how often jobs of lost workers are looked for; 0 means 30 s.
+	// StalledInterval is how often jobs of lost workers are looked for, by all workers of
+	// the queue together; 0 means 30 s.
 	StalledInterval time.Duration
 	// MaxStalledCount is how often a job may lose its worker before it is
 	// failed; 0 means once, negative never.
@@ -47,9 +49,11 @@ type WorkerOptions struct {
 	// MaxStartedAttempts fails a job that was activated more often; 0 means no limit.
 	MaxStartedAttempts int
 	// DrainDelay is how long an idle worker sleeps between looks if nothing
-	// wakes it, and so how long a broken connection may go unnoticed; 0 means 5 s.
+	// wakes it, and so how long a broken connection may go unnoticed, from 2 ms to 24 h;
+	// 0 means 5 s.
 	DrainDelay time.Duration
-	// Limiter, if set, limits how many jobs are started.
+	// Limiter, if set, limits how many jobs are started, counted together with those of
+	// other workers that have one.
 	Limiter *Limiter
 	// MaxRateLimitDelay caps one rest for a rate limit; 0 means 30 s.
 	MaxRateLimitDelay time.Duration
