@@ -54,6 +54,49 @@ func ExampleDeduplication_debounce() {
 	// Output: "third edit"
 }
 
+// A job that runs is followed by the last of those that were dropped meanwhile.
+func ExampleDeduplication_keepLast() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	queue, _ := bullmq.NewQueue(rdb, "index", bullmq.QueueOptions{})
+	opts := bullmq.JobOptions{Deduplication: &bullmq.Deduplication{ID: "page-7", KeepLastIfActive: true}}
+	_, _ = queue.Add(ctx, "reindex", "first edit", opts)
+	worker, _ := bullmq.NewWorker(rdb, "index", func(ctx context.Context, job *bullmq.Job) (any, error) {
+		fmt.Println(string(job.Data))
+		if string(job.Data) == `"third edit"` {
+			cancel()
+			return nil, nil
+		}
+		for _, edit := range []string{"second edit", "third edit"} { // come in while it runs
+			if _, err := queue.Add(ctx, "reindex", edit, opts); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	}, bullmq.WorkerOptions{})
+	_ = worker.Run(ctx)
+	// Output:
+	// "first edit"
+	// "third edit"
+}
+
+// With a TTL at most one job is added in that time, however quickly it is done.
+func ExampleDeduplication_throttle() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "alarms", bullmq.QueueOptions{})
+	opts := bullmq.JobOptions{Deduplication: &bullmq.Deduplication{ID: "disk-full", TTL: time.Hour}}
+	first, _ := queue.Add(ctx, "page", nil, opts)
+	_ = queue.Remove(ctx, first.ID, bullmq.RemoveOptions{})
+	freed, _ := queue.Add(ctx, "page", nil, opts) // a removal frees the id, an end would not
+	again, err := queue.Add(ctx, "page", nil, opts)
+	fmt.Println(freed.Existed, again.Existed, err)
+	// Output: false true <nil>
+}
+
 // A scheduler adds a job each Friday morning; the workers of the queue run it.
 func ExampleQueue_UpsertScheduler() {
 	rdb, closeAll := exampleRedis()

@@ -5,22 +5,33 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	miniserver "github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell/bullmq"
 )
 
-// exampleRedis stands for the Redis that a program is configured with.
+// exampleRedis stands for the Redis that a program is configured with. Its time goes on
+// as ours does, and one worker is connected to it.
 func exampleRedis() (rdb *redis.Client, closeAll func()) {
 	m, err := miniredis.Run()
 	if err != nil {
 		panic(err)
 	}
+	m.Server().SetPreHook(func(c *miniserver.Peer, cmd string, args ...string) bool {
+		list := cmd == "CLIENT" && len(args) > 0 && strings.EqualFold(args[0], "list")
+		if list {
+			c.WriteBulk("id=7 addr=10.0.0.7:40312 name=bull:bWFpbHM=:w:berlin-1 age=7200 idle=1\n")
+		}
+		return list
+	})
+	stop := passTime(m)
 	rdb = redis.NewClient(&redis.Options{Addr: m.Addr()})
-	return rdb, func() { _ = rdb.Close(); m.Close() }
+	return rdb, func() { _ = rdb.Close(); stop(); m.Close() }
 }
 
 // A producer adds a job, a worker runs it.

@@ -34,14 +34,14 @@ func onServers(t *testing.T, test func(t *testing.T, s *server)) {
 	t.Run("miniredis", func(t *testing.T) {
 		t.Parallel()
 		m := miniredis.RunT(t)
-		keepTime(t, m)
+		t.Cleanup(passTime(m))
 		test(t, &server{name: "miniredis", rdb: client(t, m.Addr())})
 	})
 }
 
-// keepTime moves miniredis's clock, by which keys expire, with ours.
-func keepTime(t *testing.T, m *miniredis.Miniredis) {
-	stop, stopped := make(chan struct{}), make(chan struct{})
+// passTime moves miniredis's clock, by which keys expire, with ours until stop is called.
+func passTime(m *miniredis.Miniredis) (stop func()) {
+	ended, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
 		tick := time.NewTicker(10 * time.Millisecond)
@@ -49,7 +49,7 @@ func keepTime(t *testing.T, m *miniredis.Miniredis) {
 		last := time.Now()
 		for {
 			select {
-			case <-stop:
+			case <-ended:
 				return
 			case now := <-tick.C:
 				m.FastForward(now.Sub(last))
@@ -57,7 +57,7 @@ func keepTime(t *testing.T, m *miniredis.Miniredis) {
 			}
 		}
 	}()
-	t.Cleanup(func() { close(stop); <-stopped })
+	return func() { close(ended); <-stopped }
 }
 
 func realServer(t *testing.T) *server {

@@ -1,0 +1,254 @@
+package bullmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"schoolbell/bullmq"
+)
+
+// names lists the jobs of a state in the order in which they run.
+func names(queue *bullmq.Queue, state bullmq.State) (names []string) {
+	jobs, err := queue.Jobs(context.Background(), []bullmq.State{state}, 0, -1, true)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, job := range jobs {
+		names = append(names, job.Name)
+	}
+	return names
+}
+
+// Several jobs go out together, each with options of its own.
+func ExampleQueue_AddBulk() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	_, err := queue.AddBulk(context.Background(), []bullmq.JobSpec{
+		{Name: "first", Data: 1},
+		{Name: "second", Data: 2},
+		{Name: "at once", Options: bullmq.JobOptions{LIFO: true}}, // to the front of the line
+	})
+	fmt.Println(names(queue, bullmq.StateWaiting), err)
+	// Output: [at once first second] <nil>
+}
+
+// Of prioritized jobs the lowest number runs first; those without a priority run before all.
+func ExampleJob_ChangePriority() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	_, _ = queue.Add(ctx, "news", nil, bullmq.JobOptions{Priority: 5})
+	digest, _ := queue.Add(ctx, "digest", nil, bullmq.JobOptions{Priority: 9})
+	fmt.Println(names(queue, bullmq.StatePrioritized))
+
+	err := digest.ChangePriority(ctx, 1, false)
+	fmt.Println(names(queue, bullmq.StatePrioritized), err)
+	// Output:
+	// [news digest]
+	// [digest news] <nil>
+}
+
+// A delayed job is put off, or run at once.
+func ExampleJob_ChangeDelay() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	job, _ := queue.Add(ctx, "reminder", nil, bullmq.JobOptions{ID: "reminder-1", Delay: time.Hour})
+	err := job.ChangeDelay(ctx, 2*time.Hour) // from now
+	fmt.Println(job.Delay, err)
+
+	err = queue.Promote(ctx, "reminder-1")
+	state, _ := queue.State(ctx, "reminder-1")
+	fmt.Println(state, err)
+	// Output:
+	// 2h0m0s <nil>
+	// waiting <nil>
+}
+
+// The payload of a job in line can still be changed.
+func ExampleJob_UpdateData() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	job, _ := queue.Add(ctx, "welcome", map[string]string{"to": "ada"}, bullmq.JobOptions{ID: "mail-1"})
+	err := job.UpdateData(ctx, map[string]string{"to": "grace"})
+	read, _ := queue.Job(ctx, "mail-1")
+	fmt.Println(string(read.Data), err)
+	// Output: {"to":"grace"} <nil>
+}
+
+// A job keeps the newest lines of its log.
+func ExampleJob_Log() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	job, _ := queue.Add(ctx, "welcome", nil, bullmq.JobOptions{KeepLogs: 2})
+	for _, line := range []string{"connected", "greeted", "sent"} {
+		if _, err := job.Log(ctx, line); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	lines, n, err := queue.Logs(ctx, job.ID, 0, -1, true)
+	fmt.Println(lines, n, err)
+	// Output: [greeted sent] 2 <nil>
+}
+
+// While a queue is paused, jobs are added but none is started.
+func ExampleQueue_Pause() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	_ = queue.Pause(ctx)
+	_, _ = queue.Add(ctx, "welcome", nil, bullmq.JobOptions{})
+	paused, _ := queue.IsPaused(ctx)
+	fmt.Println(paused, names(queue, bullmq.StateWaiting))
+	_ = queue.Resume(ctx)
+	paused, err := queue.IsPaused(ctx)
+	fmt.Println(paused, err)
+	// Output:
+	// true [welcome]
+	// false <nil>
+}
+
+// What all workers of a queue may do together is set in Redis.
+func ExampleQueue_SetGlobalConcurrency() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	_ = queue.SetGlobalConcurrency(ctx, 3)
+	_ = queue.SetGlobalRateLimit(ctx, 100, time.Minute)
+	meta, err := queue.Meta(ctx)
+	fmt.Println(meta.Concurrency, "at a time,", meta.RateLimit.Max, "per", meta.RateLimit.Duration, err)
+	// Output: 3 at a time, 100 per 1m0s <nil>
+}
+
+// All delayed jobs are made to run now.
+func ExampleQueue_PromoteJobs() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	for _, name := range []string{"tomorrow", "next week"} {
+		_, _ = queue.Add(ctx, name, nil, bullmq.JobOptions{Delay: 24 * time.Hour})
+	}
+	err := queue.PromoteJobs(ctx)
+	fmt.Println(len(names(queue, bullmq.StateWaiting)), "wait", err)
+	// Output: 2 wait <nil>
+}
+
+// Old jobs are cleaned, a line is drained, a queue is obliterated.
+func ExampleQueue_Clean() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{Clock: func() time.Time { return now }})
+	_, _ = queue.Add(ctx, "welcome", nil, bullmq.JobOptions{ID: "old"})
+	now = now.Add(time.Hour)
+	_, _ = queue.Add(ctx, "welcome", nil, bullmq.JobOptions{ID: "new"})
+
+	removed, err := queue.Clean(ctx, bullmq.StateWaiting, 30*time.Minute, 0)
+	fmt.Println(removed, err)
+	err = queue.Drain(ctx, true)
+	fmt.Println(names(queue, bullmq.StateWaiting), err)
+	err = queue.Obliterate(ctx, bullmq.ObliterateOptions{})
+	fmt.Println(rdb.DBSize(ctx).Val(), "keys are left", err)
+	// Output:
+	// [old] <nil>
+	// [] <nil>
+	// 0 keys are left <nil>
+}
+
+// A job is removed with its children, theirs and so on.
+func ExampleQueue_Remove() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "reports", bullmq.QueueOptions{})
+	_, _ = bullmq.AddFlow(ctx, bullmq.FlowJob{Queue: queue, Name: "bind", Options: bullmq.JobOptions{ID: "report"},
+		Children: []bullmq.FlowJob{{Name: "write"}, {Name: "print"}}})
+	err := queue.Remove(ctx, "report", bullmq.RemoveOptions{Children: true})
+	counts, _ := queue.Counts(ctx, bullmq.StateWaiting, bullmq.StateWaitingChildren)
+	fmt.Println(counts, err)
+	// Output: map[waiting:0 waiting-children:0] <nil>
+}
+
+// A reader of events goes on after the last one that it has seen.
+func ExampleEventsOptions() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	_, _ = queue.Add(ctx, "welcome", nil, bullmq.JobOptions{})
+	last := "0" // a real program keeps it
+	for event, err := range queue.Events(ctx, bullmq.EventsOptions{After: last}) {
+		fmt.Println(event.Name, err)
+		last = event.ID
+		break
+	}
+	for event, err := range queue.Events(ctx, bullmq.EventsOptions{After: last}) {
+		fmt.Println(event.Name, err)
+		break
+	}
+	// Output:
+	// added <nil>
+	// waiting <nil>
+}
+
+// Errors are told apart by errors.Is and errors.As.
+func ExampleScriptError() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	_, _ = queue.Add(ctx, "welcome", nil, bullmq.JobOptions{ID: "mail-1"})
+
+	_, err := queue.Add(ctx, "welcome", nil, bullmq.JobOptions{Priority: -1})
+	fmt.Println(errors.Is(err, bullmq.ErrInvalid))
+	_, err = queue.Job(ctx, "mail-2")
+	fmt.Println(errors.Is(err, bullmq.ErrJobNotFound))
+	var refused *bullmq.ScriptError
+	if err = queue.Promote(ctx, "mail-1"); errors.As(err, &refused) {
+		fmt.Println(refused.Code == bullmq.CodeNotInState, err)
+	}
+	// Output:
+	// true
+	// true
+	// true bullmq: promote job mail-1: job is not in the state needed
+}
+
+// Failed jobs are retried together, here once the mail server is back.
+func ExampleQueue_RetryJobs() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	_, _ = queue.AddBulk(ctx, []bullmq.JobSpec{{Name: "to ada"}, {Name: "to grace"}})
+	failed := 0
+	worker, _ := bullmq.NewWorker(rdb, "mails", func(context.Context, *bullmq.Job) (any, error) {
+		return nil, errors.New("mail server is away")
+	}, bullmq.WorkerOptions{Hooks: bullmq.WorkerHooks{OnFailed: func(*bullmq.Job, error) {
+		if failed++; failed == 2 {
+			cancel()
+		}
+	}}})
+	_ = worker.Run(ctx)
+
+	err := queue.RetryJobs(context.Background(), bullmq.StateFailed, time.Time{})
+	waiting := names(queue, bullmq.StateWaiting)
+	slices.Sort(waiting)
+	fmt.Println(waiting, err)
+	// Output: [to ada to grace] <nil>
+}

@@ -1,0 +1,149 @@
+package bullmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell/bullmq"
+)
+
+// Hooks tell what becomes of jobs. A strategy of one's own says when to try again.
+func ExampleWorkerHooks() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	_, _ = queue.Add(ctx, "welcome", nil, bullmq.JobOptions{
+		Attempts: 3, Backoff: &bullmq.Backoff{Type: "in no time", Delay: time.Millisecond},
+	})
+	worker, _ := bullmq.NewWorker(rdb, "mails", func(_ context.Context, job *bullmq.Job) (any, error) {
+		if job.Attempt() < 3 {
+			return nil, errors.New("busy")
+		}
+		return "sent", nil
+	}, bullmq.WorkerOptions{
+		Backoffs: map[string]bullmq.BackoffFunc{
+			"in no time": func(attempt int, b bullmq.Backoff, _ error, _ *bullmq.Job) time.Duration {
+				return time.Duration(attempt) * b.Delay
+			},
+		},
+		Hooks: bullmq.WorkerHooks{
+			OnRetry:     func(_ *bullmq.Job, err error, wait time.Duration) { fmt.Println(err, "again in", wait) },
+			OnCompleted: func(job *bullmq.Job) { fmt.Println(string(job.ReturnValue)); cancel() },
+		},
+	})
+	_ = worker.Run(ctx)
+	// Output:
+	// busy again in 1ms
+	// busy again in 2ms
+	// "sent"
+}
+
+// What a child's failure means for its parent is an option of the child.
+func ExampleFailureMode() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	queue, _ := bullmq.NewQueue(rdb, "reports", bullmq.QueueOptions{})
+	_, _ = bullmq.AddFlow(ctx, bullmq.FlowJob{Queue: queue, Name: "bind", Children: []bullmq.FlowJob{
+		{Name: "picture", Options: bullmq.JobOptions{ID: "picture", OnFailure: bullmq.IgnoreDependency}},
+	}})
+	worker, _ := bullmq.NewWorker(rdb, "reports", func(ctx context.Context, job *bullmq.Job) (any, error) {
+		if job.Name == "picture" {
+			return nil, errors.New("no such file")
+		}
+		defer cancel()
+		missing, err := job.IgnoredChildrenFailures(ctx)
+		fmt.Println("bound without", missing)
+		return nil, err
+	}, bullmq.WorkerOptions{})
+	_ = worker.Run(ctx)
+	// Output: bound without map[bull:reports:picture:no such file]
+}
+
+// A job that a worker was lost with is run by another.
+func ExampleWorker_Run_stalled() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	queue, _ := bullmq.NewQueue(rdb, "films", bullmq.QueueOptions{})
+	_, _ = queue.Add(ctx, "encode", nil, bullmq.JobOptions{ID: "film"})
+	opts := bullmq.WorkerOptions{LockDuration: 100 * time.Millisecond, StalledInterval: 50 * time.Millisecond}
+
+	// The first worker starts the job and is cut off from Redis.
+	cable := redis.NewClient(rdb.Options())
+	lost, _ := bullmq.NewWorker(cable, "films", func(ctx context.Context, _ *bullmq.Job) (any, error) {
+		_ = cable.Close()
+		<-ctx.Done()
+		fmt.Println(context.Cause(ctx))
+		return nil, ctx.Err()
+	}, opts)
+	gone := make(chan error)
+	go func() { gone <- lost.Run(ctx) }()
+	for state := bullmq.StateWaiting; state != bullmq.StateActive; {
+		state, _ = queue.State(ctx, "film")
+	}
+
+	opts.Hooks.OnStalled = func(id string) { fmt.Println(id, "is back in line") }
+	second, _ := bullmq.NewWorker(rdb, "films", func(context.Context, *bullmq.Job) (any, error) {
+		defer cancel()
+		fmt.Println("encoded")
+		return nil, nil
+	}, opts)
+	fmt.Println(second.Run(ctx), <-gone)
+	// Unordered output:
+	// bullmq: job lock lost
+	// film is back in line
+	// encoded
+	// <nil> <nil>
+}
+
+// A scheduler adds a job at an interval, here three times.
+func ExampleSchedule() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	queue, _ := bullmq.NewQueue(rdb, "health", bullmq.QueueOptions{})
+	_, err := queue.UpsertScheduler(ctx, "heartbeat", bullmq.Schedule{Every: 20 * time.Millisecond, Limit: 3},
+		bullmq.JobTemplate{Name: "beat", Options: bullmq.JobOptions{RemoveOnComplete: &bullmq.Keep{None: true}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	beats := 0
+	worker, _ := bullmq.NewWorker(rdb, "health", func(_ context.Context, job *bullmq.Job) (any, error) {
+		fmt.Println(job.Name, "of", job.SchedulerID)
+		if beats++; beats == 3 {
+			cancel()
+		}
+		return nil, nil
+	}, bullmq.WorkerOptions{})
+	_ = worker.Run(ctx)
+	// Output:
+	// beat of heartbeat
+	// beat of heartbeat
+	// beat of heartbeat
+}
+
+// The workers of a queue are listed, whatever language they are written in.
+func ExampleQueue_Workers() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	workers, err := queue.Workers(context.Background())
+	for _, w := range workers {
+		fmt.Println(w.Name, "from", w.Addr, "for", w.Age)
+	}
+	fmt.Println(err)
+	// Output:
+	// berlin-1 from 10.0.0.7:40312 for 2h0m0s
+	// <nil>
+}
