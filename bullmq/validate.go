@@ -82,19 +82,17 @@ func (o *JobOptions) fits() error {
 }
 
 func (o *JobOptions) countsFit() error {
-	counts := map[string]int{"Attempts": o.Attempts, "KeepLogs": o.KeepLogs, "SizeLimit": o.SizeLimit}
+	most := max(o.Attempts, o.KeepLogs, o.SizeLimit)
 	if o.StackTraceLimit != nil {
-		counts["StackTraceLimit"] = *o.StackTraceLimit
+		most = max(most, *o.StackTraceLimit)
 	}
-	for name, k := range map[string]*Keep{"RemoveOnComplete": o.RemoveOnComplete, "RemoveOnFail": o.RemoveOnFail} {
+	for _, k := range [...]*Keep{o.RemoveOnComplete, o.RemoveOnFail} {
 		if k != nil {
-			counts[name+".Count"], counts[name+".Limit"] = k.Count, k.Limit
+			most = max(most, k.Count, k.Limit)
 		}
 	}
-	for name, n := range counts {
-		if n > maxCount {
-			return invalid("%s %d is more than %d", name, n, maxCount)
-		}
+	if most > maxCount {
+		return invalid("a count of %d is more than %d", most, maxCount)
 	}
 	return nil
 }
