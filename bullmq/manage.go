@@ -99,7 +99,7 @@ func (q *Queue) IsPaused(ctx context.Context) (bool, error) {
 }
 
 // manualLimit is what the limiter's counter is set to while a limit is set by hand.
-const manualLimit = 1<<53 - 1
+const manualLimit int64 = 1<<53 - 1
 
 // RateLimit keeps workers that have a limiter, or all if there is a global rate limit,
 // from taking jobs for d, at least a millisecond. It replaces a limit in force. A handler

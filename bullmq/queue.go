@@ -110,7 +110,7 @@ func (o *QueueOptions) validate(name string) error {
 	}
 	switch {
 	case o.MaxEvents < 0 || o.MaxEvents > maxCount:
-		return invalid("MaxEvents %d is not within 0 and %d", o.MaxEvents, int64(maxCount))
+		return invalid("MaxEvents %d is not within 0 and %d", o.MaxEvents, maxCount)
 	case o.Pause < PauseAuto || o.Pause > PauseMoves:
 		return invalid("Pause %d is not a pause mode", o.Pause)
 	}

@@ -141,7 +141,7 @@ func (s *Schedule) check(id string, now time.Time) (first time.Time, err error) 
 		return first, invalid("scheduler %q: Immediately and Start exclude one another", id)
 	case s.Offset < 0 || (s.Offset > 0 && s.Offset >= s.Every):
 		return first, invalid("scheduler %q: Offset %v is not less than Every", id, s.Offset)
-	case s.Limit > maxCount:
+	case int64(s.Limit) > maxCount:
 		return first, invalid("scheduler %q: Limit %d is more than %d", id, s.Limit, maxCount)
 	case !s.Start.IsZero() && millis(s.Start) <= 0:
 		return first, invalid("scheduler %q: Start %v is before 1970", id, s.Start)

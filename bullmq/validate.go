@@ -7,7 +7,7 @@ import (
 )
 
 // maxCount is the largest number that an option can hold: Node's are exact up to it.
-const maxCount = 1<<53 - 1
+const maxCount int64 = 1<<53 - 1
 
 // lastTime is before the year 10000, up to which scores tell milliseconds apart.
 var lastTime = time.Date(9999, 12, 31, 23, 59, 59, int(999*time.Millisecond), time.UTC)
@@ -91,7 +91,7 @@ func (o *JobOptions) countsFit() error {
 			most = max(most, k.Count, k.Limit)
 		}
 	}
-	if most > maxCount {
+	if int64(most) > maxCount {
 		return invalid("a count of %d is more than %d", most, maxCount)
 	}
 	return nil
