@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Add adds a job. data is anything that encodes to JSON; a json.RawMessage is
-// stored as it is, nil becomes {}. A job whose id is taken is not added: the one
-// that has it stays as it is, and the Job returned has its id and Existed set,
-// nothing else. So it is when Options.Deduplication drops the job: the id is then
-// the holder's, and DeduplicationID is set too.
+// Add adds a job. name is what kind of job it is, for the handler. data is anything
+// that encodes to JSON; a json.RawMessage is stored as it is, nil becomes {}. A job whose
+// id is taken is not added: the one that has it stays as it is, and the Job returned has
+// its id and Existed set, nothing else. So it is when Options.Deduplication drops the job:
+// the id is then the holder's, and DeduplicationID is set too.
 //
 // Errors: [ErrInvalid] before anything is sent, a [*ScriptError] with
 // [CodeParentNotFound] or [CodeParentConflict], or what Redis said. When the
@@ -44,7 +44,8 @@ func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions)
 
 // AddBulk adds jobs in one pipeline, many at a time: one round trip, not one
 // transaction. If some fail, the error joins theirs and the jobs returned have nil
-// in their places. Nothing is sent if one of them is invalid.
+// in their places. Nothing is sent if one of them is invalid. Of two with the same ID the
+// second has Existed set, as in two calls of Add.
 func (q *Queue) AddBulk(ctx context.Context, specs []JobSpec) (_ []*Job, err error) {
 	if len(specs) == 0 {
 		return nil, nil
@@ -59,6 +60,9 @@ func (q *Queue) AddBulk(ctx context.Context, specs []JobSpec) (_ []*Job, err err
 			return nil, err
 		}
 		additions[i] = a
+	}
+	if err := q.askServer(ctx); err != nil {
+		return nil, err
 	}
 	q.addAll(ctx, additions)
 	jobs, errs := make([]*Job, len(specs)), make([]error, len(specs))
@@ -86,10 +90,16 @@ func (q *Queue) prepare(spec JobSpec) (*addition, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
+	if err := checkText("name", spec.Name); err != nil {
+		return nil, err
+	}
+	if p := o.Parent; p != nil && p.ID == o.ID && p.Queue == q.QualifiedName() {
+		return nil, invalid("job %q is its own Parent", o.ID)
+	}
 	data := []byte("{}")
 	if spec.Data != nil {
 		var err error
-		if data, err = encodeJSON(spec.Data); err != nil {
+		if data, err = encodeValue(spec.Data); err != nil {
 			return nil, err
 		}
 	}
@@ -244,7 +254,7 @@ func (o *JobOptions) validate() error {
 			return invalid("Extra[%q] is not a JSON value", name)
 		}
 	}
-	return nil
+	return o.fits()
 }
 
 func (k *Keep) validate() error {

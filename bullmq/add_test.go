@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +147,19 @@ func TestAddRefusesWhatTheProtocolHasNoRoomFor(t *testing.T) {
 		{"an unknown failure mode", nil, bullmq.JobOptions{OnFailure: 9}},
 		{"data that does not encode", func() {}, bullmq.JobOptions{}},
 		{"raw data that is not JSON", json.RawMessage(`{"a":`), bullmq.JobOptions{}},
+		{"data that are no number", math.NaN(), bullmq.JobOptions{}},
+		{"data that are no text", json.RawMessage("\"a\xff\""), bullmq.JobOptions{}},
+		{"data that hold what is no text", map[string]any{"a": json.RawMessage("\"a\xff\"")}, bullmq.JobOptions{}},
+		{"an id that is no text", nil, bullmq.JobOptions{ID: notText}},
+		{"an id that is a deduplication id's key", nil, bullmq.JobOptions{ID: "de:a:b"}},
+		{"an id that is a metric's key", nil, bullmq.JobOptions{ID: "metrics:completed:data"}},
+		{"an id that is a log's key", nil, bullmq.JobOptions{ID: "a:b:logs"}},
+		{"a parent that is the job itself", nil, bullmq.JobOptions{ID: "x", Parent: &bullmq.ParentRef{ID: "x", Queue: "bull:q"}}},
+		{"a parent that is a key of the queue", nil, bullmq.JobOptions{Parent: &bullmq.ParentRef{ID: "meta", Queue: "bull:q"}}},
+		{"too many attempts", nil, bullmq.JobOptions{Attempts: math.MaxInt}},
+		{"a jitter of nothing", nil, bullmq.JobOptions{Backoff: &bullmq.Backoff{Jitter: math.NaN()}}},
+		{"a time too late", nil, bullmq.JobOptions{Timestamp: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}},
+		{"an option twice", nil, bullmq.JobOptions{Extra: map[string]json.RawMessage{"attempts": json.RawMessage("3")}}},
 		{"data over the size limit", "0123456789", bullmq.JobOptions{SizeLimit: 11}},
 		{"an extra option that is not JSON", nil, bullmq.JobOptions{Extra: map[string]json.RawMessage{"a": json.RawMessage("x")}}},
 	}

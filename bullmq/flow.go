@@ -145,15 +145,12 @@ func (f *flow) planOne(ctx context.Context, job FlowJob, parent *FlowNode) (with
 	if err := o.forFlow(above, len(job.Children) > 0); err != nil {
 		return nil, nil, err
 	}
-	if err := f.check(q, job.Name, &o); err != nil {
+	if err := f.check(q, o.ID); err != nil {
 		return nil, nil, err
 	}
 	within = f.beginNode(ctx, q, job.Name, o.ID)
 	o.carry(contextOf(within, f.tracer))
 	a, err := q.prepare(JobSpec{Name: job.Name, Data: job.Data, Options: o})
-	if err == nil {
-		_, err = encodeValue(a.job.Data)
-	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,17 +164,14 @@ func (f *flow) planOne(ctx context.Context, job FlowJob, parent *FlowNode) (with
 }
 
 // check refuses what one job at a time would not: a job that is in the flow twice, as
-// its own descendant perhaps. Its options are complete.
-func (f *flow) check(q *Queue, name string, o *JobOptions) error {
-	if err := checkText("name", name); err != nil {
-		return err
-	}
-	key := q.keys.job(o.ID)
+// its own descendant perhaps.
+func (f *flow) check(q *Queue, id string) error {
+	key := q.keys.job(id)
 	if f.keys[key] {
 		return invalid("job %s is in the flow twice", key)
 	}
 	f.keys[key] = true
-	return o.fits()
+	return nil
 }
 
 // checkParents refuses roots that are to be children of a job of the same flow.

@@ -313,7 +313,8 @@ func msDuration(ms float64) time.Duration {
 	if ms > float64(math.MaxInt64/int64(time.Millisecond)) || ms < 0 {
 		return 0
 	}
-	return time.Duration(ms * float64(time.Millisecond))
+	whole := math.Trunc(ms) // times a million it would lose its last digits
+	return time.Duration(whole)*time.Millisecond + time.Duration((ms-whole)*float64(time.Millisecond))
 }
 
 func decodeBackoff(raw json.RawMessage) *Backoff {

@@ -163,8 +163,7 @@ func (q *Queue) run(ctx context.Context, s *script, args ...any) (any, error) {
 	if err := q.askServer(ctx); err != nil {
 		return nil, err
 	}
-	reply, err := s.run(ctx, q.rdb, q.keys.p, args...)
-	return reply, classified(err)
+	return s.run(ctx, q.rdb, q.keys.p, args...)
 }
 
 // askServer refuses, before a queue's first script, a server that could run half of it

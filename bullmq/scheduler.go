@@ -201,9 +201,6 @@ func (t *JobTemplate) encode() (data []byte, err error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	if err := o.fits(); err != nil {
-		return nil, err
-	}
 	if t.Data == nil {
 		return nil, nil
 	}

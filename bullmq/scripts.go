@@ -153,10 +153,7 @@ func askForNodes(ctx context.Context, rdb redis.UniversalClient, err error) {
 
 // failed says which script Redis did not run.
 func (s *script) failed(err error) error {
-	if redis.IsReadOnlyError(err) {
-		return fmt.Errorf("bullmq: run script %s: %w: %w", s.name, ErrServerReadOnly, err)
-	}
-	return fmt.Errorf("bullmq: run script %s: %w", s.name, err)
+	return fmt.Errorf("bullmq: run script %s: %w", s.name, classified(err))
 }
 
 // scriptCall is a script with its arguments.

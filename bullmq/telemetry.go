@@ -23,17 +23,17 @@ type Tracer interface {
 
 // Span says what a [Tracer] is to follow.
 type Span struct {
-	Operation   SpanOperation
-	Queue       string    // the queue's name; empty for SpanAddFlows
-	JobName     string    // empty for several jobs; of a flow, the root's
-	JobNames    []string  // of several jobs; of flows, the roots'
-	JobID       string    // empty where it is not known beforehand
-	SchedulerID string    // of the scheduler whose job is added
-	Jobs        int       // how many jobs; of flows, how many roots
-	Attempt     int       // of the run, from 1; 0 where jobs are added
-	WorkerID    string    // of the worker, for SpanProcess
-	WorkerName  string    // its name, if it has one
-	ProcessedOn time.Time // when the run began
+	Operation   SpanOperation // what is done
+	Queue       string        // the queue's name; empty for SpanAddFlows
+	JobName     string        // empty for several jobs; of a flow, the root's
+	JobNames    []string      // of several jobs; of flows, the roots'
+	JobID       string        // empty where it is not known beforehand
+	SchedulerID string        // of the scheduler whose job is added
+	Jobs        int           // how many jobs; of flows, how many roots
+	Attempt     int           // of the run, from 1; 0 where jobs are added
+	WorkerID    string        // of the worker, for SpanProcess
+	WorkerName  string        // its name, if it has one
+	ProcessedOn time.Time     // when the run began
 }
 
 // SpanEnd says how that went.

@@ -102,10 +102,7 @@ func (o *JobOptions) checkDefaults() error {
 	if o.ID != "" || o.Parent != nil || o.Deduplication != nil || !o.Timestamp.IsZero() || o.TraceContext != "" || o.OmitTraceContext {
 		return invalid("DefaultJobOptions cannot have ID, Parent, Deduplication, Timestamp, TraceContext or OmitTraceContext")
 	}
-	if err := o.validate(); err != nil {
-		return err
-	}
-	return o.fits()
+	return o.validate()
 }
 
 // encodeValue is encodeJSON for values that may hold ready JSON, whose texts need not be

@@ -270,7 +270,7 @@ func TestGhostsAndDamagedHashesDoNotStopAWorker(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
-		s.rdb.RPush(ctx, "bull:q:wait", "ghost", "0:1800000000000")
+		s.rdb.RPush(ctx, "bull:q:wait", "ghost", "events", "meta", "0:1800000000000")
 		s.rdb.HSet(ctx, "bull:q:half", "stc", 1)
 		s.rdb.RPush(ctx, "bull:q:wait", "half")
 		s.rdb.ZAdd(ctx, "bull:q:prioritized", zed(1<<32, "ghost2"))
@@ -290,6 +290,9 @@ func TestGhostsAndDamagedHashesDoNotStopAWorker(t *testing.T) {
 		}, "no ghost is left")
 		if n := s.rdb.Exists(ctx, "bull:q:ghost", "bull:q:half", "bull:q:ghost2").Val(); n != 0 {
 			t.Errorf("%d ghosts were given a hash", n)
+		}
+		if n := s.rdb.Exists(ctx, "bull:q:events", "bull:q:meta").Val(); n != 2 {
+			t.Error("one of the queue's own keys was taken for a ghost's")
 		}
 	})
 }

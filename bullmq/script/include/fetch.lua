@@ -48,10 +48,16 @@ end
 -- having forgotten the id, if the job is gone.
 local function activate(q, id, now, w, token, max, duration)
   local key = q.p .. id
-  local hash = redis.call('HGETALL', key)
+  local hash = redis.pcall('HGETALL', key)
+  if hash.err then -- the id of what is no job, such as wait, which is not to be deleted
+    redis.call('LREM', q.p .. 'active', 1, id)
+    return nil
+  end
   if not isJob(hash) then
     redis.call('LREM', q.p .. 'active', 1, id)
-    redis.call('DEL', key)
+    if field(hash, 'ats') or field(hash, 'stc') then -- and not another hash of the queue's
+      redis.call('DEL', key)
+    end
     return nil
   end
   if max and not field(hash, 'defa') then
