@@ -9,17 +9,19 @@ import (
 
 // combiner lets concurrent callers share a call to Redis: what comes in while one
 // is under way goes out together with the next. A caller that is alone goes out
-// at once, so that nobody waits for company.
+// at once, so that nobody waits for company. A crowd is served by two calls at a
+// time, so that Redis works at one while the callers of the other are told.
 type combiner[T any] struct {
 	// flush carries out what several callers want, and leaves each his answer in
-	// his item. One goroutine at a time calls it.
+	// his item. Two goroutines at a time may call it.
 	flush func(ctx context.Context, items []*T)
 	// size is how many bytes an item takes.
 	size func(item *T) int
 
 	mu      sync.Mutex
-	flying  bool // a call is under way; a second one beside it would only make both smaller
-	waiting []*passage[T]
+	flying  int           // calls under way
+	aboard  int           // items in them
+	waiting []*passage[T] // nobody, when no call is under way
 }
 
 // passage is one caller's item on its way.
@@ -35,16 +37,10 @@ func (c *combiner[T]) do(ctx context.Context, item *T) error {
 		return err
 	}
 	p := &passage[T]{item: item}
-	c.mu.Lock()
-	if !c.flying {
-		c.flying = true
-		c.mu.Unlock()
+	if c.alone(p) {
 		c.fly(ctx, []*passage[T]{p})
 		return nil
 	}
-	p.done = make(chan bool, 1)
-	c.waiting = append(c.waiting, p)
-	c.mu.Unlock()
 	for {
 		select {
 		case done := <-p.done:
@@ -57,6 +53,35 @@ func (c *combiner[T]) do(ctx context.Context, item *T) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// alone says that an item goes out at once. If a call is under way, it waits instead.
+func (c *combiner[T]) alone(p *passage[T]) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flying == 0 {
+		c.flying, c.aboard = 1, 1
+		return true
+	}
+	p.done = make(chan bool, 1)
+	c.waiting = append(c.waiting, p)
+	c.dispatch()
+	return false
+}
+
+// dispatch makes the first who waits the leader of a call, if one is to go out now. A
+// second call beside another pays only where it is no smaller: each costs Redis as much as
+// several jobs do.
+func (c *combiner[T]) dispatch() {
+	n := len(c.waiting)
+	if n == 0 || c.flying == 2 || c.flying == 1 && n < max(crowd, c.aboard) {
+		return
+	}
+	leader := c.waiting[0]
+	c.waiting = append(c.waiting[:0], c.waiting[1:]...)
+	c.flying++
+	c.aboard++
+	leader.done <- false
 }
 
 // lead sends the caller's item and what has come in meanwhile.
@@ -82,10 +107,11 @@ func (c *combiner[T]) board(own *passage[T]) []*passage[T] {
 	}
 	batch := append([]*passage[T]{own}, c.waiting[:n]...)
 	c.waiting = append(c.waiting[:0], c.waiting[n:]...)
+	c.aboard += n
 	return batch
 }
 
-// fly makes a call, has the next one led, and tells the callers of this one.
+// fly makes a call, tells its callers, and has the next one led.
 func (c *combiner[T]) fly(ctx context.Context, batch []*passage[T]) {
 	items := make([]*T, len(batch))
 	for i, p := range batch {
@@ -100,7 +126,7 @@ func (c *combiner[T]) fly(ctx context.Context, batch []*passage[T]) {
 	if len(batch) > 1 || c.hasWaiting() {
 		runtime.Gosched() // those who have their answers may be about to ask again
 	}
-	c.land()
+	c.land(len(batch))
 }
 
 func (c *combiner[T]) hasWaiting() bool {
@@ -109,17 +135,13 @@ func (c *combiner[T]) hasWaiting() bool {
 	return len(c.waiting) > 0
 }
 
-// land ends a call and makes the first who waits the leader of the next.
-func (c *combiner[T]) land() {
+// land ends a call of n items.
+func (c *combiner[T]) land(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.waiting) == 0 {
-		c.flying = false
-		return
-	}
-	next := c.waiting[0]
-	c.waiting = append(c.waiting[:0], c.waiting[1:]...)
-	next.done <- false
+	c.flying--
+	c.aboard -= n
+	c.dispatch()
 }
 
 // leave takes back an item whose caller does not wait any longer, unless it is on
@@ -137,11 +159,14 @@ func (c *combiner[T]) leave(p *passage[T]) {
 	select {
 	case done := <-p.done:
 		if !done {
-			c.land()
+			c.land(1)
 		}
 	default:
 	}
 }
+
+// crowd is how many must wait for a second call beside another.
+const crowd = 5
 
 // One call carries at most so many jobs, and no further one past so many bytes: other
 // clients of the Redis wait that long.

@@ -53,7 +53,7 @@ func atRest(t *testing.T, c *combiner[parcel]) {
 	testenv.Eventually(t, 20*time.Second, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return !c.flying && len(c.waiting) == 0
+		return c.flying == 0 && c.aboard == 0 && len(c.waiting) == 0
 	}, "the combiner rests")
 }
 
@@ -86,6 +86,41 @@ func TestWhatComesInDuringACallGoesOutTogetherWithTheNext(t *testing.T) {
 			t.Errorf("next call: %v, want %v", got, want)
 		}
 	}
+	g.let <- struct{}{}
+	callers.Wait()
+	atRest(t, &g.combiner)
+}
+
+func TestACrowdIsServedByTwoCallsAtATime(t *testing.T) {
+	t.Parallel()
+	g := newGated()
+	var callers sync.WaitGroup
+	call := func(n int) {
+		callers.Go(func() {
+			if err := g.do(context.Background(), &parcel{n: n}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	call(0)
+	<-g.begun
+	for n := range crowd - 1 {
+		call(n)
+	}
+	g.queued(t, crowd-1) // too few
+	call(0)
+	if got := <-g.begun; len(got) != crowd {
+		t.Errorf("the second call has %d items, want %d", len(got), crowd)
+	}
+	for range 2 * crowd {
+		call(0)
+	}
+	g.queued(t, 2*crowd) // a third call must wait
+	g.let <- struct{}{}
+	if got := <-g.begun; len(got) != 2*crowd {
+		t.Errorf("the third call has %d items, want %d", len(got), 2*crowd)
+	}
+	g.let <- struct{}{}
 	g.let <- struct{}{}
 	callers.Wait()
 	atRest(t, &g.combiner)
