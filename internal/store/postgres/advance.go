@@ -113,6 +113,13 @@ const batchOf = `SELECT e.seq AS event_seq, b.first_user, b.last_user, b.started
 const inBatch = `d.event_seq = (SELECT event_seq FROM b) AND d.channel = $2
 	AND d.user_seq BETWEEN (SELECT first_user FROM b) AND (SELECT last_user FROM b)`
 
+// goneInBatch are the leases that hold rows of the batch b and are gone. They are listed
+// apart because a statement sees the newest version of a row that another has changed
+// meanwhile, but not a lease that was opened after the statement began: asked row by row, such a
+// lease would look like one that is gone, and two workers would hold the row.
+const goneInBatch = `SELECT d.lease_id FROM deliveries d WHERE ` + inBatch + ` AND d.status = 1
+	AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = d.lease_id)`
+
 // recordRows records outcomes of rows that lease $4 holds: also after its end,
 // as long as nobody has taken them over. A row that an
 // earlier or this try may have reached ends as uncertain instead of sent,
@@ -141,14 +148,14 @@ const recordRows = `WITH b AS MATERIALIZED (` + batchOf + `),
 
 // claimRows takes up to $5 rows for lease $4. Rows that may no longer be sent are
 // suppressed instead, and returned as not sendable. It asks only whether a row's
-// lease is there, because leases that ended were deleted just before.
+// lease is there (goneInBatch), because leases that ended were deleted just before.
 const claimRows = `WITH b AS MATERIALIZED (` + batchOf + ` AND current_setting('schoolbell.lease') = 'held'),
 	free AS MATERIALIZED (
 		SELECT d.user_seq, d.attempts, d.uncertain OR d.status = 1 AS uncertain
 		FROM deliveries d
 		WHERE (SELECT closing = 0 FROM b) AND ` + inBatch + `
 			AND (d.status = 0 AND (d.retry_at IS NULL OR d.retry_at <= (SELECT b.now FROM b))
-				OR d.status = 1 AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = d.lease_id))
+				OR d.status = 1 AND d.lease_id = ANY(ARRAY(` + goneInBatch + `)))
 		ORDER BY d.user_seq LIMIT $5 FOR UPDATE SKIP LOCKED),
 	judged AS MATERIALIZED (
 		SELECT f.*, u.id, u.name, u.email, u.phone, u.locale, u.timezone, b.event_seq, b.now,
@@ -231,7 +238,7 @@ const (
 			status = CASE WHEN d.uncertain OR d.status = 1 THEN 6 ELSE (SELECT closing FROM b) END,
 			uncertain = d.uncertain OR d.status = 1, lease_id = NULL, retry_at = NULL, updated_at = (SELECT b.now FROM b)
 		WHERE (SELECT closing <> 0 FROM b) AND ` + inBatch + `
-			AND (d.status = 0 OR d.status = 1 AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = d.lease_id))`
+			AND (d.status = 0 OR d.status = 1 AND d.lease_id = ANY(ARRAY(` + goneInBatch + `)))`
 
 	countBatchRows = `WITH b AS MATERIALIZED (` + batchOf + `)
 		SELECT d.status, count(*), min(greatest(coalesce(ceil(extract(epoch FROM

@@ -48,11 +48,13 @@ const sweepLeases = `DELETE FROM leases WHERE id IN (SELECT id FROM leases WHERE
 
 // closeRows ends the rows of a closed event that nobody holds: pending ones, and
 // sending ones whose lease is gone. One that an earlier try may have reached is
-// uncertain: to call it cancelled would hide that.
+// uncertain: to call it cancelled would hide that. As for goneInBatch, the leases that
+// are gone are listed apart.
 const closeRows = `UPDATE deliveries d SET
 		status = CASE WHEN uncertain OR status = 1 THEN 6 ELSE $2 END,
 		uncertain = uncertain OR status = 1, lease_id = NULL, retry_at = NULL, updated_at = ` + now + `
-	WHERE event_seq = $1 AND (status = 0 OR status = 1 AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = d.lease_id))`
+	WHERE event_seq = $1 AND (status = 0 OR status = 1 AND lease_id = ANY(ARRAY(
+		SELECT h.lease_id FROM deliveries h WHERE h.event_seq = $1 AND h.status = 1 AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = h.lease_id))))`
 
 func closeEventRows(ctx context.Context, tx pgx.Tx, event int64, closing int) error {
 	if _, err := tx.Exec(ctx, sweepLeases); err != nil {

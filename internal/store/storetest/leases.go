@@ -21,6 +21,7 @@ var crowds = []promise{
 	{"Concurrent claims never overlap and cover every row", claimsDisjoint},
 	{"Calls that fail leave alone what succeeds beside them", failuresApart},
 	{"Concurrent claims of a dead worker's rows never overlap", takeOversDisjoint},
+	{"Workers that have only just come claim nobody else's rows", newcomersDisjoint},
 }
 
 func leaseEnded(t *testing.T, open func() Store) {
@@ -243,4 +244,40 @@ func takeOversDisjoint(t *testing.T, open func() Store) {
 	}
 	wantOnce(t, drain(t, []*school{a, b}, 8, 7, batches), 120)
 	same(t, "rows", a.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 90, schoolbell.DeliveryUncertain: 30})
+}
+
+// newcomersDisjoint has every claim made under a lease that was opened after other
+// claims had begun: to those such a lease must not look like one that is gone.
+func newcomersDisjoint(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	_, batches := s.sent(600, 600)
+	claims := map[string]int{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for {
+				l, err := s.OpenLease(t.Context(), "newcomer", time.Hour)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				g, err := s.Advance(t.Context(), l, batches[0], nil, 3)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				for _, r := range g.Recipients {
+					claims[r.UserID]++
+				}
+				mu.Unlock()
+				if len(g.Recipients) == 0 {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	wantOnce(t, claims, 600)
 }
