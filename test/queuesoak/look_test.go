@@ -161,7 +161,7 @@ func (s *soak) checkPlaces(l *look) {
 	for _, key := range l.others {
 		id, suffix, part := cutLast(key)
 		switch {
-		case !part && slices.Contains(ownKeys, key), key == "repeat:"+plan.Scheduler(l.queue):
+		case !part && slices.Contains(ownKeys, key), key == "repeat:"+plan.Scheduler(l.queue), key == "wait": // checkJob knows who may wait
 		case l.hashes[id] != nil && slices.Contains([]string{"logs", "processed", "failed", "unsuccessful"}, suffix):
 		default: // a lock, unfinished children, a deduplication id, the set of stalled jobs …
 			s.complain("a key of %s is left: %s", l.queue, key)
