@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // EventStatus is where an event stands.
@@ -57,7 +55,7 @@ type Event struct {
 // milliseconds in UTC. Call it before Validate.
 func (e *Event) Normalize() {
 	e.Title = strings.TrimSpace(e.Title)
-	e.Body = strings.ReplaceAll(e.Body, "\r\n", "\n")
+	e.Body = NormalizeText(e.Body)
 	e.Location = strings.TrimSpace(e.Location)
 	if e.Category == "" {
 		e.Category = CategoryAnnouncement
@@ -70,14 +68,6 @@ func (e *Event) Normalize() {
 	for _, t := range []*time.Time{&e.StartsAt, &e.EndsAt, &e.SendAt, &e.ExpiresAt} {
 		*t = Time(*t)
 	}
-}
-
-// Time returns t as the module keeps times: UTC, whole milliseconds. The zero time stays zero.
-func Time(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return t.UTC().Truncate(time.Millisecond)
 }
 
 // Validate reports everything that is wrong with e at the time now as
@@ -109,6 +99,10 @@ func (e *Event) validateChannels(f *Faults) {
 }
 
 func (e *Event) validateTimes(f *Faults, now time.Time) {
+	checkTime(f, "starts_at", e.StartsAt)
+	checkTime(f, "ends_at", e.EndsAt)
+	checkTime(f, "send_at", e.SendAt)
+	checkTime(f, "expires_at", e.ExpiresAt)
 	if !e.EndsAt.IsZero() {
 		switch {
 		case e.StartsAt.IsZero():
@@ -128,19 +122,6 @@ func (e *Event) validateTimes(f *Faults, now time.Time) {
 		f.Add("expires_at", "must be after send_at")
 	case !e.ExpiresAt.After(now):
 		f.Add("expires_at", "must be in the future")
-	}
-}
-
-func checkText(f *Faults, field, s string, limit int) {
-	switch {
-	case !utf8.ValidString(s):
-		f.Add(field, "must be valid UTF-8")
-	case strings.TrimSpace(s) == "":
-		f.Add(field, "must not be empty")
-	case utf8.RuneCountInString(s) > limit:
-		f.Add(field, "must be at most %d characters", limit)
-	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
-		f.Add(field, "must not contain control characters other than line breaks and tabs")
 	}
 }
 

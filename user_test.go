@@ -112,7 +112,7 @@ func TestValidateEmail(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 64)
 	for address, want := range map[string]bool{
-		"ada@example.org": true, "a.b+c@sub.example.org": true, "ada@localhost": true, "zoë@example.org": true,
+		"ada@example.org": true, "a.b+c@sub.example.org": true, "zoë@example.org": true,
 		long + "@example.org": true,
 
 		"": false, "ada": false, "ada@": false, "@example.org": false, "ada@example": false, "ada@.org": false,
@@ -120,6 +120,10 @@ func TestValidateEmail(t *testing.T) {
 		"ada@example.org (Ada)": false, `"a b"@example.org`: false, "ada@example.org, bob@example.org": false,
 		"ada@example.org\r\nRCPT TO:<eve@example.org>": false, "ada\t@example.org": false, "a da@example.org": false,
 		"ada..b@example.org": false, ".ada@example.org": false, "ada@exa\x00mple.org": false, "ada@ex\u200bample.org": false,
+		"root@localhost": false, "a@127.0.0.1": false, "a@[127.0.0.1]": false, "a@[IPv6:::1]": false, "a%b@relay.example": false, "a!b@x.example": false,
+		"|x@x.example": false, "/tmp/x@x.example": false, "-x@x.example": false, "`x`@x.example": false, "a@-x.example": false, "a@x-.example": false, "a@x.1": false,
+		"a@x.e": false, "a@x..example": false, "a@" + long + ".example": false, "a@\u0301x.example": false, "ada@example.org.": false,
+		"o'brien@example.org": true, "x=y@example.org": true, "ada@bücher.example": true, "ada@xn--bcher-kva.example": true, "a@1.example": true,
 		"a" + long + "@example.org": false, "a@" + strings.Repeat("b.", 130) + "org": false,
 	} {
 		if err := schoolbell.ValidateEmail(address); (err == nil) != want {

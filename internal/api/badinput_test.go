@@ -53,6 +53,11 @@ func TestBadEventsAreRefusedByNameAndLeaveNothing(t *testing.T) {
 		{"an empty title", event("title", `"  "`), 422, "invalid", "title"},
 		{"a title too long", event("title", `"`+strings.Repeat("ä", 201)+`"`), 422, "invalid", "title"},
 		{"a title with a line break", event("title", `"Sports day\r\nBcc: all@example.org"`), 422, "invalid", "title"},
+		{"a title of nothing but a zero-width space", event("title", `"\u200b"`), 422, "invalid", "title"},
+		{"a title with a right-to-left override", event("title", `"Sports \u202eyad"`), 422, "invalid", "title"},
+		{"a title that is not UTF-8", event("title", "\"caf\xe9\""), 400, "malformed", ""},
+		{"half a character as an escape", event("title", `"Sports \ud83c day"`), 400, "malformed", ""},
+		{"own data that is not UTF-8", event("data", "{\"a\":\"\xff\"}"), 400, "malformed", ""},
 		{"a body too long", event("body", `"`+strings.Repeat("b", 20_001)+`"`), 422, "invalid", "body"},
 		{"a location with a line break", event("location", `"Gym\nNorth"`), 422, "invalid", "location"},
 		{"data that is no object", event("data", `[1]`), 422, "invalid", "data"},
@@ -62,6 +67,10 @@ func TestBadEventsAreRefusedByNameAndLeaveNothing(t *testing.T) {
 		{"a number for a time", event("send_at", `1700000000`), 422, "invalid", "send_at"},
 		{"an end before the start", event("starts_at", `"2027-01-02T10:00:00Z"`, "ends_at", `"2027-01-01T10:00:00Z"`), 422, "invalid", "ends_at"},
 		{"expires_at before send_at", event("send_at", `"2028-01-02T10:00:00Z"`, "expires_at", `"2028-01-01T10:00:00Z"`), 422, "invalid", "expires_at"},
+		{"a start in the year 10000", event("starts_at", `"9999-12-31T23:59:59-23:59"`), 422, "invalid", "starts_at"},
+		{"a start before 1970", event("starts_at", `"1969-12-31T23:59:59Z"`), 422, "invalid", "starts_at"},
+		{"an end in the year 10000", event("starts_at", `"2027-01-02T10:00:00Z"`, "ends_at", `"9999-12-31T23:59:59-00:01"`), 422, "invalid", "ends_at"},
+		{"expires_at in the year 10000", event("expires_at", `"9999-12-31T23:59:59-12:00"`), 422, "invalid", "expires_at"},
 		{"expires_at in the past", event("expires_at", `"2020-01-01T10:00:00Z"`), 422, "invalid", "expires_at"},
 		{"an unknown field", event("colour", `"red"`), 422, "invalid", "colour"},
 		{"a field in other letters", event("Title", `"x"`), 422, "invalid", "Title"},
@@ -297,5 +306,15 @@ func TestBadPreferencesAndGroupsAreRefusedByName(t *testing.T) {
 				t.Errorf("answered %d %v, want 422 on %s", p.Status, p.Fields, c.field)
 			}
 		})
+	}
+}
+
+func TestAddressesThatAreNotUTF8AreRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, path := range []string{"/v1/users/caf%e9", "/v1/events?status=%ff", "/v1/events?%ff=1", "/v1/queues/%f0%9f/jobs"} {
+		if p := s.raw("GET", path, "").problem(t); p.Status != 400 || p.Code != "malformed" {
+			t.Errorf("%s: answered %d %s", path, p.Status, p.Code)
+		}
 	}
 }

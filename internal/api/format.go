@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"schoolbell"
 )
 
 // stamp is a time as the API writes it: RFC 3339, UTC, always three decimals.
@@ -42,6 +44,9 @@ var jsonFormat = huma.Format{
 }
 
 func decodeJSON(data []byte, v any) error {
+	if !schoolbell.ValidJSONText(data) {
+		return errors.New(`the body is not valid UTF-8, or has an escape of half a character (\ud800 to \udfff)`)
+	}
 	err := json.Unmarshal(data, v)
 	if bad, ok := errors.AsType[*json.SyntaxError](err); ok {
 		line, column := position(data, bad.Offset)

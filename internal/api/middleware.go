@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -74,11 +76,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			slog.String("path", r.URL.Path), slog.Int("status", rec.code()), slog.Duration("took", took))
 	}()
 
+	if !isUTF8(r.URL) {
+		writeProblem(rec, newProblem(codeMalformed, "the path and the query must be valid UTF-8"))
+		return
+	}
 	if h, pattern := s.mux.Handler(r); pattern == "" {
 		s.unrouted(rec, r, h)
 		return
 	}
 	s.mux.ServeHTTP(rec, r)
+}
+
+// isUTF8 reports whether the path and the query of u are valid UTF-8 once their
+// percent-encoding is undone. An encoding that cannot be undone is left to the route.
+func isUTF8(u *url.URL) bool {
+	query, err := url.QueryUnescape(u.RawQuery)
+	return utf8.ValidString(u.Path) && (err != nil || utf8.ValidString(query))
 }
 
 // incomingID takes a proxy's request id over if it can be logged as it is.

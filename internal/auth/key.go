@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"schoolbell"
 )
@@ -92,7 +90,7 @@ func (s *Service) FirstStart(ctx context.Context) (secret string, err error) {
 // is CodeInvalid.
 func (s *Service) CreateKey(ctx context.Context, name string, scope schoolbell.Scope) (secret string, k schoolbell.APIKey, err error) {
 	var f schoolbell.Faults
-	if name == "" || len(name) > maxName || strings.TrimSpace(name) != name || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+	if len(name) > maxName || strings.TrimSpace(name) != name || schoolbell.CheckLine("name", name, maxName) != nil {
 		f.Add("name", "must be one line of at most %d bytes, without blanks at its ends", maxName)
 	}
 	if !scope.Allows(schoolbell.ScopeRead) {

@@ -66,7 +66,7 @@ func (d *demo) inboxRows(ctx context.Context, ids []string, eventID string) (map
 func (d *demo) print(f facts) {
 	a := d.app
 	row := func(name, value, note string) {
-		a.say("%s", strings.TrimRight(fmt.Sprintf("  %-18s %10s  %s", name, value, a.style.dim(note)), " "))
+		a.say("%s", painted(strings.TrimRight(fmt.Sprintf("  %-18s %10s  %s", name, value, a.style.dim(note)), " ")))
 	}
 	a.say("")
 	row("People", number(f.Users), "")

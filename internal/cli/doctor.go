@@ -107,10 +107,10 @@ func (a *app) report(found []finding, asJSON bool) error {
 }
 
 func (a *app) printFindings(found []finding, width int, worst health) {
-	paint := map[health]func(string) string{healthOK: a.style.good, healthWarn: a.style.warn, healthFail: a.style.bad}
+	paint := map[health]func(string) painted{healthOK: a.style.good, healthWarn: a.style.warn, healthFail: a.style.bad}
 	for _, f := range found {
 		mark := paint[f.Status](fmt.Sprintf("%-4s", f.Status))
-		a.say("%s  %-*s  %s", mark, width, f.Name, oneLine(f.Detail))
+		a.say("%s  %-*s  %s", mark, width, f.Name, f.Detail)
 		if f.Mend != "" {
 			a.say("      %-*s  %s", width, "", a.style.dim("→ "+f.Mend))
 		}

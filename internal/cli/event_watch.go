@@ -40,7 +40,7 @@ func (a *app) watch(ctx context.Context, server *client.Client, id string, asJSO
 				return err // it was never there: waiting would hide a wrong address
 			}
 			if !lost {
-				a.complain("the connection is lost, trying again: %s", oneLine(err.Error()))
+				a.complain("the connection is lost, trying again: %v", err)
 			}
 			lost = true
 			continue

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -62,7 +61,7 @@ func (a *app) refuse(err error) int {
 	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil && e.Context.Selected() != nil {
 		command = e.Context.Selected().FullPath()
 	}
-	a.complain("%s", oneLine(err.Error()))
+	a.complain("%v", err)
 	a.suggest("see %s --help", command)
 	return exitUsage
 }
@@ -91,7 +90,7 @@ func (a *app) fail(ctx context.Context, err error) int {
 	if f, ok := errors.AsType[schoolbell.Faults](err); ok && (len(f) > 1 || f[0].Field != "") {
 		a.complainFields(count(len(f), "field is wrong", "fields are wrong")+"; nothing was changed", f)
 	} else {
-		a.complain("%s", oneLine(err.Error()))
+		a.complain("%v", err)
 	}
 	if e, ok := errors.AsType[*advised](err); ok {
 		a.suggest("%s", e.step)
@@ -100,7 +99,7 @@ func (a *app) fail(ctx context.Context, err error) int {
 }
 
 func (a *app) complain(format string, args ...any) {
-	fmt.Fprintf(a.Err, "%s %s\n", a.style.bad("schoolbell:"), fmt.Sprintf(format, args...))
+	fmt.Fprintf(a.Err, "%s %s\n", a.style.bad("schoolbell:"), fmt.Sprintf(format, printableArgs(args)...))
 }
 
 func (a *app) suggest(format string, args ...any) {
@@ -115,12 +114,9 @@ func (a *app) complainFields(headline string, faults schoolbell.Faults) {
 		width = max(width, len(f.Field))
 	}
 	for _, f := range faults {
-		fmt.Fprintf(a.Err, "  %-*s  %s\n", width, f.Field, oneLine(f.Message))
+		fmt.Fprintf(a.Err, "  %-*s  %s\n", width, printable(f.Field), printable(f.Message))
 	}
 }
-
-// oneLine keeps a text of several lines from tearing a message apart.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // count says how many there are of a thing.
 func count(n int, one, many string) string {

@@ -164,7 +164,7 @@ func (a *app) printJob(j *client.Job, asJSON bool) error {
 	}
 	for _, l := range [][2]string{
 		{"Name", j.Name}, {"State", j.State}, {"Tries", fmt.Sprintf("%d of %d", j.AttemptsMade, j.Attempts)}, {"Delay", delay},
-		{"Data", string(j.Data)}, {"Progress", string(j.Progress)}, {"Result", string(j.ReturnValue)}, {"Failure", oneLine(j.FailedReason)},
+		{"Data", string(j.Data)}, {"Progress", string(j.Progress)}, {"Result", string(j.ReturnValue)}, {"Failure", j.FailedReason},
 		{"Parent", j.Parent}, {"Worker", j.Worker}, {"Created", optional(j.CreatedAt)}, {"Started", optional(j.ProcessedAt)}, {"Finished", optional(j.FinishedAt)},
 	} {
 		if l[1] != "" {
@@ -172,7 +172,7 @@ func (a *app) printJob(j *client.Job, asJSON bool) error {
 		}
 	}
 	for _, line := range j.Logs {
-		a.say("  %s", a.style.dim("│ "+oneLine(line)))
+		a.say("  %s", a.style.dim("│ "+line))
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (a *app) failProblem(p *client.Problem) {
 		}
 		a.complainFields(refusedFields(len(faults)), faults)
 	} else {
-		a.complain("%s", oneLine(p.Detail))
+		a.complain("%s", p.Detail)
 	}
 	switch schoolbell.Code(p.Code) {
 	case schoolbell.CodeUnauthorized:

@@ -42,18 +42,19 @@ func terminalWidth(w io.Writer) int {
 	return 80
 }
 
-func (s style) paint(code, text string) string {
-	if !s.colour || text == "" {
-		return text
+// paint makes text printable and gives it the colour of an SGR code (ECMA-48 §8.3.117).
+func (s style) paint(code, text string) painted {
+	if text = printableLine(text); !s.colour || text == "" {
+		return painted(text)
 	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
+	return painted("\x1b[" + code + "m" + text + "\x1b[0m")
 }
 
-func (s style) good(text string) string { return s.paint("32", text) }
-func (s style) warn(text string) string { return s.paint("33", text) }
-func (s style) bad(text string) string  { return s.paint("31", text) }
-func (s style) dim(text string) string  { return s.paint("2", text) }
-func (s style) bold(text string) string { return s.paint("1", text) }
+func (s style) good(text string) painted { return s.paint("32", text) }
+func (s style) warn(text string) painted { return s.paint("33", text) }
+func (s style) bad(text string) painted  { return s.paint("31", text) }
+func (s style) dim(text string) painted  { return s.paint("2", text) }
+func (s style) bold(text string) painted { return s.paint("1", text) }
 
 // number writes n with its thousands apart: 10,000.
 func number[T int | int64](n T) string {
@@ -93,7 +94,14 @@ func newTable(header ...string) *table {
 	return t
 }
 
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+// add adds a row, whose cells are made printable.
+func (t *table) add(cells ...string) {
+	row := make([]string, len(cells))
+	for i, cell := range cells {
+		row[i] = printable(cell)
+	}
+	t.rows = append(t.rows, row)
+}
 
 // print writes the table; the last column is not padded.
 func (t *table) print(w io.Writer, s style) {
@@ -126,7 +134,7 @@ func (t *table) print(w io.Writer, s style) {
 
 // cut shortens s to at most n characters.
 func cut(s string, n int) string {
-	s = oneLine(s)
+	s = printable(s)
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}

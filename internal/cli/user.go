@@ -81,7 +81,7 @@ func (a *app) printImport(r *client.ImportReport) {
 	a.say("")
 	t := newTable("LINE#", "FIELD", "WHAT IS WRONG")
 	for _, e := range r.Errors {
-		t.add(fmt.Sprint(e.Line), e.Field, oneLine(e.Message))
+		t.add(fmt.Sprint(e.Line), e.Field, e.Message)
 	}
 	t.print(a.Out, a.style)
 	if r.Omitted > 0 {

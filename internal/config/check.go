@@ -6,7 +6,6 @@ import (
 	"net/mail"
 	"net/url"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +13,8 @@ import (
 	"schoolbell"
 )
 
-var languageTag = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+// maxSchoolName is in bytes.
+const maxSchoolName = 200
 
 // Check reports everything that is wrong with c as [schoolbell.Faults], each
 // under its setting's name in the environment. It looks at no network. (It is
@@ -35,10 +35,10 @@ func (g *General) check(f *schoolbell.Faults) {
 	if strings.TrimSpace(g.DataDir) == "" {
 		f.Add("DATA_DIR", "must name a folder")
 	}
-	if strings.TrimSpace(g.SchoolName) == "" || strings.ContainsAny(g.SchoolName, "\r\n") || len(g.SchoolName) > 200 {
-		f.Add("SCHOOL_NAME", "must be one line of at most 200 bytes")
+	if len(g.SchoolName) > maxSchoolName || schoolbell.CheckLine("SCHOOL_NAME", g.SchoolName, maxSchoolName) != nil {
+		f.Add("SCHOOL_NAME", "must be one line of at most %d bytes with a visible character", maxSchoolName)
 	}
-	if !languageTag.MatchString(g.Language) {
+	if !schoolbell.ValidLanguage(g.Language) {
 		f.Add("SCHOOL_LANGUAGE", "must be a language tag such as en or pt-BR")
 	}
 	oneOf(f, "LOG_LEVEL", g.LogLevel, "debug", "info", "warn", "error")
@@ -194,7 +194,7 @@ func hostPorts(f *schoolbell.Faults, name string, addrs []string) {
 
 func mailbox(f *schoolbell.Faults, name, text string) {
 	a, err := mail.ParseAddress(text)
-	if err != nil || strings.ContainsAny(text, "\r\n") || schoolbell.ValidateEmail(a.Address) != nil {
+	if err != nil || strings.ContainsAny(text, "\r\n") || schoolbell.ValidateSender(a.Address) != nil {
 		f.Add(name, `must be an address such as office@hill.example or "Hill School <office@hill.example>"`)
 	}
 }

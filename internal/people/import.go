@@ -141,7 +141,7 @@ func (im *importer) ended(err error) error {
 
 func (im *importer) check(line int, u *schoolbell.User) (faults []LineError) {
 	u.Normalize()
-	for _, f := range faultsOf(u.Validate()) {
+	for _, f := range faultsOf(validate(u)) {
 		faults = append(faults, LineError{line, f.Field, f.Message})
 	}
 	if first, dup := im.firstLine[u.ID]; dup && len(faults) == 0 {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"unicode/utf8"
 
 	"schoolbell"
 )
@@ -67,8 +66,8 @@ func (n *ndjson) readLine() (text []byte, tooLong bool, err error) {
 }
 
 func parseObject(line int, text []byte) (*schoolbell.User, []LineError) {
-	if !utf8.Valid(text) {
-		return nil, []LineError{{Line: line, Message: "is not valid UTF-8"}}
+	if !schoolbell.ValidJSONText(text) {
+		return nil, []LineError{{Line: line, Message: "is not valid UTF-8, or has an escape of half a character (\\ud800 to \\udfff)"}}
 	}
 	var fields map[string]json.RawMessage
 	err := json.Unmarshal(text, &fields)

@@ -21,7 +21,7 @@ func New(store Store, log *slog.Logger) *Service { return &Service{store: store,
 // wrong with u is reported at once, and nothing is stored then.
 func (s *Service) Put(ctx context.Context, u *schoolbell.User) (schoolbell.Change, error) {
 	u.Normalize()
-	if err := u.Validate(); err != nil {
+	if err := validate(u); err != nil {
 		return "", err
 	}
 	return s.store.PutUser(ctx, u)

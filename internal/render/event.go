@@ -77,11 +77,11 @@ type view struct {
 
 func (r *Renderer) render(ev *schoolbell.Event) (*rendered, error) {
 	for field, s := range map[string]string{"title": ev.Title, "location": ev.Location} {
-		if !oneLine(s) {
+		if !schoolbell.IsLine(s) {
 			return nil, schoolbell.Invalid(field, "must be one line of text")
 		}
 	}
-	if !oneLine(strings.NewReplacer("\n", " ", "\t", " ").Replace(ev.Body)) {
+	if !schoolbell.IsText(ev.Body) {
 		return nil, schoolbell.Invalid("body", "must be text without control characters")
 	}
 	v := r.view(ev)

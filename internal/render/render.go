@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"schoolbell"
 )
@@ -52,7 +50,7 @@ func New(cfg Config) (*Renderer, error) {
 	if r.language == "" {
 		r.language = "en"
 	}
-	if !oneLine(r.school) {
+	if !schoolbell.IsLine(r.school) {
 		return nil, schoolbell.Invalid("school_name", "must be one line of text")
 	}
 	if r.base != "" {
@@ -75,7 +73,7 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to school
 	if ev == nil || ev.ID == "" {
 		return schoolbell.Message{}, schoolbell.Invalid("id", "the event has no id")
 	}
-	if !oneLine(to.Name) {
+	if !schoolbell.IsLine(to.Name) {
 		return schoolbell.Message{}, schoolbell.Invalid("recipient.name", "must be one line of text")
 	}
 	common, err := r.event(ev)
@@ -154,13 +152,6 @@ func (r *Renderer) link(ev *schoolbell.Event) string {
 	return r.base + "/events/" + url.PathEscape(ev.ID)
 }
 
-// oneLine reports whether s is text without line breaks and other controls.
-func oneLine(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
-		return unicode.IsControl(c) || c == '\u2028' || c == '\u2029'
-	})
-}
-
 // slots mark, in what is rendered once, the places that differ between readers.
 // They are random, so that nobody can write them into an event.
 type slots struct{ name, when string }
@@ -222,7 +213,7 @@ func (z *zones) get(name string) *time.Location {
 		return l.(*time.Location)
 	}
 	l, err := time.LoadLocation(name)
-	if err != nil || name == "" || name == "Local" {
+	if err != nil || !schoolbell.ValidTimezone(name) {
 		return time.UTC
 	}
 	z.known.Store(name, l)

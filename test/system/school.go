@@ -44,6 +44,7 @@ type School struct {
 	http   *http.Client
 	Ledger *Ledger
 	URL    string         // of the API
+	Redis  string         // "host:port"; empty for the one inside serve
 	Client *client.Client // of the API, with all rights
 }
 
@@ -51,7 +52,7 @@ type School struct {
 func New(t testing.TB, p Parts) *School {
 	t.Helper()
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(testenv.FreePort(t)))
-	s := &School{t: t, dir: t.TempDir(), URL: "http://" + addr}
+	s := &School{t: t, dir: t.TempDir(), URL: "http://" + addr, Redis: p.Redis}
 	s.env = append(smtpSettings(t, p.SMTP), "HTTP_ADDR="+addr, "SCHOOLBELL_API_KEY="+Key, "SCHOOLBELL_URL="+s.URL,
 		"SHUTDOWN_GRACE="+grace.String(), "DATA_DIR="+filepath.Join(s.dir, "data"))
 	if p.Redis != "" {

@@ -7,7 +7,6 @@ import (
 	"net/mail"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"schoolbell"
@@ -51,7 +50,7 @@ func newComposer(from, replyTo string) (*composer, error) {
 func parseSender(field, s string) (*mail.Address, error) {
 	addr, err := mail.ParseAddress(s)
 	if err == nil {
-		err = errors.Join(schoolbell.ValidateEmail(addr.Address), checkLine("name", addr.Name))
+		err = errors.Join(schoolbell.ValidateSender(addr.Address), checkLine("name", addr.Name))
 	}
 	if err == nil {
 		addr.Address, err = wire(addr.Address)
@@ -97,9 +96,7 @@ func checkText(m *schoolbell.Message) error {
 }
 
 func checkLine(name, s string) error {
-	if !utf8.ValidString(s) || len(s) > maxPlain || strings.ContainsFunc(s, func(c rune) bool {
-		return unicode.IsControl(c) || c == '\u2028' || c == '\u2029'
-	}) {
+	if len(s) > maxPlain || !schoolbell.IsLine(s) {
 		return fmt.Errorf("%s is not one short line of text", name)
 	}
 	return nil

@@ -1,0 +1,80 @@
+package schoolbell
+
+import (
+	"fmt"
+	"net/mail"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits on email addresses, in bytes.
+const (
+	MaxEmailLength = 254 // RFC 5321 §4.5.3.1.3 less the angle brackets
+	maxLocalPart   = 64  // RFC 5321 §4.5.3.1.1
+	maxLabel       = 63  // RFC 1035 §2.3.4, of a part of a domain
+)
+
+// ValidateEmail reports why address is not a mailbox of a person at a domain of
+// the Internet (RFC 5321 §4.1.2). Refused are display names, comments, quoted
+// local parts, address literals, single-label and numeric domains, and local parts
+// that mail servers have taken for a route or a command ("%", "!", "|", a leading "-" or "/").
+func ValidateEmail(address string) error {
+	if len(address) > MaxEmailLength {
+		return fmt.Errorf("must be at most %d bytes", MaxEmailLength)
+	}
+	parsed, err := mail.ParseAddress(address)
+	if err != nil || parsed.Address != address || parsed.Name != "" || strings.ContainsAny(address, "\"<>()[]\\ \t\r\n") ||
+		strings.ContainsFunc(address, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Errorf("must be an address such as ada@example.org")
+	}
+	at := strings.LastIndexByte(address, '@')
+	local, domain := address[:at], address[at+1:]
+	switch {
+	case len(local) > maxLocalPart:
+		return fmt.Errorf("the part before @ must be at most %d bytes", maxLocalPart)
+	case strings.ContainsAny(local, "%!|`@") || strings.HasPrefix(local, "-") || strings.HasPrefix(local, "/"):
+		return fmt.Errorf("the part before @ must not begin with - or / or contain any of %% ! | `")
+	case !validDomain(domain):
+		return fmt.Errorf("the part after @ must be a domain such as example.org")
+	}
+	return nil
+}
+
+// dots are the characters that IDNA (RFC 3490 §3.1) takes for the dot between labels.
+var dots = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
+
+// ValidateSender is [ValidateEmail] for addresses that the operator chooses: they may
+// also be at localhost, as on a machine that keeps all its mail.
+func ValidateSender(address string) error {
+	if local, ok := strings.CutSuffix(address, "@localhost"); ok {
+		address = local + "@localhost.example"
+	}
+	return ValidateEmail(address)
+}
+
+// validDomain reports whether domain has two labels or more, each of letters of any
+// script, digits, underscores and inner hyphens, the last of which is not a number.
+func validDomain(domain string) bool {
+	labels := strings.Split(dots.Replace(domain), ".")
+	for _, label := range labels {
+		if !validLabel(label) {
+			return false
+		}
+	}
+	last := labels[len(labels)-1]
+	return len(labels) > 1 && utf8.RuneCountInString(last) > 1 && strings.ContainsFunc(last, unicode.IsLetter)
+}
+
+func validLabel(label string) bool {
+	if label == "" || len(label) > maxLabel || label[0] == '-' || label[len(label)-1] == '-' {
+		return false
+	}
+	for i, r := range label {
+		// Marks belong to the letters of many scripts, but begin no label.
+		if r != '-' && r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && (i == 0 || !unicode.IsMark(r)) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,15 @@
+package schoolbell
+
+import "regexp"
+
+// maxLanguageLength is in bytes; the longest registered tags have 12, and RFC 5646
+// §4.4.1 names 35 as what every program must take.
+const maxLanguageLength = 35
+
+var languagePattern = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+
+// ValidLanguage reports whether tag has the form of a language tag (BCP 47) such
+// as en or pt-BR.
+func ValidLanguage(tag string) bool {
+	return len(tag) <= maxLanguageLength && languagePattern.MatchString(tag)
+}

@@ -1,0 +1,49 @@
+package schoolbell
+
+import (
+	"strings"
+	"time"
+)
+
+// Years of the times that the module accepts, in UTC. RFC 3339 has four digits for
+// a year, and a zone can move a time from one year into the next.
+const (
+	minYear = 1970
+	maxYear = 9999
+)
+
+// Time returns t as the module keeps times: UTC, whole milliseconds. The zero time stays zero.
+func Time(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Millisecond)
+}
+
+// ValidTime reports whether t is within the years 1970 to 9999 in UTC.
+func ValidTime(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= minYear && year <= maxYear
+}
+
+func checkTime(f *Faults, field string, t time.Time) {
+	if !t.IsZero() && !ValidTime(t) {
+		f.Add(field, "must be within the years %d to %d in UTC", minYear, maxYear)
+	}
+}
+
+// ValidTimezone reports whether name is a time zone of the IANA database that
+// people can be in, such as Europe/London. Names that stand for something else
+// are refused: the zone of the machine, rules without a place, and the copies that
+// some systems keep under posix/ and right/.
+func ValidTimezone(name string) bool {
+	switch name {
+	case "", "Local", "localtime", "posixrules", "Factory", "leapseconds", "leap-seconds.list":
+		return false
+	}
+	if strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/") {
+		return false
+	}
+	_, err := time.LoadLocation(name)
+	return err == nil
+}
