@@ -59,6 +59,7 @@ var (
 	scriptRemoveOpen     = newScript("remove_open_children")
 	scriptLeaveParent    = newScript("leave_parent")
 	scriptRemove         = newScript("remove")
+	scriptRenameDamaged  = newScript("rename_damaged")
 	scriptRequeue        = newScript("requeue")
 	scriptResume         = newScript("resume")
 	scriptRetry          = newScript("retry")

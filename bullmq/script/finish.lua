@@ -40,11 +40,20 @@ for i = n * 10 + 9, #ARGV, 2 do
   contexts[ARGV[i] * 10 - 1] = ARGV[i + 1]
 end
 
--- settle carries out what was put off.
+local unkept = {} -- errors by the ids of jobs that could not be kept
+
+-- settle carries out what was put off. Jobs that cannot be kept, because that key
+-- is of another type, go back to active, so that they are not lost.
 local function settle()
   for set, members in pairs(kept) do
     if #members > 0 then
-      redis.call('ZADD', p .. set, unpack(members))
+      local stored = redis.pcall('ZADD', p .. set, unpack(members))
+      if type(stored) == 'table' and stored.err then
+        for j = 2, #members, 2 do
+          redis.call('LPUSH', p .. 'active', members[j])
+          unkept[members[j]] = stored.err
+        end
+      end
       kept[set] = {}
     end
   end
@@ -178,6 +187,11 @@ for i = 1, n do
   end
 end
 settle()
+if next(unkept) then
+  for i = 1, n do
+    outcomes[i] = unkept[ARGV[i * 10 - 1]] or outcomes[i]
+  end
+end
 if #unlocked > 0 then
   redis.call('DEL', unpack(unlocked))
   redis.call('SREM', p .. 'stalled', unpack(released))

@@ -37,7 +37,7 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	if ev.Status == schoolbell.EventProcessing {
 		// An earlier run began the walk. It may have died between a chunk's
 		// commit and its jobs, or Redis may have lost them since.
-		if err := f.rebuildBatches(ctx, ev.ID); err != nil {
+		if _, err := f.rebuildBatches(ctx, ev.ID); err != nil {
 			return nil, err
 		}
 	}

@@ -34,27 +34,50 @@ func (r *relay) runReconciler(ctx context.Context) error {
 	}
 }
 
+// reconcileAll goes through all open events once. An error at one event's keys
+// leaves the others alone; it is returned when they are done.
 func (r *relay) reconcileAll(ctx context.Context) error {
-	withBatches := r.rounds%batchCheckEvery == 0
+	full := r.rounds%batchCheckEvery == 0
+	r.rounds++
+	failed := r.repairQueues(ctx)
+	if failed != nil && !concernsOneJob(failed) {
+		return failed
+	}
 	for after := ""; ; {
 		events, err := r.ledger.OpenEvents(ctx, after, relayPage)
 		if err != nil {
 			return fmt.Errorf("read open events: %w", err)
 		}
-		for _, ev := range events {
-			if err := r.reconcile(ctx, ev, withBatches); err != nil {
+		if full && len(events) > 0 {
+			if err := r.renameDamaged(ctx, r.events, eventIDs(events)...); err != nil {
 				return err
+			}
+		}
+		for _, ev := range events {
+			if err := r.reconcile(ctx, ev, full); err != nil {
+				if !concernsOneJob(err) {
+					return err
+				}
+				failed = err
 			}
 			after = ev.ID
 		}
 		if len(events) < relayPage {
-			r.rounds++
-			return nil
+			return failed
 		}
 	}
 }
 
-func (r *relay) reconcile(ctx context.Context, ev schoolbell.QueuedEvent, withBatches bool) error {
+func eventIDs(events []schoolbell.QueuedEvent) []string {
+	ids := make([]string, len(events))
+	for i, ev := range events {
+		ids[i] = ev.ID
+	}
+	return ids
+}
+
+// reconcile gives the event a job that will run. With full it looks at its batches too.
+func (r *relay) reconcile(ctx context.Context, ev schoolbell.QueuedEvent, full bool) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	state, err := r.events.State(ctx, ev.ID)
@@ -63,8 +86,12 @@ func (r *relay) reconcile(ctx context.Context, ev schoolbell.QueuedEvent, withBa
 		return fmt.Errorf("state of event job %s: %w", ev.ID, err)
 	case !willRun(state):
 		return r.rebuildEvent(ctx, ev, state)
-	case state == bullmq.StateWaitingChildren && withBatches:
-		return r.rebuildBatches(ctx, ev.ID)
+	case state == bullmq.StateWaitingChildren && full:
+		open, err := r.rebuildBatches(ctx, ev.ID)
+		if err != nil || open > 0 {
+			return err
+		}
+		return r.releaseEvent(ctx, ev)
 	}
 	return nil
 }
@@ -78,8 +105,8 @@ func willRun(s bullmq.State) bool {
 	return false
 }
 
-// rebuildEvent adds the event's job anew. The job itself adds the batches that are
-// still open, so that nothing else is to be done here.
+// rebuildEvent adds the event's job again. The job itself adds the batches that are
+// still open.
 func (r *relay) rebuildEvent(ctx context.Context, ev schoolbell.QueuedEvent, state bullmq.State) error {
 	now, err := r.ledger.Event(ctx, ev.ID)
 	if err != nil {
@@ -88,73 +115,102 @@ func (r *relay) rebuildEvent(ctx context.Context, ev schoolbell.QueuedEvent, sta
 	if now.Status.Terminal() {
 		return nil // it came to its end since it was listed
 	}
-	if err := r.forget(ctx, r.events, ev.ID, state); err != nil {
+	if err := r.renameDamaged(ctx, r.events, ev.ID); err != nil {
 		return err
 	}
-	if err := r.addEvents(ctx, []schoolbell.QueuedEvent{ev}); err != nil {
-		return err
+	added, err := r.addMissing(ctx, r.events, []bullmq.JobSpec{r.eventJob(ev)})
+	if err != nil {
+		return fmt.Errorf("add event job %s: %w", ev.ID, err)
 	}
-	r.metrics.reconciled.WithLabelValues("event").Inc()
-	r.log.Info("event job rebuilt from the ledger", "event", ev.ID, "was", string(state))
+	if added > 0 {
+		r.metrics.reconciled.WithLabelValues("event").Inc()
+		r.log.Info("event job rebuilt from the ledger", "event", ev.ID, "was", string(state))
+	}
 	return nil
 }
 
-// forget makes room for a fresh job under the id of one that has ended.
-func (p *Pipeline) forget(ctx context.Context, q *bullmq.Queue, id string, state bullmq.State) error {
-	if state != bullmq.StateCompleted && state != bullmq.StateFailed {
+// releaseEvent rebuilds the job of an event that waits for children although all its
+// batches are finished: the set of its children was lost, or names some that will
+// never end.
+func (r *relay) releaseEvent(ctx context.Context, ev schoolbell.QueuedEvent) error {
+	state, err := r.events.State(ctx, ev.ID)
+	if err != nil || state != bullmq.StateWaitingChildren {
+		return err // the last child has released it meanwhile
+	}
+	err = r.events.Remove(ctx, ev.ID, bullmq.RemoveOptions{})
+	switch {
+	case errors.Is(err, bullmq.ErrJobLocked):
 		return nil
+	case err != nil:
+		return fmt.Errorf("remove event job %s, which waits for nothing: %w", ev.ID, err)
 	}
-	if err := q.Remove(ctx, id, bullmq.RemoveOptions{}); err != nil && !errors.Is(err, bullmq.ErrJobLocked) {
-		return fmt.Errorf("remove ended job %s: %w", id, err)
-	}
-	return nil
+	return r.rebuildEvent(ctx, ev, state)
 }
 
-// rebuildBatches gives every open batch of the event a job that will run.
-func (p *Pipeline) rebuildBatches(ctx context.Context, eventID string) error {
+// rebuildBatches gives every open batch of the event a job that will run, and
+// returns how many batches are open.
+func (p *Pipeline) rebuildBatches(ctx context.Context, eventID string) (open int, err error) {
 	const page = 500
 	for after := (*schoolbell.Batch)(nil); ; {
-		open, err := p.ledger.OpenBatches(ctx, eventID, after, page)
+		batches, err := p.ledger.OpenBatches(ctx, eventID, after, page)
 		if err != nil {
-			return fmt.Errorf("read open batches of event %s: %w", eventID, err)
+			return open, fmt.Errorf("read open batches of event %s: %w", eventID, err)
 		}
-		missing, err := p.withoutJob(ctx, open)
-		if err != nil {
-			return err
+		open += len(batches)
+		added, err := p.rebuildPage(ctx, batches)
+		if added > 0 {
+			p.metrics.reconciled.WithLabelValues("batch").Add(float64(added))
+			p.log.Info("batch jobs rebuilt from the ledger", "event", eventID, "batches", added)
 		}
-		if err := p.addBatches(ctx, missing); err != nil {
-			return err
+		if err != nil || len(batches) < page {
+			return open, err
 		}
-		if len(missing) > 0 {
-			p.metrics.reconciled.WithLabelValues("batch").Add(float64(len(missing)))
-			p.log.Info("batch jobs rebuilt from the ledger", "event", eventID, "batches", len(missing))
-		}
-		if len(open) < page {
-			return nil
-		}
-		after = &open[len(open)-1]
+		after = &batches[len(batches)-1]
 	}
 }
 
-// withoutJob returns those of batches whose job will not run, with no ended job left in the way.
-func (p *Pipeline) withoutJob(ctx context.Context, batches []schoolbell.Batch) ([]schoolbell.Batch, error) {
-	var missing []schoolbell.Batch
+// rebuildPage gives each of the batches a job that will run and returns how many had none.
+func (p *Pipeline) rebuildPage(ctx context.Context, batches []schoolbell.Batch) (added int, err error) {
+	byChannel := make(map[schoolbell.Channel][]schoolbell.Batch)
 	for _, b := range batches {
-		q := p.batches[b.Channel]
+		byChannel[b.Channel] = append(byChannel[b.Channel], b)
+	}
+	for channel, list := range byChannel {
+		q := p.batches[channel]
 		if q == nil { // a channel that is set up no longer: its batches wait for its return
 			continue
 		}
-		state, err := q.State(ctx, batchJobID(b))
+		missing, err := p.withoutJob(ctx, q, list)
 		if err != nil {
-			return nil, fmt.Errorf("state of batch job %s: %w", batchJobID(b), err)
+			return added, err
 		}
-		if willRun(state) {
-			continue
+		n, err := p.addMissing(ctx, q, missing)
+		added += n
+		if err != nil {
+			return added, fmt.Errorf("add %s batch jobs: %w", channel, err)
 		}
-		if err := p.forget(ctx, q, batchJobID(b), state); err != nil {
-			return nil, err
+	}
+	return added, nil
+}
+
+// withoutJob returns the jobs of those batches of one queue that have none that will run.
+func (p *Pipeline) withoutJob(ctx context.Context, q *bullmq.Queue, batches []schoolbell.Batch) ([]bullmq.JobSpec, error) {
+	ids := make([]string, len(batches))
+	for i, b := range batches {
+		ids[i] = batchJobID(b)
+	}
+	if err := p.renameDamaged(ctx, q, ids...); err != nil {
+		return nil, err
+	}
+	var missing []bullmq.JobSpec
+	for i, b := range batches {
+		state, err := q.State(ctx, ids[i])
+		if err != nil {
+			return nil, fmt.Errorf("state of batch job %s: %w", ids[i], err)
 		}
-		missing = append(missing, b)
+		if !willRun(state) {
+			missing = append(missing, p.batchJob(b))
+		}
 	}
 	return missing, nil
 }

@@ -45,7 +45,7 @@ func (p *Pipeline) callRelay(a attention) {
 // behind by others, and every few seconds for jobs that went missing. It runs until ctx ends and
 // rides out a Redis or a ledger that is away. Any number of processes may run it on one ledger.
 func (p *Pipeline) RunRelay(ctx context.Context) error {
-	r := &relay{Pipeline: p}
+	r := &relay{Pipeline: p, paused: map[*bullmq.Queue]bool{}}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.runOutbox(ctx) })
 	g.Go(func() error { return r.runReconciler(ctx) })
@@ -55,7 +55,8 @@ func (p *Pipeline) RunRelay(ctx context.Context) error {
 type relay struct {
 	*Pipeline
 	outboxDown, reconcilerDown outage
-	rounds                     int // of the reconciler
+	rounds                     int                    // of the reconciler
+	paused                     map[*bullmq.Queue]bool // which queues were paused in the last round
 }
 
 func (r *relay) runOutbox(ctx context.Context) error {
