@@ -2,6 +2,7 @@ package schoolbell
 
 // Limits on audiences.
 const (
+	MaxRoles          = 20 // also of a user
 	MaxAudienceGroups = 1_000
 	MaxAudienceUsers  = 10_000
 )
@@ -9,9 +10,9 @@ const (
 // Selector picks the users who have one of Roles, or belong to one of Groups or
 // to a group below it, or are named in Users.
 type Selector struct {
-	Roles  []Role   `json:"roles,omitempty"`
-	Groups []string `json:"groups,omitempty"`
-	Users  []string `json:"users,omitempty"`
+	Roles  []Role   `json:"roles,omitempty" maxItems:"20"`
+	Groups []string `json:"groups,omitempty" maxItems:"1000"`
+	Users  []string `json:"users,omitempty" maxItems:"10000"`
 }
 
 // Empty reports whether s picks nobody because it says nothing.

@@ -27,6 +27,7 @@ const (
 	MaxTitleLength    = 200    // characters
 	MaxBodyLength     = 20_000 // characters
 	MaxLocationLength = 200    // characters
+	MaxChannels       = 20
 	MaxDataSize       = 16 << 10
 	MaxAhead          = 5 * 365 * 24 * time.Hour // how far in the future send_at may lie
 )
@@ -90,6 +91,10 @@ func (e *Event) Validate(now time.Time) error {
 func (e *Event) validateChannels(f *Faults) {
 	if len(e.Channels) == 0 {
 		f.Add("channels", "must name at least one of %s", join(Channels()))
+	}
+	if len(e.Channels) > MaxChannels {
+		f.Add("channels", "must name at most %d", MaxChannels)
+		return
 	}
 	for i, c := range e.Channels {
 		if !c.Valid() {

@@ -167,6 +167,10 @@ func (g *Group) Validate() error {
 }
 
 func checkRoles(f *Faults, field string, roles []Role) {
+	if len(roles) > MaxRoles {
+		f.Add(field, "must name at most %d", MaxRoles)
+		return
+	}
 	for i, r := range roles {
 		if !r.Valid() {
 			f.Add(fmt.Sprintf("%s[%d]", field, i), "unknown role %q; known are %s", r, join(Roles()))

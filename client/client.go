@@ -53,8 +53,9 @@ type Problem struct {
 	Code   string        `json:"code"`   // such as "invalid" or "not_found"
 	Title  string        `json:"title"`
 	Detail string        `json:"detail"`
-	Fields []FieldError  `json:"errors"`
-	Import *ImportReport `json:"import"` // what an import did before it stopped
+	Fields []FieldError  `json:"errors"`         // at most 100
+	More   int           `json:"errors_omitted"` // faults beyond those in Fields
+	Import *ImportReport `json:"import"`         // what an import did before it stopped
 }
 
 // FieldError is one fault of the input.

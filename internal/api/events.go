@@ -17,7 +17,7 @@ type eventRequest struct {
 	Body      string                `json:"body" doc:"Plain text, at most 20,000 characters; an empty line parts paragraphs." example:"Because of the rain, sports day is on Friday at nine."`
 	Category  schoolbell.Category   `json:"category,omitempty" doc:"Kind of event; announcement if left out. Urgent and attendance reach people whatever they opted out of."`
 	Audience  schoolbell.Audience   `json:"audience" doc:"Whom it concerns: all that the parts pick, each once, less those that exclude picks."`
-	Channels  *[]schoolbell.Channel `json:"channels,omitempty" doc:"How it travels; in_app and email if left out."`
+	Channels  *[]schoolbell.Channel `json:"channels,omitempty" maxItems:"20" doc:"How it travels; in_app and email if left out."`
 	Data      json.RawMessage       `json:"data,omitempty" doc:"An object of your own, at most 16 KiB, handed to the inbox unread."`
 	Location  string                `json:"location,omitempty" doc:"Where the thing itself is."`
 	StartsAt  *time.Time            `json:"starts_at,omitempty" doc:"When the thing itself begins."`

@@ -16,8 +16,14 @@ import (
 	"schoolbell/internal/people"
 )
 
-// importIdle is how long an import may wait for its next bytes.
-const importIdle = time.Minute
+// The usual [Config.ImportIdle] and [Config.ImportTimeout].
+const (
+	importIdle    = time.Minute
+	importTimeout = 30 * time.Minute
+)
+
+// errImportTimeout is the cause of an import's context that has ended.
+var errImportTimeout = errors.New("the import takes too long")
 
 var importTypes = map[string]people.Format{
 	"application/x-ndjson": people.FormatNDJSON,
@@ -30,12 +36,13 @@ type importInput struct {
 	ContentType string `header:"Content-Type"`
 	body        io.Reader
 	answer      *http.ResponseController
+	encoding    *problem // if the body is compressed
 }
 
 // Resolve gets hold of the body.
 func (in *importInput) Resolve(ctx huma.Context) []error {
 	r, w := humago.Unwrap(ctx)
-	in.body, in.answer = r.Body, http.NewResponseController(w)
+	in.body, in.answer, in.encoding = r.Body, http.NewResponseController(w), checkEncoding(r)
 	return nil
 }
 
@@ -47,7 +54,12 @@ func (s *Server) importUsers(ctx context.Context, in *importInput) (*importOutpu
 	if err != nil || !known {
 		return nil, newProblem(codeMedia, "send Content-Type: text/csv or application/x-ndjson")
 	}
-	body := &patient{from: in.body, answer: in.answer, left: s.cfg.MaxImportBytes}
+	if in.encoding != nil {
+		return nil, in.encoding
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.ImportTimeout, errImportTimeout)
+	defer cancel()
+	body := &patient{ctx: ctx, from: in.body, answer: in.answer, left: s.cfg.MaxImportBytes, idle: s.cfg.ImportIdle}
 	report, err := s.cfg.People.Import(ctx, body, format)
 	if err == nil {
 		return &importOutput{&report}, body.done()
@@ -58,9 +70,13 @@ func (s *Server) importUsers(ctx context.Context, in *importInput) (*importOutpu
 // importProblem says why an import stopped and what it had done by then.
 func (s *Server) importProblem(ctx context.Context, err error, report people.Report) *problem {
 	var p *problem
-	if _, broken := errors.AsType[*brokenBody](err); broken {
-		p = newProblem(codeMalformed, "the body broke off")
-	} else {
+	broken, ok := errors.AsType[*brokenBody](err)
+	switch {
+	case errors.Is(context.Cause(ctx), errImportTimeout):
+		p = newProblem(codeTimeout, "the import took longer than "+s.cfg.ImportTimeout.String()+"; split the file")
+	case ok:
+		p = bodyProblem(broken)
+	default:
 		p = s.problem(ctx, err)
 	}
 	if report.Imported+report.Updated+report.Rejected > 0 {
@@ -72,9 +88,11 @@ func (s *Server) importProblem(ctx context.Context, err error, report people.Rep
 
 // patient reads a body that may take long as a whole but must not stall, up to a limit.
 type patient struct {
+	ctx    context.Context // ends when the import has taken too long
 	from   io.Reader
 	answer *http.ResponseController
 	left   int64
+	idle   time.Duration
 }
 
 // brokenBody is an error in reading what the client sends.
@@ -90,8 +108,11 @@ func (p *patient) Read(b []byte) (int, error) {
 		}
 		return 0, &schoolbell.Error{Code: schoolbell.CodeTooLarge, Message: "the import is over its size limit; split the file"}
 	}
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
+	}
 	now := time.Now()
-	if err := errors.Join(p.answer.SetReadDeadline(now.Add(importIdle)), p.answer.SetWriteDeadline(now.Add(2*importIdle))); err != nil {
+	if err := errors.Join(p.answer.SetReadDeadline(now.Add(p.idle)), p.answer.SetWriteDeadline(now.Add(2*p.idle))); err != nil {
 		return 0, fmt.Errorf("set the deadline of an import: %w", err)
 	}
 	n, err := p.from.Read(b[:min(int64(len(b)), p.left)])

@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,7 +22,8 @@ type problem struct {
 	Status int            `json:"status" doc:"The HTTP status."`
 	Detail string         `json:"detail,omitempty" doc:"What went wrong this time."`
 	Code   string         `json:"code" doc:"The kind of problem, for programs." example:"invalid"`
-	Errors []fieldError   `json:"errors,omitempty" doc:"Every fault found in the input."`
+	Errors []fieldError   `json:"errors,omitempty" maxItems:"100" doc:"The faults found in the input, at most 100."`
+	More   int            `json:"errors_omitted,omitempty" doc:"How many faults there are beyond those listed."`
 	Import *people.Report `json:"import,omitempty" doc:"What an import did before it stopped."`
 }
 
@@ -47,6 +50,7 @@ var kinds = []struct {
 	{schoolbell.CodeNotFound, http.StatusNotFound, "Not found", "There is no such thing, or no such path."},
 	{codeMethod, http.StatusMethodNotAllowed, "Method not allowed", "The path is right, the method is not; the Allow header names those that are."},
 	{codeTimeout, http.StatusRequestTimeout, "Request too slow", "The body did not arrive in time; nothing was done."},
+	{codeClosed, statusClosed, "Client closed request", "The client closed the connection before the answer; it is in logs and metrics only."},
 	{schoolbell.CodeConflict, http.StatusConflict, "Conflict", "The thing is in a state that rules this out."},
 	{schoolbell.CodeTooLarge, http.StatusRequestEntityTooLarge, "Too large", "The body is over its size limit."},
 	{codeMedia, http.StatusUnsupportedMediaType, "Unsupported media type", "The body's Content-Type is not one that this call takes."},
@@ -62,16 +66,52 @@ const (
 	codeMethod    schoolbell.Code = "method_not_allowed"
 	codeMedia     schoolbell.Code = "unsupported_media_type"
 	codeTimeout   schoolbell.Code = "timeout"
+	codeClosed    schoolbell.Code = "client_closed"
+)
+
+// statusClosed is nginx's status for clients that do not wait for their answer.
+const statusClosed = 499
+
+// Limits on what a problem repeats of its request.
+const (
+	maxFaults      = 100
+	maxFaultField  = 200 // characters
+	maxFaultDetail = 300 // characters
 )
 
 func newProblem(code schoolbell.Code, detail string, faults ...fieldError) *problem {
 	for _, k := range kinds {
-		if k.code == code {
-			return &problem{Type: "/docs#problem-" + string(code), Title: k.title, Status: k.status,
-				Detail: detail, Code: string(code), Errors: faults}
+		if k.code != code {
+			continue
 		}
+		p := &problem{Type: "/docs#problem-" + string(code), Title: k.title, Status: k.status,
+			Detail: shorten(detail, maxFaultDetail), Code: string(code), More: max(0, len(faults)-maxFaults)}
+		for _, f := range faults[:min(len(faults), maxFaults)] {
+			p.Errors = append(p.Errors, fieldError{shorten(f.Field, maxFaultField), shorten(f.Message, maxFaultDetail)})
+		}
+		return p
 	}
 	return newProblem(schoolbell.CodeInternal, "internal error")
+}
+
+// shorten cuts s to at most limit characters.
+func shorten(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for i := range s { // i goes from character to character
+		if limit--; limit < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
+func formatCount(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%s,%03d", formatCount(n/1000), n%1000)
 }
 
 // problem classifies err, logs what is not to be sent, and returns what is.
@@ -84,11 +124,13 @@ func (s *Server) problem(ctx context.Context, err error) *problem {
 	}
 	e, known := errors.AsType[*schoolbell.Error](err)
 	switch {
-	case known && e.Code == schoolbell.CodeUnavailable:
+	case known && e.Code == schoolbell.CodeUnavailable && ctx.Err() == nil:
 		s.log.WarnContext(ctx, "request not served", requestAttrs(ctx, err)...)
 		return newProblem(e.Code, e.Message)
 	case known && e.Code != schoolbell.CodeInternal:
 		return fromFaults(schoolbell.Faults{e})
+	case errors.Is(ctx.Err(), context.Canceled):
+		return newProblem(codeClosed, "the client closed the request")
 	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
 		s.log.DebugContext(ctx, "request given up", requestAttrs(ctx, err)...)
 		return newProblem(schoolbell.CodeUnavailable, "the request was given up before it was done")

@@ -95,7 +95,7 @@ func (s *Server) allRoutes() []route {
 func typed[I, O any](handle func(context.Context, *I) (*O, error)) func(*Server, route) {
 	return func(s *Server, rt route) {
 		op := s.operation(rt)
-		op.Middlewares = huma.Middlewares{s.authorized(rt), refuseLarge(rt)}
+		op.Middlewares = huma.Middlewares{s.authorized(rt), refuseLarge(rt), s.readBody(rt)}
 		huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 			out, err := handle(ctx, in)
 			if err != nil {

@@ -81,6 +81,15 @@ func (c Config) withDefaults() Config {
 	if c.MaxImportBytes <= 0 {
 		c.MaxImportBytes = defaultMaxImport
 	}
+	if c.BodyTimeout <= 0 {
+		c.BodyTimeout = readTimeout
+	}
+	if c.ImportTimeout <= 0 {
+		c.ImportTimeout = importTimeout
+	}
+	if c.ImportIdle <= 0 {
+		c.ImportIdle = importIdle
+	}
 	if c.Grace <= 0 {
 		c.Grace = defaultGrace
 	}

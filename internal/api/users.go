@@ -14,11 +14,11 @@ type userRequest struct {
 	Name       string            `json:"name" example:"Ada Lovelace"`
 	Email      string            `json:"email,omitempty" example:"ada@example.org"`
 	Phone      string            `json:"phone,omitempty" doc:"International, E.164." example:"+442079460018"`
-	Roles      []schoolbell.Role `json:"roles" doc:"At least one."`
-	Groups     []string          `json:"groups,omitempty" doc:"Ids of groups; one that is not there yet comes into being."`
+	Roles      []schoolbell.Role `json:"roles" maxItems:"20" doc:"At least one."`
+	Groups     []string          `json:"groups,omitempty" maxItems:"100" doc:"Ids of groups; one that is not there yet comes into being."`
 	Locale     string            `json:"locale,omitempty" doc:"Language tag; en if left out." example:"en"`
 	Timezone   string            `json:"timezone,omitempty" doc:"IANA name; UTC if left out." example:"Europe/London"`
-	GuardianOf []string          `json:"guardian_of,omitempty" doc:"Ids of the students this user is a guardian of."`
+	GuardianOf []string          `json:"guardian_of,omitempty" maxItems:"50" doc:"Ids of the students this user is a guardian of."`
 }
 
 type putUserInput struct {
@@ -128,7 +128,7 @@ func (s *Server) createToken(ctx context.Context, in *createTokenInput) (*create
 }
 
 type preferencesBody struct {
-	Preferences []schoolbell.Preference `json:"preferences"`
+	Preferences []schoolbell.Preference `json:"preferences" maxItems:"100"`
 }
 
 type preferencesOutput struct{ Body preferencesBody }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"maps"
 	"slices"
@@ -14,9 +15,15 @@ import (
 
 const (
 	batchRows      = 500      // users stored in one transaction
-	maxListed      = 1000     // errors listed in a report
+	maxListed      = 100      // errors listed in a report
 	maxRecordBytes = 64 << 10 // one line of NDJSON, one record of CSV
 	settleTimeout  = 30 * time.Second
+)
+
+// Limits on what an import keeps in memory: some 40 bytes a row and 120 bytes a link.
+const (
+	MaxImportRows  = 1_000_000
+	MaxImportLinks = 250_000 // to students whose own rows have not come yet
 )
 
 // Format is how an import is written.
@@ -45,16 +52,15 @@ type LineError struct {
 }
 
 // Import reads users from r and stores them as they come, some hundred in a
-// transaction, so that memory does not grow with the rows (save for a note of
-// each id). Rows that are wrong are reported and left out; the rest goes in.
+// transaction. Rows that are wrong are reported and left out; the rest goes in.
 // Students whom GuardianOf names may stand anywhere in the file; those found
 // nowhere are reported and the link alone is left out.
 //
-// An error means that the import stopped half-way because r or the store failed,
-// or did not begin because a CSV header is wrong. The report says what was done
-// until then; importing the file once more is harmless.
+// An error means that the import stopped half-way because r or the store failed or
+// a limit was reached (CodeTooLarge), or did not begin because a CSV header is wrong.
+// The report says what was done until then; importing the file again is harmless.
 func (s *Service) Import(ctx context.Context, r io.Reader, format Format) (Report, error) {
-	im := &importer{store: s.store, firstLine: map[string]int{}, wanted: map[string][]reference{}}
+	im := &importer{Service: s, seed: maphash.MakeSeed(), firstLine: map[uint64]uint32{}, wanted: map[string][]reference{}}
 	im.report.Errors = []LineError{}
 	var src source
 	switch format {
@@ -70,7 +76,7 @@ func (s *Service) Import(ctx context.Context, r io.Reader, format Format) (Repor
 	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	err = errors.Join(err, im.settle(settle))
-	slices.SortStableFunc(im.report.Errors, func(a, b LineError) int { return a.Line - b.Line })
+	slices.SortStableFunc(im.report.Errors, byLine)
 	return im.report, err
 }
 
@@ -87,16 +93,25 @@ func (e *unreadable) Error() string { return fmt.Sprintf("line %d: %s", e.Line, 
 
 // importer is one import under way.
 type importer struct {
-	store     Store
-	report    Report
-	firstLine map[string]int         // where each accepted id stood
-	wanted    map[string][]reference // students named by stored rows and not stored by this import so far
-	lines     []int                  // of the batch
-	batch     []*schoolbell.User
+	*Service
+	report Report
+
+	// firstLine is where each accepted id stood, by the hash of the id: a million ids
+	// would take five times the memory, and two of them have the same hash once in 30
+	// million imports.
+	firstLine map[uint64]uint32
+	seed      maphash.Seed
+
+	wanted map[string][]reference // students named by stored rows and not stored by this import so far
+	links  int                    // references in wanted
+	lines  []int                  // of the batch
+	batch  []*schoolbell.User
 }
 
 // reference is the place that names a student.
-type reference struct{ line, index int }
+type reference struct{ line, index int32 }
+
+func (im *importer) hash(id string) uint64 { return maphash.String(im.seed, id) }
 
 func (im *importer) run(ctx context.Context, src source) error {
 	for {
@@ -116,7 +131,10 @@ func (im *importer) run(ctx context.Context, src source) error {
 			im.list(faults...)
 			continue
 		}
-		im.firstLine[u.ID] = line
+		if len(im.firstLine) == im.maxRows {
+			return errors.Join(tooMany("%d rows; split the file", im.maxRows), im.flush(ctx))
+		}
+		im.firstLine[im.hash(u.ID)] = uint32(line)
 		im.lines, im.batch = append(im.lines, line), append(im.batch, u)
 		if len(im.batch) == batchRows {
 			if err := im.flush(ctx); err != nil {
@@ -144,7 +162,7 @@ func (im *importer) check(line int, u *schoolbell.User) (faults []LineError) {
 	for _, f := range faultsOf(validate(u)) {
 		faults = append(faults, LineError{line, f.Field, f.Message})
 	}
-	if first, dup := im.firstLine[u.ID]; dup && len(faults) == 0 {
+	if first, dup := im.firstLine[im.hash(u.ID)]; dup && len(faults) == 0 {
 		faults = append(faults, LineError{line, "id", fmt.Sprintf("%q is on line %d already", u.ID, first)})
 	}
 	return faults
@@ -166,20 +184,30 @@ func (im *importer) flush(ctx context.Context) error {
 		}
 	}
 	for n, u := range im.batch {
+		im.links -= len(im.wanted[u.ID])
 		delete(im.wanted, u.ID)
 		for i, student := range u.GuardianOf {
-			if _, here := im.firstLine[student]; !here {
-				im.wanted[student] = append(im.wanted[student], reference{im.lines[n], i})
+			if _, here := im.firstLine[im.hash(student)]; !here {
+				im.wanted[student] = append(im.wanted[student], reference{int32(im.lines[n]), int32(i)})
+				im.links++
 			}
 		}
 	}
 	im.lines, im.batch = im.lines[:0], im.batch[:0]
+	if im.links > im.maxLinks {
+		return tooMany("%d links to students whose rows come later; put students before their guardians, or split the file", im.maxLinks)
+	}
 	return nil
+}
+
+func tooMany(format string, args ...any) error {
+	return &schoolbell.Error{Code: schoolbell.CodeTooLarge, Message: "the import has more than " + fmt.Sprintf(format, args...)}
 }
 
 // settle reports the students that are neither in the file nor in the ledger,
 // and forgets the links to them.
 func (im *importer) settle(ctx context.Context) error {
+	var faults []LineError
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(im.wanted)), batchRows) {
 		unknown, err := im.store.UnknownUsers(ctx, ids)
 		if err != nil {
@@ -193,13 +221,17 @@ func (im *importer) settle(ctx context.Context) error {
 		}
 		for _, id := range unknown {
 			for _, at := range im.wanted[id] {
-				im.list(LineError{at.line, fmt.Sprintf("guardian_of[%d]", at.index),
+				faults = append(faults, LineError{int(at.line), fmt.Sprintf("guardian_of[%d]", at.index),
 					fmt.Sprintf("there is no user %q; the row went in without this link", id)})
 			}
 		}
 	}
+	slices.SortStableFunc(faults, byLine)
+	im.list(faults...)
 	return nil
 }
+
+func byLine(a, b LineError) int { return a.Line - b.Line }
 
 func (im *importer) list(faults ...LineError) {
 	for _, f := range faults {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -147,17 +148,17 @@ func TestAHeaderThatCannotBeUnderstoodEndsTheImport(t *testing.T) {
 	}
 }
 
-func TestOfManyErrorsTheFirstThousandAreListed(t *testing.T) {
+func TestOfManyErrorsTheFirstHundredAreListed(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	got, err := s.Import(t.Context(), strings.NewReader(strings.Repeat("{}\n", 700)), people.FormatNDJSON)
 	must(t, err)
-	if got.Rejected != 700 || len(got.Errors)+got.Omitted < 700 || len(got.Errors) > 1000 {
+	if got.Rejected != 700 || len(got.Errors)+got.Omitted < 700 || len(got.Errors) > 100 {
 		t.Errorf("rejected %d, listed %d, omitted %d", got.Rejected, len(got.Errors), got.Omitted)
 	}
 	got, err = s.Import(t.Context(), strings.NewReader(strings.Repeat("nonsense\n", 1700)), people.FormatNDJSON)
 	must(t, err)
-	if got.Rejected != 1700 || len(got.Errors) != 1000 || got.Omitted != 700 {
+	if got.Rejected != 1700 || len(got.Errors) != 100 || got.Omitted != 1600 {
 		t.Errorf("rejected %d, listed %d, omitted %d", got.Rejected, len(got.Errors), got.Omitted)
 	}
 }
@@ -179,7 +180,7 @@ func TestStudentsMayComeManyBatchesAfterTheirGuardians(t *testing.T) {
 	s, _ := newService(t)
 	got, err := s.Import(t.Context(), strings.NewReader(many(800)), people.FormatNDJSON)
 	must(t, err)
-	if got.Imported != 1600 || got.Rejected != 0 || len(got.Errors) != 800 || got.Errors[0].Line != 1 || got.Errors[799].Line != 800 {
+	if got.Imported != 1600 || got.Rejected != 0 || len(got.Errors) != 100 || got.Omitted != 700 || got.Errors[0].Line != 1 || got.Errors[99].Line != 100 {
 		t.Errorf("imported %d, rejected %d, %d errors", got.Imported, got.Rejected, len(got.Errors))
 	}
 	p, err := s.User(t.Context(), "p799")
@@ -232,6 +233,72 @@ func TestAStoreThatFailsEndsTheImportWithWhatWasStored(t *testing.T) {
 	must(t, err)
 	if len(p.GuardianOf) > 0 {
 		t.Errorf("p0 is a guardian of %v, who never came", p.GuardianOf)
+	}
+}
+
+func TestAnImportStopsAtItsLimits(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rows, links, imported int
+		word                  string
+	}{
+		"rows":  {1_000, 1 << 30, 1_000, "rows"},
+		"links": {1 << 30, 1_000, 1_000, "put students before their guardians"}, // two batches of 500 rows with two links each
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := newService(t)
+			s.LimitImports(c.rows, c.links)
+			got, err := s.Import(t.Context(), strings.NewReader(many(1_100)), people.FormatNDJSON)
+			if schoolbell.CodeOf(err) != schoolbell.CodeTooLarge || !strings.Contains(err.Error(), c.word) {
+				t.Errorf("ended with %v", err)
+			}
+			if got.Imported != c.imported {
+				t.Errorf("%d rows were imported, want %d", got.Imported, c.imported)
+			}
+		})
+	}
+}
+
+// measuring is a file of rows that notes the live memory at its end, while the
+// importer still holds all it keeps.
+type measuring struct {
+	rows, n int
+	rest    []byte
+	live    uint64
+}
+
+func (m *measuring) Read(b []byte) (int, error) {
+	if len(m.rest) == 0 {
+		if m.n == m.rows {
+			runtime.GC()
+			var stats runtime.MemStats
+			runtime.ReadMemStats(&stats)
+			m.live = stats.HeapAlloc
+			return 0, io.EOF
+		}
+		m.rest = fmt.Appendf(m.rest, `{"id":"a-person-with-a-rather-long-id-%d","name":"A","roles":["parent"]}`+"\n", m.n)
+		m.n++
+	}
+	n := copy(b, m.rest)
+	m.rest = m.rest[n:]
+	return n, nil
+}
+
+func TestAnImportKeepsFewBytesOfARow(t *testing.T) { // not parallel: it looks at the memory of the process
+	live := func(rows int) uint64 {
+		file := &measuring{rows: rows}
+		got, err := people.New(nowhere{}, slog.Default()).Import(t.Context(), file, people.FormatNDJSON)
+		must(t, err)
+		if got.Imported+got.Updated != rows {
+			t.Fatalf("%+v", got)
+		}
+		return file.live
+	}
+	const rows = 200_000
+	few, many := live(1_000), live(rows)
+	if each := (int64(many) - int64(few)) / rows; each > 60 {
+		t.Errorf("%d bytes are kept of each row", each)
 	}
 }
 

@@ -12,10 +12,14 @@ import (
 type Service struct {
 	store Store
 	log   *slog.Logger
+
+	maxRows, maxLinks int // of an import
 }
 
 // New returns a Service over store.
-func New(store Store, log *slog.Logger) *Service { return &Service{store: store, log: log} }
+func New(store Store, log *slog.Logger) *Service {
+	return &Service{store: store, log: log, maxRows: MaxImportRows, maxLinks: MaxImportLinks}
+}
 
 // Put creates or replaces the user, whom it normalizes first. Everything that is
 // wrong with u is reported at once, and nothing is stored then.

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"schoolbell"
+)
+
+// Limits on JSON bodies, beside their size. A value is a member of an object or an
+// item of a list. Without them a small body could make many values, and a fault for each.
+const (
+	maxDepth       = 32
+	maxItems       = 20_000 // of one list or object
+	maxValues      = 2_000  // of a body
+	maxEventValues = 50_000 // of an event: its audience may name 33,000 ids, its data has the rest
+)
+
+func (rt route) maxValues() int {
+	if rt.id == "create-event" {
+		return maxEventValues
+	}
+	return maxValues
+}
+
+// readBody reads the body of a request before huma does, so that a body which
+// breaks off, stalls or is out of bounds gets the answer it should.
+func (s *Server) readBody(rt route) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(ctx)
+		if rt.id == importUsersID || r.Body == nil || r.Body == http.NoBody {
+			next(ctx)
+			return
+		}
+		body, p := wholeBody(w, r, s.cfg.BodyTimeout)
+		if p == nil {
+			p = checkJSON(body, rt.maxValues())
+		}
+		if p != nil {
+			writeProblem(w, p)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next(ctx)
+	}
+}
+
+func wholeBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) ([]byte, *problem) {
+	if p := checkEncoding(r); p != nil {
+		return nil, p
+	}
+	// Whoever serves without deadlines, such as a test, has nothing to set.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes+1))
+	switch {
+	case err != nil:
+		return nil, bodyProblem(err)
+	case len(body) > maxBodyBytes:
+		_, _ = io.CopyN(io.Discard, r.Body, maxDiscard)
+		return nil, tooLarge()
+	}
+	return body, nil
+}
+
+// checkEncoding refuses bodies that are compressed: nothing here would undo it.
+func checkEncoding(r *http.Request) *problem {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return newProblem(codeMedia, "send the body without Content-Encoding")
+	}
+	return nil
+}
+
+// bodyProblem says what is wrong with a body that could not be read to its end.
+func bodyProblem(err error) *problem {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return newProblem(codeTimeout, "the body did not arrive in time")
+	}
+	return newProblem(codeMalformed, "the body broke off before its end")
+}
+
+// checkJSON reports a body that is nested too deeply or has too many values. Whether it
+// is valid JSON, the decoder finds out.
+func checkJSON(body []byte, limit int) *problem {
+	depth, values := 0, 0
+	var items [maxDepth + 1]int // of the list or object at each depth
+	inText, escaped := false, false
+	for _, c := range body {
+		switch {
+		case escaped:
+			escaped = false
+		case inText:
+			escaped, inText = c == '\\', c != '"'
+		case c == '"':
+			inText = true
+		case c == '{' || c == '[':
+			depth++
+			values++ // the first one in it, if there is any
+			if depth <= maxDepth {
+				items[depth] = 1
+			}
+		case c == '}' || c == ']':
+			depth--
+		case c == ',':
+			values++
+			items[depth]++
+		}
+		if depth > maxDepth || depth < 0 {
+			return newProblem(codeMalformed, "the body closes what it did not open, or is nested more than 32 levels deep")
+		}
+		if values > limit || items[depth] > maxItems {
+			return newProblem(schoolbell.CodeTooLarge, "the body has more than "+formatCount(limit)+" values, or a list of more than "+formatCount(maxItems))
+		}
+	}
+	return nil
+}

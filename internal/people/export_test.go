@@ -1,0 +1,4 @@
+package people
+
+// LimitImports makes the limits of imports small enough for a test.
+func (s *Service) LimitImports(rows, links int) { s.maxRows, s.maxLinks = rows, links }
