@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"math"
 	"net/http"
 	"time"
 )
@@ -108,13 +110,16 @@ func (c *Client) ResumeQueue(ctx context.Context, queue string) error {
 }
 
 // CleanQueue removes up to limit jobs (0: 1000) of one state that are older than
-// olderThan, in whole seconds, and returns how many.
+// olderThan, rounded up to whole seconds, and returns how many. A negative time is an error.
 func (c *Client) CleanQueue(ctx context.Context, queue, state string, olderThan time.Duration, limit int) (int, error) {
+	if olderThan < 0 || olderThan > math.MaxInt64-time.Second {
+		return 0, fmt.Errorf("client: jobs older than %v: must be a time from now to the past", olderThan)
+	}
 	in := struct {
 		State     string `json:"state"`
 		OlderThan int    `json:"older_than,omitempty"`
 		Limit     int    `json:"limit,omitempty"`
-	}{state, int(olderThan / time.Second), limit}
+	}{state, int((olderThan + time.Second - 1) / time.Second), limit}
 	var out struct {
 		Removed int `json:"removed"`
 	}

@@ -93,7 +93,7 @@ func readEvents(body io.Reader, lastID *string, wait *time.Duration, yield func(
 			ev.data = value
 		case field == "retry":
 			if ms, err := strconv.Atoi(value); err == nil && ms >= 0 {
-				*wait = min(time.Duration(ms)*time.Millisecond, maxReconnect)
+				*wait = time.Duration(min(ms, int(maxReconnect/time.Millisecond))) * time.Millisecond
 			}
 		}
 	}

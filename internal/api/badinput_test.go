@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -252,12 +253,23 @@ func TestBadParametersAreRefusedByName(t *testing.T) {
 	s.user("u2")
 	other, err = s.Users(t.Context(), client.Page{Limit: 1})
 	must(t, err)
+	deliveries := "/v1/events/" + ev.ID + "/deliveries?cursor="
+	forged := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	for _, c := range []struct{ name, path, field string }{
 		{"a cursor that is none", "/v1/events?cursor=garbage", "cursor"},
 		{"a cursor of another list", "/v1/events?cursor=" + other.Next, "cursor"},
 		{"a cursor of another list, for deliveries", "/v1/events/" + ev.ID + "/deliveries?cursor=" + other.Next, "cursor"},
 		{"a cursor for an inbox", "/v1/users/u1/inbox?cursor=e30", "cursor"},
 		{"a cursor for groups", "/v1/groups?cursor=%00", "cursor"},
+		{"a forged cursor with an unknown channel", deliveries + forged(`{"k":"deliveries","c":"pigeon","n":1}`), "cursor"},
+		{"a forged cursor without a channel", deliveries + forged(`{"k":"deliveries","n":1}`), "cursor"},
+		{"a forged cursor with a negative place", deliveries + forged(`{"k":"deliveries","c":"email","n":-1}`), "cursor"},
+		{"a forged cursor with a place beyond all", deliveries + forged(`{"k":"deliveries","c":"email","n":9223372036854775807}`), "cursor"},
+		{"a forged cursor with two objects", deliveries + forged(`{"k":"deliveries","c":"email","n":1}{}`), "cursor"},
+		{"a forged cursor of an event", "/v1/events?cursor=" + forged(`{"k":"events","i":"\u0000"}`), "cursor"},
+		{"a forged cursor of an event, by number", "/v1/events?cursor=" + forged(`{"k":"events","n":5}`), "cursor"},
+		{"a forged cursor of a user", "/v1/users?cursor=" + forged(`{"k":"users","i":"a b"}`), "cursor"},
+		{"a forged cursor of an inbox", "/v1/users/u1/inbox?cursor=" + forged(`{"k":"inbox","n":9223372036854775807}`), "cursor"},
 		{"a limit of nothing", "/v1/events?limit=0", "limit"},
 		{"a limit over the largest", "/v1/users?limit=501", "limit"},
 		{"a limit that is no number", "/v1/groups?limit=ten", "limit"},

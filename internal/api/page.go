@@ -52,10 +52,29 @@ func decodeCursor(kind, text string) (cursor, error) {
 	if err := dec.Decode(&c); err != nil {
 		return cursor{}, wrong
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) || c.Kind != kind || c.N < 0 {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) || c.Kind != kind || !c.valid() {
 		return cursor{}, wrong
 	}
 	return c, nil
+}
+
+// maxPosition bounds N, so that adding a page to it cannot overflow.
+const maxPosition = 1 << 53
+
+// valid reports whether the list of its kind could have given c out. Clients can
+// forge cursors, so what they hold is input as any other.
+func (c cursor) valid() bool {
+	if c.N < 0 || c.N > maxPosition {
+		return false
+	}
+	switch c.Kind {
+	case "deliveries":
+		return c.Channel.Valid() && c.ID == ""
+	case "inbox", "jobs":
+		return c.N > 0 && c.ID == "" && c.Channel == ""
+	default:
+		return schoolbell.ValidID(c.ID) && c.N == 0 && c.Channel == ""
+	}
 }
 
 // cut shortens a list that was read with one more than limit, and makes the

@@ -85,7 +85,7 @@ type cleanQueueInput struct {
 	QueuePath
 	Body struct {
 		State     bullmq.State `json:"state" doc:"Which jobs."`
-		OlderThan int          `json:"older_than,omitempty" minimum:"0" doc:"Seconds; 0 takes all."`
+		OlderThan int          `json:"older_than,omitempty" minimum:"0" maximum:"315360000" doc:"Seconds, at most ten years; 0 takes all."`
 		Limit     int          `json:"limit,omitempty" minimum:"1" maximum:"10000" default:"1000" doc:"How many at most."`
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -95,6 +96,27 @@ func TestQueuesAreShownAndManaged(t *testing.T) {
 	}
 	if n, err := s.CleanQueue(ctx, "bells", "waiting", time.Hour, 0); n != 0 || err != nil {
 		t.Errorf("cleaned %d that are young, %v", n, err)
+	}
+}
+
+func TestAnAgeBeyondAllTimeRemovesNothing(t *testing.T) {
+	t.Parallel()
+	s, q, _ := withQueue(t, testenv.Redis(t))
+	_, err := q.Add(t.Context(), "ring", nil, bullmq.JobOptions{ID: "fresh"})
+	must(t, err)
+	for _, age := range []string{"18446744073", "18446744074", "9223372036854775807", "315360001", "-1", "1e300", "92233720368547758070"} {
+		p := s.raw("POST", "/v1/queues/bells/clean", `{"state":"waiting","older_than":`+age+`}`).problem(t)
+		if p.Status < 400 || p.Status >= 500 {
+			t.Errorf("%s seconds: answered %d %s", age, p.Status, p.Detail)
+		}
+	}
+	for _, age := range []time.Duration{math.MaxInt64, math.MinInt64, -time.Nanosecond} {
+		if n, err := s.CleanQueue(t.Context(), "bells", "waiting", age, 0); err == nil {
+			t.Errorf("%v: removed %d", age, n)
+		}
+	}
+	if counts, err := s.QueueCounts(t.Context(), "bells"); err != nil || counts["waiting"] != 1 {
+		t.Errorf("%v wait, %v", counts, err)
 	}
 }
 
