@@ -3,6 +3,7 @@ package bullmq
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Errors that a handler returns to say that its job's fate is already decided,
@@ -82,7 +83,16 @@ type ScriptError struct {
 
 // Error describes the refusal with the job and the operation.
 func (e *ScriptError) Error() string {
-	return fmt.Sprintf("bullmq: %s job %s: %s", e.Op, e.JobID, e.reason())
+	return fmt.Sprintf("bullmq: %s job %s: %s", e.Op, shortID(e.JobID), e.reason())
+}
+
+// shortID cuts an id for texts that people read: other programs choose ids, of any length.
+func shortID(id string) string {
+	const limit = 200 // bytes
+	if len(id) > limit {
+		id = id[:limit] + "…"
+	}
+	return strings.ToValidUTF8(id, "\ufffd")
 }
 
 func (e *ScriptError) reason() string {
@@ -96,11 +106,11 @@ func (e *ScriptError) reason() string {
 	case CodePendingDependencies:
 		return "job has pending children"
 	case CodeParentNotFound:
-		return "parent " + e.Key + " not found"
+		return "parent " + shortID(e.Key) + " not found"
 	case CodeLockMismatch:
 		return "lock is held by another worker"
 	case CodeParentConflict:
-		return "job already has another parent, " + e.Key + " cannot replace it"
+		return "job already has another parent, " + shortID(e.Key) + " cannot replace it"
 	case CodeSchedulerJob:
 		return "job belongs to a scheduler"
 	case CodeFailedChildren:

@@ -113,7 +113,7 @@ func (s *session) take(ends []*ending, reply any, repeated bool) {
 			outcome = outcomes[i]
 		}
 		if text, failed := outcome.(string); failed {
-			e.err = fmt.Errorf("bullmq: %s job %s: %s", e.op, e.job.ID, text)
+			e.err = fmt.Errorf("bullmq: %s job %s: %s", e.op, shortID(e.job.ID), text)
 			continue
 		}
 		e.err = refusal(outcome, e.op, e.job.ID, "")
@@ -122,7 +122,7 @@ func (s *session) take(ends []*ending, reply any, repeated bool) {
 			// An earlier call, whose reply was lost, stored the outcome, or the lock ran
 			// out meanwhile: either way it is not for this worker to do more. That call
 			// may have started a job.
-			s.w.log.Debug("outcome was already stored, or the lock had run out", "job", e.job.ID, "error", e.err)
+			s.w.log.Debug("outcome was already stored, or the lock had run out", "job", shortID(e.job.ID), "error", e.err)
 			e.err = nil
 			if e.token != "" {
 				s.w.lostReply(e.token)

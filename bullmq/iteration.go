@@ -116,7 +116,7 @@ func (s *session) scheduleNext(job *Job) {
 		end(SpanEnd{Err: err, JobID: id})
 	}
 	if err != nil {
-		s.w.report(fmt.Errorf("scheduler %s: no job after %s: %w", job.SchedulerID, job.ID, err))
+		s.w.report(fmt.Errorf("scheduler %s: no job after %s: %w", shortID(job.SchedulerID), shortID(job.ID), err))
 	}
 }
 

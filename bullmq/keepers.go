@@ -49,7 +49,7 @@ func (w *Worker) renewLocks(ctx context.Context, every time.Duration) {
 		lost[id] = true
 	}
 	for _, job := range w.hand.renewed(jobs, now, lost) {
-		w.report(fmt.Errorf("job %s: %w", job.ID, ErrLockLost))
+		w.report(fmt.Errorf("job %s: %w", shortID(job.ID), ErrLockLost))
 	}
 }
 
@@ -64,7 +64,7 @@ func (w *Worker) reclaim(ctx context.Context) {
 		return
 	}
 	if ids := stringList(reply); len(ids) > 0 {
-		w.log.Info("jobs whose replies were lost are back in line", "ids", ids)
+		w.log.Info("jobs whose replies were lost are back in line", "jobs", len(ids))
 	}
 }
 
@@ -78,7 +78,7 @@ func (w *Worker) keepStalled(ctx context.Context) {
 			w.trouble(fmt.Errorf("look for stalled jobs: %w", err))
 		}
 		for _, id := range stringList(reply) {
-			w.log.Warn("job has lost its worker and is back in line", "job", id)
+			w.log.Warn("job has lost its worker and is back in line", "job", shortID(id))
 			if f := w.opts.Hooks.OnStalled; f != nil {
 				f(id)
 			}

@@ -120,7 +120,7 @@ func (s *session) store(job *Job, op string, script *script, args ...any) (any, 
 		return nil, err
 	}
 	if err = refusal(reply, op, job.ID, ""); err != nil && repeated {
-		s.w.log.Debug("outcome was already stored, or the lock had run out", "job", job.ID, "error", err)
+		s.w.log.Debug("outcome was already stored, or the lock had run out", "job", shortID(job.ID), "error", err)
 		return alreadyStored{}, nil
 	}
 	return reply, err
@@ -157,7 +157,7 @@ const unstoredRest = time.Second
 // out and it will be taken for stalled.
 func (s *session) notStored(job *Job, err error) {
 	s.w.pace.look()
-	s.w.report(fmt.Errorf("outcome of job %s is not stored: %w", job.ID, err))
+	s.w.report(fmt.Errorf("outcome of job %s is not stored: %w", shortID(job.ID), err))
 	var refused *ScriptError
 	if !errors.As(err, &refused) {
 		sleep(s.ctx, unstoredRest)

@@ -42,6 +42,7 @@ type Readiness struct {
 	Detail       string             `json:"detail,omitempty"`
 	Accepting    bool               `json:"accepting_events" doc:"Whether the ledger is there, which is all that accepting an event needs."`
 	Dependencies []DependencyStatus `json:"dependencies"`
+	AgeMS        int64              `json:"age_ms" doc:"How long ago this was found out; at most ten seconds."`
 }
 
 // DependencyStatus is how one dependency was found.
@@ -65,10 +66,10 @@ func NotStarted(detail string) Readiness {
 	return Readiness{Status: statusDown, Detail: detail, Dependencies: []DependencyStatus{}}
 }
 
-// CheckReadiness asks every dependency at once, for two seconds at most. The
+// checkReadiness asks every dependency at once, for two seconds at most. The
 // first is the ledger: only that is needed to accept events, but while anything is
 // away the process is not ready. Causes are logged and not part of the answer.
-func CheckReadiness(ctx context.Context, log *slog.Logger, ledger Dependency, others ...Dependency) Readiness {
+func checkReadiness(ctx context.Context, log *slog.Logger, ledger Dependency, others ...Dependency) Readiness {
 	all := append([]Dependency{ledger}, others...)
 	r := Readiness{Status: statusOK, Dependencies: make([]DependencyStatus, len(all))}
 	var checks sync.WaitGroup
@@ -119,7 +120,7 @@ type readyOutput struct {
 }
 
 func (s *Server) ready(ctx context.Context, _ *struct{}) (*readyOutput, error) {
-	r := CheckReadiness(ctx, s.log, Dependency{"ledger", s.cfg.Store.Ping}, s.cfg.Dependencies...)
+	r := s.readiness.Readiness(ctx)
 	return &readyOutput{Status: r.Code(), Body: r}, nil
 }
 

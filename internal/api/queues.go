@@ -32,7 +32,7 @@ type jobResponse struct {
 	ID           string          `json:"id"`
 	Name         string          `json:"name"`
 	State        bullmq.State    `json:"state"`
-	Data         json.RawMessage `json:"data"`
+	Data         json.RawMessage `json:"data" doc:"A value that is long or is no JSON is shown as a string of its first 1,000 characters in lists, 50,000 alone; other texts are cut there too."`
 	Progress     json.RawMessage `json:"progress,omitempty"`
 	ReturnValue  json.RawMessage `json:"return_value,omitempty"`
 	FailedReason string          `json:"failed_reason,omitempty"`
@@ -48,13 +48,6 @@ type jobResponse struct {
 	ProcessedAt  stamp           `json:"processed_at,omitzero"`
 	FinishedAt   stamp           `json:"finished_at,omitzero"`
 	Logs         []string        `json:"logs,omitempty" doc:"The newest lines, oldest first; not in lists."`
-}
-
-func newJobResponse(j *bullmq.Job, state bullmq.State) jobResponse {
-	return jobResponse{ID: j.ID, Name: j.Name, State: state, Data: j.Data, Progress: j.Progress, ReturnValue: j.ReturnValue,
-		FailedReason: j.FailedReason, StackTrace: j.StackTrace, AttemptsMade: j.AttemptsMade, Attempts: max(1, j.Options.Attempts),
-		Stalled: j.StalledCount, Priority: j.Priority, DelayMS: j.Delay.Milliseconds(), Parent: j.ParentKey, Worker: j.ProcessedBy,
-		CreatedAt: stamp(j.Timestamp), ProcessedAt: stamp(j.ProcessedOn), FinishedAt: stamp(j.FinishedOn)}
 }
 
 func (s *Server) queue(name string) (*bullmq.Queue, error) {
@@ -81,15 +74,18 @@ func fromQueue(err error, job string) error {
 		return &schoolbell.Error{Code: schoolbell.CodeInvalid, Message: "the queue does not take this", Err: err}
 	case errors.As(err, &refused):
 		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the job is in a state that rules this out", Err: err}
+	case errors.Is(err, bullmq.ErrServerFull), errors.Is(err, bullmq.ErrServerReadOnly), errors.Is(err, bullmq.ErrNoPermission):
+		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "Redis refuses this now", Err: err}
 	case errors.As(err, &redisError) && !redisBusy(redisError):
 		return fmt.Errorf("ask the queue: %w", err)
 	}
 	return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "Redis does not answer", Err: err}
 }
 
-// redisBusy reports the replies of a Redis that will do it another time.
+// redisBusy reports the replies of a Redis that will do it another time, or once its
+// operator has changed something. bullmq has errors of its own for the others.
 func redisBusy(err redis.Error) bool {
-	for _, prefix := range []string{"LOADING", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "BUSY", "OOM"} {
+	for _, prefix := range []string{"LOADING", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "BUSY", "NOREPLICAS", "UNKILLABLE", "ASK", "MOVED"} {
 		if redis.HasErrorPrefix(err, prefix) {
 			return true
 		}
@@ -174,17 +170,33 @@ func (s *Server) listJobs(ctx context.Context, in *listJobsInput) (*listJobsOutp
 	if err != nil {
 		return nil, err
 	}
-	list, err := q.Jobs(ctx, []bullmq.State{in.State}, at.N, at.N+int64(in.Limit), false)
+	list, err := readJobs(ctx, q, in.State, at.N, in.Limit+1)
 	if err != nil {
 		return nil, fromQueue(err, "")
 	}
 	out := &listJobsOutput{}
-	list, out.Body.Next, err = cut(list, in.Limit, func(*bullmq.Job) cursor { return cursor{Kind: "jobs", N: at.N + int64(in.Limit)} })
-	out.Body.Jobs = make([]jobResponse, 0, len(list))
-	for _, j := range list {
-		out.Body.Jobs = append(out.Body.Jobs, newJobResponse(j, in.State))
-	}
+	out.Body.Jobs, out.Body.Next, err = cut(list, in.Limit, func(jobResponse) cursor { return cursor{Kind: "jobs", N: at.N + int64(in.Limit)} })
 	return out, err
+}
+
+// readJobs reads n jobs from a position on, some at a time: what they hold may be
+// large, and only its beginning is kept.
+func readJobs(ctx context.Context, q *bullmq.Queue, state bullmq.State, from int64, n int) ([]jobResponse, error) {
+	const atOnce = 20
+	shown := make([]jobResponse, 0, n)
+	for end := from + int64(n); from < end; from += atOnce {
+		list, err := q.Jobs(ctx, []bullmq.State{state}, from, min(from+atOnce, end)-1, false)
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range list {
+			shown = append(shown, newJobResponse(j, state, shownInList))
+		}
+		if len(list) == 0 {
+			break
+		}
+	}
+	return shown, nil
 }
 
 type jobOutput struct{ Body jobResponse }
@@ -209,7 +221,10 @@ func readJob(ctx context.Context, q *bullmq.Queue, id string) (*jobOutput, error
 	if err != nil {
 		return nil, err
 	}
-	out := &jobOutput{newJobResponse(job, state)}
-	out.Body.Logs, _, err = q.Logs(ctx, id, -maxLogLines, -1, true)
+	out := &jobOutput{newJobResponse(job, state, shownAlone)}
+	logs, _, err := q.Logs(ctx, id, -maxLogLines, -1, true)
+	for _, line := range logs {
+		out.Body.Logs = append(out.Body.Logs, shownText(line, shownInList))
+	}
 	return out, err
 }

@@ -37,6 +37,8 @@ type Server struct {
 	metrics *metrics
 	watched progressCache
 
+	readiness *ReadinessCheck
+
 	streams    context.Context // ends when streams must
 	endStreams context.CancelFunc
 }
@@ -51,6 +53,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, log: cfg.Logger, mux: http.NewServeMux()}
+	s.readiness = NewReadinessCheck(cfg.Logger, Dependency{"ledger", cfg.Store.Ping}, cfg.Dependencies...)
 	s.watched = newProgressCache(cfg.Store, cfg.ProgressEvery)
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	m, err := newMetrics(cfg.Registry)

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -17,6 +18,14 @@ type healthPage struct {
 	house   *house
 	version string
 	ready   atomic.Bool // the house is complete
+
+	readiness func() *api.ReadinessCheck // for when it is
+}
+
+func newHealthPage(h *house, version string) *healthPage {
+	return &healthPage{house: h, version: version, readiness: sync.OnceValue(func() *api.ReadinessCheck {
+		return api.NewReadinessCheck(h.log, api.Dependency{Name: "ledger", Check: h.ledger.Ping}, h.dependencies()...)
+	})}
 }
 
 func (p *healthPage) handler() http.Handler {
@@ -35,7 +44,7 @@ func (p *healthPage) handler() http.Handler {
 func (p *healthPage) readyz(w http.ResponseWriter, r *http.Request) {
 	found := api.NotStarted("this worker has not started yet; its log says what it waits for")
 	if p.ready.Load() {
-		found = api.CheckReadiness(r.Context(), p.house.log, api.Dependency{Name: "ledger", Check: p.house.ledger.Ping}, p.house.dependencies()...)
+		found = p.readiness().Readiness(r.Context())
 	}
 	writeStatus(w, found.Code(), found)
 }

@@ -63,6 +63,17 @@ func probeRedis(ctx context.Context, rdb redis.UniversalClient) (redisFacts, err
 	return f, nil
 }
 
+// checkWritable asks whether the server takes changes, and changes nothing: it sets a
+// key that is never there on the condition that it is. A server with a full disk or no
+// memory answers PING and refuses this.
+func checkWritable(ctx context.Context, rdb redis.UniversalClient, prefix string) error {
+	err := rdb.SetXX(ctx, prefix+":readiness", "", time.Minute).Err()
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	return err
+}
+
 // evicts says that the server may throw jobs away when its memory is full.
 func (f redisFacts) evicts() bool { return f.policy != "" && f.policy != "noeviction" }
 

@@ -128,7 +128,7 @@ func seedKey(ctx context.Context, cfg *config.Config, keys *auth.Service) (made 
 
 // dependencies are what /readyz asks beside the ledger.
 func (h *house) dependencies() []api.Dependency {
-	deps := []api.Dependency{{Name: "redis", Check: func(ctx context.Context) error { return h.rdb.Ping(ctx).Err() }}}
+	deps := []api.Dependency{{Name: "redis", Check: func(ctx context.Context) error { return checkWritable(ctx, h.rdb, h.cfg.KeyPrefix()) }}}
 	for ch, s := range h.senders {
 		deps = append(deps, api.Dependency{Name: string(ch), Check: s.Check})
 	}

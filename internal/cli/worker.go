@@ -30,7 +30,7 @@ func (c *workerCmd) Run(ctx context.Context, a *app) (err error) {
 	h := newHouse(cfg, newLogger(a.Err, cfg))
 	defer func() { err = errors.Join(err, h.close()) }()
 
-	page := &healthPage{house: h, version: a.version()}
+	page := newHealthPage(h, a.version())
 	var ground []part
 	if addr := cfg.HTTP.MetricsAddr; addr != "" {
 		ln, err := listen(ctx, "METRICS_ADDR", addr)

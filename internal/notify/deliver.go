@@ -41,8 +41,8 @@ type pass struct {
 
 func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	var data batchJobData
-	if err := json.Unmarshal(job.Data, &data); err != nil || data.EventID == "" || data.Channel != d.channel {
-		return nil, bullmq.Unrecoverable(fmt.Errorf("job data names no %s batch: %s", d.channel, job.Data))
+	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) || data.Channel != d.channel {
+		return nil, bullmq.Unrecoverable(fmt.Errorf("job data names no %s batch", d.channel))
 	}
 	ev, err := d.known(ctx, data.EventID)
 	if err != nil {

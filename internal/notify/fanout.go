@@ -50,8 +50,8 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 
 func (f *fanOut) event(ctx context.Context, job *bullmq.Job) (*schoolbell.Event, error) {
 	var data eventJobData
-	if err := json.Unmarshal(job.Data, &data); err != nil || data.EventID == "" {
-		return nil, bullmq.Unrecoverable(fmt.Errorf("job data names no event: %s", job.Data))
+	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) {
+		return nil, bullmq.Unrecoverable(errors.New("job data names no event"))
 	}
 	return f.known(ctx, data.EventID)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,10 +92,10 @@ func (p *Pipeline) workerOptions(q *bullmq.Queue, ready func()) bullmq.WorkerOpt
 		Hooks: bullmq.WorkerHooks{
 			OnReady: ready,
 			OnRetry: func(job *bullmq.Job, err error, wait time.Duration) {
-				p.log.Warn("job failed for now", "queue", q.Name(), "job", job.ID, "attempt", job.Attempt(), "again_in", wait, "error", err)
+				p.log.Warn("job failed for now", "queue", q.Name(), "job", short(job.ID), "attempt", job.Attempt(), "again_in", wait, "error", short(err.Error()))
 			},
 			OnFailed: func(job *bullmq.Job, err error) {
-				p.log.Error("job failed", "queue", q.Name(), "job", job.ID, "error", err)
+				p.log.Error("job failed", "queue", q.Name(), "job", short(job.ID), "error", short(err.Error()))
 			},
 		},
 	}
@@ -110,4 +111,15 @@ func (p *Pipeline) limiter(q *bullmq.Queue) *bullmq.Limiter {
 		return &bullmq.Limiter{Max: p.cfg.RateMax, Duration: p.cfg.RateDuration}
 	}
 	return nil
+}
+
+// maxLogged is in bytes.
+const maxLogged = 500
+
+// short cuts a text of a job, which another program may have written, for the log.
+func short(s string) string {
+	if len(s) > maxLogged {
+		s = s[:maxLogged] + "…"
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
 }

@@ -140,8 +140,15 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Check connects, protects the connection, greets, logs in and quits.
+// Check connects, protects the connection, greets, logs in and quits. Its connection
+// is one of those that may be open; while all are sending, it relies on them.
 func (s *SMTP) Check(ctx context.Context) error {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		return nil
+	}
 	c, err := smtpconn.Dial(ctx, s.dial)
 	if err != nil {
 		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the mail server " + s.dial.Addr + " does not take mail from us", Err: err}
