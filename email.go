@@ -16,9 +16,10 @@ const (
 )
 
 // ValidateEmail reports why address is not a mailbox of a person at a domain of
-// the Internet (RFC 5321 §4.1.2). Refused are display names, comments, quoted
-// local parts, address literals, single-label and numeric domains, and local parts
-// that mail servers have taken for a route or a command ("%", "!", "|", a leading "-" or "/").
+// the Internet (RFC 5321 §4.1.2). It refuses display names, comments, quoted
+// local parts, address literals, domains of one label, numeric domains, names of the
+// machine itself (localhost), and local parts that mail servers have taken for a
+// route or a command ("%", "!", "|", a leading "-" or "/").
 func ValidateEmail(address string) error {
 	if len(address) > MaxEmailLength {
 		return fmt.Errorf("must be at most %d bytes", MaxEmailLength)
@@ -35,7 +36,7 @@ func ValidateEmail(address string) error {
 		return fmt.Errorf("the part before @ must be at most %d bytes", maxLocalPart)
 	case strings.ContainsAny(local, "%!|`@") || strings.HasPrefix(local, "-") || strings.HasPrefix(local, "/"):
 		return fmt.Errorf("the part before @ must not begin with - or / or contain any of %% ! | `")
-	case !validDomain(domain):
+	case !validDomain(domain) || isLocal(domain):
 		return fmt.Errorf("the part after @ must be a domain such as example.org")
 	}
 	return nil
@@ -47,10 +48,17 @@ var dots = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
 // ValidateSender is [ValidateEmail] for addresses that the operator chooses: they may
 // also be at localhost, as on a machine that keeps all its mail.
 func ValidateSender(address string) error {
-	if local, ok := strings.CutSuffix(address, "@localhost"); ok {
-		address = local + "@localhost.example"
+	if at := strings.LastIndexByte(address, '@'); at >= 0 && isLocal(address[at+1:]) {
+		address += ".example"
 	}
 	return ValidateEmail(address)
+}
+
+// isLocal reports whether domain names the machine itself: localhost and names
+// below it (RFC 6761 §6.3), and localhost.localdomain, which many systems call themselves.
+func isLocal(domain string) bool {
+	last := domain[strings.LastIndexByte(domain, '.')+1:]
+	return strings.EqualFold(last, "localhost") || strings.EqualFold(last, "localdomain")
 }
 
 // validDomain reports whether domain has two labels or more, each of letters of any

@@ -1,6 +1,7 @@
 package schoolbell
 
 import (
+	"path"
 	"strings"
 	"time"
 )
@@ -34,14 +35,14 @@ func checkTime(f *Faults, field string, t time.Time) {
 
 // ValidTimezone reports whether name is a time zone of the IANA database that
 // people can be in, such as Europe/London. Names that stand for something else
-// are refused: the zone of the machine, rules without a place, and the copies that
-// some systems keep under posix/ and right/.
+// are refused: the zone of the machine, rules without a place, the copies that
+// some systems keep under posix/ and right/, and other spellings of a file's path.
 func ValidTimezone(name string) bool {
 	switch name {
 	case "", "Local", "localtime", "posixrules", "Factory", "leapseconds", "leap-seconds.list":
 		return false
 	}
-	if strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/") {
+	if strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/") || path.Clean(name) != name {
 		return false
 	}
 	_, err := time.LoadLocation(name)

@@ -121,6 +121,7 @@ func TestValidateEmail(t *testing.T) {
 		"ada@example.org\r\nRCPT TO:<eve@example.org>": false, "ada\t@example.org": false, "a da@example.org": false,
 		"ada..b@example.org": false, ".ada@example.org": false, "ada@exa\x00mple.org": false, "ada@ex\u200bample.org": false,
 		"root@localhost": false, "a@127.0.0.1": false, "a@[127.0.0.1]": false, "a@[IPv6:::1]": false, "a%b@relay.example": false, "a!b@x.example": false,
+		"root@LOCALHOST": false, "root@mail.localhost": false, "root@localhost.localdomain": false, "a@[IPv6:2001:db8::1]": false, "a@2130706433": false,
 		"|x@x.example": false, "/tmp/x@x.example": false, "-x@x.example": false, "`x`@x.example": false, "a@-x.example": false, "a@x-.example": false, "a@x.1": false,
 		"a@x.e": false, "a@x..example": false, "a@" + long + ".example": false, "a@\u0301x.example": false, "ada@example.org.": false,
 		"o'brien@example.org": true, "x=y@example.org": true, "ada@bücher.example": true, "ada@xn--bcher-kva.example": true, "a@1.example": true,

@@ -93,6 +93,8 @@ func TestKeysThatCannotBeUsedOrShownAreNotMade(t *testing.T) {
 		"a name of two lines":    {"a\nb", schoolbell.ScopeRead, "name"},
 		"a name of blanks":       {"  ", schoolbell.ScopeRead, "name"},
 		"a name that is no text": {"\xff", schoolbell.ScopeRead, "name"},
+		"a name nobody sees":     {"\u200b\u2800", schoolbell.ScopeRead, "name"},
+		"a name that reorders":   {"bus \u202ex", schoolbell.ScopeRead, "name"},
 		"a very long name":       {strings.Repeat("x", 201), schoolbell.ScopeRead, "name"},
 	} {
 		_, _, err := a.CreateKey(t.Context(), c.name, c.scope)

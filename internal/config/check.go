@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/mail"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/address"
 )
 
 // maxSchoolName is in bytes.
@@ -107,7 +109,7 @@ func (q *Queue) check(f *schoolbell.Faults) {
 	}
 	between(f, "BATCH_SIZE", q.BatchSize, 1, 10_000)
 	between(f, "WORKER_CONCURRENCY", q.Concurrency, 1, 1000)
-	if strings.ContainsAny(q.WorkerName, "\r\n") || len(q.WorkerName) > 200 {
+	if !schoolbell.IsLine(q.WorkerName) || len(q.WorkerName) > 200 {
 		f.Add("WORKER_NAME", "must be one line of at most 200 bytes")
 	}
 	between(f, "JOB_RETRIES", q.Retries, 0, 20)
@@ -194,7 +196,11 @@ func hostPorts(f *schoolbell.Faults, name string, addrs []string) {
 
 func mailbox(f *schoolbell.Faults, name, text string) {
 	a, err := mail.ParseAddress(text)
-	if err != nil || strings.ContainsAny(text, "\r\n") || schoolbell.ValidateSender(a.Address) != nil {
+	if err == nil {
+		_, errDomain := address.Wire(a.Address)
+		err = errors.Join(schoolbell.ValidateSender(a.Address), errDomain)
+	}
+	if err != nil || strings.ContainsAny(text, "\r\n") || !schoolbell.IsLine(a.Name) {
 		f.Add(name, `must be an address such as office@hill.example or "Hill School <office@hill.example>"`)
 	}
 }

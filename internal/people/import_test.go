@@ -88,6 +88,7 @@ func TestRowsAreTakenOrRefusedOneByOne(t *testing.T) {
 		{"a record far too long, and one after it", people.FormatCSV, header + "a," + strings.Repeat("x", 200_000) + ",parent,,\nb,B,parent,,\n", 1, []string{"2"}},
 		{"half a character as an escape", people.FormatNDJSON, `{"id":"a","name":"\ud83c","roles":["parent"]}`, 0, []string{"1"}},
 		{"a domain that has no form in ASCII", people.FormatNDJSON, `{"id":"a","name":"A","roles":["parent"],"email":"a@ab\u05d0.example"}`, 0, []string{"1 email"}},
+		{"a domain that encodes nothing", people.FormatCSV, "id,name,roles,email\na,A,parent,a@xn--0.example\nb,B,parent,b@xn--bcher-kva.example\n", 1, []string{"2 email"}},
 		{"a name that nobody sees", people.FormatCSV, header + "a,\u200b,parent,,\n", 0, []string{"2 name"}},
 		{"bytes that are not UTF-8, in CSV", people.FormatCSV, header + "a,\xff,parent,,\n", 0, []string{"2 name"}},
 		{"an id twice, the first being wrong", people.FormatCSV, header + "a,,parent,,\na,A,parent,,\na,B,parent,,\n", 1, []string{"2 name", "4 id"}},

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"schoolbell"
+	"schoolbell/internal/address"
 )
 
 // boundary parts the bodies. No quoted-printable line contains "=_", so that
@@ -53,7 +54,7 @@ func parseSender(field, s string) (*mail.Address, error) {
 		err = errors.Join(schoolbell.ValidateSender(addr.Address), checkLine("name", addr.Name))
 	}
 	if err == nil {
-		addr.Address, err = wire(addr.Address)
+		addr.Address, err = address.Wire(addr.Address)
 	}
 	if err != nil {
 		return nil, &schoolbell.Error{Code: schoolbell.CodeInvalid, Field: field, Message: "must be an address such as Hill School <office@hill.example>", Err: err}
@@ -70,7 +71,7 @@ func check(m *schoolbell.Message) (to string, err error) {
 	if err := checkText(m); err != nil {
 		return "", err
 	}
-	return wire(m.To)
+	return address.Wire(m.To)
 }
 
 func checkText(m *schoolbell.Message) error {

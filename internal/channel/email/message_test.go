@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"schoolbell"
+	"schoolbell/internal/address"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -148,7 +149,7 @@ func FuzzCompose(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if at := strings.LastIndexByte(to, '@'); !strings.HasPrefix(addr, to[:at+1]) || !isASCII(addr[at+1:]) || isASCII(to) && addr != to {
+		if at := strings.LastIndexByte(to, '@'); !strings.HasPrefix(addr, to[:at+1]) || !address.IsASCII(addr[at+1:]) || address.IsASCII(to) && addr != to {
 			t.Errorf("%q is written %q", to, addr)
 		}
 		raw := c.append(nil, &m, addr, noon)

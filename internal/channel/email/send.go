@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/address"
 	"schoolbell/internal/channel/email/smtpconn"
 )
 
@@ -156,7 +157,7 @@ func (w *worker) letter(i int) *letter {
 	m := &w.b.msgs[i]
 	to, err := check(m)
 	cur := &letter{i: i, envelope: smtpconn.Envelope{From: w.s.composer.sender, To: to}, reset: w.l.dirty}
-	cur.envelope.UTF8 = !isASCII(to) || !isASCII(w.s.composer.sender)
+	cur.envelope.UTF8 = !address.IsASCII(to) || !address.IsASCII(w.s.composer.sender)
 	switch {
 	case err != nil:
 		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: smtpconn.Cut(err.Error())})
