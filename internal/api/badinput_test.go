@@ -69,6 +69,10 @@ func TestBadEventsAreRefusedByNameAndLeaveNothing(t *testing.T) {
 		{"an end before the start", event("starts_at", `"2027-01-02T10:00:00Z"`, "ends_at", `"2027-01-01T10:00:00Z"`), 422, "invalid", "ends_at"},
 		{"expires_at before send_at", event("send_at", `"2028-01-02T10:00:00Z"`, "expires_at", `"2028-01-01T10:00:00Z"`), 422, "invalid", "expires_at"},
 		{"a start in the year 10000", event("starts_at", `"9999-12-31T23:59:59-23:59"`), 422, "invalid", "starts_at"},
+		{"a start at Go's zero time", event("starts_at", `"0001-01-01T00:00:00Z"`), 422, "invalid", "starts_at"},
+		{"a start at Go's zero time in another zone", event("starts_at", `"0001-01-01T01:00:00+01:00"`), 422, "invalid", "starts_at"},
+		{"send_at at Go's zero time", event("send_at", `"0001-01-01T00:00:00Z"`), 422, "invalid", "send_at"},
+		{"expires_at just after Go's zero time", event("expires_at", `"0001-01-01T00:00:00.0001Z"`), 422, "invalid", "expires_at"},
 		{"a start before 1970", event("starts_at", `"1969-12-31T23:59:59Z"`), 422, "invalid", "starts_at"},
 		{"an end in the year 10000", event("starts_at", `"2027-01-02T10:00:00Z"`, "ends_at", `"9999-12-31T23:59:59-00:01"`), 422, "invalid", "ends_at"},
 		{"expires_at in the year 10000", event("expires_at", `"9999-12-31T23:59:59-12:00"`), 422, "invalid", "expires_at"},
@@ -336,7 +340,8 @@ func TestBadPreferencesAndGroupsAreRefusedByName(t *testing.T) {
 func TestAddressesThatAreNotUTF8AreRefused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	for _, path := range []string{"/v1/users/caf%e9", "/v1/events?status=%ff", "/v1/events?%ff=1", "/v1/queues/%f0%9f/jobs"} {
+	for _, path := range []string{"/v1/users/caf%e9", "/v1/events?status=%ff", "/v1/events?%ff=1", "/v1/queues/%f0%9f/jobs",
+		"/v1/events?cursor=%ff&x=%zz", "/v1/events?limit=2&status=%zz", "/v1/events?limit=1;status=failed", "/v1/events?status=failed%"} {
 		if p := s.raw("GET", path, "").problem(t); p.Status != 400 || p.Code != "malformed" {
 			t.Errorf("%s: answered %d %s", path, p.Status, p.Code)
 		}

@@ -25,8 +25,9 @@ func (t stamp) MarshalJSON() ([]byte, error) {
 	return time.Time(t).UTC().AppendFormat(nil, `"`+stampLayout+`"`), nil
 }
 
-// IsZero makes a time that is not set be left out (omitzero).
-func (t stamp) IsZero() bool { return time.Time(t).IsZero() }
+// IsZero makes a time be left out (omitzero) that is not set, or that is so far away
+// that RFC 3339 cannot write it: other programs put anything into the times of jobs.
+func (t stamp) IsZero() bool { return !schoolbell.ValidTime(time.Time(t)) }
 
 // Schema says how a stamp looks in the OpenAPI document.
 func (stamp) Schema(huma.Registry) *huma.Schema {

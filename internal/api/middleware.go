@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -76,8 +77,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			slog.String("path", r.URL.Path), slog.Int("status", rec.code()), slog.Duration("took", took))
 	}()
 
-	if !isUTF8(r.URL) {
-		writeProblem(rec, newProblem(codeMalformed, "the path and the query must be valid UTF-8"))
+	if fault := addressFault(r.URL); fault != "" {
+		writeProblem(rec, newProblem(codeMalformed, fault))
 		return
 	}
 	if h, pattern := s.mux.Handler(r); pattern == "" {
@@ -87,11 +88,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(rec, r)
 }
 
-// isUTF8 reports whether the path and the query of u are valid UTF-8 once their
-// percent-encoding is undone. An encoding that cannot be undone is left to the route.
-func isUTF8(u *url.URL) bool {
-	query, err := url.QueryUnescape(u.RawQuery)
-	return utf8.ValidString(u.Path) && (err != nil || utf8.ValidString(query))
+// addressFault says why the path and the query of u cannot be read, "" if they can.
+// Handlers would drop a parameter whose encoding is broken without a word.
+func addressFault(u *url.URL) string {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return "the query must be percent-encoded parameters with & between them"
+	}
+	valid := utf8.ValidString(u.Path)
+	for name, values := range query {
+		valid = valid && utf8.ValidString(name) && !slices.ContainsFunc(values, func(v string) bool { return !utf8.ValidString(v) })
+	}
+	if !valid {
+		return "the path and the query must be valid UTF-8"
+	}
+	return ""
 }
 
 // incomingID takes a proxy's request id over if it can be logged as it is.

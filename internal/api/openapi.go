@@ -98,10 +98,14 @@ func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(s.api.OpenAPI()) // the client may have gone
 }
 
-// optional turns a time of a request into the domain's, where none is zero.
+// optional turns a time of a request into the domain's, where none is zero. A request
+// that writes the zero time itself gets the second before, which validation refuses.
 func optional(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}
 	}
-	return schoolbell.Time(*t)
+	if at := schoolbell.Time(*t); !at.IsZero() {
+		return at
+	}
+	return time.Time{}.Add(-time.Second)
 }

@@ -164,3 +164,27 @@ func TestWhatAJobsStateRulesOutIsAConflict(t *testing.T) {
 	_, err = s.as(s.keys[schoolbell.ScopeSend]).RetryJob(ctx, "bells", "w")
 	wantProblem(t, err, 403, "forbidden", "")
 }
+
+// Other programs write jobs too. A time that RFC 3339 cannot write made every Go
+// client fail on the whole page.
+func TestAJobWithAnImpossibleTimeCanBeListed(t *testing.T) {
+	t.Parallel()
+	s, q, rdb := withQueue(t, testenv.Redis(t))
+	ctx := t.Context()
+	for i, ms := range []string{"253402300800000", "9223372036854775807", "-62135596800001", "-99999999999999"} {
+		id := fmt.Sprint("far", i)
+		_, err := q.Add(ctx, "ring", nil, bullmq.JobOptions{ID: id})
+		must(t, err)
+		must(t, rdb.HSet(ctx, "bull:bells:"+id, "timestamp", ms, "processedOn", ms, "finishedOn", ms).Err())
+	}
+	page, err := s.Jobs(ctx, "bells", "waiting", client.Page{})
+	must(t, err)
+	if len(page.Jobs) != 4 {
+		t.Fatalf("%d jobs are listed, want 4", len(page.Jobs))
+	}
+	for _, j := range page.Jobs {
+		if _, err := s.Job(ctx, "bells", j.ID); err != nil || !j.CreatedAt.IsZero() || !j.ProcessedAt.IsZero() || !j.FinishedAt.IsZero() {
+			t.Errorf("%+v, %v; want no times", j, err)
+		}
+	}
+}
