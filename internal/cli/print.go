@@ -22,7 +22,7 @@ func (a *app) printJSON(v any) error {
 	err := enc.Encode(v)
 	if err == nil {
 		// Outside its strings, JSON has no character that is hidden here.
-		_, err = io.WriteString(a.Out, escapeHidden(strings.TrimSuffix(b.String(), "\n"), `\u%04x`)+"\n")
+		_, err = io.WriteString(a.Out, printableLine(strings.TrimSuffix(b.String(), "\n"))+"\n")
 	}
 	if err != nil {
 		return fmt.Errorf("write the result: %w", err)
@@ -41,14 +41,10 @@ func printableArgs(args []any) []any {
 		switch v := arg.(type) {
 		case painted:
 			safe[i] = string(v)
-		case string:
-			safe[i] = printable(v)
-		case error:
-			safe[i] = printable(v.Error())
-		case fmt.Stringer:
-			safe[i] = printable(v.String())
-		default:
+		case int, int64, bool: // also widths of fields
 			safe[i] = v
+		default:
+			safe[i] = printable(fmt.Sprint(v))
 		}
 	}
 	return safe

@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
@@ -25,7 +29,7 @@ func TestForeignTextCannotSteerATerminal(t *testing.T) {
 	t.Cleanup(func() { _ = rdb.Close() })
 	const id = "bad\x1b[2Jid\u202e"
 	ctx, job := t.Context(), "bull:event-notifications:"+id
-	must(t, rdb.HSet(ctx, job, "name", hostile, "data", `{"a":"`+"\u202e\u009b"+`"}`, "opts", "{}", "timestamp", "1700000000000",
+	must(t, rdb.HSet(ctx, job, "name", hostile, "data", `{"a":"`+"\u202e\u009b\x9b"+`"}`, "opts", "{}", "timestamp", "1700000000000",
 		"failedReason", hostile, "stacktrace", `["`+"\u202e"+`"]`, "pb", hostile, "parentKey", hostile).Err())
 	must(t, rdb.RPush(ctx, job+":logs", hostile).Err())
 	must(t, rdb.ZAdd(ctx, "bull:event-notifications:failed", redis.Z{Score: 1, Member: id}).Err())
@@ -46,15 +50,46 @@ func TestForeignTextCannotSteerATerminal(t *testing.T) {
 			t.Errorf("%q printed nothing", args)
 		}
 		for name, text := range map[string]string{"output": r.Out, "errors": r.Err} {
-			if i := strings.IndexFunc(text, steers); i >= 0 {
-				t.Errorf("the %s of %q have %+q", name, args, text[i:min(len(text), i+20)])
-			}
+			noSteering(t, fmt.Sprintf("the %s of %q", name, args), text)
 		}
 	}
 	if out := s.Does("queue", "jobs", "event-notifications"); !strings.Contains(out, `bad\u001b[2Jid\u202e`) {
 		t.Errorf("the job is listed as %q", out)
 	}
 	serve.Stop()
+}
+
+// A log on a terminal quotes requests of whoever can reach the port.
+func TestALogCannotSteerATerminal(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"text", "json"} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			mail := system.NewMail(t)
+			s := system.New(t, system.Parts{SMTP: mail.Addr(), Settings: []string{"LOG_LEVEL=debug", "LOG_FORMAT=" + format}})
+			serve := s.Serve()
+			resp, err := http.Get(s.URL + "/begin" + url.PathEscape("x\x1b[2J\x1b]0;owned\x07\u009b8m\u202egnp\u2066\u2028\x7f") + "end")
+			must(t, err)
+			must(t, resp.Body.Close())
+			serve.Stop()
+			out := serve.Output()
+			if !strings.Contains(out, "/beginx") {
+				t.Error("the log has no line about the request")
+			}
+			noSteering(t, "the log", out)
+		})
+	}
+}
+
+// noSteering fails for text with characters that a terminal acts on.
+func noSteering(t *testing.T, what, text string) {
+	t.Helper()
+	if !utf8.ValidString(text) { // a terminal that reads bytes takes 0x9b for the start of a command
+		t.Errorf("%s is not valid UTF-8: %+q", what, text)
+	}
+	if i := strings.IndexFunc(text, steers); i >= 0 {
+		t.Errorf("%s has %+q", what, text[i:min(len(text), i+20)])
+	}
 }
 
 // steers reports characters that a terminal acts on, but for the end of a line.
