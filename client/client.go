@@ -2,7 +2,8 @@
 //
 // A call that the server refuses returns a [*Problem], which names the fault and
 // the fields to blame; any other error means that the server was not reached or
-// did not speak as it should. Lists come a page at a time: pass the Next of one
+// did not speak as it should. Text that is not valid UTF-8 is refused before anything
+// is sent. Lists come a page at a time: pass the Next of one
 // page as the Cursor of the following one, until it is empty.
 package client
 
@@ -135,6 +136,9 @@ func (c *Client) do(ctx context.Context, r call, out any) (*http.Response, error
 
 // json is do with a JSON body.
 func (c *Client) json(ctx context.Context, r call, in, out any) (*http.Response, error) {
+	if err := checkText(in); err != nil {
+		return nil, err
+	}
 	body, err := json.Marshal(in)
 	if err != nil {
 		return nil, fmt.Errorf("write the body of %s %s: %w", r.method, r.path, err)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"schoolbell"
 	"schoolbell/client"
 	"schoolbell/internal/testenv"
 )
@@ -103,6 +104,33 @@ func TestIDsAreEscapedInPaths(t *testing.T) {
 	}
 	if want := "/v1/users/a%2F..%2Fb%3Fc"; path != want {
 		t.Errorf("called %s, want %s", path, want)
+	}
+}
+
+func TestTextThatIsNotUTF8IsRefusedAndNothingIsSent(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, func(w http.ResponseWriter, r *http.Request) { t.Errorf("%s %s was sent", r.Method, r.URL) })
+	ctx, bad := t.Context(), "caf\xe9"
+	event := func(ev client.NewEvent) error {
+		_, err := c.CreateEvent(ctx, ev)
+		return err
+	}
+	_, _, user := c.PutUser(ctx, schoolbell.User{ID: "u1", Name: bad})
+	_, _, group := c.PutGroup(ctx, schoolbell.Group{ID: "g1", Name: bad})
+	_, wishes := c.PutPreferences(ctx, "u1", schoolbell.Preference{}, schoolbell.Preference{Category: schoolbell.Category(bad)})
+	for want, err := range map[string]error{
+		"title":                          event(client.NewEvent{Title: bad}),
+		"body":                           event(client.NewEvent{Title: "x", Body: bad}),
+		"channels[1]":                    event(client.NewEvent{Channels: []schoolbell.Channel{"email", schoolbell.Channel(bad)}}),
+		"audience.groups[0]":             event(client.NewEvent{Audience: schoolbell.Audience{Selector: schoolbell.Selector{Groups: []string{bad}}}}),
+		"audience.guardians_of.users[0]": event(client.NewEvent{Audience: schoolbell.Audience{GuardiansOf: &schoolbell.Selector{Users: []string{bad}}}}),
+		"name":                           errors.Join(user, group),
+		"preferences[1].category":        wishes,
+	} {
+		e, ok := errors.AsType[*schoolbell.Error](err)
+		if !ok || e.Field != want || e.Code != schoolbell.CodeInvalid {
+			t.Errorf("%v; want a fault in %s", err, want)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -67,6 +68,11 @@ type app struct {
 func Run(ctx context.Context, p Process) int {
 	muteRedis()
 	a := &app{Process: p, style: styleOf(p)}
+	if i := slices.IndexFunc(p.Args, func(arg string) bool { return !utf8.ValidString(arg) }); i >= 0 {
+		// The parser would replace what is wrong without a word.
+		a.complain("argument %d is not valid UTF-8: %s", i+1, p.Args[i])
+		return exitUsage
+	}
 	var g grammar
 	shown := false // help was printed instead of anything else
 	parser, err := kong.New(&g, options(p, &shown)...)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"schoolbell"
 	"schoolbell/client"
@@ -239,7 +240,7 @@ func optional(t time.Time) string {
 	return when(t)
 }
 
-// readAll reads an input that is text, up to a limit well above what the server takes.
+// readAll reads an input that is UTF-8 text, up to a limit well above what the server takes.
 func readAll(r io.Reader) (string, error) {
 	const limit = 4 << 20
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))
@@ -248,6 +249,9 @@ func readAll(r io.Reader) (string, error) {
 	}
 	if len(b) > limit {
 		return "", usage("the input is larger than %d bytes", limit)
+	}
+	if !utf8.Valid(b) {
+		return "", usage("the input is not valid UTF-8")
 	}
 	return string(b), nil
 }

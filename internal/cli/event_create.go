@@ -1,13 +1,13 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"schoolbell"
@@ -110,6 +110,9 @@ func (c *eventCreateCmd) event(a *app, now time.Time) (client.NewEvent, error) {
 		target     *time.Time
 	}{{"starts-at", c.StartsAt, &ev.StartsAt}, {"ends-at", c.EndsAt, &ev.EndsAt}, {"send-at", c.SendAt, &ev.SendAt}, {"expires-at", c.Expires, &ev.ExpiresAt}} {
 		at, err := parseTime(t.text, now)
+		if err == nil && t.text != "" && !schoolbell.ValidTime(at) {
+			err = errYear
+		}
 		if err != nil {
 			return ev, usage("--%s: %v", t.flag, err)
 		}
@@ -136,7 +139,10 @@ func (c *eventCreateCmd) fromFile(a *app) (client.NewEvent, error) {
 	if err = errors.Join(err, in.Close()); err != nil {
 		return ev, err
 	}
-	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
+	if !schoolbell.ValidJSONText([]byte(text)) {
+		return ev, usage(`%s has an escape of half a character (\ud800 to \udfff)`, c.File)
+	}
+	dec := json.NewDecoder(strings.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&ev); err != nil {
 		return ev, usage("%s is not an event as the API takes it: %s", c.File, oneLine(err.Error()))
@@ -144,7 +150,33 @@ func (c *eventCreateCmd) fromFile(a *app) (client.NewEvent, error) {
 	if dec.More() {
 		return ev, usage("%s holds more than one JSON value", c.File)
 	}
+	if field := impossibleTime(text); field != "" {
+		return ev, usage("%s: %s: %v", c.File, field, errYear)
+	}
 	return ev, nil
+}
+
+var errYear = errors.New("must be within the years 1970 to 9999 in UTC")
+
+// impossibleTime names a time of an event in JSON that no event can have. The zero
+// time is one: a client would leave it out as if it had not been written.
+func impossibleTime(event string) (field string) {
+	var times struct {
+		StartsAt  *time.Time `json:"starts_at"`
+		EndsAt    *time.Time `json:"ends_at"`
+		SendAt    *time.Time `json:"send_at"`
+		ExpiresAt *time.Time `json:"expires_at"`
+	}
+	_ = json.NewDecoder(strings.NewReader(event)).Decode(&times) // it was read before
+	for _, x := range []struct {
+		name string
+		at   *time.Time
+	}{{"starts_at", times.StartsAt}, {"ends_at", times.EndsAt}, {"send_at", times.SendAt}, {"expires_at", times.ExpiresAt}} {
+		if x.at != nil && !schoolbell.ValidTime(*x.at) {
+			return x.name
+		}
+	}
+	return ""
 }
 
 // open opens a file that an argument names; - is the standard input.

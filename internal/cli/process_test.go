@@ -52,10 +52,16 @@ type running struct {
 // inProcess runs a command in this process; stop ends its context.
 func inProcess(t *testing.T, env []string, args ...string) *running {
 	t.Helper()
+	return inProcessWith(t, "", env, args...)
+}
+
+// inProcessWith is inProcess with a standard input.
+func inProcessWith(t *testing.T, in string, env []string, args ...string) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{t: t, stop: cancel, exited: make(chan struct{})}
 	go func() {
-		r.code = cli.Run(ctx, cli.Process{Args: args, Env: env, In: strings.NewReader(""), Out: &r.out, Err: &r.err})
+		r.code = cli.Run(ctx, cli.Process{Args: args, Env: env, In: strings.NewReader(in), Out: &r.out, Err: &r.err})
 		close(r.exited)
 	}()
 	t.Cleanup(func() { cancel(); <-r.exited })
