@@ -67,6 +67,13 @@ func TestComposeGolden(t *testing.T) {
 	}
 }
 
+// fataler is what tests, fuzzing and property tests have in common.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // mailOf reads a mail back with the standard library, which is not ours.
 type mailOf struct {
 	Header     netmail.Header
@@ -75,7 +82,7 @@ type mailOf struct {
 	Text, HTML string
 }
 
-func parse(t testing.TB, raw []byte) mailOf {
+func parse(t fataler, raw []byte) mailOf {
 	t.Helper()
 	msg, err := netmail.ReadMessage(bytes.NewReader(raw))
 	if err != nil {
