@@ -40,6 +40,7 @@ func TestTextThatPeopleWrite(t *testing.T) {
 		{"nothing but joiners and marks", "\u200d\u200c\u200e\u2060\ufeff", false},
 		{"nothing but a Hangul filler", "\u3164 \u115f", false},
 		{"nothing but an empty Braille pattern", "\u2800", false},
+		{"nothing but blanks of other scripts", "\uffa0\U00013441\U00013442\U0001d159", false},
 		{"nothing but variation selectors", "\ufe0f\ufe0f", false},
 		{"nothing but spaces of other widths", "\u2003\u00a0\u3000", false},
 		{"a right-to-left override", "Sports \u202eyad", false},

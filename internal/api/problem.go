@@ -44,7 +44,7 @@ var kinds = []struct {
 	title  string
 	means  string
 }{
-	{codeMalformed, http.StatusBadRequest, "Malformed request", "The body is missing or is not the JSON it should be; nothing was done."},
+	{codeMalformed, http.StatusBadRequest, "Malformed request", "The body is missing or is not valid JSON in UTF-8, or the path or query cannot be decoded; nothing was done."},
 	{schoolbell.CodeUnauthorized, http.StatusUnauthorized, "Not authorized", "There is no API key or user token, or it is not good."},
 	{schoolbell.CodeForbidden, http.StatusForbidden, "Not allowed", "The key or token is good but does not allow this."},
 	{schoolbell.CodeNotFound, http.StatusNotFound, "Not found", "There is no such thing, or no such path."},
