@@ -97,6 +97,11 @@ func Invalid(field, format string, args ...any) error {
 	return &Error{Code: CodeInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
+// Limited returns an error of a caller who asks too often or for too much at a time.
+func Limited(format string, args ...any) error {
+	return &Error{Code: CodeLimited, Message: fmt.Sprintf(format, args...)}
+}
+
 // NotFound returns the error for a thing, such as "event", that has no such id.
 func NotFound(thing, id string) error {
 	return &Error{Code: CodeNotFound, Message: fmt.Sprintf("no %s %q", thing, id)}

@@ -51,6 +51,11 @@ type User struct {
 	GuardianOf []string `json:"guardian_of,omitempty"` // ids of the students this user is a guardian of
 }
 
+// UserRef is a person as the ledger knows them. Number is never given to another id.
+// Generation grows when the person is deleted or their tokens are revoked: whatever
+// was granted to an earlier generation has ended.
+type UserRef struct{ Number, Generation int64 }
+
 var (
 	idPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+~-]*$`)
 	phonePattern = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)

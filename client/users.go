@@ -141,3 +141,10 @@ func (c *Client) Groups(ctx context.Context, p Page) (*GroupPage, error) {
 	_, err := c.do(ctx, call{method: http.MethodGet, path: "/v1/groups", query: p.query()}, out)
 	return out, err
 }
+
+// RevokeTokens ends all tokens of the user, in each process of the server within five
+// seconds, and their live streams within ten.
+func (c *Client) RevokeTokens(ctx context.Context, id string) error {
+	_, err := c.do(ctx, call{method: http.MethodDelete, path: segments("v1", "users", id, "token")}, nil)
+	return err
+}

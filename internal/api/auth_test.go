@@ -29,6 +29,7 @@ PUT /v1/users/{id} admin
 GET /v1/users/{id} read
 DELETE /v1/users/{id} admin
 POST /v1/users/{id}/token send
+DELETE /v1/users/{id}/token send
 GET /v1/users/{id}/preferences read*
 PUT /v1/users/{id}/preferences send*
 GET /v1/users/{id}/inbox read*
@@ -154,7 +155,7 @@ func TestAnExpiredTokenIsRefused(t *testing.T) {
 	s := newServer(t)
 	s.user("u1")
 	slow := auth.New(s.store, auth.Options{Clock: func() time.Time { return time.Now().Add(-48 * time.Hour) }})
-	token, _, err := slow.Token(t.Context(), "u1", 0)
+	token, _, err := slow.Token(t.Context(), s.key(schoolbell.ScopeSend), "u1", 0)
 	must(t, err)
 	p := s.raw("GET", "/v1/users/u1/inbox", "", "Authorization", "Bearer "+token).problem(t)
 	if p.Status != 401 || !strings.Contains(p.Detail, "expired") {

@@ -12,54 +12,84 @@ import (
 	"schoolbell/internal/auth"
 )
 
-// authorized lets requests through whose key or token allows the route.
+// authorized lets requests through whose key or token allows the route, as often as it may.
 func (s *Server) authorized(rt route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		if err := s.authorize(ctx.Context(), r, rt); err != nil {
-			writeProblem(w, s.problem(ctx.Context(), err))
+		c, p := s.admit(ctx.Context(), w, r, rt)
+		if p != nil {
+			writeProblem(w, p)
 			return
 		}
-		next(ctx)
+		next(huma.WithValue(ctx, callerKey{}, c))
 	}
 }
 
-// authorize returns why the caller may not use the route.
-func (s *Server) authorize(ctx context.Context, r *http.Request, rt route) error {
+// admit returns the caller, or why the request is not served.
+func (s *Server) admit(ctx context.Context, w http.ResponseWriter, r *http.Request, rt route) (caller, *problem) {
 	if rt.need == open {
-		return nil
+		return caller{}, nil
+	}
+	credential, _, _ := credentialOf(r) // authorize says what is wrong with it
+	if wait, ok := s.rates.allowGuess(r, credential); !ok {
+		return caller{}, tooOften(wait, "too many requests without a valid key from this address")
+	}
+	c, err := s.authorize(ctx, r, rt)
+	switch code := schoolbell.CodeOf(err); code {
+	case "", schoolbell.CodeForbidden:
+		s.rates.guessed(r, credential, true)
+	case schoolbell.CodeUnauthorized:
+		s.rates.guessed(r, credential, false)
+	}
+	if err != nil {
+		return caller{}, s.problem(ctx, err)
+	}
+	if wait, ok := s.rates.allowCaller(c, w.Header()); !ok {
+		return caller{}, tooOften(wait, "too many requests")
+	}
+	c.check = func(ctx context.Context) error {
+		_, err := s.authorize(ctx, r, rt)
+		return err
+	}
+	return c, nil
+}
+
+// authorize returns the caller, or why they may not use the route.
+func (s *Server) authorize(ctx context.Context, r *http.Request, rt route) (caller, error) {
+	if rt.need == open {
+		return caller{}, nil
 	}
 	credential, inURL, err := credentialOf(r)
 	switch {
 	case err != nil:
-		return err
+		return caller{}, err
 	case credential == "":
-		return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "an API key is needed: Authorization: Bearer <key>"}
+		return caller{}, &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "an API key is needed: Authorization: Bearer <key>"}
 	case auth.IsToken(credential):
 		return s.authorizeToken(ctx, r, rt, credential)
 	case inURL: // URLs end up in logs and histories; a key lives too long for that
-		return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the token parameter takes user tokens only; send an API key in the Authorization header"}
+		return caller{}, &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the token parameter takes user tokens only; send an API key in the Authorization header"}
 	}
 	key, err := s.cfg.Auth.Key(ctx, credential)
 	if err != nil {
-		return err
+		return caller{}, err
 	}
 	if !key.Scope.Allows(rt.need) {
-		return &schoolbell.Error{Code: schoolbell.CodeForbidden, Message: "this needs a key of scope " + string(rt.need)}
+		return caller{}, &schoolbell.Error{Code: schoolbell.CodeForbidden, Message: "this needs a key of scope " + string(rt.need)}
 	}
-	return nil
+	return caller{key: key}, nil
 }
 
 // authorizeToken lets a user at their own inbox and preferences.
-func (s *Server) authorizeToken(ctx context.Context, r *http.Request, rt route, token string) error {
+func (s *Server) authorizeToken(ctx context.Context, r *http.Request, rt route, token string) (caller, error) {
 	user, err := s.cfg.Auth.TokenUser(ctx, token)
 	if err != nil {
-		return err
+		return caller{}, err
 	}
-	if !rt.user || r.PathValue("id") != user {
-		return &schoolbell.Error{Code: schoolbell.CodeForbidden, Message: "a user token allows that user's own inbox and preferences only"}
+	if !rt.user || r.PathValue("id") != user.ID {
+		return caller{}, &schoolbell.Error{Code: schoolbell.CodeForbidden, Message: "a user token allows that user's own inbox and preferences only"}
 	}
-	return nil
+	return caller{token: user}, nil
 }
 
 // credentialOf returns what the caller shows: the bearer of the Authorization

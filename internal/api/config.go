@@ -10,6 +10,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/internal/auth"
 	"schoolbell/internal/inbox"
 	"schoolbell/internal/people"
 )
@@ -41,13 +42,15 @@ type Inbox interface {
 	MarkRead(ctx context.Context, userID, eventID string) (unread int, err error)
 	MarkAllRead(ctx context.Context, userID string, upTo int64) (unread int, err error)
 	Subscribe(ctx context.Context, userID string, after int64) (*inbox.Subscription, error)
+	Check(ctx context.Context, userID string, sub *inbox.Subscription) error
 }
 
 // Auth is what the API needs to know who is calling.
 type Auth interface {
 	Key(ctx context.Context, secret string) (schoolbell.APIKey, error)
-	Token(ctx context.Context, userID string, ttl time.Duration) (token string, expires time.Time, err error)
-	TokenUser(ctx context.Context, token string) (userID string, err error)
+	Token(ctx context.Context, by schoolbell.APIKey, userID string, ttl time.Duration) (token string, expires time.Time, err error)
+	TokenUser(ctx context.Context, token string) (auth.TokenUser, error)
+	RevokeTokens(ctx context.Context, userID string) error
 }
 
 // Dependency is something the service cannot do its whole work without.
@@ -84,4 +87,7 @@ type Config struct {
 	Grace          time.Duration // how long Serve waits for requests in hand when it stops; 0 means 10 s
 	ProgressEvery  time.Duration // how often a watched event is counted; 0 means 300 ms
 	Heartbeat      time.Duration // how often a quiet stream says that it lives; 0 means 15 s
+	StreamCheck    time.Duration // how often a stream checks that its caller may still read it; 0 means 4 s
+	Streams        StreamLimits
+	Rates          RateLimits
 }

@@ -116,8 +116,9 @@ type streamInboxInput struct {
 }
 
 // streamInbox sends an event named item for each item that arrives. Its id is the
-// item's position. The stream ends when the listener falls behind or the server
-// stops; the client comes back with Last-Event-ID and misses nothing.
+// item's position. The stream ends when the server stops, and within ten seconds of
+// the end of the caller's key or token and of the user; a client that comes back with
+// Last-Event-ID misses nothing.
 func (s *Server) streamInbox(ctx context.Context, in *streamInboxInput) (*huma.StreamResponse, error) {
 	after, err := lastPosition(in.LastEventID)
 	if err != nil {
@@ -126,14 +127,27 @@ func (s *Server) streamInbox(ctx context.Context, in *streamInboxInput) (*huma.S
 	if err := s.streams.Err(); err != nil {
 		return nil, stopping()
 	}
-	sub, err := s.cfg.Inbox.Subscribe(ctx, in.ID, after)
+	c := callerOf(ctx)
+	leave, err := s.open.open(c)
 	if err != nil {
 		return nil, err
 	}
+	sub, err := s.cfg.Inbox.Subscribe(ctx, in.ID, after)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	check := func(ctx context.Context) error {
+		if err := c.check(ctx); err != nil {
+			return err
+		}
+		return s.cfg.Inbox.Check(ctx, in.ID, sub)
+	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer leave()
 		defer sub.Close()
 		r, w := humago.Unwrap(hc)
-		s.stream(w, r, func(ctx context.Context, out *sse) { s.sendItems(ctx, out, sub) })
+		s.stream(w, r, check, func(ctx context.Context, out *sse) { s.sendItems(ctx, out, sub) })
 	}}, nil
 }
 

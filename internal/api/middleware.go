@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -168,8 +169,8 @@ func (p *problem) GetHeaders() http.Header {
 	switch p.Status {
 	case http.StatusUnauthorized:
 		return http.Header{"Www-Authenticate": {`Bearer realm="schoolbell"`}}
-	case http.StatusServiceUnavailable:
-		return http.Header{"Retry-After": {strconv.Itoa(2)}}
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		return http.Header{"Retry-After": {strconv.Itoa(cmp.Or(p.retryAfter, 2))}}
 	}
 	return nil
 }

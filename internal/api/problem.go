@@ -25,6 +25,8 @@ type problem struct {
 	Errors []fieldError   `json:"errors,omitempty" maxItems:"100" doc:"The faults found in the input, at most 100."`
 	More   int            `json:"errors_omitted,omitempty" doc:"How many faults there are beyond those listed."`
 	Import *people.Report `json:"import,omitempty" doc:"What an import did before it stopped."`
+
+	retryAfter int // seconds, for Retry-After; 0 means the usual for the status
 }
 
 type fieldError struct {
@@ -55,7 +57,7 @@ var kinds = []struct {
 	{schoolbell.CodeTooLarge, http.StatusRequestEntityTooLarge, "Too large", "The body is over its size limit."},
 	{codeMedia, http.StatusUnsupportedMediaType, "Unsupported media type", "The body's Content-Type is not one that this call takes."},
 	{schoolbell.CodeInvalid, http.StatusUnprocessableEntity, "Invalid input", "The input breaks rules; errors names each fault with its field. Nothing was stored."},
-	{schoolbell.CodeLimited, http.StatusTooManyRequests, "Too many requests", "Try again later."},
+	{schoolbell.CodeLimited, http.StatusTooManyRequests, "Too many requests", "Too many requests, or too many live streams; Retry-After says when to try again."},
 	{schoolbell.CodeInternal, http.StatusInternalServerError, "Internal error", "Our own fault; it is in the server's log under the request's id."},
 	{schoolbell.CodeUnavailable, http.StatusServiceUnavailable, "Unavailable", "Something the server needs is away; try again later."},
 }

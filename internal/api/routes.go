@@ -61,6 +61,7 @@ func (s *Server) allRoutes() []route {
 		{get, user, read, false, users, "get-user", "Get a user", 0, typed(s.getUser), ""},
 		{del, user, admin, false, users, "delete-user", "Forget a user", noContent, typed(s.deleteUser), ""},
 		{post, user + "/token", send, false, users, "create-token", "Make a short-lived token that speaks for a user", created, typed(s.createToken), ""},
+		{del, user + "/token", send, false, users, "revoke-tokens", "Revoke all tokens of a user", noContent, typed(s.revokeTokens), ""},
 		{get, user + "/preferences", read, true, users, "get-preferences", "Get what a user opted out of", 0, typed(s.getPreferences), ""},
 		{put, user + "/preferences", send, true, users, "put-preferences", "Opt a user out of a category on a channel, or in again", 0, typed(s.putPreferences), ""},
 

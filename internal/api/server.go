@@ -15,17 +15,20 @@ import (
 )
 
 const (
-	maxBodyBytes      = 1 << 20 // of a JSON request
-	maxDiscard        = 8 << 20 // of a body that is refused
-	maxHeaderBytes    = 64 << 10
-	defaultMaxImport  = 256 << 20
-	defaultGrace      = 10 * time.Second
-	defaultProgress   = 300 * time.Millisecond
-	defaultHeartbeat  = 15 * time.Second
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 30 * time.Second
-	writeTimeout      = 60 * time.Second
-	idleTimeout       = 2 * time.Minute
+	maxBodyBytes     = 1 << 20 // of a JSON request
+	maxDiscard       = 8 << 20 // of a body that is refused
+	maxHeaderBytes   = 64 << 10
+	defaultMaxImport = 256 << 20
+	defaultGrace     = 10 * time.Second
+	defaultProgress  = 300 * time.Millisecond
+	defaultHeartbeat = 15 * time.Second
+	// With the few seconds for which keys and tokens are remembered, a stream ends within
+	// ten seconds of what ends its caller.
+	defaultStreamCheck = 4 * time.Second
+	readHeaderTimeout  = 5 * time.Second
+	readTimeout        = 30 * time.Second
+	writeTimeout       = 60 * time.Second
+	idleTimeout        = 2 * time.Minute
 )
 
 // Server is the HTTP API. It is an http.Handler that is safe for concurrent use.
@@ -38,6 +41,8 @@ type Server struct {
 	watched progressCache
 
 	readiness *ReadinessCheck
+	open      *streamCounter
+	rates     *rateLimiter
 
 	streams    context.Context // ends when streams must
 	endStreams context.CancelFunc
@@ -54,6 +59,8 @@ func New(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, log: cfg.Logger, mux: http.NewServeMux()}
 	s.readiness = NewReadinessCheck(cfg.Logger, Dependency{"ledger", cfg.Store.Ping}, cfg.Dependencies...)
+	s.open = newStreamCounter(cfg.Streams)
+	s.rates = newRateLimiter(cfg.Rates)
 	s.watched = newProgressCache(cfg.Store, cfg.ProgressEvery)
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	m, err := newMetrics(cfg.Registry)
@@ -98,6 +105,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ProgressEvery <= 0 {
 		c.ProgressEvery = defaultProgress
+	}
+	if c.StreamCheck <= 0 {
+		c.StreamCheck = defaultStreamCheck
 	}
 	if c.Heartbeat <= 0 {
 		c.Heartbeat = defaultHeartbeat

@@ -220,3 +220,11 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// key is the key of a scope as the ledger keeps it.
+func (s *server) key(scope schoolbell.Scope) schoolbell.APIKey {
+	s.t.Helper()
+	k, err := auth.New(s.store, auth.Options{}).Key(s.t.Context(), s.keys[scope])
+	must(s.t, err)
+	return k
+}

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
+
+	"schoolbell"
 )
 
 // streamWrite is how long one piece of a stream may take to leave.
@@ -20,11 +23,19 @@ type sse struct {
 }
 
 // stream answers with server-sent events until send returns. Its ctx ends when
-// the client goes and when the server ends its streams.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, send func(context.Context, *sse)) {
+// the client goes, when the server ends its streams, and when check, called every few
+// seconds, says that the caller may not read it any more.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, check func(context.Context) error, send func(context.Context, *sse)) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.streams, cancel)()
+	var checking sync.WaitGroup
+	defer checking.Wait()
+	defer cancel()
+	checking.Go(func() {
+		s.checkStream(ctx, check)
+		cancel()
+	})
 	s.metrics.streams.Inc()
 	defer s.metrics.streams.Dec()
 
@@ -39,6 +50,26 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, send func(contex
 	w.WriteHeader(http.StatusOK)
 	out.write("retry: 2000\n\n")
 	send(ctx, out)
+}
+
+// checkStream returns when ctx ends or the stream must. What is down does not end it:
+// it is asked again.
+func (s *Server) checkStream(ctx context.Context, check func(context.Context) error) {
+	tick := time.NewTicker(s.cfg.StreamCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := check(ctx)
+		switch schoolbell.CodeOf(err) {
+		case schoolbell.CodeUnauthorized, schoolbell.CodeForbidden, schoolbell.CodeNotFound:
+			s.log.DebugContext(ctx, "stream ended", requestAttrs(ctx, err)...)
+			return
+		}
+	}
 }
 
 func (o *sse) ok() bool { return o.err == nil }

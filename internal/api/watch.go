@@ -104,7 +104,13 @@ func (s *Server) streamEvent(ctx context.Context, in *EventPath) (*huma.StreamRe
 	if s.streams.Err() != nil {
 		return nil, stopping()
 	}
-	ev, leave := s.watched.join(in.ID)
+	c := callerOf(ctx)
+	uncount, err := s.open.open(c)
+	if err != nil {
+		return nil, err
+	}
+	ev, leaveEvent := s.watched.join(in.ID)
+	leave := func() { leaveEvent(); uncount() }
 	if _, err := s.watched.get(ctx, in.ID, ev); err != nil {
 		leave()
 		return nil, err
@@ -112,7 +118,7 @@ func (s *Server) streamEvent(ctx context.Context, in *EventPath) (*huma.StreamRe
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer leave()
 		r, w := humago.Unwrap(hc)
-		s.stream(w, r, func(ctx context.Context, out *sse) { s.sendProgress(ctx, out, in.ID, ev) })
+		s.stream(w, r, c.check, func(ctx context.Context, out *sse) { s.sendProgress(ctx, out, in.ID, ev) })
 	}}, nil
 }
 

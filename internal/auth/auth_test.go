@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +55,11 @@ func TestASeededKeyWorksAndLeavesTheFirstStartNothingToDo(t *testing.T) {
 	t.Parallel()
 	a := auth.New(newStore(t), auth.Options{})
 	for range 2 {
-		must(t, a.Seed(t.Context(), "correct-horse-battery"))
+		replaced, err := a.Seed(t.Context(), "correct-horse-battery")
+		must(t, err)
+		if len(replaced) > 0 {
+			t.Errorf("replaced %+v", replaced)
+		}
 	}
 	k, err := a.Key(t.Context(), "correct-horse-battery")
 	must(t, err)
@@ -71,9 +76,9 @@ func TestWeakOrMisleadingSecretsAreNotSeeded(t *testing.T) {
 	a := auth.New(newStore(t), auth.Options{})
 	for name, secret := range map[string]string{
 		"a short one": "secret", "an empty one": "", "one with a space": "correct horse battery staple",
-		"one that looks like a user token": "sbu1.correct-horse-battery", "one too long": strings.Repeat("k", 513),
+		"one that looks like a user token": "sbu2.correct-horse-battery", "one that looks like an older user token": "sbu1.correct-horse-battery", "one too long": strings.Repeat("k", 513),
 	} {
-		if err := a.Seed(t.Context(), secret); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+		if _, err := a.Seed(t.Context(), secret); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -207,65 +212,160 @@ func TestAGoodKeyIsTakenForGoodForAWhile(t *testing.T) {
 	}
 }
 
+// withUser returns a store with the user u1 and a service over it with a key.
+func withUser(t testing.TB, o auth.Options) (*sqlite.Store, *auth.Service, schoolbell.APIKey) {
+	t.Helper()
+	store := newStore(t)
+	_, err := store.PutUser(t.Context(), &schoolbell.User{ID: "u1", Name: "Ada", Roles: []schoolbell.Role{schoolbell.RoleParent}})
+	must(t, err)
+	a := auth.New(store, o)
+	_, key, err := a.CreateKey(t.Context(), "app", schoolbell.ScopeSend)
+	must(t, err)
+	return store, a, key
+}
+
 func TestATokenSpeaksForItsUserUntilItEnds(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 23, 8, 0, 0, 5e6, time.UTC)
-	store := newStore(t)
 	clock := auth.Options{Clock: func() time.Time { return now }}
-	token, expires, err := auth.New(store, clock).Token(t.Context(), "ada.l@school", time.Minute)
+	store, a, key := withUser(t, clock)
+	token, expires, err := a.Token(t.Context(), key, "u1", time.Minute)
 	must(t, err)
-	if !expires.Equal(now.Add(time.Minute)) || !auth.IsToken(token) {
+	if !expires.Equal(now.Add(time.Minute)) || !auth.IsToken(token) || strings.Contains(token, "u1") {
 		t.Errorf("token %q ends at %v", token, expires)
 	}
 	other := auth.New(store, clock) // another process on the same ledger
 	now = expires.Add(-time.Millisecond)
-	if user, err := other.TokenUser(t.Context(), token); user != "ada.l@school" || err != nil {
-		t.Errorf("a moment before its end: %q, %v", user, err)
+	if user, err := other.TokenUser(t.Context(), token); user.ID != "u1" || user.Key != auth.Fingerprint(key) || !user.Expires.Equal(expires) || err != nil {
+		t.Errorf("a moment before its end: %+v, %v", user, err)
 	}
 	now = expires
-	if user, err := other.TokenUser(t.Context(), token); user != "" || schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
-		t.Errorf("at its end: %q, %v", user, err)
+	if user, err := other.TokenUser(t.Context(), token); user.ID != "" || schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
+		t.Errorf("at its end: %+v, %v", user, err)
+	}
+}
+
+func TestATokenEndsWithWhatItStandsFor(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(t *testing.T, store *sqlite.Store, a *auth.Service, key schoolbell.APIKey){
+		"its user's tokens are revoked": func(t *testing.T, _ *sqlite.Store, a *auth.Service, _ schoolbell.APIKey) {
+			must(t, a.RevokeTokens(t.Context(), "u1"))
+		},
+		"its user is deleted": func(t *testing.T, store *sqlite.Store, _ *auth.Service, _ schoolbell.APIKey) {
+			must(t, store.DeleteUser(t.Context(), "u1"))
+		},
+		"another user gets the id": func(t *testing.T, store *sqlite.Store, _ *auth.Service, _ schoolbell.APIKey) {
+			must(t, store.DeleteUser(t.Context(), "u1"))
+			_, err := store.PutUser(t.Context(), &schoolbell.User{ID: "u1", Name: "Eve", Roles: []schoolbell.Role{schoolbell.RoleParent}})
+			must(t, err)
+		},
+		"its key is revoked": func(t *testing.T, _ *sqlite.Store, a *auth.Service, key schoolbell.APIKey) {
+			_, err := a.Revoke(t.Context(), auth.Fingerprint(key))
+			must(t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := time.Now()
+			store, a, key := withUser(t, auth.Options{Clock: func() time.Time { return now }})
+			token, _, err := a.Token(t.Context(), key, "u1", time.Hour)
+			must(t, err)
+			if _, err := a.TokenUser(t.Context(), token); err != nil {
+				t.Fatalf("before: %v", err)
+			}
+			end(t, store, a, key)
+			now = now.Add(6 * time.Second) // what is remembered is forgotten
+			if user, err := a.TokenUser(t.Context(), token); schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
+				t.Errorf("after: %+v, %v", user, err)
+			}
+			if strings.HasPrefix(name, "its user's tokens") {
+				fresh, _, err := a.Token(t.Context(), key, "u1", time.Hour)
+				must(t, err)
+				if user, err := a.TokenUser(t.Context(), fresh); err != nil || user.ID != "u1" {
+					t.Errorf("a new token: %+v, %v", user, err)
+				}
+			}
+		})
+	}
+}
+
+func TestASeededKeyReplacesItsPredecessor(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	clock := auth.Options{Clock: func() time.Time { return now }}
+	store := newStore(t)
+	first, second := auth.New(store, clock), auth.New(store, clock) // two processes
+	_, other, err := first.CreateKey(t.Context(), "app", schoolbell.ScopeAdmin)
+	must(t, err)
+	_, err = first.Seed(t.Context(), "correct-horse-battery-1")
+	must(t, err)
+	old, err := first.Key(t.Context(), "correct-horse-battery-1")
+	must(t, err)
+	replaced, err := second.Seed(t.Context(), "correct-horse-battery-2")
+	must(t, err)
+	if len(replaced) != 1 || auth.Fingerprint(replaced[0]) != auth.Fingerprint(old) {
+		t.Errorf("replaced %+v, want %+v", replaced, old)
+	}
+	now = now.Add(6 * time.Second)
+	for _, a := range []*auth.Service{first, second} {
+		if _, err := a.Key(t.Context(), "correct-horse-battery-1"); schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
+			t.Errorf("the old key: %v", err)
+		}
+		if _, err := a.Key(t.Context(), "correct-horse-battery-2"); err != nil {
+			t.Errorf("the new key: %v", err)
+		}
+	}
+	keys, err := first.Keys(t.Context())
+	must(t, err)
+	if len(keys) != 2 || !slices.ContainsFunc(keys, func(k schoolbell.APIKey) bool { return bytes.Equal(k.Digest, other.Digest) }) {
+		t.Errorf("the keys are %+v", keys)
+	}
+	if _, _, err := first.CreateKey(t.Context(), auth.SeededName, schoolbell.ScopeAdmin); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+		t.Errorf("a key of the reserved name: %v", err)
 	}
 }
 
 func TestATokenOfAnotherLedgerIsWorthNothing(t *testing.T) {
 	t.Parallel()
-	token, _, err := auth.New(newStore(t), auth.Options{}).Token(t.Context(), "u1", 0)
+	_, a, key := withUser(t, auth.Options{})
+	_, b, _ := withUser(t, auth.Options{})
+	token, _, err := a.Token(t.Context(), key, "u1", 0)
 	must(t, err)
-	if _, err := auth.New(newStore(t), auth.Options{}).TokenUser(t.Context(), token); schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
+	if _, err := b.TokenUser(t.Context(), token); schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestTokensOfOddLengthsOfLifeAreRefused(t *testing.T) {
 	t.Parallel()
-	a := auth.New(newStore(t), auth.Options{})
+	_, a, key := withUser(t, auth.Options{})
 	for _, ttl := range []time.Duration{-time.Second, time.Second, 25 * time.Hour} {
-		if _, _, err := a.Token(t.Context(), "u1", ttl); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+		if _, _, err := a.Token(t.Context(), key, "u1", ttl); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
 			t.Errorf("%v: %v", ttl, err)
 		}
 	}
-	if _, _, err := a.Token(t.Context(), "not an id", 0); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
-		t.Errorf("a bad id: %v", err)
+	if _, _, err := a.Token(t.Context(), key, "nobody", 0); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
+		t.Errorf("nobody: %v", err)
 	}
 }
 
 // FuzzTokens changes a good token in any way: nothing but the token itself may pass.
 func FuzzTokens(f *testing.F) {
-	a := auth.New(newStore(f), auth.Options{})
-	good, _, err := a.Token(f.Context(), "u1", time.Hour)
+	_, a, key := withUser(f, auth.Options{})
+	good, _, err := a.Token(f.Context(), key, "u1", 24*time.Hour)
 	must(f, err)
 	f.Add(good)
 	f.Add(good + "=")
 	f.Add(good[:len(good)-1])
-	f.Add("sbu1.")
-	f.Add("sbu1..")
 	f.Add("sbu1.AAAA.AAAA")
+	f.Add("sbu2.")
+	f.Add("sbu2..")
+	f.Add("sbu2.AAAA.AAAA")
 	f.Add(strings.Replace(good, ".", "..", 1))
 	f.Fuzz(func(t *testing.T, token string) {
 		user, err := a.TokenUser(context.Background(), token)
-		if (err == nil) != (token == good) || (user == "u1") != (token == good) {
-			t.Errorf("%q: %q, %v", token, user, err)
+		if (err == nil) != (token == good) || (user.ID == "u1") != (token == good) {
+			t.Errorf("%q: %+v, %v", token, user, err)
 		}
 	})
 }

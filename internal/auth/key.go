@@ -22,8 +22,8 @@ const (
 	cacheEntries = 1024
 )
 
-// SeededName is the name of keys that came from the settings. Revoked, such a
-// key comes back when a process that still has it starts.
+// SeededName is the name of the key that came from the settings. There is one at a
+// time. Revoked, it comes back when a process that still has it starts.
 const SeededName = "SCHOOLBELL_API_KEY"
 
 // Options are the settings of a Service. The zero value works.
@@ -36,14 +36,12 @@ type Service struct {
 	store Store
 	now   func() time.Time
 
-	mu     sync.Mutex
-	known  map[[sha256.Size]byte]knownKey
-	secret []byte // signs user tokens; nil until first needed
-}
+	keys    remembered[[sha256.Size]byte, schoolbell.APIKey]
+	holders remembered[schoolbell.UserRef, string]   // users of tokens
+	makers  remembered[[fingerprintBytes]byte, bool] // keys that made tokens
 
-type knownKey struct {
-	key   schoolbell.APIKey
-	until time.Time
+	mu     sync.Mutex
+	secret []byte // signs user tokens; nil until first needed
 }
 
 // New returns a Service over the keys in store. Nothing is read yet.
@@ -51,24 +49,38 @@ func New(store Store, o Options) *Service {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	return &Service{store: store, now: o.Clock, known: map[[sha256.Size]byte]knownKey{}}
+	s := &Service{store: store, now: o.Clock}
+	s.keys.most, s.holders.most, s.makers.most = cacheEntries, tokenEntries, cacheEntries
+	return s
 }
 
-// Seed makes secret, which the settings gave, an admin key. Seeding the same
-// secret again changes nothing.
-func (s *Service) Seed(ctx context.Context, secret string) error {
+// Seed makes secret, which the settings gave, an admin key, and returns the keys that
+// an earlier secret of the settings had made, which it ends. Seeding the same secret
+// again changes nothing. Of two processes with different secrets, the one that starts
+// last wins; the key of the other ends within five seconds.
+func (s *Service) Seed(ctx context.Context, secret string) (replaced []schoolbell.APIKey, err error) {
+	if err := checkSecret(secret); err != nil {
+		return nil, err
+	}
+	k := s.newKey(secret, SeededName, schoolbell.ScopeAdmin)
+	if replaced, err = s.store.SeedAPIKey(ctx, k); err != nil {
+		return nil, fmt.Errorf("store API key %s: %w", SeededName, err)
+	}
+	return replaced, nil
+}
+
+func checkSecret(secret string) error {
 	switch {
 	case len(secret) < minSecret:
 		return schoolbell.Invalid("SCHOOLBELL_API_KEY", "must have at least %d characters", minSecret)
 	case len(secret) > maxSecret:
 		return schoolbell.Invalid("SCHOOLBELL_API_KEY", "must have at most %d characters", maxSecret)
-	case strings.HasPrefix(secret, tokenPrefix):
-		return schoolbell.Invalid("SCHOOLBELL_API_KEY", "must not begin with %q, as user tokens do", tokenPrefix)
+	case IsToken(secret):
+		return schoolbell.Invalid("SCHOOLBELL_API_KEY", "must not look like a user token: they begin with %q", tokenPrefix)
 	case strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return schoolbell.Invalid("SCHOOLBELL_API_KEY", "must be printable ASCII without spaces")
 	}
-	_, err := s.put(ctx, secret, SeededName, schoolbell.ScopeAdmin)
-	return err
+	return nil
 }
 
 // FirstStart makes an admin key if no key exists and returns its secret, which is
@@ -93,6 +105,9 @@ func (s *Service) CreateKey(ctx context.Context, name string, scope schoolbell.S
 	if len(name) > maxName || strings.TrimSpace(name) != name || schoolbell.CheckLine("name", name, maxName) != nil {
 		f.Add("name", "must be one line of at most %d bytes, without blanks at its ends", maxName)
 	}
+	if name == SeededName {
+		f.Add("name", "is the name of the key that the settings make")
+	}
 	if !scope.Allows(schoolbell.ScopeRead) {
 		f.Add("scope", "must be one of %s", strings.Trim(fmt.Sprint(schoolbell.Scopes()), "[]"))
 	}
@@ -108,9 +123,13 @@ func (s *Service) CreateKey(ctx context.Context, name string, scope schoolbell.S
 	return secret, k, nil
 }
 
-func (s *Service) put(ctx context.Context, secret, name string, scope schoolbell.Scope) (schoolbell.APIKey, error) {
+func (s *Service) newKey(secret, name string, scope schoolbell.Scope) schoolbell.APIKey {
 	digest := sha256.Sum256([]byte(secret))
-	k := schoolbell.APIKey{Digest: digest[:], Name: name, Scope: scope, CreatedAt: schoolbell.Time(s.now())}
+	return schoolbell.APIKey{Digest: digest[:], Name: name, Scope: scope, CreatedAt: schoolbell.Time(s.now())}
+}
+
+func (s *Service) put(ctx context.Context, secret, name string, scope schoolbell.Scope) (schoolbell.APIKey, error) {
+	k := s.newKey(secret, name, scope)
 	if err := s.store.PutAPIKey(ctx, k); err != nil {
 		return schoolbell.APIKey{}, fmt.Errorf("store API key %s: %w", name, err)
 	}
@@ -124,34 +143,14 @@ func (s *Service) Key(ctx context.Context, secret string) (schoolbell.APIKey, er
 		return schoolbell.APIKey{}, errBadKey()
 	}
 	digest := sha256.Sum256([]byte(secret))
-	if k, ok := s.cached(digest); ok {
-		return k, nil
-	}
-	k, err := s.store.APIKey(ctx, digest[:])
+	k, err := s.keys.get(digest, s.now(), func() (schoolbell.APIKey, error) { return s.store.APIKey(ctx, digest[:]) })
 	switch {
 	case schoolbell.CodeOf(err) == schoolbell.CodeUnauthorized:
 		return schoolbell.APIKey{}, errBadKey()
 	case err != nil:
 		return schoolbell.APIKey{}, fmt.Errorf("look up API key: %w", err)
 	}
-	s.remember(digest, k)
 	return k, nil
-}
-
-func (s *Service) cached(digest [sha256.Size]byte) (schoolbell.APIKey, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k, ok := s.known[digest]
-	return k.key, ok && s.now().Before(k.until)
-}
-
-func (s *Service) remember(digest [sha256.Size]byte, k schoolbell.APIKey) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.known) >= cacheEntries {
-		clear(s.known)
-	}
-	s.known[digest] = knownKey{key: k, until: s.now().Add(cacheTTL)}
 }
 
 func errBadKey() error {

@@ -12,6 +12,23 @@ type Store interface {
 	// PutAPIKey stores a key; one with the same digest gets the new name and scope.
 	PutAPIKey(ctx context.Context, k schoolbell.APIKey) error
 
+	// SeedAPIKey stores a key, removes every other one of the same name, and returns
+	// those it removed.
+	SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []schoolbell.APIKey, err error)
+
+	// HasFingerprint reports whether a key exists whose digest begins with prefix.
+	HasFingerprint(ctx context.Context, prefix []byte) (bool, error)
+
+	// UserRefs returns the users with these ids, by id; those who are not there are left out.
+	UserRefs(ctx context.Context, ids []string) (map[string]schoolbell.UserRef, error)
+
+	// UserByRef returns the user's id; CodeNotFound if there is no such user or the
+	// user has another generation by now.
+	UserByRef(ctx context.Context, ref schoolbell.UserRef) (id string, err error)
+
+	// RevokeTokens gives the user a new generation; CodeNotFound if there is no such user.
+	RevokeTokens(ctx context.Context, userID string) error
+
 	// APIKey returns the key with that digest; CodeUnauthorized if there is none.
 	APIKey(ctx context.Context, digest []byte) (schoolbell.APIKey, error)
 

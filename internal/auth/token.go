@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -14,14 +15,18 @@ import (
 	"schoolbell"
 )
 
-// A user token is tokenPrefix, then base64url of (expiry in milliseconds as 8
-// bytes, big endian; user id), a dot, and base64url of the HMAC-SHA256 of all
-// that stands before the dot. The prefix carries the version.
+// A user token is tokenPrefix, then base64url of its claims, a dot, and base64url of
+// the HMAC-SHA256 of all that stands before the dot. The claims are 30 bytes: expiry
+// in milliseconds, the user's number and generation (8 bytes each, big endian), and the
+// fingerprint of the key that made the token. The prefix carries the version: tokens
+// of version 1 named the user by id, and nothing could end them.
 const (
-	tokenPrefix = "sbu1."
-	secretName  = "user-token-v1"
-	expiryBytes = 8
-	maxToken    = 512
+	tokenPrefix  = "sbu2."
+	anyToken     = "sbu"
+	secretName   = "user-token-v2"
+	claimsBytes  = 3*8 + fingerprintBytes
+	maxToken     = 512
+	tokenEntries = 10_000 // users and keys whose state is remembered
 )
 
 // Limits on the life of user tokens.
@@ -33,13 +38,33 @@ const (
 
 var encoding = base64.RawURLEncoding.Strict()
 
-// IsToken reports whether s looks like a user token rather than an API key.
-func IsToken(s string) bool { return strings.HasPrefix(s, tokenPrefix) }
+// IsToken reports whether s looks like a user token, of this version or an earlier
+// one, rather than an API key.
+func IsToken(s string) bool {
+	version, _, dot := strings.Cut(s, ".")
+	return dot && strings.HasPrefix(version, anyToken)
+}
 
-// Token makes a token that speaks for the user for ttl (0 means
-// DefaultTokenTTL) and returns it with the time at which it ends. Whether there
-// is such a user the caller knows.
-func (s *Service) Token(ctx context.Context, userID string, ttl time.Duration) (token string, expires time.Time, err error) {
+// claims are what a token says.
+type claims struct {
+	expires time.Time
+	user    schoolbell.UserRef
+	key     [fingerprintBytes]byte
+}
+
+// TokenUser is whom a good token speaks for.
+type TokenUser struct {
+	ID      string
+	Ref     schoolbell.UserRef
+	Key     string // fingerprint of the key that made the token
+	Expires time.Time
+}
+
+// Token makes a token that speaks for the user for ttl (0 means DefaultTokenTTL) and
+// returns it with the time at which it ends. It ends before that when the key by, which
+// asks for it, is revoked, when the user is deleted, and by [Service.RevokeTokens].
+// CodeNotFound if there is no such user.
+func (s *Service) Token(ctx context.Context, by schoolbell.APIKey, userID string, ttl time.Duration) (token string, expires time.Time, err error) {
 	if ttl == 0 {
 		ttl = DefaultTokenTTL
 	}
@@ -47,32 +72,62 @@ func (s *Service) Token(ctx context.Context, userID string, ttl time.Duration) (
 		return "", time.Time{}, schoolbell.Invalid("ttl", "must be from %d to %d seconds",
 			int(MinTokenTTL.Seconds()), int(MaxTokenTTL.Seconds()))
 	}
-	if !schoolbell.ValidID(userID) {
-		return "", time.Time{}, schoolbell.Invalid("id", "is not a valid id")
+	refs, err := s.store.UserRefs(ctx, []string{userID})
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("look for the user of a token: %w", err)
+	}
+	user, ok := refs[userID]
+	if !ok {
+		return "", time.Time{}, schoolbell.NotFound("user", userID)
 	}
 	secret, err := s.tokenSecret(ctx)
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	expires = schoolbell.Time(s.now().Add(ttl))
-	return encodeToken(secret, userID, expires), expires, nil
+	c := claims{expires: schoolbell.Time(s.now().Add(ttl)), user: user}
+	copy(c.key[:], by.Digest)
+	return c.encode(secret), c.expires, nil
 }
 
-// TokenUser returns the id of the user a token speaks for; CodeUnauthorized if
-// the token was not made here or has ended.
-func (s *Service) TokenUser(ctx context.Context, token string) (userID string, err error) {
+// TokenUser returns whom a token speaks for; CodeUnauthorized if the token was not made
+// here or has ended. The ledger is asked once in a few seconds for each user and key.
+func (s *Service) TokenUser(ctx context.Context, token string) (TokenUser, error) {
 	secret, err := s.tokenSecret(ctx)
 	if err != nil {
-		return "", err
+		return TokenUser{}, err
 	}
-	userID, expires, ok := decodeToken(secret, token)
+	c, ok := decodeToken(secret, token)
 	switch {
 	case !ok:
-		return "", &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the user token is not valid"}
-	case !s.now().Before(expires):
-		return "", &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the user token has expired"}
+		return TokenUser{}, &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the user token is not valid"}
+	case !s.now().Before(c.expires):
+		return TokenUser{}, &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the user token has expired"}
 	}
-	return userID, nil
+	id, err := s.holders.get(c.user, s.now(), func() (string, error) { return s.store.UserByRef(ctx, c.user) })
+	if schoolbell.CodeOf(err) == schoolbell.CodeNotFound {
+		return TokenUser{}, revokedToken()
+	}
+	if err != nil {
+		return TokenUser{}, fmt.Errorf("look for the user of a token: %w", err)
+	}
+	exists, err := s.makers.get(c.key, s.now(), func() (bool, error) { return s.store.HasFingerprint(ctx, c.key[:]) })
+	switch {
+	case err != nil:
+		return TokenUser{}, fmt.Errorf("look for the key of a token: %w", err)
+	case !exists:
+		return TokenUser{}, revokedToken()
+	}
+	return TokenUser{ID: id, Ref: c.user, Key: hex.EncodeToString(c.key[:]), Expires: c.expires}, nil
+}
+
+func revokedToken() error {
+	return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the user token has been revoked"}
+}
+
+// RevokeTokens ends every token of the user, in each process within five seconds.
+// CodeNotFound if there is no such user.
+func (s *Service) RevokeTokens(ctx context.Context, userID string) error {
+	return s.store.RevokeTokens(ctx, userID)
 }
 
 func (s *Service) tokenSecret(ctx context.Context) ([]byte, error) {
@@ -97,30 +152,33 @@ func (s *Service) tokenSecret(ctx context.Context) ([]byte, error) {
 	return secret, nil
 }
 
-func encodeToken(secret []byte, userID string, expires time.Time) string {
-	payload := make([]byte, expiryBytes, expiryBytes+len(userID))
-	binary.BigEndian.PutUint64(payload, uint64(expires.UnixMilli()))
-	signed := tokenPrefix + encoding.EncodeToString(append(payload, userID...))
+func (c claims) encode(secret []byte) string {
+	b := make([]byte, 0, claimsBytes)
+	for _, n := range []int64{c.expires.UnixMilli(), c.user.Number, c.user.Generation} {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
+	signed := tokenPrefix + encoding.EncodeToString(append(b, c.key[:]...))
 	return signed + "." + encoding.EncodeToString(sign(secret, signed))
 }
 
 // decodeToken checks the signature before it looks at what was signed.
-func decodeToken(secret []byte, token string) (userID string, expires time.Time, ok bool) {
-	if len(token) > maxToken || !IsToken(token) {
-		return "", time.Time{}, false
+func decodeToken(secret []byte, token string) (c claims, ok bool) {
+	if len(token) > maxToken || !strings.HasPrefix(token, tokenPrefix) {
+		return claims{}, false
 	}
 	dot := strings.LastIndexByte(token, '.')
 	mac, err := encoding.DecodeString(token[dot+1:])
 	if err != nil || !hmac.Equal(mac, sign(secret, token[:dot])) || dot < len(tokenPrefix) {
-		return "", time.Time{}, false
+		return claims{}, false
 	}
-	payload, err := encoding.DecodeString(token[len(tokenPrefix):dot])
-	if err != nil || len(payload) <= expiryBytes {
-		return "", time.Time{}, false
+	b, err := encoding.DecodeString(token[len(tokenPrefix):dot])
+	if err != nil || len(b) != claimsBytes {
+		return claims{}, false
 	}
-	userID = string(payload[expiryBytes:])
-	expires = time.UnixMilli(int64(binary.BigEndian.Uint64(payload))).UTC()
-	return userID, expires, schoolbell.ValidID(userID)
+	number := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[8*i:])) }
+	c = claims{expires: time.UnixMilli(number(0)).UTC(), user: schoolbell.UserRef{Number: number(1), Generation: number(2)}}
+	copy(c.key[:], b[3*8:])
+	return c, true
 }
 
 func sign(secret []byte, text string) []byte {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -47,13 +48,17 @@ func (d *demo) tally(ctx context.Context, eventID string) (facts, error) {
 
 // inboxRows counts the rows of the event in the inboxes of the given people.
 func (d *demo) inboxRows(ctx context.Context, ids []string, eventID string) (map[string]int, error) {
-	found, err := d.house.ledger.InboxSince(ctx, ids, 0, 4*len(ids))
+	refs, err := d.house.ledger.UserRefs(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read users: %w", err)
+	}
+	found, err := d.house.ledger.InboxSince(ctx, slices.Collect(maps.Values(refs)), 0, 4*len(ids))
 	if err != nil {
 		return nil, fmt.Errorf("read inboxes: %w", err)
 	}
 	rows := make(map[string]int, len(ids))
-	for id, items := range found {
-		for _, item := range items {
+	for id, ref := range refs {
+		for _, item := range found[ref] {
 			if item.EventID == eventID {
 				rows[id]++
 			}

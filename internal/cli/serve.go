@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 
 	"schoolbell/internal/api"
@@ -52,7 +53,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	keys := auth.New(h.ledger, auth.Options{})
-	made, err := seedKey(ctx, cfg, keys)
+	made, err := seedKey(ctx, cfg, keys, h.log)
 	if err != nil {
 		return err
 	}
@@ -96,16 +97,27 @@ func (a *app) lookAtRedis(ctx context.Context, h *house) error {
 // serveParts are the API on ln and the relay, and the workers where this process has them.
 func (h *house) serveParts(ln net.Listener, keys *auth.Service, version string) ([]part, error) {
 	box := inbox.New(h.ledger, inbox.Options{Logger: h.log})
+	proxies, err := h.cfg.HTTP.Proxies()
+	if err != nil {
+		return nil, err
+	}
+	connections := connectionLimit(h.cfg, openFiles())
+	streams := streamLimit(h.cfg.HTTP.StreamsMax, connections)
+	if streams < h.cfg.HTTP.StreamsMax {
+		h.log.Warn("fewer live streams than STREAMS_MAX: this process may open too few files", "streams", streams, "connections", connections, "files", openFiles())
+	}
 	server, err := api.New(api.Config{
 		Store: h.ledger, Pipeline: h.pipeline, People: people.New(h.ledger, h.log), Inbox: box, Auth: keys,
 		Queues: h.pipeline.Queues(), Dependencies: h.dependencies(), Registry: h.metrics, NoMetrics: !h.cfg.HTTP.Metrics,
 		Logger: h.log, Version: version, Grace: h.cfg.General.ShutdownGrace,
+		Streams: api.StreamLimits{PerUser: h.cfg.HTTP.StreamsPerUser, PerKey: h.cfg.HTTP.StreamsPerKey, Total: streams},
+		Rates:   api.RateLimits{PerKey: h.cfg.HTTP.RatePerKey, PerAddress: h.cfg.HTTP.RatePerAddress, TrustedProxies: proxies},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set the API up: %w", err)
 	}
 	parts := []part{
-		func(ctx context.Context) error { return server.Serve(ctx, ln) },
+		func(ctx context.Context) error { return server.Serve(ctx, limitConnections(ln, connections)) },
 		box.Run, h.pipeline.RunRelay,
 	}
 	if len(h.senders) == 0 {
@@ -119,9 +131,13 @@ func (h *house) serveParts(ln net.Listener, keys *auth.Service, version string) 
 }
 
 // seedKey stores the configured API key, or makes the first one and returns it.
-func seedKey(ctx context.Context, cfg *config.Config, keys *auth.Service) (made string, err error) {
+func seedKey(ctx context.Context, cfg *config.Config, keys *auth.Service, log *slog.Logger) (made string, err error) {
 	if k := cfg.HTTP.APIKey.Reveal(); k != "" {
-		return "", keys.Seed(ctx, k)
+		replaced, err := keys.Seed(ctx, k)
+		for _, old := range replaced {
+			log.Warn("the API key of the settings has replaced an earlier one, which is refused from now on", "replaced", auth.Fingerprint(old))
+		}
+		return "", err
 	}
 	return keys.FirstStart(ctx)
 }

@@ -13,6 +13,7 @@ import (
 type userCmd struct {
 	Import userImportCmd `cmd:"" help:"Import people from a CSV or NDJSON file."`
 	Show   userShowCmd   `cmd:"" help:"Show a person."`
+	Revoke userRevokeCmd `cmd:"" name:"revoke-tokens" help:"Revoke all tokens of a person."`
 }
 
 type userImportCmd struct {
@@ -87,6 +88,28 @@ func (a *app) printImport(r *client.ImportReport) {
 	if r.Omitted > 0 {
 		a.say("and %s more", number(r.Omitted))
 	}
+}
+
+type userRevokeCmd struct {
+	remote
+	ID string `arg:"" name:"id" help:"Id of the person."`
+}
+
+// Run revokes a person's tokens.
+func (c *userRevokeCmd) Run(ctx context.Context, a *app) error {
+	server, hangUp, err := c.dial(a)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	if err := server.RevokeTokens(ctx, c.ID); err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(map[string]any{"id": c.ID, "revoked": true})
+	}
+	a.say("All tokens of %s are revoked; live streams end within ten seconds.", c.ID)
+	return nil
 }
 
 type userShowCmd struct {

@@ -56,6 +56,14 @@ func (h *HTTP) check(f *schoolbell.Faults) {
 	if u, err := url.Parse(h.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		f.Add("PUBLIC_URL", "must be an address such as https://bell.school.example")
 	}
+	between(f, "API_RATE_PER_KEY", h.RatePerKey, 0, 1_000_000)
+	between(f, "API_RATE_PER_ADDRESS", h.RatePerAddress, 0, 1_000_000)
+	between(f, "STREAMS_PER_USER", h.StreamsPerUser, 0, 1_000_000)
+	between(f, "STREAMS_PER_KEY", h.StreamsPerKey, 0, 1_000_000)
+	between(f, "STREAMS_MAX", h.StreamsMax, 0, 1_000_000)
+	if _, err := h.Proxies(); err != nil {
+		f.Add("TRUSTED_PROXIES", "must be addresses or networks such as 10.0.0.7,192.0.2.0/24")
+	}
 	if k := h.APIKey.Reveal(); k != "" && (len(k) < 16 || strings.ContainsAny(k, " \t\r\n")) {
 		f.Add("SCHOOLBELL_API_KEY", "must be at least 16 characters without spaces; try: openssl rand -hex 24")
 	}

@@ -29,11 +29,17 @@ type General struct {
 
 // HTTP settings are those of the API and of what other programs look at.
 type HTTP struct {
-	Addr        string `name:"http-addr" setting:"HTTP_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address the API listens on."`
-	PublicURL   string `name:"public-url" setting:"PUBLIC_URL" placeholder:"URL" help:"Address under which people reach this server, for links in messages; http:// and HTTP_ADDR when empty."`
-	APIKey      Secret `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key with all rights, stored as a digest; when empty, the first start makes one and prints it once."`
-	Metrics     bool   `name:"metrics" setting:"METRICS" default:"true" negatable:"" help:"Serve Prometheus metrics at /metrics."`
-	MetricsAddr string `name:"metrics-addr" setting:"METRICS_ADDR" placeholder:"HOST:PORT" help:"Address on which a worker serves /livez, /readyz and /metrics; off when empty."`
+	Addr           string   `name:"http-addr" setting:"HTTP_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address the API listens on."`
+	PublicURL      string   `name:"public-url" setting:"PUBLIC_URL" placeholder:"URL" help:"Address under which people reach this server, for links in messages; http:// and HTTP_ADDR when empty."`
+	APIKey         Secret   `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key with all rights, stored as a digest; when empty, the first start makes one and prints it once."`
+	Metrics        bool     `name:"metrics" setting:"METRICS" default:"true" negatable:"" help:"Serve Prometheus metrics at /metrics."`
+	RatePerKey     int      `name:"api-rate-per-key" setting:"API_RATE_PER_KEY" default:"100" placeholder:"N" help:"Requests a second of one API key, or of one user's tokens; ten times as many may come at once. 0 means no limit."`
+	RatePerAddress int      `name:"api-rate-per-address" setting:"API_RATE_PER_ADDRESS" default:"20" placeholder:"N" help:"Requests a second without a valid key from one address; ten times as many may come at once. 0 means no limit."`
+	TrustedProxies []string `name:"trusted-proxies" setting:"TRUSTED_PROXIES" placeholder:"ADDRESS" help:"Addresses or networks of reverse proxies, whose X-Forwarded-For is believed."`
+	StreamsPerUser int      `name:"streams-per-user" setting:"STREAMS_PER_USER" default:"5" placeholder:"N" help:"Live streams that tokens of one user may have open; 0 means no limit."`
+	StreamsPerKey  int      `name:"streams-per-key" setting:"STREAMS_PER_KEY" default:"200" placeholder:"N" help:"Live streams that one API key and its tokens may have open; 0 means no limit."`
+	StreamsMax     int      `name:"streams-max" setting:"STREAMS_MAX" default:"2000" placeholder:"N" help:"Live streams that may be open in this process; fewer if it may open few files. 0 means no limit of its own."`
+	MetricsAddr    string   `name:"metrics-addr" setting:"METRICS_ADDR" placeholder:"HOST:PORT" help:"Address on which a worker serves /livez, /readyz and /metrics; off when empty."`
 }
 
 // Ledger settings choose the SQL database.

@@ -18,7 +18,7 @@ type gatedStore struct {
 
 type gate struct{ entered, leave chan struct{} }
 
-func (s *gatedStore) InboxSince(ctx context.Context, users []string, after int64, limit int) (map[string][]schoolbell.InboxItem, error) {
+func (s *gatedStore) InboxSince(ctx context.Context, users []schoolbell.UserRef, after int64, limit int) (map[schoolbell.UserRef][]schoolbell.InboxItem, error) {
 	if g := s.gate.Swap(nil); g != nil {
 		close(g.entered)
 		<-g.leave

@@ -13,13 +13,11 @@ import (
 	"schoolbell"
 )
 
-const pageItems = 500 // items read from the store at a time
+const pageItems = 100 // items that a pass reads from the store at a time
 
-// Why a Subscription ended. The reader comes back with the last position it saw.
-var (
-	ErrBehind = errors.New("inbox: the listener fell too far behind")
-	ErrClosed = errors.New("inbox: the stream has ended")
-)
+// ErrClosed says that a Subscription has ended. The listener may come back with the
+// last position it saw.
+var ErrClosed = errors.New("inbox: the stream has ended")
 
 // hub finds new items for all listeners with one query at a time.
 //
@@ -37,13 +35,13 @@ type hub struct {
 	mu    sync.Mutex
 	last  int64 // everything up to here was handed out
 	upTo  int64 // the end of the pass under way; last between passes
-	users map[string]map[*Subscription]struct{}
+	users map[schoolbell.UserRef]map[*Subscription]struct{}
 	ended bool
 }
 
 func newHub(store Store, o Options) hub {
 	return hub{store: store, log: o.Logger, poll: o.Poll, buffer: o.Buffer,
-		woken: make(chan struct{}, 1), users: map[string]map[*Subscription]struct{}{}}
+		woken: make(chan struct{}, 1), users: map[schoolbell.UserRef]map[*Subscription]struct{}{}}
 }
 
 func (h *hub) wake() {
@@ -103,7 +101,7 @@ func (h *hub) idle() bool {
 }
 
 // begin fixes what the pass covers and for whom.
-func (h *hub) begin(tail int64) (from int64, users []string) {
+func (h *hub) begin(tail int64) (from int64, users []schoolbell.UserRef) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.upTo = max(h.upTo, tail)
@@ -114,7 +112,7 @@ func (h *hub) begin(tail int64) (from int64, users []string) {
 }
 
 // hand gives one page of items to the listeners and returns how far that went.
-func (h *hub) hand(found map[string][]schoolbell.InboxItem, from, tail int64) int64 {
+func (h *hub) hand(found map[schoolbell.UserRef][]schoolbell.InboxItem, from, tail int64) int64 {
 	n, highest := 0, from
 	for _, items := range found {
 		n += len(items)
@@ -126,14 +124,13 @@ func (h *hub) hand(found map[string][]schoolbell.InboxItem, from, tail int64) in
 	highest = min(highest, tail)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for user, items := range found {
-		for sub := range h.users[user] {
-			for _, item := range items {
-				if item.Position > highest || sub.offer(item) {
-					continue
-				}
-				h.drop(sub, ErrBehind)
+	for user, subs := range h.users {
+		for _, item := range found[user] {
+			if item.Position > highest {
 				break
+			}
+			for sub := range subs {
+				sub.offer(item)
 			}
 		}
 	}
@@ -141,7 +138,7 @@ func (h *hub) hand(found map[string][]schoolbell.InboxItem, from, tail int64) in
 	return highest
 }
 
-func (h *hub) subscribe(ctx context.Context, userID string, after int64) (*Subscription, error) {
+func (h *hub) subscribe(ctx context.Context, user schoolbell.UserRef, after int64) (*Subscription, error) {
 	tail, err := h.store.InboxTail(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the inbox tail: %w", err)
@@ -158,12 +155,12 @@ func (h *hub) subscribe(ctx context.Context, userID string, after int64) (*Subsc
 		h.upTo = max(h.upTo, tail)
 		h.last = h.upTo
 	}
-	sub := &Subscription{hub: h, user: userID, at: after, liveAfter: max(after, h.upTo),
-		items: make(chan schoolbell.InboxItem, h.buffer), done: make(chan struct{})}
-	if h.users[userID] == nil {
-		h.users[userID] = map[*Subscription]struct{}{}
+	sub := &Subscription{hub: h, user: user, at: after, liveAfter: max(after, h.upTo),
+		arrived: make(chan struct{}, 1), done: make(chan struct{})}
+	if h.users[user] == nil {
+		h.users[user] = map[*Subscription]struct{}{}
 	}
-	h.users[userID][sub] = struct{}{}
+	h.users[user][sub] = struct{}{}
 	return sub, nil
 }
 

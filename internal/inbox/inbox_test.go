@@ -147,9 +147,6 @@ func TestListenersThatComeAndGoLoseNothingAndSeeNothingTwice(t *testing.T) {
 				}
 				for stay := rand.IntN(20); stay >= 0 && len(got) < events; stay-- {
 					it, err := sub.Next(t.Context())
-					if errors.Is(err, inbox.ErrBehind) {
-						break // comes back with its last position, as a browser does
-					}
 					if err != nil {
 						t.Error(err)
 						return
@@ -172,34 +169,51 @@ func TestListenersThatComeAndGoLoseNothingAndSeeNothingTwice(t *testing.T) {
 	listeners.Wait()
 }
 
-func TestAListenerWhoDoesNotReadIsCutOffAndComesBack(t *testing.T) {
+func TestAListenerWhoIsFarBehindMissesNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, inbox.Options{Buffer: 2}, nil, "u1")
 	slow, quick := r.subscribe("u1", -1), r.subscribe("u1", -1)
-	var last int64
-	for i := range 5 {
+	for i := range 20 {
 		r.send(fmt.Sprint(i), "u1")
 		if got := r.next(quick).Title; got != fmt.Sprint(i) {
-			t.Fatalf("the quick one got %s", got)
+			t.Fatalf("the quick listener got %s, want %d", got, i)
 		}
 	}
-	seen := 0
-	for {
-		it, err := slow.Next(t.Context())
-		if errors.Is(err, inbox.ErrBehind) {
-			break
+	for i := range 20 {
+		if got := r.next(slow).Title; got != fmt.Sprint(i) {
+			t.Fatalf("the slow listener got %s, want %d", got, i)
 		}
-		must(t, err)
-		seen, last = seen+1, it.Position
 	}
-	if seen > 2 {
-		t.Errorf("saw %d items through a buffer of 2", seen)
+	r.send("live", "u1")
+	if got := r.next(slow).Title; got != "live" {
+		t.Errorf("once it is no longer behind it got %s", got)
 	}
-	back := r.subscribe("u1", last)
-	for i := seen; i < 5; i++ {
-		if got := r.next(back).Title; got != fmt.Sprint(i) && last != 0 {
-			t.Errorf("came back to %s, want %d", got, i)
-		}
+}
+
+func TestAListenerDoesNotReadTheNextUserOfTheSameID(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, inbox.Options{}, nil, "u1")
+	sub := r.subscribe("u1", -1)
+	must(t, r.Check(t.Context(), "u1", sub))
+	must(t, r.store.DeleteUser(t.Context(), "u1"))
+	if err := r.Check(t.Context(), "u1", sub); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
+		t.Errorf("after the user was deleted: %v", err)
+	}
+	_, err := r.store.PutUser(t.Context(), &schoolbell.User{ID: "u1", Name: "Another", Roles: []schoolbell.Role{schoolbell.RoleParent}})
+	must(t, err)
+	if err := r.Check(t.Context(), "u1", sub); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
+		t.Errorf("for another user of that id: %v", err)
+	}
+	next := r.subscribe("u1", -1)
+	r.send("private", "u1")
+	if got := r.next(next).Title; got != "private" {
+		t.Errorf("the new user got %s", got)
+	}
+	r.Wake()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if it, err := sub.Next(ctx); err == nil {
+		t.Errorf("the listener of the deleted user got %s", it.Title)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // Options are the settings of a Service. The zero value works.
 type Options struct {
 	Poll   time.Duration // how often new items are looked for while somebody listens; 0 means 250 ms
-	Buffer int           // items a listener may be behind before it is cut off; 0 means 256
+	Buffer int           // items kept for a listener that is behind, the rest it reads from the ledger; 0 means 16
 	Logger *slog.Logger  // nil means slog.Default
 }
 
@@ -28,7 +28,7 @@ func New(store Store, o Options) *Service {
 		o.Poll = 250 * time.Millisecond
 	}
 	if o.Buffer <= 0 {
-		o.Buffer = 256
+		o.Buffer = 16
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -64,8 +64,23 @@ func (s *Service) Wake() { s.hub.wake() }
 // now on. The caller closes the Subscription. CodeNotFound if there is no such
 // user; CodeUnavailable when Run has ended.
 func (s *Service) Subscribe(ctx context.Context, userID string, after int64) (*Subscription, error) {
-	if _, _, err := s.store.Inbox(ctx, userID, 0, 1); err != nil {
+	refs, err := s.store.UserRefs(ctx, []string{userID})
+	if err != nil {
 		return nil, err
 	}
-	return s.hub.subscribe(ctx, userID, after)
+	user, ok := refs[userID]
+	if !ok {
+		return nil, schoolbell.NotFound("user", userID)
+	}
+	return s.hub.subscribe(ctx, user, after)
+}
+
+// Check returns CodeNotFound if the user is not there any more, or not the same one,
+// for whom userID was when sub began.
+func (s *Service) Check(ctx context.Context, userID string, sub *Subscription) error {
+	refs, err := s.store.UserRefs(ctx, []string{userID})
+	if err == nil && refs[userID] != sub.user {
+		err = schoolbell.NotFound("user", userID)
+	}
+	return err
 }

@@ -25,7 +25,11 @@ type Store interface {
 	// visible in their own order, so that nothing below it appears later.
 	InboxTail(ctx context.Context) (int64, error)
 
+	// UserRefs returns the users with these ids, by id; those who are not there are left out.
+	UserRefs(ctx context.Context, ids []string) (map[string]schoolbell.UserRef, error)
+
 	// InboxSince returns the items with positions above after that arrived for
-	// any of the users, oldest first, up to limit, by user id.
-	InboxSince(ctx context.Context, userIDs []string, after int64, limit int) (map[string][]schoolbell.InboxItem, error)
+	// any of the users, oldest first, up to limit, by user. Users of
+	// another generation than they have now get nothing.
+	InboxSince(ctx context.Context, users []schoolbell.UserRef, after int64, limit int) (map[schoolbell.UserRef][]schoolbell.InboxItem, error)
 }

@@ -7,74 +7,113 @@ import (
 	"schoolbell"
 )
 
+// backlogItems is how many items of a backlog a subscription holds at a time. Items
+// may have 100 kB, and many listeners may come back at once.
+const backlogItems = 5
+
 // Subscription is one listener on one user's inbox. Next is for one goroutine;
 // Close may be called from any, and more than once.
 type Subscription struct {
-	hub       *hub
-	user      string
-	at        int64 // position of the last item returned
-	liveAfter int64 // items above come through the channel, those up to here from the store
-	backlog   []schoolbell.InboxItem
-	items     chan schoolbell.InboxItem
-	done      chan struct{} // closed after reason is set
-	reason    error
+	hub     *hub
+	user    schoolbell.UserRef
+	at      int64 // position of the last item returned
+	backlog []schoolbell.InboxItem
+	done    chan struct{} // closed after reason is set
+	reason  error
+
+	// The hub's lock guards these.
+	liveAfter int64 // items above come through live, those up to here from the store
+	live      []schoolbell.InboxItem
+	arrived   chan struct{} // has a token when live is not empty
 }
+
+// User returns who listens.
+func (s *Subscription) User() schoolbell.UserRef { return s.user }
 
 // Next waits for the next item of the inbox, in order of position. It returns
-// ctx's error when that ends, and may be called again then; ErrBehind or
-// ErrClosed are for good.
+// ctx's error when that ends, and may be called again then; ErrClosed is for good.
 func (s *Subscription) Next(ctx context.Context) (schoolbell.InboxItem, error) {
-	if err := s.fill(ctx); err != nil {
-		return schoolbell.InboxItem{}, err
-	}
-	if len(s.backlog) > 0 {
-		item := s.backlog[0]
-		s.backlog = s.backlog[1:]
-		s.at = item.Position
-		return item, nil
-	}
-	select {
-	case item := <-s.items:
-		s.at = item.Position
-		return item, nil
-	case <-s.done:
-		return schoolbell.InboxItem{}, s.reason
-	case <-ctx.Done():
-		return schoolbell.InboxItem{}, ctx.Err()
+	for {
+		if err := s.fill(ctx); err != nil {
+			return schoolbell.InboxItem{}, err
+		}
+		if len(s.backlog) > 0 {
+			item := s.backlog[0]
+			s.backlog = s.backlog[1:]
+			s.at = item.Position
+			return item, nil
+		}
+		if item, ok := s.take(); ok {
+			s.at = item.Position
+			return item, nil
+		}
+		select {
+		case <-s.arrived:
+		case <-s.done:
+			return schoolbell.InboxItem{}, s.reason
+		case <-ctx.Done():
+			return schoolbell.InboxItem{}, ctx.Err()
+		}
 	}
 }
 
-// fill reads the next page of what arrived before the subscription was made.
+// fill reads the next few items that are to come from the store: those from before the
+// subscription was made, and those that came while the listener was behind.
 func (s *Subscription) fill(ctx context.Context) error {
-	if len(s.backlog) > 0 || s.at >= s.liveAfter {
+	s.hub.mu.Lock()
+	upTo := s.liveAfter
+	s.hub.mu.Unlock()
+	if len(s.backlog) > 0 || s.at >= upTo {
 		return nil
 	}
-	found, err := s.hub.store.InboxSince(ctx, []string{s.user}, s.at, pageItems)
+	found, err := s.hub.store.InboxSince(ctx, []schoolbell.UserRef{s.user}, s.at, backlogItems)
 	if err != nil {
-		return fmt.Errorf("read missed inbox items of user %s: %w", s.user, err)
+		return fmt.Errorf("read missed inbox items: %w", err)
 	}
 	for _, item := range found[s.user] {
-		if item.Position <= s.liveAfter {
+		if item.Position <= upTo {
 			s.backlog = append(s.backlog, item)
 		}
 	}
 	if len(s.backlog) == 0 {
-		s.at = s.liveAfter
+		s.at = upTo
 	}
 	return nil
 }
 
-// offer hands over a live item without waiting and reports whether there was
-// room. The hub's lock is held.
-func (s *Subscription) offer(item schoolbell.InboxItem) bool {
-	if item.Position <= s.liveAfter {
-		return true
+// take returns the oldest live item.
+func (s *Subscription) take() (schoolbell.InboxItem, bool) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	if len(s.live) == 0 || s.live[0].Position <= s.at { // or the listener fell behind in between
+		return schoolbell.InboxItem{}, false
 	}
-	select {
-	case s.items <- item:
-		return true
+	item := s.live[0]
+	s.live = s.live[1:]
+	if len(s.live) > 0 {
+		s.wake()
+	}
+	return item, true
+}
+
+// offer hands over a live item without waiting. A listener that is too far behind
+// reads it and all before it from the store. The hub's lock is held.
+func (s *Subscription) offer(item schoolbell.InboxItem) {
+	switch {
+	case item.Position <= s.liveAfter:
+		return
+	case len(s.live) >= s.hub.buffer:
+		s.live, s.liveAfter = nil, item.Position
 	default:
-		return false
+		s.live = append(s.live, item)
+	}
+	s.wake()
+}
+
+func (s *Subscription) wake() {
+	select {
+	case s.arrived <- struct{}{}:
+	default: // it is awake already
 	}
 }
 

@@ -63,6 +63,7 @@ func New(t testing.TB, p Parts) *School {
 		s.env = append(s.env, "DATABASE_URL="+p.Database)
 		s.Ledger = &Ledger{t: t, driver: "pgx", dsn: p.Database}
 	}
+	s.env = append(s.env, "API_RATE_PER_KEY=0", "API_RATE_PER_ADDRESS=0") // tests ask as often as they like
 	s.env = append(s.env, p.Settings...)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)

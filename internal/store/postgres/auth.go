@@ -11,8 +11,57 @@ import (
 // PutAPIKey implements auth.Store.
 func (s *Store) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
 	return s.again("put API key", func() error {
-		_, err := s.pool.Exec(ctx, `INSERT INTO api_keys (digest, name, scope, created_at) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (digest) DO UPDATE SET name = excluded.name, scope = excluded.scope`, k.Digest, k.Name, k.Scope, stored(k.CreatedAt))
+		_, err := s.pool.Exec(ctx, putKey, k.Digest, k.Name, k.Scope, stored(k.CreatedAt))
+		return err
+	})
+}
+
+// SeedAPIKey implements auth.Store.
+func (s *Store) SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []schoolbell.APIKey, err error) {
+	err = s.write(ctx, "seed API key", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "DELETE FROM api_keys WHERE name = $1 AND digest <> $2 RETURNING digest, name, scope, created_at", k.Name, k.Digest)
+		if replaced, err = list(rows, err, scanKey); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, putKey, k.Digest, k.Name, k.Scope, stored(k.CreatedAt))
+		return err
+	})
+	return replaced, err
+}
+
+const putKey = `INSERT INTO api_keys (digest, name, scope, created_at) VALUES ($1, $2, $3, $4)
+	ON CONFLICT (digest) DO UPDATE SET name = excluded.name, scope = excluded.scope`
+
+func scanKey(r pgx.CollectableRow) (k schoolbell.APIKey, err error) {
+	err = r.Scan(&k.Digest, &k.Name, &k.Scope, &k.CreatedAt)
+	k.CreatedAt = k.CreatedAt.UTC()
+	return k, err
+}
+
+// HasFingerprint implements auth.Store.
+func (s *Store) HasFingerprint(ctx context.Context, prefix []byte) (has bool, err error) {
+	err = s.again("look for API key", func() error {
+		return s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys WHERE substr(digest, 1, length($1::bytea)) = $1::bytea)", prefix).Scan(&has)
+	})
+	return has, err
+}
+
+// UserByRef implements auth.Store.
+func (s *Store) UserByRef(ctx context.Context, ref schoolbell.UserRef) (id string, err error) {
+	err = s.again("read user", func() error {
+		err := s.pool.QueryRow(ctx, "SELECT id FROM users WHERE seq = $1 AND generation = $2 AND state = 0", ref.Number, ref.Generation).Scan(&id)
+		return orNotFound(err, "user", "")
+	})
+	return id, err
+}
+
+// RevokeTokens implements auth.Store.
+func (s *Store) RevokeTokens(ctx context.Context, userID string) error {
+	return s.write(ctx, "revoke tokens", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "UPDATE users SET generation = generation + 1 WHERE id = $1 AND state = 0", userID)
+		if err == nil && tag.RowsAffected() == 0 {
+			return schoolbell.NotFound("user", userID)
+		}
 		return err
 	})
 }
@@ -43,11 +92,7 @@ func (s *Store) HasAPIKeys(ctx context.Context) (has bool, err error) {
 func (s *Store) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err error) {
 	err = s.again("list API keys", func() error {
 		rows, err := s.pool.Query(ctx, "SELECT digest, name, scope, created_at FROM api_keys ORDER BY created_at, digest")
-		keys, err = list(rows, err, func(r pgx.CollectableRow) (k schoolbell.APIKey, err error) {
-			err = r.Scan(&k.Digest, &k.Name, &k.Scope, &k.CreatedAt)
-			k.CreatedAt = k.CreatedAt.UTC()
-			return k, err
-		})
+		keys, err = list(rows, err, scanKey)
 		return err
 	})
 	return keys, err

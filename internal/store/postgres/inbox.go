@@ -8,14 +8,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
+	"schoolbell/internal/store/row"
 )
 
-const inboxColumns = `u.id, i.position, e.id, e.title, e.body, e.category, e.data, e.location, e.starts_at, e.ends_at, k.arrived_at, i.read_at, e.status = 'cancelled'
-	FROM inbox i JOIN chunks k ON k.position = i.position JOIN events e ON e.seq = k.event_seq JOIN users u ON u.seq = i.user_seq`
+const inboxColumns = `i.user_seq, (SELECT generation FROM users WHERE seq = i.user_seq), i.position, e.id, e.title, e.body, e.category, e.data, e.location, e.starts_at, e.ends_at, k.arrived_at, i.read_at, e.status = 'cancelled'
+	FROM inbox i JOIN chunks k ON k.position = i.position JOIN events e ON e.seq = k.event_seq`
 
 // itemOf is an item and whose it is.
 type itemOf struct {
-	user string
+	user schoolbell.UserRef
 	item schoolbell.InboxItem
 }
 
@@ -24,7 +25,7 @@ func scanItem(r pgx.CollectableRow) (itemOf, error) {
 	var o itemOf
 	it := &o.item
 	var startsAt, endsAt, read *time.Time
-	err := r.Scan(&o.user, &it.Position, &it.EventID, &it.Title, &it.Body, &it.Category, &it.Data, &it.Location,
+	err := r.Scan(&o.user.Number, &o.user.Generation, &it.Position, &it.EventID, &it.Title, &it.Body, &it.Category, &it.Data, &it.Location,
 		&startsAt, &endsAt, &it.ArrivedAt, &read, &it.Cancelled)
 	it.StartsAt, it.EndsAt, it.ArrivedAt, it.ReadAt = timeOf(startsAt), timeOf(endsAt), it.ArrivedAt.UTC(), timeOf(read)
 	return o, err
@@ -111,21 +112,46 @@ func (s *Store) InboxTail(ctx context.Context) (position int64, err error) {
 	return position, err
 }
 
+// UserRefs implements inbox.Store.
+func (s *Store) UserRefs(ctx context.Context, ids []string) (map[string]schoolbell.UserRef, error) {
+	refs := make(map[string]schoolbell.UserRef, len(ids))
+	err := s.again("look for users", func() error {
+		rows, err := s.pool.Query(ctx, "SELECT id, seq, generation FROM users WHERE id = ANY ($1) AND state = 0", ids)
+		if err != nil {
+			return err
+		}
+		var id string
+		var ref schoolbell.UserRef
+		_, err = pgx.ForEachRow(rows, []any{&id, &ref.Number, &ref.Generation}, func() error {
+			refs[id] = ref
+			return nil
+		})
+		return err
+	})
+	return refs, err
+}
+
 // InboxSince implements inbox.Store. People reached together share a position;
 // it never returns some of them and leaves the others for a later call, which
 // would ask for what is above it: so it may return more than limit.
-func (s *Store) InboxSince(ctx context.Context, userIDs []string, after int64, limit int) (map[string][]schoolbell.InboxItem, error) {
-	found := map[string][]schoolbell.InboxItem{}
-	if len(userIDs) == 0 {
+func (s *Store) InboxSince(ctx context.Context, users []schoolbell.UserRef, after int64, limit int) (map[schoolbell.UserRef][]schoolbell.InboxItem, error) {
+	found := map[schoolbell.UserRef][]schoolbell.InboxItem{}
+	if len(users) == 0 {
 		return found, nil
+	}
+	numbers, generations := make([]int64, len(users)), make([]int64, len(users))
+	for i, u := range users {
+		numbers[i], generations[i] = u.Number, u.Generation
 	}
 	err := s.again("read new inbox items", func() error {
 		clear(found)
-		rows, err := s.pool.Query(ctx, "SELECT "+inboxColumns+` WHERE i.user_seq IN (SELECT seq FROM users WHERE id = ANY ($1) AND state = 0) AND i.position > $2
-			ORDER BY i.position FETCH FIRST ($3::integer) ROWS WITH TIES`, userIDs, after, limit)
+		rows, err := s.pool.Query(ctx, "SELECT "+inboxColumns+` WHERE i.user_seq IN (SELECT n.seq FROM unnest($1::bigint[], $2::bigint[]) n(seq, generation)
+				JOIN users p ON p.seq = n.seq AND p.generation = n.generation AND p.state = 0) AND i.position > $3
+			ORDER BY i.position FETCH FIRST ($4::integer) ROWS WITH TIES`, numbers, generations, after, limit)
 		items, err := list(rows, err, scanItem)
+		shared := row.Shared{}
 		for _, o := range items {
-			found[o.user] = append(found[o.user], o.item)
+			found[o.user] = append(found[o.user], shared.Item(o.item))
 		}
 		return err
 	})

@@ -217,7 +217,7 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 			return err
 		}
 		for _, query := range []string{
-			"UPDATE users SET state = 1, name = '', email = '', phone = '', locale = '', timezone = '', updated_at = " + now + " WHERE seq = $1",
+			"UPDATE users SET state = 1, generation = generation + 1, name = '', email = '', phone = '', locale = '', timezone = '', updated_at = " + now + " WHERE seq = $1",
 			"DELETE FROM user_roles WHERE user_seq = $1", "DELETE FROM memberships WHERE user_seq = $1",
 			"DELETE FROM guardianships WHERE guardian_seq = $1", "DELETE FROM guardianships WHERE student_seq = $1",
 			"DELETE FROM preferences WHERE user_seq = $1", "DELETE FROM inbox WHERE user_seq = $1",

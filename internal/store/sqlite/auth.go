@@ -11,8 +11,66 @@ import (
 // PutAPIKey implements auth.Store.
 func (s *Store) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
 	return s.write(ctx, "put API key", func(c *conn) error {
-		_, err := c.exec(ctx, `INSERT INTO api_keys (digest, name, scope, created_at) VALUES (?1, ?2, ?3, ?4)
-			ON CONFLICT (digest) DO UPDATE SET name = excluded.name, scope = excluded.scope`, k.Digest, k.Name, string(k.Scope), millis(k.CreatedAt))
+		_, err := c.exec(ctx, putKey, k.Digest, k.Name, string(k.Scope), millis(k.CreatedAt))
+		return err
+	})
+}
+
+// SeedAPIKey implements auth.Store.
+func (s *Store) SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []schoolbell.APIKey, err error) {
+	err = s.write(ctx, "seed API key", func(c *conn) error {
+		replaced = nil
+		err := c.each(ctx, "SELECT digest, name, scope, created_at FROM api_keys WHERE name = ?1 AND digest <> ?2", []any{k.Name, k.Digest}, func(scan func(...any) error) error {
+			old, err := scanKey(scan)
+			replaced = append(replaced, old)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, "DELETE FROM api_keys WHERE name = ?1 AND digest <> ?2", k.Name, k.Digest); err != nil {
+			return err
+		}
+		_, err = c.exec(ctx, putKey, k.Digest, k.Name, string(k.Scope), millis(k.CreatedAt))
+		return err
+	})
+	return replaced, err
+}
+
+const putKey = `INSERT INTO api_keys (digest, name, scope, created_at) VALUES (?1, ?2, ?3, ?4)
+	ON CONFLICT (digest) DO UPDATE SET name = excluded.name, scope = excluded.scope`
+
+func scanKey(scan func(...any) error) (k schoolbell.APIKey, err error) {
+	var created sql.NullInt64
+	err = scan(&k.Digest, &k.Name, &k.Scope, &created)
+	k.CreatedAt = timeOf(created)
+	return k, err
+}
+
+// HasFingerprint implements auth.Store.
+func (s *Store) HasFingerprint(ctx context.Context, prefix []byte) (has bool, err error) {
+	err = s.read(ctx, "look for API key", func(c *conn) error {
+		return c.get(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys WHERE substr(digest, 1, length(?1)) = ?1)", []any{prefix}, &has)
+	})
+	return has, err
+}
+
+// UserByRef implements auth.Store.
+func (s *Store) UserByRef(ctx context.Context, ref schoolbell.UserRef) (id string, err error) {
+	err = s.read(ctx, "read user", func(c *conn) error {
+		err := c.get(ctx, "SELECT id FROM users WHERE seq = ?1 AND generation = ?2 AND state = 0", []any{ref.Number, ref.Generation}, &id)
+		return orNotFound(err, "user", "")
+	})
+	return id, err
+}
+
+// RevokeTokens implements auth.Store.
+func (s *Store) RevokeTokens(ctx context.Context, userID string) error {
+	return s.write(ctx, "revoke tokens", func(c *conn) error {
+		n, err := c.exec(ctx, "UPDATE users SET generation = generation + 1 WHERE id = ?1 AND state = 0", userID)
+		if err == nil && n == 0 {
+			return schoolbell.NotFound("user", userID)
+		}
 		return err
 	})
 }
@@ -43,10 +101,7 @@ func (s *Store) HasAPIKeys(ctx context.Context) (has bool, err error) {
 func (s *Store) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err error) {
 	err = s.read(ctx, "list API keys", func(c *conn) error {
 		return c.each(ctx, "SELECT digest, name, scope, created_at FROM api_keys ORDER BY created_at, digest", nil, func(scan func(...any) error) error {
-			var k schoolbell.APIKey
-			var created sql.NullInt64
-			err := scan(&k.Digest, &k.Name, &k.Scope, &created)
-			k.CreatedAt = timeOf(created)
+			k, err := scanKey(scan)
 			keys = append(keys, k)
 			return err
 		})

@@ -133,7 +133,7 @@ func unknown(ctx context.Context, c *conn, query string, ids []string) (map[stri
 }
 
 // jsonOf encodes a list for json_each. Lists of strings and numbers cannot fail.
-func jsonOf[T string | int64 | [2]string](list []T) string {
+func jsonOf[T string | int64 | [2]string | [2]int64](list []T) string {
 	if list == nil {
 		return "[]"
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"schoolbell"
+	"schoolbell/internal/store/row"
 )
 
 const inboxColumns = `i.position, e.id, e.title, e.body, e.category, e.data, e.location, e.starts_at, e.ends_at, k.arrived_at, i.read_at, e.status = 'cancelled'
@@ -105,29 +106,51 @@ func (s *Store) InboxTail(ctx context.Context) (position int64, err error) {
 	return position, err
 }
 
+// UserRefs implements inbox.Store.
+func (s *Store) UserRefs(ctx context.Context, ids []string) (map[string]schoolbell.UserRef, error) {
+	refs := make(map[string]schoolbell.UserRef, len(ids))
+	err := s.read(ctx, "look for users", func(c *conn) error {
+		return c.each(ctx, "SELECT id, seq, generation FROM users WHERE id IN (SELECT value FROM json_each(?1)) AND state = 0", []any{jsonOf(ids)},
+			func(scan func(...any) error) error {
+				var id string
+				var ref schoolbell.UserRef
+				err := scan(&id, &ref.Number, &ref.Generation)
+				refs[id] = ref
+				return err
+			})
+	})
+	return refs, err
+}
+
 // InboxSince implements inbox.Store. People reached together share a position;
 // it never returns some of them and leaves the others for a later call, which
 // would ask for what is above it: so it may return more than limit.
-func (s *Store) InboxSince(ctx context.Context, userIDs []string, after int64, limit int) (map[string][]schoolbell.InboxItem, error) {
-	found := map[string][]schoolbell.InboxItem{}
+func (s *Store) InboxSince(ctx context.Context, users []schoolbell.UserRef, after int64, limit int) (map[schoolbell.UserRef][]schoolbell.InboxItem, error) {
+	found := map[schoolbell.UserRef][]schoolbell.InboxItem{}
+	pairs := make([][2]int64, len(users))
+	for i, u := range users {
+		pairs[i] = [2]int64{u.Number, u.Generation}
+	}
 	err := s.read(ctx, "read new inbox items", func(c *conn) error {
-		users, err := seqs(ctx, c, "SELECT seq FROM users WHERE id IN (SELECT value FROM json_each(?1)) AND state = 0", userIDs)
+		numbers, err := listOf[int64](ctx, c, `SELECT u.seq FROM json_each(?1) CROSS JOIN users u ON u.seq = value ->> 0
+			WHERE u.generation = value ->> 1 AND u.state = 0`, jsonOf(pairs))
 		if err != nil {
 			return err
 		}
+		asked := jsonOf(numbers)
 		last := int64(1<<63 - 1)
 		err = c.get(ctx, "SELECT position FROM inbox WHERE user_seq IN (SELECT value FROM json_each(?1)) AND position > ?2 ORDER BY position LIMIT 1 OFFSET ?3",
-			[]any{users, after, limit - 1}, &last)
+			[]any{asked, after, limit - 1}, &last)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		return c.each(ctx, "SELECT u.id, "+inboxColumns+`
-			CROSS JOIN users u ON u.seq = i.user_seq
+		shared := row.Shared{}
+		return c.each(ctx, "SELECT i.user_seq, (SELECT generation FROM users WHERE seq = i.user_seq), "+inboxColumns+`
 			WHERE i.user_seq IN (SELECT value FROM json_each(?1)) AND i.position > ?2 AND i.position <= ?3 ORDER BY i.position`,
-			[]any{users, after, last}, func(scan func(...any) error) error {
-				var id string
-				it, err := scanItem(scan, &id)
-				found[id] = append(found[id], it)
+			[]any{asked, after, last}, func(scan func(...any) error) error {
+				var user schoolbell.UserRef
+				it, err := scanItem(scan, &user.Number, &user.Generation)
+				found[user] = append(found[user], shared.Item(it))
 				return err
 			})
 	})

@@ -221,7 +221,7 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := c.exec(ctx, `UPDATE users SET state = 1, name = '', email = '', phone = '', locale = '', timezone = '', updated_at = ?2
+		if _, err := c.exec(ctx, `UPDATE users SET state = 1, generation = generation + 1, name = '', email = '', phone = '', locale = '', timezone = '', updated_at = ?2
 			WHERE seq = ?1`, seq, at); err != nil {
 			return err
 		}

@@ -3,6 +3,8 @@ package storetest
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +19,8 @@ var inboxes = []promise{
 	{"MarkAllRead reads up to a position", markAllRead},
 	{"InboxSince returns what arrived for the users asked about, oldest first", inboxSince},
 	{"InboxSince never splits a position", inboxSinceTies},
+	{"A generation of a user ends when tokens are revoked and when the user is deleted", generations},
+	{"SeedAPIKey replaces the keys of its name and no others", seededKeys},
 }
 
 var keys = []promise{
@@ -147,13 +151,13 @@ func inboxSince(t *testing.T, open func() Store) {
 	tail, err = s.InboxTail(s.ctx())
 	s.must(err)
 	ids := s.arrive(3)
-	got, err := s.InboxSince(s.ctx(), []string{userID(0), userID(2), "teacher", "nobody"}, tail, 100)
+	got, err := s.InboxSince(s.ctx(), s.refs(userID(0), userID(2), "teacher", "nobody"), tail, 100)
 	s.must(err)
 	same(t, "users with news", len(got), 2)
 	for _, user := range []string{userID(0), userID(2)} {
 		var found []string
 		at := tail
-		for _, it := range got[user] {
+		for _, it := range got[s.refs(user)[0]] {
 			if it.Position <= at {
 				t.Errorf("position %d after %d", it.Position, at)
 			}
@@ -169,13 +173,93 @@ func inboxSince(t *testing.T, open func() Store) {
 	same(t, "news of nobody", len(got), 0)
 }
 
+// refs are the users of these ids who are there.
+func (s *school) refs(ids ...string) []schoolbell.UserRef {
+	s.t.Helper()
+	found, err := s.UserRefs(s.ctx(), ids)
+	s.must(err)
+	return slices.Collect(maps.Values(found))
+}
+
+func generations(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(2)
+	s.arrive(1)
+	u0, u1 := s.refs(userID(0))[0], s.refs(userID(1))[0]
+	if u0.Number == u1.Number {
+		t.Errorf("two users have number %d", u0.Number)
+	}
+	holder := func(ref schoolbell.UserRef) string {
+		t.Helper()
+		id, err := s.UserByRef(s.ctx(), ref)
+		if err != nil {
+			wantCode(t, err, schoolbell.CodeNotFound)
+		}
+		return id
+	}
+	items := func(ref schoolbell.UserRef) int {
+		t.Helper()
+		found, err := s.InboxSince(s.ctx(), []schoolbell.UserRef{ref}, 0, 100)
+		s.must(err)
+		return len(found[ref])
+	}
+	same(t, "user of a ref", holder(u0), userID(0))
+	same(t, "items of the user", items(u0), 1)
+
+	s.must(s.RevokeTokens(s.ctx(), userID(0)))
+	same(t, "user of a ref whose tokens were revoked", holder(u0), "")
+	same(t, "items of it", items(u0), 0)
+	same(t, "another user", holder(u1), userID(1))
+	now := s.refs(userID(0))[0]
+	same(t, "number after tokens were revoked", now.Number, u0.Number)
+	same(t, "items after it", items(now), 1)
+
+	s.must(s.DeleteUser(s.ctx(), userID(0)))
+	same(t, "user of a ref who was deleted", holder(now), "")
+	same(t, "refs of a deleted user", len(s.refs(userID(0))), 0)
+	s.people(1)
+	reborn := s.refs(userID(0))[0]
+	same(t, "a new user of the same id is another", reborn == now, false)
+	same(t, "user of the old ref", holder(now), "")
+	wantCode(t, s.RevokeTokens(s.ctx(), "nobody"), schoolbell.CodeNotFound)
+	same(t, "user of a number that was never given", holder(schoolbell.UserRef{Number: 1 << 40}), "")
+}
+
+func seededKeys(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
+	key := func(b byte, name string) schoolbell.APIKey {
+		return schoolbell.APIKey{Digest: bytes.Repeat([]byte{b}, 32), Name: name, Scope: schoolbell.ScopeAdmin, CreatedAt: at}
+	}
+	s.must(s.PutAPIKey(s.ctx(), key(9, "other")))
+	for i, c := range []struct {
+		seed     schoolbell.APIKey
+		replaced []schoolbell.APIKey
+	}{{key(1, "seed"), nil}, {key(1, "seed"), nil}, {key(2, "seed"), []schoolbell.APIKey{key(1, "seed")}}, {key(1, "seed"), []schoolbell.APIKey{key(2, "seed")}}} {
+		replaced, err := s.SeedAPIKey(s.ctx(), c.seed)
+		s.must(err)
+		same(t, fmt.Sprint("replaced by seed ", i), len(replaced), len(c.replaced))
+		for n := range c.replaced {
+			same(t, "replaced key", replaced[n], c.replaced[n])
+		}
+	}
+	all, err := s.ListAPIKeys(s.ctx())
+	s.must(err)
+	same(t, "keys", len(all), 2)
+	for prefix, want := range map[string]bool{"\x01\x01\x01\x01\x01\x01": true, "\x02\x02\x02\x02\x02\x02": false, "\x09\x09": true, "\x01\x02": false} {
+		has, err := s.HasFingerprint(s.ctx(), []byte(prefix))
+		s.must(err)
+		same(t, fmt.Sprintf("a key that begins with %x", prefix), has, want)
+	}
+}
+
 func inboxSinceTies(t *testing.T, open func() Store) {
 	s := newSchool(t, open())
 	ids := s.people(5)
 	s.arrive(4)
 	n, at := 0, int64(0)
 	for {
-		got, err := s.InboxSince(s.ctx(), ids, at, 3)
+		got, err := s.InboxSince(s.ctx(), s.refs(ids...), at, 3)
 		s.must(err)
 		if len(got) == 0 {
 			break

@@ -42,7 +42,7 @@ func commitOrder(t *testing.T, open func() Store) {
 		if tail < at {
 			t.Fatalf("the tail fell from %d to %d", at, tail)
 		}
-		got, err := a.InboxSince(t.Context(), ids, at, 1_000_000)
+		got, err := a.InboxSince(t.Context(), a.refs(ids...), at, 1_000_000)
 		a.must(err)
 		for _, items := range got {
 			for _, it := range items {

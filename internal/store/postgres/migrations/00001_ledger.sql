@@ -5,10 +5,13 @@
 
 -- seq orders every walk over people and is never used twice. state: 0 a person,
 -- 1 deleted (the bare id stays), 2 awaited: named as a student, not put yet.
+-- generation grows when the person is deleted or their tokens are revoked: tokens
+-- and live streams belong to one generation.
 CREATE TABLE users (
 	seq        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	id         text        COLLATE "C" NOT NULL UNIQUE,
 	state      smallint    NOT NULL,
+	generation integer     NOT NULL DEFAULT 0,
 	name       text        NOT NULL,
 	email      text        NOT NULL,
 	phone      text        NOT NULL,

@@ -5,10 +5,13 @@
 
 -- seq orders every walk over people and is never used twice. state: 0 a person,
 -- 1 deleted (the bare id stays), 2 awaited: named as a student, not put yet.
+-- generation grows when the person is deleted or their tokens are revoked: tokens
+-- and live streams belong to one generation.
 CREATE TABLE users (
 	seq        INTEGER PRIMARY KEY AUTOINCREMENT,
 	id         TEXT    NOT NULL UNIQUE,
 	state      INTEGER NOT NULL,
+	generation INTEGER NOT NULL DEFAULT 0,
 	name       TEXT    NOT NULL,
 	email      TEXT    NOT NULL,
 	phone      TEXT    NOT NULL,
