@@ -26,7 +26,7 @@ type Process struct {
 }
 
 // start runs the program with nothing in its environment but the settings.
-func start(t testing.TB, name, dir string, env []string, args ...string) *Process {
+func start(t testing.TB, name, dir string, env []string, wrap func(string, []string) (string, []string), args ...string) *Process {
 	t.Helper()
 	bin := testenv.Binary(t)
 	p := &Process{t: t, name: name}
@@ -36,6 +36,9 @@ func start(t testing.TB, name, dir string, env []string, args ...string) *Proces
 			t.Logf("output of %s:\n%s", name, tail(p.Output(), 300))
 		}
 	})
+	if wrap != nil {
+		bin, args = wrap(bin, args)
+	}
 	p.Program = testenv.StartProgram(t, testenv.ProgramOptions{Dir: dir, Env: env, Bare: true}, bin, args...)
 	return p
 }

@@ -42,6 +42,7 @@ type School struct {
 	dir    string
 	env    []string
 	http   *http.Client
+	limit  func(bin string, args []string) (string, []string) // nil for none
 	Ledger *Ledger
 	URL    string         // of the API
 	Redis  string         // "host:port"; empty for the one inside serve
@@ -93,8 +94,19 @@ func (s *School) Serve() *Process {
 // Launch starts the program and waits for nothing.
 func (s *School) Launch(name string, args ...string) *Process {
 	s.t.Helper()
-	return start(s.t, name, s.dir, append(s.env[:len(s.env):len(s.env)], "WORKER_NAME="+name), args...)
+	return s.LaunchWith(nil, name, args...)
 }
+
+// LaunchWith is Launch with further settings, which win over the school's.
+func (s *School) LaunchWith(settings []string, name string, args ...string) *Process {
+	s.t.Helper()
+	env := append(s.env[:len(s.env):len(s.env)], "WORKER_NAME="+name)
+	return start(s.t, name, s.dir, append(env, settings...), s.limit, args...)
+}
+
+// Limit has processes that are launched from now on started by another command, which
+// wrap makes of the program and its arguments.
+func (s *School) Limit(wrap func(bin string, args []string) (string, []string)) { s.limit = wrap }
 
 // Worker starts a worker of this name and returns once it waits for jobs.
 func (s *School) Worker(name string) *Process {
