@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"schoolbell"
+	"schoolbell/internal/redisdial"
 )
 
 // External reports whether the settings name a Redis outside this process.
@@ -34,6 +35,7 @@ func (r *Redis) Client() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Dialer = redisdial.Dialer(o.TLSConfig)
 	if r.cluster() {
 		return clusterClient(o), nil
 	}

@@ -1,0 +1,54 @@
+// Package redisdial connects to Redis servers and bounds what they may answer. The
+// client library allocates as much as a reply announces: a server that is broken,
+// or is no Redis, could end the process with twenty bytes.
+package redisdial
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+)
+
+const (
+	dialTimeout = 5 * time.Second
+	keepAlive   = 5 * time.Minute
+)
+
+// Dialer returns a function that connects, by TLS if config is not nil, as go-redis's
+// own does, to connections whose replies are bounded: a Read fails with [ErrReply], and
+// all after it, when a reply goes beyond the limits of this package.
+func Dialer(config *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
+	dial := d.DialContext
+	if config != nil {
+		dial = (&tls.Dialer{NetDialer: d, Config: config}).DialContext
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, fmt.Errorf("connect to Redis: %w", err)
+		}
+		return &conn{Conn: c}, nil
+	}
+}
+
+// conn is a connection that follows the replies it reads.
+type conn struct {
+	net.Conn
+	replies replies
+	err     error
+}
+
+// Read reads what the server sent, unless it is not acceptable.
+func (c *conn) Read(b []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.Conn.Read(b)
+	if c.err = c.replies.follow(b[:n]); c.err != nil {
+		return 0, c.err
+	}
+	return n, err
+}
