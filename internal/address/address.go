@@ -33,6 +33,9 @@ func Wire(address string) (string, error) {
 	if err != nil {
 		return "", ErrDomain
 	}
+	if err := checkEncoded(domain); err != nil {
+		return "", err
+	}
 	address = address[:at+1] + domain
 	// The domain is longer now, and mapping may have made another name of it.
 	if err := schoolbell.ValidateEmail(address); err != nil {

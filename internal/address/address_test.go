@@ -38,7 +38,7 @@ func TestDomainsAreWrittenInASCII(t *testing.T) {
 // What is accepted is an address that is accepted as it is written, too.
 func FuzzWire(f *testing.F) {
 	for _, s := range []string{"ada@müller.example", "ada@xn--bcher-kva.example", "ada@xn--0.example", "ada@laden。bücher.example", "ada@ab\u05d0.example",
-		"a@１２７.０.０.１", "a@ⓛocalhost.example", "a@x.ⓛocalhost", "a@ß.example", "a@\u00adx.example"} {
+		"a@１２７.０.０.１", "a@ⓛocalhost.example", "a@x.ⓛocalhost", "a@ß.example", "a@\u00adx.example", "0@0ℶ.ℛ0"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, from string) {

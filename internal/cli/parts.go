@@ -81,13 +81,13 @@ func (h *house) openRedis() error {
 		}
 		h.rdb = rdb
 	} else {
-		r, err := embedded.NewRedis(h.log)
+		r, err := embedded.NewRedis()
 		if err != nil {
 			return err
 		}
 		h.closers = append(h.closers, r.Close)
 		h.ground = append(h.ground, r.Run)
-		h.rdb = config.LocalClient(r.Addr())
+		h.rdb = config.LocalClient(r.Dial)
 	}
 	h.closers = append(h.closers, h.rdb.Close)
 	return nil
@@ -152,7 +152,7 @@ func (h *house) openPipeline() error {
 		Channels:  []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail},
 		BatchSize: q.BatchSize, Retries: q.Retries, Backoff: q.Backoff, Concurrency: q.Concurrency,
 		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed,
-		Grace: h.cfg.General.ShutdownGrace, WorkerName: q.WorkerName,
+		Grace: workGrace(h.cfg), WorkerName: q.WorkerName,
 	}
 	if q.RateDuration == 0 {
 		c.RateMax = 0

@@ -20,11 +20,14 @@ type serveCmd struct {
 
 // Run answers the API until ctx ends. While the queues live in this process it
 // works them too.
-func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
+func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err := a.load(&c.Config); err != nil {
 		return err
 	}
-	cfg := &c.Config
+	return endsInTime(ctx, c.Config.General.ShutdownGrace, func() error { return a.serve(ctx, &c.Config) })
+}
+
+func (a *app) serve(ctx context.Context, cfg *config.Config) (err error) {
 	h := newHouse(cfg, newLogger(a.Err, cfg))
 	defer func() { err = errors.Join(err, h.close()) }()
 
@@ -109,7 +112,7 @@ func (h *house) serveParts(ln net.Listener, keys *auth.Service, version string) 
 	server, err := api.New(api.Config{
 		Store: h.ledger, Pipeline: h.pipeline, People: people.New(h.ledger, h.log), Inbox: box, Auth: keys,
 		Queues: h.pipeline.Queues(), Dependencies: h.dependencies(), Registry: h.metrics, NoMetrics: !h.cfg.HTTP.Metrics,
-		Logger: h.log, Version: version, Grace: h.cfg.General.ShutdownGrace,
+		Logger: h.log, Version: version, Grace: workGrace(h.cfg),
 		Streams: api.StreamLimits{PerUser: h.cfg.HTTP.StreamsPerUser, PerKey: h.cfg.HTTP.StreamsPerKey, Total: streams},
 		Rates:   api.RateLimits{PerKey: h.cfg.HTTP.RatePerKey, PerAddress: h.cfg.HTTP.RatePerAddress, TrustedProxies: proxies},
 	})

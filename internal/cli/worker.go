@@ -14,7 +14,7 @@ type workerCmd struct {
 }
 
 // Run works the queues until ctx ends.
-func (c *workerCmd) Run(ctx context.Context, a *app) (err error) {
+func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	if err := a.load(&c.Config); err != nil {
 		return err
 	}
@@ -27,6 +27,10 @@ func (c *workerCmd) Run(ctx context.Context, a *app) (err error) {
 		return advise(errors.New("a worker needs SMTP_HOST: without it all mail would count as sent that only a mail catcher in this process has seen"),
 			"set SMTP_HOST and EMAIL_FROM; to catch all mail on purpose, set MAIL_CATCHER_ADDR=%s", cfg.Email.CatcherAddr)
 	}
+	return endsInTime(ctx, cfg.General.ShutdownGrace, func() error { return a.runWorker(ctx, cfg) })
+}
+
+func (a *app) runWorker(ctx context.Context, cfg *config.Config) (err error) {
 	h := newHouse(cfg, newLogger(a.Err, cfg))
 	defer func() { err = errors.Join(err, h.close()) }()
 
@@ -38,7 +42,7 @@ func (c *workerCmd) Run(ctx context.Context, a *app) (err error) {
 			return err
 		}
 		a.tick("Health and metrics at %s", config.LocalURL(ln.Addr().String()))
-		ground = append(ground, serveHTTP(ln, page.handler(), cfg.General.ShutdownGrace, h.log))
+		ground = append(ground, serveHTTP(ln, page.handler(), workGrace(cfg), h.log))
 	}
 	work := func(ctx context.Context) error { return a.work(ctx, h, page) }
 	err = runParts(ctx, []part{work, a.noteStop(ctx, cfg)}, ground)

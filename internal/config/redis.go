@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -53,10 +54,10 @@ func clusterClient(o *redis.UniversalOptions) *redis.ClusterClient {
 	return redis.NewClusterClient(c)
 }
 
-// LocalClient returns a client for a plain Redis at addr, such as the one in this process.
-func LocalClient(addr string) redis.UniversalClient {
+// LocalClient returns a client for the Redis in this process, to which dial connects.
+func LocalClient(dial func(ctx context.Context, network, addr string) (net.Conn, error)) redis.UniversalClient {
 	o := common()
-	o.Addrs = []string{addr}
+	o.Addrs, o.Dialer = []string{"in-process:0"}, dial
 	return redis.NewUniversalClient(o)
 }
 

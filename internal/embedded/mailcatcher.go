@@ -11,13 +11,16 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+	"golang.org/x/net/netutil"
 )
 
 const (
-	maxMessageBytes = 32 << 20
-	maxRecipients   = 1000
-	idleTimeout     = 5 * time.Minute // RFC 5321 §4.5.3.2.7
-	writeTimeout    = time.Minute
+	maxMessageBytes  = 32 << 20
+	maxRecipients    = 1000
+	maxConnections   = 500             // further ones wait
+	maxIncomingBytes = 128 << 20       // of mails that are being read at the same time
+	idleTimeout      = 5 * time.Minute // RFC 5321 §4.5.3.2.7
+	writeTimeout     = time.Minute
 )
 
 // MailCatcherOptions says how a catcher differs from the plain one.
@@ -43,6 +46,7 @@ type MailCatcher struct {
 	opts     MailCatcherOptions
 	listener *listener
 	server   *smtp.Server
+	incoming atomic.Int64 // bytes of mails that are being read
 }
 
 // NewMailCatcher starts to listen; connections are served once Run is called.
@@ -64,7 +68,7 @@ func NewMailCatcher(o MailCatcherOptions) (*MailCatcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mail catcher: %w", err)
 	}
-	c := &MailCatcher{book: newMailbook(o.KeepBodies, o.MaxAccounted), opts: o, listener: newListener(l, o)}
+	c := &MailCatcher{book: newMailbook(o.KeepBodies, o.MaxAccounted), opts: o, listener: newListener(netutil.LimitListener(l, maxConnections), o)}
 	c.server = smtp.NewServer(smtp.BackendFunc(c.newSession))
 	c.server.Domain = "mail-catcher"
 	c.server.MaxMessageBytes = maxMessageBytes

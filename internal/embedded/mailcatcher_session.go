@@ -58,7 +58,9 @@ func (s *session) Data(r io.Reader) error {
 	buf := bodies.Get().(*bytes.Buffer)
 	defer bodies.Put(buf)
 	buf.Reset()
-	if _, err := buf.ReadFrom(r); err != nil {
+	incoming := &incomingMail{from: r, catcher: s.catcher}
+	defer incoming.done()
+	if _, err := buf.ReadFrom(incoming); err != nil {
 		return err
 	}
 	accept := func() {
@@ -71,6 +73,24 @@ func (s *session) Data(r io.Reader) error {
 	}
 	return f.onData(s.to, accept, s.cut)
 }
+
+// incomingMail counts the bytes of a mail while it is read, with those of all others.
+type incomingMail struct {
+	from    io.Reader
+	catcher *MailCatcher
+	n       int64
+}
+
+func (m *incomingMail) Read(b []byte) (int, error) {
+	n, err := m.from.Read(b[:min(len(b), 64<<10)]) // it fills b before it returns
+	m.n += int64(n)
+	if m.catcher.incoming.Add(int64(n)) > maxIncomingBytes {
+		return 0, &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "Too much mail at once"}
+	}
+	return n, err
+}
+
+func (m *incomingMail) done() { m.catcher.incoming.Add(-m.n) }
 
 // cut takes the connection away in the middle of things.
 func (s *session) cut() { _ = s.conn.Conn().Close() }

@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -19,14 +19,14 @@ const (
 	sweepStep = time.Second           // how often blocked clients that went away are noticed
 )
 
-// Redis is a Redis server in this process, on a free port of the loopback
-// interface: miniredis, with time moving on, and with CLIENT LIST, INFO and
-// CONFIG GET as far as clients of queues look at them. It is empty at first and
-// forgets everything at Close.
+// Redis is a Redis server in this process: miniredis, with time moving on, and with
+// CLIENT LIST, INFO and CONFIG GET as far as clients of queues look at them. It is
+// empty at first and forgets everything at Close. It listens on no port: other users of
+// the machine could read this process's files through its scripts, stop it with an endless
+// one, or exhaust its memory. Clients in this process reach it by Dial.
 type Redis struct {
 	mini  *miniredis.Miniredis
 	srv   *server.Server
-	addr  string
 	sweep *server.Peer // a peer of ours that is no connection
 
 	mu      sync.Mutex
@@ -35,19 +35,19 @@ type Redis struct {
 }
 
 // NewRedis starts a server. Until Run is called its keys do not expire.
-// The caller closes it. A nil logger is silence.
-func NewRedis(logger *slog.Logger) (*Redis, error) {
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
-	}
+// The caller closes it.
+func NewRedis() (*Redis, error) {
 	m := miniredis.NewMiniRedis()
-	if err := m.StartAddr("127.0.0.1:0"); err != nil {
+	first, err := m.Dial() // starts it
+	if err == nil {
+		err = first.Close()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("start the in-process redis: %w", err)
 	}
 	r := &Redis{
 		mini:    m,
 		srv:     m.Server(),
-		addr:    m.Addr(),
 		sweep:   server.NewPeer(bufio.NewWriter(io.Discard)),
 		clients: map[*server.Peer]*client{},
 	}
@@ -56,12 +56,19 @@ func NewRedis(logger *slog.Logger) (*Redis, error) {
 		return nil, fmt.Errorf("extend the in-process redis: %w", err)
 	}
 	r.srv.SetPreHook(r.before)
-	logger.Debug("in-process redis listens", slog.String("addr", r.addr))
 	return r, nil
 }
 
-// Addr returns the server's address, "127.0.0.1:port".
-func (r *Redis) Addr() string { return r.addr }
+// Dial returns a new connection to the server, which the caller closes. Its arguments
+// are those of go-redis's Options.Dialer and mean nothing here.
+func (r *Redis) Dial(context.Context, string, string) (net.Conn, error) {
+	client, server, err := connPair()
+	if err != nil {
+		return nil, err
+	}
+	r.srv.ServeConn(server)
+	return client, nil
+}
 
 // Run makes time pass for the server's keys until ctx ends; it returns nil then.
 // The server itself goes on until Close.

@@ -59,7 +59,7 @@ func (r *Redis) clientList() string {
 	slices.SortFunc(list, func(a, b entry) int { return cmp.Compare(a.id, b.id) })
 	var b strings.Builder
 	for _, e := range list {
-		fmt.Fprintf(&b, "id=%d addr=127.0.0.1:0 laddr=%s name=%s\n", e.id, r.addr, e.name)
+		fmt.Fprintf(&b, "id=%d addr=127.0.0.1:0 laddr=127.0.0.1:0 name=%s\n", e.id, e.name)
 	}
 	return b.String()
 }
@@ -68,9 +68,8 @@ func (r *Redis) clientList() string {
 func (r *Redis) info(wanted []string) string {
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	_, port, _ := strings.Cut(r.addr, ":")
 	sections := []struct{ name, body string }{
-		{"Server", fmt.Sprintf("redis_version:%s\r\nredis_mode:standalone\r\nprocess_id:%d\r\ntcp_port:%s\r\n", likeVersion, os.Getpid(), port)},
+		{"Server", fmt.Sprintf("redis_version:%s\r\nredis_mode:standalone\r\nprocess_id:%d\r\ntcp_port:0\r\n", likeVersion, os.Getpid())},
 		{"Clients", fmt.Sprintf("connected_clients:%d\r\n", r.srv.ClientsLen())},
 		{"Memory", fmt.Sprintf("used_memory:%d\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n", mem.HeapAlloc)},
 		{"Persistence", "loading:0\r\naof_enabled:0\r\n"},

@@ -3,7 +3,6 @@ package embedded_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -20,7 +19,7 @@ import (
 // startRedis runs an in-process Redis to the end of the test.
 func startRedis(t *testing.T) *embedded.Redis {
 	t.Helper()
-	r, err := embedded.NewRedis(slog.New(slog.DiscardHandler))
+	r, err := embedded.NewRedis()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,9 +38,18 @@ func startRedis(t *testing.T) *embedded.Redis {
 	return r
 }
 
-func dial(t *testing.T, addr string, change ...func(*redis.Options)) *redis.Client {
+// target is a Redis to test: the in-process one, or a real one at an address.
+type target struct {
+	inside *embedded.Redis
+	addr   string
+}
+
+func dial(t *testing.T, at target, change ...func(*redis.Options)) *redis.Client {
 	t.Helper()
-	o := &redis.Options{Addr: addr, ReadTimeout: 20 * time.Second, MaxRetries: -1}
+	o := &redis.Options{Addr: at.addr, ReadTimeout: 20 * time.Second, MaxRetries: -1}
+	if at.inside != nil {
+		o.Dialer = at.inside.Dial
+	}
 	for _, f := range change {
 		f(o)
 	}
@@ -52,9 +60,9 @@ func dial(t *testing.T, addr string, change ...func(*redis.Options)) *redis.Clie
 
 // onBoth runs f against the in-process Redis and against a real one: what the
 // queues need must be the same on both.
-func onBoth(t *testing.T, f func(t *testing.T, addr string)) {
-	t.Run("in process", func(t *testing.T) { t.Parallel(); f(t, startRedis(t).Addr()) })
-	t.Run("real", func(t *testing.T) { t.Parallel(); f(t, testenv.Redis(t)) })
+func onBoth(t *testing.T, f func(t *testing.T, addr target)) {
+	t.Run("in process", func(t *testing.T) { t.Parallel(); f(t, target{inside: startRedis(t)}) })
+	t.Run("real", func(t *testing.T) { t.Parallel(); f(t, target{addr: testenv.Redis(t)}) })
 }
 
 // command is one command and the reply that both servers must give.
@@ -140,7 +148,7 @@ func TestRedisServesWhatQueuesUse(t *testing.T) {
 	}
 	for name, commands := range suites {
 		t.Run(name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, addr string) {
+			onBoth(t, func(t *testing.T, addr target) {
 				// RESP2: replies have one shape whatever the client makes of them.
 				c := dial(t, addr, func(o *redis.Options) { o.Protocol = 2 })
 				for _, x := range commands {
@@ -158,7 +166,7 @@ func TestRedisServesWhatQueuesUse(t *testing.T) {
 
 func TestRedisScripts(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, addr string) {
+	onBoth(t, func(t *testing.T, addr target) {
 		c := dial(t, addr)
 		ctx := t.Context()
 		sha, err := c.ScriptLoad(ctx, `
@@ -189,7 +197,7 @@ func TestRedisScripts(t *testing.T) {
 
 func TestRedisTransactions(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, addr string) {
+	onBoth(t, func(t *testing.T, addr target) {
 		c, waiting := dial(t, addr), dial(t, addr)
 		got := popAsync(t.Context(), waiting, "marker", "10")
 		_, err := c.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
@@ -209,7 +217,7 @@ func TestRedisTransactions(t *testing.T) {
 
 func TestRedisExpiresKeysAsTimePasses(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, addr string) {
+	onBoth(t, func(t *testing.T, addr target) {
 		c, ctx := dial(t, addr), t.Context()
 		start := time.Now()
 		for key, ttl := range map[string]int{"short": 150, "long": 60_000} {
@@ -266,7 +274,7 @@ func named(o *redis.Options) { o.ClientName = "waiter" }
 func TestRedisBZPopMin(t *testing.T) {
 	t.Parallel()
 	t.Run("takes what is there at once, from the first key that has members", func(t *testing.T) {
-		onBoth(t, func(t *testing.T, addr string) {
+		onBoth(t, func(t *testing.T, addr target) {
 			c, ctx := dial(t, addr), t.Context()
 			c.ZAdd(ctx, "b", redis.Z{Score: 2.5, Member: "later"}, redis.Z{Score: -1, Member: "first"})
 			got := <-popAsync(ctx, c, "a", "b", "0")
@@ -279,7 +287,7 @@ func TestRedisBZPopMin(t *testing.T) {
 		})
 	})
 	t.Run("gives nil after a fractional timeout", func(t *testing.T) {
-		onBoth(t, func(t *testing.T, addr string) {
+		onBoth(t, func(t *testing.T, addr target) {
 			start := time.Now()
 			if got := <-popAsync(t.Context(), dial(t, addr), "none", "0.25"); !errors.Is(got.err, redis.Nil) {
 				t.Errorf("got %v", got)
@@ -290,7 +298,7 @@ func TestRedisBZPopMin(t *testing.T) {
 		})
 	})
 	t.Run("refuses nonsense", func(t *testing.T) {
-		onBoth(t, func(t *testing.T, addr string) {
+		onBoth(t, func(t *testing.T, addr target) {
 			c, ctx := dial(t, addr), t.Context()
 			c.Set(ctx, "text", "v", 0)
 			for _, args := range [][]any{{"k"}, {"k", "x"}, {"k", "-1"}, {"text", "1"}} {
@@ -301,7 +309,7 @@ func TestRedisBZPopMin(t *testing.T) {
 		})
 	})
 	t.Run("is woken by ZADD, also out of a script, one waiter for one member", func(t *testing.T) {
-		onBoth(t, func(t *testing.T, addr string) {
+		onBoth(t, func(t *testing.T, addr target) {
 			c, ctx := dial(t, addr), t.Context()
 			const waiters = 6
 			got := make(chan popped, waiters)
@@ -326,9 +334,13 @@ func TestRedisBZPopMin(t *testing.T) {
 		})
 	})
 	t.Run("leaves nothing behind when the client goes away", func(t *testing.T) {
-		onBoth(t, func(t *testing.T, addr string) {
+		onBoth(t, func(t *testing.T, addr target) {
 			c, ctx := dial(t, addr), t.Context()
-			conn, err := net.Dial("tcp", addr)
+			connect := func(context.Context, string, string) (net.Conn, error) { return net.Dial("tcp", addr.addr) }
+			if addr.inside != nil {
+				connect = addr.inside.Dial
+			}
+			conn, err := connect(ctx, "", "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -349,20 +361,20 @@ func TestRedisBZPopMin(t *testing.T) {
 
 func TestRedisCloseEndsBlockedClients(t *testing.T) {
 	t.Parallel()
-	r, err := embedded.NewRedis(slog.New(slog.DiscardHandler))
+	r, err := embedded.NewRedis()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
 	for _, args := range [][]any{{"BZPOPMIN", "k", "0"}, {"XREAD", "BLOCK", "0", "STREAMS", "s", "$"}} {
-		c := dial(t, r.Addr(), named)
+		c := dial(t, target{inside: r}, named)
 		wg.Go(func() {
 			if err := c.Do(t.Context(), args...).Err(); err == nil || errors.Is(err, redis.Nil) {
 				t.Errorf("%v ended with %v, want a broken connection", args, err)
 			}
 		})
 	}
-	connected(t, dial(t, r.Addr()), 2)
+	connected(t, dial(t, target{inside: r}), 2)
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
@@ -371,7 +383,7 @@ func TestRedisCloseEndsBlockedClients(t *testing.T) {
 
 func TestRedisStreamReader(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, addr string) {
+	onBoth(t, func(t *testing.T, addr target) {
 		reader, c := dial(t, addr, named), dial(t, addr)
 		c.XAdd(t.Context(), &redis.XAddArgs{Stream: "events", ID: "1-1", Values: []string{"event", "added"}})
 		got := make(chan []redis.XStream, 1)
@@ -390,7 +402,7 @@ func TestRedisStreamReader(t *testing.T) {
 
 func TestRedisTellsWhatItIs(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, addr string) {
+	onBoth(t, func(t *testing.T, addr target) {
 		c, ctx := dial(t, addr), t.Context()
 		info := c.Info(ctx).Val()
 		for _, want := range []string{"redis_version:", "maxmemory_policy:noeviction", "connected_clients:", "# Server"} {
