@@ -8,8 +8,9 @@ import "time"
 // Idempotency is a caller's promise that creating an event under the same Key
 // means the same event. Fingerprint is a digest of the request body.
 type Idempotency struct {
-	Key         string // empty: no promise
-	Fingerprint string
+	Scope       string // whose key it is: the fingerprint of the API key
+	Key         string
+	Fingerprint string // of the request, without what may differ in a repetition
 }
 
 // Batch names a stretch of the deliveries of one event and channel: the unit that a job works.

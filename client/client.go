@@ -45,7 +45,20 @@ func New(cfg Config) (*Client, error) {
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = http.DefaultClient
 	}
+	hc := *cfg.HTTPClient
+	if hc.CheckRedirect == nil {
+		hc.CheckRedirect = stayHere
+	}
+	cfg.HTTPClient = &hc
 	return &Client{base: strings.TrimSuffix(cfg.URL, "/"), key: cfg.Key, http: cfg.HTTPClient}, nil
+}
+
+// stayHere refuses redirects to another server: the API sends none, and the key is for this one.
+func stayHere(req *http.Request, via []*http.Request) error {
+	if from := via[0].URL; req.URL.Scheme != from.Scheme || req.URL.Host != from.Host || len(via) > 5 {
+		return fmt.Errorf("client: the server redirects to %s://%s", req.URL.Scheme, req.URL.Host)
+	}
+	return nil
 }
 
 // Problem is a refusal by the server (RFC 9457).

@@ -65,7 +65,7 @@ func newEventResponse(ev *schoolbell.Event) *eventResponse {
 }
 
 type createEventInput struct {
-	Key     string `header:"Idempotency-Key" doc:"Up to 255 printable characters. The same key with the same body gives the same event again."`
+	Key     string `header:"Idempotency-Key" doc:"Up to 255 printable characters. The same key with the same body gives the same event again, for seven days. Each API key has its own."`
 	Body    eventRequest
 	RawBody []byte
 }
@@ -78,7 +78,7 @@ type createEventOutput struct {
 }
 
 func (s *Server) createEvent(ctx context.Context, in *createEventInput) (*createEventOutput, error) {
-	idem, err := idempotency(in.Key, in.RawBody)
+	idem, err := idempotency(callerOf(ctx).keyID(), in.Key, in.RawBody)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,9 @@ func (s *Server) createEvent(ctx context.Context, in *createEventInput) (*create
 	return out, nil
 }
 
-func idempotency(key string, body []byte) (schoolbell.Idempotency, error) {
+// idempotency is scoped by the API key: what two programs call their requests is not
+// known to each other.
+func idempotency(scope, key string, body []byte) (schoolbell.Idempotency, error) {
 	if key == "" {
 		return schoolbell.Idempotency{}, nil
 	}
@@ -106,7 +108,7 @@ func idempotency(key string, body []byte) (schoolbell.Idempotency, error) {
 		}
 	}
 	print, err := fingerprint(body)
-	return schoolbell.Idempotency{Key: key, Fingerprint: print}, err
+	return schoolbell.Idempotency{Scope: scope, Key: key, Fingerprint: print}, err
 }
 
 // EventPath names an event in the path.

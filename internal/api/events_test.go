@@ -101,6 +101,11 @@ func TestTheSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	must(t, err)
 	_, err = s.CreateEvent(t.Context(), client.NewEvent{Title: "Other", Body: "B", Audience: parents(), IdempotencyKey: "k"})
 	wantProblem(t, err, 422, "invalid", "Idempotency-Key")
+	other, err := s.as(s.keys[schoolbell.ScopeSend]).CreateEvent(t.Context(), client.NewEvent{Title: "Another program's", Body: "B", Audience: parents(), IdempotencyKey: "k"})
+	must(t, err)
+	if other.Replayed || other.Title != "Another program's" {
+		t.Errorf("under the same key of another API key: %+v", other)
+	}
 }
 
 func TestAKeyThatIsTooLongOrNotPrintableIsRefused(t *testing.T) {

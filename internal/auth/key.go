@@ -15,7 +15,6 @@ import (
 const (
 	keyPrefix    = "sb_"
 	keyBytes     = 32
-	minSecret    = 16              // characters of a configured key
 	maxSecret    = 512             // characters of any key; longer ones are not even looked up
 	maxName      = 200             // bytes
 	cacheTTL     = 5 * time.Second // how long a revoked key is still taken for good
@@ -71,14 +70,15 @@ func (s *Service) Seed(ctx context.Context, secret string) (replaced []schoolbel
 
 func checkSecret(secret string) error {
 	switch {
-	case len(secret) < minSecret:
-		return schoolbell.Invalid("SCHOOLBELL_API_KEY", "must have at least %d characters", minSecret)
 	case len(secret) > maxSecret:
 		return schoolbell.Invalid("SCHOOLBELL_API_KEY", "must have at most %d characters", maxSecret)
 	case IsToken(secret):
 		return schoolbell.Invalid("SCHOOLBELL_API_KEY", "must not look like a user token: they begin with %q", tokenPrefix)
 	case strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return schoolbell.Invalid("SCHOOLBELL_API_KEY", "must be printable ASCII without spaces")
+	}
+	if err := schoolbell.CheckKeyStrength(secret); err != nil {
+		return schoolbell.Invalid("SCHOOLBELL_API_KEY", "%v", err)
 	}
 	return nil
 }

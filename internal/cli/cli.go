@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -153,9 +154,7 @@ func durationMapper(unit string) kong.Mapper {
 // load fills target, the command's settings, from flags, environment and .env
 // and checks them. All faults are reported together.
 func (a *app) load(target interface{ Check() error }) error {
-	_, err := config.Load(target, config.Sources{
-		Env: a.Env, EnvFile: a.envFile, Must: a.flagged("env-file"), Flagged: a.flagged,
-	})
+	_, err := config.Load(target, a.sources())
 	faults := faultsOf(err)
 	for _, f := range faultsOf(target.Check()) {
 		// What could not even be read was reported already.
@@ -167,6 +166,17 @@ func (a *app) load(target interface{ Check() error }) error {
 		return &settingsError{faults: faults}
 	}
 	return nil
+}
+
+func (a *app) sources() config.Sources {
+	return config.Sources{Env: a.Env, EnvFile: a.envFile, Must: a.flagged("env-file"), Flagged: a.flagged}
+}
+
+// warnOfFiles names the files with secrets that other users of the machine may read.
+func (a *app) warnOfFiles(log *slog.Logger) {
+	for _, path := range config.Exposed(&config.Config{}, a.sources()) {
+		log.Warn("other users of this machine may read a file with secrets", "file", path, "fix", "chmod 600 "+path)
+	}
 }
 
 // flagged tells whether a flag stands on the command line.

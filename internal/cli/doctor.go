@@ -61,6 +61,9 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	}
 	if err == nil {
 		found = examine(ctx, &c.Config)
+		for _, path := range config.Exposed(&config.Config{}, a.sources()) {
+			found = append(found, named("secrets", doubtful("chmod 600 "+path, "other users of this machine may read %s", path)))
+		}
 	}
 	return a.report(found, c.JSON)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -41,8 +42,13 @@ func checkFolder(_ context.Context, cfg *config.Config) finding {
 	}
 	dir := cfg.General.DataDir
 	mend := "let this user write there, or set DATA_DIR to another folder"
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return doubtful("run: schoolbell serve, which makes it, or set DATA_DIR to another folder", "%s is not there yet", dir)
+	case err != nil:
 		return broken(mend, "%v", err)
+	case info.Mode().Perm()&0o077 != 0:
+		return doubtful("chmod 700 "+dir, "other users of this machine may look into %s", dir)
 	}
 	f, err := os.CreateTemp(dir, ".doctor-*")
 	if err != nil {
@@ -56,6 +62,9 @@ func checkFolder(_ context.Context, cfg *config.Config) finding {
 }
 
 func checkLedger(ctx context.Context, cfg *config.Config) finding {
+	if _, err := os.Stat(cfg.SQLitePath()); cfg.Ledger.DatabaseURL == "" && errors.Is(err, fs.ErrNotExist) {
+		return doubtful("run: schoolbell serve, which makes it", "%s is not there yet", cfg.SQLitePath())
+	}
 	l, err := openLedger(ctx, cfg)
 	if err != nil {
 		return broken(stepOf(err, "see the message"), "%v", err)

@@ -40,8 +40,12 @@ type ledger interface {
 func openLedger(ctx context.Context, cfg *config.Config) (ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
-	if dsn := cfg.Ledger.DatabaseURL; dsn != "" {
-		l, err := postgres.Open(ctx, dsn.Reveal(), postgres.Options{Connections: cfg.Ledger.Connections, ConnectTimeout: ledgerTimeout})
+	if cfg.Ledger.DatabaseURL != "" {
+		dsn, err := cfg.Ledger.DSN()
+		if err != nil {
+			return nil, schoolbell.Invalid("DATABASE_URL", "%v", err)
+		}
+		l, err := postgres.Open(ctx, dsn, postgres.Options{Connections: cfg.Ledger.Connections, ConnectTimeout: ledgerTimeout})
 		if err != nil {
 			return nil, ledgerAway(cfg, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,18 @@ func TestServeOnItsDefaultsReachesPeopleAndKeepsThem(t *testing.T) {
 
 	first := inProcess(t, env, "serve")
 	first.says("Queues live in this process")
-	s := server{t, first.says(urlLine), first.says(`API key, shown this once: (sb_\w+)`)}
+	url, file := first.says(urlLine), first.says(`API key, kept in (\S+): read it`)
+	secret, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key's file: %v, %v", info.Mode(), err)
+	}
+	s := server{t, url, strings.TrimSpace(string(secret))}
+	if strings.Contains(first.out.String()+first.err.String(), s.key) {
+		t.Error("the key is in the output, which is a log here")
+	}
 	first.says("no mail leaves")
 	s.people(7)
 	id := s.announce()

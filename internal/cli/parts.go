@@ -151,7 +151,7 @@ func (h *house) openPipeline() error {
 		Prefix: h.cfg.KeyPrefix(), QueueName: q.Name,
 		Channels:  []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail},
 		BatchSize: q.BatchSize, Retries: q.Retries, Backoff: q.Backoff, Concurrency: q.Concurrency,
-		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed,
+		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed, RetainIdempotency: q.RetainIdempotency,
 		Grace: workGrace(h.cfg), WorkerName: q.WorkerName,
 	}
 	if q.RateDuration == 0 {

@@ -29,6 +29,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 
 func (a *app) serve(ctx context.Context, cfg *config.Config) (err error) {
 	h := newHouse(cfg, newLogger(a.Err, cfg))
+	a.warnOfFiles(h.log)
 	defer func() { err = errors.Join(err, h.close()) }()
 
 	ln, err := listen(ctx, "HTTP_ADDR", cfg.HTTP.Addr)
@@ -66,8 +67,8 @@ func (a *app) serve(ctx context.Context, cfg *config.Config) (err error) {
 	}
 	base := config.LocalURL(ln.Addr().String())
 	a.tick("Schoolbell %s serves %s (how to use it: %s/docs)", a.version(), base, base)
-	if made != "" {
-		a.say("  API key, shown this once: %s", a.style.bold(made))
+	if err := a.showFirstKey(cfg, made); err != nil {
+		return err
 	}
 	err = runParts(ctx, append(parts, a.noteStop(ctx, cfg)), h.ground)
 	a.farewell(err)

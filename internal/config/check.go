@@ -64,8 +64,10 @@ func (h *HTTP) check(f *schoolbell.Faults) {
 	if _, err := h.Proxies(); err != nil {
 		f.Add("TRUSTED_PROXIES", "must be addresses or networks such as 10.0.0.7,192.0.2.0/24")
 	}
-	if k := h.APIKey.Reveal(); k != "" && (len(k) < 16 || strings.ContainsAny(k, " \t\r\n")) {
-		f.Add("SCHOOLBELL_API_KEY", "must be at least 16 characters without spaces; try: openssl rand -hex 24")
+	if k := h.APIKey.Reveal(); k != "" && strings.ContainsAny(k, " \t\r\n") {
+		f.Add("SCHOOLBELL_API_KEY", "must not have spaces; try: openssl rand -hex 24")
+	} else if err := schoolbell.CheckKeyStrength(k); k != "" && err != nil {
+		f.Add("SCHOOLBELL_API_KEY", "%v; try: openssl rand -hex 24", err)
 	}
 }
 
@@ -125,6 +127,7 @@ func (q *Queue) check(f *schoolbell.Faults) {
 	between(f, "RATE_LIMIT_MAX", q.RateMax, 0, 1_000_000)
 	between(f, "RATE_LIMIT_DURATION", q.RateDuration, 0, time.Hour)
 	between(f, "KEEP_COMPLETED", q.KeepCompleted, 0, 10*365*24*time.Hour)
+	between(f, "RETAIN_IDEMPOTENCY", q.RetainIdempotency, time.Hour, 10*365*24*time.Hour)
 	between(f, "KEEP_FAILED", q.KeepFailed, 0, 10*365*24*time.Hour)
 }
 
@@ -156,8 +159,25 @@ func (c *Client) Check() error {
 	var f schoolbell.Faults
 	if u, err := url.Parse(c.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		f.Add("SCHOOLBELL_URL", "must be an address such as http://127.0.0.1:8080")
+	} else {
+		c.checkWhoGetsTheKey(&f, u)
 	}
 	return f.Err()
+}
+
+// checkWhoGetsTheKey refuses to send a key where its owner may not want it: to a server
+// that a .env file in the current folder names while the key comes from elsewhere, and in
+// clear over a network.
+func (c *Client) checkWhoGetsTheKey(f *schoolbell.Faults, u *url.URL) {
+	if c.APIKey == "" {
+		return
+	}
+	if !c.envNamed && c.origins["SCHOOLBELL_URL"] == FromDotEnv && !strings.HasPrefix(string(c.origins["SCHOOLBELL_API_KEY"]), string(FromDotEnv)) {
+		f.Add("SCHOOLBELL_URL", "%s comes from a .env file and the key does not: the key is not sent there; name the server with --url if it is meant", c.URL)
+	}
+	if u.Scheme == "http" && !schoolbell.Loopback(u.Hostname()) && !c.Insecure {
+		f.Add("SCHOOLBELL_URL", "%s would get the key in clear: use https://, or add --insecure if the network is private", c.URL)
+	}
 }
 
 func oneOf(f *schoolbell.Faults, name, v string, known ...string) {

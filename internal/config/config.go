@@ -14,7 +14,8 @@ type Config struct {
 	Queue   Queue   `embed:"" group:"queue"`
 	Email   Email   `embed:"" group:"email"`
 
-	origins map[string]Origin
+	origins  map[string]Origin
+	envNamed bool // the .env file was named on the command line
 }
 
 // General settings are those of the process itself.
@@ -57,7 +58,8 @@ type Redis struct {
 	Username         string   `name:"redis-username" setting:"REDIS_USERNAME" placeholder:"NAME" help:"User name for Redis."`
 	Password         Secret   `name:"redis-password" setting:"REDIS_PASSWORD" placeholder:"PASSWORD" help:"Password for Redis."`
 	DB               int      `name:"redis-db" setting:"REDIS_DB" default:"0" placeholder:"N" help:"Number of the Redis database."`
-	TLS              bool     `name:"redis-tls" setting:"REDIS_TLS" default:"false" help:"Speak TLS to Redis, also to Sentinel and Cluster nodes."`
+	TLS              bool     `name:"redis-tls" setting:"REDIS_TLS" negatable:"" help:"Speak TLS to Redis, also to Sentinel and Cluster nodes; when empty, off on loopback and on elsewhere."`
+	insecure         bool     // REDIS_TLS=false was said
 	TLSCA            string   `name:"redis-tls-ca" setting:"REDIS_TLS_CA" placeholder:"FILE" help:"PEM file of the authorities that sign the Redis certificate; the system's when empty."`
 	ClusterNodes     []string `name:"redis-cluster-nodes" setting:"REDIS_CLUSTER_NODES" placeholder:"HOST:PORT" help:"Nodes of a Redis Cluster to begin with."`
 	SentinelAddrs    []string `name:"redis-sentinel-addrs" setting:"REDIS_SENTINEL_ADDRS" placeholder:"HOST:PORT" help:"Sentinels that know where the master is."`
@@ -68,17 +70,18 @@ type Redis struct {
 
 // Queue settings say how jobs are cut, run, retried and kept.
 type Queue struct {
-	Prefix        string        `name:"queue-prefix" setting:"QUEUE_PREFIX" default:"bull" placeholder:"PREFIX" help:"First part of every Redis key; in Redis Cluster it gets braces, {bull}."`
-	Name          string        `name:"queue-name" setting:"QUEUE_NAME" default:"event-notifications" placeholder:"NAME" help:"Name of the event queue; the queue of a channel adds -email and so on."`
-	BatchSize     int           `name:"batch-size" setting:"BATCH_SIZE" default:"100" placeholder:"N" help:"People a job takes at a time."`
-	Concurrency   int           `name:"worker-concurrency" setting:"WORKER_CONCURRENCY" default:"5" placeholder:"N" help:"Jobs a worker runs at a time in each queue."`
-	WorkerName    string        `name:"worker-name" setting:"WORKER_NAME" placeholder:"NAME" help:"Name of this worker in lists and logs; host name and process id when empty."`
-	Retries       int           `name:"job-retries" setting:"JOB_RETRIES" default:"3" placeholder:"N" help:"Tries after the first one failed."`
-	Backoff       time.Duration `name:"job-backoff" setting:"JOB_BACKOFF" default:"5s" type:"ms" placeholder:"TIME" help:"Wait before the first retry; each further one is five times longer. A plain number is milliseconds."`
-	RateMax       int           `name:"rate-limit-max" setting:"RATE_LIMIT_MAX" default:"10" placeholder:"N" help:"Events that all workers together start in RATE_LIMIT_DURATION; 0 means no limit."`
-	RateDuration  time.Duration `name:"rate-limit-duration" setting:"RATE_LIMIT_DURATION" default:"1s" type:"ms" placeholder:"TIME" help:"See RATE_LIMIT_MAX; 0 means no limit. A plain number is milliseconds."`
-	KeepCompleted time.Duration `name:"keep-completed" setting:"KEEP_COMPLETED" default:"24h" type:"s" placeholder:"TIME" help:"How long completed jobs stay in Redis. A plain number is seconds."`
-	KeepFailed    time.Duration `name:"keep-failed" setting:"KEEP_FAILED" default:"168h" type:"s" placeholder:"TIME" help:"How long failed jobs stay in Redis. A plain number is seconds."`
+	Prefix            string        `name:"queue-prefix" setting:"QUEUE_PREFIX" default:"bull" placeholder:"PREFIX" help:"First part of every Redis key; in Redis Cluster it gets braces, {bull}."`
+	Name              string        `name:"queue-name" setting:"QUEUE_NAME" default:"event-notifications" placeholder:"NAME" help:"Name of the event queue; the queue of a channel adds -email and so on."`
+	BatchSize         int           `name:"batch-size" setting:"BATCH_SIZE" default:"100" placeholder:"N" help:"People a job takes at a time."`
+	Concurrency       int           `name:"worker-concurrency" setting:"WORKER_CONCURRENCY" default:"5" placeholder:"N" help:"Jobs a worker runs at a time in each queue."`
+	WorkerName        string        `name:"worker-name" setting:"WORKER_NAME" placeholder:"NAME" help:"Name of this worker in lists and logs; host name and process id when empty."`
+	Retries           int           `name:"job-retries" setting:"JOB_RETRIES" default:"3" placeholder:"N" help:"Tries after the first one failed."`
+	Backoff           time.Duration `name:"job-backoff" setting:"JOB_BACKOFF" default:"5s" type:"ms" placeholder:"TIME" help:"Wait before the first retry; each further one is five times longer. A plain number is milliseconds."`
+	RateMax           int           `name:"rate-limit-max" setting:"RATE_LIMIT_MAX" default:"10" placeholder:"N" help:"Events that all workers together start in RATE_LIMIT_DURATION; 0 means no limit."`
+	RateDuration      time.Duration `name:"rate-limit-duration" setting:"RATE_LIMIT_DURATION" default:"1s" type:"ms" placeholder:"TIME" help:"See RATE_LIMIT_MAX; 0 means no limit. A plain number is milliseconds."`
+	KeepCompleted     time.Duration `name:"keep-completed" setting:"KEEP_COMPLETED" default:"24h" type:"s" placeholder:"TIME" help:"How long completed jobs stay in Redis. A plain number is seconds."`
+	RetainIdempotency time.Duration `name:"retain-idempotency" setting:"RETAIN_IDEMPOTENCY" default:"168h" type:"s" placeholder:"TIME" help:"How long an Idempotency-Key is known. A plain number is seconds."`
+	KeepFailed        time.Duration `name:"keep-failed" setting:"KEEP_FAILED" default:"168h" type:"s" placeholder:"TIME" help:"How long failed jobs stay in Redis. A plain number is seconds."`
 }
 
 // Email settings choose how mail leaves. With no SMTP_HOST, a mail catcher in
@@ -99,8 +102,12 @@ type Email struct {
 
 // Client is the settings of the commands that talk to a running server.
 type Client struct {
-	URL    string `name:"url" setting:"SCHOOLBELL_URL" placeholder:"URL" help:"Address of the server; http:// and HTTP_ADDR when empty."`
-	APIKey Secret `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key to show it."`
+	URL      string `name:"url" setting:"SCHOOLBELL_URL" placeholder:"URL" help:"Address of the server; http:// and HTTP_ADDR when empty."`
+	APIKey   Secret `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key to show it."`
+	Insecure bool   `name:"insecure" setting:"SCHOOLBELL_INSECURE" default:"false" help:"Send the key over http:// to another machine all the same."`
+
+	origins  map[string]Origin
+	envNamed bool // the .env file was named on the command line
 
 	// Addr is not for flags: it only finds the server of this machine.
 	Addr string `name:"http-addr" setting:"HTTP_ADDR" default:"127.0.0.1:8080" hidden:"" help:"Address the API listens on."`

@@ -105,7 +105,7 @@ func TestDefaultsAreThoseOfTheOriginalSystem(t *testing.T) {
 	q.WorkerName = ""
 	want := config.Queue{
 		Prefix: "bull", Name: "event-notifications", BatchSize: 100, Concurrency: 5, Retries: 3, Backoff: 5 * time.Second,
-		RateMax: 10, RateDuration: time.Second, KeepCompleted: 24 * time.Hour, KeepFailed: 168 * time.Hour,
+		RateMax: 10, RateDuration: time.Second, KeepCompleted: 24 * time.Hour, KeepFailed: 168 * time.Hour, RetainIdempotency: 168 * time.Hour,
 	}
 	if diff := cmp.Diff(want, q); diff != "" {
 		t.Errorf("queue settings (-want +got):\n%s", diff)
@@ -157,7 +157,10 @@ func TestCheckReportsEveryFaultUnderItsName(t *testing.T) {
 		{"addresses", []string{"HTTP_ADDR=8080", "METRICS_ADDR=x", "PUBLIC_URL=school", "REDIS_CLUSTER_NODES=a", "MAIL_CATCHER_ADDR=-"},
 			[]string{"HTTP_ADDR", "MAIL_CATCHER_ADDR", "METRICS_ADDR", "PUBLIC_URL", "REDIS_CLUSTER_NODES"}},
 		{"a database that is not PostgreSQL", []string{"DATABASE_URL=mysql://h/x"}, []string{"DATABASE_URL"}},
-		{"two ways to name Redis", []string{"REDIS_HOST=a", "REDIS_URL=redis://b"}, []string{"REDIS_HOST", "REDIS_URL"}},
+		{"two ways to name Redis", []string{"REDIS_HOST=a", "REDIS_URL=rediss://b"}, []string{"REDIS_HOST", "REDIS_URL"}},
+		{"a Redis URL in clear to another machine", []string{"REDIS_URL=redis://b"}, []string{"REDIS_URL"}},
+		{"weak keys: few characters", []string{"SCHOOLBELL_API_KEY=aaaaaaaaaaaaaaaaaaaaaaaa"}, []string{"SCHOOLBELL_API_KEY"}},
+		{"weak keys: common words", []string{"SCHOOLBELL_API_KEY=changeme-changeme-changeme"}, []string{"SCHOOLBELL_API_KEY"}},
 		{"a Redis URL of another kind", []string{"REDIS_URL=http://b"}, []string{"REDIS_URL"}},
 		{"Sentinels without a master", []string{"REDIS_SENTINEL_ADDRS=a:1"}, []string{"REDIS_SENTINEL_MASTER"}},
 		{"a numbered database in a Cluster", []string{"REDIS_CLUSTER_NODES=a:1", "REDIS_DB=3"}, []string{"REDIS_DB"}},
@@ -365,3 +368,55 @@ func sorted(s []string) []string {
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestTrafficToOtherMachinesIsProtectedUnlessToldOtherwise(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		env  []string
+		tls  bool
+	}{
+		{"this machine", []string{"REDIS_HOST=localhost"}, false},
+		{"an address of this machine", []string{"REDIS_HOST=127.0.0.2"}, false},
+		{"another machine", []string{"REDIS_HOST=redis.example"}, true},
+		{"another machine on a private network", []string{"REDIS_HOST=redis.example", "REDIS_TLS=false"}, false},
+		{"this machine, asked for", []string{"REDIS_HOST=localhost", "REDIS_TLS=true"}, true},
+		{"a Cluster with one node elsewhere", []string{"REDIS_CLUSTER_NODES=127.0.0.1:1,redis.example:2"}, true},
+		{"a Cluster of this machine", []string{"REDIS_CLUSTER_NODES=127.0.0.1:1,127.0.0.1:2"}, false},
+		{"Sentinels elsewhere", []string{"REDIS_SENTINEL_ADDRS=s.example:1", "REDIS_SENTINEL_MASTER=m"}, true},
+	} {
+		cfg, err := load(t, "", c.env...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg.Redis.TLS != c.tls {
+			t.Errorf("%s: TLS %v, want %v", c.name, cfg.Redis.TLS, c.tls)
+		}
+	}
+	for dsn, want := range map[string]string{
+		"postgres://u:p@127.0.0.1/db":                                 "",
+		"postgres://u:p@localhost:5433/db":                            "",
+		"postgres://u:p@/db?host=/var/run/postgresql":                 "",
+		"postgres://u:p@db.example/db":                                "sslmode=verify-full",
+		"postgres://u:p@db.example/db?application_name=x":             "sslmode=verify-full",
+		"postgres://u:p@127.0.0.1,db.example/db":                      "sslmode=verify-full",
+		"postgres://u:p@db.example/db?sslmode=disable":                "sslmode=disable",
+		"postgres://u:p@db.example/db?sslmode=prefer":                 "sslmode=prefer",
+		"postgres://u:p@db.example/db?sslmode=require":                "sslmode=require",
+		"host=db.example user=u password=p dbname=db":                 "sslmode=verify-full",
+		"host=127.0.0.1 user=u password=p dbname=db":                  "",
+		"host=db.example user=u password=p dbname=db sslmode=disable": "sslmode=disable",
+	} {
+		cfg, err := load(t, "", "DATABASE_URL="+dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := cfg.Ledger.DSN()
+		if err != nil {
+			t.Errorf("%s: %v", dsn, err)
+		}
+		if want == "" && got != dsn || !strings.Contains(got, want) || strings.Count(got, "sslmode=") > 1 {
+			t.Errorf("%s becomes %s, want %s", dsn, got, want)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"schoolbell"
 )
 
 // derive fills what follows from other settings, once all of them are read.
@@ -17,6 +19,11 @@ func (c *Config) derive() {
 	}
 	if c.Redis.Host == "" && c.Redis.URL == "" && !c.Redis.cluster() && !c.Redis.sentinel() && c.origins["REDIS_PORT"] != FromDefault {
 		c.Redis.Host = "localhost"
+	}
+	if c.origins["REDIS_TLS"] == FromDefault {
+		c.Redis.TLS = !c.Redis.local()
+	} else {
+		c.Redis.insecure = !c.Redis.TLS
 	}
 	if c.Queue.WorkerName == "" {
 		host, err := os.Hostname()
@@ -31,7 +38,7 @@ func (c *Config) derive() {
 func (e *Email) derive() {
 	if e.TLS == "" {
 		e.TLS = "starttls"
-		if e.Host == "" || loopback(e.Host) {
+		if e.Host == "" || schoolbell.Loopback(e.Host) {
 			e.TLS = "none"
 		}
 	}
@@ -60,11 +67,6 @@ func LocalURL(addr string) string {
 		host = "127.0.0.1"
 	}
 	return "http://" + net.JoinHostPort(host, port)
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // SQLitePath is the file of the ledger when DATABASE_URL is empty.

@@ -68,6 +68,7 @@ func Load(target any, src Sources) (map[string]Origin, error) {
 		t.origins = origins
 		t.derive()
 	case *Client:
+		t.origins, t.envNamed = origins, src.Must
 		t.derive()
 	}
 	return origins, faults.Err()
@@ -128,6 +129,36 @@ func readSecret(path string) (string, error) {
 		return "", fmt.Errorf("its file %s is empty", path)
 	}
 	return text, nil
+}
+
+// Exposed returns the files with secrets that other users of the machine may read: the
+// .env file, if it holds one, and those that a setting such as SMTP_PASSWORD_FILE names.
+func Exposed(target any, src Sources) (paths []string) {
+	dotenv, _ := readEnvFile(src.EnvFile, false) // Load has reported what is wrong with it
+	env := envMap(src.Env)
+	secretInEnv := false
+	for _, f := range fieldsOf(target) {
+		if !f.Secret {
+			continue
+		}
+		for _, name := range append([]string{f.Env}, f.Aliases...) {
+			secretInEnv = secretInEnv || dotenv[name] != ""
+			for _, file := range []string{env[name+"_FILE"], dotenv[name+"_FILE"]} {
+				if file != "" && readableByOthers(file) {
+					paths = append(paths, file)
+				}
+			}
+		}
+	}
+	if secretInEnv && readableByOthers(src.EnvFile) {
+		paths = append(paths, src.EnvFile)
+	}
+	return paths
+}
+
+func readableByOthers(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0
 }
 
 func envMap(env []string) map[string]string {

@@ -26,6 +26,20 @@ func (r *Redis) External() bool {
 func (r *Redis) cluster() bool  { return len(r.ClusterNodes) > 0 }
 func (r *Redis) sentinel() bool { return len(r.SentinelAddrs) > 0 }
 
+// local reports whether every server that the single settings name is this machine.
+// What REDIS_URL names, its scheme protects or not.
+func (r *Redis) local() bool {
+	if r.URL != "" {
+		return true
+	}
+	for _, addr := range append(append([]string{}, r.ClusterNodes...), r.SentinelAddrs...) {
+		if host, _, err := net.SplitHostPort(addr); err != nil || !schoolbell.Loopback(host) {
+			return false
+		}
+	}
+	return r.cluster() || r.sentinel() || r.Host == "" || schoolbell.Loopback(r.Host)
+}
+
 // Client returns a client for the Redis that the settings name: single,
 // Sentinel or Cluster. It connects when it is first used; the caller closes it.
 func (r *Redis) Client() (redis.UniversalClient, error) {
@@ -102,6 +116,10 @@ func (r *Redis) addURL(o *redis.UniversalOptions) error {
 	}
 	if u.Network == "unix" {
 		return fmt.Errorf("must be a redis:// or rediss:// address; sockets are not supported")
+	}
+	host, _, err := net.SplitHostPort(u.Addr)
+	if u.TLSConfig == nil && !r.TLS && !r.insecure && (err != nil || !schoolbell.Loopback(host)) {
+		return fmt.Errorf("would send everything in clear to another machine: use rediss:// for TLS, or set REDIS_TLS=false if the network is private")
 	}
 	o.Addrs = []string{u.Addr}
 	if u.Username != "" {

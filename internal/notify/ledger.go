@@ -21,12 +21,16 @@ type Ledger interface {
 // Events are the ledger's events and where they stand.
 type Events interface {
 	// CreateEvent stores ev, whose ID, CreatedAt and Status the caller set, as
-	// not yet queued. If idem.Key was used before with the same fingerprint it
+	// not yet queued. If idem.Key was used before in idem.Scope with the same fingerprint it
 	// stores nothing and returns the earlier event and replayed true; with
 	// another fingerprint it returns CodeInvalid with Field "Idempotency-Key".
 	// Groups and users that the audience names and the ledger does not know are
 	// CodeInvalid faults, each with its field ("audience.exclude.users[0]"); nothing is stored then.
 	CreateEvent(ctx context.Context, ev *schoolbell.Event, idem schoolbell.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
+
+	// ForgetKeys forgets up to limit idempotency keys that were used before a time, the
+	// oldest first, and returns how many.
+	ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error)
 
 	// EventByKey returns the event that was created under idem.Key, and false if
 	// none was; with another fingerprint the same error as CreateEvent.

@@ -49,6 +49,7 @@ func (p *Pipeline) RunRelay(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.runOutbox(ctx) })
 	g.Go(func() error { return r.runReconciler(ctx) })
+	g.Go(func() error { return r.runForgetting(ctx) })
 	return g.Wait()
 }
 

@@ -57,7 +57,7 @@ func NewSMTP(cfg SMTPConfig) (*SMTP, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Username != "" && security == smtpconn.Plain && !isLoopback(cfg.Host) {
+	if cfg.Username != "" && security == smtpconn.Plain && !schoolbell.Loopback(cfg.Host) {
 		return nil, schoolbell.Invalid("smtp_tls", "credentials are not sent in clear over a network; use starttls or implicit")
 	}
 	composer, err := newComposer(cfg.From, cfg.ReplyTo)
@@ -87,7 +87,7 @@ func NewSMTP(cfg SMTPConfig) (*SMTP, error) {
 func chooseSecurity(cfg *SMTPConfig) (smtpconn.Security, error) {
 	if cfg.TLS == "" {
 		cfg.TLS = "starttls"
-		if isLoopback(cfg.Host) {
+		if schoolbell.Loopback(cfg.Host) {
 			cfg.TLS = "none"
 		}
 	}
@@ -134,11 +134,6 @@ func setDefaults(cfg *SMTPConfig) {
 }
 
 var helloPattern = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])$`)
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
 
 // Check connects, protects the connection, greets, logs in and quits. Its connection
 // is one of those that may be open; while all are sending, it relies on them.

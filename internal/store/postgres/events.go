@@ -91,8 +91,8 @@ func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem scho
 // claimKey takes idem's key for the event id, or returns the event that has it.
 // Where another transaction is taking the key just now, it waits for the end of that.
 func claimKey(ctx context.Context, tx pgx.Tx, id string, idem schoolbell.Idempotency) (*schoolbell.Event, error) {
-	tag, err := tx.Exec(ctx, "INSERT INTO idempotency (key, fingerprint, event_id, created_at) VALUES ($1, $2, $3, "+now+") ON CONFLICT DO NOTHING",
-		idem.Key, idem.Fingerprint, id)
+	tag, err := tx.Exec(ctx, "INSERT INTO idempotency (scope, key, fingerprint, event_id, created_at) VALUES ($1, $2, $3, $4, "+now+") ON CONFLICT DO NOTHING",
+		idem.Scope, idem.Key, idem.Fingerprint, id)
 	if err != nil || tag.RowsAffected() == 1 {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func claimKey(ctx context.Context, tx pgx.Tx, id string, idem schoolbell.Idempot
 // earlierEvent returns the event that was created under idem's key, nil if none was.
 func earlierEvent(ctx context.Context, q querier, idem schoolbell.Idempotency) (*schoolbell.Event, error) {
 	var fingerprint, id string
-	err := q.QueryRow(ctx, "SELECT fingerprint, event_id FROM idempotency WHERE key = $1", idem.Key).Scan(&fingerprint, &id)
+	err := q.QueryRow(ctx, "SELECT fingerprint, event_id FROM idempotency WHERE scope = $1 AND key = $2", idem.Scope, idem.Key).Scan(&fingerprint, &id)
 	switch {
 	case noRows(err):
 		return nil, nil
@@ -112,6 +112,17 @@ func earlierEvent(ctx context.Context, q querier, idem schoolbell.Idempotency) (
 		return nil, row.KeyReused()
 	}
 	return getEvent(ctx, q, id)
+}
+
+// ForgetKeys implements notify.Ledger.
+func (s *Store) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	err = s.again("forget idempotency keys", func() error {
+		tag, err := s.pool.Exec(ctx, `DELETE FROM idempotency WHERE (scope, key) IN
+			(SELECT scope, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)`, before, limit)
+		n = int(tag.RowsAffected())
+		return err
+	})
+	return n, err
 }
 
 // EventByKey implements notify.Ledger.

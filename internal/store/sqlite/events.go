@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"schoolbell"
 	"schoolbell/internal/store/row"
@@ -64,8 +65,8 @@ func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem scho
 			return err
 		}
 		if idem.Key != "" {
-			if _, err := c.exec(ctx, "INSERT INTO idempotency (key, fingerprint, event_id, created_at) VALUES (?1, ?2, ?3, "+now+")",
-				idem.Key, idem.Fingerprint, ev.ID); err != nil {
+			if _, err := c.exec(ctx, "INSERT INTO idempotency (scope, key, fingerprint, event_id, created_at) VALUES (?1, ?2, ?3, ?4, "+now+")",
+				idem.Scope, idem.Key, idem.Fingerprint, ev.ID); err != nil {
 				return err
 			}
 		}
@@ -81,7 +82,7 @@ func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem scho
 // earlierEvent returns the event that was created under idem's key, nil if none was.
 func earlierEvent(ctx context.Context, c *conn, idem schoolbell.Idempotency) (*schoolbell.Event, error) {
 	var fingerprint, id string
-	err := c.get(ctx, "SELECT fingerprint, event_id FROM idempotency WHERE key = ?1", []any{idem.Key}, &fingerprint, &id)
+	err := c.get(ctx, "SELECT fingerprint, event_id FROM idempotency WHERE scope = ?1 AND key = ?2", []any{idem.Scope, idem.Key}, &fingerprint, &id)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
@@ -91,6 +92,17 @@ func earlierEvent(ctx context.Context, c *conn, idem schoolbell.Idempotency) (*s
 		return nil, row.KeyReused()
 	}
 	return getEvent(ctx, c, id)
+}
+
+// ForgetKeys implements notify.Ledger.
+func (s *Store) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	err = s.write(ctx, "forget idempotency keys", func(c *conn) error {
+		deleted, err := c.exec(ctx, `DELETE FROM idempotency WHERE (scope, key) IN
+			(SELECT scope, key FROM idempotency WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)`, millis(before), limit)
+		n = int(deleted)
+		return err
+	})
+	return n, err
 }
 
 // EventByKey implements notify.Ledger.

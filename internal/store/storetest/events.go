@@ -19,6 +19,7 @@ var events = []promise{
 	{"CreateEvent under a used key returns the earlier event", eventReplay},
 	{"CreateEvent under a used key refuses another request", eventKeyReused},
 	{"EventByKey finds the event of a key and refuses another request", eventByKey},
+	{"Idempotency keys of two scopes do not know each other, and end after their time", keyScopes},
 	{"CreateEvent under one key from many callers at once stores one event", eventKeyRace},
 	{"CreateEvent that is abandoned leaves no trace", eventAbandoned},
 	{"Event of an unknown id is not found, everywhere", eventUnknown},
@@ -126,6 +127,32 @@ func eventKeyReused(t *testing.T, open func() Store) {
 	wantFields(t, err, "Idempotency-Key")
 	_, err = s.Event(s.ctx(), second.ID)
 	wantCode(t, err, schoolbell.CodeNotFound)
+}
+
+func keyScopes(t *testing.T, open func() Store) {
+	s := newSchool(t, open())
+	s.people(1)
+	create := func(idem schoolbell.Idempotency) (replayed bool) {
+		t.Helper()
+		_, replayed, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), idem)
+		s.must(err)
+		return replayed
+	}
+	one, two := schoolbell.Idempotency{Scope: "one", Key: "k", Fingerprint: "f"}, schoolbell.Idempotency{Scope: "two", Key: "k", Fingerprint: "other"}
+	same(t, "first use", create(one), false)
+	same(t, "first use in another scope", create(two), false)
+	same(t, "second use", create(one), true)
+	forget := func(before time.Time, limit int) int {
+		t.Helper()
+		n, err := s.ForgetKeys(s.ctx(), before, limit)
+		s.must(err)
+		return n
+	}
+	same(t, "forgotten of those older than an hour", forget(time.Now().Add(-time.Hour), 10), 0)
+	same(t, "use after it", create(one), true)
+	same(t, "forgotten, one at most", forget(time.Now().Add(time.Hour), 1), 1)
+	same(t, "forgotten, the rest", forget(time.Now().Add(time.Hour), 10), 1)
+	same(t, "use of a key that was forgotten", create(one), false)
 }
 
 func eventByKey(t *testing.T, open func() Store) {

@@ -89,11 +89,14 @@ CREATE INDEX events_unqueued ON events (seq) WHERE queued_at IS NULL AND complet
 CREATE INDEX events_open ON events (id) WHERE queued_at IS NOT NULL AND completed_at IS NULL;
 
 CREATE TABLE idempotency (
-	key         text        NOT NULL PRIMARY KEY,
+	scope       text        COLLATE "C" NOT NULL,
+	key         text        COLLATE "C" NOT NULL,
 	fingerprint text        NOT NULL,
 	event_id    text        NOT NULL,
-	created_at  timestamptz NOT NULL
+	created_at  timestamptz NOT NULL,
+	PRIMARY KEY (scope, key)
 );
+CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
 -- Millions of rows: narrow, its primary key the only index, no foreign keys. No
 -- column that changes is indexed and a third of each page is left free, so that

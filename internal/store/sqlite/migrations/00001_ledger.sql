@@ -88,11 +88,14 @@ CREATE INDEX events_unqueued ON events (seq) WHERE queued_at IS NULL AND complet
 CREATE INDEX events_open ON events (id) WHERE queued_at IS NOT NULL AND completed_at IS NULL;
 
 CREATE TABLE idempotency (
-	key         TEXT    NOT NULL PRIMARY KEY,
+	scope       TEXT    NOT NULL,
+	key         TEXT    NOT NULL,
 	fingerprint TEXT    NOT NULL,
 	event_id    TEXT    NOT NULL,
-	created_at  INTEGER NOT NULL
+	created_at  INTEGER NOT NULL,
+	PRIMARY KEY (scope, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
 -- Millions of rows: narrow, its primary key the only index, no foreign keys.
 -- A row that is sending under a lease which is gone may be claimed again.

@@ -1,0 +1,43 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	forgetInterval = 10 * time.Minute
+	forgetPiece    = 1_000 // keys in one transaction, so that nobody waits for long
+)
+
+// runForgetting removes idempotency keys whose time is over, until ctx ends.
+func (r *relay) runForgetting(ctx context.Context) error {
+	tick := time.NewTicker(forgetInterval)
+	defer tick.Stop()
+	var down outage
+	for {
+		_, err := r.ForgetKeys(ctx, time.Now())
+		down.note(ctx, r.log, "forget old idempotency keys", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// ForgetKeys removes idempotency keys that were used longer ago than
+// Config.RetainIdempotency, as of the time now, and returns how many.
+func (p *Pipeline) ForgetKeys(ctx context.Context, now time.Time) (n int, err error) {
+	for {
+		gone, err := p.ledger.ForgetKeys(ctx, now.Add(-p.cfg.RetainIdempotency), forgetPiece)
+		n += gone
+		if err != nil {
+			return n, fmt.Errorf("forget idempotency keys: %w", err)
+		}
+		if gone < forgetPiece {
+			return n, nil
+		}
+	}
+}
