@@ -14,8 +14,7 @@ type Config struct {
 	Queue   Queue   `embed:"" group:"queue"`
 	Email   Email   `embed:"" group:"email"`
 
-	origins  map[string]Origin
-	envNamed bool // the .env file was named on the command line
+	origins map[string]Origin
 }
 
 // General settings are those of the process itself.
