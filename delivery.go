@@ -140,6 +140,7 @@ const (
 	VerdictSlowDown  Verdict = "slow_down" // the provider wants fewer, or takes none at all; costs no attempt, rests the channel
 	VerdictGiveUp    Verdict = "give_up"   // refused for good
 	VerdictUncertain Verdict = "uncertain" // the reply was lost after the message was handed over
+	VerdictDropped   Verdict = "dropped"   // the provider hung up without a word about it, before it was handed over; costs no attempt
 	VerdictUntried   Verdict = "untried"   // not offered to the provider at all; costs no attempt
 )
 

@@ -209,22 +209,38 @@ func (p *pass) send(ctx context.Context, rows []schoolbell.Recipient) []schoolbe
 		msgs, row = append(msgs, msg), append(row, i)
 	}
 	began := time.Now()
-	p.sender.Send(ctx, msgs, func(i int, r schoolbell.Result) { results[row[i]] = r })
+	p.sender.Send(ctx, msgs, func(i int, r schoolbell.Result) { results[row[i]] = impersonal(r, rows[row[i]]) })
 	p.metrics.sent(p.channel, results, time.Since(began))
 	return p.judge(rows, results)
+}
+
+// impersonal returns r without what it says about the person, whatever the
+// provider's words repeat. Results go to the ledger, where they outlive the person, to Redis and to the log.
+func impersonal(r schoolbell.Result, to schoolbell.Recipient) schoolbell.Result {
+	person := schoolbell.Personal{Name: to.Name, Email: to.Email, Phone: to.Phone}
+	r.Reason = schoolbell.Redact(r.Reason, person)
+	r.ProviderID = schoolbell.RedactID(r.ProviderID, person)
+	return r
 }
 
 // judge turns results into outcomes and lets the channel slow down if the provider asks for it.
 func (p *pass) judge(rows []schoolbell.Recipient, results []schoolbell.Result) []schoolbell.Outcome {
 	outcomes := make([]schoolbell.Outcome, len(rows))
 	slow, after, sent := false, time.Duration(0), false
+	dropped, answered := 0, 0
 	for i, res := range results {
 		outcomes[i] = p.cfg.outcome(rows[i], res)
+		if answersMessage(res.Verdict) {
+			answered++
+		}
 		switch res.Verdict {
 		case schoolbell.VerdictSent:
 			sent = true
 		case schoolbell.VerdictSlowDown:
 			slow, after = true, max(after, res.After)
+			p.reason = res.Reason
+		case schoolbell.VerdictDropped:
+			dropped++
 			p.reason = res.Reason
 		case schoolbell.VerdictRetry, schoolbell.VerdictUncertain:
 			p.reason = res.Reason
@@ -235,6 +251,11 @@ func (p *pass) judge(rows []schoolbell.Recipient, results []schoolbell.Result) [
 			}
 		}
 	}
+	if !slow && dropped > 1 && answered == 0 {
+		// It is not about one message. The rest does not grow, so that a few
+		// messages that the provider cannot take delay the others little.
+		slow, after = true, firstRest
+	}
 	switch {
 	case slow:
 		p.log.Warn("provider wants us to slow down", "channel", string(p.channel), "rest", p.pace.slowDown(after), "reason", p.reason)
@@ -244,8 +265,18 @@ func (p *pass) judge(rows []schoolbell.Recipient, results []schoolbell.Result) [
 	return outcomes
 }
 
+// answersMessage reports whether the provider said something about the message.
+func answersMessage(v schoolbell.Verdict) bool {
+	switch v {
+	case schoolbell.VerdictSent, schoolbell.VerdictRetry, schoolbell.VerdictGiveUp:
+		return true
+	}
+	return false
+}
+
 // outcome says what a result means for its row. Attempts are spent on tries
-// that the provider turned down or that got lost, not on its wish to be left alone.
+// that the provider turned down or that got lost, not on its wish to be left
+// alone and not on connections that it ended without an answer.
 func (c Config) outcome(r schoolbell.Recipient, res schoolbell.Result) schoolbell.Outcome {
 	out := schoolbell.Outcome{Seq: r.Seq, Attempts: r.Attempts + 1, Uncertain: r.Uncertain, Reason: res.Reason, ProviderID: res.ProviderID}
 	switch res.Verdict {
@@ -261,6 +292,8 @@ func (c Config) outcome(r schoolbell.Recipient, res schoolbell.Result) schoolbel
 		if out.Attempts >= c.attempts() {
 			out.Status, out.RetryIn = schoolbell.DeliveryFailed, 0
 		}
+	case schoolbell.VerdictDropped:
+		out.Status, out.Attempts, out.RetryIn = schoolbell.DeliveryPending, r.Attempts, min(c.retryWait(2), maxRest)
 	default: // slow down, untried
 		out.Status, out.Attempts = schoolbell.DeliveryPending, r.Attempts
 	}

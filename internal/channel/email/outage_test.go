@@ -155,8 +155,8 @@ func TestSMTPChargesAMessageOnlyForItsOwnConnection(t *testing.T) {
 	srv := script(t, dialog("250 ok", ""))
 	s := sender(t, srv.addr, func(c *SMTPConfig) { c.Connections = 1 })
 	got := sendAll(t, context.Background(), s, threeMessages())
-	if got[0].Verdict != schoolbell.VerdictRetry || got[0].Reason == "" {
-		t.Errorf("message 0: %+v, want %s", got[0], schoolbell.VerdictRetry)
+	if got[0].Verdict != schoolbell.VerdictDropped || got[0].Reason == "" {
+		t.Errorf("message 0: %+v, want %s", got[0], schoolbell.VerdictDropped)
 	}
 	isOfNoUse(t, got[1:])
 }

@@ -63,7 +63,7 @@ func TestSMTPThroughARealServerThatRefuses(t *testing.T) {
 		{"a recipient for now", soft, "RCPT", schoolbell.VerdictRetry},
 		{"the mail for good", hard, ".", schoolbell.VerdictGiveUp},
 		{"the mail for now", soft, ".", schoolbell.VerdictRetry},
-		{"by hanging up at the recipient", hangUp, "RCPT", schoolbell.VerdictRetry},
+		{"by hanging up at the recipient", hangUp, "RCPT", schoolbell.VerdictDropped},
 		{"by hanging up after the mail", hangUp, ".", schoolbell.VerdictUncertain},
 		{"by closing after the mail", closing, ".", schoolbell.VerdictSlowDown},
 		{"by closing at the greeting", closing, "EHLO", schoolbell.VerdictSlowDown},
@@ -71,7 +71,7 @@ func TestSMTPThroughARealServerThatRefuses(t *testing.T) {
 		{"the greeting for now", soft, "EHLO", schoolbell.VerdictSlowDown},
 		{"the sender for good", hard, "MAIL", schoolbell.VerdictSlowDown},
 		{"the sender for now", soft, "MAIL", schoolbell.VerdictSlowDown},
-		{"by hanging up at the sender", hangUp, "MAIL", schoolbell.VerdictRetry},
+		{"by hanging up at the sender", hangUp, "MAIL", schoolbell.VerdictDropped},
 	}
 	for _, x := range cases {
 		t.Run(x.name, func(t *testing.T) {

@@ -28,7 +28,10 @@ func sent(r smtpconn.Reply) schoolbell.Result {
 // that cannot be reached, does not let us in, or does not take the sender we give for every
 // message, would use up the attempts of message after message; that is
 // VerdictSlowDown, which costs none and rests the whole channel. broken is true
-// when it lasts until somebody mends the settings or the server.
+// when it lasts until somebody mends the settings or the server. A server that
+// ends the connection instead of answering said nothing about the message; that
+// is VerdictDropped, which costs no attempt and does not keep others waiting,
+// because it may be this message alone that the server stumbles over.
 func refused(err error) (res schoolbell.Result, broken bool) {
 	res = schoolbell.Result{Verdict: schoolbell.VerdictSlowDown, Reason: smtpconn.Cut(err.Error())}
 	var e *smtpconn.Error
@@ -41,7 +44,9 @@ func refused(err error) (res schoolbell.Result, broken bool) {
 		return res, true
 	case e.Reply == nil && e.Stage == smtpconn.StageFinal:
 		res.Verdict = schoolbell.VerdictUncertain
-	case e.Reply == nil || e.Reply.Class() == 4:
+	case e.Reply == nil:
+		res.Verdict = schoolbell.VerdictDropped
+	case e.Reply.Class() == 4:
 		res.Verdict = schoolbell.VerdictRetry
 	default:
 		res.Verdict = schoolbell.VerdictGiveUp

@@ -45,6 +45,9 @@ func Cut(s string) string {
 	for !utf8.ValidString(s) {
 		s = s[:len(s)-1]
 	}
+	if i := strings.LastIndexByte(s, ' '); i > 0 { // half an address would not be known as one
+		s = s[:i]
+	}
 	return s
 }
 
