@@ -167,17 +167,27 @@ func (c *Client) Check() error {
 
 // checkWhoGetsTheKey refuses to send a key where its owner may not want it: to a server
 // that a .env file in the current folder names while the key comes from elsewhere, and in
-// clear over a network.
+// clear over a network. Such a file may be a stranger's, so it may not name a file to
+// send as the key either.
 func (c *Client) checkWhoGetsTheKey(f *schoolbell.Faults, u *url.URL) {
 	if c.APIKey == "" {
 		return
 	}
-	if !c.envNamed && c.origins["SCHOOLBELL_URL"] == FromDotEnv && !strings.HasPrefix(string(c.origins["SCHOOLBELL_API_KEY"]), string(FromDotEnv)) {
-		f.Add("SCHOOLBELL_URL", "%s comes from a .env file and the key does not: the key is not sent there; name the server with --url if it is meant", c.URL)
+	shown := u.Scheme + "://" + u.Host // a user name or password in the URL is not for messages
+	if c.fromFoundFile("SCHOOLBELL_API_KEY") && c.origins["SCHOOLBELL_API_KEY"] != FromDotEnv {
+		f.Add("SCHOOLBELL_API_KEY", "a .env file that was only found may not name a file with the key: set SCHOOLBELL_API_KEY_FILE in the environment, or name the .env file with --env-file")
+	}
+	if c.fromFoundFile(c.urlFrom) && !c.fromFoundFile("SCHOOLBELL_API_KEY") {
+		f.Add(c.urlFrom, "%s comes from a .env file and the key does not: the key is not sent there; name the server with --url if it is meant", shown)
 	}
 	if u.Scheme == "http" && !schoolbell.Loopback(u.Hostname()) && !c.Insecure {
-		f.Add("SCHOOLBELL_URL", "%s would get the key in clear: use https://, or add --insecure if the network is private", c.URL)
+		f.Add("SCHOOLBELL_URL", "%s would get the key in clear: use https://, or add --insecure if the network is private", shown)
 	}
+}
+
+// fromFoundFile reports whether a setting comes from a .env file that nobody named.
+func (c *Client) fromFoundFile(name string) bool {
+	return !c.envNamed && strings.HasPrefix(string(c.origins[name]), string(FromDotEnv))
 }
 
 func oneOf(f *schoolbell.Faults, name, v string, known ...string) {

@@ -106,7 +106,8 @@ type Client struct {
 	Insecure bool   `name:"insecure" setting:"SCHOOLBELL_INSECURE" default:"false" help:"Send the key over http:// to another machine all the same."`
 
 	origins  map[string]Origin
-	envNamed bool // the .env file was named on the command line
+	envNamed bool   // the .env file was named on the command line
+	urlFrom  string // the setting that URL follows from
 
 	// Addr is not for flags: it only finds the server of this machine.
 	Addr string `name:"http-addr" setting:"HTTP_ADDR" default:"127.0.0.1:8080" hidden:"" help:"Address the API listens on."`

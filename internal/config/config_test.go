@@ -420,3 +420,39 @@ func TestTrafficToOtherMachinesIsProtectedUnlessToldOtherwise(t *testing.T) {
 		}
 	}
 }
+
+func TestAFoundEnvFileCannotTakeTheKey(t *testing.T) {
+	t.Parallel()
+	const key = "SCHOOLBELL_API_KEY=4f9c2e7ab1d05836e9f7"
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("4f9c2e7ab1d05836e9f7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, dotenv, env, want string
+		named                   bool
+	}{
+		{"address and leave to go in clear", "HTTP_ADDR=evil.test:80\nSCHOOLBELL_INSECURE=true", key, "the key does not", false},
+		{"an address of this machine", "HTTP_ADDR=127.0.0.1:9", key, "the key does not", false},
+		{"leave to go in clear alone", "SCHOOLBELL_INSECURE=true", key + " SCHOOLBELL_URL=http://a.test", "in clear", false},
+		{"a file as the key", "SCHOOLBELL_URL=https://evil.test\nSCHOOLBELL_API_KEY_FILE=" + secret, "", "may not name a file", false},
+		{"a name below localhost", "", key + " SCHOOLBELL_URL=http://a.localhost", "in clear", false},
+		{"address and key", "HTTP_ADDR=127.0.0.1:9\n" + key, "", "", false},
+		{"an address that the environment overrides", "HTTP_ADDR=evil.test:80", key + " SCHOOLBELL_URL=https://a.test", "", false},
+		{"a named file", "HTTP_ADDR=a.test:80\nSCHOOLBELL_INSECURE=true\nSCHOOLBELL_API_KEY_FILE=" + secret, "", "", true},
+		{"a URL with a user", "", key + " SCHOOLBELL_URL=http://hidden:hidden@a.test", "http://a.test would", false},
+	} {
+		path := filepath.Join(t.TempDir(), ".env")
+		if err := os.WriteFile(path, []byte(c.dotenv), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var client config.Client
+		if _, err := config.Load(&client, config.Sources{Env: strings.Fields(c.env), EnvFile: path, Must: c.named}); err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprint(client.Check())
+		if c.want == "" && got != "<nil>" || !strings.Contains(got, c.want) || strings.Contains(got, "hidden") {
+			t.Errorf("%s: %s, want %q", c.name, got, c.want)
+		}
+	}
+}

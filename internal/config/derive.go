@@ -50,10 +50,15 @@ func (e *Email) derive() {
 	}
 }
 
-// derive finds the server of this machine when no other is named.
+// derive finds the server of this machine when no other is named. Leave to send the key
+// in clear is not taken from a .env file that was only found: it may be a stranger's.
 func (c *Client) derive() {
+	c.urlFrom = "SCHOOLBELL_URL"
 	if c.URL == "" {
-		c.URL = LocalURL(c.Addr)
+		c.URL, c.urlFrom = LocalURL(c.Addr), "HTTP_ADDR"
+	}
+	if c.fromFoundFile("SCHOOLBELL_INSECURE") {
+		c.Insecure = false
 	}
 }
 
