@@ -90,13 +90,18 @@ func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem scho
 
 // claimKey takes idem's key for the event id, or returns the event that has it.
 // Where another transaction is taking the key just now, it waits for the end of that.
+// Where ForgetKeys took the key's row before it could be read, the key is free again.
 func claimKey(ctx context.Context, tx pgx.Tx, id string, idem schoolbell.Idempotency) (*schoolbell.Event, error) {
-	tag, err := tx.Exec(ctx, "INSERT INTO idempotency (scope, key, fingerprint, event_id, created_at) VALUES ($1, $2, $3, $4, "+now+") ON CONFLICT DO NOTHING",
-		idem.Scope, idem.Key, idem.Fingerprint, id)
-	if err != nil || tag.RowsAffected() == 1 {
-		return nil, err
+	for {
+		tag, err := tx.Exec(ctx, "INSERT INTO idempotency (scope, key, fingerprint, event_id, created_at) VALUES ($1, $2, $3, $4, "+now+") ON CONFLICT DO NOTHING",
+			idem.Scope, idem.Key, idem.Fingerprint, id)
+		if err != nil || tag.RowsAffected() == 1 {
+			return nil, err
+		}
+		if ev, err := earlierEvent(ctx, tx, idem); err != nil || ev != nil {
+			return ev, err
+		}
 	}
-	return earlierEvent(ctx, tx, idem)
 }
 
 // earlierEvent returns the event that was created under idem's key, nil if none was.
