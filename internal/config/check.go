@@ -76,9 +76,8 @@ func (l *Ledger) check(f *schoolbell.Faults) {
 	if l.DatabaseURL == "" {
 		return
 	}
-	u, err := url.Parse(l.DatabaseURL.Reveal())
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		f.Add("DATABASE_URL", "must be an address such as postgres://user:password@host:5432/name, or empty for SQLite")
+	if _, err := l.DSN(); err != nil {
+		f.Add("DATABASE_URL", "%v", err)
 	}
 }
 

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"fmt"
+	"errors"
 	"net/url"
 	"os"
 	"strings"
@@ -11,28 +11,27 @@ import (
 	"schoolbell"
 )
 
+// errDatabaseURL says nothing of the URL itself, because it has a password in it.
+var errDatabaseURL = errors.New("must be an address such as postgres://user:password@host:5432/name, or empty for SQLite")
+
 // DSN is DATABASE_URL as the driver gets it. Without an sslmode, the driver would go on
 // in clear, password included, with a server that refuses TLS; off this machine TLS with
-// a certificate that is good for the host is then required. An sslmode in the URL,
-// PGSSLMODE and a service file count as the operator's choice.
+// a certificate that is good for the host is then required. An sslmode in the URL and
+// PGSSLMODE count as the operator's choice, a service file does not: what it leaves out cannot be seen here.
 func (l *Ledger) DSN() (string, error) {
 	dsn := l.DatabaseURL.Reveal()
+	u, err := url.Parse(dsn)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return "", errDatabaseURL
+	}
 	conf, err := pgconn.ParseConfig(dsn)
 	if err != nil {
-		// The driver's own error may quote the password.
-		return "", fmt.Errorf("must be an address such as postgres://user:password@host/name")
-	}
-	if !inClear(conf) || os.Getenv("PGSSLMODE") != "" || os.Getenv("PGSERVICE") != "" || strings.Contains(dsn, "sslmode=") || strings.Contains(dsn, "service=") {
-		return dsn, nil
-	}
-	if !strings.Contains(dsn, "://") {
-		return dsn + " sslmode=verify-full", nil
-	}
-	u, err := url.Parse(dsn)
-	if err != nil {
-		return "", fmt.Errorf("must be an address such as postgres://user:password@host/name")
+		return "", errDatabaseURL // the driver's own error may quote the password
 	}
 	q := u.Query()
+	if !inClear(conf) || q.Get("sslmode") != "" || !q.Has("sslmode") && os.Getenv("PGSSLMODE") != "" {
+		return dsn, nil
+	}
 	q.Set("sslmode", "verify-full")
 	u.RawQuery = q.Encode()
 	return u.String(), nil
