@@ -102,7 +102,7 @@ func checkRedis(ctx context.Context, cfg *config.Config) finding {
 	facts, err := probeRedis(ctx, rdb)
 	switch {
 	case err != nil:
-		return broken(stepOf(err, "start Redis, or check REDIS_HOST and REDIS_PORT"), "%s: %v", name, err)
+		return broken(stepOf(err, redisAdvice(cfg, err)), "%s: %v", name, err)
 	case facts.readOnly:
 		return broken("name the master", "%s is a read-only replica", name)
 	}

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -65,7 +67,7 @@ func ledgerAway(cfg *config.Config, err error) error {
 	case cfg.Ledger.DatabaseURL != "" && schoolbell.CodeOf(err) == schoolbell.CodeInvalid:
 		return advise(fmt.Errorf("the ledger cannot be opened: %w", err), "set DATABASE_URL as in postgres://user:password@host:5432/name")
 	case cfg.Ledger.DatabaseURL != "":
-		return advise(fmt.Errorf("the ledger cannot be reached: %s: %s", name, postgresReason(err)), "start PostgreSQL, or check DATABASE_URL")
+		return advise(fmt.Errorf("the ledger cannot be reached: %s: %s", name, postgresReason(err)), "%s", postgresAdvice(err))
 	case errors.Is(err, fs.ErrPermission):
 		return advise(fmt.Errorf("the ledger cannot be opened: %s: %w", name, err), "let this user write there, or set DATA_DIR to another folder")
 	}
@@ -84,6 +86,18 @@ func postgresReason(err error) string {
 		return fmt.Sprintf("it does not answer, waited %v", ledgerTimeout)
 	}
 	return reasonOf(err)
+}
+
+// postgresAdvice says what to do about a PostgreSQL that cannot be used.
+func postgresAdvice(err error) string {
+	_, badCert := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
+	case badCert:
+		return "add sslrootcert=FILE to DATABASE_URL for an authority of your own (PEM), and use the host name of the certificate"
+	case strings.Contains(err.Error(), "refused TLS"): // the driver has no error of its own for it
+		return "turn TLS on in PostgreSQL, or add sslmode=disable to DATABASE_URL if the network is private"
+	}
+	return "start PostgreSQL, or check DATABASE_URL"
 }
 
 // PostgreSQL's codes for a login that is refused.

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strconv"
@@ -10,6 +11,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"schoolbell/internal/config"
+	"schoolbell/internal/redisdial"
 )
 
 const (
@@ -78,6 +82,21 @@ func checkWritable(ctx context.Context, rdb redis.UniversalClient, prefix string
 func (f redisFacts) evicts() bool { return f.policy != "" && f.policy != "noeviction" }
 
 const evictionAdvice = "set maxmemory-policy noeviction on the Redis server"
+
+// redisAdvice says what to do about a Redis that cannot be reached.
+func redisAdvice(cfg *config.Config, err error) string {
+	_, badCert := errors.AsType[*tls.CertificateVerificationError](err)
+	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
+	switch {
+	case errors.Is(err, redisdial.ErrInClear):
+		return "set REDIS_TLS"
+	case badCert:
+		return "set REDIS_TLS_CA=FILE for an authority of your own (PEM), and use the host name of the certificate"
+	case noTLS, cfg.Redis.TLS && errors.Is(err, context.DeadlineExceeded): // a Redis without TLS waits for more
+		return "start Redis, or use its TLS port; set REDIS_TLS=false if it has no TLS and the network is private"
+	}
+	return "start Redis, or check REDIS_HOST and REDIS_PORT"
+}
 
 func infoFields(info string) map[string]string {
 	fields := map[string]string{}

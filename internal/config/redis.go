@@ -51,6 +51,9 @@ func (r *Redis) Client() (redis.UniversalClient, error) {
 		return nil, err
 	}
 	o.Dialer = redisdial.Dialer(o.TLSConfig)
+	if o.TLSConfig == nil && !r.insecure { // TLS is off because the settings name this machine
+		o.Dialer = redisdial.LocalDialer()
+	}
 	if r.cluster() {
 		return clusterClient(o), nil
 	}

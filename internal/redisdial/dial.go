@@ -6,9 +6,12 @@ package redisdial
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"time"
+
+	"schoolbell"
 )
 
 const (
@@ -31,6 +34,23 @@ func Dialer(config *tls.Config) func(ctx context.Context, network, addr string) 
 			return nil, fmt.Errorf("connect to Redis: %w", err)
 		}
 		return &conn{Conn: c}, nil
+	}
+}
+
+// ErrInClear says that a connection would go to another machine without TLS, and that
+// nobody has asked for that.
+var ErrInClear = errors.New("would send everything in clear to another machine: set REDIS_TLS=true, or REDIS_TLS=false if the network is private")
+
+// LocalDialer is [Dialer] without TLS for connections to this machine only: a
+// Sentinel or a Cluster node on this machine may name nodes on others. The function
+// that it returns fails there with [ErrInClear] and sends nothing.
+func LocalDialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
+	dial := Dialer(nil)
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if host, _, err := net.SplitHostPort(addr); err != nil || !schoolbell.Loopback(host) {
+			return nil, fmt.Errorf("connect to Redis at %s: %w", addr, ErrInClear)
+		}
+		return dial(ctx, network, addr)
 	}
 }
 

@@ -37,6 +37,8 @@ func Postgres(t testing.TB) string {
 type PostgresOptions struct {
 	Durable bool     // sync to disk: committed data survives Kill
 	Args    []string // further arguments of postgres, as {"-c", "max_connections=20"}
+	Cert    string   // PEM file of the certificate with which it also speaks TLS; empty for no TLS
+	Key     string   // PEM file of the key of Cert
 }
 
 // PostgresProc is a server that a test may stop, kill and restart on the same
@@ -132,6 +134,10 @@ func newPostgres(o PostgresOptions) (*postgres, error) {
 		s.remove()
 		return nil, err
 	}
+	if err := s.installCert(o); err != nil {
+		s.remove()
+		return nil, err
+	}
 	for range 5 {
 		if s.port, s.release, err = reservePort(); err != nil {
 			break
@@ -165,6 +171,31 @@ func (s *postgres) init() error {
 	return nil
 }
 
+// installCert copies certificate and key to where the server looks for them, as files
+// of its account: it takes no key that others may read.
+func (s *postgres) installCert(o PostgresOptions) error {
+	if o.Cert == "" {
+		return nil
+	}
+	for name, from := range map[string]string{"server.crt": o.Cert, "server.key": o.Key} {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(s.data(), name)
+		if err := os.WriteFile(to, text, 0o600); err != nil {
+			return err
+		}
+		if s.cred == nil {
+			continue
+		}
+		if err := os.Chown(to, int(s.cred.Uid), int(s.cred.Gid)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *postgres) data() string { return filepath.Join(s.dir, "data") }
 
 func (s *postgres) serverArgs(o PostgresOptions) []string {
@@ -174,6 +205,9 @@ func (s *postgres) serverArgs(o PostgresOptions) []string {
 	}
 	if !o.Durable {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	}
+	if o.Cert != "" {
+		args = append(args, "-c", "ssl=on") // server.crt and server.key in the data folder
 	}
 	return append(args, o.Args...)
 }
