@@ -3,6 +3,7 @@ package deploy
 import (
 	"encoding/json"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"schoolbell/internal/testenv"
 )
 
 // instruction is one of a Dockerfile: its name and the rest, continuation lines joined.
@@ -209,6 +212,29 @@ func TestComposeStartsThingsInOrder(t *testing.T) {
 			if _, ok := c.Services[name].DependsOn[on]; !ok {
 				t.Errorf("%s does not wait for %s", name, on)
 			}
+		}
+	}
+}
+
+// The first key is where the comment says: a server with the folder of compose.yaml
+// writes it there under such a name.
+func TestComposeSaysWhereTheFirstKeyIs(t *testing.T) {
+	t.Parallel()
+	folder := readCompose(t).Services["serve"].Environment["DATA_DIR"]
+	dir := t.TempDir()
+	serve := testenv.StartProgram(t, testenv.ProgramOptions{Bare: true, Env: []string{"DATA_DIR=" + dir, "HTTP_ADDR=127.0.0.1:0"}}, testenv.Binary(t), "serve")
+	serve.Await("API key, kept in " + dir + "/api-key-")
+	serve.Stop()
+	files, err := filepath.Glob(filepath.Join(dir, "api-key-*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("key files %v, %v", files, err)
+	}
+	digits := regexp.MustCompile(`[0-9a-f]`)
+	want := digits.ReplaceAllString(strings.TrimPrefix(filepath.Base(files[0]), "api-key-"), "#")
+	for _, name := range []string{"compose.yaml", "docs/operations.md"} {
+		found := regexp.MustCompile(`docker compose cp serve:(\S+)/api-key-(\S+) - \| tar -xO`).FindStringSubmatch(read(t, name))
+		if found == nil || found[1] != folder || digits.ReplaceAllString(found[2], "#") != want {
+			t.Errorf("%s has %q, want the form of %s in %s", name, found, files[0], folder)
 		}
 	}
 }

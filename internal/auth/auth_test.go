@@ -36,17 +36,23 @@ func TestTheFirstStartMakesOneKey(t *testing.T) {
 	t.Parallel()
 	store := newStore(t)
 	a := auth.New(store, auth.Options{})
-	secret, err := a.FirstStart(t.Context())
+	kept := ""
+	keep := func(secret string) error { kept = secret; return nil }
+	full := errors.New("the disk is full")
+	if _, err := a.FirstStart(t.Context(), func(string) error { return full }); !errors.Is(err, full) {
+		t.Errorf("a key that cannot be kept: %v", err)
+	}
+	secret, err := a.FirstStart(t.Context(), keep)
 	must(t, err)
-	if !regexp.MustCompile(`^sb_[0-9a-f]{64}$`).MatchString(secret) {
-		t.Fatalf("the key is %q", secret)
+	if !regexp.MustCompile(`^sb_[0-9a-f]{64}$`).MatchString(secret) || secret != kept {
+		t.Fatalf("the key is %q, kept was %q", secret, kept)
 	}
 	k, err := a.Key(t.Context(), secret)
 	must(t, err)
 	if k.Scope != schoolbell.ScopeAdmin || bytes.Contains(k.Digest, []byte(secret)) {
 		t.Errorf("the key is kept as %+v", k)
 	}
-	if again, err := auth.New(store, auth.Options{}).FirstStart(t.Context()); again != "" || err != nil {
+	if again, err := auth.New(store, auth.Options{}).FirstStart(t.Context(), keep); again != "" || err != nil {
 		t.Errorf("the second start made %q, %v", again, err)
 	}
 }
@@ -66,7 +72,7 @@ func TestASeededKeyWorksAndLeavesTheFirstStartNothingToDo(t *testing.T) {
 	if k.Scope != schoolbell.ScopeAdmin {
 		t.Errorf("scope is %s", k.Scope)
 	}
-	if secret, err := a.FirstStart(t.Context()); secret != "" || err != nil {
+	if secret, err := a.FirstStart(t.Context(), nil); secret != "" || err != nil {
 		t.Errorf("the first start made %q, %v", secret, err)
 	}
 }

@@ -83,9 +83,12 @@ func checkSecret(secret string) error {
 	return nil
 }
 
-// FirstStart makes an admin key if no key exists and returns its secret, which is
-// kept nowhere: the caller prints it once. When there are keys it returns "".
-func (s *Service) FirstStart(ctx context.Context) (secret string, err error) {
+// FirstStart makes an admin key if no key exists and returns its secret, which the
+// ledger does not keep. Before the key is stored, keep is called with the secret, so
+// that no key is stored whose secret is lost; if it fails, nothing is stored. After an
+// error of the ledger the caller removes what keep has kept. When there are keys,
+// FirstStart returns "" and does not call keep.
+func (s *Service) FirstStart(ctx context.Context, keep func(secret string) error) (secret string, err error) {
 	some, err := s.store.HasAPIKeys(ctx)
 	if err != nil {
 		return "", fmt.Errorf("look for API keys: %w", err)
@@ -93,8 +96,14 @@ func (s *Service) FirstStart(ctx context.Context) (secret string, err error) {
 	if some {
 		return "", nil
 	}
-	secret, _, err = s.CreateKey(ctx, "first start", schoolbell.ScopeAdmin)
-	return secret, err
+	secret = newSecret()
+	if err := keep(secret); err != nil {
+		return "", err
+	}
+	if _, err := s.put(ctx, secret, "first start", schoolbell.ScopeAdmin); err != nil {
+		return "", err
+	}
+	return secret, nil
 }
 
 // CreateKey makes a key and returns it with its secret, which is kept nowhere.
@@ -114,13 +123,17 @@ func (s *Service) CreateKey(ctx context.Context, name string, scope schoolbell.S
 	if err := f.Err(); err != nil {
 		return "", schoolbell.APIKey{}, err
 	}
-	random := make([]byte, keyBytes)
-	_, _ = rand.Read(random) // never fails: it ends the program instead
-	secret = fmt.Sprintf("%s%x", keyPrefix, random)
+	secret = newSecret()
 	if k, err = s.put(ctx, secret, name, scope); err != nil {
 		return "", schoolbell.APIKey{}, err
 	}
 	return secret, k, nil
+}
+
+func newSecret() string {
+	random := make([]byte, keyBytes)
+	_, _ = rand.Read(random) // never fails: it ends the program instead
+	return fmt.Sprintf("%s%x", keyPrefix, random)
 }
 
 func (s *Service) newKey(secret, name string, scope schoolbell.Scope) schoolbell.APIKey {

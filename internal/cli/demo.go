@@ -122,7 +122,7 @@ func (d *demo) run(ctx context.Context, dir string) (f facts, err error) {
 		}
 	}
 	keys := auth.New(h.ledger, auth.Options{})
-	if d.key, err = keys.FirstStart(ctx); err != nil { // an empty ledger has no key yet
+	if d.key, err = keys.FirstStart(ctx, func(string) error { return nil }); err != nil { // an empty ledger has no key yet
 		return f, err
 	}
 	parts, err := h.serveParts(ln, keys, d.app.version())

@@ -1,36 +1,58 @@
 package cli
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
 )
 
-// showFirstKey tells the API key that the first start has made; "" if it made none. On
-// a terminal it is shown. Elsewhere the output is a log that others may read and that is
-// kept: the key goes into a file of its own, and the log names that.
-func (a *app) showFirstKey(cfg *config.Config, secret string) error {
-	switch {
-	case secret == "":
-		return nil
-	case isTerminal(a.Out):
-		a.say("  API key, shown this once: %s", a.style.bold(secret))
-		return nil
-	}
-	path, err := writeKeyFile(cfg.General.DataDir, secret)
-	if err != nil {
-		return advise(fmt.Errorf("keep the first API key in a file: %w", err), "let this user write to DATA_DIR, or make a key: schoolbell key create --name NAME --scope admin")
-	}
-	a.say("  API key, kept in %s: read it and delete the file", path)
-	return nil
+// firstKey is the API key that the first start makes; zero if it made none.
+type firstKey struct {
+	secret string
+	path   string // of the file that has it; empty on a terminal
 }
 
-// writeKeyFile writes the secret into a new file that nobody else may read. The name
-// has the key's fingerprint, so that no earlier file is in the way.
+// makeFirstKey makes the first API key if there is none. On a terminal it is shown.
+// Elsewhere the output is a log that others may read and that is kept: the key goes
+// into a file of its own, and the log names that. The file is there before the ledger
+// knows the key, because nobody can find out the key later.
+func (a *app) makeFirstKey(ctx context.Context, cfg *config.Config, keys *auth.Service) (k firstKey, err error) {
+	k.secret, err = keys.FirstStart(ctx, func(secret string) error {
+		if isTerminal(a.Out) {
+			return nil
+		}
+		k.path, err = writeKeyFile(cfg.General.DataDir, secret)
+		if err != nil {
+			return advise(fmt.Errorf("keep the first API key in a file: %w", err), "let this user write to DATA_DIR, or set SCHOOLBELL_API_KEY; no key was made")
+		}
+		return nil
+	})
+	if err != nil && k.path != "" {
+		err = errors.Join(err, os.Remove(k.path)) // of a key that the ledger does not have
+	}
+	return k, err
+}
+
+// showFirstKey tells the API key that the first start has made.
+func (a *app) showFirstKey(k firstKey) {
+	switch {
+	case k.secret == "":
+	case k.path == "":
+		a.say("  API key, shown this once: %s", a.style.bold(k.secret))
+	default:
+		a.say("  API key, kept in %s: read it and delete the file", k.path)
+	}
+}
+
+// writeKeyFile writes the secret to disk, into a new file that nobody else may read. The
+// name has the key's fingerprint, so that no earlier file is in the way.
 func writeKeyFile(dir, secret string) (path string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
@@ -41,9 +63,18 @@ func writeKeyFile(dir, secret string) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err = fmt.Fprintln(f, secret); err != nil {
-		_ = f.Close()
-		return "", err
+	_, err = fmt.Fprintln(f, secret)
+	if err = errors.Join(err, f.Sync(), f.Close(), syncFolder(dir)); err != nil {
+		return "", errors.Join(err, os.Remove(path))
 	}
-	return path, f.Close()
+	return path, nil
+}
+
+// syncFolder makes the names of new files in dir survive a crash.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

@@ -57,19 +57,17 @@ func (a *app) serve(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	keys := auth.New(h.ledger, auth.Options{})
-	made, err := seedKey(ctx, cfg, keys, h.log)
+	parts, err := h.serveParts(ln, keys, a.version())
 	if err != nil {
 		return err
 	}
-	parts, err := h.serveParts(ln, keys, a.version())
+	first, err := a.seedKey(ctx, cfg, keys, h.log) // late: what follows cannot fail before the key is told
 	if err != nil {
 		return err
 	}
 	base := config.LocalURL(ln.Addr().String())
 	a.tick("Schoolbell %s serves %s (how to use it: %s/docs)", a.version(), base, base)
-	if err := a.showFirstKey(cfg, made); err != nil {
-		return err
-	}
+	a.showFirstKey(first)
 	err = runParts(ctx, append(parts, a.noteStop(ctx, cfg)), h.ground)
 	a.farewell(err)
 	return err
@@ -134,16 +132,17 @@ func (h *house) serveParts(ln net.Listener, keys *auth.Service, version string) 
 	return append(parts, workers), nil
 }
 
-// seedKey stores the configured API key, or makes the first one and returns it.
-func seedKey(ctx context.Context, cfg *config.Config, keys *auth.Service, log *slog.Logger) (made string, err error) {
-	if k := cfg.HTTP.APIKey.Reveal(); k != "" {
-		replaced, err := keys.Seed(ctx, k)
-		for _, old := range replaced {
-			log.Warn("the API key of the settings has replaced an earlier one, which is refused from now on", "replaced", auth.Fingerprint(old))
-		}
-		return "", err
+// seedKey stores the configured API key, or makes the first one.
+func (a *app) seedKey(ctx context.Context, cfg *config.Config, keys *auth.Service, log *slog.Logger) (firstKey, error) {
+	k := cfg.HTTP.APIKey.Reveal()
+	if k == "" {
+		return a.makeFirstKey(ctx, cfg, keys)
 	}
-	return keys.FirstStart(ctx)
+	replaced, err := keys.Seed(ctx, k)
+	for _, old := range replaced {
+		log.Warn("the API key of the settings has replaced an earlier one, which is refused from now on", "replaced", auth.Fingerprint(old))
+	}
+	return firstKey{}, err
 }
 
 // dependencies are what /readyz asks beside the ledger.

@@ -31,7 +31,7 @@ type General struct {
 type HTTP struct {
 	Addr           string   `name:"http-addr" setting:"HTTP_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address the API listens on."`
 	PublicURL      string   `name:"public-url" setting:"PUBLIC_URL" placeholder:"URL" help:"Address under which people reach this server, for links in messages; http:// and HTTP_ADDR when empty."`
-	APIKey         Secret   `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key with all rights, stored as a digest; when empty, the first start makes one and prints it once."`
+	APIKey         Secret   `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key with all rights, stored as a digest; when empty, the first start makes one and shows it in a terminal, or else writes it to a file in DATA_DIR that the log names."`
 	Metrics        bool     `name:"metrics" setting:"METRICS" default:"true" negatable:"" help:"Serve Prometheus metrics at /metrics."`
 	RatePerKey     int      `name:"api-rate-per-key" setting:"API_RATE_PER_KEY" default:"100" placeholder:"N" help:"Requests a second of one API key, or of one user's tokens; ten times as many may come at once. 0 means no limit."`
 	RatePerAddress int      `name:"api-rate-per-address" setting:"API_RATE_PER_ADDRESS" default:"20" placeholder:"N" help:"Requests a second without a valid key from one address; ten times as many may come at once. 0 means no limit."`
