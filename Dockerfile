@@ -11,18 +11,19 @@ RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.ver
 # certificates of the authorities, time zones, folders to write to.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates tzdata \
- && mkdir -p /image/etc/ssl/certs /image/usr/share /image/data /image/tmp \
+ && mkdir -p /image/etc/ssl/certs /image/usr/share /image/own/data /image/tmp \
  && echo 'schoolbell:x:10001:10001::/data:/sbin/nologin' >/image/etc/passwd \
  && echo 'schoolbell:x:10001:' >/image/etc/group \
  && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
  && cp -r /usr/share/zoneinfo /image/usr/share/ \
- && chmod 1777 /image/tmp
+ && chmod 1777 /image/tmp \
+ && chmod 700 /image/own/data
 
 FROM scratch
 COPY --from=build /image/etc /etc
 COPY --from=build /image/usr /usr
 COPY --from=build /image/tmp /tmp
-COPY --from=build --chown=10001:10001 /image/data /data
+COPY --from=build --chown=10001:10001 /image/own /
 COPY --from=build /out/schoolbell /usr/local/bin/schoolbell
 ENV PATH=/usr/local/bin \
     HTTP_ADDR=0.0.0.0:8080 \

@@ -172,10 +172,15 @@ func (a *app) sources() config.Sources {
 	return config.Sources{Env: a.Env, EnvFile: a.envFile, Must: a.flagged("env-file"), Flagged: a.flagged}
 }
 
-// warnOfFiles names the files with secrets that other users of the machine may read.
-func (a *app) warnOfFiles(log *slog.Logger) {
+// warnOfFiles names the files with secrets or people's data that other users of the
+// machine may read.
+func (a *app) warnOfFiles(cfg *config.Config, log *slog.Logger) {
 	for _, path := range config.Exposed(&config.Config{}, a.sources()) {
 		log.Warn("other users of this machine may read a file with secrets", "file", path, "fix", "chmod 600 "+path)
+	}
+	open := cfg.OpenToOthers()
+	if len(open) > 0 {
+		log.Warn("other users of this machine may look into the data folder", "open", open, "fix", "chmod 700 "+cfg.General.DataDir)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"schoolbell"
 	"schoolbell/internal/channel/email"
 	"schoolbell/internal/config"
+	"schoolbell/internal/store/sqlite"
 )
 
 // faultsOfSettings returns the faults that load found.
@@ -50,12 +51,7 @@ func checkFolder(_ context.Context, cfg *config.Config) finding {
 	case info.Mode().Perm()&0o077 != 0:
 		return doubtful("chmod 700 "+dir, "other users of this machine may look into %s", dir)
 	}
-	f, err := os.CreateTemp(dir, ".doctor-*")
-	if err != nil {
-		return broken(mend, "%v", err)
-	}
-	_, err = f.WriteString("ok")
-	if err = errors.Join(err, f.Close(), os.Remove(f.Name())); err != nil {
+	if err := mayWrite(dir); err != nil {
 		return broken(mend, "%v", err)
 	}
 	return fine("%s can be written", dir)
@@ -65,18 +61,11 @@ func checkLedger(ctx context.Context, cfg *config.Config) finding {
 	if _, err := os.Stat(cfg.SQLitePath()); cfg.Ledger.DatabaseURL == "" && errors.Is(err, fs.ErrNotExist) {
 		return doubtful("run: schoolbell serve, which makes it", "%s is not there yet", cfg.SQLitePath())
 	}
-	l, err := openLedger(ctx, cfg)
-	if err != nil {
-		return broken(stepOf(err, "see the message"), "%v", err)
-	}
-	defer l.Close()
-	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
-	defer cancel()
-	have, want, err := l.Schema(ctx)
+	have, want, err := lookAtLedger(ctx, cfg)
 	name := cfg.LedgerName()
 	switch {
 	case err != nil:
-		return broken("see the message", "%s: %v", name, err)
+		return broken(stepOf(err, "see the message"), "%v", err)
 	case have == 0:
 		return doubtful("run: schoolbell migrate (serve and worker also do it by themselves)", "%s is reached and empty", name)
 	case have < want && cfg.Ledger.DatabaseURL == "":
@@ -87,6 +76,31 @@ func checkLedger(ctx context.Context, cfg *config.Config) finding {
 		return broken("run a newer schoolbell on this ledger", "%s has version %d, this program knows %d", name, have, want)
 	}
 	return fine("%s, version %d", name, have)
+}
+
+// lookAtLedger reads the version of the ledger's schema and changes nothing.
+func lookAtLedger(ctx context.Context, cfg *config.Config) (have, want int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	defer cancel()
+	if cfg.Ledger.DatabaseURL == "" {
+		have, want, err = sqlite.SchemaOf(ctx, cfg.SQLitePath())
+		if err == nil {
+			err = mayWrite(cfg.SQLitePath())
+		}
+		if err != nil {
+			err = ledgerAway(cfg, err)
+		}
+		return have, want, err
+	}
+	l, err := openLedger(ctx, cfg)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer l.Close()
+	if have, want, err = l.Schema(ctx); err != nil {
+		err = ledgerAway(cfg, err)
+	}
+	return have, want, err
 }
 
 func checkRedis(ctx context.Context, cfg *config.Config) finding {

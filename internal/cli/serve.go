@@ -29,7 +29,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 
 func (a *app) serve(ctx context.Context, cfg *config.Config) (err error) {
 	h := newHouse(cfg, newLogger(a.Err, cfg))
-	a.warnOfFiles(h.log)
+	a.warnOfFiles(cfg, h.log)
 	defer func() { err = errors.Join(err, h.close()) }()
 
 	ln, err := listen(ctx, "HTTP_ADDR", cfg.HTTP.Addr)

@@ -32,7 +32,7 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 
 func (a *app) runWorker(ctx context.Context, cfg *config.Config) (err error) {
 	h := newHouse(cfg, newLogger(a.Err, cfg))
-	a.warnOfFiles(h.log)
+	a.warnOfFiles(cfg, h.log)
 	defer func() { err = errors.Join(err, h.close()) }()
 
 	page := newHealthPage(h, a.version())

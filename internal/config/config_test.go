@@ -458,3 +458,27 @@ func TestAFoundEnvFileCannotTakeTheKey(t *testing.T) {
 		}
 	}
 }
+
+// Docker mounts secrets as files of root with mode 0444, which nobody in the container
+// can change. It is not parallel: it changes where they are.
+func TestMountedSecretsAreNotCalledExposed(t *testing.T) {
+	if got := config.SecretMounts(); !slices.Contains(got, "/run/secrets/") {
+		t.Errorf("secrets are mounted in %v", got)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "smtp")
+	if err := os.WriteFile(path, []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	src := config.Sources{Env: []string{"SMTP_PASSWORD_FILE=" + path}}
+	if got := config.Exposed(&config.Config{}, src); !slices.Equal(got, []string{path}) {
+		t.Errorf("elsewhere: %v", got)
+	}
+	defer config.SetSecretMounts(dir + "/")()
+	if got := config.Exposed(&config.Config{}, src); len(got) > 0 {
+		t.Errorf("mounted: %v", got)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/joho/godotenv"
@@ -156,7 +158,31 @@ func Exposed(target any, src Sources) (paths []string) {
 	return paths
 }
 
+// OpenToOthers returns DATA_DIR, and the ledger's files in it, if other users of the
+// machine may look into them. It is empty when the ledger is elsewhere, or when nobody
+// else gets into DATA_DIR.
+func (c *Config) OpenToOthers() (paths []string) {
+	info, err := os.Stat(c.General.DataDir)
+	if c.Ledger.DatabaseURL != "" || err != nil || info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	paths = []string{c.General.DataDir}
+	for _, end := range []string{"", "-wal", "-shm"} {
+		if path := c.SQLitePath() + end; readableByOthers(path) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// secretMounts are where Docker and Kubernetes mount secrets, readable by all who are
+// in the container.
+var secretMounts = []string{"/run/secrets/", "/var/run/secrets/"}
+
 func readableByOthers(path string) bool {
+	if abs, err := filepath.Abs(path); err == nil && slices.ContainsFunc(secretMounts, func(dir string) bool { return strings.HasPrefix(abs, dir) }) {
+		return false
+	}
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0
 }

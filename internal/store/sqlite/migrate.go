@@ -46,22 +46,34 @@ func (s *Store) Migrate(ctx context.Context) (err error) {
 
 // Schema returns the version of the file's schema, 0 for an empty file, and the one that this program needs.
 func (s *Store) Schema(ctx context.Context) (have, want int64, err error) {
-	err = s.read(ctx, "read the schema version", func(c *conn) error {
-		var made bool
-		if err := c.get(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1", []any{goose.DefaultTablename}, &made); err != nil || !made {
-			return err
-		}
-		return c.get(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied", nil, &have)
+	err = s.read(ctx, "read the schema version", func(c *conn) (err error) {
+		have, err = appliedVersion(ctx, c)
+		return err
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	p, err := provider(s.readDB)
+	want, err = newestVersion(s.readDB)
+	return have, want, err
+}
+
+func appliedVersion(ctx context.Context, c *conn) (version int64, err error) {
+	var made bool
+	if err := c.get(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1", []any{goose.DefaultTablename}, &made); err != nil || !made {
+		return 0, err
+	}
+	err = c.get(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied", nil, &version)
+	return version, err
+}
+
+// newestVersion is the one that this program needs.
+func newestVersion(db *sql.DB) (int64, error) {
+	p, err := provider(db)
 	if err != nil {
-		return 0, 0, wrap("read the schema version", err)
+		return 0, wrap("read the schema version", err)
 	}
 	sources := p.ListSources() // in order of version
-	return have, sources[len(sources)-1].Version, nil
+	return sources[len(sources)-1].Version, nil
 }
 
 // Ping reports whether the ledger answers and its schema is the one this program needs.
