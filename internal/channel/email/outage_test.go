@@ -12,6 +12,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/embedded"
+	"schoolbell/internal/testenv"
 )
 
 func threeMessages() []schoolbell.Message {
@@ -194,4 +195,35 @@ func TestSMTPIsLoudOnceWhenNothingCanBeSent(t *testing.T) {
 	if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "530 5.7.0 log in") {
 		t.Errorf("%d errors in the log:\n%s", n, &log)
 	}
+}
+
+func TestACheckTakesOneOfTheConnections(t *testing.T) {
+	t.Parallel()
+	const ok = "250 2.0.0 ok"
+	server := script(t, dialog(ok), dialog("221 bye"), dialog("221 bye")) // the first never answers RCPT
+	s := sender(t, server.addr, func(c *SMTPConfig) { c.Connections = 1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		sendAll(t, ctx, s, []schoolbell.Message{message("u1@example.org", 1)})
+	}()
+	testenv.Eventually(t, 20*time.Second, func() bool { return strings.Contains(server.said(0), "MAIL FROM") }, "the mail is on its way")
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("a check while all connections are in use: %v", err)
+	}
+	if n := server.connections(); n != 1 {
+		t.Errorf("%d connections are open, EMAIL_CONNECTIONS is 1", n)
+	}
+	cancel()
+	<-sent
+	if err := s.Check(t.Context()); err != nil || server.connections() != 2 {
+		t.Errorf("a check with a free connection: %v, %d connections so far", err, server.connections())
+	}
+}
+
+func (s *scripted) connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
 }

@@ -146,11 +146,18 @@ func (s *SMTP) Check(ctx context.Context) error {
 	}
 	c, err := smtpconn.Dial(ctx, s.dial)
 	if err != nil {
-		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the mail server " + s.dial.Addr + " does not take mail from us", Err: err}
+		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the mail server " + s.dial.Addr + " does not take mail from us", Err: redacted{err}}
 	}
 	c.Quit()
 	return nil
 }
+
+// redacted is an error that may quote a mail server, without the addresses and phone
+// numbers in its words.
+type redacted struct{ err error }
+
+func (e redacted) Error() string { return schoolbell.Redact(e.err.Error(), schoolbell.Personal{}) }
+func (e redacted) Unwrap() error { return e.err }
 
 // Close drops the connections that are not in use; those in use are dropped when their mail is done.
 func (s *SMTP) Close() error {
