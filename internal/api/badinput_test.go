@@ -145,6 +145,21 @@ func TestABodyOfAnotherMediaTypeIsRefused(t *testing.T) {
 	}
 }
 
+func TestOnlyJSONAndNoMediaTypeAtAllAreReadAsJSON(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for kind, want := range map[string]int{
+		";;;": 415, ";": 415, "; charset=utf-8": 415, "/json": 415, "+json": 415, "json": 415, "application/": 415, "text/json": 415, "a+json;b+json": 415,
+		"": 201, "application/json": 201, "application/json; charset=utf-8": 201, "Application/JSON": 201, "application/json; charset": 201, "application/vnd.school+json": 201,
+	} {
+		for _, path := range []string{"/v1/events"} {
+			if a := s.raw("POST", path, event(), "Content-Type", kind); a.StatusCode != want {
+				t.Errorf("%q: answered %d %s, want %d", kind, a.StatusCode, a.body, want)
+			}
+		}
+	}
+}
+
 func TestBadUsersAreRefusedByNameAndLeaveNothing(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

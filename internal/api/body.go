@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"os"
 	"strings"
@@ -40,7 +41,11 @@ func (s *Server) readBody(rt route) func(huma.Context, func(huma.Context)) {
 			next(ctx)
 			return
 		}
-		body, p := wholeBody(w, r, s.cfg.BodyTimeout)
+		p := checkMediaType(r)
+		var body []byte
+		if p == nil {
+			body, p = wholeBody(w, r, s.cfg.BodyTimeout)
+		}
 		if p == nil {
 			p = checkJSON(body, rt.maxValues())
 		}
@@ -51,6 +56,22 @@ func (s *Server) readBody(rt route) func(huma.Context, func(huma.Context)) {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		next(ctx)
 	}
+}
+
+// checkMediaType refuses a body that does not say it is JSON; one that says nothing is
+// read as JSON. huma would take an empty or broken type for JSON and compare upper case.
+func checkMediaType(r *http.Request) *problem {
+	kinds := r.Header.Values("Content-Type")
+	if len(kinds) == 0 || len(kinds) == 1 && kinds[0] == "" {
+		return nil
+	}
+	kind, _, _ := mime.ParseMediaType(kinds[0]) // broken parameters do no harm: the type is known then
+	main, sub, _ := strings.Cut(kind, "/")
+	if len(kinds) > 1 || main != "application" || sub != "json" && !strings.HasSuffix(sub, "+json") {
+		return newProblem(codeMedia, "send Content-Type: application/json")
+	}
+	r.Header.Set("Content-Type", "application/json")
+	return nil
 }
 
 func wholeBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) ([]byte, *problem) {
