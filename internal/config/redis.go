@@ -52,7 +52,7 @@ func (r *Redis) Client() (redis.UniversalClient, error) {
 	}
 	o.Dialer = redisdial.Dialer(o.TLSConfig)
 	if o.TLSConfig == nil && !r.insecure { // TLS is off because the settings name this machine
-		o.Dialer = redisdial.LocalDialer()
+		o.Dialer = redisdial.LocalDialer(schoolbell.Loopback)
 	}
 	if r.cluster() {
 		return clusterClient(o), nil

@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"net"
 	"time"
-
-	"schoolbell"
 )
 
 const (
@@ -41,13 +39,13 @@ func Dialer(config *tls.Config) func(ctx context.Context, network, addr string) 
 // nobody has asked for that.
 var ErrInClear = errors.New("would send everything in clear to another machine: set REDIS_TLS=true, or REDIS_TLS=false if the network is private")
 
-// LocalDialer is [Dialer] without TLS for connections to this machine only: a
+// LocalDialer is [Dialer] without TLS for connections to hosts that local accepts, this machine: a
 // Sentinel or a Cluster node on this machine may name nodes on others. The function
 // that it returns fails there with [ErrInClear] and sends nothing.
-func LocalDialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
+func LocalDialer(local func(host string) bool) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	dial := Dialer(nil)
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if host, _, err := net.SplitHostPort(addr); err != nil || !schoolbell.Loopback(host) {
+		if host, _, err := net.SplitHostPort(addr); err != nil || !local(host) {
 			return nil, fmt.Errorf("connect to Redis at %s: %w", addr, ErrInClear)
 		}
 		return dial(ctx, network, addr)
