@@ -18,9 +18,13 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
-const maxAnswer = 64 << 20 // bytes of an answer that are read
+const (
+	maxAnswer     = 64 << 20 // bytes of an answer that are read
+	maxRetryAfter = 24 * 60 * 60
+)
 
 // Config says which server to call, and as whom.
 type Config struct {
@@ -70,6 +74,9 @@ type Problem struct {
 	Fields []FieldError  `json:"errors"`         // at most 100
 	More   int           `json:"errors_omitted"` // faults beyond those in Fields
 	Import *ImportReport `json:"import"`         // what an import did before it stopped
+
+	// RetryAfter is how long to wait before the next try, for 429 and 503; 0 if the server did not say.
+	RetryAfter time.Duration `json:"-"`
 }
 
 // FieldError is one fault of the input.
@@ -198,5 +205,8 @@ func refusal(resp *http.Response) error {
 		return fmt.Errorf("the server answered %s, and not as Schoolbell does", resp.Status)
 	}
 	p.Status = resp.StatusCode
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 && seconds <= maxRetryAfter {
+		p.RetryAfter = time.Duration(seconds) * time.Second
+	}
 	return p
 }

@@ -31,15 +31,12 @@ func (s *Server) admit(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return caller{}, nil
 	}
 	credential, _, _ := credentialOf(r) // authorize says what is wrong with it
-	if wait, ok := s.rates.allowGuess(r, credential); !ok {
+	if wait, ok := s.rates.allowGuess(r, credential, w.Header()); !ok {
 		return caller{}, tooOften(wait, "too many requests without a valid key from this address")
 	}
 	c, err := s.authorize(ctx, r, rt)
-	switch code := schoolbell.CodeOf(err); code {
-	case "", schoolbell.CodeForbidden:
-		s.rates.guessed(r, credential, true)
-	case schoolbell.CodeUnauthorized:
-		s.rates.guessed(r, credential, false)
+	if schoolbell.CodeOf(err) == schoolbell.CodeUnauthorized {
+		s.rates.guessed(r, credential)
 	}
 	if err != nil {
 		return caller{}, s.problem(ctx, err)

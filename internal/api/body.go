@@ -12,21 +12,37 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"golang.org/x/sync/semaphore"
 
 	"schoolbell"
 )
 
-// Limits on JSON bodies, beside their size. A value is a member of an object or an
-// item of a list. Without them a small body could make many values, and a fault for each.
+// Limits on JSON bodies. A value is a member of an object or an item of a list: without
+// a limit on them, a small body could make many values, and a fault for each.
 const (
+	maxBody        = 32 << 10 // bytes
+	maxEventBody   = 1 << 20  // bytes of an event
 	maxDepth       = 32
 	maxItems       = 20_000 // of one list or object
 	maxValues      = 2_000  // of a body
 	maxEventValues = 50_000 // of an event: its audience may name 33,000 ids, its data has the rest
+
+	// What large bodies may hold at once, in all: their bytes beyond maxBody. A request in
+	// work holds a few times its body.
+	maxLargeBodies = 32 << 20
 )
 
+func (rt route) isLarge() bool { return rt.id == "create-event" }
+
+func (rt route) maxBody() int {
+	if rt.isLarge() {
+		return maxEventBody
+	}
+	return maxBody
+}
+
 func (rt route) maxValues() int {
-	if rt.id == "create-event" {
+	if rt.isLarge() {
 		return maxEventValues
 	}
 	return maxValues
@@ -41,19 +57,26 @@ func (s *Server) readBody(rt route) func(huma.Context, func(huma.Context)) {
 			next(ctx)
 			return
 		}
+		// Whoever serves without deadlines, such as a test, has nothing to set.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
+		body := incoming{from: r.Body, limit: rt.maxBody(), shared: s.largeBodies}
+		defer body.release()
 		p := checkMediaType(r)
-		var body []byte
 		if p == nil {
-			body, p = wholeBody(w, r, s.cfg.BodyTimeout)
+			p = checkEncoding(r)
 		}
 		if p == nil {
-			p = checkJSON(body, rt.maxValues())
+			p = body.read()
+		}
+		if p == nil {
+			p = checkJSON(body.bytes, rt.maxValues())
 		}
 		if p != nil {
+			discard(w, r)
 			writeProblem(w, p)
 			return
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
+		r.Body = io.NopCloser(bytes.NewReader(body.bytes))
 		next(ctx)
 	}
 }
@@ -74,21 +97,48 @@ func checkMediaType(r *http.Request) *problem {
 	return nil
 }
 
-func wholeBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) ([]byte, *problem) {
-	if p := checkEncoding(r); p != nil {
-		return nil, p
+// incoming is a body that is being read. What it holds beyond maxBody it takes from what
+// large bodies share, as it arrives, and gives back by release.
+type incoming struct {
+	from   io.Reader
+	limit  int // bytes
+	shared *semaphore.Weighted
+
+	bytes []byte
+	taken int64
+}
+
+func (b *incoming) read() *problem {
+	for size := maxBody; ; size = min(2*size, b.limit) {
+		if more := int64(size - maxBody); more > b.taken {
+			if !b.shared.TryAcquire(more - b.taken) {
+				return newProblem(schoolbell.CodeUnavailable, "too many large bodies arrive at the same time")
+			}
+			b.taken = more
+		}
+		part, err := io.ReadAll(io.LimitReader(b.from, int64(size+1-len(b.bytes))))
+		b.bytes = append(b.bytes, part...)
+		switch {
+		case err != nil:
+			return bodyProblem(err)
+		case len(b.bytes) <= size:
+			return nil
+		case size == b.limit:
+			return tooLarge(b.limit)
+		}
 	}
-	// Whoever serves without deadlines, such as a test, has nothing to set.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout))
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes+1))
-	switch {
-	case err != nil:
-		return nil, bodyProblem(err)
-	case len(body) > maxBodyBytes:
-		_, _ = io.CopyN(io.Discard, r.Body, maxDiscard)
-		return nil, tooLarge()
-	}
-	return body, nil
+}
+
+func (b *incoming) release() {
+	b.shared.Release(b.taken)
+	b.taken = 0
+}
+
+// discard reads some of what is left of a body that is refused, for a short time: many
+// clients look for an answer only when they have sent everything.
+func discard(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(discardTime))
+	_, _ = io.CopyN(io.Discard, r.Body, maxDiscard)
 }
 
 // checkEncoding refuses bodies that are compressed: nothing here would undo it.

@@ -48,6 +48,7 @@ type Inbox interface {
 // Auth is what the API needs to know who is calling.
 type Auth interface {
 	Key(ctx context.Context, secret string) (schoolbell.APIKey, error)
+	Recognizes(ctx context.Context, credential string) (bool, error)
 	Token(ctx context.Context, by schoolbell.APIKey, userID string, ttl time.Duration) (token string, expires time.Time, err error)
 	TokenUser(ctx context.Context, token string) (auth.TokenUser, error)
 	RevokeTokens(ctx context.Context, userID string) error

@@ -65,7 +65,7 @@ func newEventResponse(ev *schoolbell.Event) *eventResponse {
 }
 
 type createEventInput struct {
-	Key     string `header:"Idempotency-Key" doc:"Up to 255 printable characters. The same key with the same body gives the same event again, for seven days. Each API key has its own."`
+	Key     string `header:"Idempotency-Key" doc:"Up to 255 printable characters. The same key with the same body gives the same event again, for as long as the server keeps keys (RETAIN_IDEMPOTENCY, usually seven days). Each API key has its own."`
 	Body    eventRequest
 	RawBody []byte
 }

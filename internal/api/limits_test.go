@@ -103,6 +103,10 @@ func overfull() map[string][3]string {
 		"an event's empty objects": {"POST", "/v1/events", list("{}", 300_000)},
 		"depth":                    {"POST", "/v1/events", event("data", strings.Repeat(`{"a":`, 100_000)+"1"+strings.Repeat("}", 100_000))},
 		"lists in lists":           {"POST", "/v1/events", strings.Repeat("[", 500_000) + strings.Repeat("]", 500_000)},
+		"token options":            {"POST", "/v1/users/u1/token", `{` + strings.Repeat(`"x":1,`, 4_000) + `"ttl":60}`},
+		"a group's fields":         {"PUT", "/v1/groups/g", `{"name":"A",` + strings.Repeat(`"x":1,`, 4_000) + `"kind":"class"}`},
+		"cleaning a queue":         {"POST", "/v1/queues/event-notifications/clean", list(`{"state":"x"}`, 2_000)},
+		"an action without a body": {"POST", "/v1/queues/event-notifications/pause", list("{}", 300_000)},
 		"query parameters":         {"GET", "/v1/events?" + strings.Repeat("x&", 100) + strings.Join(strings.Split(strings.Trim(ids(5_000), "[]"), ","), "&"), ""},
 	}
 }
@@ -131,6 +135,27 @@ func TestAnOverfullRequestGetsASmallAnswer(t *testing.T) { // not parallel: it c
 			// The test's own client, the body and what is made of it.
 			if made := after.TotalAlloc - before.TotalAlloc; made > uint64(20*sent+16<<20) {
 				t.Errorf("%d bytes of a request made the process allocate %d", sent, made)
+			}
+		})
+	}
+}
+
+func TestAnOverfullImportGetsASmallAnswer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for name, body := range map[string]string{
+		"rows":               "id,name,roles\n" + strings.Repeat(",,\n", 30_000),
+		"a row":              "id,name,roles\n" + strings.Repeat("x", 900_000),
+		"a column's name":    strings.Repeat("x", 900_000) + ",id\n",
+		"columns":            strings.Repeat("x,", 400_000) + "id\n",
+		"roles of a row":     "id,name,roles\n" + strings.Repeat("u,A,"+strings.Repeat("x|", 1_000)+"\n", 200),
+		"a name with faults": "id,name,roles\n" + strings.Repeat("u,"+strings.Repeat("x", 5_000)+",parent\n", 200),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := s.raw("POST", "/v1/users:import", body, "Content-Type", "text/csv")
+			if a.StatusCode >= 500 || len(a.body) > 100_000 {
+				t.Errorf("%d bytes were answered %d with %d", len(body), a.StatusCode, len(a.body))
 			}
 		})
 	}
@@ -265,6 +290,77 @@ func TestManyOverfullRequestsAtOnceAreServed(t *testing.T) {
 	}
 }
 
+// Bodies that do not come to their end hold memory. However many there are, it is
+// bounded, and small requests are served meanwhile.
+func TestBodiesThatArriveSlowlyHoldLittleMemory(t *testing.T) { // not parallel: it counts what the process holds
+	s := newServer(t)
+	s.user("u1")
+	const (
+		large = 120 // events of nearly 1 MiB, of which 32 MiB may be there
+		small = 400 // preferences of nearly 32 KiB
+	)
+	before := heap()
+	refused := make(chan answer, large)
+	send := func(head string, size int) *net.TCPConn {
+		conn := s.dial()
+		_, err := fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+			head, s.keys[schoolbell.ScopeAdmin], size)
+		must(t, err)
+		return conn
+	}
+	var sending sync.WaitGroup
+	for range large {
+		conn := send("POST /v1/events", 1<<20)
+		sending.Go(func() { // all but the last byte
+			_, _ = io.Copy(conn, io.LimitReader(spaces{}, 1<<20-1)) // a refused connection may be closed meanwhile
+			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				body, _ := io.ReadAll(resp.Body)
+				refused <- answer{resp, string(body)}
+			}
+		})
+	}
+	for range small {
+		conn := send("PUT /v1/users/u1/preferences", 32<<10)
+		_, err := io.Copy(conn, io.LimitReader(spaces{}, 32<<10-1))
+		must(t, err)
+	}
+	for range large - 64 { // 31 to 63 of them have room, as far as they have come
+		a := <-refused
+		if p := a.problem(t); p.Status != 503 || p.Code != "unavailable" || a.Header.Get("Retry-After") == "" {
+			t.Errorf("answered %d %s, headers %v", p.Status, p.Code, a.Header)
+		}
+	}
+	if a := s.raw("POST", "/v1/events", event()); a.StatusCode != 201 {
+		t.Errorf("a small event meanwhile: %d %s", a.StatusCode, a.body)
+	}
+	if held := int64(heap()) - int64(before); held > 160<<20 {
+		t.Errorf("%d MiB are held", held>>20)
+	}
+	s.hangUp()
+	sending.Wait()
+	testenv.Eventually(t, 20*time.Second, func() bool {
+		return s.raw("POST", "/v1/events", event("body", `"`+strings.Repeat("x", 20_000)+`"`, "data", `{"x":"`+strings.Repeat("x", 16_000)+`"}`)).StatusCode == 201
+	}, "a large event is accepted when the others are gone")
+}
+
+// heap is how many bytes are reachable.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// spaces is white space without end.
+type spaces struct{}
+
+func (spaces) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = ' '
+	}
+	return len(b), nil
+}
+
 // heldStore answers for an event when the request is given up.
 type heldStore struct {
 	api.Store
@@ -281,8 +377,16 @@ func (s *server) dial() *net.TCPConn {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	must(s.t, err)
+	s.dialed = append(s.dialed, conn)
 	s.t.Cleanup(func() { _ = conn.Close() })
 	return conn.(*net.TCPConn)
+}
+
+// hangUp closes what dial has opened.
+func (s *server) hangUp() {
+	for _, conn := range s.dialed {
+		_ = conn.Close()
+	}
 }
 
 // halfClosed sends a request and the end of the connection's sending side, and reads the answer.

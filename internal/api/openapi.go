@@ -43,7 +43,7 @@ func (s *Server) humaConfig() huma.Config {
 func (s *Server) operation(rt route) huma.Operation {
 	op := huma.Operation{
 		Method: rt.method, Path: rt.path, OperationID: rt.id, Summary: rt.summary, Tags: []string{rt.tag},
-		DefaultStatus: rt.status, MaxBodyBytes: maxBodyBytes + 1, BodyReadTimeout: readTimeout,
+		DefaultStatus: rt.status, MaxBodyBytes: int64(rt.maxBody()) + 1, BodyReadTimeout: readTimeout,
 		Responses: map[string]*huma.Response{"default": {Description: "A problem", Content: map[string]*huma.MediaType{
 			"application/problem+json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Problem")},
 		}}},

@@ -189,7 +189,7 @@ func (s *Server) fromHuma(ctx huma.Context, _ string, v any) (any, error) {
 	case http.StatusRequestTimeout:
 		return newProblem(codeTimeout, "the body did not arrive in time"), nil
 	case http.StatusRequestEntityTooLarge:
-		return tooLarge(), nil
+		return newProblem(schoolbell.CodeTooLarge, "the body is too large"), nil
 	case http.StatusUnsupportedMediaType:
 		return newProblem(codeMedia, "send Content-Type: application/json"), nil
 	case http.StatusUnprocessableEntity:
@@ -211,6 +211,6 @@ func blame(e *huma.ErrorDetail) (field, message string) {
 	return field, e.Message
 }
 
-func tooLarge() *problem {
-	return newProblem(schoolbell.CodeTooLarge, "the body is larger than 1 MiB")
+func tooLarge(limit int) *problem {
+	return newProblem(schoolbell.CodeTooLarge, fmt.Sprintf("the body is larger than %d KiB", limit>>10))
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"math"
 	"net/http"
@@ -26,57 +27,71 @@ type RateLimits struct {
 }
 
 const (
-	burstFactor  = 10
-	maxBuckets   = 20_000 // of each kind; beyond, those that are full are forgotten, and then all
-	maxKnownKeys = 10_000
+	burstFactor = 10
+	maxBuckets  = 20_000 // of each kind; beyond, those not used for longest are forgotten
+	maxRefused  = 20_000 // credentials that were issued here and are refused
 )
 
 // rateLimiter limits requests. It is safe for concurrent use.
 type rateLimiter struct {
 	limits    RateLimits
+	auth      Auth
 	callers   *buckets
 	addresses *buckets
 
-	mu    sync.Mutex
-	known map[[sha256.Size]byte]struct{} // credentials that were good
+	mu      sync.Mutex
+	refused recent[struct{}] // digests of credentials that were issued here and are refused: revoked tokens
 }
 
-func newRateLimiter(limits RateLimits) *rateLimiter {
-	return &rateLimiter{limits: limits, callers: newBuckets(limits.PerKey), addresses: newBuckets(limits.PerAddress), known: map[[sha256.Size]byte]struct{}{}}
+func newRateLimiter(limits RateLimits, auth Auth) *rateLimiter {
+	return &rateLimiter{limits: limits, auth: auth, callers: newBuckets(limits.PerKey), addresses: newBuckets(limits.PerAddress),
+		refused: recent[struct{}]{most: maxRefused}}
 }
 
 // allowGuess reports whether the ledger may be asked about this credential. One that was
-// good before may always be: whoever guesses keys behind the same address must not keep
-// its owner out.
-func (l *rateLimiter) allowGuess(r *http.Request, credential string) (wait time.Duration, ok bool) {
-	if l.limits.PerAddress == 0 || l.isKnown(credential) {
+// issued here always may: guesses from the same address must not keep its owner out.
+// It sets the RateLimit headers of an answer that refuses.
+func (l *rateLimiter) allowGuess(r *http.Request, credential string, h http.Header) (wait time.Duration, ok bool) {
+	if l.limits.PerAddress == 0 {
 		return 0, true
 	}
-	return l.addresses.peek(l.address(r))
+	wait, left, ok := l.addresses.peek(l.address(r))
+	if ok || l.issued(r.Context(), credential) {
+		return 0, true
+	}
+	setRateHeaders(h, l.limits.PerAddress, left)
+	return wait, false
 }
 
-// guessed notes how a credential was found to be.
-func (l *rateLimiter) guessed(r *http.Request, credential string, good bool) {
-	digest := sha256.Sum256([]byte(credential))
+// issued reports whether the credential was issued here and not refused since.
+func (l *rateLimiter) issued(ctx context.Context, credential string) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !good {
-		delete(l.known, digest)
-		l.addresses.take(l.address(r), time.Now())
+	_, refused := l.refused.get(digestOf(credential))
+	l.mu.Unlock()
+	if refused {
+		return false
+	}
+	known, err := l.auth.Recognizes(ctx, credential)
+	return known && err == nil // when the ledger is away, there is no use in asking it again
+}
+
+// guessed counts a credential that was refused.
+func (l *rateLimiter) guessed(r *http.Request, credential string) {
+	if l.limits.PerAddress == 0 {
 		return
 	}
-	if len(l.known) >= maxKnownKeys {
-		clear(l.known)
+	l.addresses.take(l.address(r), time.Now())
+	if known, err := l.auth.Recognizes(r.Context(), credential); err != nil || !known {
+		return
 	}
-	l.known[digest] = struct{}{}
-}
-
-func (l *rateLimiter) isKnown(credential string) bool {
-	digest := sha256.Sum256([]byte(credential))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, ok := l.known[digest]
-	return ok
+	l.refused.put(digestOf(credential), struct{}{})
+}
+
+func digestOf(credential string) string {
+	digest := sha256.Sum256([]byte(credential))
+	return string(digest[:])
 }
 
 // allowCaller counts a request of c and sets the RateLimit headers of its answer.
@@ -89,11 +104,17 @@ func (l *rateLimiter) allowCaller(c caller, h http.Header) (wait time.Duration, 
 		who = "user " + strconv.FormatInt(c.token.Ref.Number, 10)
 	}
 	wait, left, ok := l.callers.take(who, time.Now())
-	burst := l.limits.PerKey * burstFactor
+	setRateHeaders(h, l.limits.PerKey, left)
+	return wait, ok
+}
+
+// setRateHeaders tells a client how many requests may come at once, how many of them
+// are left, and in how many seconds all will be (draft-ietf-httpapi-ratelimit-headers-07).
+func setRateHeaders(h http.Header, perSecond int, left float64) {
+	burst := perSecond * burstFactor
 	h.Set("RateLimit-Limit", strconv.Itoa(burst))
 	h.Set("RateLimit-Remaining", strconv.Itoa(max(0, int(left))))
-	h.Set("RateLimit-Reset", strconv.Itoa(int(math.Ceil((float64(burst)-left)/float64(l.limits.PerKey)))))
-	return wait, ok
+	h.Set("RateLimit-Reset", strconv.Itoa(int(math.Ceil((float64(burst)-left)/float64(perSecond)))))
 }
 
 // address is where a request comes from, as far as that can be believed: the last
@@ -106,8 +127,8 @@ func (l *rateLimiter) address(r *http.Request) string {
 	addr := peer.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && l.trusted(addr); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
+		hop, ok := parseHop(strings.TrimSpace(hops[i]))
+		if !ok {
 			break // the proxy is as far as we can see
 		}
 		addr = hop.Unmap()
@@ -117,6 +138,16 @@ func (l *rateLimiter) address(r *http.Request) string {
 		return network.String()
 	}
 	return addr.String()
+}
+
+// parseHop reads an entry of X-Forwarded-For: an address, which some proxies put in
+// brackets or follow with a port.
+func parseHop(text string) (netip.Addr, bool) {
+	if addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")); err == nil {
+		return addr, true
+	}
+	withPort, err := netip.ParseAddrPort(text)
+	return withPort.Addr(), err == nil
 }
 
 func (l *rateLimiter) trusted(addr netip.Addr) bool {
@@ -133,11 +164,11 @@ type buckets struct {
 	rate rate.Limit
 
 	mu     sync.Mutex
-	byName map[string]*rate.Limiter
+	byName recent[*rate.Limiter]
 }
 
 func newBuckets(perSecond int) *buckets {
-	return &buckets{rate: rate.Limit(perSecond), byName: map[string]*rate.Limiter{}}
+	return &buckets{rate: rate.Limit(perSecond), byName: recent[*rate.Limiter]{most: maxBuckets}}
 }
 
 // take takes a token. Without one, it says how long it takes until there is one again.
@@ -145,7 +176,7 @@ func (b *buckets) take(name string, now time.Time) (wait time.Duration, left flo
 	if b.rate == 0 {
 		return 0, 0, true
 	}
-	bucket := b.bucket(name, now)
+	bucket := b.bucket(name)
 	ok = bucket.AllowN(now, 1)
 	left = bucket.TokensAt(now)
 	if !ok {
@@ -155,42 +186,24 @@ func (b *buckets) take(name string, now time.Time) (wait time.Duration, left flo
 }
 
 // peek is take without taking.
-func (b *buckets) peek(name string) (wait time.Duration, ok bool) {
-	now := time.Now()
-	left := b.bucket(name, now).TokensAt(now)
-	return b.until(left), left >= 1
+func (b *buckets) peek(name string) (wait time.Duration, left float64, ok bool) {
+	left = b.bucket(name).TokensAt(time.Now())
+	return b.until(left), left, left >= 1
 }
 
 func (b *buckets) until(left float64) time.Duration {
 	return time.Duration(max(0, 1-left) / float64(b.rate) * float64(time.Second))
 }
 
-func (b *buckets) bucket(name string, now time.Time) *rate.Limiter {
+func (b *buckets) bucket(name string) *rate.Limiter {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	bucket := b.byName[name]
-	if bucket == nil {
-		b.makeRoom(now)
+	bucket, ok := b.byName.get(name)
+	if !ok {
 		bucket = rate.NewLimiter(b.rate, int(b.rate)*burstFactor)
-		b.byName[name] = bucket
+		b.byName.put(name, bucket)
 	}
 	return bucket
-}
-
-// makeRoom forgets buckets that are full, which are as good as new. Only an attack from
-// thousands of addresses leaves none; then all are forgotten.
-func (b *buckets) makeRoom(now time.Time) {
-	if len(b.byName) < maxBuckets {
-		return
-	}
-	for name, bucket := range b.byName {
-		if bucket.TokensAt(now) >= float64(bucket.Burst()) {
-			delete(b.byName, name)
-		}
-	}
-	if len(b.byName) >= maxBuckets {
-		clear(b.byName)
-	}
 }
 
 // tooOften is the answer to a request that may come again after wait.

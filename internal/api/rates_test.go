@@ -1,14 +1,18 @@
 package api_test
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"schoolbell"
+	"schoolbell/client"
 	"schoolbell/internal/api"
+	"schoolbell/internal/testenv"
 )
 
 func limited(perKey, perAddress int, proxies ...string) func(*api.Config) {
@@ -70,9 +74,9 @@ func TestWrongKeysFromOneAddressAreLimited(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, limited(0, 1))
 	s.user("u1")
-	if a := s.raw("GET", "/v1/users", ""); a.StatusCode != 200 {
-		t.Fatalf("the good key: %d", a.StatusCode)
-	}
+	revoked := s.token("u1")
+	must(t, s.Client.RevokeTokens(t.Context(), "u1"))
+	good := s.token("u1")
 	counts := map[int]int{}
 	for i := range 60 {
 		credential := fmt.Sprint("Bearer wrong-", i)
@@ -88,14 +92,31 @@ func TestWrongKeysFromOneAddressAreLimited(t *testing.T) {
 		t.Errorf("answered %v", counts)
 	}
 	a := s.raw("GET", "/v1/users", "", "Authorization", "Bearer wrong")
-	if p := a.problem(t); p.Code != "limited" || a.Header.Get("Retry-After") == "" {
+	if p := a.problem(t); p.Code != "limited" || a.Header.Get("Retry-After") == "" || a.Header.Get("RateLimit-Limit") != "10" ||
+		a.Header.Get("RateLimit-Remaining") != "0" || a.Header.Get("RateLimit-Reset") == "" {
 		t.Errorf("%s, headers %v", p.Code, a.Header)
 	}
-	for range 20 { // whoever guesses does not keep the owner of a key out
-		if a := s.raw("GET", "/v1/users", ""); a.StatusCode != 200 {
-			t.Fatalf("the good key behind the same address: %d", a.StatusCode)
+	_, err := s.as("wrong").Groups(t.Context(), client.Page{})
+	if p, ok := errors.AsType[*client.Problem](err); !ok || p.RetryAfter < time.Second || p.RetryAfter > 10*time.Second {
+		t.Errorf("the client has %#v", err)
+	}
+	// Who guesses keeps nobody out, not even keys and tokens that the server has not seen before.
+	fresh, _, err := s.auth.CreateKey(t.Context(), "fresh", schoolbell.ScopeRead)
+	must(t, err)
+	for name, credential := range map[string]string{"a key": s.keys[schoolbell.ScopeRead], "a token": good} {
+		for range 20 {
+			if a := s.raw("GET", "/v1/users/u1/inbox", "", "Authorization", "Bearer "+credential); a.StatusCode != 200 {
+				t.Fatalf("%s behind the same address: %d", name, a.StatusCode)
+			}
 		}
 	}
+	testenv.Eventually(t, 10*time.Second, func() bool {
+		return s.raw("GET", "/v1/users", "", "Authorization", "Bearer "+fresh).StatusCode == 200
+	}, "a new key is let through behind the same address")
+	// A revoked token was issued here, but that lets it through once, not for ever.
+	testenv.Eventually(t, 20*time.Second, func() bool {
+		return s.raw("GET", "/v1/users/u1/inbox", "", "Authorization", "Bearer "+revoked).StatusCode == 429
+	}, "a revoked token is limited")
 }
 
 func TestTheAddressBehindAProxyCounts(t *testing.T) {
@@ -113,6 +134,9 @@ func TestTheAddressBehindAProxyCounts(t *testing.T) {
 		"one IPv6 network":                         {[]string{"127.0.0.0/8"}, func(i int) string { return fmt.Sprintf("2001:db8::%x", i) }, true},
 		"many IPv6 networks":                       {[]string{"127.0.0.0/8"}, func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i) }, false},
 		"what is no address":                       {[]string{"127.0.0.0/8"}, func(i int) string { return fmt.Sprint("unknown-", i) }, true},
+		"all from one address, with ports":         {[]string{"127.0.0.0/8"}, func(i int) string { return fmt.Sprintf("192.0.2.7:%d", 1000+i) }, true},
+		"all from one IPv6 address, with ports":    {[]string{"127.0.0.0/8"}, func(i int) string { return fmt.Sprintf("[2001:db8::7]:%d", 1000+i) }, true},
+		"each from another address, with ports":    {[]string{"127.0.0.0/8"}, func(i int) string { return fmt.Sprintf("192.0.2.%d:99", i) }, false},
 		"an IPv4 address in the form of an IPv6's": {[]string{"127.0.0.0/8"}, func(int) string { return "::ffff:192.0.2.7" }, true},
 	} {
 		t.Run(name, func(t *testing.T) {

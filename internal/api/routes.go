@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"slices"
 
@@ -119,15 +118,13 @@ func plain(h http.Handler) func(*Server, route) {
 	}
 }
 
-// refuseLarge answers a body that says beforehand that it is too large. Some of
-// it is read all the same: many clients look for an answer only when they have
-// sent everything.
+// refuseLarge answers a body that says beforehand that it is too large.
 func refuseLarge(rt route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		if r.ContentLength > maxBodyBytes && rt.id != importUsersID {
-			_, _ = io.CopyN(io.Discard, r.Body, maxDiscard)
-			writeProblem(w, tooLarge())
+		if r.ContentLength > int64(rt.maxBody()) && rt.id != importUsersID {
+			discard(w, r)
+			writeProblem(w, tooLarge(rt.maxBody()))
 			return
 		}
 		next(ctx)

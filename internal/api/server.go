@@ -12,11 +12,12 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 )
 
 const (
-	maxBodyBytes     = 1 << 20 // of a JSON request
 	maxDiscard       = 8 << 20 // of a body that is refused
+	discardTime      = 2 * time.Second
 	maxHeaderBytes   = 64 << 10
 	defaultMaxImport = 256 << 20
 	defaultGrace     = 10 * time.Second
@@ -44,6 +45,8 @@ type Server struct {
 	open      *streamCounter
 	rates     *rateLimiter
 
+	largeBodies *semaphore.Weighted // bytes, see maxLargeBodies
+
 	streams    context.Context // ends when streams must
 	endStreams context.CancelFunc
 }
@@ -60,7 +63,8 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, log: cfg.Logger, mux: http.NewServeMux()}
 	s.readiness = NewReadinessCheck(cfg.Logger, Dependency{"ledger", cfg.Store.Ping}, cfg.Dependencies...)
 	s.open = newStreamCounter(cfg.Streams)
-	s.rates = newRateLimiter(cfg.Rates)
+	s.rates = newRateLimiter(cfg.Rates, cfg.Auth)
+	s.largeBodies = semaphore.NewWeighted(maxLargeBodies)
 	s.watched = newProgressCache(cfg.Store, cfg.ProgressEvery)
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	m, err := newMetrics(cfg.Registry)

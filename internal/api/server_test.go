@@ -34,7 +34,10 @@ type server struct {
 	store *sqlite.Store
 	keys  map[schoolbell.Scope]string
 	log   *logBuffer
+	auth  *auth.Service
 	stop  func()
+
+	dialed []net.Conn
 
 	*client.Client // with an admin key
 }
@@ -70,6 +73,7 @@ func newServer(t *testing.T, change ...func(*api.Config)) *server {
 	s.store = store
 
 	keys := auth.New(store, auth.Options{})
+	s.auth = keys
 	for _, scope := range schoolbell.Scopes() {
 		secret, _, err := keys.CreateKey(ctx, string(scope), scope)
 		must(t, err)

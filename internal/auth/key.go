@@ -41,6 +41,10 @@ type Service struct {
 
 	mu     sync.Mutex
 	secret []byte // signs user tokens; nil until first needed
+
+	listing     sync.Mutex
+	listed      map[string]bool // digests of all keys when they were last listed
+	listedUntil time.Time
 }
 
 // New returns a Service over the keys in store. Nothing is read yet.

@@ -15,6 +15,7 @@ func (h *HTTP) Proxies() ([]netip.Prefix, error) {
 			if err != nil {
 				return nil, fmt.Errorf("trusted proxy %q: %w", text, err)
 			}
+			addr = addr.Unmap()
 			networks = append(networks, netip.PrefixFrom(addr, addr.BitLen()))
 			continue
 		}
@@ -22,7 +23,17 @@ func (h *HTTP) Proxies() ([]netip.Prefix, error) {
 		if err != nil {
 			return nil, fmt.Errorf("trusted proxy %q: %w", text, err)
 		}
-		networks = append(networks, network.Masked())
+		networks = append(networks, unmapped(network).Masked())
 	}
 	return networks, nil
+}
+
+// unmapped turns a network of IPv4 addresses in the form of IPv6 ones (::ffff:10.0.0.0/104)
+// into the IPv4 network: peers are compared in that form.
+func unmapped(network netip.Prefix) netip.Prefix {
+	const mapped = 96 // bits before the IPv4 address
+	if !network.Addr().Is4In6() || network.Bits() < mapped {
+		return network
+	}
+	return netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-mapped)
 }

@@ -34,22 +34,38 @@ func (r *relay) runReconciler(ctx context.Context) error {
 	}
 }
 
-// reconcileAll goes through all open events once. An error at one event's keys
-// leaves the others alone; it is returned when they are done.
+// reconcileAll looks at all open events, and sometimes at all their open batches too:
+// when a key of a queue was damaged, because that may have cost jobs, and else every
+// batchCheckEvery rounds, or as soon as that succeeds.
 func (r *relay) reconcileAll(ctx context.Context) error {
-	full := r.rounds%batchCheckEvery == 0
-	r.rounds++
-	failed := r.repairQueues(ctx)
+	renamed, failed := r.repairQueues(ctx)
 	if failed != nil && !concernsOneJob(failed) {
 		return failed
 	}
+	if renamed {
+		r.untilFull = 0
+	}
+	full := r.untilFull <= 0
+	r.untilFull--
+	if err := r.reconcileEvents(ctx, full); err != nil {
+		return err
+	}
+	if full {
+		r.untilFull = batchCheckEvery - 1
+	}
+	return failed
+}
+
+// reconcileEvents goes through all open events once. An error at one event's keys
+// leaves the others alone; it is returned when they are done.
+func (r *relay) reconcileEvents(ctx context.Context, full bool) (failed error) {
 	for after := ""; ; {
 		events, err := r.ledger.OpenEvents(ctx, after, relayPage)
 		if err != nil {
 			return fmt.Errorf("read open events: %w", err)
 		}
 		if full && len(events) > 0 {
-			if err := r.renameDamaged(ctx, r.events, eventIDs(events)...); err != nil {
+			if _, err := r.renameDamaged(ctx, r.events, eventIDs(events)...); err != nil {
 				return err
 			}
 		}
@@ -115,7 +131,7 @@ func (r *relay) rebuildEvent(ctx context.Context, ev schoolbell.QueuedEvent, sta
 	if now.Status.Terminal() {
 		return nil // it came to its end since it was listed
 	}
-	if err := r.renameDamaged(ctx, r.events, ev.ID); err != nil {
+	if _, err := r.renameDamaged(ctx, r.events, ev.ID); err != nil {
 		return err
 	}
 	added, err := r.addMissing(ctx, r.events, []bullmq.JobSpec{r.eventJob(ev)})
@@ -199,7 +215,7 @@ func (p *Pipeline) withoutJob(ctx context.Context, q *bullmq.Queue, batches []sc
 	for i, b := range batches {
 		ids[i] = batchJobID(b)
 	}
-	if err := p.renameDamaged(ctx, q, ids...); err != nil {
+	if _, err := p.renameDamaged(ctx, q, ids...); err != nil {
 		return nil, err
 	}
 	var missing []bullmq.JobSpec

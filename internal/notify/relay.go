@@ -56,7 +56,7 @@ func (p *Pipeline) RunRelay(ctx context.Context) error {
 type relay struct {
 	*Pipeline
 	outboxDown, reconcilerDown outage
-	rounds                     int                    // of the reconciler
+	untilFull                  int                    // rounds of the reconciler until the one that looks at every open batch
 	paused                     map[*bullmq.Queue]bool // which queues were paused in the last round
 }
 

@@ -10,33 +10,35 @@ import (
 	"schoolbell/bullmq"
 )
 
-// repairQueues renames the damaged keys of every queue and notes pauses that have
-// ended since the last round.
-func (r *relay) repairQueues(ctx context.Context) error {
+// repairQueues renames the damaged keys of every queue, reports whether there were any,
+// and notes pauses that have ended since the last round.
+func (r *relay) repairQueues(ctx context.Context) (renamed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	for _, q := range r.Queues() {
-		if err := r.renameDamaged(ctx, q); err != nil {
-			return err
+		n, err := r.renameDamaged(ctx, q)
+		renamed = renamed || n > 0
+		if err == nil {
+			err = r.notePause(ctx, q)
 		}
-		if err := r.notePause(ctx, q); err != nil {
-			return err
+		if err != nil {
+			return renamed, err
 		}
 	}
-	return nil
+	return renamed, nil
 }
 
 // renameDamaged renames keys of q, and of the jobs with these ids, that another
-// program has overwritten with another type.
-func (p *Pipeline) renameDamaged(ctx context.Context, q *bullmq.Queue, ids ...string) error {
+// program has overwritten with another type, and returns how many.
+func (p *Pipeline) renameDamaged(ctx context.Context, q *bullmq.Queue, ids ...string) (n int, err error) {
 	damaged, err := q.RenameDamaged(ctx, ids...)
 	if err != nil {
-		return fmt.Errorf("look for damaged keys of queue %s: %w", q.Name(), err)
+		return len(damaged), fmt.Errorf("look for damaged keys of queue %s: %w", q.Name(), err)
 	}
 	for _, d := range damaged {
 		p.log.Warn("damaged queue key renamed; its content is rebuilt from the ledger", "key", d.Key, "was", d.Was, "renamed_to", d.NewName)
 	}
-	return nil
+	return len(damaged), nil
 }
 
 // notePause logs the end of a pause. A pause is a field among the queue's settings,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ var events = []promise{
 	{"CreateEvent under a used key refuses another request", eventKeyReused},
 	{"EventByKey finds the event of a key and refuses another request", eventByKey},
 	{"Idempotency keys of two scopes do not know each other, and end after their time", keyScopes},
+	{"An idempotency key that is forgotten while it is claimed is free", keysForgottenMeanwhile},
 	{"CreateEvent under one key from many callers at once stores one event", eventKeyRace},
 	{"CreateEvent that is abandoned leaves no trace", eventAbandoned},
 	{"Event of an unknown id is not found, everywhere", eventUnknown},
@@ -153,6 +155,47 @@ func keyScopes(t *testing.T, open func() Store) {
 	same(t, "forgotten, one at most", forget(time.Now().Add(time.Hour), 1), 1)
 	same(t, "forgotten, the rest", forget(time.Now().Add(time.Hour), 10), 1)
 	same(t, "use of a key that was forgotten", create(one), false)
+}
+
+// A key may be forgotten between the attempt to take it and the look at who has it.
+// Each event that is created takes a key all the same.
+func keysForgottenMeanwhile(t *testing.T, open func() Store) {
+	store := open()
+	s := newSchool(t, store)
+	s.people(1)
+	claiming, stop := context.WithCancel(t.Context())
+	var created atomic.Int64
+	forgotten := 0
+	var forgetting, callers sync.WaitGroup
+	forgetting.Go(func() {
+		for last := false; !last; {
+			last = claiming.Err() != nil
+			n, err := store.ForgetKeys(t.Context(), time.Now().Add(time.Hour), 10)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			forgotten += n
+		}
+	})
+	for range 4 {
+		callers.Go(func() {
+			for range 150 {
+				_, replayed, err := store.CreateEvent(t.Context(), newEvent(toStudents()), schoolbell.Idempotency{Key: "k", Fingerprint: "f"})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if !replayed {
+					created.Add(1)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	stop()
+	forgetting.Wait()
+	same(t, "events created less keys taken", int(created.Load())-forgotten, 0)
 }
 
 func eventByKey(t *testing.T, open func() Store) {
