@@ -16,7 +16,8 @@ import (
 const (
 	reconnect    = 2 * time.Second // unless the server says otherwise
 	maxReconnect = 30 * time.Second
-	maxEventLine = 1 << 20
+	maxEventLine = 1 << 20 // bytes
+	maxEventData = 4 << 20 // bytes of all lines of an event
 )
 
 // streamEvent is one server-sent event.
@@ -69,11 +70,13 @@ func readEvents(body io.Reader, lastID *string, wait *time.Duration, yield func(
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, maxEventLine)
 	var ev streamEvent
+	var data []byte // each line of it ends with a line break
 	for lines.Scan() {
 		field, value, _ := strings.Cut(lines.Text(), ":")
 		value = strings.TrimPrefix(value, " ")
 		switch {
 		case lines.Text() == "":
+			ev.data = strings.TrimSuffix(string(data), "\n")
 			if ev.data != "" {
 				if ev.id != "" {
 					*lastID = ev.id
@@ -82,15 +85,15 @@ func readEvents(body io.Reader, lastID *string, wait *time.Duration, yield func(
 					return false, nil
 				}
 			}
-			ev = streamEvent{}
+			ev, data = streamEvent{}, data[:0]
 		case field == "id":
 			ev.id = value
 		case field == "event":
 			ev.name = value
-		case field == "data" && ev.data != "":
-			ev.data += "\n" + value
+		case field == "data" && len(data)+len(value) >= maxEventData:
+			return true, fmt.Errorf("read the stream: an event has more than %d bytes", maxEventData)
 		case field == "data":
-			ev.data = value
+			data = append(append(data, value...), '\n')
 		case field == "retry":
 			if ms, err := strconv.Atoi(value); err == nil && ms >= 0 {
 				*wait = time.Duration(min(ms, int(maxReconnect/time.Millisecond))) * time.Millisecond

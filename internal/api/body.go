@@ -72,7 +72,9 @@ func (s *Server) readBody(rt route) func(huma.Context, func(huma.Context)) {
 			p = checkJSON(body.bytes, rt.maxValues())
 		}
 		if p != nil {
-			discard(w, r)
+			if p.Status != http.StatusRequestTimeout {
+				discard(w, r)
+			}
 			writeProblem(w, p)
 			return
 		}

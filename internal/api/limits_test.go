@@ -399,7 +399,7 @@ func (s *server) halfClosed(head, body string) answer {
 	return readAnswer(s.t, conn)
 }
 
-func readAnswer(t *testing.T, from io.Reader) answer {
+func readAnswer(t testing.TB, from io.Reader) answer {
 	t.Helper()
 	resp, err := http.ReadResponse(bufio.NewReader(from), nil)
 	must(t, err)

@@ -28,7 +28,7 @@ import (
 
 // server is the whole API on a real ledger, and no Redis anywhere.
 type server struct {
-	t     *testing.T
+	t     testing.TB
 	url   string
 	api   *api.Server
 	store *sqlite.Store
@@ -60,7 +60,7 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-func newServer(t *testing.T, change ...func(*api.Config)) *server {
+func newServer(t testing.TB, change ...func(*api.Config)) *server {
 	t.Helper()
 	ctx := t.Context()
 	s := &server{t: t, keys: map[schoolbell.Scope]string{}, log: &logBuffer{}}
