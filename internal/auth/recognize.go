@@ -30,11 +30,10 @@ func (s *Service) Recognizes(ctx context.Context, credential string) (bool, erro
 		return false, nil
 	}
 	sum := sha256.Sum256([]byte(credential))
-	digest := string(sum[:])
 	s.listing.Lock()
 	defer s.listing.Unlock()
-	if s.listed[digest] || s.now().Before(s.listedUntil) {
-		return s.listed[digest], nil
+	if s.listed[string(sum[:])] || s.now().Before(s.listedUntil) {
+		return s.listed[string(sum[:])], nil
 	}
 	keys, err := s.store.ListAPIKeys(ctx)
 	if err != nil {
@@ -45,5 +44,5 @@ func (s *Service) Recognizes(ctx context.Context, credential string) (bool, erro
 		s.listed[string(k.Digest)] = true
 	}
 	s.listedUntil = s.now().Add(listedFor)
-	return s.listed[digest], nil
+	return s.listed[string(sum[:])], nil
 }
