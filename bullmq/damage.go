@@ -1,6 +1,15 @@
 package bullmq
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrDamagedKey says that a key holds another type than the protocol puts there, or no
+// number where one is counted: another program has overwritten it. The text names the
+// key and its type. Nothing was moved, and the same call works once the key is gone; see
+// [Queue.RenameDamaged].
+var ErrDamagedKey = errors.New("bullmq: a key of the queue is damaged")
 
 // DamagedKey is a key of a queue that held something else than the protocol puts
 // there and was renamed.

@@ -2,6 +2,7 @@ package bullmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -112,11 +113,9 @@ func (s *session) take(ends []*ending, reply any, repeated bool) {
 		if i < len(outcomes) {
 			outcome = outcomes[i]
 		}
-		if text, failed := outcome.(string); failed {
-			e.err = fmt.Errorf("bullmq: %s job %s: %s", e.op, shortID(e.job.ID), text)
+		if e.read(outcome) {
 			continue
 		}
-		e.err = refusal(outcome, e.op, e.job.ID, "")
 		switch {
 		case e.err != nil && repeated:
 			// An earlier call, whose reply was lost, stored the outcome, or the lock ran
@@ -139,6 +138,16 @@ func (s *session) take(ends []*ending, reply any, repeated bool) {
 	if later, _ := list[2].([]any); idle && len(later) == 2 {
 		s.w.pace.learn(s.w.q.now(), time.Duration(number(later[0]))*time.Millisecond, number(later[1]))
 	}
+}
+
+// read reads what the script answered for this job. It reports whether Redis failed at it.
+func (e *ending) read(outcome any) (failed bool) {
+	if text, failed := outcome.(string); failed {
+		e.err = fmt.Errorf("bullmq: %s job %s: %w", e.op, shortID(e.job.ID), classified(errors.New(text)))
+		return true
+	}
+	e.err = refusal(outcome, e.op, e.job.ID, "")
+	return false
 }
 
 // startedJobs reads the jobs that were started, by their tokens.

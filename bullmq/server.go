@@ -40,6 +40,7 @@ func classified(err error) error {
 	}{
 		{ErrServerReadOnly, redis.IsReadOnlyError(err)},
 		{ErrServerFull, redis.IsOOMError(err) || redis.HasErrorPrefix(err, "MISCONF")},
+		{ErrDamagedKey, strings.Contains(err.Error(), "WRONGTYPE ")},
 		{ErrNoPermission, redis.IsPermissionError(err) || redis.IsAuthError(err) || redis.HasErrorPrefix(err, deniedInScript)},
 	} {
 		if class.found && !errors.Is(err, class.kind) {

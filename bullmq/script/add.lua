@@ -6,6 +6,7 @@
 --       10 parent key ('' none)  11 parent (JSON)  12 events limit for a queue without one
 --       13… how it is deduplicated, as deduplication, may be missing
 -- returns the id | { id } if the job existed | { id, 'dropped' } if that job stands for it | -5 no such parent | -7 the job exists and has another parent
+--@include count
 --@include store
 --@include adopt
 --@include deduplicate
@@ -23,18 +24,26 @@ local function adopt(q, id, key, parentKey, parent, now)
 end
 
 local parentKey = ARGV[10]
-if parentKey ~= '' and redis.call('EXISTS', parentKey) ~= 1 then
+if parentKey ~= '' and need(parentKey, 'HLEN') == 0 then
   return -5
 end
 local q = openQueue(KEYS[1], ARGV[1])
-local id = int(redis.call('INCR', q.p .. 'id'))
+checkPlace(q, ARGV[9])
+if parentKey ~= '' then
+  need(parentKey .. ':dependencies', 'SCARD')
+end
+local id = int(countUp(q.p .. 'id', 1))
 maxEvents(q, ARGV[12])
 local timestamp, delay, priority = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
 if ARGV[2] ~= '' then
   id = ARGV[2]
   local key = q.p .. id
-  if redis.call('EXISTS', key) == 1 then
+  if need(key, 'HLEN') > 0 then
+    if parentKey ~= '' then
+      check().release(parentKey)
+      check().keys(q.p, 'completed', 'failed')
+    end
     local old = redis.call('HGET', key, 'parentKey')
     if not old or old == parentKey or redis.call('EXISTS', old) ~= 1 then
       if parentKey ~= '' then

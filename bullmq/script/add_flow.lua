@@ -77,6 +77,28 @@ local function addNode(i)
   return id
 end
 
+-- checkNode checks what adding the job whose arguments begin at position i writes.
+local checked = {}
+local function checkNode(i)
+  local p, parentKey = ARGV[i], ARGV[i + 11]
+  if not checked[p] then
+    checked[p] = true
+    check().line(p)
+    check().keys(p, 'waiting-children')
+    check().counter(p .. 'id')
+  end
+  if need(p .. ARGV[i + 3], 'HLEN') > 0 then
+    check().keys(p, 'completed', 'failed')
+  end
+  if parentKey ~= '' and not checked[parentKey] then
+    checked[parentKey] = true
+    check().release(parentKey)
+  end
+end
+
+for n = 1, tonumber(ARGV[1]) do
+  checkNode(3 + (n - 1) * 13)
+end
 local results = {}
 for n = 1, tonumber(ARGV[1]) do
   results[n] = addNode(3 + (n - 1) * 13)

@@ -11,27 +11,44 @@
 -- calls are about, is added without all that the others need.
 do
   local p, id = KEYS[1], ARGV[5]
-  local f = redis.call('HMGET', p .. 'meta', 'opts.maxLenEvents', 'paused', 'concurrency')
-  if f[1] and not f[2] and not f[3] and ARGV[3] == '1' and ARGV[4] == 'wait'
+  local f = redis.pcall('HMGET', p .. 'meta', 'opts.maxLenEvents', 'paused', 'concurrency')
+  if f[1] and string.find(f[1], '^%d+$') and not f[2] and not f[3] and ARGV[3] == '1' and ARGV[4] == 'wait'
     and (id == '' or redis.call('EXISTS', p .. id) == 0) then
-    local drawn = redis.call('INCR', p .. 'id')
-    if id == '' then
+    local drawn = redis.pcall('INCR', p .. 'id')
+    if id == '' and type(drawn) == 'number' then
       id = string.format('%.0f', drawn)
     end
-    redis.call('HSET', p .. id, 'name', ARGV[6], 'data', ARGV[7], 'opts', ARGV[8], 'timestamp', ARGV[9],
-      'delay', ARGV[10], 'priority', ARGV[11])
-    redis.call('XADD', p .. 'events', '*', 'event', 'added', 'jobId', id, 'name', ARGV[6])
-    redis.call('LPUSH', p .. 'wait', id)
-    redis.call('ZADD', p .. 'marker', '0', '0')
-    redis.call('XADD', p .. 'events', 'MAXLEN', '~', f[1], '*', 'event', 'waiting', 'jobId', id)
-    return { id }
+    -- A key of another type leaves the job to what follows, which says which key it is.
+    if type(drawn) == 'number' and type(redis.pcall('LPUSH', p .. 'wait', id)) == 'number' then
+      if type(redis.pcall('XADD', p .. 'events', '*', 'event', 'added', 'jobId', id, 'name', ARGV[6])) == 'string' then
+        redis.call('HSET', p .. id, 'name', ARGV[6], 'data', ARGV[7], 'opts', ARGV[8], 'timestamp', ARGV[9],
+          'delay', ARGV[10], 'priority', ARGV[11])
+        redis.pcall('ZADD', p .. 'marker', '0', '0')
+        redis.call('XADD', p .. 'events', 'MAXLEN', '~', f[1], '*', 'event', 'waiting', 'jobId', id)
+        return { id }
+      end
+      redis.call('LPOP', p .. 'wait')
+    end
   end
 end
 --@include place
+--@include count
 
 local q = openQueue(KEYS[1], ARGV[1])
 local n = tonumber(ARGV[3])
-local drawn = redis.call('INCRBY', q.p .. 'id', n) - n
+local checked = nil
+for i = 4, 4 + (n - 1) * 8, 8 do
+  local where = ARGV[i]
+  if where ~= checked then
+    checked = where
+    if where == 'delayed' or where == 'prioritized' then
+      need(q.p .. where, 'ZCARD')
+    else
+      need(q.wait, 'LLEN')
+    end
+  end
+end
+local drawn = countUp(q.p .. 'id', n) - n
 local max = maxEvents(q, ARGV[2])
 
 local results, back, wake, at = {}, {}, false, 4
@@ -48,9 +65,12 @@ local function addNext(i)
     results[i] = { id }
     return
   end
+  local told = redis.pcall('XADD', events, '*', 'event', 'added', 'jobId', id, 'name', name)
+  if type(told) == 'table' then
+    damaged(events, told) -- before anything is stored
+  end
   redis.call('HSET', p .. id, 'name', name, 'data', ARGV[at + 3], 'opts', ARGV[at + 4], 'timestamp', timestamp,
     'delay', delay, 'priority', priority)
-  redis.call('XADD', events, '*', 'event', 'added', 'jobId', id, 'name', name)
   if where == 'delayed' then
     putDelayed(q, id, tonumber(timestamp), tonumber(delay))
     delayMarker(q)

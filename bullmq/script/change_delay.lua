@@ -10,6 +10,8 @@ local key = q.p .. id
 if redis.call('EXISTS', key) ~= 1 then
   return -1
 end
+check().keys(q.p, 'delayed', 'events')
+need(key, 'HLEN')
 local score, due = delayedScore(q, tonumber(ARGV[2]), delay)
 if redis.call('ZREM', q.p .. 'delayed', id) ~= 1 then
   return -3

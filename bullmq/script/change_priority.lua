@@ -10,6 +10,8 @@ local key = q.p .. id
 if redis.call('EXISTS', key) ~= 1 then
   return -1
 end
+check().line(q.p)
+need(key, 'HLEN')
 if redis.call('ZREM', q.p .. 'prioritized', id) == 1 or redis.call('LREM', q.p .. 'wait', -1, id) == 1
   or redis.call('LREM', q.p .. 'paused', -1, id) == 1 then
   if priority == 0 then

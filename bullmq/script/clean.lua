@@ -12,6 +12,8 @@ local key = q.p .. set
 local isList = set == 'wait' or set == 'active' or set == 'paused'
 local finished = set == 'completed' or set == 'failed'
 
+check().keys(q.p, 'events', 'repeat', set)
+
 local function candidates()
   if isList then
     local ids, turned = redis.call('LRANGE', key, 0, -1), {}
@@ -47,9 +49,11 @@ for _, id in ipairs(candidates()) do
   if #removed >= limit then
     break
   end
+  need(q.p .. id, 'HLEN')
   local free = finished or (age(id) <= newest and not isPendingIteration(q.p, id)
     and not (set == 'active' and redis.call('EXISTS', q.p .. id .. ':lock') == 1))
   if free then
+    check().deletion(q.p, id)
     if isList then
       redis.call('LREM', key, 0, id)
     else

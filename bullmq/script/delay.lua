@@ -15,6 +15,7 @@ local key = q.p .. id
 if redis.call('EXISTS', key) ~= 1 then
   return -1
 end
+check().run(q.p, id)
 local code = unlock(q.p, id, ARGV[4])
 if code < 0 then
   return code
@@ -35,8 +36,9 @@ end
 redis.call('HSET', key, 'delay', int(delay))
 putDelayed(q, id, now, delay)
 if ARGV[9] == '1' then
-  local result = fetch(q, now, 10)
-  if result and result[1] ~= 0 then
+  local ok, result = pcall(fetch, q, now, 10)
+  -- The worker's own fetch meets the same error and tells it: this job is delayed.
+  if ok and result and result[1] ~= 0 then
     return result
   end
 end

@@ -9,12 +9,15 @@ local q = openQueue(KEYS[1], ARGV[1])
 local left = tonumber(ARGV[3])
 local kept = 0 -- pending iterations of schedulers stay
 
+check().keys(q.p, 'wait', 'paused', 'prioritized', 'delayed', 'repeat')
+
 local function empty(name, read, take)
   local key = q.p .. name
   for _, id in ipairs(read(key)) do
     if left <= 0 then
       return
     end
+    check().deletion(q.p, id)
     if isPendingIteration(q.p, id) then
       kept = kept + 1
     else

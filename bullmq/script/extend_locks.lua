@@ -5,9 +5,9 @@
 local p, lost = KEYS[1], {}
 for i = 2, #ARGV, 2 do
   local key = p .. ARGV[i] .. ':lock'
-  if redis.call('GET', key) == ARGV[i + 1] then
+  if redis.pcall('GET', key) == ARGV[i + 1] then
     redis.call('SET', key, ARGV[i + 1], 'PX', ARGV[1])
-    redis.call('SREM', p .. 'stalled', ARGV[i])
+    redis.pcall('SREM', p .. 'stalled', ARGV[i]) -- if it fails the check for stalled jobs tells so
   else
     lost[#lost + 1] = ARGV[i]
   end

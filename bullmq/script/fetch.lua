@@ -5,4 +5,5 @@
 -- returns { hash as a flat list, id, 0, 0, times started }
 --       | { 0, 0, ms to rest for a rate limit, ms when the next delayed job is due }
 --@include fetch
+need(KEYS[1] .. 'events', 'XLEN')
 return fetch(openQueue(KEYS[1], ARGV[1]), tonumber(ARGV[2]), 3) or { 0, 0, 0, 0 }

@@ -40,20 +40,13 @@ for i = n * 10 + 9, #ARGV, 2 do
   contexts[ARGV[i] * 10 - 1] = ARGV[i + 1]
 end
 
-local unkept = {} -- errors by the ids of jobs that could not be kept
+local sound = {} -- by the sets that jobs may be added to
 
--- settle carries out what was put off. Jobs that cannot be kept, because that key
--- is of another type, go back to active, so that they are not lost.
+-- settle carries out what was put off.
 local function settle()
   for set, members in pairs(kept) do
     if #members > 0 then
-      local stored = redis.pcall('ZADD', p .. set, unpack(members))
-      if type(stored) == 'table' and stored.err then
-        for j = 2, #members, 2 do
-          redis.call('LPUSH', p .. 'active', members[j])
-          unkept[members[j]] = stored.err
-        end
-      end
+      redis.call('ZADD', p .. set, unpack(members))
       kept[set] = {}
     end
   end
@@ -69,10 +62,10 @@ local function refusal(i, id, key, token, exists, completed)
     return -1
   end
   if completed and parents then
-    if redis.call('SCARD', key .. ':dependencies') > 0 then
+    if need(key .. ':dependencies', 'SCARD') > 0 then
       return -4
     end
-    if redis.call('ZCARD', key .. ':unsuccessful') > 0 then
+    if need(key .. ':unsuccessful', 'ZCARD') > 0 then
       return -9
     end
   end
@@ -83,9 +76,27 @@ local function refusal(i, id, key, token, exists, completed)
     if held[i] ~= token then
       return -6
     end
-    unlocked[#unlocked + 1], released[#released + 1] = locks[i], id
   end
   return 0
+end
+
+-- checkEnd checks what ending a job will write.
+local function checkEnd(set, kept, parentKey, deid)
+  if kept and not sound[set] then
+    need(p .. set, 'ZCARD')
+    sound[set] = true
+  end
+  if deid then
+    checkKept(q, deid)
+  end
+  if not parentKey then
+    return
+  end
+  if set == 'completed' and need(parentKey .. ':dependencies', 'SCARD') > 1 then
+    need(parentKey .. ':processed', 'HLEN')
+  else
+    check().release(parentKey)
+  end
 end
 
 -- keepContext stores a failed attempt's trace context, if there is one.
@@ -130,12 +141,23 @@ end
 local function finish(i, at)
   local id, set, value = ARGV[at], ARGV[at + 2], ARGV[at + 3]
   local key, completed = p .. id, set == 'completed'
-  local f = redis.call('HMGET', key, 'name', 'parentKey', 'parent', 'deid', 'atm')
+  local f = redis.pcall('HMGET', key, 'name', 'parentKey', 'parent', 'deid', 'atm')
+  if f.err then
+    damaged(key, f)
+  end
   local code = refusal(i, id, key, ARGV[at + 1], f[1], completed)
   if code < 0 then
     return code
   end
-  if redis.call('LREM', p .. 'active', -1, id) == 0 then
+  checkEnd(set, ARGV[at + 6] ~= '0', f[2], f[4])
+  local taken = redis.pcall('LREM', p .. 'active', -1, id)
+  if type(taken) == 'table' then
+    damaged(p .. 'active', taken)
+  end
+  if ARGV[at + 1] ~= '0' then
+    unlocked[#unlocked + 1], released[#released + 1] = locks[i], id
+  end
+  if taken == 0 then
     if not completed then
       redis.call('HSET', key, 'failedReason', value, 'stacktrace', ARGV[at + 4])
       keepContext(at, key)
@@ -168,7 +190,7 @@ local function finish(i, at)
     end
   end
   if points then
-    countMinute(p .. 'metrics:' .. set, now, points)
+    pcall(countMinute, p .. 'metrics:' .. set, now, points) -- the job has ended in any case
   end
   return 0
 end
@@ -187,19 +209,23 @@ for i = 1, n do
   end
 end
 settle()
-if next(unkept) then
-  for i = 1, n do
-    outcomes[i] = unkept[ARGV[i * 10 - 1]] or outcomes[i]
-  end
-end
 if #unlocked > 0 then
   redis.call('DEL', unpack(unlocked))
-  redis.call('SREM', p .. 'stalled', unpack(released))
+  redis.pcall('SREM', p .. 'stalled', unpack(released)) -- if it fails the check for stalled jobs tells so
 end
 
-local jobs, later = fetchMany(q, now, workerLimits(4), tokens)
-if ended > 0 and not later and #jobs == 0 and redis.call('LLEN', p .. 'active') == 0
-  and redis.call('LLEN', p .. 'wait') == 0 and redis.call('ZCARD', p .. 'prioritized') == 0 then
-  emit(q, 'drained')
+local function startNext()
+  local jobs, later = fetchMany(q, now, workerLimits(4), tokens)
+  if ended > 0 and not later and #jobs == 0 and redis.call('LLEN', p .. 'active') == 0
+    and redis.call('LLEN', p .. 'wait') == 0 and redis.call('ZCARD', p .. 'prioritized') == 0 then
+    emit(q, 'drained')
+  end
+  return jobs, later
+end
+-- What has ended is told also if no job can be started. The worker's own fetch meets the
+-- same error and tells it.
+local ok, jobs, later = pcall(startNext)
+if not ok then
+  jobs, later = {}, nil
 end
 return { outcomes, jobs, later or { 0, 0 } }

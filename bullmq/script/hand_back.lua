@@ -11,6 +11,7 @@ local key = q.p .. id
 if redis.call('EXISTS', key) ~= 1 then
   return -1
 end
+check().run(q.p, id)
 local code = unlock(q.p, id, ARGV[3])
 if code < 0 then
   return code

@@ -8,6 +8,8 @@ local key, parentKey = KEYS[1] .. ARGV[2], ARGV[3]
 if redis.call('EXISTS', key) ~= 1 then
   return -1
 end
+need(key, 'HLEN')
+check().parent(key)
 if redis.call('EXISTS', parentKey) ~= 1 then
   return -5
 end

@@ -7,9 +7,17 @@
 
 local q = openQueue(KEYS[1], ARGV[1])
 local set = ARGV[2]
+check().line(q.p)
+check().keys(q.p, set)
 local ids = redis.call('ZRANGEBYSCORE', q.p .. set, 0, ARGV[3], 'LIMIT', 0, ARGV[4])
 if #ids == 0 then
   return 0
+end
+if set ~= 'delayed' then
+  for _, id in ipairs(ids) do
+    need(q.p .. id, 'HLEN')
+    check().parent(q.p .. id)
+  end
 end
 for _, id in ipairs(ids) do
   local key = q.p .. id

@@ -16,6 +16,9 @@ local prev = tonumber(redis.call('ZSCORE', KEYS[1] .. 'repeat', id))
 if not prev or ARGV[4] ~= 'repeat:' .. id .. ':' .. int(prev) then
   return 0
 end
+check().line(KEYS[1])
+check().counter(KEYS[1] .. 'id')
+need(key, 'HLEN')
 local f = redis.call('HMGET', key, 'every', 'offset', 'startDate', 'name', 'data', 'ic')
 local at = tonumber(ARGV[5])
 local pattern = at ~= nil

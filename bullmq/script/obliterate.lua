@@ -5,6 +5,7 @@
 --@include delete
 
 local p, left = KEYS[1], tonumber(ARGV[2])
+check().keys(p, 'meta', 'wait', 'paused', 'active', 'prioritized', 'delayed', 'waiting-children', 'completed', 'failed', 'repeat')
 if redis.call('HEXISTS', p .. 'meta', 'paused') ~= 1 then
   return -1
 end
@@ -14,6 +15,7 @@ end
 
 local function erase(ids, locks)
   for _, id in ipairs(ids) do
+    check().deletion(p, id)
     local deid = redis.call('HGET', p .. id, 'deid')
     purge(p, id, ARGV[1], true)
     dropDedup(p, id, deid)

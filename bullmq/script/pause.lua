@@ -2,9 +2,11 @@
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 '1' on the first call of a pause
 -- returns 0 | 1 to be called again: a long list is being moved
+--@include check
 --@include events
 
 local p = KEYS[1]
+check().keys(p, 'meta', 'wait', 'paused', 'events')
 if ARGV[2] == '1' then
   redis.call('HSET', p .. 'meta', 'paused', '1')
 end

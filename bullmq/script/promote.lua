@@ -7,6 +7,8 @@
 local q = openQueue(KEYS[1], ARGV[1])
 local id = ARGV[2]
 local key = q.p .. id
+check().line(q.p)
+need(key, 'HLEN')
 if redis.call('ZREM', q.p .. 'delayed', id) ~= 1 then
   return redis.call('EXISTS', key) == 1 and -3 or -1
 end

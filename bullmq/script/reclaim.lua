@@ -6,6 +6,8 @@
 --@include place
 
 local q = openQueue(KEYS[1], ARGV[1])
+check().line(q.p)
+check().keys(q.p, 'active', 'stalled')
 local known = {}
 for i = 3, #ARGV do
   known[ARGV[i]] = true
@@ -13,8 +15,9 @@ end
 local back = {}
 for _, id in ipairs(redis.call('LRANGE', q.p .. 'active', 0, -1)) do
   local key = q.p .. id
-  local token = redis.call('GET', key .. ':lock')
-  if token and string.sub(token, 1, #ARGV[2]) == ARGV[2] and not known[token] then
+  local token = redis.pcall('GET', key .. ':lock')
+  if type(token) == 'string' and string.sub(token, 1, #ARGV[2]) == ARGV[2] and not known[token] then
+    need(key, 'HLEN')
     redis.call('DEL', key .. ':lock')
     redis.call('SREM', q.p .. 'stalled', id)
     redis.call('LREM', q.p .. 'active', 1, id)

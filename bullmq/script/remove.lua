@@ -8,6 +8,7 @@
 local children = ARGV[3] == '1'
 
 local function locked(key)
+  need(key .. ':dependencies', 'SCARD')
   if redis.call('EXISTS', key .. ':lock') == 1 then
     return true
   end
@@ -25,6 +26,10 @@ local function childrenOf(key)
   if not children then
     return {}
   end
+  need(key .. ':dependencies', 'SCARD')
+  need(key .. ':processed', 'HLEN')
+  need(key .. ':failed', 'HLEN')
+  need(key .. ':unsuccessful', 'ZCARD')
   local all = redis.call('HKEYS', key .. ':processed')
   for _, list in ipairs({
     redis.call('HKEYS', key .. ':failed'),
@@ -39,6 +44,7 @@ local function childrenOf(key)
   -- is another's, and may be running.
   local own = {}
   for _, child in ipairs(all) do
+    need(child, 'HLEN')
     if redis.call('HGET', child, 'parentKey') == key then
       own[#own + 1] = child
     end
@@ -46,6 +52,8 @@ local function childrenOf(key)
   return own
 end
 
+check().keys(KEYS[1], 'repeat')
+need(KEYS[1] .. ARGV[2], 'HLEN')
 if isPendingIteration(KEYS[1], ARGV[2]) then
   return -8
 end
@@ -53,5 +61,6 @@ local key = KEYS[1] .. ARGV[2]
 if locked(key) then
   return 0
 end
+checkTree(key, childrenOf, {})
 remove(key, nil, ARGV[1], childrenOf)
 return 1

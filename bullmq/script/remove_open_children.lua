@@ -7,8 +7,12 @@
 
 local function childrenOf(key)
   local open = {}
+  need(key .. ':dependencies', 'SCARD')
   for _, child in ipairs(redis.call('SMEMBERS', key .. ':dependencies')) do
     local p, id = splitKey(child)
+    if p then
+      need(p .. 'failed', 'ZCARD')
+    end
     if p and redis.call('EXISTS', child .. ':lock') == 0 and not redis.call('ZSCORE', p .. 'failed', id) then
       open[#open + 1] = child
     end
@@ -17,7 +21,11 @@ local function childrenOf(key)
 end
 
 local key = KEYS[1] .. ARGV[2]
-for _, child in ipairs(childrenOf(key)) do
+local open, seen = childrenOf(key), {}
+for _, child in ipairs(open) do
+  checkTree(child, childrenOf, seen)
+end
+for _, child in ipairs(open) do
   remove(child, key, ARGV[1], childrenOf)
 end
 return 0

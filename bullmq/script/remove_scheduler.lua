@@ -5,9 +5,11 @@
 --@include delete
 
 local p, id = KEYS[1], ARGV[2]
+check().keys(p, 'meta', 'repeat', 'delayed', 'events')
 local at = redis.call('ZSCORE', p .. 'repeat', id)
 if at then
   local job = 'repeat:' .. id .. ':' .. int(tonumber(at))
+  check().deletion(p, job)
   if redis.call('ZREM', p .. 'delayed', job) == 1 then
     dropDedup(p, job, redis.call('HGET', p .. job, 'deid'))
     purge(p, job, ARGV[1], true)

@@ -9,6 +9,7 @@
 local q = openQueue(KEYS[1], ARGV[1])
 local now, id = tonumber(ARGV[2]), ARGV[3]
 local key = q.p .. id
+check().run(q.p, id)
 if blocked(q) then
   promoteDue(q, now)
 end

@@ -2,10 +2,12 @@
 -- KEYS  1 queue prefix
 -- ARGV  1 '1' on the first call of a resume
 -- returns 0 | 1 to be called again: a long list is being moved
+--@include check
 --@include events
 
 local p = KEYS[1]
 local wait, paused = p .. 'wait', p .. 'paused'
+check().keys(p, 'meta', 'wait', 'paused', 'prioritized', 'delayed', 'events')
 redis.call('HDEL', p .. 'meta', 'paused')
 local q = openQueue(p, '6')
 local more = 0
@@ -20,7 +22,7 @@ if redis.call('EXISTS', paused) == 1 then
   end
 end
 if redis.call('LLEN', wait) > 0 or redis.call('ZCARD', p .. 'prioritized') > 0 then
-  redis.call('ZADD', p .. 'marker', '0', '0')
+  redis.pcall('ZADD', p .. 'marker', '0', '0')
 else
   delayMarker(q)
 end

@@ -11,6 +11,10 @@ local key = q.p .. id
 if redis.call('EXISTS', key) ~= 1 then
   return -1
 end
+need(key, 'HLEN')
+check().line(q.p)
+check().keys(q.p, 'completed', 'failed')
+check().parent(key)
 if set == '' then
   set = redis.call('ZSCORE', q.p .. 'failed', id) and 'failed' or 'completed'
 end

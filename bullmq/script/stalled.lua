@@ -6,11 +6,13 @@
 --@include place
 
 local q = openQueue(KEYS[1], ARGV[1])
-local check, suspects = q.p .. 'stalled-check', q.p .. 'stalled'
-if redis.call('EXISTS', check) == 1 then
+local lately, suspects = q.p .. 'stalled-check', q.p .. 'stalled'
+if redis.call('EXISTS', lately) == 1 then
   return {}
 end
-redis.call('SET', check, ARGV[2], 'PX', ARGV[4])
+check().line(q.p)
+check().keys(q.p, 'active', 'stalled', 'repeat')
+redis.call('SET', lately, ARGV[2], 'PX', ARGV[4])
 trimEvents(q)
 
 local function isScheduler(key)
@@ -25,8 +27,9 @@ if #ids > 0 then
   redis.call('DEL', suspects)
   for _, id in ipairs(ids) do
     local key = q.p .. id
-    if redis.call('EXISTS', key .. ':lock') == 0 and redis.call('LREM', q.p .. 'active', 1, id) > 0
-      and redis.call('EXISTS', key) == 1 then
+    local fields = redis.pcall('HLEN', key) -- what is no hash stays where it is
+    if type(fields) == 'number' and redis.call('EXISTS', key .. ':lock') == 0
+      and redis.call('LREM', q.p .. 'active', 1, id) > 0 and fields > 0 then
       if increase(key, 'stc') > tonumber(ARGV[3]) and not isScheduler(key) then
         redis.call('HSET', key, 'defa', 'job stalled more than allowable limit')
       end

@@ -14,6 +14,10 @@ local now, id = tonumber(ARGV[2]), ARGV[3]
 local every, at = tonumber(ARGV[4]), tonumber(ARGV[5])
 local offset, start = tonumber(ARGV[6]), tonumber(ARGV[7])
 local key, jobs = q.p .. 'repeat:' .. id, q.p .. 'repeat:' .. id .. ':'
+check().line(q.p)
+check().keys(q.p, 'repeat')
+check().counter(q.p .. 'id')
+need(key, 'HLEN')
 local prev = tonumber(redis.call('ZSCORE', q.p .. 'repeat', id))
 local stored = redis.call('HMGET', key, 'every', 'offset', 'ic')
 local same = every and tonumber(stored[1]) == every
@@ -24,6 +28,7 @@ end
 
 -- takePending takes a job that no worker runs yet out of its place.
 local function takePending(job)
+  check().deletion(q.p, job)
   if redis.call('ZREM', q.p .. 'delayed', job) == 1 or redis.call('ZREM', q.p .. 'prioritized', job) == 1
     or redis.call('LREM', q.p .. 'wait', 0, job) > 0 or redis.call('LREM', q.p .. 'paused', 0, job) > 0 then
     dropDedup(q.p, job, redis.call('HGET', q.p .. job, 'deid'))

@@ -3,6 +3,7 @@
 -- ARGV  1 pause mode  2 now ms  3 id  4 token
 -- returns 0 | 1 there is nothing to wait for | -1 no such job | -2 no lock | -3 not active
 --       | -6 another's lock | -9 failed children
+--@include check
 --@include events
 --@include lock
 
@@ -12,12 +13,13 @@ local key = q.p .. id
 if redis.call('EXISTS', key) ~= 1 then
   return -1
 end
-if redis.call('ZCARD', key .. ':unsuccessful') > 0 then
+if need(key .. ':unsuccessful', 'ZCARD') > 0 then
   return -9
 end
-if redis.call('SCARD', key .. ':dependencies') == 0 then
+if need(key .. ':dependencies', 'SCARD') == 0 then
   return 1
 end
+check().keys(q.p, 'active', 'stalled', 'waiting-children', 'events')
 local code = unlock(q.p, id, ARGV[4])
 if code < 0 then
   return code

@@ -1,5 +1,20 @@
 --@include store
 
+-- checkKept checks what finishDedup writes.
+local function checkKept(q, deid)
+  check().dedup(q.p, deid)
+  local kept = q.p .. 'dn:' .. deid
+  if need(kept, 'HLEN') == 0 then
+    return
+  end
+  check().line(q.p)
+  check().counter(q.p .. 'id')
+  local set = redis.call('HGET', kept, 'pdk')
+  if set then
+    need(set, 'SCARD')
+  end
+end
+
 -- addKept adds the job that was kept back while its predecessor ran.
 local function addKept(q, deid, now)
   local kept = q.p .. 'dn:' .. deid

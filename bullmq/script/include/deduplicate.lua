@@ -39,11 +39,14 @@ end
 -- job that stands for it. job has id, name, data, opts, timestamp, delay.
 local function deduplicate(q, d, job)
   local key, kept = q.p .. 'de:' .. d.id, q.p .. 'dn:' .. d.id
+  check().dedup(q.p, d.id)
   local holder = redis.call('GET', key)
   if not holder then
     hold(key, d, job.id)
     return nil
   end
+  check().keys(q.p, 'delayed', 'active')
+  need(q.p .. holder, 'HLEN')
   local function tell(id, dropped)
     emitTrim(q, 'deduplicated', 'jobId', id, 'deduplicationId', d.id, 'deduplicatedJobId', dropped)
   end

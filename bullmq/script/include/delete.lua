@@ -17,6 +17,9 @@ end
 -- A parent that waited for it alone is put in line: its options do not count
 -- here. With hard, a parent of the same queue (prefix own) is deleted instead.
 local function detach(childKey, parentKey, mode, hard, own)
+  if need(parentKey .. ':dependencies', 'SCARD') <= 1 then
+    check().release(parentKey)
+  end
   if redis.call('SREM', parentKey .. ':dependencies', childKey) ~= 1
     or redis.call('SCARD', parentKey .. ':dependencies') > 0 then
     return

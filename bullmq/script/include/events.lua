@@ -21,5 +21,9 @@ end
 
 -- trimEvents trims the events stream.
 local function trimEvents(q)
-  redis.call('XTRIM', q.p .. 'events', 'MAXLEN', '~', maxEvents(q))
+  local events = q.p .. 'events'
+  local trimmed = redis.pcall('XTRIM', events, 'MAXLEN', '~', maxEvents(q))
+  if type(trimmed) == 'table' then
+    damaged(events, trimmed)
+  end
 end

@@ -4,21 +4,29 @@
 -- promoteDue moves delayed jobs that are due, up to 1000, to where they wait.
 local function promoteDue(q, now)
   local delayed = q.p .. 'delayed'
-  local ids = redis.call('ZRANGEBYSCORE', delayed, 0, int((now + 1) * 4096 - 1), 'LIMIT', 0, 1000)
+  local ids = redis.pcall('ZRANGEBYSCORE', delayed, 0, int((now + 1) * 4096 - 1), 'LIMIT', 0, 1000)
+  if ids.err then
+    damaged(delayed, ids)
+  end
   if #ids == 0 then
     return
   end
+  check().line(q.p)
+  check().keys(q.p, 'active')
+  check().counter(q.p .. 'limiter')
   redis.call('ZREM', delayed, unpack(ids))
   for _, id in ipairs(ids) do
     local job = q.p .. id
-    local priority = tonumber(redis.call('HGET', job, 'priority') or 0) or 0
+    -- What is no hash is no job; it is dropped when it is its turn.
+    local stored = redis.pcall('HGET', job, 'priority')
+    local priority = type(stored) == 'string' and tonumber(stored) or 0
     if priority > 0 then
       pushPrioritized(q, priority, id)
     else
       redis.call('LPUSH', q.wait, id)
     end
     emit(q, 'waiting', 'jobId', id, 'prev', 'delayed')
-    redis.call('HSET', job, 'delay', '0')
+    redis.pcall('HSET', job, 'delay', '0')
   end
   baseMarker(q)
 end
@@ -62,7 +70,7 @@ local function activate(q, id, now, w, token, max, duration)
   end
   if max and not field(hash, 'defa') then
     if redis.call('INCR', q.p .. 'limiter') == 1 then
-      redis.call('PEXPIRE', q.p .. 'limiter', int(math.floor(math.abs(duration or 0))))
+      redis.pcall('PEXPIRE', q.p .. 'limiter', int(math.floor(math.abs(duration or 0))))
     end
   end
   if token ~= '0' then
@@ -90,7 +98,10 @@ end
 -- nextId moves the id that is next in line into the active list, nil if there is none.
 local function nextId(q)
   local active = q.p .. 'active'
-  local id = redis.call('RPOPLPUSH', q.p .. 'wait', active)
+  local id = redis.pcall('RPOPLPUSH', q.p .. 'wait', active)
+  if type(id) == 'table' then
+    check().keys(q.p, 'wait', 'active')
+  end
   while id and string.sub(id, 1, 2) == '0:' do -- a marker of old versions
     redis.call('LREM', active, 1, id)
     id = redis.call('RPOPLPUSH', q.p .. 'wait', active)
@@ -98,9 +109,16 @@ local function nextId(q)
   if id then
     return id
   end
-  local first = redis.call('ZPOPMIN', q.p .. 'prioritized')
+  local first = redis.pcall('ZPOPMIN', q.p .. 'prioritized')
+  if first.err then
+    damaged(q.p .. 'prioritized', first)
+  end
   if first[1] then
-    redis.call('LPUSH', active, first[1])
+    local started = redis.pcall('LPUSH', active, first[1])
+    if type(started) == 'table' then
+      redis.call('ZADD', q.p .. 'prioritized', first[2], first[1])
+      damaged(active, started)
+    end
     return first[1]
   end
   redis.call('DEL', q.p .. 'pc')
@@ -129,7 +147,13 @@ local function fetchMany(q, now, w, tokens)
       later = { 0, 0 }
       break
     end
-    local id = nextId(q)
+    local ok, id = pcall(nextId, q)
+    if not ok then
+      if #jobs == 0 then
+        error(id, 0)
+      end
+      break -- those that were started must be told
+    end
     if not id then
       local delayed = redis.call('ZRANGE', q.p .. 'delayed', 0, 0, 'WITHSCORES')
       if delayed[2] then
@@ -143,7 +167,7 @@ local function fetchMany(q, now, w, tokens)
   if #jobs > 0 then
     -- The next idle worker is woken even if nothing is left: this is how one
     -- wake-up becomes as many as there are jobs.
-    redis.call('ZADD', q.p .. 'marker', '0', '0')
+    redis.pcall('ZADD', q.p .. 'marker', '0', '0')
   end
   return jobs, later
 end

@@ -1,3 +1,5 @@
+--@include text
+
 -- limitTTL is how long (ms) the rate limit still holds, 0 if it does not. max
 -- is nil where there is no limit. A counter without expiry limits nothing.
 local function limitTTL(q, max)
@@ -5,7 +7,14 @@ local function limitTTL(q, max)
     return 0
   end
   local key = q.p .. 'limiter'
-  if tonumber(redis.call('GET', key) or 0) < max then
+  local taken = redis.pcall('GET', key)
+  if type(taken) == 'table' then
+    damaged(key, taken)
+  end
+  if taken and not string.find(taken, '^%-?%d+$') then
+    damaged(key)
+  end
+  if tonumber(taken or 0) < max then
     return 0
   end
   local ttl = redis.call('PTTL', key)

@@ -5,7 +5,10 @@ local function unlock(p, id, token)
     return 0
   end
   local key = p .. id .. ':lock'
-  local held = redis.call('GET', key)
+  local held = redis.pcall('GET', key)
+  if type(held) == 'table' then
+    damaged(key, held)
+  end
   if not held then
     return -2
   end

@@ -1,3 +1,4 @@
+--@include check
 --@include events
 
 -- push puts a job into the wait list: LPUSH is the back of the line, RPUSH its front.
@@ -8,7 +9,9 @@ end
 
 -- pushPrioritized puts a job behind those of its priority.
 local function pushPrioritized(q, priority, id)
-  local seq = redis.call('INCR', q.p .. 'pc') % 4294967296
+  -- A damaged counter puts the job before those of its priority.
+  local n = redis.pcall('INCR', q.p .. 'pc')
+  local seq = type(n) == 'number' and n % 4294967296 or 0
   redis.call('ZADD', q.p .. 'prioritized', int(priority * 4294967296 + seq), id)
   baseMarker(q)
 end

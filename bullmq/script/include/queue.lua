@@ -4,12 +4,15 @@
 -- p is the key prefix with its colon; mode is where jobs wait during a pause:
 -- '5' (list paused), '6' (list wait) or 'a' (as the queue itself shows).
 local function openQueue(p, mode)
-  local f = redis.call('HMGET', p .. 'meta', 'paused', 'concurrency', 'max', 'duration', 'opts.maxLenEvents', 'version')
+  local f = redis.pcall('HMGET', p .. 'meta', 'paused', 'concurrency', 'max', 'duration', 'opts.maxLenEvents', 'version')
+  if f.err then
+    damaged(p .. 'meta', f)
+  end
   local q = {
     p = p, mode = mode,
     paused = f[1] ~= false,
     concurrency = tonumber(f[2]), max = tonumber(f[3]), duration = tonumber(f[4]),
-    maxEvents = f[5],
+    maxEvents = f[5] and string.find(f[5], '^%d+$') and f[5] or nil,
     wait = p .. 'wait',
   }
   if q.paused and mode ~= '6' then
@@ -27,10 +30,13 @@ local function blocked(q)
   return q.paused or (q.concurrency ~= nil and redis.call('LLEN', q.p .. 'active') >= q.concurrency)
 end
 
+-- A marker of another type keeps no job from being moved, hence the pcall: workers that
+-- wait for it fail, report it and look for jobs all the same.
+
 -- baseMarker wakes an idle worker, unless no job may be started.
 local function baseMarker(q)
   if not blocked(q) then
-    redis.call('ZADD', q.p .. 'marker', '0', '0')
+    redis.pcall('ZADD', q.p .. 'marker', '0', '0')
   end
 end
 
@@ -38,6 +44,6 @@ end
 local function delayMarker(q)
   local first = redis.call('ZRANGE', q.p .. 'delayed', 0, 0, 'WITHSCORES')
   if first[2] then
-    redis.call('ZADD', q.p .. 'marker', string.format('%.17g', tonumber(first[2]) / 4096), '1')
+    redis.pcall('ZADD', q.p .. 'marker', string.format('%.17g', tonumber(first[2]) / 4096), '1')
   end
 end

@@ -15,6 +15,24 @@ local function takeOut(p, id)
   return 'unknown'
 end
 
+-- checkTree checks what remove will write for a job and, by childrenOf, its descendants.
+local function checkTree(key, childrenOf, seen)
+  local p, id = splitKey(key)
+  if not p or seen[key] then
+    return
+  end
+  seen[key] = true
+  if not seen[p] then
+    seen[p] = true
+    check().line(p)
+    check().keys(p, 'completed', 'waiting-children', 'failed', 'active')
+  end
+  check().deletion(p, id)
+  for _, child in ipairs(childrenOf(key)) do
+    checkTree(child, childrenOf, seen)
+  end
+end
+
 -- remove deletes a job and what childrenOf lists of its children, theirs and so on.
 -- parentKey is known where the parent is what is being removed.
 local function remove(key, parentKey, mode, childrenOf)

@@ -1,3 +1,4 @@
+--@include count
 --@include delete
 --@include store
 
@@ -41,7 +42,7 @@ local function addIteration(q, scheduler, now, job)
   if job.deid and job.deid ~= '' then
     extra[3], extra[4] = 'deid', job.deid
   end
-  redis.call('INCR', q.p .. 'id')
+  countUp(q.p .. 'id', 1)
   store(q, id, job.name, job.data, opts, now, delay, job.priority, extra)
   local where = job.lifo and 'front' or 'wait'
   if delay > 0 then

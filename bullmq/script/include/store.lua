@@ -7,6 +7,20 @@ local function store(q, id, name, data, opts, timestamp, delay, priority, extra)
   emit(q, 'added', 'jobId', id, 'name', name)
 end
 
+-- checkPlace checks what place writes.
+local function checkPlace(q, where)
+  if where == 'delayed' or where == 'prioritized' then
+    need(q.p .. 'events', 'XLEN')
+    need(q.p .. where, 'ZCARD')
+  elseif where == 'children' then
+    need(q.p .. 'events', 'XLEN')
+    need(q.p .. 'waiting-children', 'ZCARD')
+  else
+    need(q.p .. 'events', 'XLEN')
+    need(q.wait, 'LLEN')
+  end
+end
+
 -- place puts a stored job where its options say. where is 'wait', 'front'
 -- (of wait), 'delayed', 'prioritized' or 'children'.
 local function place(q, id, where, timestamp, delay, priority)

@@ -17,6 +17,16 @@ local function splitKey(key)
   return string.match(key, '^(.*:)([^:]*)$')
 end
 
+-- damaged raises an error that names a key which holds another type than the protocol
+-- puts there, or no number. err is what Redis said, if it said something.
+local function damaged(key, err)
+  if err and not string.find(err.err, 'WRONGTYPE', 1, true) then
+    error(err, 0) -- a right that is missing, for example
+  end
+  local kind = redis.call('TYPE', key)
+  error('WRONGTYPE the key ' .. key .. ' holds a ' .. (kind.ok or kind) .. (err and '' or ' without a number'), 0)
+end
+
 -- increase counts up a field of a job; one that holds no integer starts anew,
 -- rather than stopping a script half way.
 local function increase(key, field)

@@ -1,0 +1,424 @@
+package bullmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell/internal/testenv"
+)
+
+// mover makes jobs in every state of queue q for a move to begin at, and calls
+// what a worker calls. All of it fails the test on errors.
+type mover struct {
+	t   *testing.T
+	rdb *redis.Client
+	q   *Queue
+}
+
+func (m *mover) ok(err error) {
+	m.t.Helper()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *mover) add(id string, o JobOptions) {
+	m.t.Helper()
+	o.ID = id
+	_, err := m.q.Add(m.t.Context(), "n", nil, o)
+	m.ok(err)
+}
+
+// child adds a child that does to parent p what mode says.
+func (m *mover) child(id string, mode FailureMode) {
+	m.t.Helper()
+	m.add(id, JobOptions{Parent: &ParentRef{ID: "p", Queue: m.q.QualifiedName()}, OnFailure: mode})
+}
+
+// parent adds job p, which waits for its children.
+func (m *mover) parent() {
+	m.t.Helper()
+	m.add("p", JobOptions{waitForChildren: true})
+}
+
+func (m *mover) call(s *script, args ...any) error {
+	reply, err := m.q.run(m.t.Context(), s, args...)
+	if err != nil {
+		return err
+	}
+	return refusal(reply, s.name, "j", "")
+}
+
+func (m *mover) fetch() error {
+	return m.call(scriptFetch, m.q.mode, m.q.nowMillis(), "token", 30000, 100, 60000, "")
+}
+
+// active adds job j and starts it.
+func (m *mover) active(o JobOptions) {
+	m.t.Helper()
+	m.add("j", o)
+	m.ok(m.fetch())
+}
+
+// finish ends job j, keeps as many as keep says and starts the next job.
+func (m *mover) finish(set, keep string) error {
+	reply, err := m.q.run(m.t.Context(), scriptFinish, m.q.mode, m.q.nowMillis(), "60", 30000, 100, 60000, "", 1,
+		"j", "token", set, "7", "[]", 1, keep, "", 1000, "next")
+	if err != nil {
+		return err
+	}
+	e := &ending{job: m.q.newJob("j"), op: "finish"}
+	e.read(reply.([]any)[0].([]any)[0])
+	return e.err
+}
+
+// ended adds job j and ends it.
+func (m *mover) ended(set string, o JobOptions) {
+	m.t.Helper()
+	m.active(o)
+	m.ok(m.finish(set, ""))
+}
+
+func (m *mover) job(id string) *Job {
+	m.t.Helper()
+	job, err := m.q.Job(m.t.Context(), id)
+	m.ok(err)
+	return job
+}
+
+// move is a call that moves jobs. begin makes what it moves, and returns the call.
+type move struct {
+	name  string
+	begin func(m *mover) (call func(ctx context.Context) error)
+}
+
+func ofQueue(name string, begin func(m *mover), call func(ctx context.Context, q *Queue) error) move {
+	return move{name, func(m *mover) func(context.Context) error {
+		begin(m)
+		return func(ctx context.Context) error { return call(ctx, m.q) }
+	}}
+}
+
+func ofWorker(name string, begin func(m *mover), call func(m *mover) error) move {
+	return move{name, func(m *mover) func(context.Context) error {
+		begin(m)
+		return func(context.Context) error { return call(m) }
+	}}
+}
+
+func adding(name string, o JobOptions, begin func(m *mover)) move {
+	return ofQueue("add "+name, begin, func(ctx context.Context, q *Queue) error {
+		o.ID = "j"
+		_, err := q.Add(ctx, "n", nil, o)
+		return err
+	})
+}
+
+func movesOfQueues() []move {
+	nothing := func(*mover) {}
+	delayed := func(m *mover) { m.add("j", JobOptions{Delay: time.Hour}) }
+	waiting := func(m *mover) { m.add("j", JobOptions{}) }
+	lastChild := func(m *mover) { m.parent(); m.child("j", FailParent) }
+	held := func(d Deduplication) func(m *mover) {
+		return func(m *mover) { m.add("h", JobOptions{Delay: time.Hour, Deduplication: &d}) }
+	}
+	parent := &ParentRef{ID: "p", Queue: "bull:q"}
+	every := func(ctx context.Context, q *Queue) error {
+		_, err := q.UpsertScheduler(ctx, "s", Schedule{Every: time.Hour}, JobTemplate{Name: "n"})
+		return err
+	}
+	clean := func(state State) func(context.Context, *Queue) error {
+		return func(ctx context.Context, q *Queue) error {
+			_, err := q.Clean(ctx, state, 0, 0)
+			return err
+		}
+	}
+	return []move{
+		adding("to wait", JobOptions{}, nothing),
+		adding("to prioritized", JobOptions{Priority: 3}, nothing),
+		adding("to delayed", JobOptions{Delay: time.Hour}, nothing),
+		adding("a child", JobOptions{Parent: parent}, (*mover).parent),
+		adding("a completed child again", JobOptions{Parent: parent}, func(m *mover) { m.ended("completed", JobOptions{}); m.parent() }),
+		adding("instead of a delayed one", JobOptions{Deduplication: &Deduplication{ID: "d", Replace: true}, Delay: time.Hour}, held(Deduplication{ID: "d", Replace: true})),
+		ofQueue("add several", nothing, func(ctx context.Context, q *Queue) error {
+			_, err := q.AddBulk(ctx, []JobSpec{{Name: "n", Options: JobOptions{ID: "a"}}, {Name: "n", Options: JobOptions{ID: "b", Priority: 1}},
+				{Name: "n", Options: JobOptions{ID: "c", Delay: time.Hour}}, {Name: "n", Options: JobOptions{ID: "e", LIFO: true}}})
+			return err
+		}),
+		ofQueue("add a flow", nothing, func(ctx context.Context, q *Queue) error {
+			_, err := AddFlow(ctx, FlowJob{Queue: q, Name: "n", Options: JobOptions{ID: "p"}, Children: []FlowJob{
+				{Name: "n", Options: JobOptions{ID: "a"}}, {Name: "n", Options: JobOptions{ID: "b", Priority: 1}}}})
+			return err
+		}),
+		ofQueue("promote", delayed, func(ctx context.Context, q *Queue) error { return q.Promote(ctx, "j") }),
+		ofQueue("promote by priority", func(m *mover) { m.add("j", JobOptions{Delay: time.Hour, Priority: 2}) },
+			func(ctx context.Context, q *Queue) error { return q.Promote(ctx, "j") }),
+		ofQueue("promote all", delayed, func(ctx context.Context, q *Queue) error { return q.PromoteJobs(ctx) }),
+		ofQueue("retry a failed child", func(m *mover) {
+			m.parent()
+			m.child("j", IgnoreDependency)
+			m.ok(m.fetch())
+			m.ok(m.finish("failed", ""))
+		},
+			func(ctx context.Context, q *Queue) error { return q.Retry(ctx, "j", RetryOptions{ResetAttempts: true}) }),
+		ofQueue("retry a completed job", func(m *mover) { m.ended("completed", JobOptions{Priority: 1}) },
+			func(ctx context.Context, q *Queue) error { return q.Retry(ctx, "j", RetryOptions{}) }),
+		ofQueue("retry all", func(m *mover) { m.ended("failed", JobOptions{}) },
+			func(ctx context.Context, q *Queue) error {
+				return q.RetryJobs(ctx, StateFailed, time.Now().Add(time.Hour))
+			}),
+		{"change the delay", func(m *mover) func(context.Context) error {
+			delayed(m)
+			job := m.job("j")
+			return func(ctx context.Context) error { return job.ChangeDelay(ctx, time.Minute) }
+		}},
+		{"change the priority", func(m *mover) func(context.Context) error {
+			waiting(m)
+			job := m.job("j")
+			return func(ctx context.Context) error { return job.ChangePriority(ctx, 3, false) }
+		}},
+		{"end the priority", func(m *mover) func(context.Context) error {
+			m.add("j", JobOptions{Priority: 3})
+			job := m.job("j")
+			return func(ctx context.Context) error { return job.ChangePriority(ctx, 0, false) }
+		}},
+		ofQueue("remove the last child", lastChild, func(ctx context.Context, q *Queue) error { return q.Remove(ctx, "j", RemoveOptions{}) }),
+		ofQueue("remove a parent with its children", lastChild,
+			func(ctx context.Context, q *Queue) error { return q.Remove(ctx, "p", RemoveOptions{Children: true}) }),
+		{"remove open children", func(m *mover) func(context.Context) error {
+			lastChild(m)
+			job := m.job("p")
+			return job.RemoveUnprocessedChildren
+		}},
+		{"leave the parent", func(m *mover) func(context.Context) error {
+			lastChild(m)
+			job := m.job("j")
+			return func(ctx context.Context) error { _, err := job.RemoveChildDependency(ctx); return err }
+		}},
+		ofQueue("clean wait", lastChild, clean(StateWaiting)),
+		ofQueue("clean delayed", func(m *mover) { m.add("j", JobOptions{Delay: time.Hour, Deduplication: &Deduplication{ID: "d"}}) }, clean(StateDelayed)),
+		ofQueue("clean completed", func(m *mover) { m.ended("completed", JobOptions{}) }, clean(StateCompleted)),
+		ofQueue("drain", lastChild, func(ctx context.Context, q *Queue) error { return q.Drain(ctx, true) }),
+		ofQueue("obliterate", func(m *mover) { waiting(m); m.ok(m.q.Pause(m.t.Context())) },
+			func(ctx context.Context, q *Queue) error { return q.Obliterate(ctx, ObliterateOptions{}) }),
+		ofQueue("pause", waiting, func(ctx context.Context, q *Queue) error { return q.Pause(ctx) }),
+		ofQueue("resume", func(m *mover) { waiting(m); m.ok(m.q.Pause(m.t.Context())) }, func(ctx context.Context, q *Queue) error { return q.Resume(ctx) }),
+		ofQueue("set a scheduler", nothing, every),
+		ofQueue("set a scheduler again", func(m *mover) { m.ok(every(m.t.Context(), m.q)) }, every),
+		ofQueue("remove a scheduler", func(m *mover) { m.ok(every(m.t.Context(), m.q)) },
+			func(ctx context.Context, q *Queue) error { _, err := q.RemoveScheduler(ctx, "s"); return err }),
+		ofQueue("remove orphans", func(m *mover) { lastChild(m); m.ok(m.rdb.Del(m.t.Context(), "bull:q:wait").Err()) },
+			func(ctx context.Context, q *Queue) error { _, err := q.RemoveOrphanedJobs(ctx, 0); return err }),
+	}
+}
+
+func movesOfWorkers() []move {
+	active := func(m *mover) { m.active(JobOptions{}) }
+	firstClass := func(m *mover) { m.active(JobOptions{Priority: 2}) }
+	child := func(mode FailureMode) func(m *mover) {
+		return func(m *mover) { m.parent(); m.child("j", mode); m.ok(m.fetch()) }
+	}
+	ending := func(set, keep string) func(*mover) error {
+		return func(m *mover) error { return m.finish(set, keep) }
+	}
+	requeue := func(m *mover) error {
+		return m.call(scriptRequeue, m.q.mode, m.q.nowMillis(), "j", "token", "why", "[]", "")
+	}
+	return []move{
+		ofWorker("start a waiting job", func(m *mover) { m.add("j", JobOptions{}) }, (*mover).fetch),
+		ofWorker("start a prioritized job", func(m *mover) { m.add("j", JobOptions{Priority: 1}) }, (*mover).fetch),
+		ofWorker("start a delayed job", func(m *mover) {
+			m.add("j", JobOptions{Delay: time.Hour})
+			m.ok(m.rdb.ZAdd(m.t.Context(), "bull:q:delayed", redis.Z{Score: 4096, Member: "j"}).Err())
+		}, (*mover).fetch),
+		ofWorker("complete", active, ending("completed", "")),
+		ofWorker("complete and start the next", func(m *mover) { active(m); m.add("k", JobOptions{}) }, ending("completed", "")),
+		ofWorker("complete and keep none", active, ending("completed", "0")),
+		ofWorker("complete and keep one", func(m *mover) {
+			m.ended("completed", JobOptions{})
+			m.ok(m.rdb.Rename(m.t.Context(), "bull:q:j", "bull:q:old").Err())
+			m.ok(m.rdb.ZAdd(m.t.Context(), "bull:q:completed", redis.Z{Score: 1, Member: "old"}).Err())
+			m.ok(m.rdb.ZRem(m.t.Context(), "bull:q:completed", "j").Err())
+			m.active(JobOptions{})
+		}, ending("completed", "1")),
+		ofWorker("complete the last child", child(FailParent), ending("completed", "")),
+		ofWorker("complete the last child and keep none", child(FailParent), ending("completed", "0")),
+		ofWorker("fail", active, ending("failed", "")),
+		ofWorker("fail the parent", child(FailParent), ending("failed", "")),
+		ofWorker("fail and let the parent go on", child(ContinueParent), ending("failed", "")),
+		ofWorker("fail and be ignored", child(IgnoreDependency), ending("failed", "0")),
+		ofWorker("complete the holder of a kept-back job", func(m *mover) {
+			o := JobOptions{Deduplication: &Deduplication{ID: "d", KeepLastIfActive: true}}
+			m.active(o)
+			m.add("k", o)
+		}, ending("completed", "")),
+		ofWorker("delay", func(m *mover) { active(m); m.add("k", JobOptions{}) }, func(m *mover) error {
+			return m.call(scriptDelay, m.q.mode, m.q.nowMillis(), "j", "token", 60000, "1", "why", "[]", "1", "next", 30000, 100, 60000, "")
+		}),
+		ofWorker("requeue", active, requeue),
+		ofWorker("requeue by priority", firstClass, requeue),
+		ofWorker("hand back", active, func(m *mover) error { return m.call(scriptHandBack, m.q.mode, "j", "token") }),
+		ofWorker("hand back by priority", firstClass, func(m *mover) error { return m.call(scriptHandBack, m.q.mode, "j", "token") }),
+		ofWorker("reclaim", active, func(m *mover) error { return m.call(scriptReclaim, m.q.mode, "tok") }),
+		ofWorker("wait for children", func(m *mover) {
+			active(m)
+			m.add("c", JobOptions{Parent: &ParentRef{ID: "j", Queue: "bull:q"}})
+		}, func(m *mover) error { return m.call(scriptWaitChildren, m.q.mode, m.q.nowMillis(), "j", "token") }),
+		ofWorker("put a stalled job back", func(m *mover) {
+			active(m)
+			m.ok(m.rdb.SAdd(m.t.Context(), "bull:q:stalled", "j").Err())
+			m.ok(m.rdb.Del(m.t.Context(), "bull:q:j:lock").Err())
+		}, func(m *mover) error { return m.call(scriptStalled, m.q.mode, m.q.nowMillis(), 0, 1) }),
+	}
+}
+
+// damagedKeys are the keys that a move may write, with their types.
+var damagedKeys = map[string]string{
+	"meta": "hash", "id": "string", "wait": "list", "paused": "list", "active": "list", "prioritized": "zset", "pc": "string",
+	"delayed": "zset", "waiting-children": "zset", "completed": "zset", "failed": "zset", "stalled": "set", "limiter": "string",
+	"events": "stream", "marker": "zset", "repeat": "zset", "repeat:s": "hash", "metrics:completed": "hash", "metrics:completed:data": "list",
+	"metrics:failed": "hash", "de:d": "string", "dn:d": "hash", "stalled-check": "string",
+	"j": "hash", "j:lock": "string", "j:logs": "list", "j:dependencies": "set", "j:unsuccessful": "zset",
+	"p": "hash", "p:dependencies": "set", "p:processed": "hash", "p:failed": "hash", "p:unsuccessful": "zset",
+	"k": "hash", "old": "hash",
+}
+
+// A script that fails half way is not undone. Whatever key of the queue another program
+// has overwritten, a move is refused before it has changed anything, or succeeds.
+func TestNoJobIsLostWhenItsMoveMeetsADamagedKey(t *testing.T) {
+	t.Parallel()
+	for _, mv := range append(movesOfQueues(), movesOfWorkers()...) {
+		t.Run(mv.name, func(t *testing.T) {
+			t.Parallel()
+			rdb := redis.NewClient(&redis.Options{Addr: testenv.Redis(t)})
+			t.Cleanup(func() { _ = rdb.Close() })
+			q, err := NewQueue(rdb, "q", QueueOptions{Pause: PauseMoves})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := &mover{t, rdb, q}
+			for _, key := range slices.Sorted(maps.Keys(damagedKeys)) {
+				for _, as := range []string{"string", "list", "zset", "hash"} {
+					if as == damagedKeys[key] && as != "string" || as == "string" && strings.HasPrefix(key, "de:") {
+						continue
+					}
+					if err := mv.meets(m, "bull:q:"+key, as); err != nil {
+						t.Errorf("%s is a %s: %v", key, as, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// meets makes the move while key holds another type, and again when it does not.
+func (mv *move) meets(m *mover, key, as string) error {
+	ctx := m.t.Context()
+	m.ok(m.rdb.FlushAll(ctx).Err())
+	call := mv.begin(m)
+	kept := m.rdb.Rename(ctx, key, "kept").Err() == nil // not all are there
+	m.overwrite(key, as)
+	before := m.read(key)
+	err := call(ctx)
+	if err == nil {
+		return m.placed(key)
+	}
+	if after := m.read(key); !maps.Equal(before, after) {
+		return fmt.Errorf("%w, but it changed\n%v to\n%v", err, before, after)
+	}
+	var refused *ScriptError
+	if !errors.As(err, &refused) && !errors.Is(err, ErrJobLocked) && (!errors.Is(err, ErrDamagedKey) || !strings.Contains(err.Error(), key)) {
+		return fmt.Errorf("the error does not name the key: %w", err)
+	}
+	m.ok(m.rdb.Del(ctx, key).Err())
+	if kept {
+		m.ok(m.rdb.Rename(ctx, "kept", key).Err())
+	}
+	if err := call(ctx); err != nil {
+		return fmt.Errorf("after the repair: %w", err)
+	}
+	return m.placed(key)
+}
+
+func (m *mover) overwrite(key, as string) {
+	ctx := m.t.Context()
+	switch as {
+	case "string":
+		m.ok(m.rdb.Set(ctx, key, "x", 0).Err())
+	case "list":
+		m.ok(m.rdb.RPush(ctx, key, "x").Err())
+	case "zset":
+		m.ok(m.rdb.ZAdd(ctx, key, redis.Z{Score: 1, Member: "x"}).Err())
+	case "hash":
+		m.ok(m.rdb.HSet(ctx, key, "x", "y").Err())
+	}
+}
+
+// read reads all that tells of jobs: places, hashes, locks and what hangs on parents.
+func (m *mover) read(damaged string) map[string]string {
+	ctx := m.t.Context()
+	all := map[string]string{}
+	for _, key := range m.rdb.Keys(ctx, "*").Val() {
+		switch strings.TrimPrefix(key, "bull:q:") {
+		case "id", "pc", "meta", "events", "marker", "stalled-check": // of no job
+		default:
+			all[key] = m.content(key)
+		}
+	}
+	delete(all, damaged)
+	return all
+}
+
+func (m *mover) content(key string) string {
+	ctx := m.t.Context()
+	switch m.rdb.Type(ctx, key).Val() {
+	case "string":
+		return m.rdb.Get(ctx, key).Val()
+	case "list":
+		return fmt.Sprint(m.rdb.LRange(ctx, key, 0, -1).Val())
+	case "zset":
+		return fmt.Sprint(m.rdb.ZRangeWithScores(ctx, key, 0, -1).Val())
+	case "set":
+		return fmt.Sprint(m.rdb.SMembers(ctx, key).Val())
+	case "hash":
+		return fmt.Sprint(m.rdb.HGetAll(ctx, key).Val())
+	}
+	return ""
+}
+
+// placed finds each job that has a hash in one list or set, or among what was moved aside.
+func (m *mover) placed(damaged string) error {
+	ctx := m.t.Context()
+	for _, key := range m.rdb.Keys(ctx, "bull:q:*").Val() {
+		id := strings.TrimPrefix(key, "bull:q:")
+		if key == damaged || strings.HasPrefix(id, "dn:") || strings.Count(id, ":") == 1 || !m.rdb.HExists(ctx, key, "timestamp").Val() {
+			continue
+		}
+		places := 0
+		for _, list := range []string{"bull:q:wait", "bull:q:paused", "bull:q:active", "kept"} {
+			if m.rdb.LPos(ctx, list, id, redis.LPosArgs{}).Err() == nil {
+				places++
+			}
+		}
+		for _, set := range []string{"prioritized", "delayed", "waiting-children", "completed", "failed"} {
+			if m.rdb.ZScore(ctx, "bull:q:"+set, id).Err() == nil {
+				places++
+			}
+		}
+		if m.rdb.ZScore(ctx, "kept", id).Err() == nil {
+			places++
+		}
+		if places != 1 {
+			return fmt.Errorf("job %s is in %d places: %v", id, places, m.read(damaged))
+		}
+	}
+	return nil
+}
