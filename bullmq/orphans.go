@@ -9,9 +9,15 @@ import (
 const orphanBatch = 100
 
 // RemoveOrphanedJobs deletes jobs that are in no state, up to limit of them (0 means
-// all), and returns their ids. Such are left behind when lists are lost, as by a
-// resume of BullMQ 5 over jobs that BullMQ 6 has added. It goes over all keys of the
-// database, so it is for maintenance. Jobs whose ids have a colon are left alone.
+// all), and returns their ids. Such jobs are left behind when a list is lost, for example when
+// BullMQ 5 resumes a queue to which BullMQ 6 has added jobs. It also deletes the lock,
+// the log and the records of children of a job whose hash is gone. A lock protects
+// no job here, as in BullMQ: a job that is not in the list of active jobs cannot be ended by
+// the worker that runs it.
+//
+// It scans all keys of the database, so it is for maintenance; any number of programs may
+// call it at any time. Jobs whose ids contain a colon are left alone. While a list or set
+// of jobs is damaged it is [ErrDamagedKey] and deletes nothing.
 func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, error) {
 	if limit < 0 {
 		return nil, invalid("limit %d is negative", limit)
@@ -29,12 +35,7 @@ func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, er
 			askForNodes(ctx, q.rdb, err)
 			return removed, wrapRead("keys", err)
 		}
-		var ids []any
-		for _, key := range found {
-			if id := key[len(q.keys.p):]; !strings.Contains(id, ":") && !reservedIDs[id] {
-				ids = append(ids, id)
-			}
-		}
+		ids := orphanCandidates(found, q.keys.p)
 		for len(ids) > 0 {
 			n := min(len(ids), orphanBatch)
 			most := -1
@@ -54,6 +55,28 @@ func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, er
 			return removed, nil
 		}
 	}
+}
+
+// jobKeySuffixes are what follows a job's id in the names of its other keys.
+var jobKeySuffixes = map[string]bool{
+	"lock": true, "logs": true, "dependencies": true, "processed": true, "failed": true, "unsuccessful": true,
+}
+
+// keyFamilies begin the names of other keys of a queue, such as metrics:failed.
+var keyFamilies = map[string]bool{"metrics": true, "de": true, "dn": true, "repeat": true}
+
+// orphanCandidates are the ids of the jobs to which the keys may belong, each once.
+func orphanCandidates(found []string, prefix string) (ids []any) {
+	seen := map[string]bool{}
+	for _, key := range found {
+		id, suffix, sub := strings.Cut(key[len(prefix):], ":")
+		if sub && !jobKeySuffixes[suffix] || seen[id] || reservedIDs[id] || keyFamilies[id] {
+			continue
+		}
+		seen[id] = true
+		ids = append(ids, id)
+	}
+	return ids
 }
 
 // globEscape makes a text stand for itself in a pattern of keys.

@@ -1,10 +1,12 @@
--- orphans deletes jobs that are in no state.
+-- orphans deletes jobs that are in no state, and what is left of jobs that are gone.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 how many at most (negative: all)  3… ids
 -- returns the ids deleted
 --@include delete
 
 local p, left = KEYS[1], tonumber(ARGV[2])
+-- Where a list is of another type, nobody knows which jobs were in it.
+check().keys(p, 'completed', 'waiting-children', 'delayed', 'failed', 'prioritized', 'wait', 'paused', 'active')
 
 local function placed(id)
   for _, set in ipairs({ 'completed', 'waiting-children', 'delayed', 'failed', 'prioritized' }) do
@@ -26,11 +28,16 @@ for i = 3, #ARGV do
   if left == 0 then
     break
   end
-  local kind = redis.call('TYPE', p .. id)
-  if (kind.ok or kind) == 'hash' and redis.call('EXISTS', p .. id .. ':lock') == 0 and not placed(id) then
-    dropDedup(p, id, redis.call('HGET', p .. id, 'deid'))
-    purge(p, id, ARGV[1], false)
-    removed[#removed + 1], left = id, left - 1
+  local key = p .. id
+  local kind = redis.call('TYPE', key)
+  kind = kind.ok or kind
+  if (kind == 'hash' or kind == 'none') and not placed(id) then
+    check().deletion(p, id)
+    dropDedup(p, id, redis.call('HGET', key, 'deid'))
+    -- A worker that still runs the job could not end it: it is not active.
+    if purge(p, id, ARGV[1], false) + redis.call('DEL', key .. ':lock') > 0 then
+      removed[#removed + 1], left = id, left - 1
+    end
   end
 end
 return removed

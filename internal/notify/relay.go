@@ -50,6 +50,7 @@ func (p *Pipeline) RunRelay(ctx context.Context) error {
 	g.Go(func() error { return r.runOutbox(ctx) })
 	g.Go(func() error { return r.runReconciler(ctx) })
 	g.Go(func() error { return r.runForgetting(ctx) })
+	g.Go(func() error { return r.runOrphanRemoval(ctx) })
 	return g.Wait()
 }
 

@@ -1,0 +1,43 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// orphanInterval is the time between two scans of Redis for jobs that are in no list.
+const orphanInterval = time.Hour
+
+// runOrphanRemoval removes jobs that are in no list, every hour until ctx ends.
+func (r *relay) runOrphanRemoval(ctx context.Context) error {
+	tick := time.NewTicker(orphanInterval)
+	defer tick.Stop()
+	var down outage
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		_, err := r.RemoveOrphans(ctx)
+		down.note(ctx, r.log, "remove jobs that are in no list", err)
+	}
+}
+
+// RemoveOrphans removes jobs that Redis still holds although they are in no list, because
+// the list was lost, and returns how many. A job of an open event is added again by the
+// reconciler. It scans all keys of the database.
+func (p *Pipeline) RemoveOrphans(ctx context.Context) (n int, err error) {
+	for _, q := range p.Queues() {
+		removed, err := q.RemoveOrphanedJobs(ctx, 0)
+		n += len(removed)
+		if len(removed) > 0 {
+			p.log.Info("jobs that were in no list removed from Redis", "queue", q.Name(), "jobs", len(removed))
+		}
+		if err != nil {
+			return n, fmt.Errorf("remove jobs of queue %s that are in no list: %w", q.Name(), err)
+		}
+	}
+	return n, nil
+}
