@@ -10,9 +10,7 @@ local q = openQueue(KEYS[1], ARGV[1])
 local now, id = tonumber(ARGV[2]), ARGV[3]
 local key = q.p .. id
 check().run(q.p, id)
-if blocked(q) then
-  promoteDue(q, now)
-end
+promoteDue(q, now) -- so that the retry does not overtake jobs that are due
 if redis.call('EXISTS', key) ~= 1 then
   return -1
 end

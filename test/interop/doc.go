@@ -17,7 +17,7 @@
 //	 7 idle workers are woken             TestAMarkerWakesAnIdleWorkerOfTheOtherLanguage TestABurstOfJobsWakesAsManyIdleWorkersOfBothLanguages
 //	 8 delays                             TestDelayedJobsRunWhenDueAndInOrderAcrossLanguages TestJobsThatAreDueWakeAnIdleWorkerOfTheOtherLanguage
 //	 9 priorities                         TestPrioritiesAndTheFrontOfTheLineHoldAcrossLanguages TestAddingLeavesTheSameInRedis
-//	10 attempts and backoffs              TestAttemptsInTurnsCountAndWaitAlike TestAnAttemptWithoutABackoffFollowsInTheOtherLanguage TestAStrategyThatGoDoesNotKnowFailsTheJobClearly
+//	10 attempts and backoffs              TestAttemptsInTurnsCountAndWaitAlike TestAnAttemptWithoutABackoffFollowsInTheOtherLanguage TestARetryDoesNotOvertakeJobsThatAreDue TestAStrategyThatGoDoesNotKnowFailsTheJobClearly
 //	11 errors that decide a job's fate    TestWorkingLeavesTheSameInRedis
 //	12 a worker is killed                 TestAKilledWorkersJobIsDoneByTheOtherLanguage
 //	13 a worker loses its lock            TestAWorkerThatWasStoppedTooLongChangesNothing

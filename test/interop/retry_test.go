@@ -125,6 +125,50 @@ func TestAnAttemptWithoutABackoffFollowsInTheOtherLanguage(t *testing.T) {
 	})
 }
 
+// A job that is retried at once goes behind the delayed jobs that are due by then.
+func TestARetryDoesNotOvertakeJobsThatAreDue(t *testing.T) {
+	withBothMajors(t, func(r *rig) {
+		want := []string{"retried", "delayed-2", "delayed-3", "delayed-4", "retried"}
+		for _, language := range languages {
+			name := r.unused()
+			q := r.queue(name)
+			due := time.Now().Add(200 * time.Millisecond)
+			r.add(q, "n", nil, bullmq.JobOptions{ID: "retried", Attempts: 2})
+			for _, id := range want[1:4] {
+				r.add(q, "n", nil, bullmq.JobOptions{ID: id, Delay: time.Until(due)})
+			}
+			late := due.Add(50 * time.Millisecond) // all are due
+			var got []string
+			if language == "go" {
+				rec := newRecorder(len(want))
+				stop := r.work(name, func(ctx context.Context, job *bullmq.Job) (any, error) {
+					result, err := rec.handle(ctx, job)
+					if job.ID == "retried" && job.AttemptsMade == 0 {
+						<-time.After(time.Until(late))
+						err = errors.New("try again")
+					}
+					return result, err
+				}, bullmq.WorkerOptions{})
+				got = rec.first(r, len(want))
+				stop()
+			} else {
+				r.node.do(&got, `const ran = [];
+					await new Promise((done) => $.worker(args[0], async (job) => {
+						if (ran.push(job.id) === args[1]) return done();
+						if (job.id === 'retried') {
+							await new Promise((due) => setTimeout(due, args[2] - Date.now()));
+							throw new Error('try again');
+						}
+					}));
+					await $.close('worker ' + args[0]);
+					return ran`, name, len(want), late.UnixMilli())
+			}
+			r.same("order in "+language, got, want)
+		}
+		r.node.quiet()
+	})
+}
+
 // failAndPause has a job fail in a language, which pauses the queue before, so that nobody
 // takes the job at once.
 func (r *rig) failAndPause(q *bullmq.Queue, id, language string) {
