@@ -168,9 +168,13 @@ func movesOfQueues() []move {
 			m.ok(m.fetch())
 			m.ok(m.finish("failed", ""))
 		},
-			func(ctx context.Context, q *Queue) error { return q.Retry(ctx, "j", RetryOptions{ResetAttempts: true}) }),
+			func(ctx context.Context, q *Queue) error {
+				return q.Retry(ctx, "j", RetryOptions{ResetAttemptsMade: true, ResetAttemptsStarted: true})
+			}),
 		ofQueue("retry a completed job", func(m *mover) { m.ended("completed", JobOptions{Priority: 1}) },
-			func(ctx context.Context, q *Queue) error { return q.Retry(ctx, "j", RetryOptions{}) }),
+			func(ctx context.Context, q *Queue) error {
+				return q.Retry(ctx, "j", RetryOptions{From: StateCompleted})
+			}),
 		ofQueue("retry all", func(m *mover) { m.ended("failed", JobOptions{}) },
 			func(ctx context.Context, q *Queue) error {
 				return q.RetryJobs(ctx, StateFailed, time.Now().Add(time.Hour))

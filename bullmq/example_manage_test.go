@@ -71,6 +71,19 @@ func ExampleJob_ChangeDelay() {
 	// waiting <nil>
 }
 
+// A job that has failed runs again, with its attempts counted from 0.
+func ExampleQueue_Retry() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	job, _ := queue.Add(ctx, "welcome", nil, bullmq.JobOptions{})
+	err := queue.Retry(ctx, job.ID, bullmq.RetryOptions{ResetAttemptsMade: true})
+	var refused *bullmq.ScriptError
+	fmt.Println(errors.As(err, &refused) && refused.Code == bullmq.CodeNotInState) // it waits and has not failed
+	// Output: true
+}
+
 // The payload of a job in line can still be changed.
 func ExampleJob_UpdateData() {
 	rdb, closeAll := exampleRedis()

@@ -1,6 +1,7 @@
 package bullmq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,16 +37,29 @@ func (q *Queue) Remove(ctx context.Context, id string, opts RemoveOptions) error
 
 // RetryOptions say how a finished job is retried.
 type RetryOptions struct {
-	ResetAttempts bool // count attempts from 0 again; else the job has one more try
+	// From is the state that the job must be in: [StateFailed] or [StateCompleted].
+	// Empty means StateFailed.
+	From State
+	// ResetAttemptsMade counts the attempts that ended from 0 again; else the job has one
+	// more attempt.
+	ResetAttemptsMade bool
+	// ResetAttemptsStarted counts the starts from 0 again, which
+	// WorkerOptions.MaxStartedAttempts limits.
+	ResetAttemptsStarted bool
 }
 
-// Retry puts a failed or completed job back in line. Any other state is a
-// [*ScriptError] with [CodeNotInState], an unknown id one that is [ErrJobNotFound].
+// Retry puts a finished job back into the queue. A job that is not in the state opts.From
+// is a [*ScriptError] with [CodeNotInState], an unknown id one that is [ErrJobNotFound],
+// and any other value of opts.From [ErrInvalid].
 func (q *Queue) Retry(ctx context.Context, id string, opts RetryOptions) error {
 	if err := checkTarget(id); err != nil {
 		return err
 	}
-	reply, err := q.run(ctx, scriptRetry, q.mode, id, "", flag(opts.ResetAttempts))
+	from := cmp.Or(opts.From, StateFailed)
+	if from != StateFailed && from != StateCompleted {
+		return invalid("retry from state %q: only failed and completed jobs are retried", from)
+	}
+	reply, err := q.run(ctx, scriptRetry, q.mode, id, string(from), flag(opts.ResetAttemptsMade), flag(opts.ResetAttemptsStarted))
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,10 @@ func TestEveryMoveFromEveryState(t *testing.T) {
 		to   map[bullmq.State]bullmq.State // where the move is allowed
 	}{
 		{"retry", func(q *bullmq.Queue) error { return q.Retry(ctx, "x", bullmq.RetryOptions{}) }, bullmq.CodeNotInState,
-			map[bullmq.State]bullmq.State{bullmq.StateCompleted: bullmq.StateWaiting, bullmq.StateFailed: bullmq.StateWaiting}},
+			map[bullmq.State]bullmq.State{bullmq.StateFailed: bullmq.StateWaiting}},
+		{"retry what completed", func(q *bullmq.Queue) error {
+			return q.Retry(ctx, "x", bullmq.RetryOptions{From: bullmq.StateCompleted})
+		}, bullmq.CodeNotInState, map[bullmq.State]bullmq.State{bullmq.StateCompleted: bullmq.StateWaiting}},
 		{"promote", func(q *bullmq.Queue) error { return q.Promote(ctx, "x") }, bullmq.CodeNotInState,
 			map[bullmq.State]bullmq.State{bullmq.StateDelayed: bullmq.StateWaiting}},
 		{"change delay", func(q *bullmq.Queue) error {
@@ -172,14 +175,22 @@ func TestRetryKeepsOrResetsTheAttempts(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
-		for _, reset := range []bool{false, true} {
-			id := fmt.Sprint("x", reset)
+		for _, opts := range []bullmq.RetryOptions{
+			{}, {ResetAttemptsMade: true}, {ResetAttemptsStarted: true},
+			{From: bullmq.StateFailed, ResetAttemptsMade: true, ResetAttemptsStarted: true},
+		} {
+			id := fmt.Sprintf("x%t%t", opts.ResetAttemptsMade, opts.ResetAttemptsStarted)
 			put(t, s, q, id, bullmq.StateFailed)
-			ok(t, q.Retry(ctx, id, bullmq.RetryOptions{ResetAttempts: reset}))
+			s.rdb.HSet(ctx, "bull:q:"+id, "atm", 2, "ats", 3)
+			ok(t, q.Retry(ctx, id, opts))
 			job := must[*bullmq.Job](t)(q.Job(ctx, id))
-			if (job.AttemptsMade == 0) != reset || job.FailedReason != "" || !job.FinishedOn.IsZero() || !job.ProcessedOn.IsZero() {
-				t.Errorf("reset %v: %+v", reset, job)
+			if (job.AttemptsMade == 0) != opts.ResetAttemptsMade || (job.AttemptsStarted == 0) != opts.ResetAttemptsStarted ||
+				job.FailedReason != "" || !job.FinishedOn.IsZero() || !job.ProcessedOn.IsZero() {
+				t.Errorf("%+v: %+v", opts, job)
 			}
+		}
+		if err := q.Retry(ctx, "x", bullmq.RetryOptions{From: bullmq.StateDelayed}); !errors.Is(err, bullmq.ErrInvalid) {
+			t.Errorf("from delayed: %v", err)
 		}
 	})
 }

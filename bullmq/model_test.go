@@ -217,8 +217,13 @@ func (m *machine) retryJobs(u *modelUser, p string, state State) {
 
 // jobMoves are the calls about one job.
 var jobMoves = map[string]func(m *machine, u *modelUser, key string){
-	"retry":                func(m *machine, u *modelUser, key string) { m.retry(u, key, false) },
-	"retry from the start": func(m *machine, u *modelUser, key string) { m.retry(u, key, true) },
+	"retry": func(m *machine, u *modelUser, key string) { m.retry(u, key, RetryOptions{}) },
+	"retry from the start": func(m *machine, u *modelUser, key string) {
+		m.retry(u, key, RetryOptions{From: StateFailed, ResetAttemptsMade: true, ResetAttemptsStarted: true})
+	},
+	"retry what completed": func(m *machine, u *modelUser, key string) {
+		m.retry(u, key, RetryOptions{From: StateCompleted, ResetAttemptsStarted: true})
+	},
 	"promote": func(m *machine, u *modelUser, key string) {
 		q, id := m.w.split(key)
 		err := u.queues[q.p].Promote(m.ctx, id)
@@ -237,10 +242,10 @@ var jobMoves = map[string]func(m *machine, u *modelUser, key string){
 	"remove with children": func(m *machine, u *modelUser, key string) { m.remove(u, key, true) },
 }
 
-func (m *machine) retry(u *modelUser, key string, reset bool) {
+func (m *machine) retry(u *modelUser, key string, opts RetryOptions) {
 	q, id := m.w.split(key)
-	err := u.queues[q.p].Retry(m.ctx, id, RetryOptions{ResetAttempts: reset})
-	m.allowed("retry", m.w.retry(u.modelClient, key, reset), err)
+	err := u.queues[q.p].Retry(m.ctx, id, opts)
+	m.allowed("retry", m.w.retry(u.modelClient, key, opts), err)
 }
 
 func (m *machine) prioritize(u *modelUser, key string, priority int, front bool) {

@@ -261,19 +261,22 @@ func (w *world) reclaim(c modelClient, q *modelQueue, lost func(token string) bo
 }
 
 // retry reports false if the job has not finished.
-func (w *world) retry(c modelClient, key string, reset bool) bool {
+func (w *world) retry(c modelClient, key string, opts RetryOptions) bool {
 	j := w.jobs[key]
 	if j == nil {
 		return false
 	}
 	_, failed := j.q.failed[j.id]
 	_, completed := j.q.completed[j.id]
-	if !failed && !completed {
+	if opts.From == StateCompleted && !completed || opts.From != StateCompleted && !failed {
 		return false
 	}
 	w.unfinish(j, failed)
-	if reset {
-		j.atm, j.ats = 0, 0
+	if opts.ResetAttemptsMade {
+		j.atm = 0
+	}
+	if opts.ResetAttemptsStarted {
+		j.ats = 0
 	}
 	if j.priority > 0 {
 		j.q.prioritize(j.priority, j.id)

@@ -1,7 +1,8 @@
--- retry puts a finished job back in line.
+-- retry puts a finished job back into the queue.
 -- KEYS  1 queue prefix
--- ARGV  1 pause mode  2 id  3 set: completed | failed | '' for either  4 '1' to count attempts anew
--- returns 1 | -1 no such job | -3 not finished
+-- ARGV  1 pause mode  2 id  3 set that the job must be in: completed | failed
+--       4 '1' to reset the attempts made  5 '1' to reset the attempts started
+-- returns 1 | -1 no such job | -3 not in that set
 --@include place
 --@include reattach
 
@@ -15,15 +16,15 @@ need(key, 'HLEN')
 check().line(q.p)
 check().keys(q.p, 'completed', 'failed')
 check().parent(key)
-if set == '' then
-  set = redis.call('ZSCORE', q.p .. 'failed', id) and 'failed' or 'completed'
-end
 if redis.call('ZREM', q.p .. set, id) ~= 1 then
   return -3
 end
 redis.call('HDEL', key, 'finishedOn', 'processedOn', set == 'failed' and 'failedReason' or 'returnvalue')
 if ARGV[4] == '1' then
-  redis.call('HDEL', key, 'atm', 'ats')
+  redis.call('HDEL', key, 'atm')
+end
+if ARGV[5] == '1' then
+  redis.call('HDEL', key, 'ats')
 end
 local f = redis.call('HMGET', key, 'priority', 'opts')
 local priority = tonumber(f[1]) or 0

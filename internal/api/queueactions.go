@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"schoolbell/bullmq"
@@ -26,7 +27,13 @@ func (s *Server) changeJob(ctx context.Context, in *JobPath, change func(context
 
 func (s *Server) retryJob(ctx context.Context, in *JobPath) (*jobOutput, error) {
 	return s.changeJob(ctx, in, func(ctx context.Context, q *bullmq.Queue) error {
-		return q.Retry(ctx, in.Job, bullmq.RetryOptions{ResetAttempts: true})
+		again := bullmq.RetryOptions{ResetAttemptsMade: true, ResetAttemptsStarted: true}
+		err := q.Retry(ctx, in.Job, again)
+		if refused, ok := errors.AsType[*bullmq.ScriptError](err); ok && refused.Code == bullmq.CodeNotInState {
+			again.From = bullmq.StateCompleted
+			err = q.Retry(ctx, in.Job, again)
+		}
+		return err
 	})
 }
 

@@ -29,6 +29,7 @@ func TestManagingLeavesTheSameInRedis(t *testing.T) {
 		{name: "change jobs that wait", steps: []step{addNamed, changeJobs, changeJobs, obey}},
 		{name: "change jobs that wait, as the other", steps: []step{addNamed, nothing, changeJobs, changeJobs, obey}},
 		{name: "retry single jobs", steps: []step{addNamed, obey, retryNamed, retryNamed, obey}},
+		{name: "retry and count the starts on", steps: []step{addNamed, obey, retryMade, obey, retryMade, obey}},
 		{name: "retry single jobs, as the other", steps: []step{addNamed, nothing, obey, retryNamed, retryNamed, obey}},
 		{name: "remove single jobs", steps: []step{addNamed, addFamily, removeNamed, removeNamed}},
 		{name: "remove single jobs, as the other", steps: []step{addNamed, addFamily, nothing, removeNamed, removeNamed}},
@@ -156,22 +157,35 @@ var changeJobs = step{
 	},
 }
 
-// retryNamed puts finished jobs back, one with its attempts forgotten.
+// retryNamed puts finished jobs back, with each counter reset and kept, and tries to from the wrong state.
 var retryNamed = step{
 	`const q = $.queue(args[0]);
 	const on = async (id, change) => $.codeOf(change(await q.getJob(id)));
 	return [
+		await on('waits', (job) => job.retry()),
+		await on('fails', (job) => job.retry('completed')),
 		await on('fails', (job) => job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true })),
-		await on('waits', (job) => job.retry('completed')),
+		await on('waits', (job) => job.retry('completed', { resetAttemptsStarted: true })),
 		await on('waits', (job) => job.retry('completed')),
 	];`,
 	func(g *side) any {
 		ctx := g.Context()
 		return []any{
-			code(g.Retry(ctx, "fails", bullmq.RetryOptions{ResetAttempts: true})),
-			code(g.Retry(ctx, "waits", bullmq.RetryOptions{})),
-			code(g.Retry(ctx, "waits", bullmq.RetryOptions{})),
+			code(g.Retry(ctx, "waits", bullmq.RetryOptions{})), // it has completed
+			code(g.Retry(ctx, "fails", bullmq.RetryOptions{From: bullmq.StateCompleted})),
+			code(g.Retry(ctx, "fails", bullmq.RetryOptions{ResetAttemptsMade: true, ResetAttemptsStarted: true})),
+			code(g.Retry(ctx, "waits", bullmq.RetryOptions{From: bullmq.StateCompleted, ResetAttemptsStarted: true})),
+			code(g.Retry(ctx, "waits", bullmq.RetryOptions{From: bullmq.StateCompleted})),
 		}
+	},
+}
+
+// retryMade resets the attempts made of a failed job and leaves its starts alone.
+var retryMade = step{
+	`await (await $.queue(args[0]).getJob('fails')).retry('failed', { resetAttemptsMade: true })`,
+	func(g *side) any {
+		g.ok(g.Retry(g.Context(), "fails", bullmq.RetryOptions{ResetAttemptsMade: true}))
+		return nil
 	},
 }
 
