@@ -105,6 +105,17 @@ func (q *Queue) Publish(ctx context.Context, name string, fields map[string]stri
 	return id, wrapWrite("publish event "+name, err)
 }
 
+// TrimEvents removes the oldest events until about limit are left, and returns how many
+// it removed. Redis removes whole blocks of some 100 events, so more may stay. Readers of
+// [Queue.Events] miss what is removed before they have read it.
+func (q *Queue) TrimEvents(ctx context.Context, limit int64) (int64, error) {
+	if limit < 0 {
+		return 0, invalid("TrimEvents to %d events", limit)
+	}
+	n, err := q.rdb.XTrimMaxLenApprox(ctx, q.keys.events(), limit, 0).Result()
+	return n, wrapWrite("trim events", err)
+}
+
 // validEventID tells whether events can be read after it: a time in ms, alone or with
 // a number after a dash.
 func validEventID(id string) bool {

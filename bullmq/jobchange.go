@@ -42,6 +42,18 @@ func (j *Job) Log(ctx context.Context, line string) (int64, error) {
 	return max(n, 0), refusal(reply, "log to", j.ID, "")
 }
 
+// ClearLogs removes the job's log lines but for the newest keep; 0 removes all.
+func (j *Job) ClearLogs(ctx context.Context, keep int) error {
+	if keep < 0 {
+		return invalid("keep %d log lines: must not be negative", keep)
+	}
+	key := j.q.keys.logs(j.ID)
+	if keep == 0 {
+		return wrapWrite("clear logs of job "+shortID(j.ID), j.q.rdb.Del(ctx, key).Err())
+	}
+	return wrapWrite("clear logs of job "+shortID(j.ID), j.q.rdb.LTrim(ctx, key, int64(-keep), -1).Err())
+}
+
 // UpdateData replaces the job's payload with anything that encodes to JSON; nil becomes
 // null. A handler that is running keeps what it has read. A job that is gone is
 // [ErrJobNotFound].

@@ -195,6 +195,20 @@ func TestRetryKeepsOrResetsTheAttempts(t *testing.T) {
 	})
 }
 
+func TestNegativeLimitsOfLogsAndEventsAreInvalid(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		job := must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{}))
+		if err := job.ClearLogs(ctx, -1); !errors.Is(err, bullmq.ErrInvalid) {
+			t.Errorf("ClearLogs: %v", err)
+		}
+		if _, err := q.TrimEvents(ctx, -1); !errors.Is(err, bullmq.ErrInvalid) {
+			t.Errorf("TrimEvents: %v", err)
+		}
+	})
+}
+
 func TestCountsJobsAndLogs(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()

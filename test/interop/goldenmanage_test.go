@@ -29,6 +29,9 @@ func TestManagingLeavesTheSameInRedis(t *testing.T) {
 		{name: "change jobs that wait", steps: []step{addNamed, changeJobs, changeJobs, obey}},
 		{name: "change jobs that wait, as the other", steps: []step{addNamed, nothing, changeJobs, changeJobs, obey}},
 		{name: "retry single jobs", steps: []step{addNamed, obey, retryNamed, retryNamed, obey}},
+		{name: "clear logs", steps: []step{addNamed, addLogs, clearLogs(2), clearLogs(1), clearLogs(0), addLogs, clearLogs(9)}},
+		{name: "clear all logs", steps: []step{addNamed, addLogs, clearLogs(0)}},
+		{name: "trim events", steps: []step{addMany, trimEvents(250), trimEvents(100), nothing, trimEvents(0)}},
 		{name: "retry and count the starts on", steps: []step{addNamed, obey, retryMade, obey, retryMade, obey}},
 		{name: "retry single jobs, as the other", steps: []step{addNamed, nothing, obey, retryNamed, retryNamed, obey}},
 		{name: "remove single jobs", steps: []step{addNamed, addFamily, removeNamed, removeNamed}},
@@ -178,6 +181,38 @@ var retryNamed = step{
 			code(g.Retry(ctx, "waits", bullmq.RetryOptions{From: bullmq.StateCompleted})),
 		}
 	},
+}
+
+var addLogs = step{
+	`const job = await $.queue(args[0]).getJob('waits'); for (const line of ['a', 'b', 'c', 'd']) await job.log(line)`,
+	func(g *side) any {
+		for _, line := range []string{"a", "b", "c", "d"} {
+			_, err := g.job("waits").Log(g.Context(), line)
+			g.ok(err)
+		}
+		return nil
+	},
+}
+
+func clearLogs(keep int) step {
+	return step{
+		fmt.Sprintf(`await (await $.queue(args[0]).getJob('waits')).clearLogs(%d)`, keep),
+		func(g *side) any { g.ok(g.job("waits").ClearLogs(g.Context(), keep)); return nil },
+	}
+}
+
+// addMany makes some 600 events.
+var addMany = always(`for (let n = 0; n < 300; n++) await $.queue(args[0]).add('n', {})`)
+
+func trimEvents(limit int64) step {
+	return step{
+		fmt.Sprintf(`return $.queue(args[0]).trimEvents(%d)`, limit),
+		func(g *side) any {
+			n, err := g.TrimEvents(g.Context(), limit)
+			g.ok(err)
+			return n
+		},
+	}
 }
 
 // retryMade resets the attempts made of a failed job and leaves its starts alone.
