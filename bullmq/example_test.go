@@ -158,7 +158,7 @@ func ExampleQueue_RateLimit() {
 		return nil, nil
 	}
 	_, err := handler(context.Background(), nil)
-	ttl, _ := queue.RateLimitTTL(context.Background())
+	ttl, _ := queue.RateLimitTTL(context.Background(), bullmq.RateLimitTTLOptions{})
 	fmt.Println(errors.Is(err, bullmq.ErrRateLimited), ttl > 0)
 	// Output: true true
 }

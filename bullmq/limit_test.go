@@ -48,7 +48,7 @@ func TestALimiterHoldsAndAStartCanBeGivenBack(t *testing.T) {
 	if counted != 3 {
 		t.Errorf("%d limited jobs ran, want 3", counted)
 	}
-	if ttl := must[time.Duration](t)(q.RateLimitTTL(ctx)); ttl < 50*time.Minute {
+	if ttl := must[time.Duration](t)(q.RateLimitTTL(ctx, bullmq.RateLimitTTLOptions{})); ttl < 50*time.Minute {
 		t.Errorf("the limit holds for %v", ttl)
 	}
 }

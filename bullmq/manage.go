@@ -125,10 +125,21 @@ func (q *Queue) RateLimit(ctx context.Context, d time.Duration) error {
 	return wrapWrite("set rate limit", q.rdb.Set(ctx, q.keys.limiter(), manualLimit, d).Err())
 }
 
-// RateLimitTTL tells how long the queue's limit is still in force, 0 if it is
-// not. Without a global limit, any counter of workers' own limiters counts as one.
-func (q *Queue) RateLimitTTL(ctx context.Context) (time.Duration, error) {
-	reply, err := q.run(ctx, scriptLimitTTL, "")
+// RateLimitTTLOptions say which limit is meant.
+type RateLimitTTLOptions struct {
+	// Max is how many jobs per window the limit allows, such as [Limiter].Max of a
+	// worker. 0 means the queue's global limit.
+	Max int
+}
+
+// RateLimitTTL tells how long the limit is still in force, 0 if it is not, because fewer
+// jobs than its maximum have been started in the window. Where neither opts nor the queue
+// has a maximum, any counter of workers' own limiters counts as a limit in force.
+func (q *Queue) RateLimitTTL(ctx context.Context, opts RateLimitTTLOptions) (time.Duration, error) {
+	if opts.Max < 0 {
+		return 0, invalid("rate limit of %d jobs", opts.Max)
+	}
+	reply, err := q.run(ctx, scriptLimitTTL, optional(int64(opts.Max)))
 	ms, _ := reply.(int64)
 	return time.Duration(ms) * time.Millisecond, err
 }

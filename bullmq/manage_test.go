@@ -345,11 +345,11 @@ func TestRateLimitCalls(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
-		if ttl := must[time.Duration](t)(q.RateLimitTTL(ctx)); ttl != 0 {
+		if ttl := must[time.Duration](t)(q.RateLimitTTL(ctx, bullmq.RateLimitTTLOptions{})); ttl != 0 {
 			t.Errorf("no limit, yet %v", ttl)
 		}
 		ok(t, q.RateLimit(ctx, time.Hour))
-		if ttl := must[time.Duration](t)(q.RateLimitTTL(ctx)); ttl < 59*time.Minute || ttl > time.Hour {
+		if ttl := must[time.Duration](t)(q.RateLimitTTL(ctx, bullmq.RateLimitTTLOptions{})); ttl < 59*time.Minute || ttl > time.Hour {
 			t.Errorf("limit of an hour: %v", ttl)
 		}
 		ok(t, q.ClearRateLimit(ctx))

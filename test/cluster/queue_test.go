@@ -228,7 +228,7 @@ func limits(b *bench) {
 	b.ok(b.SetGlobalConcurrency(b.Context(), most))
 	b.ok(b.SetGlobalRateLimit(b.Context(), 5, 20*time.Millisecond))
 	b.ok(b.RateLimit(b.Context(), time.Hour))
-	if left, err := b.RateLimitTTL(b.Context()); err != nil || left <= 0 {
+	if left, err := b.RateLimitTTL(b.Context(), bullmq.RateLimitTTLOptions{}); err != nil || left <= 0 {
 		b.Errorf("the limit set by hand lasts %v, %v", left, err)
 	}
 	b.ok(b.ClearRateLimit(b.Context()))

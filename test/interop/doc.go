@@ -27,7 +27,7 @@
 //	17 a job waits for its own children   TestAStepJobIsReleasedOnceWhenTheOtherLanguageRetriesAndRemovesItsChildren TestAJobInGoWaitsForChildrenThatNodeRuns
 //	18 ids that exist                     TestAnIDThatExistsIsNotAddedAgainByTheOtherLanguage TestAChildThatCompletedLongAgoCountsInANewFlow
 //	19 pauses                             TestAPauseLosesNoJobWhoeverPausesAddsAndResumes TestWorkersStopInAPauseAndGoOnAfterIt
-//	20 rate limits                        TestWorkersOfBothLanguagesKeepToOneRateLimit TestALimitSetByHandHoldsForTheOtherLanguage
+//	20 rate limits                        TestWorkersOfBothLanguagesKeepToOneRateLimit TestALimitSetByHandHoldsForTheOtherLanguage TestWhetherALimitIsReachedDependsOnItsMaximumAsInNode
 //	21 global concurrency                 TestGlobalConcurrencyHoldsForWorkersOfBothLanguages
 //	22 deduplication                      TestDeduplicationLeavesTheSameInRedis TestTheLastJobDroppedDuringARunFollowsOnceWhoeverEndsIt TestAnIDHeldByAJobThatIsGoneIsFreeInGoAsInBullMQ6
 //	23 schedulers                         TestASchedulersJobsAreMadeByTurnsAsByOneLanguage TestASchedulerIsChangedAndRemovedByTheOtherLanguage TestASchedulerRunsOnTimeWithWorkersOfBothLanguagesAtOnce

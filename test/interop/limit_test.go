@@ -137,7 +137,7 @@ func TestALimitSetByHandHoldsForTheOtherLanguage(t *testing.T) {
 			} else {
 				r.node.do(nil, `await $.queue(args[0]).rateLimit(args[1])`, name, hour.Milliseconds())
 			}
-			ours, err := q.RateLimitTTL(r.Context())
+			ours, err := q.RateLimitTTL(r.Context(), bullmq.RateLimitTTLOptions{})
 			r.ok(err)
 			var theirs int64
 			r.node.do(&theirs, `return $.queue(args[0]).getRateLimitTtl()`, name)
@@ -163,6 +163,27 @@ func TestALimitSetByHandHoldsForTheOtherLanguage(t *testing.T) {
 				r.node.do(nil, `await $.queue(args[0]).removeRateLimitKey()`, name)
 			}
 			r.reaches(q, id, bullmq.StateCompleted)
+		}
+		r.node.quiet()
+	})
+}
+
+func TestWhetherALimitIsReachedDependsOnItsMaximumAsInNode(t *testing.T) {
+	withBothMajors(t, func(r *rig) {
+		q := r.queue("q")
+		r.ok(r.rdb.Set(r.Context(), r.key("q", "limiter"), 3, hour).Err()) // three jobs were started
+		for _, global := range []int{0, 4} {
+			r.ok(q.SetGlobalRateLimit(r.Context(), global, hour))
+			for _, most := range []int{0, 1, 3, 4} {
+				ours, err := q.RateLimitTTL(r.Context(), bullmq.RateLimitTTLOptions{Max: most})
+				r.ok(err)
+				var theirs int64
+				r.node.do(&theirs, `return $.queue(args[0]).getRateLimitTtl(args[1])`, "q", most)
+				holds := most == 1 || most == 3 || most == 0 && global == 0
+				if (ours > 0) != holds || (theirs > 0) != holds {
+					r.Errorf("global limit %d, maximum %d: %v in Go, %d ms in Node, holds: %t", global, most, ours, theirs, holds)
+				}
+			}
 		}
 		r.node.quiet()
 	})
