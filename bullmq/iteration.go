@@ -102,22 +102,38 @@ func (it *iteration) next(now time.Time) (string, error) {
 // scheduleNext adds the job that follows a scheduler's job which is about to be
 // run. It must not be left out because Redis is away: the schedule would end.
 func (s *session) scheduleNext(job *Job) {
-	args, err := s.w.nextIteration(job)
-	if errors.Is(err, errNoNext) {
-		return
-	}
-	if err == nil {
-		_, end := startSpan(s.work, s.w.opts.Tracer, Span{
-			Operation: SpanAdd, Queue: s.w.q.name, JobName: job.Name, SchedulerID: job.SchedulerID, Jobs: 1,
-		}, nil)
+	scheduler := !job.mayRepeat()
+	var err error
+	if !scheduler {
 		var reply any
-		reply, err = s.store(job, "schedule the job after", scriptNextIteration, args...)
-		id, _ := reply.(string)
-		end(SpanEnd{Err: err, JobID: id})
+		if reply, err = s.addNext(job, scriptNextRepeatable, s.w.nextRepeatable); err == nil {
+			scheduler = number(reply) == 1
+		}
 	}
-	if err != nil {
+	if scheduler {
+		_, err = s.addNext(job, scriptNextIteration, s.w.nextIteration)
+		if err == nil && job.endsRepeatable() {
+			err = errors.New("BullMQ 5 makes no further job for a key of three or four parts")
+		}
+	}
+	if err != nil && !errors.Is(err, errNoNext) {
 		s.w.report(fmt.Errorf("scheduler %s: no job after %s: %w", shortID(job.SchedulerID), shortID(job.ID), err))
 	}
+}
+
+// addNext calls the script that adds the next job.
+func (s *session) addNext(job *Job, script *script, arguments func(*Job) ([]any, error)) (any, error) {
+	args, err := arguments(job)
+	if err != nil {
+		return nil, err
+	}
+	_, end := startSpan(s.work, s.w.opts.Tracer, Span{
+		Operation: SpanAdd, Queue: s.w.q.name, JobName: job.Name, SchedulerID: job.SchedulerID, Jobs: 1,
+	}, nil)
+	reply, err := s.store(job, "schedule the job after", script, args...)
+	id, _ := reply.(string)
+	end(SpanEnd{Err: err, JobID: id})
+	return reply, err
 }
 
 func (w *Worker) nextIteration(job *Job) ([]any, error) {

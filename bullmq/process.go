@@ -16,7 +16,7 @@ func (s *session) process(job *Job) *Job {
 	s.w.hold(job, cancel)
 	defer s.w.drop(job.token)
 
-	if job.SchedulerID != "" {
+	if job.SchedulerID != "" || job.mayRepeat() {
 		s.scheduleNext(job) // also after a job that is going to fail
 	}
 	var result any

@@ -33,6 +33,9 @@ func (q *Queue) Scheduler(ctx context.Context, id string) (*Scheduler, error) {
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, wrapRead("scheduler "+id, err)
 	}
+	if len(hash.Val()) == 0 && at.Err() == nil && looksRepeatable(id) {
+		return schedulerOfKey(id, at.Val()), nil
+	}
 	if len(hash.Val()) == 0 {
 		return nil, fmt.Errorf("%w: %s in queue %s", ErrSchedulerNotFound, id, q.name)
 	}
@@ -41,7 +44,9 @@ func (q *Queue) Scheduler(ctx context.Context, id string) (*Scheduler, error) {
 
 // Schedulers reads schedulers from position start to end (inclusive, -1 is the last),
 // those that run next first or, if not asc, last. An id without a scheduler behind it is
-// left out.
+// left out, unless it is the key of a repeatable job of BullMQ 5
+// (name:id:end:zone:pattern, or an interval in milliseconds instead of the pattern), which
+// says all that is known.
 func (q *Queue) Schedulers(ctx context.Context, start, end int64, asc bool) ([]*Scheduler, error) {
 	read := q.rdb.ZRevRangeWithScores
 	if asc {
@@ -62,8 +67,12 @@ func (q *Queue) Schedulers(ctx context.Context, start, end int64, asc bool) ([]*
 	}
 	schedulers := make([]*Scheduler, 0, len(entries))
 	for i, e := range entries {
-		if hash := hashes[i].Val(); len(hash) > 0 {
-			schedulers = append(schedulers, decodeScheduler(memberText(e), e.Score, hash))
+		id, hash := memberText(e), hashes[i].Val()
+		switch {
+		case len(hash) > 0:
+			schedulers = append(schedulers, decodeScheduler(id, e.Score, hash))
+		case looksRepeatable(id):
+			schedulers = append(schedulers, schedulerOfKey(id, e.Score))
 		}
 	}
 	return schedulers, nil
@@ -81,9 +90,10 @@ func (q *Queue) SchedulerCount(ctx context.Context) (int64, error) {
 }
 
 // RemoveScheduler removes a scheduler, and its next job as long as that is delayed,
-// and tells whether there was one. A job that is already in line still runs.
+// and tells whether there was one. A job that is already in line still runs. It also
+// removes repeatable jobs of BullMQ 5, by their keys.
 func (q *Queue) RemoveScheduler(ctx context.Context, id string) (bool, error) {
-	reply, err := q.run(ctx, scriptDropScheduler, q.mode, id)
+	reply, err := q.run(ctx, scriptDropScheduler, append([]any{q.mode, id}, oldIDs(id)...)...)
 	return number(reply) == 1, err
 }
 

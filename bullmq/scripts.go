@@ -48,6 +48,7 @@ var (
 	scriptLog            = newScript("log")
 	scriptMoveAll        = newScript("move_all")
 	scriptNextIteration  = newScript("next_iteration")
+	scriptNextRepeatable = newScript("next_repeatable")
 	scriptNudge          = newScript("nudge")
 	scriptObliterate     = newScript("obliterate")
 	scriptOrphans        = newScript("orphans")

@@ -1,0 +1,237 @@
+package bullmq
+
+import (
+	"crypto/md5" // names jobs as BullMQ 5 does; it protects nothing
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Repeatable jobs are what BullMQ 5 makes of the option repeat. Their key has at least
+// five parts, name:id:end:zone:pattern or name:id:end:zone:every, their jobs the id
+// repeat:<MD5>:<ms>, and their hash, if there is one, no count of iterations. Those whose
+// key is a hash or has no colon work as schedulers do.
+
+// repeatableParts is how many parts the key of a repeatable job has at least.
+const repeatableParts = 5
+
+func looksRepeatable(key string) bool { return strings.Count(key, ":")+1 >= repeatableParts }
+
+// hasOldID tells whether a key's jobs have the MD5 of it in their ids.
+func hasOldID(key string) bool { return strings.Count(key, ":") > 1 }
+
+// mayRepeat tells whether a job may be a repeatable job's. Before BullMQ kept the key in
+// the job there was only its option repeat.
+func (j *Job) mayRepeat() bool {
+	if j.SchedulerID == "" {
+		return strings.HasPrefix(j.ID, "repeat:") && strings.Contains(j.rawOptions, `"repeat"`)
+	}
+	return looksRepeatable(j.SchedulerID)
+}
+
+// endsRepeatable tells whether a job is of a repeatable job that BullMQ 5 itself does not
+// drive on: its first job has an MD5 in its id, and its next would be a scheduler's.
+func (j *Job) endsRepeatable() bool {
+	return hasOldID(j.SchedulerID) && !looksRepeatable(j.SchedulerID) && !strings.HasPrefix(j.ID, "repeat:"+j.SchedulerID+":")
+}
+
+// schedulerOfKey reads a repeatable job from its key, where BullMQ has kept nothing else of it.
+func schedulerOfKey(key string, at float64) *Scheduler {
+	parts := strings.SplitN(key, ":", repeatableParts)
+	s := &Scheduler{
+		ID: key, Next: fromMillis(int64(at)), Template: JobTemplate{Name: parts[0]},
+		Schedule: Schedule{End: fromMillis(parseInt(parts[2])), TZ: parts[3]},
+	}
+	if every := parts[4]; isInteger(every) {
+		s.Schedule.Every = wholeMillis(every)
+	} else {
+		s.Schedule.Pattern = every
+	}
+	return s
+}
+
+// oldIDs are the ids that a key's next job may have, up to their time.
+func oldIDs(key string) []any {
+	if !hasOldID(key) {
+		return nil
+	}
+	parts := strings.SplitN(key, ":", 3)
+	return []any{oldRepeatableID(parts[0], "", key), oldRepeatableID(parts[0], parts[1], key)}
+}
+
+// repeatable is what a worker learns from a repeatable job about the next one.
+type repeatable struct {
+	options, repeat map[string]json.RawMessage
+	*iteration
+}
+
+func decodeRepeatable(options string) (*repeatable, error) {
+	it, err := decodeIteration(options)
+	if err != nil {
+		return nil, err
+	}
+	r := &repeatable{options: it.options, iteration: it}
+	if err := json.Unmarshal(it.options["repeat"], &r.repeat); err != nil {
+		return nil, err
+	}
+	if it.Pattern == "" { // as it was called before BullMQ 3
+		it.Pattern = decodeText(r.repeat["cron"])
+	}
+	return r, nil
+}
+
+// after is when the next job runs.
+func (r *repeatable) after(now time.Time) (int64, error) {
+	switch {
+	case r.Every > 0 && r.Pattern != "":
+		return 0, errors.New("option repeat has both every and pattern")
+	case r.Every <= 0 && r.Pattern == "":
+		return 0, errors.New("option repeat has neither every nor pattern")
+	}
+	text, err := r.next(now)
+	if err != nil {
+		return 0, err
+	}
+	if r.Pattern != "" {
+		return parseInt(text), nil
+	}
+	base := max(millis(now), int64(decodeNumber(r.options["prevMillis"])))
+	return base/r.Every*r.Every + r.Every, nil
+}
+
+// keys are the keys under which the repeatable job may be stored, the likeliest first.
+func (r *repeatable) keys(job *Job) []string {
+	old := strings.Join([]string{job.Name, jsText(r.repeat["jobId"]), optional(r.End), r.TZ, r.suffix()}, ":")
+	given := decodeText(r.repeat["key"])
+	if given == "" {
+		given = md5Hex(old)
+	}
+	keys := []string{given, old}
+	if job.SchedulerID != "" {
+		keys = append(keys, job.SchedulerID)
+	}
+	return keys
+}
+
+func (r *repeatable) suffix() string {
+	if r.Pattern != "" {
+		return r.Pattern
+	}
+	return formatInt(r.Every)
+}
+
+// encode writes the next job's options.
+func (r *repeatable) encode(id string, at, delay int64, now time.Time) string {
+	repeat, opts := map[string]json.RawMessage{}, map[string]json.RawMessage{"attempts": json.RawMessage("0")}
+	for name, value := range r.repeat {
+		repeat[name] = value
+	}
+	delete(repeat, "immediately")
+	delete(repeat, "cron")
+	if r.Pattern != "" {
+		repeat["pattern"] = appendString(nil, r.Pattern)
+	}
+	for name, end := range map[string]int64{"startDate": r.Start, "endDate": r.End} {
+		if end != 0 {
+			repeat[name] = json.RawMessage(formatInt(end))
+		}
+	}
+	repeat["count"] = json.RawMessage(strconv.Itoa(r.Count + 1))
+	for name, value := range r.options {
+		opts[name] = value
+	}
+	delete(opts, "repeatJobKey")
+	opts["repeat"], _ = encodeJSON(repeat) // of values that were decoded
+	opts["jobId"] = appendString(nil, id)
+	opts["timestamp"] = json.RawMessage(formatInt(millis(now)))
+	opts["prevMillis"] = json.RawMessage(formatInt(at))
+	opts["delay"] = json.RawMessage(formatInt(delay))
+	text, _ := encodeJSON(opts)
+	return string(text)
+}
+
+// nextRepeatable is the arguments of the script.
+func (w *Worker) nextRepeatable(job *Job) ([]any, error) {
+	r, err := decodeRepeatable(job.rawOptions)
+	if err != nil {
+		return nil, err
+	}
+	if job.Options.Parent != nil {
+		return nil, errors.New("a repeatable job with a parent is not driven on")
+	}
+	now := fromMillis(millis(w.q.now()))
+	at, err := r.after(now)
+	if err != nil {
+		return nil, err
+	}
+	delay := at - millis(now)
+	if r.Offset != nil {
+		delay += *r.Offset
+	}
+	delay = max(delay, 0)
+	o := job.Options
+	o.Delay = time.Duration(delay) * time.Millisecond
+	args := []any{
+		w.q.mode, millis(now), job.SchedulerID, at, delay, job.Name, []byte(job.Data), o.Priority, o.where(), w.q.opts.MaxEvents,
+	}
+	if d := o.Deduplication; d != nil {
+		args = append(args, d.ID, d.TTL.Milliseconds(), d.flags())
+	} else {
+		args = append(args, "", "", "")
+	}
+	for _, key := range r.keys(job) {
+		id := repeatableID(job, key, at)
+		args = append(args, key, id, r.encode(id, at, delay, now))
+	}
+	return args, nil
+}
+
+// repeatableID is the id of a key's job.
+func repeatableID(job *Job, key string, at int64) string {
+	if !hasOldID(key) {
+		return "repeat:" + key + ":" + formatInt(at)
+	}
+	var data struct{ ID json.RawMessage }
+	_ = json.Unmarshal(job.Data, &data) // data that is no object has no id
+	return oldRepeatableID(job.Name, jsText(data.ID), key) + formatInt(at)
+}
+
+// oldRepeatableID is an id up to its time.
+func oldRepeatableID(name, dataID, key string) string {
+	return "repeat:" + md5Hex(name+dataID+md5Hex(key)) + ":"
+}
+
+func md5Hex(text string) string {
+	sum := md5.Sum([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// jsText is how JavaScript writes a value into a text, empty for one that counts as false.
+func jsText(raw json.RawMessage) string {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return ""
+	}
+	switch v := v.(type) {
+	case string:
+		return v
+	case bool:
+		if v {
+			return "true"
+		}
+	case float64:
+		switch {
+		case v == 0:
+		case v > -1e21 && v < 1e21 && (v >= 1e-6 || v <= -1e-6):
+			return strconv.FormatFloat(v, 'f', -1, 64)
+		default:
+			return strconv.FormatFloat(v, 'e', -1, 64)
+		}
+	case map[string]any:
+		return "[object Object]"
+	}
+	return ""
+}

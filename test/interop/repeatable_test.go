@@ -1,0 +1,203 @@
+package interop
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"schoolbell/bullmq"
+)
+
+// repeatables are repeatable jobs of BullMQ 5 whose keys have five parts.
+var repeatables = []struct {
+	name, key, data, repeat, more string
+	old                           bool // nothing of it but its key is stored, as by old releases
+	runs                          int  // among the first five
+}{
+	{name: "every minute", key: "test::::60000", data: `{}`, repeat: `every: 60000`, runs: 5},
+	{name: "every minute, made by an old release", key: "test::::60000", data: `{}`, repeat: `every: 60000`, old: true, runs: 5},
+	{name: "every minute with data that has an id", key: "test::::60000", data: `{ id: 7.5 }`, repeat: `every: 60000`, runs: 5},
+	{name: "every minute with an id", key: "test:mine:::60000", data: `{ d: 1 }`, repeat: `every: 60000`, more: `jobId: 'mine', attempts: 3`, runs: 5},
+	{name: "every minute from now on", key: "test::::60000", data: `{}`, repeat: `every: 60000, immediately: true`, runs: 5},
+	{name: "every minute up to a limit", key: "test::::60000", data: `{}`, repeat: `every: 60000, limit: 3`, runs: 3},
+	{name: "every minute until an end", key: "own:key:of:five:parts", data: `{}`, repeat: fmt.Sprintf(`every: 60000, endDate: %d`, frozen.Add(150*time.Second).UnixMilli()), runs: 4},
+	{name: "every minute with a priority", key: "test::::60000", data: `{}`, repeat: `every: 60000`, more: `priority: 3, removeOnFail: 5`, runs: 5},
+	{name: "a pattern in a zone", key: "test:::Europe/Berlin:30 2 * * *", data: `{}`, repeat: `pattern: '30 2 * * *', tz: 'Europe/Berlin'`, runs: 5},
+	{name: "a pattern in a zone, made by an old release", key: "test:::Europe/Berlin:30 2 * * *", data: `{}`, repeat: `pattern: '30 2 * * *', tz: 'Europe/Berlin'`, old: true, runs: 5},
+	{name: "a pattern until an end", key: "own:key:of:five:parts", data: `{}`, repeat: fmt.Sprintf(`pattern: '* * * * *', tz: 'UTC', endDate: %d`, frozen.Add(150*time.Second).UnixMilli()), runs: 3},
+	{name: "a pattern from a start on", key: "own:key:of:five:parts", data: `{}`, repeat: fmt.Sprintf(`pattern: '0 * * * *', tz: 'UTC', startDate: %d`, frozen.Add(5*time.Hour).UnixMilli()), runs: 5},
+}
+
+func TestARepeatableJobOfBullMQ5IsDrivenOnByTurns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 5)
+	for _, rep := range repeatables {
+		r.Run(rep.name, func(t *testing.T) {
+			sub := r.within(t)
+			var names [2]string
+			var ran [2][]string
+			for i, turns := range [2][]string{{"node"}, {"go", "go", "node"}} {
+				c := newCalendar(sub, frozen)
+				names[i] = c.q.Name()
+				c.node.do(nil, `await $.queue(args[0]).add('test', eval('(' + args[1] + ')'), eval('(' + args[2] + ')'))`,
+					c.q.Name(), rep.data, fmt.Sprintf(`{ repeat: { %s, key: '%s' }, %s }`, rep.repeat, rep.key, rep.more))
+				if rep.old {
+					forgetRepeatable(c, rep.key)
+				}
+				for turn := range 5 {
+					if due := c.rdb.ZRangeWithScores(c.Context(), c.key(c.q.Name(), "delayed"), 0, 0).Val(); len(due) > 0 {
+						*c.now = time.UnixMilli(int64(due[0].Score) / 4096).UTC()
+					}
+					if id := c.runNext(turns[turn%len(turns)]); id != "" {
+						ran[i] = append(ran[i], id)
+					}
+				}
+				if len(ran[i]) != rep.runs {
+					t.Errorf("%v ran %v, want %d", turns, ran[i], rep.runs)
+				}
+			}
+			sub.same("runs by turns, beside Node's", ran[1], ran[0])
+			compareDumps(sub, names, true)
+		})
+	}
+	r.node.quiet()
+}
+
+// forgetRepeatable leaves a repeatable job as an old release stores it.
+func forgetRepeatable(c *calendar, key string) {
+	c.Helper()
+	job := c.key(c.q.Name(), c.pending())
+	c.ok(c.rdb.Del(c.Context(), c.key(c.q.Name(), "repeat:"+key)).Err())
+	c.ok(c.rdb.HDel(c.Context(), job, "rjk").Err())
+	var opts map[string]any
+	c.ok(json.Unmarshal([]byte(c.rdb.HGet(c.Context(), job, "opts").Val()), &opts))
+	repeat, _ := opts["repeat"].(map[string]any)
+	delete(repeat, "key")
+	text, err := json.Marshal(opts)
+	c.ok(err)
+	c.ok(c.rdb.HSet(c.Context(), job, "opts", text).Err())
+}
+
+func TestRepeatableJobsOfBullMQ5AreListedAndRemoved(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 5)
+	for _, rep := range repeatables {
+		r.Run(rep.name, func(t *testing.T) {
+			sub := r.within(t)
+			c := newCalendar(sub, frozen)
+			c.node.do(nil, `await $.queue(args[0]).add('test', eval('(' + args[1] + ')'), eval('(' + args[2] + ')'))`,
+				c.q.Name(), rep.data, fmt.Sprintf(`{ repeat: { %s, key: '%s' }, %s }`, rep.repeat, rep.key, rep.more))
+			if rep.old {
+				c.ok(c.rdb.Del(c.Context(), c.key(c.q.Name(), "repeat:"+rep.key)).Err())
+			}
+			listed(c, rep.key)
+			delayed := c.rdb.ZCard(c.Context(), c.key(c.q.Name(), "delayed")).Val()
+			for _, want := range []bool{true, false} {
+				gone, err := c.q.RemoveScheduler(c.Context(), rep.key)
+				c.ok(err)
+				if gone != want {
+					t.Errorf("removed: %t, want %t", gone, want)
+				}
+			}
+			if id := c.pending(); id != "" && delayed > 0 {
+				t.Errorf("job %s is left", id)
+			}
+		})
+	}
+	r.node.quiet()
+}
+
+// listed compares what both languages list as the only scheduler.
+func listed(c *calendar, key string) {
+	c.Helper()
+	var theirs []struct {
+		Key, Name, TZ, Pattern string
+		Every, EndDate, Next   int64
+	}
+	c.node.do(&theirs, `return $.queue(args[0]).getJobSchedulers()`, c.q.Name())
+	ours, err := c.q.Schedulers(c.Context(), 0, -1, true)
+	c.ok(err)
+	if len(ours) != 1 || len(theirs) != 1 {
+		c.Fatalf("Go lists %+v, Node %+v", ours, theirs)
+	}
+	one, err := c.q.Scheduler(c.Context(), key)
+	c.ok(err)
+	c.same("the scheduler read by its id", one, ours[0])
+	got, want := ours[0], theirs[0]
+	if want.Every == 0 && !strings.Contains(want.Pattern, "*") { // Node takes the key's interval for a pattern
+		_, err := fmt.Sscan(want.Pattern, &want.Every)
+		c.ok(err)
+		want.Pattern = ""
+	}
+	end := int64(0)
+	if !got.Schedule.End.IsZero() {
+		end = got.Schedule.End.UnixMilli()
+	}
+	c.same("what is listed",
+		[]any{got.ID, got.Template.Name, got.Schedule.TZ, got.Schedule.Pattern, got.Schedule.Every.Milliseconds(), end, got.Next.UnixMilli()},
+		[]any{want.Key, want.Name, want.TZ, want.Pattern, want.Every, want.EndDate, want.Next})
+}
+
+// BullMQ 5 takes a key of three or four parts for a scheduler's and makes one job only.
+func TestARepeatableJobThatEndsIsReported(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 5)
+	for _, language := range languages {
+		c := newCalendar(r, frozen)
+		c.node.do(nil, `await $.queue(args[0]).add('test', {}, { repeat: { every: 60000, key: 'a:b:c' } })`, c.q.Name())
+		*c.now = frozen.Add(time.Minute)
+		var id string
+		if language == "node" {
+			id = c.runNext(language)
+		} else {
+			id = c.pending()
+			reported := make(chan error, 10)
+			stop := c.work(c.q.Name(), func(context.Context, *bullmq.Job) (any, error) { return nil, nil },
+				bullmq.WorkerOptions{Clock: func() time.Time { return *c.now }, Hooks: bullmq.WorkerHooks{OnError: func(err error) { reported <- err }}})
+			c.reaches(c.q, id, bullmq.StateCompleted)
+			stop()
+			if len(reported) != 1 {
+				t.Errorf("%d errors were reported", len(reported))
+			}
+			if err := <-reported; !strings.Contains(err.Error(), "a:b:c") {
+				t.Errorf("reported: %v", err)
+			}
+		}
+		if next := c.pending(); next != "" || id == "" {
+			t.Errorf("%s ran %q, then %q is pending", language, id, next)
+		}
+	}
+	r.node.quiet()
+}
+
+// A job that starts again while its next run is planned adds none, in either language.
+func TestARepeatableJobThatIsRetriedAddsNoSecondRun(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 5)
+	var names [2]string
+	for i, language := range languages {
+		c := newCalendar(r, frozen)
+		names[i] = c.q.Name()
+		c.node.do(nil, `await $.queue(args[0]).add('test', {}, { repeat: { every: 60000, key: 'test::::60000' } })`, c.q.Name())
+		id := c.runNext("node")
+		c.node.do(nil, `await (await $.queue(args[0]).getJob(args[1])).retry('completed')`, c.q.Name(), id)
+		if language == "go" {
+			stop := c.work(c.q.Name(), func(context.Context, *bullmq.Job) (any, error) { return nil, nil },
+				bullmq.WorkerOptions{Name: "w", Clock: func() time.Time { return *c.now }})
+			c.reaches(c.q, id, bullmq.StateCompleted)
+			stop()
+		} else {
+			c.node.do(nil, `await $.workOff(args[0], async () => {})`, c.q.Name())
+		}
+		if due := c.rdb.ZRangeWithScores(c.Context(), c.key(c.q.Name(), "delayed"), 0, -1).Val(); len(due) != 1 {
+			t.Errorf("in %s: %v", language, []redis.Z(due))
+		}
+	}
+	compareDumps(r, names, true)
+	r.node.quiet()
+}
