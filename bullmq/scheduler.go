@@ -26,7 +26,8 @@ type Schedule struct {
 	Pattern string
 	// TZ names the zone of Pattern, such as "Europe/Berlin". Empty means UTC for a new
 	// scheduler. One that was read back without a zone is Node's: it means that of
-	// the machine that computes the next run.
+	// the machine that computes the next run. With Every it is stored and means nothing,
+	// so it need not be known.
 	TZ string
 	// Limit is how many jobs are made in all; 0 means no limit. Setting the scheduler
 	// anew begins to count anew.
@@ -151,15 +152,14 @@ func (s *Schedule) check(id string, now time.Time) (first time.Time, err error) 
 		return first, invalid("scheduler %q: End %v is over", id, s.End)
 	case !s.End.IsZero() && s.End.Before(s.Start):
 		return first, invalid("scheduler %q: End %v is before Start %v", id, s.End, s.Start)
+	case s.Pattern == "":
+		return first, checkText("time zone", s.TZ) // which is stored and means nothing
 	case s.TZ == "Local":
 		return first, invalid("scheduler %q: time zone Local is another on each machine", id)
 	}
 	zone, err := time.LoadLocation(s.TZ)
 	if err != nil {
 		return first, invalid("scheduler %q: time zone %q is not known", id, s.TZ)
-	}
-	if s.Pattern == "" {
-		return first, nil
 	}
 	if hasDraw(s.Pattern) {
 		return first, invalid("scheduler %q: cron pattern %q: H means another time whenever a run is computed", id, s.Pattern)

@@ -29,6 +29,7 @@ var schedules = []struct {
 	{"every minute up to a limit", frozen, bullmq.Schedule{Every: time.Minute, Limit: 3}, `{ every: 60000, limit: 3 }`, 3},
 	{"every minute from a start on", frozen, bullmq.Schedule{Every: time.Minute, Start: frozen.Add(90 * time.Second)}, fmt.Sprintf(`{ every: 60000, startDate: %d }`, frozen.Add(90*time.Second).UnixMilli()), 6},
 	{"every minute until an end", frozen, bullmq.Schedule{Every: time.Minute, End: frozen.Add(150 * time.Second)}, fmt.Sprintf(`{ every: 60000, endDate: %d }`, frozen.Add(150*time.Second).UnixMilli()), 4},
+	{"every minute in a zone that nobody knows", frozen, bullmq.Schedule{Every: time.Minute, TZ: "Mars/Olympus"}, `{ every: 60000, tz: 'Mars/Olympus' }`, 6},
 	{"a pattern in a zone whose summer ends", summerEnds, bullmq.Schedule{Pattern: "30 2 * * *", TZ: "Europe/Berlin"}, `{ pattern: '30 2 * * *', tz: 'Europe/Berlin' }`, 6},
 	{"a pattern with seconds until an end", frozen, bullmq.Schedule{Pattern: "*/20 * * * * *", TZ: "UTC", End: frozen.Add(70 * time.Second)}, fmt.Sprintf(`{ pattern: '*/20 * * * * *', tz: 'UTC', endDate: %d }`, frozen.Add(70*time.Second).UnixMilli()), 3},
 	{"a pattern from a start on", frozen, bullmq.Schedule{Pattern: "0 * * * *", TZ: "UTC", Start: frozen.Add(5 * time.Hour)}, fmt.Sprintf(`{ pattern: '0 * * * *', tz: 'UTC', startDate: %d }`, frozen.Add(5*time.Hour).UnixMilli()), 6},
