@@ -158,6 +158,10 @@ func movesOfQueues() []move {
 				{Name: "n", Options: JobOptions{ID: "a"}}, {Name: "n", Options: JobOptions{ID: "b", Priority: 1}}}})
 			return err
 		}),
+		ofQueue("add a flow instead of a delayed job", held(Deduplication{ID: "d", Replace: true}), func(ctx context.Context, q *Queue) error {
+			_, err := AddFlow(ctx, FlowJob{Queue: q, Name: "n", Options: JobOptions{ID: "j", Deduplication: &Deduplication{ID: "d", Replace: true}}})
+			return err
+		}),
 		ofQueue("promote", delayed, func(ctx context.Context, q *Queue) error { return q.Promote(ctx, "j") }),
 		ofQueue("promote by priority", func(m *mover) { m.add("j", JobOptions{Delay: time.Hour, Priority: 2}) },
 			func(ctx context.Context, q *Queue) error { return q.Promote(ctx, "j") }),

@@ -18,7 +18,8 @@ type FlowJob struct {
 	Name  string // as for Queue.Add
 	Data  any    // as for Queue.Add
 	// Options are as for Queue.Add. A job without an ID gets a random one, a UUID. An ID
-	// must not have a colon here nor be in the flow twice, Deduplication is not possible,
+	// must not have a colon here nor be in the flow twice, only a root without children may
+	// have Deduplication (its FlowNode then has the Job that [Queue.Add] would return),
 	// and only a root may have a Parent, a job that exists already.
 	Options JobOptions
 	// Children are the jobs that this one waits for; none makes it a leaf.
@@ -187,8 +188,6 @@ func (f *flow) checkParents(roots []*FlowNode) error {
 // forFlow completes the options of a job of a flow.
 func (o *JobOptions) forFlow(parent *Job, hasChildren bool) error {
 	switch {
-	case o.Deduplication != nil:
-		return invalid("Deduplication is not possible in a flow")
 	case strings.Contains(o.ID, ":"):
 		return invalid("id %q has a colon, which a flow's reader would cut it at", o.ID)
 	case parent != nil && o.Parent != nil:
@@ -214,6 +213,11 @@ func (f *flow) add(a *addition) {
 	}
 	f.args = append(f.args, q.keys.p, q.mode, q.opts.MaxEvents, j.ID, j.Name, []byte(j.Data), encodeOptions(&j.Options),
 		millis(j.Timestamp), j.Delay.Milliseconds(), j.Priority, j.Options.where(), j.ParentKey, parent)
+	if d := j.Options.Deduplication; d != nil {
+		f.args = append(f.args, d.ID, d.TTL.Milliseconds(), d.flags())
+	} else {
+		f.args = append(f.args, "", "", "")
+	}
 }
 
 // checkSlots refuses a flow over queues that a Redis Cluster keeps apart.

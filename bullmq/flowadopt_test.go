@@ -87,13 +87,14 @@ func TestAFlowIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	other := queueNamed(t, client(t, s.rdb.Options().Addr), "other")
 	bad := func(child bullmq.FlowJob) bullmq.FlowJob { return named(q, "p", bullmq.JobOptions{}, child) }
 	for name, flow := range map[string]bullmq.FlowJob{
-		"no queue":             {Name: "p"},
-		"an id with a colon":   bad(named(nil, "a:b:c", bullmq.JobOptions{})),
-		"an integer id":        bad(named(nil, "7", bullmq.JobOptions{})),
-		"a child's parent":     bad(named(nil, "c", bullmq.JobOptions{Parent: &bullmq.ParentRef{ID: "x", Queue: "bull:q"}})),
-		"another client":       bad(named(other, "c", bullmq.JobOptions{})),
-		"data that is no JSON": bad(bullmq.FlowJob{Name: "c", Data: make(chan int)}),
-		"deduplication":        bad(named(nil, "c", bullmq.JobOptions{Deduplication: &bullmq.Deduplication{ID: "d"}})),
+		"no queue":              {Name: "p"},
+		"an id with a colon":    bad(named(nil, "a:b:c", bullmq.JobOptions{})),
+		"an integer id":         bad(named(nil, "7", bullmq.JobOptions{})),
+		"a child's parent":      bad(named(nil, "c", bullmq.JobOptions{Parent: &bullmq.ParentRef{ID: "x", Queue: "bull:q"}})),
+		"another client":        bad(named(other, "c", bullmq.JobOptions{})),
+		"data that is no JSON":  bad(bullmq.FlowJob{Name: "c", Data: make(chan int)}),
+		"a deduplicated child":  bad(named(nil, "c", bullmq.JobOptions{Deduplication: &bullmq.Deduplication{ID: "d"}})),
+		"a deduplicated parent": named(q, "p", bullmq.JobOptions{Deduplication: &bullmq.Deduplication{ID: "d"}}, named(nil, "c", bullmq.JobOptions{})),
 	} {
 		if _, err := bullmq.AddFlow(ctx, flow); !errors.Is(err, bullmq.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)

@@ -3,11 +3,12 @@
 -- ARGV  1 number of jobs  2 now ms, then for each job: queue prefix, pause mode, events limit for
 --       a queue without one, id, name, data (JSON), opts (JSON), timestamp ms, delay ms,
 --       priority, where (wait | front | delayed | prioritized | children), parent key
---       ('' none), parent (JSON)
--- returns for each job its id | { id } if the job existed | -5 no such parent
+--       ('' none), parent (JSON), how it is deduplicated, as deduplication
+-- returns for each job its id | { id } if the job existed | { id, 'dropped' } if that job stands for it | -5 no such parent
 --       | -7 the job exists and has another parent
 --@include store
 --@include adopt
+--@include deduplicate
 
 local queues, parents, order = {}, {}, {}
 
@@ -69,6 +70,16 @@ local function addNode(i)
     extra = { 'parentKey', parentKey, 'parent', parent }
   end
   local timestamp, delay, priority = tonumber(ARGV[i + 7]), tonumber(ARGV[i + 8]), tonumber(ARGV[i + 9])
+  local dedup = deduplication(i + 13)
+  if dedup then
+    local holder = deduplicate(q, dedup, {
+      id = id, name = ARGV[i + 4], data = ARGV[i + 5], opts = ARGV[i + 6], timestamp = timestamp, delay = delay,
+    })
+    if holder then
+      return { holder, 'dropped' }
+    end
+    extra[#extra + 1], extra[#extra + 2] = 'deid', dedup.id
+  end
   store(q, id, ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], timestamp, delay, priority, extra)
   place(q, id, ARGV[i + 10], timestamp, delay, priority)
   if parentKey ~= '' then
@@ -90,6 +101,15 @@ local function checkNode(i)
   if need(p .. ARGV[i + 3], 'HLEN') > 0 then
     check().keys(p, 'completed', 'failed')
   end
+  local dedup = deduplication(i + 13)
+  if dedup then
+    check().dedup(p, dedup.id)
+    check().keys(p, 'active')
+    local holder = redis.call('GET', p .. 'de:' .. dedup.id)
+    if holder then
+      need(p .. holder, 'HLEN')
+    end
+  end
   if parentKey ~= '' and not checked[parentKey] then
     checked[parentKey] = true
     check().release(parentKey)
@@ -97,11 +117,11 @@ local function checkNode(i)
 end
 
 for n = 1, tonumber(ARGV[1]) do
-  checkNode(3 + (n - 1) * 13)
+  checkNode(3 + (n - 1) * 16)
 end
 local results = {}
 for n = 1, tonumber(ARGV[1]) do
-  results[n] = addNode(3 + (n - 1) * 13)
+  results[n] = addNode(3 + (n - 1) * 16)
 end
 for _, key in ipairs(order) do
   local parent = parents[key]

@@ -18,6 +18,7 @@ func TestFlowsLeaveTheSameInRedis(t *testing.T) {
 		{name: "a waiting child", steps: []step{addLeaf, addAbove, workTree}, anyOrder: true},
 		{name: "unprocessed children removed", steps: []step{addTree, removeOpen}, anyOrder: true},
 		{name: "a child leaves", steps: []step{addAbove, leaveParent}},
+		{name: "a deduplicated root without children", steps: []step{addSingle("one"), addSingle("two"), addSingle("two"), workTree, addSingle("three"), addSingle("four")}},
 	})
 }
 
@@ -50,6 +51,17 @@ var addTree = step{
 		})
 		return nil
 	},
+}
+
+// addSingle adds a flow of one job that is deduplicated.
+func addSingle(id string) step {
+	return step{
+		`await $.flow().add({ name: 'single', queueName: args[0], data: { n: 1 }, opts: { jobId: '` + id + `', deduplication: { id: 'same' } } })`,
+		func(g *side) any {
+			g.flow(bullmq.FlowJob{Name: "single", Data: map[string]int{"n": 1}, Options: bullmq.JobOptions{ID: id, Deduplication: &bullmq.Deduplication{ID: "same"}}})
+			return nil
+		},
+	}
 }
 
 var workTree = step{
