@@ -110,7 +110,7 @@ func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
 			return schedule("s", hourly, bullmq.JobTemplate{Options: bullmq.JobOptions{Attempts: tooMany}})
 		},
 		"a scheduler of a zone nobody knows": func() error {
-			return schedule("s", bullmq.Schedule{Every: time.Hour, TZ: "Mars/Olympus"}, bullmq.JobTemplate{})
+			return schedule("s", bullmq.Schedule{Pattern: "@daily", TZ: "Mars/Olympus"}, bullmq.JobTemplate{})
 		},
 		"a scheduler that starts too late": func() error {
 			return schedule("s", bullmq.Schedule{Every: time.Hour, Start: tooLate}, bullmq.JobTemplate{})
@@ -222,6 +222,7 @@ func TestQueuesAndWorkersAreNotMadeOfBadSettings(t *testing.T) {
 		"a wait that never ends":                  worker(h, W{DrainDelay: math.MaxInt64}),
 		"a negative rest":                         worker(h, W{MaxRateLimitDelay: -1}),
 		"negative starts":                         worker(h, W{MaxStartedAttempts: -1}),
+		"stalls that exclude one another":         worker(h, W{FailOnFirstStall: true, MaxStalledCount: 2}),
 		"negative metrics":                        worker(h, W{MetricsPoints: -1}),
 		"a limiter of none":                       worker(h, W{Limiter: &bullmq.Limiter{Duration: time.Second}}),
 		"a limiter of no time":                    worker(h, W{Limiter: &bullmq.Limiter{Max: 1}}),

@@ -46,6 +46,10 @@ type WorkerOptions struct {
 	// MaxStalledCount is how often a job may lose its worker before it is
 	// failed; 0 means once, negative never.
 	MaxStalledCount int
+	// FailOnFirstStall fails a job when it has lost its first worker, as BullMQ's
+	// maxStalledCount 0 does: a job whose handler may have run is not run again.
+	// It excludes MaxStalledCount.
+	FailOnFirstStall bool
 	// MaxStartedAttempts fails a job that was activated more often; 0 means no limit.
 	MaxStartedAttempts int
 	// DrainDelay is how long an idle worker sleeps between looks if nothing
@@ -149,6 +153,8 @@ func (o *WorkerOptions) validate() error {
 		return invalid("DrainDelay %v is not within %v and %v", o.DrainDelay, minBlock, maxBlock)
 	case o.MaxRateLimitDelay < 0:
 		return invalid("MaxRateLimitDelay %v is negative", o.MaxRateLimitDelay)
+	case o.FailOnFirstStall && o.MaxStalledCount != 0:
+		return invalid("FailOnFirstStall and MaxStalledCount %d exclude one another", o.MaxStalledCount)
 	case o.MaxStartedAttempts < 0:
 		return invalid("MaxStartedAttempts %d is negative", o.MaxStartedAttempts)
 	case o.MetricsPoints < 0:
@@ -173,7 +179,9 @@ func (o *WorkerOptions) setDefaults() {
 	setDefault(&o.Concurrency, 1)
 	setDefault(&o.LockDuration, 30*time.Second)
 	setDefault(&o.StalledInterval, 30*time.Second)
-	setDefault(&o.MaxStalledCount, 1)
+	if !o.FailOnFirstStall {
+		setDefault(&o.MaxStalledCount, 1)
+	}
 	setDefault(&o.DrainDelay, 5*time.Second)
 	setDefault(&o.MaxRateLimitDelay, 30*time.Second)
 	setDefault(&o.Grace, 30*time.Second)
