@@ -71,7 +71,8 @@ func ExampleJob_ChangeDelay() {
 	// waiting <nil>
 }
 
-// A job that has failed runs again, with its attempts counted from 0.
+// Only a job that has failed is retried, unless From names another state; a job that
+// waits is refused.
 func ExampleQueue_Retry() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -80,7 +81,7 @@ func ExampleQueue_Retry() {
 	job, _ := queue.Add(ctx, "welcome", nil, bullmq.JobOptions{})
 	err := queue.Retry(ctx, job.ID, bullmq.RetryOptions{ResetAttemptsMade: true})
 	var refused *bullmq.ScriptError
-	fmt.Println(errors.As(err, &refused) && refused.Code == bullmq.CodeNotInState) // it waits and has not failed
+	fmt.Println(errors.As(err, &refused) && refused.Code == bullmq.CodeNotInState)
 	// Output: true
 }
 

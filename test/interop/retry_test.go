@@ -132,12 +132,12 @@ func TestARetryDoesNotOvertakeJobsThatAreDue(t *testing.T) {
 		for _, language := range languages {
 			name := r.unused()
 			q := r.queue(name)
-			due := time.Now().Add(200 * time.Millisecond)
+			made := time.Now().Truncate(time.Millisecond)
 			r.add(q, "n", nil, bullmq.JobOptions{ID: "retried", Attempts: 2})
 			for _, id := range want[1:4] {
-				r.add(q, "n", nil, bullmq.JobOptions{ID: id, Delay: time.Until(due)})
+				r.add(q, "n", nil, bullmq.JobOptions{ID: id, Delay: 200 * time.Millisecond, Timestamp: made}) // due in the same millisecond
 			}
-			late := due.Add(50 * time.Millisecond) // all are due
+			late := made.Add(250 * time.Millisecond)
 			var got []string
 			if language == "go" {
 				rec := newRecorder(len(want))
