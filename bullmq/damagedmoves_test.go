@@ -247,6 +247,12 @@ func movesOfWorkers() []move {
 			m.add("j", JobOptions{Delay: time.Hour})
 			m.ok(m.rdb.ZAdd(m.t.Context(), "bull:q:delayed", redis.Z{Score: 4096, Member: "j"}).Err())
 		}, (*mover).fetch),
+		ofWorker("add the next job of a repeatable one", func(m *mover) {
+			m.add("j", JobOptions{})
+			m.ok(m.rdb.ZAdd(m.t.Context(), "bull:q:repeat", redis.Z{Score: 1, Member: "n::::9"}).Err())
+		}, func(m *mover) error {
+			return m.call(scriptNextRepeatable, m.q.mode, m.q.nowMillis(), "", 9, 0, "n", "{}", 0, "wait", 1000, "d", 0, "", "n::::9", "k", "{}")
+		}),
 		ofWorker("complete", active, ending("completed", "")),
 		ofWorker("complete and start the next", func(m *mover) { active(m); m.add("k", JobOptions{}) }, ending("completed", "")),
 		ofWorker("complete and keep none", active, ending("completed", "0")),

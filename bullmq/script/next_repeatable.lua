@@ -12,7 +12,8 @@
 --@include deduplicate
 
 local p, now = KEYS[1], tonumber(ARGV[2])
-if ARGV[3] ~= '' and redis.call('HEXISTS', p .. 'repeat:' .. ARGV[3], 'ic') == 1 then
+check().keys(p, 'repeat')
+if ARGV[3] ~= '' and need(p .. 'repeat:' .. ARGV[3], 'HLEN') > 0 and redis.call('HEXISTS', p .. 'repeat:' .. ARGV[3], 'ic') == 1 then
   return 1
 end
 local key, id, opts
@@ -34,6 +35,10 @@ local dedup = deduplication(11)
 if dedup then
   check().dedup(p, dedup.id)
   check().keys(p, 'active')
+  local holder = redis.call('GET', p .. 'de:' .. dedup.id)
+  if holder then
+    need(p .. holder, 'HLEN')
+  end
 end
 redis.call('ZADD', p .. 'repeat', ARGV[4], key)
 countUp(p .. 'id', 1)
