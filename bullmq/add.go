@@ -134,7 +134,7 @@ func (q *Queue) prepare(spec JobSpec) (*addition, error) {
 	}
 	if d := o.Deduplication; d != nil {
 		job.DeduplicationID = d.ID
-		a.args = append(a.args, d.ID, d.TTL.Milliseconds(), d.flags())
+		a.args = append(a.args, d.args()...)
 	}
 	return a, nil
 }

@@ -52,7 +52,15 @@ func (d *Deduplication) validate(o *JobOptions) error {
 	return nil
 }
 
-// flags are the modes as the script takes them.
+// args are how a job is deduplicated as the scripts take it, d nil for not at all.
+func (d *Deduplication) args() []any {
+	if d == nil {
+		return []any{"", "", ""}
+	}
+	return []any{d.ID, d.TTL.Milliseconds(), d.flags()}
+}
+
+// flags are the modes as the scripts take them.
 func (d *Deduplication) flags() string {
 	var flags []byte
 	for _, f := range []struct {

@@ -213,11 +213,7 @@ func (f *flow) add(a *addition) {
 	}
 	f.args = append(f.args, q.keys.p, q.mode, q.opts.MaxEvents, j.ID, j.Name, []byte(j.Data), encodeOptions(&j.Options),
 		millis(j.Timestamp), j.Delay.Milliseconds(), j.Priority, j.Options.where(), j.ParentKey, parent)
-	if d := j.Options.Deduplication; d != nil {
-		f.args = append(f.args, d.ID, d.TTL.Milliseconds(), d.flags())
-	} else {
-		f.args = append(f.args, "", "", "")
-	}
+	f.args = append(f.args, j.Options.Deduplication.args()...)
 }
 
 // checkSlots refuses a flow over queues that a Redis Cluster keeps apart.

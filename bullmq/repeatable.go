@@ -177,11 +177,7 @@ func (w *Worker) nextRepeatable(job *Job) ([]any, error) {
 	args := []any{
 		w.q.mode, millis(now), job.SchedulerID, at, delay, job.Name, []byte(job.Data), o.Priority, o.where(), w.q.opts.MaxEvents,
 	}
-	if d := o.Deduplication; d != nil {
-		args = append(args, d.ID, d.TTL.Milliseconds(), d.flags())
-	} else {
-		args = append(args, "", "", "")
-	}
+	args = append(args, o.Deduplication.args()...)
 	for _, key := range r.keys(job) {
 		id := repeatableID(job, key, at)
 		args = append(args, key, id, r.encode(id, at, delay, now))

@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	maxAnswer     = 64 << 20 // bytes of an answer that are read
-	maxRetryAfter = 24 * 60 * 60
+	maxAnswer     = 64 << 20     // bytes of an answer that are read
+	maxRetryAfter = 24 * 60 * 60 // seconds
 )
 
 // Config says which server to call, and as whom.
@@ -75,7 +75,7 @@ type Problem struct {
 	More   int           `json:"errors_omitted"` // faults beyond those in Fields
 	Import *ImportReport `json:"import"`         // what an import did before it stopped
 
-	// RetryAfter is how long to wait before the next try, for 429 and 503; 0 if the server did not say.
+	// RetryAfter is how long to wait before the next attempt, for 429 and 503; 0 if the server did not say.
 	RetryAfter time.Duration `json:"-"`
 }
 

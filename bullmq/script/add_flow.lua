@@ -101,15 +101,7 @@ local function checkNode(i)
   if need(p .. ARGV[i + 3], 'HLEN') > 0 then
     check().keys(p, 'completed', 'failed')
   end
-  local dedup = deduplication(i + 13)
-  if dedup then
-    check().dedup(p, dedup.id)
-    check().keys(p, 'active')
-    local holder = redis.call('GET', p .. 'de:' .. dedup.id)
-    if holder then
-      need(p .. holder, 'HLEN')
-    end
-  end
+  checkDeduplication(p, deduplication(i + 13))
   if parentKey ~= '' and not checked[parentKey] then
     checked[parentKey] = true
     check().release(parentKey)

@@ -32,14 +32,7 @@ need(p .. id, 'HLEN')
 local q = openQueue(p, ARGV[1])
 local delay, priority = tonumber(ARGV[5]), tonumber(ARGV[8])
 local dedup = deduplication(11)
-if dedup then
-  check().dedup(p, dedup.id)
-  check().keys(p, 'active')
-  local holder = redis.call('GET', p .. 'de:' .. dedup.id)
-  if holder then
-    need(p .. holder, 'HLEN')
-  end
-end
+checkDeduplication(p, dedup)
 redis.call('ZADD', p .. 'repeat', ARGV[4], key)
 countUp(p .. 'id', 1)
 maxEvents(q, ARGV[10])

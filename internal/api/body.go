@@ -57,7 +57,7 @@ func (s *Server) readBody(rt route) func(huma.Context, func(huma.Context)) {
 			next(ctx)
 			return
 		}
-		// Whoever serves without deadlines, such as a test, has nothing to set.
+		// A server without deadlines, such as one in a test, has nothing to set.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
 		body := incoming{from: r.Body, limit: rt.maxBody(), shared: s.largeBodies}
 		defer body.release()

@@ -185,9 +185,16 @@ func (b *buckets) take(name string, now time.Time) (wait time.Duration, left flo
 	return wait, left, ok
 }
 
-// peek is take without taking.
+// peek is take without taking. It makes no bucket: most callers never fail, and their
+// buckets would crowd out those of the addresses that do.
 func (b *buckets) peek(name string) (wait time.Duration, left float64, ok bool) {
-	left = b.bucket(name).TokensAt(time.Now())
+	b.mu.Lock()
+	bucket, found := b.byName.get(name)
+	b.mu.Unlock()
+	if !found {
+		return 0, float64(b.rate) * burstFactor, true
+	}
+	left = bucket.TokensAt(time.Now())
 	return b.until(left), left, left >= 1
 }
 

@@ -14,6 +14,12 @@ import (
 // address and a phone number.
 func refusingSMTP(t *testing.T, command string) (port int) {
 	t.Helper()
+	return serveConns(t, func(conn net.Conn) { refuseSMTP(conn, command) })
+}
+
+// serveConns hands every connection to a free loopback port to handle, until the test ends.
+func serveConns(t *testing.T, handle func(net.Conn)) (port int) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +31,7 @@ func refusingSMTP(t *testing.T, command string) (port int) {
 			if err != nil {
 				return
 			}
-			all.Go(func() { defer conn.Close(); refuseSMTP(conn, command) })
+			all.Go(func() { defer conn.Close(); handle(conn) })
 		}
 	})
 	t.Cleanup(func() { _ = ln.Close(); all.Wait() })

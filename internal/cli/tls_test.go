@@ -116,23 +116,8 @@ func namesNode(c *resp.Peer, words []string, port int) bool {
 // clearPostgres is a PostgreSQL that refuses TLS and then asks for the password.
 func clearPostgres(t *testing.T) (port int, told *record) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	told = &record{}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() { defer conn.Close(); refuseTLS(conn, told) })
-		}
-	})
-	t.Cleanup(func() { _ = ln.Close(); all.Wait() })
-	return ln.Addr().(*net.TCPAddr).Port, told
+	return serveConns(t, func(conn net.Conn) { refuseTLS(conn, told) }), told
 }
 
 // refuseTLS speaks the beginning of PostgreSQL's protocol and records what comes after
@@ -202,7 +187,7 @@ func TestPostgresOverTLS(t *testing.T) {
 	cert, key := authority.Issue(elsewhere)
 	server := testenv.PostgresServer(t, testenv.PostgresOptions{Cert: cert, Key: key})
 	url, _, _ := strings.Cut(strings.Replace(server.Database(), "127.0.0.1", elsewhere, 1), "?")
-	for name, query := range map[string]string{"by itself": "?", "asked for": "?sslmode=verify-full&"} {
+	for name, query := range map[string]string{"without an sslmode": "?", "asked for": "?sslmode=verify-full&"} {
 		r := inProcess(t, bare("DATABASE_URL="+url+query+"sslrootcert="+authority.CAFile), "migrate")
 		r.exits(0)
 		d := inProcess(t, bare("DATABASE_URL="+url+query+"sslrootcert="+authority.CAFile), "doctor")

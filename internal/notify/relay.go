@@ -40,7 +40,7 @@ func (p *Pipeline) callRelay(a attention) {
 	}
 }
 
-// RunRelay brings accepted events into the queue and mends the queue from the
+// RunRelay brings accepted events into the queue and repairs the queue from the
 // ledger: at once after Create in this process, every second for events left
 // behind by others, and every few seconds for jobs that went missing. It runs until ctx ends and
 // rides out a Redis or a ledger that is away. Any number of processes may run it on one ledger.

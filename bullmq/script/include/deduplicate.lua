@@ -15,6 +15,19 @@ local function deduplication(i)
   }
 end
 
+-- checkDeduplication checks what deduplicate writes, d nil for nothing.
+local function checkDeduplication(p, d)
+  if not d then
+    return
+  end
+  check().dedup(p, d.id)
+  check().keys(p, 'active')
+  local holder = redis.call('GET', p .. 'de:' .. d.id)
+  if holder then
+    need(p .. holder, 'HLEN')
+  end
+end
+
 -- hold gives a deduplication id to a job.
 local function hold(key, d, id)
   if d.ttl > 0 and not d.keepLast then
