@@ -187,3 +187,36 @@ func TestRemoveWithChildrenTakesTheWholeTreeUnlessOneIsBeingRun(t *testing.T) {
 		}, "nothing is left")
 	})
 }
+
+func TestRemoveWithChildrenSparesATreeWhereAChildOfAFailedChildIsBeingRun(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		started, end := make(chan struct{}), make(chan struct{})
+		start(t, s.rdb, func(_ context.Context, j *bullmq.Job) (any, error) {
+			if j.ID != "cc" {
+				return nil, errors.New("bad luck")
+			}
+			close(started)
+			<-end
+			return nil, nil
+		}, bullmq.WorkerOptions{Concurrency: 2})
+		ok(t, q.Pause(ctx))
+		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "p", Delay: time.Hour}))
+		must[*bullmq.Job](t)(q.Add(ctx, "n", nil,
+			bullmq.JobOptions{ID: "c", Parent: &bullmq.ParentRef{ID: "p", Queue: "bull:q"}, OnFailure: bullmq.IgnoreDependency}))
+		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "cc", Parent: &bullmq.ParentRef{ID: "c", Queue: "bull:q"}}))
+		ok(t, q.Resume(ctx))
+		<-started
+		testenv.Eventually(t, wait, func() bool {
+			return must[bullmq.State](t)(q.State(ctx, "c")) == bullmq.StateFailed
+		}, "the child fails")
+		if err := q.Remove(ctx, "p", bullmq.RemoveOptions{Children: true}); !errors.Is(err, bullmq.ErrJobLocked) {
+			t.Errorf("got %v, want ErrJobLocked", err)
+		}
+		close(end)
+		testenv.Eventually(t, wait, func() bool {
+			return must[bullmq.State](t)(q.State(ctx, "cc")) == bullmq.StateCompleted
+		}, "the job that is being run completes")
+	})
+}

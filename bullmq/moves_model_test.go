@@ -56,11 +56,21 @@ func (w *world) adopt(c modelClient, j *modelJob, parent string, mode FailureMod
 	if _, done := j.q.completed[j.id]; done {
 		w.jobs[parent].processed[key] = true
 		w.releaseIfReady(parent, c.mode)
-	} else {
+	} else if !w.failureCounted(j, parent) {
 		w.jobs[parent].dependencies[key] = true
 	}
 	j.parent, j.mode = parent, mode
 	return false
+}
+
+// failureCounted reports whether a parent no longer waits for a child of its own that
+// has failed for good.
+func (w *world) failureCounted(j *modelJob, parent string) bool {
+	if _, failed := j.q.failed[j.id]; !failed || j.parent != parent {
+		return false
+	}
+	p, key := w.jobs[parent], j.q.p+j.id
+	return p.ignored[key] || p.unsuccessful[key] || j.mode == RemoveDependency
 }
 
 // modelEnd is a run that is to be ended.
@@ -169,9 +179,7 @@ func (w *world) delay(c modelClient, key, token string, delay int64, spent, fetc
 func (w *world) requeue(c modelClient, key, token string) {
 	q, _ := w.split(key)
 	o := w.open(q, c.mode)
-	if o.blocked() {
-		w.promoteDue(o)
-	}
+	w.promoteDue(o)
 	if !w.unlock(key, token) {
 		return
 	}
@@ -365,14 +373,30 @@ func (w *world) locked(key string, children bool) bool {
 	if w.locks[key] != "" {
 		return true
 	}
-	if j := w.jobs[key]; j != nil && children {
-		for child := range j.dependencies {
+	if children {
+		for _, child := range w.ownChildren(key) {
 			if w.locked(child, true) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// ownChildren are the children of a job that have not been added under another parent since.
+func (w *world) ownChildren(key string) (own []string) {
+	j := w.jobs[key]
+	if j == nil {
+		return nil
+	}
+	for _, set := range []map[string]bool{j.processed, j.ignored, j.unsuccessful, j.dependencies} {
+		for child := range set {
+			if c := w.jobs[child]; c != nil && c.parent == key {
+				own = append(own, child)
+			}
+		}
+	}
+	return own
 }
 
 func (w *world) remove(c modelClient, key, parent string, children bool) {
@@ -384,13 +408,9 @@ func (w *world) remove(c modelClient, key, parent string, children bool) {
 	if parent != "" {
 		w.detach(key, parent, c.mode, false, q)
 	}
-	if j != nil && children {
-		for _, set := range []map[string]bool{j.processed, j.ignored, j.unsuccessful, j.dependencies} {
-			for child := range set {
-				if own := w.jobs[child]; own != nil && own.parent == key {
-					w.remove(c, child, key, true)
-				}
-			}
+	if children {
+		for _, child := range w.ownChildren(key) {
+			w.remove(c, child, key, true)
 		}
 	}
 	q.takeOut(id)

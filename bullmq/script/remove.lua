@@ -7,21 +7,6 @@
 
 local children = ARGV[3] == '1'
 
-local function locked(key)
-  need(key .. ':dependencies', 'SCARD')
-  if redis.call('EXISTS', key .. ':lock') == 1 then
-    return true
-  end
-  if children then
-    for _, child in ipairs(redis.call('SMEMBERS', key .. ':dependencies')) do
-      if locked(child) then
-        return true
-      end
-    end
-  end
-  return false
-end
-
 local function childrenOf(key)
   if not children then
     return {}
@@ -50,6 +35,18 @@ local function childrenOf(key)
     end
   end
   return own
+end
+
+local function locked(key)
+  if redis.call('EXISTS', key .. ':lock') == 1 then
+    return true
+  end
+  for _, child in ipairs(childrenOf(key)) do
+    if locked(child) then
+      return true
+    end
+  end
+  return false
 end
 
 check().keys(KEYS[1], 'repeat')
