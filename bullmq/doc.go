@@ -6,7 +6,7 @@
 // # Queues
 //
 // A [Queue] adds jobs and looks after them. It holds no connection and no
-// goroutine, and may be used by many at a time: keep one for each queue. Before its first
+// goroutine, except while a call waits for a job to finish, and may be used by many at a time: keep one for each queue. Before its first
 // change it asks the server for its version, and refuses one that is too old.
 //
 //	queue, err := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
@@ -116,7 +116,8 @@
 // # Looking at a queue
 //
 // [Queue.Events] yields what happens, from now or from an event on, and
-// [Queue.Publish] adds events of one's own. [Queue.Counts], [Queue.CountsPerPriority],
+// [Queue.Publish] adds events of one's own. [Queue.WaitUntilFinished] waits for the result
+// of one job, [JobFailedError] says that it failed. [Queue.Counts], [Queue.CountsPerPriority],
 // [Queue.Metrics], [Queue.Workers], [Queue.Schedulers] and [Queue.Meta] say how things
 // stand; [Queue.CheckServer], whether the Redis is one to rely on.
 //

@@ -266,3 +266,33 @@ func ExampleQueue_RetryJobs() {
 	fmt.Println(waiting, err)
 	// Output: [to ada to grace] <nil>
 }
+
+// A caller waits for the result of a job that some worker runs.
+func ExampleQueue_WaitUntilFinished() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	queue, _ := bullmq.NewQueue(rdb, "sums", bullmq.QueueOptions{})
+	worker, _ := bullmq.NewWorker(rdb, "sums", func(_ context.Context, job *bullmq.Job) (any, error) {
+		if job.Name == "divide" {
+			return nil, errors.New("division by zero")
+		}
+		return 42, nil
+	}, bullmq.WorkerOptions{})
+	go func() { _ = worker.Run(ctx) }()
+
+	for _, name := range []string{"add", "divide"} {
+		job, _ := queue.Add(ctx, name, nil, bullmq.JobOptions{})
+		result, err := queue.WaitUntilFinished(ctx, job.ID)
+		var failed *bullmq.JobFailedError
+		if errors.As(err, &failed) {
+			fmt.Println(name, "failed:", failed.Reason)
+			continue
+		}
+		fmt.Println(name, "returned", string(result), err)
+	}
+	// Output:
+	// add returned 42 <nil>
+	// divide failed: division by zero
+}

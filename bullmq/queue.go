@@ -59,8 +59,8 @@ func (m PauseMode) mode() string {
 // defaultMaxEvents is the length limit of an events stream without its own.
 const defaultMaxEvents = 10000
 
-// Queue adds jobs to a queue, reads and manages it. It holds no connection of
-// its own and is safe for concurrent use.
+// Queue adds jobs to a queue, reads and manages it. It holds no connection of its own,
+// except while [Queue.WaitUntilFinished] waits, and is safe for concurrent use.
 type Queue struct {
 	rdb  redis.UniversalClient
 	name string
@@ -70,6 +70,7 @@ type Queue struct {
 	now  func() time.Time
 	adds combiner[addition]
 
+	finishes    finishes
 	serverKnown atomic.Bool // the server has been asked whether it will do
 }
 

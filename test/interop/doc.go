@@ -12,7 +12,7 @@
 //	 2 Node runs what Go adds             TestNodeWorksOffWhatGoAdds TestNodeReadsTheOptionsThatGoWrites
 //	 3 Node and Bull Board look on        TestNodeReadsWhatGoAddedAndWorkedOff TestBullBoardShowsWhatGoMakes TestBullBoardActsOnWhatGoMakes
 //	 4 Node hears of events               TestNodeHearsOfEverythingThatGoDoes
-//	 5 Node waits for results             TestNodeWaitsForJobsThatGoRuns
+//	 5 waiting for results                TestNodeWaitsForJobsThatGoRuns TestGoAndNodeWaitForTheSameJobs
 //	 6 workers of both, 5000 jobs         TestGoAndNodeWorkersShareAQueueAndRunEveryJobOnce TestAWorkerKilledInTheMiddleOfThousandsOfJobsCostsNone
 //	 7 idle workers are woken             TestAMarkerWakesAnIdleWorkerOfTheOtherLanguage TestABurstOfJobsWakesAsManyIdleWorkersOfBothLanguages
 //	 8 delays                             TestDelayedJobsRunWhenDueAndInOrderAcrossLanguages TestJobsThatAreDueWakeAnIdleWorkerOfTheOtherLanguage
