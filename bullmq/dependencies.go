@@ -3,6 +3,10 @@ package bullmq
 import (
 	"context"
 	"encoding/json"
+	"iter"
+	"math"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // DependencyKind is the condition of a job's children.
@@ -24,52 +28,158 @@ type Dependency struct {
 	Value json.RawMessage
 	// Reason is why a child with an ignored failure failed.
 	Reason string
+	// Job is the child itself if it was asked for, nil if it has been removed.
+	Job *Job
 }
 
-// Dependencies reads the job's children of one kind, page by page: pass cursor 0 first,
-// then what was returned, until that is 0. A page has about count children; few
-// children come in one page. A child that changes its kind between two pages may be
-// missed or come twice.
-func (j *Job) Dependencies(ctx context.Context, kind DependencyKind, cursor uint64, count int64) (page []Dependency, next uint64, err error) {
-	if count < 1 {
-		return nil, 0, invalid("count %d: at least one", count)
+// DependenciesOptions say which children of a job are read.
+type DependenciesOptions struct {
+	// Kind is the condition of the children.
+	Kind DependencyKind
+	// Offset is how many of them are left out first.
+	Offset int64
+	// Limit is how many are read at most; 0 means all.
+	Limit int64
+	// WithJobs also reads the children themselves, from whichever queues they are in.
+	WithJobs bool
+}
+
+func (o *DependenciesOptions) check() error {
+	switch {
+	case o.Kind < Unprocessed || o.Kind > Failures:
+		return invalid("dependency kind %d", o.Kind)
+	case o.Offset < 0 || o.Limit < 0:
+		return invalid("offset %d, limit %d: neither may be negative", o.Offset, o.Limit)
 	}
-	k, rdb := j.q.keys, j.q.rdb
+	return nil
+}
+
+// dependencyBatch is how many children are read at a time.
+const dependencyBatch = 500
+
+// Dependencies reads the job's children of one kind, some hundreds at a time, in an order
+// that stays the same as long as none is added or finishes; a child that does may be missed
+// or come twice. An error is the last thing that the loop gets. A job that does not exist has
+// no children.
+func (j *Job) Dependencies(ctx context.Context, opts DependenciesOptions) iter.Seq2[Dependency, error] {
+	return j.q.dependencies(ctx, j.ID, opts)
+}
+
+// DependencyPage is a part of a job's children of one kind.
+type DependencyPage struct {
+	Dependencies []Dependency
+	Total        int64 // how many children of the kind there are
+}
+
+// DependencyPage reads a page of the children of a job, as [Job.Dependencies] does. Redis
+// goes through the children before the page too, so the last page of many costs the most.
+func (q *Queue) DependencyPage(ctx context.Context, parentID string, opts DependenciesOptions) (*DependencyPage, error) {
+	if err := checkTarget(parentID); err != nil {
+		return nil, err
+	}
+	page := &DependencyPage{}
+	for d, err := range q.dependencies(ctx, parentID, opts) {
+		if err != nil {
+			return nil, err
+		}
+		page.Dependencies = append(page.Dependencies, d)
+	}
+	k := q.keys
+	size := map[DependencyKind]func() *redis.IntCmd{
+		Unprocessed:     func() *redis.IntCmd { return q.rdb.SCard(ctx, k.dependencies(parentID)) },
+		Processed:       func() *redis.IntCmd { return q.rdb.HLen(ctx, k.processed(parentID)) },
+		IgnoredFailures: func() *redis.IntCmd { return q.rdb.HLen(ctx, k.ignored(parentID)) },
+		Failures:        func() *redis.IntCmd { return q.rdb.ZCard(ctx, k.unsuccessful(parentID)) },
+	}
+	var err error
+	page.Total, err = size[opts.Kind]().Result()
+	return page, wrapRead("number of children of job "+shortID(parentID), err)
+}
+
+func (q *Queue) dependencies(ctx context.Context, id string, opts DependenciesOptions) iter.Seq2[Dependency, error] {
+	return func(yield func(Dependency, error) bool) {
+		if err := opts.check(); err != nil {
+			yield(Dependency{}, err)
+			return
+		}
+		skip, left := opts.Offset, opts.Limit
+		if left == 0 {
+			left = math.MaxInt64
+		}
+		cursor, more := uint64(0), true
+		for more && left > 0 {
+			batch, next, err := q.scanDependencies(ctx, id, opts.Kind, cursor)
+			cursor, more = next, next != 0
+			skipped := min(skip, int64(len(batch)))
+			skip, batch = skip-skipped, batch[skipped:]
+			batch = batch[:min(left, int64(len(batch)))]
+			left -= int64(len(batch))
+			if err == nil && opts.WithJobs {
+				err = q.readDependencyJobs(ctx, batch)
+			}
+			if err != nil {
+				yield(Dependency{}, err)
+				return
+			}
+			for _, d := range batch {
+				if !yield(d, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// scanDependencies reads the next children of a kind; the last ones come with next 0.
+func (q *Queue) scanDependencies(ctx context.Context, id string, kind DependencyKind, cursor uint64) (batch []Dependency, next uint64, err error) {
+	k, rdb := q.keys, q.rdb
 	var list []string
-	pairs := true
 	switch kind {
 	case Unprocessed:
-		pairs = false
-		list, next, err = rdb.SScan(ctx, k.dependencies(j.ID), cursor, "", count).Result()
+		list, next, err = rdb.SScan(ctx, k.dependencies(id), cursor, "", dependencyBatch).Result()
 	case Processed:
-		list, next, err = rdb.HScan(ctx, k.processed(j.ID), cursor, "", count).Result()
+		list, next, err = rdb.HScan(ctx, k.processed(id), cursor, "", dependencyBatch).Result()
 	case IgnoredFailures:
-		list, next, err = rdb.HScan(ctx, k.ignored(j.ID), cursor, "", count).Result()
-	case Failures:
-		list, next, err = rdb.ZScan(ctx, k.unsuccessful(j.ID), cursor, "", count).Result()
-	default:
-		return nil, 0, invalid("dependency kind %d", kind)
+		list, next, err = rdb.HScan(ctx, k.ignored(id), cursor, "", dependencyBatch).Result()
+	case Failures: // which have an order
+		at := int64(cursor)
+		list, err = rdb.ZRange(ctx, k.unsuccessful(id), at, at+dependencyBatch-1).Result()
+		if len(list) == dependencyBatch {
+			next = cursor + dependencyBatch
+		}
 	}
 	if err != nil {
-		return nil, 0, wrapRead("children of job "+j.ID, err)
+		return nil, 0, wrapRead("children of job "+shortID(id), err)
 	}
-	if !pairs {
+	if kind == Unprocessed || kind == Failures {
 		for _, key := range list {
-			page = append(page, Dependency{Key: key})
+			batch = append(batch, Dependency{Key: key})
 		}
-		return page, next, nil
+		return batch, next, nil
 	}
 	for i := 0; i+1 < len(list); i += 2 {
 		d := Dependency{Key: list[i]}
-		switch kind {
-		case Processed:
+		if kind == Processed {
 			d.Value = rawJSON(list[i+1])
-		case IgnoredFailures:
+		} else {
 			d.Reason = list[i+1]
 		}
-		page = append(page, d)
+		batch = append(batch, d)
 	}
-	return page, next, nil
+	return batch, next, nil
+}
+
+// readDependencyJobs reads the jobs of children that are known by their keys.
+func (q *Queue) readDependencyJobs(ctx context.Context, children []Dependency) error {
+	keys := make([]string, len(children))
+	for i, d := range children {
+		keys[i] = d.Key
+	}
+	jobs, err := q.readByKey(ctx, keys)
+	for i := range children {
+		children[i].Job = jobs[children[i].Key]
+	}
+	return err
 }
 
 // RemoveUnprocessedChildren deletes the job's children that have not finished, theirs

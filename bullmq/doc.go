@@ -76,7 +76,8 @@
 // start and reads what they returned with [Job.ChildrenValues]. [AddFlow] adds a
 // whole tree in one step, of any depth and over several queues: its parents wait
 // from the start. Options.OnFailure of a child says what its final failure means for
-// the parent. [Queue.Flow] reads a tree, [Job.Dependencies] the children of one job.
+// the parent. [Queue.Flow] reads a tree, [Job.Dependencies] the children of one job,
+// [Queue.DependencyPage] a page of them.
 //
 // # Typed payloads, cancelling and traces
 //

@@ -143,3 +143,33 @@ func ExampleHandlerFor() {
 	_ = worker.Run(ctx)
 	// Output: welcome ada@example.org
 }
+
+// A page of children has the jobs; all of them are ranged over.
+func ExampleQueue_DependencyPage() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "reports", bullmq.QueueOptions{})
+	tree, _ := bullmq.AddFlow(ctx, bullmq.FlowJob{Queue: queue, Name: "bind", Options: bullmq.JobOptions{ID: "report"},
+		Children: []bullmq.FlowJob{{Name: "print"}, {Name: "print"}, {Name: "print"}}})
+
+	page, err := queue.DependencyPage(ctx, "report", bullmq.DependenciesOptions{Kind: bullmq.Unprocessed, Limit: 2, WithJobs: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(page.Dependencies), "of", page.Total, "wait, the first to", page.Dependencies[0].Job.Name)
+
+	open := 0
+	for _, err := range tree.Job.Dependencies(ctx, bullmq.DependenciesOptions{Kind: bullmq.Unprocessed}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		open++
+	}
+	fmt.Println(open)
+	// Output:
+	// 2 of 3 wait, the first to print
+	// 3
+}

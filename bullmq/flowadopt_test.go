@@ -188,18 +188,15 @@ func TestDependenciesAreReadPageByPage(t *testing.T) {
 		s.rdb.HSet(ctx, "bull:q:p:failed", "bull:q:y", "reason")
 		s.rdb.ZAdd(ctx, "bull:q:p:unsuccessful", zed(1, "bull:q:z"))
 		all := func(kind bullmq.DependencyKind) (deps []bullmq.Dependency) {
-			for cursor := uint64(0); ; {
-				page, next, err := node.Job.Dependencies(ctx, kind, cursor, 100)
+			for d, err := range node.Job.Dependencies(ctx, bullmq.DependenciesOptions{Kind: kind, WithJobs: true}) {
 				ok(t, err)
-				deps = append(deps, page...)
-				if cursor = next; cursor == 0 {
-					return deps
-				}
+				deps = append(deps, d)
 			}
+			return deps
 		}
 		keys := map[string]bool{}
 		for _, d := range all(bullmq.Unprocessed) {
-			keys[d.Key] = true
+			keys[d.Key] = d.Job != nil && d.Key == "bull:q:"+d.Job.ID
 		}
 		if len(keys) != 700 || !keys["bull:q:open699"] {
 			t.Errorf("%d keys", len(keys))
@@ -208,8 +205,48 @@ func TestDependenciesAreReadPageByPage(t *testing.T) {
 		if len(got) != 3 || got[0].Key != "bull:q:x" || string(got[0].Value) != `{"a":1}` || got[1].Reason != "reason" || got[2].Key != "bull:q:z" {
 			t.Errorf("read %+v", got)
 		}
-		if _, _, err := node.Job.Dependencies(ctx, bullmq.DependencyKind(9), 0, 1); !errors.Is(err, bullmq.ErrInvalid) {
-			t.Errorf("unknown kind: %v", err)
+		ok(t, s.rdb.Set(ctx, "bull:q:p:processed", "text", 0).Err())
+		for d, err := range node.Job.Dependencies(ctx, bullmq.DependenciesOptions{Kind: bullmq.Processed}) {
+			if !errors.Is(err, bullmq.ErrDamagedKey) {
+				t.Errorf("a damaged key: %+v, %v", d, err)
+			}
+		}
+	})
+}
+
+func TestPagesOfChildrenMakeUpAllOfThem(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		ctx := context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "p"}))
+		for i := range 1100 { // three batches
+			key := fmt.Sprint("bull:other:", i)
+			s.rdb.ZAdd(ctx, "bull:q:p:unsuccessful", zed(float64(i), key))
+			s.rdb.SAdd(ctx, "bull:q:p:dependencies", key)
+			s.rdb.HSet(ctx, "bull:q:p:failed", key, "reason")
+			s.rdb.HSet(ctx, "bull:q:p:processed", key, i)
+		}
+		s.rdb.HSet(ctx, "bull:other:5", "name", "the fifth")
+		for _, kind := range []bullmq.DependencyKind{bullmq.Unprocessed, bullmq.Processed, bullmq.IgnoredFailures, bullmq.Failures} {
+			seen := map[string]bool{}
+			for _, p := range [][2]int64{{0, 1}, {1, 499}, {500, 1}, {501, 598}, {1099, 0}, {1100, 5}} {
+				page := must[*bullmq.DependencyPage](t)(q.DependencyPage(ctx, "p", bullmq.DependenciesOptions{Kind: kind, Offset: p[0], Limit: p[1], WithJobs: true}))
+				if page.Total != 1100 || (p[1] > 0 && int64(len(page.Dependencies)) != min(p[1], 1100-p[0])) {
+					t.Errorf("kind %d, page %v: %d of %d", kind, p, len(page.Dependencies), page.Total)
+				}
+				for _, d := range page.Dependencies {
+					seen[d.Key] = true
+					if fifth := d.Key == "bull:other:5"; fifth != (d.Job != nil) || fifth && (d.Job.ID != "5" || d.Job.Name != "the fifth" || d.Job.Queue().Name() != "other") {
+						t.Errorf("kind %d: %+v", kind, d)
+					}
+				}
+			}
+			if len(seen) != 1100 {
+				t.Errorf("kind %d: the pages have %d children", kind, len(seen))
+			}
+		}
+		if page := must[*bullmq.DependencyPage](t)(q.DependencyPage(ctx, "unknown", bullmq.DependenciesOptions{})); page.Total != 0 || len(page.Dependencies) != 0 {
+			t.Errorf("of an unknown job: %+v", page)
 		}
 	})
 }

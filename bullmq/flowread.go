@@ -2,6 +2,7 @@ package bullmq
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -43,13 +44,32 @@ func (q *Queue) readChildren(ctx context.Context, parents []*FlowNode, most int)
 	if err != nil {
 		return nil, err
 	}
+	jobs, err := q.readByKey(ctx, slices.Concat(keys...))
+	if err != nil {
+		return nil, err
+	}
+	var all []*FlowNode
+	for i, parent := range parents {
+		for _, key := range keys[i] {
+			if jobs[key] == nil {
+				continue
+			}
+			node := &FlowNode{Job: jobs[key]}
+			parent.Children = append(parent.Children, node)
+			all = append(all, node)
+		}
+	}
+	return all, nil
+}
+
+// readByKey reads jobs by their full keys, in whichever queues they are. Those that do not
+// exist are left out.
+func (q *Queue) readByKey(ctx context.Context, keys []string) (map[string]*Job, error) {
 	pipe := q.rdb.Pipeline()
 	hashes := map[string]*redis.MapStringStringCmd{}
-	for _, list := range keys {
-		for _, key := range list {
-			if hashes[key] == nil {
-				hashes[key] = pipe.HGetAll(ctx, key)
-			}
+	for _, key := range keys {
+		if hashes[key] == nil {
+			hashes[key] = pipe.HGetAll(ctx, key)
 		}
 	}
 	if len(hashes) == 0 {
@@ -59,20 +79,14 @@ func (q *Queue) readChildren(ctx context.Context, parents []*FlowNode, most int)
 	if err := readError(cmds); err != nil {
 		return nil, wrapRead("children", err)
 	}
-	var all []*FlowNode
-	for i, parent := range parents {
-		for _, key := range keys[i] {
-			child, err := q.childQueue(key)
-			hash := hashes[key].Val()
-			if err != nil || len(hash) == 0 {
-				continue
-			}
-			node := &FlowNode{Job: child.jobFromHash(key[len(child.keys.p):], hash)}
-			parent.Children = append(parent.Children, node)
-			all = append(all, node)
+	jobs := make(map[string]*Job, len(hashes))
+	for key, hash := range hashes {
+		child, err := q.childQueue(key)
+		if err == nil && len(hash.Val()) > 0 {
+			jobs[key] = child.jobFromHash(key[len(child.keys.p):], hash.Val())
 		}
 	}
-	return all, nil
+	return jobs, nil
 }
 
 // childKeys reads the keys of each job's children, whatever has become of them.

@@ -61,6 +61,9 @@ func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
 		_, err := q.UpsertScheduler(ctx, id, sch, tpl)
 		return err
 	}
+	children := func(id string, opts bullmq.DependenciesOptions) error {
+		return second(q.DependencyPage(ctx, id, opts))
+	}
 	hourly := bullmq.Schedule{Every: time.Hour}
 	tooLate := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
 	tooMany := math.MaxInt
@@ -133,8 +136,10 @@ func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
 		"reading what is no job":              func() error { _, err := q.Job(ctx, "meta"); return err },
 		"reading a tree of what is no job":    func() error { _, err := q.Flow(ctx, "parent:dependencies", bullmq.FlowLimits{}); return err },
 		"reading a tree of no depth":          func() error { _, err := q.Flow(ctx, "parent", bullmq.FlowLimits{Depth: -1}); return err },
-		"reading children, none at a time":    func() error { _, _, err := job.Dependencies(ctx, bullmq.Processed, 0, 0); return err },
-		"reading children of no kind":         func() error { _, _, err := job.Dependencies(ctx, 9, 0, 1); return err },
+		"reading less than no children":       func() error { return children("p", bullmq.DependenciesOptions{Limit: -1}) },
+		"reading children before the first":   func() error { return children("p", bullmq.DependenciesOptions{Offset: -1}) },
+		"reading children of no kind":         func() error { return children("p", bullmq.DependenciesOptions{Kind: 9}) },
+		"reading children of what is no job":  func() error { return children("meta", bullmq.DependenciesOptions{}) },
 		"reading jobs of no state":            func() error { _, err := q.Jobs(ctx, []bullmq.State{"stuck"}, 0, -1, true); return err },
 		"reading metrics of no outcome":       func() error { _, err := q.Metrics(ctx, bullmq.StateActive, 0, -1); return err },
 		"counting a priority there is not":    func() error { _, err := q.CountsPerPriority(ctx, bullmq.MaxPriority+1); return err },

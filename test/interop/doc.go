@@ -22,7 +22,7 @@
 //	12 a worker is killed                 TestAKilledWorkersJobIsDoneByTheOtherLanguage
 //	13 a worker loses its lock            TestAWorkerThatWasStoppedTooLongChangesNothing
 //	14 long jobs                          TestALongJobKeepsItsLockBesideTheOtherLanguage
-//	15 flows                              TestFlowsRunInBothLanguages TestFlowsLeaveTheSameInRedis
+//	15 flows                              TestFlowsRunInBothLanguages TestFlowsLeaveTheSameInRedis TestGoAndNodeReadTheSamePagesOfChildren
 //	16 children fail                      TestAFailedChildMeansTheSameForItsParent TestAChildsFailureReachesTheOtherLanguagesParents
 //	17 a job waits for its own children   TestAStepJobIsReleasedOnceWhenTheOtherLanguageRetriesAndRemovesItsChildren TestAJobInGoWaitsForChildrenThatNodeRuns
 //	18 ids that exist                     TestAnIDThatExistsIsNotAddedAgainByTheOtherLanguage TestAChildThatCompletedLongAgoCountsInANewFlow

@@ -174,8 +174,11 @@ func (s *soak) describe(jobs []*bullmq.Job) string {
 	var text strings.Builder
 	for _, job := range jobs {
 		state, err := job.Queue().State(s.Context(), job.ID)
-		children, _, errs := job.Dependencies(s.Context(), bullmq.Unprocessed, 0, 100)
-		fmt.Fprintf(&text, "\n%s %s, started %d times, waits for %v %v", job.ID, state, job.AttemptsStarted, children, errors.Join(err, errs))
+		var children []string
+		for child, errs := range job.Dependencies(s.Context(), bullmq.DependenciesOptions{Kind: bullmq.Unprocessed, Limit: 100}) {
+			children, err = append(children, child.Key), errors.Join(err, errs)
+		}
+		fmt.Fprintf(&text, "\n%s %s, started %d times, waits for %v %v", job.ID, state, job.AttemptsStarted, children, err)
 	}
 	return text.String()
 }
