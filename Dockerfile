@@ -3,6 +3,8 @@
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
+COPY bullmq/go.mod bullmq/go.sum bullmq/
+COPY bullmq/bullmqotel/go.mod bullmq/bullmqotel/go.sum bullmq/bullmqotel/
 RUN go mod download
 COPY . .
 ARG VERSION=dev

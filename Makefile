@@ -11,9 +11,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TEST_P ?= 2
 TEST_TIMEOUT ?= 15m
 
-# Arguments of a test run: `make test RUN=TestFanOut PKG=./internal/notify/...`
+# Arguments of a test run: `make test RUN=TestFanOut PKG=./internal/notify/...`, or
+# `make test MODULES=bullmq` for one of the repository's modules.
 PKG ?= ./...
 RUN ?= .
+MODULES ?= $(if $(filter ./...,$(PKG)),$(shell ./scripts/modules.sh),.)
 
 DEMO_USERS ?= 10000
 FUZZTIME ?= 10s
@@ -45,7 +47,7 @@ check: ## formatting, go vet, staticcheck, syntax of the scripts
 	./scripts/check.sh
 
 .PHONY: lint
-lint: check ## check, and the rules of the house: imports, files, deployment
+lint: check ## check, and the architecture tests: imports, files, deployment
 	$(GO) test -count=1 ./internal/arch ./deploy
 
 # SQLite is C turned into Go: its translated code under the race detector is
@@ -55,7 +57,9 @@ RACE := -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/l
 # CI=true turns a test that would be skipped for want of a program into a failure.
 .PHONY: test
 test: deps check ## run every test, with the race detector, on real servers
-	CI=true $(GO) test $(RACE) -p $(TEST_P) -timeout $(TEST_TIMEOUT) -run '$(RUN)' $(PKG)
+	for module in $(MODULES); do \
+		(cd "$$module" && CI=true $(GO) test $(RACE) -p $(TEST_P) -timeout $(TEST_TIMEOUT) -run '$(RUN)' $(PKG)); \
+	done
 
 .PHONY: fuzz
 fuzz: ## fuzz each decoder for a short while (FUZZTIME=10s)

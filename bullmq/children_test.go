@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 // stepHandler runs a parent that adds two children to itself, one of which
@@ -177,7 +177,7 @@ func TestRemoveWithChildrenTakesTheWholeTreeUnlessOneIsBeingRun(t *testing.T) {
 		}
 		ok(t, s.rdb.Del(ctx, "bull:q:cc:lock").Err())
 		ok(t, q.Remove(ctx, "p", bullmq.RemoveOptions{Children: true}))
-		testenv.Eventually(t, wait, func() bool {
+		testproc.Eventually(t, wait, func() bool {
 			for _, n := range must[map[bullmq.State]int64](t)(q.Counts(ctx)) {
 				if n > 0 {
 					return false
@@ -208,14 +208,14 @@ func TestRemoveWithChildrenSparesATreeWhereAChildOfAFailedChildIsBeingRun(t *tes
 		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "cc", Parent: &bullmq.ParentRef{ID: "c", Queue: "bull:q"}}))
 		ok(t, q.Resume(ctx))
 		<-started
-		testenv.Eventually(t, wait, func() bool {
+		testproc.Eventually(t, wait, func() bool {
 			return must[bullmq.State](t)(q.State(ctx, "c")) == bullmq.StateFailed
 		}, "the child fails")
 		if err := q.Remove(ctx, "p", bullmq.RemoveOptions{Children: true}); !errors.Is(err, bullmq.ErrJobLocked) {
 			t.Errorf("got %v, want ErrJobLocked", err)
 		}
 		close(end)
-		testenv.Eventually(t, wait, func() bool {
+		testproc.Eventually(t, wait, func() bool {
 			return must[bullmq.State](t)(q.State(ctx, "cc")) == bullmq.StateCompleted
 		}, "the job that is being run completes")
 	})

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 // parcel is an item of the combiner under test.
@@ -40,7 +40,7 @@ func newGated() *gated {
 // queued waits until so many callers wait.
 func (g *gated) queued(t *testing.T, n int) {
 	t.Helper()
-	testenv.Eventually(t, 20*time.Second, func() bool {
+	testproc.Eventually(t, 20*time.Second, func() bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		return len(g.waiting) == n
@@ -50,7 +50,7 @@ func (g *gated) queued(t *testing.T, n int) {
 // atRest waits until nothing is under way and nobody waits.
 func atRest(t *testing.T, c *combiner[parcel]) {
 	t.Helper()
-	testenv.Eventually(t, 20*time.Second, func() bool {
+	testproc.Eventually(t, 20*time.Second, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return c.flying == 0 && c.aboard == 0 && len(c.waiting) == 0

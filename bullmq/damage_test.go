@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/redistest"
+	"schoolbell/bullmq/testproc"
 )
 
 // A key of another type than the protocol's makes scripts fail that would never succeed.
@@ -34,12 +35,12 @@ func TestAWorkerSaysWhatKeyIsDamagedAndGoesOnWhenItIsMended(t *testing.T) {
 				Limiter: &bullmq.Limiter{Max: 1000, Duration: time.Second}, LockDuration: time.Second, StalledInterval: 200 * time.Millisecond,
 				MaxStalledCount: -1, DrainDelay: 100 * time.Millisecond, Hooks: bullmq.WorkerHooks{OnError: func(error) { told.Add(1) }},
 			})
-			testenv.Eventually(t, wait, func() bool { return told.Load() > 3 }, "the worker tells of it")
+			testproc.Eventually(t, wait, func() bool { return told.Load() > 3 }, "the worker tells of it")
 			ok(t, s.rdb.Del(ctx, damaged).Err())
 			if kept {
 				ok(t, s.rdb.Rename(ctx, "kept", damaged).Err())
 			}
-			testenv.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == 5 }, "all jobs complete")
+			testproc.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == 5 }, "all jobs complete")
 		})
 	}
 }
@@ -61,7 +62,7 @@ func FuzzAWorkerSurvivesAnyHash(f *testing.F) {
 		"bull:q:7", "tick", "d", "9223372036854775807", "99999999999999999999", "inf", `["a",{}]`, "", "")
 	f.Add(uint16(all), "n", "{}", `{"repeat":{"every":-5,"count":"x","offset":1.5,"startDate":"soon","tz":7}}`, "1", "0", "0", `{"id":"wait","queueKey":"bull:q","cpof":true}`,
 		"bull:q:wait", "wait", "wait", "", "", "", "null", "", "")
-	s := &server{rdb: client(f, testenv.Redis(f))}
+	s := &server{rdb: client(f, redistest.Addr(f))}
 	ctx := context.Background()
 	q, err := bullmq.NewQueue(s.rdb, "q", bullmq.QueueOptions{})
 	if err != nil {

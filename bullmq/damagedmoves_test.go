@@ -12,7 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/redistest"
 )
 
 // mover makes jobs in every state of queue q for a move to begin at, and calls
@@ -312,7 +312,7 @@ func TestNoJobIsLostWhenItsMoveMeetsADamagedKey(t *testing.T) {
 	for _, mv := range append(movesOfQueues(), movesOfWorkers()...) {
 		t.Run(mv.name, func(t *testing.T) {
 			t.Parallel()
-			rdb := redis.NewClient(&redis.Options{Addr: testenv.Redis(t)})
+			rdb := redis.NewClient(&redis.Options{Addr: redistest.Addr(t)})
 			t.Cleanup(func() { _ = rdb.Close() })
 			q, err := NewQueue(rdb, "q", QueueOptions{Pause: PauseMoves})
 			if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 // eventsOf lists a queue's events as "name job other", the oldest first.
@@ -161,7 +161,7 @@ func TestAnIDWithoutTTLIsFreeWhenItsHolderEnds(t *testing.T) {
 				if outcome != nil {
 					want = bullmq.StateFailed
 				}
-				testenv.Eventually(t, wait, func() bool {
+				testproc.Eventually(t, wait, func() bool {
 					a, _ := q.State(ctx, simple.ID)
 					b, _ := q.State(ctx, timed.ID)
 					return a == want && b == want
@@ -196,7 +196,7 @@ func TestTheLastJobDroppedDuringARunFollows(t *testing.T) {
 			ran <- string(j.Data)
 			return nil, nil
 		}, bullmq.WorkerOptions{})
-		testenv.Eventually(t, wait, func() bool {
+		testproc.Eventually(t, wait, func() bool {
 			counts, _ := q.Counts(ctx, bullmq.StateCompleted, bullmq.StateActive)
 			return counts[bullmq.StateCompleted] == 2 && counts[bullmq.StateActive] == 0
 		}, "the last one has run too")

@@ -12,7 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/redistest"
+	"schoolbell/bullmq/testproc"
 )
 
 // TestWorkersRideOutFaultsUnderLoad adds jobs while a fault strikes again and
@@ -20,19 +21,19 @@ import (
 func TestWorkersRideOutFaultsUnderLoad(t *testing.T) {
 	faults := []struct {
 		name   string
-		strike func(r *testenv.RedisProc, rdb *redis.Client)
+		strike func(r *redistest.Server, rdb *redis.Client)
 	}{
-		{"script flush", func(_ *testenv.RedisProc, rdb *redis.Client) { rdb.ScriptFlush(context.Background()) }},
-		{"all connections killed", func(_ *testenv.RedisProc, rdb *redis.Client) {
+		{"script flush", func(_ *redistest.Server, rdb *redis.Client) { rdb.ScriptFlush(context.Background()) }},
+		{"all connections killed", func(_ *redistest.Server, rdb *redis.Client) {
 			rdb.Do(context.Background(), "client", "kill", "type", "normal", "skipme", "yes")
 		}},
-		{"redis killed and restarted", func(r *testenv.RedisProc, _ *redis.Client) { r.Kill(); r.Restart() }},
+		{"redis killed and restarted", func(r *redistest.Server, _ *redis.Client) { r.Kill(); r.Restart() }},
 	}
 	for _, fault := range faults {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
-			r := testenv.RedisServer(t, testenv.RedisOptions{AOF: true})
+			r := redistest.Start(t, redistest.Options{AOF: true})
 			rdb := client(t, r.Addr)
 			q := newQueue(t, rdb, bullmq.QueueOptions{})
 			var mu sync.Mutex
@@ -49,7 +50,7 @@ func TestWorkersRideOutFaultsUnderLoad(t *testing.T) {
 			for round := range rounds {
 				for i := range jobs {
 					id := fmt.Sprintf("r%d-%d", round, i)
-					testenv.Eventually(t, wait, func() error { // an id of its own makes adding again safe
+					testproc.Eventually(t, wait, func() error { // an id of its own makes adding again safe
 						_, err := q.Add(ctx, "n", nil, bullmq.JobOptions{ID: id})
 						return err
 					}, "add %s", id)
@@ -58,7 +59,7 @@ func TestWorkersRideOutFaultsUnderLoad(t *testing.T) {
 					}
 				}
 			}
-			testenv.Eventually(t, wait, func() error {
+			testproc.Eventually(t, wait, func() error {
 				counts, err := q.Counts(ctx)
 				if err == nil && counts[bullmq.StateCompleted] != rounds*jobs {
 					err = fmt.Errorf("counts %v", counts)
@@ -93,7 +94,7 @@ func TestALostReplyDoesNotLeaveAJobBehind(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- w.Run(run) }()
 	t.Cleanup(func() { cancel(); ok(t, <-done) })
-	testenv.Eventually(t, wait, func() bool {
+	testproc.Eventually(t, wait, func() bool {
 		// Each killed connection makes the worker suspect that a reply was lost.
 		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{}))
 		s.rdb.Do(ctx, "client", "kill", "type", "normal", "skipme", "yes")
@@ -125,7 +126,7 @@ func TestAFlushedRedisCancelsHandlersAndWorkGoesOn(t *testing.T) {
 func TestAWorkerStartsWhileRedisIsAwayAndStopsWhileItIs(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	r := testenv.RedisServer(t, testenv.RedisOptions{AOF: true})
+	r := redistest.Start(t, redistest.Options{AOF: true})
 	rdb := client(t, r.Addr)
 	q := newQueue(t, rdb, bullmq.QueueOptions{})
 	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
@@ -164,15 +165,15 @@ func TestWorkersAreListedByTheNameOfTheirConnection(t *testing.T) {
 		return func() bool { return strings.Contains(s.rdb.ClientList(ctx).Val(), "name="+name+" ") }
 	}
 	stop := start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{Name: "wk1"})
-	testenv.Eventually(t, wait, listed("bull:cQ==:w:wk1"), "the worker is listed")
+	testproc.Eventually(t, wait, listed("bull:cQ==:w:wk1"), "the worker is listed")
 	stop()
-	testenv.Eventually(t, wait, func() bool { return !listed("bull:cQ==:w:wk1")() }, "it is gone")
+	testproc.Eventually(t, wait, func() bool { return !listed("bull:cQ==:w:wk1")() }, "it is gone")
 }
 
 func TestARedisThatFreezesForAWhileLosesNothing(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	r := testenv.RedisServer(t, testenv.RedisOptions{})
+	r := redistest.Start(t, redistest.Options{})
 	rdb := redis.NewClient(&redis.Options{Addr: r.Addr, ReadTimeout: 200 * time.Millisecond})
 	t.Cleanup(func() { _ = rdb.Close() })
 	q := newQueue(t, rdb, bullmq.QueueOptions{})
@@ -189,7 +190,7 @@ func TestARedisThatFreezesForAWhileLosesNothing(t *testing.T) {
 	r.Pause()
 	<-lost
 	r.Continue()
-	testenv.Eventually(t, wait, func() error {
+	testproc.Eventually(t, wait, func() error {
 		counts, err := q.Counts(ctx)
 		if err == nil && counts[bullmq.StateCompleted] != 100 {
 			err = fmt.Errorf("counts %v", counts)

@@ -14,7 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 func queueNamed(t *testing.T, rdb redis.UniversalClient, name string) *bullmq.Queue {
@@ -181,7 +181,7 @@ func TestAFailureThreeGenerationsDownDoesWhatItsModeSays(t *testing.T) {
 						close(good)
 					case "leaf":
 						<-good // so that the middle has nothing left to wait for
-						testenv.Eventually(t, wait, func() bool {
+						testproc.Eventually(t, wait, func() bool {
 							return s.rdb.HExists(ctx, "bull:q:middle:processed", "bull:q:good").Val()
 						}, "the good child is counted")
 						return nil, errors.New(reason)

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 func TestALimiterHoldsAndAStartCanBeGivenBack(t *testing.T) {
@@ -38,7 +38,7 @@ func TestALimiterHoldsAndAStartCanBeGivenBack(t *testing.T) {
 		must[*bullmq.Job](t)(q.Add(ctx, name, nil, bullmq.JobOptions{}))
 	}
 	start(t, s.rdb, h, bullmq.WorkerOptions{Limiter: limiter})
-	testenv.Eventually(t, wait, func() bool { return len(ran) == 6 && s.rdb.LLen(ctx, "bull:q:active").Val() == 0 }, "the limit is reached")
+	testproc.Eventually(t, wait, func() bool { return len(ran) == 6 && s.rdb.LLen(ctx, "bull:q:active").Val() == 0 }, "the limit is reached")
 	counted := 0
 	for n := len(ran); n > 0; n-- {
 		if <-ran == "counted" {
@@ -102,7 +102,7 @@ func TestGlobalConcurrencyHoldsForAllWorkers(t *testing.T) {
 		start(t, s.rdb, h, bullmq.WorkerOptions{Concurrency: 5})
 		start(t, s.rdb, h, bullmq.WorkerOptions{Concurrency: 5})
 		must[[]*bullmq.Job](t)(q.AddBulk(ctx, make([]bullmq.JobSpec, 100)))
-		testenv.Eventually(t, wait, func() bool {
+		testproc.Eventually(t, wait, func() bool {
 			return must[map[bullmq.State]int64](t)(q.Counts(ctx))[bullmq.StateCompleted] == 100
 		}, "all completed")
 		mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 func TestShutdownHandsUnfinishedJobsBackWithoutSpendingAnAttempt(t *testing.T) {
@@ -133,8 +133,8 @@ func TestLocksAreKeptWhileAHandlerRuns(t *testing.T) {
 		// Each renewal takes the job off the list of suspects and gives the lock its
 		// full time again. Together these last longer than a lock that is not renewed.
 		for range 6 {
-			testenv.Eventually(t, wait, func() bool { return holdsMember(s, "bull:q:stalled", "x") }, "a check suspects the job")
-			testenv.Eventually(t, wait, func() bool { return !holdsMember(s, "bull:q:stalled", "x") }, "a renewal clears it")
+			testproc.Eventually(t, wait, func() bool { return holdsMember(s, "bull:q:stalled", "x") }, "a check suspects the job")
+			testproc.Eventually(t, wait, func() bool { return !holdsMember(s, "bull:q:stalled", "x") }, "a renewal clears it")
 		}
 		close(finish)
 		if job := eventually(t, q, "x", bullmq.StateCompleted); job.StalledCount != 0 || job.AttemptsStarted != 1 {

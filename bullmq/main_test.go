@@ -9,10 +9,11 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/redistest"
+	"schoolbell/bullmq/testproc"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) { testproc.Main(m) }
 
 // wait is the longest that tests wait for something to happen.
 const wait = 20 * time.Second
@@ -62,7 +63,7 @@ func passTime(m *miniredis.Miniredis) (stop func()) {
 
 func realServer(t *testing.T) *server {
 	t.Helper()
-	return &server{name: "redis", rdb: client(t, testenv.Redis(t))}
+	return &server{name: "redis", rdb: client(t, redistest.Addr(t))}
 }
 
 func client(t testing.TB, addr string) *redis.Client {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 // put makes a job of the given id and state, as real runs would leave it.
@@ -361,6 +361,6 @@ func TestRateLimitCalls(t *testing.T) {
 		if err := q.RateLimit(ctx, 0); !errors.Is(err, bullmq.ErrInvalid) {
 			t.Errorf("limit of no time: %v", err)
 		}
-		testenv.Eventually(t, wait, func() bool { return s.rdb.HExists(ctx, "bull:q:meta", "max").Val() == false }, "removed")
+		testproc.Eventually(t, wait, func() bool { return s.rdb.HExists(ctx, "bull:q:meta", "max").Val() == false }, "removed")
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/redistest"
 )
 
 // TestAnyInterleavingKeepsWhatAlwaysHolds lets several clients do whatever comes to
@@ -17,7 +17,7 @@ import (
 // -rapid.checks and -rapid.steps.
 func TestAnyInterleavingKeepsWhatAlwaysHolds(t *testing.T) {
 	t.Parallel()
-	rdb := redis.NewClient(&redis.Options{Addr: testenv.Redis(t)})
+	rdb := redis.NewClient(&redis.Options{Addr: redistest.Addr(t)})
 	t.Cleanup(func() { _ = rdb.Close() })
 	rapid.Check(t, func(r *rapid.T) {
 		modes := rapid.SliceOfN(rapid.SampledFrom([]PauseMode{PauseAuto, PauseInPlace, PauseMoves}), 3, 3).Draw(r, "pause modes")

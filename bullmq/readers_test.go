@@ -14,7 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/redistest"
+	"schoolbell/bullmq/testproc"
 )
 
 func TestMetricsCountFinishedJobsByTheMinute(t *testing.T) {
@@ -30,7 +31,7 @@ func TestMetricsCountFinishedJobsByTheMinute(t *testing.T) {
 			for range n {
 				must[*bullmq.Job](t)(q.Add(ctx, "job", nil, bullmq.JobOptions{}))
 				done++
-				testenv.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == done }, "the job has run")
+				testproc.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == done }, "the job has run")
 			}
 		}
 		finish(3)
@@ -125,9 +126,9 @@ func TestWorkersAreListedWhileTheyRun(t *testing.T) {
 		slices.Sort(names)
 		return names
 	}
-	testenv.Eventually(t, wait, func() bool { return slices.Equal(names(), []string{"", "wk1"}) }, "both are listed")
+	testproc.Eventually(t, wait, func() bool { return slices.Equal(names(), []string{"", "wk1"}) }, "both are listed")
 	stop()
-	testenv.Eventually(t, wait, func() bool { return slices.Equal(names(), []string{""}) }, "the one that stopped is not")
+	testproc.Eventually(t, wait, func() bool { return slices.Equal(names(), []string{""}) }, "the one that stopped is not")
 	other, err := bullmq.NewQueue(s.rdb, "other", bullmq.QueueOptions{})
 	ok(t, err)
 	if workers := must[[]bullmq.WorkerInfo](t)(other.Workers(ctx)); len(workers) != 0 {
@@ -260,7 +261,7 @@ func TestOrphansAreRemovedAndNothingElse(t *testing.T) {
 func TestAServerThatIsAReplicaIsToldByName(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	master, replica := testenv.RedisServer(t, testenv.RedisOptions{}), testenv.RedisServer(t, testenv.RedisOptions{})
+	master, replica := redistest.Start(t, redistest.Options{}), redistest.Start(t, redistest.Options{})
 	rdb := client(t, replica.Addr)
 	q := newQueue(t, rdb, bullmq.QueueOptions{})
 	host, port, _ := strings.Cut(master.Addr, ":")

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 func TestRenameDamagedRenamesWhatIsNotOfTheProtocol(t *testing.T) {
@@ -82,5 +82,5 @@ func TestAJobWhoseEndCannotBeKeptStaysActive(t *testing.T) {
 	if renamed := must[[]bullmq.DamagedKey](t)(q.RenameDamaged(ctx)); len(renamed) != 1 {
 		t.Errorf("renamed %+v", renamed)
 	}
-	testenv.Eventually(t, wait, func() bool { return must[bullmq.State](t)(q.State(ctx, job.ID)) == bullmq.StateCompleted }, "the job completes")
+	testproc.Eventually(t, wait, func() bool { return must[bullmq.State](t)(q.State(ctx, job.ID)) == bullmq.StateCompleted }, "the job completes")
 }

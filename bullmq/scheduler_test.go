@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 // steps is a clock that a test moves by hand.
@@ -55,7 +55,7 @@ func runs(t *testing.T, s *server, q *bullmq.Queue, clock *steps, most int) (due
 		stop := start(t, s.rdb, func(_ context.Context, j *bullmq.Job) (any, error) {
 			return json.RawMessage(j.ID[strings.LastIndex(j.ID, ":")+1:]), nil
 		}, bullmq.WorkerOptions{Clock: clock.time, DrainDelay: 20 * time.Millisecond})
-		testenv.Eventually(t, wait, func() bool {
+		testproc.Eventually(t, wait, func() bool {
 			return s.rdb.ZCard(ctx, "bull:q:completed").Val() == done+1
 		}, "the next job has run")
 		stop()
@@ -111,7 +111,7 @@ func TestRunsThatWereMissedAreNotMadeUpFor(t *testing.T) {
 		must[*bullmq.Job](t)(q.UpsertScheduler(ctx, "tick", bullmq.Schedule{Every: time.Minute}, bullmq.JobTemplate{}))
 		clock.set(frozen.Add(10*time.Minute + 30*time.Second))
 		stop := start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{Clock: clock.time})
-		testenv.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == 1 }, "one job has run")
+		testproc.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == 1 }, "one job has run")
 		stop()
 		if next := must[*bullmq.Scheduler](t)(q.Scheduler(ctx, "tick")).Next; !next.Equal(frozen.Add(11 * time.Minute)) {
 			t.Errorf("the next run is at %v", next)
@@ -133,7 +133,7 @@ func TestAScheduleGoesOnWhateverBecomesOfItsJobs(t *testing.T) {
 		// One worker after another was lost with it.
 		ok(t, s.rdb.HSet(ctx, "bull:q:"+job.ID, "defa", "job stalled more than allowable limit").Err())
 		stop := start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, errors.New("it ran") }, bullmq.WorkerOptions{Clock: clock.time})
-		testenv.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:failed").Val() == 1 }, "the job has failed")
+		testproc.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:failed").Val() == 1 }, "the job has failed")
 		stop()
 		failed := must[*bullmq.Job](t)(q.Job(ctx, job.ID))
 		if failed.FailedReason != "job stalled more than allowable limit" {
@@ -146,7 +146,7 @@ func TestAScheduleGoesOnWhateverBecomesOfItsJobs(t *testing.T) {
 		// A repeated run of an old job plans nothing more.
 		ok(t, q.Retry(ctx, job.ID, bullmq.RetryOptions{}))
 		stop = start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{Clock: clock.time})
-		testenv.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == 1 }, "it has run again")
+		testproc.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == 1 }, "it has run again")
 		stop()
 		if n := s.rdb.ZCard(ctx, "bull:q:delayed").Val(); n != 1 {
 			t.Errorf("%d jobs are planned", n)
@@ -308,7 +308,7 @@ func TestAScheduleThatCannotBeReadIsReportedAndItsJobStillRuns(t *testing.T) {
 	start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{
 		Hooks: bullmq.WorkerHooks{OnError: func(err error) { reported <- err }},
 	})
-	testenv.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == 1 }, "the job has run")
+	testproc.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == 1 }, "the job has run")
 	if err := <-reported; !errors.Is(err, bullmq.ErrInvalid) || !strings.Contains(err.Error(), "tick") {
 		t.Errorf("what was reported: %v", err)
 	}

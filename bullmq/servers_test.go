@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 // changes are calls that would change a furnished queue.
@@ -89,7 +89,7 @@ func TestAReplicaTakesNoChanges(t *testing.T) {
 	furnished(t, master.rdb)
 	host, port, _ := strings.Cut(master.rdb.Options().Addr, ":")
 	ok(t, replica.rdb.ReplicaOf(ctx, host, port).Err())
-	testenv.Eventually(t, wait, func() bool { return replica.rdb.Exists(ctx, "bull:q:child").Val() == 1 }, "the replica has the queue")
+	testproc.Eventually(t, wait, func() bool { return replica.rdb.Exists(ctx, "bull:q:child").Val() == 1 }, "the replica has the queue")
 	q := newQueue(t, replica.rdb, bullmq.QueueOptions{})
 	refuses(t, replica.rdb, changes(ctx, q, must[*bullmq.Job](t)(q.Job(ctx, "later"))), bullmq.ErrServerReadOnly)
 	ridesOut(t, replica.rdb, bullmq.ErrServerReadOnly, func() { ok(t, replica.rdb.ReplicaOf(ctx, "NO", "ONE").Err()) })
@@ -109,7 +109,7 @@ func ridesOut(t *testing.T, rdb *redis.Client, want error, mend func()) {
 	}
 	mend()
 	q := newQueue(t, rdb, bullmq.QueueOptions{})
-	testenv.Eventually(t, wait, func() error { return second(q.Add(context.Background(), "n", nil, bullmq.JobOptions{ID: "mended"})) }, "added")
+	testproc.Eventually(t, wait, func() error { return second(q.Add(context.Background(), "n", nil, bullmq.JobOptions{ID: "mended"})) }, "added")
 	eventually(t, q, "mended", bullmq.StateCompleted)
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/redistest"
 )
 
 // inState says how a job gets into each state, with a parent that waits for it and a
@@ -70,7 +70,7 @@ func (m *machine) run(u *modelUser, o JobOptions, ends ...outcome) string {
 // each meaning that its failure can have for its parent, and under each way of pausing.
 func TestEveryMoveFromEveryStateIsTheModels(t *testing.T) {
 	t.Parallel()
-	rdb := redis.NewClient(&redis.Options{Addr: testenv.Redis(t)})
+	rdb := redis.NewClient(&redis.Options{Addr: redistest.Addr(t)})
 	t.Cleanup(func() { _ = rdb.Close() })
 	moves := map[string]func(m *machine, u *modelUser, key string){
 		"fetch": func(m *machine, u *modelUser, _ string) { m.fetch(u, m.p[0]) },

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 // fakeTracer keeps the spans that have ended. Its trace contexts are names of spans.
@@ -170,7 +170,7 @@ func TestAFailedAttemptLeavesItsTraceContextInTheJob(t *testing.T) {
 				t.Errorf("%s keeps %s, want %s", c.id, kept, want)
 			}
 		}
-		testenv.Eventually(t, wait, func() error {
+		testproc.Eventually(t, wait, func() error {
 			if s.rdb.Exists(ctx, "bull:q:gone").Val() != 0 {
 				return errors.New("it is there")
 			}

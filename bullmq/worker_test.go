@@ -12,14 +12,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 // eventually waits until a job is in a state.
 func eventually(t *testing.T, q *bullmq.Queue, id string, want bullmq.State) *bullmq.Job {
 	t.Helper()
 	ctx := context.Background()
-	testenv.Eventually(t, wait, func() error {
+	testproc.Eventually(t, wait, func() error {
 		if got := must[bullmq.State](t)(q.State(ctx, id)); got != want {
 			return fmt.Errorf("it is %s", got)
 		}
@@ -231,7 +231,7 @@ func TestAllSlotsOfAllWorkersRunEachJobOnce(t *testing.T) {
 		}
 		specs := make([]bullmq.JobSpec, 300)
 		must[[]*bullmq.Job](t)(q.AddBulk(ctx, specs))
-		testenv.Eventually(t, wait, func() bool {
+		testproc.Eventually(t, wait, func() bool {
 			return must[map[bullmq.State]int64](t)(q.Counts(ctx))[bullmq.StateCompleted] == 300
 		}, "all completed")
 		mu.Lock()
@@ -260,7 +260,7 @@ func TestOneWakeUpReachesAllIdleSlots(t *testing.T) {
 		for range 6 {
 			must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{}))
 		}
-		testenv.Eventually(t, wait, func() bool {
+		testproc.Eventually(t, wait, func() bool {
 			return must[map[bullmq.State]int64](t)(q.Counts(ctx))[bullmq.StateCompleted] == 6
 		}, "all completed")
 	})
@@ -285,7 +285,7 @@ func TestGhostsAndDamagedHashesDoNotStopAWorker(t *testing.T) {
 		}, bullmq.WorkerOptions{Concurrency: 2})
 		eventually(t, q, "good", bullmq.StateCompleted)
 		eventually(t, q, "odd", bullmq.StateCompleted)
-		testenv.Eventually(t, wait, func() bool {
+		testproc.Eventually(t, wait, func() bool {
 			return s.rdb.ZCard(ctx, "bull:q:prioritized").Val() == 0 && s.rdb.LLen(ctx, "bull:q:active").Val() == 0
 		}, "no ghost is left")
 		if n := s.rdb.Exists(ctx, "bull:q:ghost", "bull:q:half", "bull:q:ghost2").Val(); n != 0 {

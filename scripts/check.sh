@@ -10,8 +10,13 @@ if [[ -n $unformatted ]]; then
 	exit 1
 fi
 
-go vet ./...
-go tool staticcheck ./...
+staticcheck=$(mktemp -d)/staticcheck
+trap 'rm -rf "$(dirname "$staticcheck")"' EXIT
+go build -o "$staticcheck" honnef.co/go/tools/cmd/staticcheck
+
+while read -r module; do
+	(cd "$module" && go vet ./... && "$staticcheck" ./...)
+done < <(./scripts/modules.sh)
 
 for script in scripts/*.sh .ci/run; do
 	bash -n "$script"

@@ -2,12 +2,12 @@ module schoolbell/bench/queue
 
 go 1.26.0
 
-replace schoolbell => ../..
+replace schoolbell/bullmq => ../../bullmq
 
 require (
 	github.com/hibiken/asynq v0.26.0
 	github.com/redis/go-redis/v9 v9.23.0
-	schoolbell v0.0.0-00010101000000-000000000000
+	schoolbell/bullmq v0.0.0
 )
 
 require (

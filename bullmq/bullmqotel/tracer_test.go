@@ -18,10 +18,10 @@ import (
 
 	"schoolbell/bullmq"
 	"schoolbell/bullmq/bullmqotel"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) { testproc.Main(m) }
 
 // record returns options whose spans can be read.
 func record() (bullmqotel.Options, *tracetest.SpanRecorder) {

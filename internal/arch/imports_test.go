@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ var arrows = []struct {
 }{
 	{".", nil},
 	{"bullmq/bullmqotel", []string{"bullmq"}},
+	{"bullmq/redistest", []string{"bullmq/testproc"}},
 	{"bullmq/...", nil},
 	{"client/...", []string{"."}},
 	{"internal/store/storetest", []string{".", "internal/api", "internal/auth", "internal/inbox", "internal/notify", "internal/people", "internal/testenv"}}, // the views of a store
@@ -47,7 +49,7 @@ var arrows = []struct {
 	{"internal/cli/...", []string{"...", "!internal/testenv", "!internal/store/storetest"}},
 	{"cmd/...", []string{"internal/cli"}},
 	{"examples/...", []string{"bullmq"}},
-	{"internal/testenv", nil},
+	{"internal/testenv", []string{"bullmq/redistest", "bullmq/testproc"}},
 	{"internal/arch", nil},
 	{"deploy", nil},
 	{"docs", nil},
@@ -61,10 +63,31 @@ type goPackage struct {
 	Imports, TestImports, XTestImports []string
 }
 
-func list(t *testing.T, args ...string) []goPackage {
+// modules returns the folders of the repository's modules, relative to the root.
+func modules(t *testing.T) (folders []string) {
+	t.Helper()
+	for _, f := range tracked(t) {
+		if path.Base(f.path) == "go.mod" {
+			folders = append(folders, path.Dir(f.path))
+		}
+	}
+	return folders
+}
+
+// listAll lists the packages of all modules.
+func listAll(t *testing.T) (packages []goPackage) {
+	t.Helper()
+	for _, folder := range modules(t) {
+		packages = append(packages, list(t, folder, "./...")...)
+	}
+	return packages
+}
+
+// list lists packages as they are seen from the module in a folder.
+func list(t *testing.T, folder string, args ...string) []goPackage {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Name,Dir,Imports,TestImports,XTestImports"}, args...)...)
-	cmd.Dir = testenv.Root(t)
+	cmd.Dir = filepath.Join(testenv.Root(t), filepath.FromSlash(folder))
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		t.Fatalf("%v: %v\n%s", cmd, err, exit.Stderr)
@@ -118,7 +141,7 @@ func allowed(from, to string) (ok, known bool) {
 
 func TestImportsFollowTheArrows(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t, "./...") {
+	for _, p := range listAll(t) {
 		from, _ := ours(p.ImportPath)
 		if _, known := allowed(from, from); !known {
 			t.Errorf("%s has no line in arrows: add one that says what it may import", from)
@@ -138,7 +161,7 @@ func TestImportsFollowTheArrows(t *testing.T) {
 
 func TestTheRootPackageImportsTheStandardLibraryOnly(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t, ".") {
+	for _, p := range list(t, ".", ".") {
 		for _, imported := range p.Imports {
 			if first, _, _ := strings.Cut(imported, "/"); strings.Contains(first, ".") {
 				t.Errorf("the root package must not import %s", imported)
@@ -149,7 +172,7 @@ func TestTheRootPackageImportsTheStandardLibraryOnly(t *testing.T) {
 
 func TestOnlyItsAdapterImportsATracingLibrary(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t, "./...") {
+	for _, p := range listAll(t) {
 		folder, _ := ours(p.ImportPath)
 		for _, imported := range p.Imports {
 			if strings.HasPrefix(imported, "go.opentelemetry.io/") && folder != "bullmq/bullmqotel" {
@@ -164,7 +187,7 @@ func TestOnlyItsAdapterImportsATracingLibrary(t *testing.T) {
 
 func TestTestHelpersStayOutOfTheBinary(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t, "-deps", "./cmd/...") {
+	for _, p := range list(t, ".", "-deps", "./cmd/...") {
 		folder, ok := ours(p.ImportPath)
 		if !ok {
 			continue
@@ -178,16 +201,57 @@ func TestTestHelpersStayOutOfTheBinary(t *testing.T) {
 	}
 }
 
-// forTests tells whether a package is there for tests only: testenv and the suites.
+// forTests reports whether a package is for tests only: helpers and suites.
 func forTests(folder string) bool {
-	return path.Base(folder) == "testenv" || strings.HasSuffix(folder, "test") || fits("bench/...", folder) || fits("test/...", folder)
+	return path.Base(folder) == "testenv" || path.Base(folder) == "testproc" || strings.HasSuffix(folder, "test") || fits("bench/...", folder) || fits("test/...", folder)
 }
 
-func TestNobodyButTestsImportsTestenv(t *testing.T) {
+func TestOnlyTestsImportTestHelpers(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t, "./...") {
-		if folder, _ := ours(p.ImportPath); !forTests(folder) && slices.Contains(p.Imports, module+"/internal/testenv") {
-			t.Errorf("%s imports testenv outside its tests", folder)
+	for _, p := range listAll(t) {
+		if folder, _ := ours(p.ImportPath); forTests(folder) {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if to, ok := ours(imported); ok && forTests(to) {
+				t.Errorf("%s imports %s outside its tests", p.ImportPath, to)
+			}
+		}
+	}
+}
+
+// A module that needs another one of ours in its tests could not be tested alone.
+func TestTheQueueLibraryIsTestedAlone(t *testing.T) {
+	t.Parallel()
+	for _, folder := range modules(t) {
+		if !fits("bullmq/...", folder) {
+			continue
+		}
+		for _, p := range list(t, folder, "./...") {
+			for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+				if to, ok := ours(imported); ok && !fits("bullmq/...", to) {
+					t.Errorf("%s imports %s, which is not part of the queue library", p.ImportPath, to)
+				}
+			}
+		}
+	}
+}
+
+func TestModulesHaveAReadmeAndALicense(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{}
+	for _, f := range tracked(t) {
+		files[f.path] = string(f.text)
+	}
+	for _, folder := range modules(t) {
+		if fits("bench/...", folder) { // nobody imports it
+			continue
+		}
+		if files[path.Join(folder, "README.md")] == "" {
+			t.Errorf("module %s has no README.md", folder)
+		}
+		if license := files[path.Join(folder, "LICENSE")]; license == "" || license != files["LICENSE"] {
+			t.Errorf("module %s has no LICENSE, or another one than the root", folder)
 		}
 	}
 }
@@ -195,7 +259,7 @@ func TestNobodyButTestsImportsTestenv(t *testing.T) {
 func TestPackagesAreNamedAfterWhatTheyProvide(t *testing.T) {
 	t.Parallel()
 	vague := []string{"util", "utils", "common", "models", "model", "types", "helpers", "helper", "misc", "shared", "base", "lib"}
-	for _, p := range list(t, "./...") {
+	for _, p := range listAll(t) {
 		if slices.Contains(vague, p.Name) {
 			t.Errorf("%s: the name %s says nothing of what it provides", p.Dir, p.Name)
 		}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"schoolbell/bullmq/testproc"
 )
 
 const clusterSlots = 16384 // fixed by Redis
@@ -54,7 +56,7 @@ func RedisCluster(t testing.TB) []*RedisProc {
 	all := func(what string, cond func(i int) error) {
 		t.Helper()
 		for i := range nodes {
-			Eventually(t, startTimeout, func() error { return cond(i) }, "%s at node %d of the cluster", what, i)
+			Eventually(t, testproc.StartTimeout, func() error { return cond(i) }, "%s at node %d of the cluster", what, i)
 		}
 	}
 	known := func(want string) func(int) error {
@@ -69,7 +71,7 @@ func RedisCluster(t testing.TB) []*RedisProc {
 	all("every node known", known(fmt.Sprintf("cluster_known_nodes:%d", len(nodes))))
 	for i := masters; i < len(nodes); i++ {
 		master := do(i-masters, "CLUSTER", "MYID")
-		Eventually(t, startTimeout, func() error { return clients[i].ClusterReplicate(ctx, master).Err() }, "replica %d follows its master", i)
+		Eventually(t, testproc.StartTimeout, func() error { return clients[i].ClusterReplicate(ctx, master).Err() }, "replica %d follows its master", i)
 	}
 	all("ready", known("cluster_state:ok"))
 	all("replication", func(i int) error { return replicating(ctx, clients[i], i >= masters) })

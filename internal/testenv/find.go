@@ -3,30 +3,13 @@ package testenv
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"schoolbell/bullmq/testproc"
 )
 
 const makeDeps = "run `make deps`"
-
-// find returns the path of the first of names that is installed: in PATH, or in
-// one of the extra folders, which may be patterns. Later matches of a pattern win:
-// they are newer versions.
-func find(names, folders []string) (string, error) {
-	for _, name := range names {
-		if p, err := exec.LookPath(name); err == nil {
-			return filepath.Abs(p)
-		}
-		for _, folder := range folders {
-			found, err := filepath.Glob(filepath.Join(folder, name))
-			if err == nil && len(found) > 0 {
-				return found[len(found)-1], nil
-			}
-		}
-	}
-	return "", exec.ErrNotFound
-}
 
 // Chromium returns the path of a Chromium or Chrome; CHROMIUM in the environment
 // names one that is elsewhere.
@@ -35,9 +18,9 @@ func Chromium(t testing.TB) string {
 	if p := os.Getenv("CHROMIUM"); p != "" {
 		return p
 	}
-	p, err := find([]string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}, nil)
+	p, err := testproc.Find([]string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}, nil)
 	if err != nil {
-		missing(t, "chromium", makeDeps)
+		testproc.Missing(t, "chromium", makeDeps)
 	}
 	return p
 }
@@ -47,15 +30,15 @@ func Chromium(t testing.TB) string {
 // for no packages.
 func Node(t testing.TB, folder string) string {
 	t.Helper()
-	node, err := find([]string{"node", "nodejs"}, nil)
+	node, err := testproc.Find([]string{"node", "nodejs"}, nil)
 	if err != nil {
-		missing(t, "node", makeDeps)
+		testproc.Missing(t, "node", makeDeps)
 	}
 	if folder == "" {
 		return node
 	}
 	if err := npmInstalled(folder); err != nil {
-		missing(t, "npm packages of "+folder+" ("+err.Error()+")", makeDeps)
+		testproc.Missing(t, "npm packages of "+folder+" ("+err.Error()+")", makeDeps)
 	}
 	return node
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"schoolbell/bullmq/testproc"
 )
 
 // Postgres returns the URL of a fresh empty database, UTF-8, C collation, which is
@@ -75,7 +77,7 @@ func (p *PostgresProc) Restart() {
 	p.t.Helper()
 	p.Stop()
 	// After a crash the old server's children may hold its memory for a moment.
-	if err := poll(startTimeout, func() (bool, error) { err := p.s.start(); return err == nil, err }); err != nil {
+	if err := testproc.Poll(testproc.StartTimeout, func() (bool, error) { err := p.s.start(); return err == nil, err }); err != nil {
 		p.t.Fatalf("restart postgres: %v", err)
 	}
 }
@@ -85,13 +87,13 @@ func postgresTools(t testing.TB) {
 	t.Helper()
 	for _, name := range []string{"initdb", "postgres"} {
 		if _, err := findPostgres(name); err != nil {
-			missing(t, "PostgreSQL ("+name+")", makeDeps)
+			testproc.Missing(t, "PostgreSQL ("+name+")", makeDeps)
 		}
 	}
 }
 
 func findPostgres(name string) (string, error) {
-	return find([]string{name}, []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin"})
+	return testproc.Find([]string{name}, []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin"})
 }
 
 // postgres is one server: a folder with data and log, and a port; no socket, whose path would be short of room.
@@ -101,7 +103,7 @@ type postgres struct {
 	port    int
 	args    []string
 	cred    *syscall.Credential
-	proc    *proc
+	proc    *testproc.Process
 	release func()
 	made    atomic.Int64 // databases made, for their names
 }
@@ -111,7 +113,7 @@ var sharedPostgres = sync.OnceValues(func() (*postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	atExit(s.remove)
+	testproc.AtExit(s.remove)
 	return s, nil
 })
 
@@ -121,7 +123,7 @@ func newPostgres(o PostgresOptions) (*postgres, error) {
 		return nil, err
 	}
 	s := &postgres{release: func() {}}
-	if s.cred, err = unprivileged("postgres", "nobody"); err != nil {
+	if s.cred, err = testproc.Unprivileged("postgres", "nobody"); err != nil {
 		return nil, err
 	}
 	if s.bin, err = findPostgres("postgres"); err != nil {
@@ -139,7 +141,7 @@ func newPostgres(o PostgresOptions) (*postgres, error) {
 		return nil, err
 	}
 	for range 5 {
-		if s.port, s.release, err = reservePort(); err != nil {
+		if s.port, s.release, err = testproc.ReservePort(); err != nil {
 			break
 		}
 		s.args = s.serverArgs(o)
@@ -213,12 +215,12 @@ func (s *postgres) serverArgs(o PostgresOptions) []string {
 }
 
 func (s *postgres) start() error {
-	p, err := startProc(s.bin, s.args, s.dir, filepath.Join(s.dir, "log"), syscall.SIGQUIT, s.cred)
+	p, err := testproc.Start(s.bin, s.args, testproc.Options{Dir: s.dir, Log: filepath.Join(s.dir, "log"), Death: syscall.SIGQUIT, Credential: s.cred})
 	if err != nil {
 		return err
 	}
-	if err := p.wait(func() error { return s.answers(p.cmd.Process.Pid) }); err != nil {
-		p.stop(syscall.SIGKILL)
+	if err := p.Await(func() error { return s.answers(p.PID()) }); err != nil {
+		p.Stop(syscall.SIGKILL)
 		return err
 	}
 	s.proc = p
@@ -238,7 +240,7 @@ func (s *postgres) answers(pid int) error {
 }
 
 func (s *postgres) url(database string) string {
-	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: loopback(s.port), Path: "/" + database, RawQuery: "sslmode=disable"}
+	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: testproc.Loopback(s.port), Path: "/" + database, RawQuery: "sslmode=disable"}
 	return u.String()
 }
 
@@ -272,7 +274,7 @@ func (s *postgres) database(t testing.TB) string {
 
 func (s *postgres) end(sig syscall.Signal) {
 	if s.proc != nil {
-		s.proc.stop(sig)
+		s.proc.Stop(sig)
 		s.proc = nil
 	}
 }

@@ -3,19 +3,20 @@ package testenv
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"schoolbell/bullmq/testproc"
 )
 
 // Program is a process under test: ours, or a Node program. Its methods are for
 // the goroutine of the test.
 type Program struct {
 	t testing.TB
-	p *proc
+	p *testproc.Process
 }
 
 // ProgramOptions say how a program runs.
@@ -29,18 +30,17 @@ type ProgramOptions struct {
 // does not end it, SIGKILL; it does not outlive the test process.
 func StartProgram(t testing.TB, o ProgramOptions, bin string, args ...string) *Program {
 	t.Helper()
-	cmd := exec.Command(bin, args...)
-	cmd.Dir = o.Dir
-	cmd.Env = append(os.Environ(), o.Env...)
+	env := append(os.Environ(), o.Env...)
 	if o.Bare {
-		cmd.Env = append([]string{"TMPDIR=" + os.TempDir()}, o.Env...)
+		env = append([]string{"TMPDIR=" + os.TempDir()}, o.Env...)
 	}
-	cmd.SysProcAttr = endWithUs(syscall.SIGKILL)
-	p, err := startCmd(cmd, filepath.Join(t.TempDir(), "output"))
+	p, err := testproc.Start(bin, args, testproc.Options{
+		Dir: o.Dir, Env: env, Log: filepath.Join(t.TempDir(), "output"), Death: syscall.SIGKILL,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.stop(syscall.SIGTERM) })
+	t.Cleanup(func() { p.Stop(syscall.SIGTERM) })
 	return &Program{t: t, p: p}
 }
 
@@ -48,7 +48,7 @@ func StartProgram(t testing.TB, o ProgramOptions, bin string, args ...string) *P
 // the test when the program ends first.
 func (p *Program) Await(text string) {
 	p.t.Helper()
-	if err := p.p.wait(func() error {
+	if err := p.p.Await(func() error {
 		if out := p.Output(); !strings.Contains(out, text) {
 			return fmt.Errorf("%q has not been printed", text)
 		}
@@ -61,38 +61,38 @@ func (p *Program) Await(text string) {
 // Output is what the program has printed on both streams so far.
 func (p *Program) Output() string {
 	p.t.Helper()
-	text, err := os.ReadFile(p.p.log)
+	text, err := p.p.Output()
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return string(text)
+	return text
 }
 
 // PID is the id of the process.
-func (p *Program) PID() int { return p.p.cmd.Process.Pid }
+func (p *Program) PID() int { return p.p.PID() }
 
 // Stop sends SIGTERM and returns when the program has ended.
-func (p *Program) Stop() { p.p.stop(syscall.SIGTERM) }
+func (p *Program) Stop() { p.p.Stop(syscall.SIGTERM) }
 
 // Kill ends the program as a crash would, and returns when it has ended.
-func (p *Program) Kill() { p.p.stop(syscall.SIGKILL) }
+func (p *Program) Kill() { p.p.Stop(syscall.SIGKILL) }
 
 // Exit waits until the program has ended and returns its exit code, or -1 if a
 // signal ended it. It fails the test when that takes longer than within.
 func (p *Program) Exit(within time.Duration) int {
 	p.t.Helper()
 	select {
-	case <-p.p.exited:
+	case <-p.p.Exited():
 	case <-time.After(within):
-		p.t.Fatalf("%s has not ended within %v; its last words:\n%s", p.p.cmd.Path, within, p.p.tail())
+		p.t.Fatalf("%s has not ended within %v; its last words:\n%s", p.p.Path(), within, p.p.Tail())
 	}
-	return p.p.cmd.ProcessState.ExitCode()
+	return p.p.ExitCode()
 }
 
 // Signal sends sig and fails the test if the program has ended.
 func (p *Program) Signal(sig syscall.Signal) {
 	p.t.Helper()
-	if err := p.p.signal(sig); err != nil {
+	if err := p.p.Signal(sig); err != nil {
 		p.t.Fatal(err)
 	}
 }

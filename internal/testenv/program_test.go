@@ -4,6 +4,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"schoolbell/bullmq/testproc"
 )
 
 func TestProgramSpeaksAndEnds(t *testing.T) {
@@ -23,14 +25,14 @@ func TestProgramSpeaksAndEnds(t *testing.T) {
 func TestProgramTellsHowItEnded(t *testing.T) {
 	t.Parallel()
 	p := StartProgram(t, ProgramOptions{Dir: t.TempDir(), Env: []string{"CODE=7"}, Bare: true}, "/bin/sh", "-c", `echo "home is ${HOME:-none}"; exit $CODE`)
-	if code := p.Exit(startTimeout); code != 7 {
+	if code := p.Exit(testproc.StartTimeout); code != 7 {
 		t.Errorf("exit code %d, want 7", code)
 	}
 	if out := p.Output(); out != "home is none\n" {
 		t.Errorf("output %q: the environment is not bare", out)
 	}
 	killed := StartProgram(t, ProgramOptions{Dir: t.TempDir()}, "/bin/sh", "-c", "kill -9 $$")
-	if code := killed.Exit(startTimeout); code != -1 {
+	if code := killed.Exit(testproc.StartTimeout); code != -1 {
 		t.Errorf("exit code %d of a killed program, want -1", code)
 	}
 }

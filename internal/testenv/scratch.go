@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+
+	"schoolbell/bullmq/testproc"
 )
 
 const (
@@ -33,7 +35,7 @@ var scratch = sync.OnceValues(func() (string, error) {
 		_ = held.Close()
 		return "", err
 	}
-	atExit(func() {
+	testproc.AtExit(func() {
 		_ = os.RemoveAll(dir)
 		_ = held.Close()
 	})

@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"schoolbell/bullmq/redistest"
+	"schoolbell/bullmq/testproc"
 )
 
 // Sentinels are a master and its replica under the eyes of three Sentinels.
@@ -40,13 +43,13 @@ func Sentinel(t testing.TB) *Sentinels {
 	for i, node := range []*RedisProc{s.Master, s.Heir} {
 		c := redis.NewClient(&redis.Options{Addr: node.Addr})
 		t.Cleanup(func() { _ = c.Close() })
-		Eventually(t, startTimeout, func() error { return replicating(context.Background(), c, i == 1) }, "replication with %s", node.Addr)
+		Eventually(t, testproc.StartTimeout, func() error { return replicating(context.Background(), c, i == 1) }, "replication with %s", node.Addr)
 	}
 	for range sentinelCount {
-		s.Addrs = append(s.Addrs, startSentinel(t, s.Master.bin, host, port))
+		s.Addrs = append(s.Addrs, startSentinel(t, s.Master.Path(), host, port))
 	}
 	for _, addr := range s.Addrs {
-		Eventually(t, startTimeout, func() error { return sentinelReady(addr) }, "the Sentinel at %s knows the others", addr)
+		Eventually(t, testproc.StartTimeout, func() error { return sentinelReady(addr) }, "the Sentinel at %s knows the others", addr)
 	}
 	return s
 }
@@ -62,13 +65,13 @@ func startSentinel(t testing.TB, bin, host, port string) (addr string) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := startProc(bin, []string{conf, "--sentinel"}, dir, filepath.Join(dir, "log"), syscall.SIGKILL, nil)
+	p, err := testproc.Start(bin, []string{conf, "--sentinel"}, testproc.Options{Dir: dir, Log: filepath.Join(dir, "log"), Death: syscall.SIGKILL})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.stop(syscall.SIGTERM) })
-	addr, pid := loopback(own), strconv.Itoa(p.cmd.Process.Pid)
-	if err := p.wait(func() error { return redisAnswers(addr, pid) }); err != nil {
+	t.Cleanup(func() { p.Stop(syscall.SIGTERM) })
+	addr, pid := testproc.Loopback(own), p.PID()
+	if err := p.Await(func() error { return redistest.Answers(addr, pid) }); err != nil {
 		t.Fatal(err)
 	}
 	return addr

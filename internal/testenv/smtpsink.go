@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"schoolbell/bullmq/testproc"
 )
 
 // Sink is an SMTP server in C that takes every message, as fast as it comes:
@@ -51,9 +53,9 @@ func SMTPSink(t testing.TB) *Sink {
 // SMTPSinkServer starts a sink and stops it when the test ends.
 func SMTPSinkServer(t testing.TB, o SinkOptions) *Sink {
 	t.Helper()
-	bin, err := find([]string{"smtp-sink"}, []string{"/usr/sbin", "/usr/lib/postfix", "/usr/libexec/postfix"})
+	bin, err := testproc.Find([]string{"smtp-sink"}, []string{"/usr/sbin", "/usr/lib/postfix", "/usr/libexec/postfix"})
 	if err != nil {
-		missing(t, "smtp-sink (part of postfix)", makeDeps)
+		testproc.Missing(t, "smtp-sink (part of postfix)", makeDeps)
 	}
 	root, err := scratch()
 	if err != nil {
@@ -75,7 +77,7 @@ func SMTPSinkServer(t testing.TB, o SinkOptions) *Sink {
 }
 
 func (s *Sink) start(bin, dir string, o SinkOptions) error {
-	cred, err := unprivileged("nobody", "postgres") // it refuses to run as root
+	cred, err := testproc.Unprivileged("nobody", "postgres") // it refuses to run as root
 	if err != nil {
 		return err
 	}
@@ -89,16 +91,16 @@ func (s *Sink) start(bin, dir string, o SinkOptions) error {
 		args = append(args, "-d", "mail/")
 	}
 	for range 5 {
-		port, release, errPort := reservePort()
+		port, release, errPort := testproc.ReservePort()
 		if errPort != nil {
 			return errPort
 		}
-		s.Port, s.Addr = port, loopback(port)
-		var p *proc
-		p, err = startProc(bin, append(args, s.Addr, "1000"), dir, s.log, syscall.SIGKILL, cred)
+		s.Port, s.Addr = port, testproc.Loopback(port)
+		var p *testproc.Process
+		p, err = testproc.Start(bin, append(args, s.Addr, "1000"), testproc.Options{Dir: dir, Log: s.log, Death: syscall.SIGKILL, Credential: cred})
 		if err == nil {
-			s.t.Cleanup(func() { p.stop(syscall.SIGKILL); release() })
-			if err = p.wait(s.answers); err == nil {
+			s.t.Cleanup(func() { p.Stop(syscall.SIGKILL); release() })
+			if err = p.Await(s.answers); err == nil {
 				return nil
 			}
 			continue

@@ -1,4 +1,4 @@
-package testenv
+package testproc
 
 import (
 	"fmt"
@@ -22,13 +22,14 @@ func Eventually[F func() bool | func() error](t testing.TB, timeout time.Duratio
 		}
 		panic("unreachable: the constraint allows no other type")
 	}
-	if err := poll(timeout, try); err != nil {
+	if err := Poll(timeout, try); err != nil {
 		t.Fatalf("%s: %v", fmt.Sprintf(msg, args...), err)
 	}
 }
 
-// poll calls try until it says done, with pauses that grow to 50 ms.
-func poll(timeout time.Duration, try func() (done bool, err error)) error {
+// Poll calls try until it reports done, with pauses that grow to 50 ms. It fails when
+// timeout has passed; try is called at least once after that.
+func Poll(timeout time.Duration, try func() (done bool, err error)) error {
 	deadline := time.Now().Add(timeout)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		late := time.Now().After(deadline)

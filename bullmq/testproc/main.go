@@ -1,4 +1,4 @@
-package testenv
+package testproc
 
 import (
 	"flag"
@@ -22,16 +22,15 @@ var process struct {
 }
 
 // Main runs the tests of a package: call it from TestMain as the only statement.
-// Afterwards it stops the servers that the tests shared, looks for goroutines
-// that outlived them (opts are exceptions), prints what was skipped for want of
-// a program, and exits.
+// Afterwards it calls what [AtExit] was given, looks for goroutines that outlived the tests
+// (opts are exceptions), lists the tests that were skipped, and exits.
 func Main(m *testing.M, opts ...goleak.Option) {
 	opts = append(opts, goleak.IgnoreCurrent())
 	code := m.Run()
 	stopShared()
 	if code == 0 && !fuzzing() {
 		// Clients that were just closed may take a second or two to notice.
-		if err := poll(5*time.Second, func() (bool, error) { err := goleak.Find(opts...); return err == nil, err }); err != nil {
+		if err := Poll(5*time.Second, func() (bool, error) { err := goleak.Find(opts...); return err == nil, err }); err != nil {
 			fmt.Fprintln(os.Stderr, "goroutines outlived the tests:", err)
 			code = 1
 		}
@@ -40,7 +39,7 @@ func Main(m *testing.M, opts ...goleak.Option) {
 	os.Exit(code)
 }
 
-// fuzzing tells whether go test is fuzzing: its coordinator and its workers keep
+// fuzzing reports whether go test is fuzzing: its coordinator and its workers have
 // goroutines of their own.
 func fuzzing() bool {
 	for _, name := range []string{"test.fuzz", "test.fuzzworker"} {
@@ -51,8 +50,8 @@ func fuzzing() bool {
 	return false
 }
 
-// atExit keeps stop for the end of the process, last come first served.
-func atExit(stop func()) {
+// AtExit has [Main] call stop after the tests, the last one first.
+func AtExit(stop func()) {
 	process.mu.Lock()
 	defer process.mu.Unlock()
 	process.stops = append(process.stops, stop)
@@ -68,9 +67,9 @@ func stopShared() {
 	}
 }
 
-// missing ends the test because a program is not there: as skipped, or as failed
-// where CI=true says that everything must be there.
-func missing(t testing.TB, what, remedy string) {
+// Missing ends the test because a program is not installed: skipped, or failed if CI=true
+// says that every program must be there. what names the program, remedy says how to get it.
+func Missing(t testing.TB, what, remedy string) {
 	t.Helper()
 	line := fmt.Sprintf("%s: %s is missing; %s", t.Name(), what, remedy)
 	if os.Getenv("CI") == "true" {
@@ -88,5 +87,5 @@ func printSkipped(w io.Writer) {
 	if len(process.skipped) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n%d TESTS SKIPPED FOR WANT OF A PROGRAM:\n  %s\n", len(process.skipped), strings.Join(process.skipped, "\n  "))
+	fmt.Fprintf(w, "\n%d TESTS SKIPPED, A PROGRAM IS MISSING:\n  %s\n", len(process.skipped), strings.Join(process.skipped, "\n  "))
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package testenv
+package testproc
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// endWithUs cannot tie a child to this process here; the tests' cleanup has to do.
-func endWithUs(syscall.Signal) *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true}
+// sysProcAttr cannot tie a child to this process here; the tests' cleanup has to do.
+func sysProcAttr(o Options) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Credential: o.Credential}
 }
 
 var portLocks sync.Map

@@ -1,4 +1,4 @@
-package testenv
+package testproc
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ const (
 // which port it got.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	port, release, err := reservePort()
+	port, release, err := ReservePort()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,9 +29,9 @@ func FreePort(t testing.TB) int {
 	return port
 }
 
-// reservePort picks a port and reserves it against other test processes until
+// ReservePort picks a port and reserves it against other test processes until
 // release is called or this process ends.
-func reservePort() (port int, release func(), err error) {
+func ReservePort() (port int, release func(), err error) {
 	for range 200 {
 		port = firstPort + rand.IntN(lastPort-firstPort)
 		release, err = lockPort(port)
@@ -49,7 +49,7 @@ func reservePort() (port int, release func(), err error) {
 // portFree tries with a listener and with a connection: a server that set
 // SO_REUSEPORT would let a second one listen beside it.
 func portFree(port int) bool {
-	addr := loopback(port)
+	addr := Loopback(port)
 	if conn, err := net.Dial("tcp", addr); err == nil {
 		_ = conn.Close()
 		return false
@@ -61,7 +61,8 @@ func portFree(port int) bool {
 	return l.Close() == nil
 }
 
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+// Loopback is the address of a port on 127.0.0.1.
+func Loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // lockName names the reservation of a port.
-func lockName(port int) string { return fmt.Sprintf("schoolbell-testenv-port-%d", port) }
+func lockName(port int) string { return fmt.Sprintf("schoolbell-test-port-%d", port) }

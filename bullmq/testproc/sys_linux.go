@@ -1,14 +1,14 @@
-package testenv
+package testproc
 
 import (
 	"net"
 	"syscall"
 )
 
-// endWithUs has the kernel send sig to a child when the thread that started it
+// sysProcAttr has the kernel send o.Death to a child when the thread that started it
 // ends, and so when this process dies in whatever way.
-func endWithUs(sig syscall.Signal) *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: sig, Setpgid: true}
+func sysProcAttr(o Options) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: o.Death, Setpgid: true, Credential: o.Credential}
 }
 
 // lockPort holds a name in the abstract socket namespace: it is machine-wide and
