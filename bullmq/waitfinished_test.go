@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/testenv"
+	"schoolbell/bullmq/testproc"
 )
 
 // waiting counts the connections that wait for a queue's events.
@@ -53,7 +53,7 @@ func TestManyWaitForTheirJobsOverOneConnection(t *testing.T) {
 		ends[id] = waitFor(t.Context(), q, id)
 		ends[id+" again"] = waitFor(t.Context(), q, id)
 	}
-	testenv.Eventually(t, wait, func() bool { return waitingForEvents(t, s.rdb) == 1 }, "one connection waits")
+	testproc.Eventually(t, wait, func() bool { return waitingForEvents(t, s.rdb) == 1 }, "one connection waits")
 	close(begin)
 	for id, end := range ends {
 		id, _, _ = strings.Cut(id, " ")
@@ -66,7 +66,7 @@ func TestManyWaitForTheirJobsOverOneConnection(t *testing.T) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
-	testenv.Eventually(t, wait, func() bool { return waitingForEvents(t, s.rdb) == 0 }, "the connection is closed when nobody waits")
+	testproc.Eventually(t, wait, func() bool { return waitingForEvents(t, s.rdb) == 0 }, "the connection is closed when nobody waits")
 }
 
 func TestAWaitThatHasBegunOutlivesABrokenConnection(t *testing.T) {
@@ -76,7 +76,7 @@ func TestAWaitThatHasBegunOutlivesABrokenConnection(t *testing.T) {
 	must[*bullmq.Job](t)(q.Add(t.Context(), "n", nil, bullmq.JobOptions{ID: "x"}))
 	ended := waitFor(t.Context(), q, "x")
 	for range 3 {
-		testenv.Eventually(t, wait, func() bool { return waitingForEvents(t, s.rdb) == 1 }, "it waits")
+		testproc.Eventually(t, wait, func() bool { return waitingForEvents(t, s.rdb) == 1 }, "it waits")
 		s.rdb.Do(t.Context(), "client", "kill", "type", "normal", "skipme", "yes")
 	}
 	start(t, s.rdb, func(_ context.Context, j *bullmq.Job) (any, error) { return j.ID, nil }, bullmq.WorkerOptions{})
@@ -108,7 +108,7 @@ func TestAWaitEndsWithItsContextAndWithItsJob(t *testing.T) {
 		}
 		ended := waitFor(callerCtx, q, name)
 		if tt.then != nil {
-			testenv.Eventually(t, wait, func() bool { return waitingForEvents(t, s.rdb) == 1 }, "it waits")
+			testproc.Eventually(t, wait, func() bool { return waitingForEvents(t, s.rdb) == 1 }, "it waits")
 			ok(t, tt.then(cancel))
 		}
 		if err := <-ended; !errors.Is(err, tt.want) {
