@@ -34,6 +34,9 @@ func (w *Worker) backoff(n int, job *Job, cause error) (time.Duration, error) {
 	default:
 		f := w.opts.Backoffs[kind]
 		if f == nil {
+			f = w.opts.Backoff
+		}
+		if f == nil {
 			return 0, fmt.Errorf("%w %q", errUnknownBackoff, kind)
 		}
 		return f(n, *b, cause, job), nil

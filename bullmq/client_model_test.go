@@ -162,6 +162,25 @@ func (m *machine) fetch(u *modelUser, p string) {
 	m.started(u, s, job, m.w.fetch(m.w.open(m.w.queues[p], c.mode), c))
 }
 
+// fetchStopped starts a job for a worker that was told to stop meanwhile.
+func (m *machine) fetchStopped(u *modelUser, p string) {
+	m.t.Helper()
+	s := u.sessions[p]
+	job, err := s.fetch()
+	m.ok(err)
+	c := u.as(job)
+	if want := m.w.fetch(m.w.open(m.w.queues[p], c.mode), c); want != nil {
+		m.w.handBackUnrun(c, p+want.id, c.token)
+	}
+	ctx, stop := context.WithCancel(m.ctx)
+	stop()
+	stopped := modelSession(s.w, m.ctx)
+	stopped.ctx = ctx
+	if job = stopped.unlessStopped(job); job != nil {
+		m.t.Fatalf("a worker that was stopped runs %s", job.ID)
+	}
+}
+
 // outcome is how a run ends.
 type outcome string
 

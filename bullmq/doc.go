@@ -47,7 +47,7 @@
 // last: a job is run at least once, not exactly once.
 //
 // [WorkerOptions.Limiter], [Queue.SetGlobalRateLimit] and [Queue.SetGlobalConcurrency] bound
-// how much is started. [WorkerHooks] tell what happens, [Job.Log] and [Job.UpdateProgress]
+// how much is started. [WorkerHooks] tell what happens (OnDrained, that no job is left), [Job.Log] and [Job.UpdateProgress]
 // let a handler tell it.
 //
 // # Locks, lost workers and shutdown

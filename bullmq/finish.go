@@ -136,7 +136,7 @@ func (s *session) take(ends []*ending, reply any, repeated bool) {
 		}
 	}
 	if later, _ := list[2].([]any); idle && len(later) == 2 {
-		s.w.pace.learn(s.w.q.now(), time.Duration(number(later[0]))*time.Millisecond, number(later[1]))
+		s.w.foundNone(number(later[0]), number(later[1]))
 	}
 }
 

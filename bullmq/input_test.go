@@ -227,6 +227,8 @@ func TestQueuesAndWorkersAreNotMadeOfBadSettings(t *testing.T) {
 		"a wait that never ends":                  worker(h, W{DrainDelay: math.MaxInt64}),
 		"a negative rest":                         worker(h, W{MaxRateLimitDelay: -1}),
 		"negative starts":                         worker(h, W{MaxStartedAttempts: -1}),
+		"a lock renewed too late":                 worker(h, W{LockDuration: time.Second, LockRenewal: 2 * time.Second}),
+		"a lock renewed all the time":             worker(h, W{LockRenewal: time.Millisecond}),
 		"stalls that exclude one another":         worker(h, W{FailOnFirstStall: true, MaxStalledCount: 2}),
 		"negative metrics":                        worker(h, W{MetricsPoints: -1}),
 		"a limiter of none":                       worker(h, W{Limiter: &bullmq.Limiter{Duration: time.Second}}),

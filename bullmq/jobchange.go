@@ -104,7 +104,7 @@ func (j *Job) MoveToWait(ctx context.Context) error {
 	if j.w == nil {
 		return ErrNotActive
 	}
-	reply, err := j.q.run(ctx, scriptHandBack, j.q.mode, j.ID, j.token)
+	reply, err := j.q.run(ctx, scriptHandBack, j.q.mode, j.ID, j.token, "")
 	if err != nil {
 		return err
 	}
@@ -138,6 +138,27 @@ func (j *Job) MoveToWaitingChildren(ctx context.Context) (bool, error) {
 	j.w.letGo(j)
 	return true, nil
 }
+
+// ExtendLock gives the lock of a job that is being run d, whole milliseconds and at least one,
+// from now on, and reports false if the lock is gone or is not held with that token: another
+// worker may then be running the job. It is for jobs whose lock nobody renews; a worker
+// renews the locks of those that its handler runs.
+func (j *Job) ExtendLock(ctx context.Context, token string, d time.Duration) (bool, error) {
+	if d < time.Millisecond {
+		return false, invalid("lock of %v is shorter than a millisecond", d)
+	}
+	if token == "" {
+		return false, invalid("no lock token")
+	}
+	reply, err := j.q.run(ctx, scriptExtendLocks, d.Milliseconds(), j.ID, token)
+	if err != nil {
+		return false, err
+	}
+	return len(stringList(reply)) == 0, nil
+}
+
+// Token is what the job's lock is held with while this Job is being run, empty otherwise.
+func (j *Job) Token() string { return j.token }
 
 // ChildrenValues returns what the job's completed children returned, by the
 // children's full keys (prefix:queue:id). A value that is not JSON is left out.

@@ -9,7 +9,7 @@ import (
 // keepLocks renews the locks of jobs in hand until ctx ends, and takes care of
 // jobs that this worker started without learning of it.
 func (w *Worker) keepLocks(ctx context.Context) {
-	every := w.opts.LockDuration / 4
+	every := w.opts.LockRenewal / 2
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {

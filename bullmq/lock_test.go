@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"schoolbell/bullmq"
 	"schoolbell/bullmq/testproc"
@@ -190,4 +191,99 @@ func TestTheJobOfALostWorkerIsRecoveredAndFailsWhenThatHappensTooOften(t *testin
 			t.Error(d)
 		}
 	})
+}
+
+// The job that Redis has started together with the last outcome was not run.
+func TestAJobThatAStoppedWorkerDoesNotRunIsAsItWas(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
+		for _, id := range []string{"last", "next", "behind"} {
+			o := bullmq.JobOptions{ID: id, Attempts: 2}
+			if id == "behind" {
+				o.Priority = 1
+			}
+			must[*bullmq.Job](t)(q.Add(ctx, "n", nil, o))
+		}
+		for _, c := range []struct{ last, next string }{{"last", "next"}, {"next", "behind"}} {
+			key := "bull:q:" + c.next
+			before := s.rdb.HGetAll(ctx, key).Val()
+			runUntilCompleted(t, s.rdb, c.last)
+			if d := cmp.Diff(before, s.rdb.HGetAll(ctx, key).Val()); d != "" {
+				t.Errorf("%s (-before +after):\n%s", c.next, d)
+			}
+			if n := s.rdb.Exists(ctx, key+":lock").Val(); n != 0 {
+				t.Errorf("%s is still locked", c.next)
+			}
+		}
+		// A start before that one counts.
+		ok(t, s.rdb.HSet(ctx, "bull:q:behind", "ats", 3).Err())
+		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "first"}))
+		runUntilCompleted(t, s.rdb, "first")
+		if job := must[*bullmq.Job](t)(q.Job(ctx, "behind")); job.AttemptsStarted != 3 || job.AttemptsMade != 0 {
+			t.Errorf("%+v", job)
+		}
+	})
+}
+
+// runUntilCompleted runs a worker that is told to stop when the outcome of a job is stored.
+func runUntilCompleted(t *testing.T, rdb *redis.Client, id string) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	var ran []string
+	w := must[*bullmq.Worker](t)(bullmq.NewWorker(rdb, "q", func(_ context.Context, j *bullmq.Job) (any, error) {
+		ran = append(ran, j.ID)
+		return nil, nil
+	}, bullmq.WorkerOptions{Name: "w", Hooks: bullmq.WorkerHooks{OnCompleted: func(*bullmq.Job) { stop() }}}))
+	ok(t, w.Run(ctx))
+	if d := cmp.Diff([]string{id}, ran); d != "" {
+		t.Errorf("jobs that ran: %s", d)
+	}
+}
+
+func TestALockIsExtendedByItsHolder(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
+		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
+		release := make(chan struct{})
+		start(t, s.rdb, func(_ context.Context, j *bullmq.Job) (any, error) {
+			<-release
+			return nil, nil
+		}, bullmq.WorkerOptions{})
+		defer close(release)
+		job := eventually(t, q, "x", bullmq.StateActive)
+		token := s.rdb.Get(ctx, "bull:q:x:lock").Val()
+		ok(t, s.rdb.SAdd(ctx, "bull:q:stalled", "x").Err())
+		if must[bool](t)(job.ExtendLock(ctx, "other", time.Hour)) || s.rdb.PTTL(ctx, "bull:q:x:lock").Val() > 30*time.Second {
+			t.Error("a lock was extended by who does not hold it")
+		}
+		if !must[bool](t)(job.ExtendLock(ctx, token, time.Hour)) || s.rdb.PTTL(ctx, "bull:q:x:lock").Val() < 59*time.Minute {
+			t.Errorf("the lock was not extended: %v", s.rdb.PTTL(ctx, "bull:q:x:lock").Val())
+		}
+		if s.rdb.SIsMember(ctx, "bull:q:stalled", "x").Val() {
+			t.Error("the job is still suspected to be stalled")
+		}
+		for _, bad := range []struct {
+			token string
+			d     time.Duration
+		}{{"", time.Hour}, {token, time.Microsecond}} {
+			if _, err := job.ExtendLock(ctx, bad.token, bad.d); !errors.Is(err, bullmq.ErrInvalid) {
+				t.Errorf("token %q, %v: %v", bad.token, bad.d, err)
+			}
+		}
+	})
+}
+
+func TestLocksAreRenewedAsOftenAsTheWorkerIsTold(t *testing.T) {
+	t.Parallel()
+	s := realServer(t)
+	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
+	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
+	release := make(chan struct{})
+	start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { <-release; return nil, nil },
+		bullmq.WorkerOptions{LockDuration: 10 * time.Hour, LockRenewal: 20 * time.Millisecond})
+	defer close(release)
+	eventually(t, q, "x", bullmq.StateActive)
+	ok(t, s.rdb.PExpire(ctx, "bull:q:x:lock", time.Hour).Err())
+	testproc.Eventually(t, wait, func() bool { return s.rdb.PTTL(ctx, "bull:q:x:lock").Val() > 9*time.Hour }, "the lock is renewed")
 }

@@ -158,6 +158,7 @@ var queueMoves = map[string]func(m *machine, u *modelUser, p string){
 	"obliterate":          func(m *machine, u *modelUser, p string) { m.obliterate(u, p, false) },
 	"obliterate by force": func(m *machine, u *modelUser, p string) { m.obliterate(u, p, true) },
 	"stalled check":       func(m *machine, u *modelUser, p string) { m.stalled(u, p) },
+	"fetch and stop":      func(m *machine, u *modelUser, p string) { m.fetchStopped(u, p) },
 	"lose reply":          func(m *machine, u *modelUser, p string) { m.loseReply(u, p) },
 	"reclaim":             func(m *machine, u *modelUser, p string) { m.reclaim(u, p) },
 	"retry failed":        func(m *machine, u *modelUser, p string) { m.retryJobs(u, p, StateFailed) },

@@ -202,6 +202,17 @@ func (w *world) handBack(c modelClient, key, token string) bool {
 	return true
 }
 
+// handBackUnrun returns a job that no handler has seen: its start does not count.
+func (w *world) handBackUnrun(c modelClient, key, token string) {
+	if !w.handBack(c, key, token) {
+		return
+	}
+	j := w.jobs[key]
+	if j.ats--; j.ats == 0 {
+		j.processedOn = 0
+	}
+}
+
 // putBack returns an active job to the front.
 func (w *world) putBack(c modelClient, j *modelJob) {
 	o := w.open(j.q, c.mode)

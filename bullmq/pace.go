@@ -11,11 +11,22 @@ const minBlock = 2 * time.Millisecond
 // maxBlock is longer than any worker should go without a look.
 const maxBlock = 24 * time.Hour
 
+// drained says whether a look for jobs has found none since the last job was started, and
+// whether the hook was told.
+type drained int
+
+const (
+	drainedNot drained = iota
+	drainedUntold
+	drainedTold
+)
+
 // pace is what a worker knows about when the next job can be had. Whoever asks
 // for a job writes it down; only the fetch loop waits by it.
 type pace struct {
 	mu         sync.Mutex
 	empty      bool      // the last fetch found nothing
+	drained    drained   // what OnDrained is told
 	blockUntil int64     // ms when the next delayed job is due, 0 if none is known
 	limitUntil time.Time // when the rate limit ends
 }
@@ -35,11 +46,31 @@ func (p *pace) learn(now time.Time, limited time.Duration, nextDelayed int64) {
 func (p *pace) busy() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.empty = false
+	p.empty, p.drained = false, drainedNot
 	p.blockUntil = 0
 }
 
-func (p *pace) drained() bool {
+// noneLeft takes in that a look for jobs found none.
+func (p *pace) noneLeft() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.drained == drainedNot {
+		p.drained = drainedUntold
+	}
+}
+
+// newlyDrained reports whether there are no jobs and nobody was told: once after each job.
+func (p *pace) newlyDrained() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	news := p.drained == drainedUntold
+	if news {
+		p.drained = drainedTold
+	}
+	return news
+}
+
+func (p *pace) isEmpty() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.empty
@@ -67,7 +98,7 @@ func (p *pace) rested() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limitUntil = time.Time{}
-	p.empty = false
+	p.empty, p.drained = false, drainedNot // as in BullMQ
 }
 
 // block is how long to wait for a marker, at most longest; 0 says to look now.

@@ -22,16 +22,17 @@ func (s *session) process(job *Job) *Job {
 	var result any
 	within, end := s.w.traceRun(ctx, job)
 	err := s.w.deferredFailure(job)
+	if f := s.w.opts.Hooks.OnActive; f != nil {
+		f(job)
+	}
 	if err == nil {
-		if f := s.w.opts.Hooks.OnActive; f != nil {
-			f(job)
-		}
 		result, err = s.w.runHandler(within, job)
 		err = whyCancelled(ctx, err)
 	}
 	s.w.letGo(job)
 	next, how := s.settle(within, job, result, err)
 	end(how)
+	s.w.tellDrained()
 	return s.unlessStopped(next)
 }
 
@@ -74,7 +75,7 @@ func (s *session) settle(ctx context.Context, job *Job, result any, err error) (
 		s.w.pace.look() // the job has been moved, so there may be another
 		return nil, SpanEnd{}
 	case errors.Is(err, ErrRateLimited):
-		if rest := s.handBack(job); rest > 0 {
+		if rest := s.handBack(job, false); rest > 0 {
 			s.w.pace.learn(s.w.q.now(), rest, 0)
 		} else {
 			s.w.pace.look()
@@ -88,18 +89,18 @@ func (s *session) settle(ctx context.Context, job *Job, result any, err error) (
 		s.w.pace.look() // another worker has the job, or will
 		return nil, SpanEnd{Err: err}
 	case errors.Is(cause, ErrShutdown):
-		s.handBack(job)
+		s.handBack(job, false)
 		return nil, SpanEnd{Err: err}
 	}
 	return s.fail(ctx, job, err)
 }
 
-// handBack returns a job to the front of the line without spending an attempt,
-// and how long a rate limit still holds.
-func (s *session) handBack(job *Job) time.Duration {
+// handBack returns a job to the front of the queue without spending an attempt,
+// and how long a rate limit still holds. The start of a job that was not run does not count.
+func (s *session) handBack(job *Job, notRun bool) time.Duration {
 	s.w.letGo(job)
 	defer s.w.drop(job.token)
-	reply, err := s.store(job, "hand back", scriptHandBack, s.w.q.mode, job.ID, job.token)
+	reply, err := s.store(job, "hand back", scriptHandBack, s.w.q.mode, job.ID, job.token, flag(notRun))
 	if err != nil {
 		s.notStored(job, err)
 		return 0

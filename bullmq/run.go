@@ -105,7 +105,7 @@ func (s *session) next(waker *waker) *Job {
 		}
 		var err error
 		retry := &trouble
-		if s.w.pace.drained() {
+		if s.w.pace.isEmpty() {
 			retry = &waker.trouble // a fetch that goes well does not mend it
 			err = waker.wait()
 		} else {
@@ -114,6 +114,7 @@ func (s *session) next(waker *waker) *Job {
 				waker.reset()
 				return s.unlessStopped(job)
 			}
+			s.w.tellDrained()
 		}
 		if err != nil && s.ctx.Err() == nil {
 			s.w.trouble(err)
@@ -125,12 +126,13 @@ func (s *session) next(waker *waker) *Job {
 	return nil
 }
 
-// unlessStopped hands a job back that came after the worker was told to stop.
+// unlessStopped hands a job back that came after the worker was told to stop. Its start
+// does not count: no handler has seen it.
 func (s *session) unlessStopped(job *Job) *Job {
 	if job == nil || s.ctx.Err() == nil {
 		return job
 	}
-	s.handBack(job)
+	s.handBack(job, true)
 	return nil
 }
 
@@ -158,14 +160,14 @@ func (w *Worker) fetched(reply any, token string) *Job {
 	list, _ := reply.([]any)
 	if len(list) < 4 {
 		w.drop(token)
-		w.pace.learn(w.q.now(), 0, 0)
+		w.foundNone(0, 0)
 		return nil
 	}
 	id, ok := list[1].(string)
 	hash, _ := list[0].([]any)
 	if !ok {
 		w.drop(token)
-		w.pace.learn(w.q.now(), time.Duration(number(list[2]))*time.Millisecond, number(list[3]))
+		w.foundNone(number(list[2]), number(list[3]))
 		return nil
 	}
 	w.pace.busy()
@@ -174,6 +176,21 @@ func (w *Worker) fetched(reply any, token string) *Job {
 		started = number(list[4])
 	}
 	return w.startedJob(id, hash, token, started)
+}
+
+// foundNone takes in that a script that starts jobs started none: how many ms the rate
+// limit still holds, and when the next delayed job is due (ms).
+func (w *Worker) foundNone(limited, nextDelayed int64) {
+	w.pace.learn(w.q.now(), time.Duration(limited)*time.Millisecond, nextDelayed)
+	w.pace.noneLeft()
+}
+
+// tellDrained calls OnDrained if it is news that there are no jobs. It is called after what
+// the same call to Redis has ended was told.
+func (w *Worker) tellDrained() {
+	if f := w.opts.Hooks.OnDrained; w.pace.newlyDrained() && f != nil {
+		f()
+	}
 }
 
 // number reads an integer that a script returned as one or as text.

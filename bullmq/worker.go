@@ -1,6 +1,7 @@
 package bullmq
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -40,6 +41,10 @@ type WorkerOptions struct {
 	// LockDuration is how long a job stays a lost worker's, at least 8 ms; locks are
 	// renewed well before. 0 means 30 s.
 	LockDuration time.Duration
+	// LockRenewal is how old a lock may get before it is renewed, from 2 ms to
+	// LockDuration: the worker looks twice in that time. It is BullMQ's lockRenewTime. 0
+	// means half of LockDuration.
+	LockRenewal time.Duration
 	// StalledInterval is how often jobs of lost workers are looked for, by all workers of
 	// the queue together; 0 means 30 s.
 	StalledInterval time.Duration
@@ -63,6 +68,9 @@ type WorkerOptions struct {
 	MaxRateLimitDelay time.Duration
 	// Backoffs are strategies by name, for jobs whose Backoff.Type names one.
 	Backoffs map[string]BackoffFunc
+	// Backoff is the strategy for every other type that is neither "fixed" nor
+	// "exponential", as BullMQ's settings.backoffStrategy is; nil fails such jobs.
+	Backoff BackoffFunc
 	// RemoveOnComplete and RemoveOnFail are for jobs that do not say themselves.
 	RemoveOnComplete, RemoveOnFail *Keep
 	// Grace is how long handlers may go on after Run's context has ended before
@@ -87,10 +95,11 @@ type WorkerOptions struct {
 // they are stored. They must be quick and safe for concurrent use; nil ones are skipped.
 type WorkerHooks struct {
 	OnReady     func()                                        // Run has reached Redis for the first time
-	OnActive    func(job *Job)                                // a job is about to be run
+	OnActive    func(job *Job)                                // a job was started; it is about to be run, or to fail unrun
 	OnCompleted func(job *Job)                                // a job has completed
 	OnFailed    func(job *Job, err error)                     // a job has failed for good
 	OnRetry     func(job *Job, err error, wait time.Duration) // an attempt failed, another will follow
+	OnDrained   func()                                        // a look for jobs found none: once after each job that was started, and at first
 	OnStalled   func(id string)                               // a lost worker's job was put back
 	OnError     func(err error)                               // what belongs to no job, or a job's outcome that could not be stored
 	OnLost      func(err error)                               // Redis went away
@@ -139,6 +148,8 @@ func NewWorker(rdb redis.UniversalClient, queue string, h Handler, opts WorkerOp
 	return w, nil
 }
 
+const defaultLockDuration = 30 * time.Second
+
 func (o *WorkerOptions) validate() error {
 	switch {
 	case !isPrintable(o.Name):
@@ -147,6 +158,8 @@ func (o *WorkerOptions) validate() error {
 		return invalid("Concurrency %d is negative", o.Concurrency)
 	case o.LockDuration < 0 || (o.LockDuration > 0 && o.LockDuration < 8*time.Millisecond):
 		return invalid("LockDuration %v is shorter than 8ms", o.LockDuration)
+	case o.LockRenewal < 0 || (o.LockRenewal > 0 && o.LockRenewal < 2*time.Millisecond) || o.LockRenewal > cmp.Or(o.LockDuration, defaultLockDuration):
+		return invalid("LockRenewal %v is not within 2ms and LockDuration", o.LockRenewal)
 	case o.StalledInterval < 0 || (o.StalledInterval > 0 && o.StalledInterval < time.Millisecond):
 		return invalid("StalledInterval %v is shorter than a millisecond", o.StalledInterval)
 	case o.DrainDelay < 0 || (o.DrainDelay > 0 && o.DrainDelay < minBlock) || o.DrainDelay > maxBlock:
@@ -177,7 +190,8 @@ func (o *WorkerOptions) validate() error {
 
 func (o *WorkerOptions) setDefaults() {
 	setDefault(&o.Concurrency, 1)
-	setDefault(&o.LockDuration, 30*time.Second)
+	setDefault(&o.LockDuration, defaultLockDuration)
+	setDefault(&o.LockRenewal, o.LockDuration/2)
 	setDefault(&o.StalledInterval, 30*time.Second)
 	if !o.FailOnFirstStall {
 		setDefault(&o.MaxStalledCount, 1)

@@ -1,6 +1,6 @@
 -- hand_back returns a running job to the front of the line; no attempt is spent.
 -- KEYS  1 queue prefix
--- ARGV  1 pause mode  2 id  3 token
+-- ARGV  1 pause mode  2 id  3 token  4 '1' no handler has run it: this start does not count
 -- returns ms that a rate limit still holds, 0 for none | -1 no such job | -2 no lock | -6 another's lock
 --@include place
 --@include lock
@@ -17,6 +17,12 @@ if code < 0 then
   return code
 end
 if redis.call('LREM', q.p .. 'active', 1, id) > 0 then
+  if ARGV[4] == '1' then
+    local started = redis.pcall('HINCRBY', key, 'ats', -1)
+    if type(started) == 'number' and started < 1 then
+      redis.call('HDEL', key, 'ats', 'processedOn', 'pb')
+    end
+  end
   local priority = tonumber(redis.call('HGET', key, 'priority') or 0) or 0
   if priority > 0 then
     pushBackPrioritized(q, priority, id)
