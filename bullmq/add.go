@@ -33,7 +33,7 @@ func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions)
 		}
 		return a.added(reply)
 	}
-	if err := q.adds.do(ctx, a); err != nil {
+	if err := q.adds.Do(ctx, a); err != nil {
 		return nil, fmt.Errorf("bullmq: add: %w", err)
 	}
 	if a.err != nil {

@@ -1,6 +1,10 @@
 package bullmq
 
-import "context"
+import (
+	"context"
+
+	"schoolbell/bullmq/internal/combine"
+)
 
 // flushAdds adds the plain jobs of several callers by one call.
 func (q *Queue) flushAdds(ctx context.Context, additions []*addition) {
@@ -39,7 +43,7 @@ func (q *Queue) addAll(ctx context.Context, additions []*addition) {
 		n := 1
 		call := scriptCall{scriptAdd, rest[0].args}
 		if rest[0].plain {
-			for size := rest[0].size; n < len(rest) && rest[n].plain && fitsCall(n, size, rest[n].size); n++ {
+			for size := rest[0].size; n < len(rest) && rest[n].plain && combine.Fits(n, size, rest[n].size); n++ {
 				size += rest[n].size
 			}
 			call = scriptCall{scriptAddMany, q.addManyArgs(rest[:n])}

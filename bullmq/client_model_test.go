@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
+
+	"schoolbell/bullmq/internal/combine"
 )
 
 // machine does the same to Redis, through the package, and to the model.
@@ -70,8 +72,7 @@ func newMachine(t rapid.TB, rdb *redis.Client, modes ...PauseMode) *machine {
 // modelSession is a run of a worker of which each step is taken by hand.
 func modelSession(w *Worker, work context.Context) *session {
 	s := &session{w: w, ctx: context.Background(), work: work, record: context.Background()}
-	s.ends.flush = s.flushEnds
-	s.ends.size = func(*ending) int { return 0 }
+	s.ends = combine.New(s.flushEnds, func(*ending) int { return 0 })
 	return s
 }
 

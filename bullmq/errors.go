@@ -158,7 +158,7 @@ func IsUnrecoverable(err error) bool {
 
 // invalid reports a refused argument.
 func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
 }
 
 // refusal turns the number that a script answered into an error, nil if it is not negative.

@@ -41,7 +41,7 @@ func (s *session) end(e *ending) (*Job, error) {
 	if s.ctx.Err() == nil {
 		e.token = s.w.take()
 	}
-	_ = s.ends.do(context.Background(), e) // flushEnds watches the session's contexts
+	_ = s.ends.Do(context.Background(), e) // flushEnds watches the session's contexts
 	if e.err != nil && e.token != "" {
 		s.w.drop(e.token)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"schoolbell/bullmq/internal/cron"
 )
 
 // iteration is what a worker learns from a scheduler's job about the next one.
@@ -78,9 +80,9 @@ func (it *iteration) next(now time.Time) (string, error) {
 	if it.Pattern == "" {
 		return "", nil
 	}
-	c, err := drawCron(it.Pattern, rand.IntN)
+	pattern, err := cron.Draw(it.Pattern, rand.IntN)
 	if err != nil {
-		return "", err
+		return "", invalid("%w", err)
 	}
 	zone := time.Local // where the schedule has none, Node takes its own
 	if it.TZ != "" {
@@ -92,7 +94,7 @@ func (it *iteration) next(now time.Time) (string, error) {
 	if prev := fromMillis(int64(decodeNumber(it.options["prevMillis"]))); prev.After(base) {
 		base = prev
 	}
-	at, err := nextMatch(c, zone, base, fromMillis(it.Start), end)
+	at, err := nextMatch(pattern, zone, base, fromMillis(it.Start), end)
 	if err != nil {
 		return "", errNoNext
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"schoolbell/bullmq/internal/combine"
 )
 
 // QueueOptions are the settings of a queue. The zero value works.
@@ -68,7 +70,7 @@ type Queue struct {
 	opts QueueOptions
 	mode string
 	now  func() time.Time
-	adds combiner[addition]
+	adds *combine.Combiner[addition]
 
 	finishes    finishes
 	serverKnown atomic.Bool // the server has been asked whether it will do
@@ -101,7 +103,7 @@ func NewQueue(rdb redis.UniversalClient, name string, opts QueueOptions) (*Queue
 		return nil, invalid("queue %q: in Redis Cluster the prefix must hold a hash tag, such as {%s}", k.qualified, DefaultPrefix)
 	}
 	q := &Queue{rdb: rdb, name: name, keys: k, opts: opts, mode: opts.Pause.mode(), now: opts.Clock}
-	q.adds.flush, q.adds.size = q.flushAdds, func(a *addition) int { return a.size }
+	q.adds = combine.New(q.flushAdds, func(a *addition) int { return a.size })
 	return q, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"schoolbell/bullmq/internal/combine"
 )
 
 // settleTime is how long, after handlers were cancelled at a shutdown, the
@@ -37,8 +39,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	keepers.Go(func() { w.keepStalled(ctx) })
 
 	s := &session{w: w, ctx: ctx, work: work, record: record}
-	s.ends.flush = s.flushEnds
-	s.ends.size = (*ending).size
+	s.ends = combine.New(s.flushEnds, (*ending).size)
 	slots := s.fetchLoop()
 
 	grace := min(max(w.opts.Grace, 0), math.MaxInt64-settleTime) // for ever, if that is what is wanted
@@ -63,7 +64,7 @@ type session struct {
 	// up, record when outcomes are no longer to be stored.
 	ctx, work, record context.Context
 
-	ends combiner[ending]
+	ends *combine.Combiner[ending]
 }
 
 // fetchLoop takes jobs, as many at a time as there are slots, and gives each to

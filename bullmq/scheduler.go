@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"schoolbell/bullmq/internal/cron"
 )
 
 // Schedule says when a scheduler's jobs run: either Every or Pattern.
@@ -161,28 +163,28 @@ func (s *Schedule) check(id string, now time.Time) (first time.Time, err error) 
 	if err != nil {
 		return first, invalid("scheduler %q: time zone %q is not known", id, s.TZ)
 	}
-	if hasDraw(s.Pattern) {
+	if cron.HasDraw(s.Pattern) {
 		return first, invalid("scheduler %q: cron pattern %q: H means another time whenever a run is computed", id, s.Pattern)
 	}
-	c, err := parseCron(s.Pattern)
+	pattern, err := cron.Parse(s.Pattern)
 	if err != nil {
-		return first, err
+		return first, invalid("%w", err)
 	}
-	if c.foreign != "" {
-		return first, invalid("scheduler %q: cron pattern %q: %s, which BullMQ refuses", id, s.Pattern, c.foreign)
+	if pattern.Foreign != "" {
+		return first, invalid("scheduler %q: cron pattern %q: %s, which BullMQ refuses", id, s.Pattern, pattern.Foreign)
 	}
 	if s.Immediately {
 		return now, nil
 	}
-	return nextMatch(c, zone, now, s.Start, s.End)
+	return nextMatch(pattern, zone, now, s.Start, s.End)
 }
 
 // nextMatch is the first match of a pattern after now and start, unless it is after end.
-func nextMatch(c *cron, zone *time.Location, now, start, end time.Time) (time.Time, error) {
+func nextMatch(pattern *cron.Pattern, zone *time.Location, now, start, end time.Time) (time.Time, error) {
 	if start.After(now) {
 		now = start
 	}
-	next := c.next(now, zone)
+	next := pattern.Next(now, zone)
 	if next.IsZero() || (!end.IsZero() && next.After(end)) {
 		return time.Time{}, ErrScheduleOver
 	}

@@ -1,26 +1,26 @@
-package bullmq
+package cron
 
 import (
 	"math/bits"
 	"time"
 )
 
-// cronYears is how far ahead a match is looked for. The rarest, such as a fifth
+// maxYears is how far ahead a match is looked for. The rarest, such as a fifth
 // Sunday in February, can be forty years apart.
-const cronYears = 50
+const maxYears = 50
 
-// next is the first match after a time in a zone, zero if there is none.
+// Next is the first match after a time in a zone, zero if there is none.
 //
 // Where clocks are put forward, a time of day that is skipped counts as that much
 // later, as seen from before. Where they are put back, a pattern that runs every
 // hour matches in both passes, one that names hours only in the first, unless
 // after lies in the second.
-func (c *cron) next(after time.Time, zone *time.Location) time.Time {
+func (c *Pattern) Next(after time.Time, zone *time.Location) time.Time {
 	base := after.Unix()
 	local := after.In(zone)
 	// A skipped time of the day before may still be to come.
 	day := time.Date(local.Year(), local.Month(), local.Day()-1, 0, 0, 0, 0, time.UTC)
-	for end := day.AddDate(cronYears, 0, 0); day.Before(end); {
+	for end := day.AddDate(maxYears, 0, 0); day.Before(end); {
 		if c.month&(1<<day.Month()) == 0 {
 			day = time.Date(day.Year(), day.Month()+1, 1, 0, 0, 0, 0, time.UTC)
 			continue
@@ -35,9 +35,9 @@ func (c *cron) next(after time.Time, zone *time.Location) time.Time {
 	return time.Time{}
 }
 
-// matchesDay tells whether days of the month and of the week allow a day. If both
+// matchesDay reports whether days of the month and of the week allow a day. If both
 // are given, either is enough.
-func (c *cron) matchesDay(day time.Time) bool {
+func (c *Pattern) matchesDay(day time.Time) bool {
 	n, length := day.Day(), time.Date(day.Year(), day.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()
 	byDay := c.day&(1<<n) != 0 || (c.lastDay && n == length)
 	weekday := uint64(1) << day.Weekday()
@@ -63,7 +63,7 @@ const (
 
 // nextOfDay is the first match after base on the day that begins at midnight by
 // the wall clock. Wall clock times are seconds as if the zone were UTC.
-func (c *cron) nextOfDay(midnight, base int64, zone *time.Location) (at int64, found bool) {
+func (c *Pattern) nextOfDay(midnight, base int64, zone *time.Location) (at int64, found bool) {
 	look := func(from, to, offset int64) {
 		from = max(from, midnight, base+offset+1)
 		to = min(to, midnight+secondsOfDay)
@@ -108,7 +108,7 @@ func (c *cron) nextOfDay(midnight, base int64, zone *time.Location) (at int64, f
 
 // nextSecond is the first second of a day, from a given one on, whose hour,
 // minute and second match.
-func (c *cron) nextSecond(from int64) (int64, bool) {
+func (c *Pattern) nextSecond(from int64) (int64, bool) {
 	hour, minute, second := int(from/secondsOfHour), int(from/60%60), int(from%60)
 	for h, ok := firstBit(c.hour, hour); ok; h, ok = firstBit(c.hour, h+1) {
 		if h > hour {

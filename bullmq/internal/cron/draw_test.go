@@ -1,7 +1,6 @@
-package bullmq
+package cron
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -31,12 +30,12 @@ func TestValuesAreDrawnWithinTheBoundsOfTheirFields(t *testing.T) {
 		{"@hourly", "0 * * * *", "0 * * * *"},
 	} {
 		for want, pick := range map[string]func(int) int{tt.least: lowest, tt.most: highest} {
-			got, err := drawCron(tt.pattern, pick)
+			got, err := Draw(tt.pattern, pick)
 			if err != nil {
 				t.Errorf("%q: %v", tt.pattern, err)
 				continue
 			}
-			expected, err := parseCron(want)
+			expected, err := Parse(want)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,24 +49,24 @@ func TestValuesAreDrawnWithinTheBoundsOfTheirFields(t *testing.T) {
 func TestAValueThatCannotBeIsDrawnAgain(t *testing.T) {
 	t.Parallel()
 	n := 0
-	c, err := drawCron("0 0 H 2 *", func(int) int { n++; return 31 - n }) // 31, 30, 29
+	c, err := Draw("0 0 H 2 *", func(int) int { n++; return 31 - n }) // 31, 30, 29
 	if err != nil || c.day != 1<<29 || n != 3 {
 		t.Errorf("after %d draws: %+v, %v", n, c, err)
 	}
 	for _, pattern := range []string{"H(30-31) 0 30 2 *", "H(5) * * * *", "H(10-5) * * * *", "H(a-b) * * * *", "H/0 * * * *", "HH * * * *", "h h * * *", "H H H H H H H", "H(0-70) * * * *"} {
-		if _, err := drawCron(pattern, highest); !errors.Is(err, ErrInvalid) {
-			t.Errorf("%q: %v", pattern, err)
+		if _, err := Draw(pattern, highest); err == nil {
+			t.Errorf("%q is taken", pattern)
 		}
 	}
 }
 
-func FuzzDrawCron(f *testing.F) {
+func FuzzDraw(f *testing.F) {
 	for _, pattern := range []string{"H H * * *", "H(0-29)/10 H(1-3) * * MON-FRI", "H/0 H() * * *", "HHH", "\xff H", strings.Repeat("H,", 600) + " * * * *"} {
 		f.Add(pattern, uint16(7))
 	}
 	f.Fuzz(func(t *testing.T, pattern string, seed uint16) {
-		c, err := drawCron(pattern, func(n int) int { return int(seed) % n })
-		if err == nil && c.next(time.Unix(1_790_000_000, 0), time.UTC).Before(time.Unix(0, 0)) && !c.next(time.Unix(1_790_000_000, 0), time.UTC).IsZero() {
+		c, err := Draw(pattern, func(n int) int { return int(seed) % n })
+		if err == nil && c.Next(time.Unix(1_790_000_000, 0), time.UTC).Before(time.Unix(0, 0)) && !c.Next(time.Unix(1_790_000_000, 0), time.UTC).IsZero() {
 			t.Errorf("%q matches before 1970", pattern)
 		}
 	})

@@ -1,4 +1,4 @@
-package bullmq
+package cron
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 // testdata/cron.json has rows of [pattern, zone, from ms, next ms or null], as the
 // parser of BullMQ 6.7 answers: patterns drawn by lot, many of them around the
 // hours in which clocks are changed, and some of note. null means a refusal.
-func cronTable(t *testing.T) (rows []cronRow) {
+func table(t *testing.T) (rows []row) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/cron.json")
 	if err != nil {
@@ -25,7 +25,7 @@ func cronTable(t *testing.T) (rows []cronRow) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		row := cronRow{r[0].(string), zone, time.UnixMilli(int64(r[2].(float64))), time.Time{}}
+		row := row{r[0].(string), zone, time.UnixMilli(int64(r[2].(float64))), time.Time{}}
 		if next, ok := r[3].(float64); ok {
 			row.next = time.UnixMilli(int64(next))
 		}
@@ -34,7 +34,7 @@ func cronTable(t *testing.T) (rows []cronRow) {
 	return rows
 }
 
-type cronRow struct {
+type row struct {
 	pattern    string
 	zone       *time.Location
 	from, next time.Time
@@ -42,17 +42,17 @@ type cronRow struct {
 
 func TestCronPatternsMatchWhenNodeSaysTheyDo(t *testing.T) {
 	t.Parallel()
-	for _, row := range cronTable(t) {
-		c, err := parseCron(row.pattern)
+	for _, row := range table(t) {
+		c, err := Parse(row.pattern)
 		switch {
 		case row.next.IsZero():
-			if err == nil && c.foreign == "" {
+			if err == nil && c.Foreign == "" {
 				t.Errorf("%q is taken, which Node refuses", row.pattern)
 			}
 		case err != nil:
 			t.Errorf("%q is refused: %v", row.pattern, err)
 		default:
-			if got := c.next(row.from, row.zone); !got.Equal(row.next) {
+			if got := c.Next(row.from, row.zone); !got.Equal(row.next) {
 				t.Errorf("%q in %v after %v: %v, Node says %v", row.pattern, row.zone, row.from.In(row.zone), got.In(row.zone), row.next.In(row.zone))
 			}
 		}
@@ -74,19 +74,19 @@ func TestCronPatternsLoseNoRunToClocksPutForward(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, err := parseCron(tt.pattern)
+			c, err := Parse(tt.pattern)
 			if err != nil {
 				t.Fatal(err)
 			}
 			from, _ := time.Parse(time.RFC3339, tt.from)
-			if got := c.next(from, zone).Format(time.RFC3339); got != tt.want {
+			if got := c.Next(from, zone).Format(time.RFC3339); got != tt.want {
 				t.Errorf("next is %s, not %s", got, tt.want)
 			}
 		})
 	}
 }
 
-func FuzzCron(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"*/5 * * * *", "0 0 L,15 * 5L", "0 0 * * FRI#2", "59 59 23 31 12 ?", "@daily", "1-5/2,7 * * jan-mar 0-7"} {
 		f.Add(pattern, int64(1_790_000_000))
 	}
@@ -95,12 +95,12 @@ func FuzzCron(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, pattern string, from int64) {
-		c, err := parseCron(pattern)
+		c, err := Parse(pattern)
 		if err != nil {
 			return
 		}
 		after := time.Unix(from%(1<<36), 0)
-		next := c.next(after, zone)
+		next := c.Next(after, zone)
 		if !next.IsZero() && !next.After(after) {
 			t.Fatalf("%q: %v does not follow %v", pattern, next, after)
 		}

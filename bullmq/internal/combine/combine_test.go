@@ -1,4 +1,4 @@
-package bullmq
+package combine
 
 import (
 	"context"
@@ -16,7 +16,7 @@ type parcel struct{ n, size, answer int }
 
 // gated is a combiner whose calls wait until they are let through.
 type gated struct {
-	combiner[parcel]
+	Combiner[parcel]
 	begun chan []int // the items of each call
 	let   chan struct{}
 }
@@ -47,14 +47,14 @@ func (g *gated) queued(t *testing.T, n int) {
 	}, "%d callers wait", n)
 }
 
-// atRest waits until nothing is under way and nobody waits.
-func atRest(t *testing.T, c *combiner[parcel]) {
+// atRest waits until nothing is in flight and nobody waits.
+func atRest(t *testing.T, c *Combiner[parcel]) {
 	t.Helper()
 	testproc.Eventually(t, 20*time.Second, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.flying == 0 && c.aboard == 0 && len(c.waiting) == 0
-	}, "the combiner rests")
+		return c.calls == 0 && c.inFlight == 0 && len(c.waiting) == 0
+	}, "no call is in flight")
 }
 
 func TestWhatComesInDuringACallGoesOutTogetherWithTheNext(t *testing.T) {
@@ -63,7 +63,7 @@ func TestWhatComesInDuringACallGoesOutTogetherWithTheNext(t *testing.T) {
 	var callers sync.WaitGroup
 	call := func(ctx context.Context, p *parcel) {
 		callers.Go(func() {
-			if err := g.do(ctx, p); err != nil || p.answer != 2*p.n {
+			if err := g.Do(ctx, p); err != nil || p.answer != 2*p.n {
 				t.Errorf("%d was answered %d, %v", p.n, p.answer, err)
 			}
 		})
@@ -76,7 +76,7 @@ func TestWhatComesInDuringACallGoesOutTogetherWithTheNext(t *testing.T) {
 	g.queued(t, 1)
 	call(t.Context(), &parcel{n: 3})
 	g.queued(t, 2)
-	call(t.Context(), &parcel{n: 4, size: callBytes})
+	call(t.Context(), &parcel{n: 4, size: maxBytes})
 	g.queued(t, 3)
 	call(t.Context(), &parcel{n: 5, size: 1})
 	g.queued(t, 4)
@@ -88,42 +88,42 @@ func TestWhatComesInDuringACallGoesOutTogetherWithTheNext(t *testing.T) {
 	}
 	g.let <- struct{}{}
 	callers.Wait()
-	atRest(t, &g.combiner)
+	atRest(t, &g.Combiner)
 }
 
-func TestACrowdIsServedByTwoCallsAtATime(t *testing.T) {
+func TestManyCallersAreServedByTwoCallsAtATime(t *testing.T) {
 	t.Parallel()
 	g := newGated()
 	var callers sync.WaitGroup
 	call := func(n int) {
 		callers.Go(func() {
-			if err := g.do(context.Background(), &parcel{n: n}); err != nil {
+			if err := g.Do(context.Background(), &parcel{n: n}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	call(0)
 	<-g.begun
-	for n := range crowd - 1 {
+	for n := range parallelThreshold - 1 {
 		call(n)
 	}
-	g.queued(t, crowd-1) // too few
+	g.queued(t, parallelThreshold-1) // too few
 	call(0)
-	if got := <-g.begun; len(got) != crowd {
-		t.Errorf("the second call has %d items, want %d", len(got), crowd)
+	if got := <-g.begun; len(got) != parallelThreshold {
+		t.Errorf("the second call has %d items, want %d", len(got), parallelThreshold)
 	}
-	for range 2 * crowd {
+	for range 2 * parallelThreshold {
 		call(0)
 	}
-	g.queued(t, 2*crowd) // a third call must wait
+	g.queued(t, 2*parallelThreshold) // a third call must wait
 	g.let <- struct{}{}
-	if got := <-g.begun; len(got) != 2*crowd {
-		t.Errorf("the third call has %d items, want %d", len(got), 2*crowd)
+	if got := <-g.begun; len(got) != 2*parallelThreshold {
+		t.Errorf("the third call has %d items, want %d", len(got), 2*parallelThreshold)
 	}
 	g.let <- struct{}{}
 	g.let <- struct{}{}
 	callers.Wait()
-	atRest(t, &g.combiner)
+	atRest(t, &g.Combiner)
 }
 
 func TestACallerThatGivesUpLeavesTheOthersAlone(t *testing.T) {
@@ -132,14 +132,14 @@ func TestACallerThatGivesUpLeavesTheOthersAlone(t *testing.T) {
 	var callers sync.WaitGroup
 	defer callers.Wait()
 	first, last := &parcel{n: 1}, &parcel{n: 3}
-	callers.Go(func() { _ = g.do(context.Background(), first) })
+	callers.Go(func() { _ = g.Do(context.Background(), first) })
 	<-g.begun
 	ctx, cancel := context.WithCancel(context.Background())
 	gone := make(chan error)
-	callers.Go(func() { gone <- g.do(ctx, &parcel{n: 2}) })
+	callers.Go(func() { gone <- g.Do(ctx, &parcel{n: 2}) })
 	g.queued(t, 1)
 	callers.Go(func() {
-		if err := g.do(context.Background(), last); err != nil || last.answer != 6 {
+		if err := g.Do(context.Background(), last); err != nil || last.answer != 6 {
 			t.Errorf("answered %d, %v", last.answer, err)
 		}
 	})
@@ -153,13 +153,13 @@ func TestACallerThatGivesUpLeavesTheOthersAlone(t *testing.T) {
 		t.Errorf("next call: %v", got)
 	}
 
-	// One that gives up while its call is under way gets no answer; the others do.
+	// One that gives up while its call is in flight gets no answer; the others do.
 	ctx, cancel = context.WithCancel(context.Background())
-	callers.Go(func() { gone <- g.do(ctx, &parcel{n: 4}) })
+	callers.Go(func() { gone <- g.Do(ctx, &parcel{n: 4}) })
 	g.queued(t, 1)
 	other := &parcel{n: 5}
 	callers.Go(func() {
-		if err := g.do(context.Background(), other); err != nil || other.answer != 10 {
+		if err := g.Do(context.Background(), other); err != nil || other.answer != 10 {
 			t.Errorf("answered %d, %v", other.answer, err)
 		}
 	})
@@ -177,8 +177,8 @@ func TestACallerThatGivesUpLeavesTheOthersAlone(t *testing.T) {
 
 func TestManyCallersOfACombinerAllGetTheirAnswers(t *testing.T) {
 	t.Parallel()
-	c := combiner[parcel]{size: func(*parcel) int { return 1 }, flush: func(_ context.Context, items []*parcel) {
-		if len(items) > callJobs {
+	c := Combiner[parcel]{size: func(*parcel) int { return 1 }, flush: func(_ context.Context, items []*parcel) {
+		if len(items) > maxItems {
 			t.Errorf("%d items in one call", len(items))
 		}
 		for _, p := range items {
@@ -194,7 +194,7 @@ func TestManyCallersOfACombinerAllGetTheirAnswers(t *testing.T) {
 					go cancel() // at any moment
 				}
 				p := &parcel{n: n}
-				if err := c.do(ctx, p); err == nil && p.answer != n+1 {
+				if err := c.Do(ctx, p); err == nil && p.answer != n+1 {
 					t.Errorf("answered %d", p.answer)
 				}
 				cancel()
@@ -202,5 +202,5 @@ func TestManyCallersOfACombinerAllGetTheirAnswers(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	atRest(t, &c) // a call whose callers have all given up may still be under way
+	atRest(t, &c) // a call whose callers have all given up may still be in flight
 }

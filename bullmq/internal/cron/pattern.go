@@ -1,26 +1,28 @@
-package bullmq
+// Package cron reads cron patterns and computes their matches as the parser of BullMQ 6
+// (cron-parser 5) does, because stored patterns are shared with Node programs.
+package cron
 
 import (
+	"fmt"
 	"math/bits"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// cron is a parsed cron pattern, as the parser of BullMQ 6 understands it.
-type cron struct {
+// Pattern is a parsed cron pattern. It is safe for concurrent use.
+type Pattern struct {
 	second, minute, hour, day, month, weekday uint64 // bit n: n matches; Sunday is 0
 	anyDay, anyWeekday                        bool   // "*": the other field alone decides
 	lastDay                                   bool   // L among the days
 	lastWeekdays                              uint64 // nL among the weekdays: the month's last ones
 	nth                                       int    // n#k: only the kth of the month, 0 for all
-	// foreign says why another reader of the pattern may refuse it, "" if none does.
-	foreign string
+	// Foreign says why a parser of Node may refuse the pattern, "" if none does.
+	Foreign string
 }
 
-// cronField is what one field of a pattern may hold.
-type cronField struct {
+// field is what one field of a pattern may hold.
+type field struct {
 	name     string
 	min, max int
 	names    []string // of the values from firstName on
@@ -31,15 +33,15 @@ var (
 	monthNames   = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 	weekdayNames = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
-	cronFields = [6]cronField{
+	fieldsOfPattern = [6]field{
 		{name: "second", max: 59}, {name: "minute", max: 59}, {name: "hour", max: 23}, {name: "day", min: 1, max: 31},
 		{name: "month", min: 1, max: 12, names: monthNames, first: 1}, {name: "weekday", max: 7, names: weekdayNames},
 	}
-	// cronDefaults stand for leading fields that are not given.
-	cronDefaults = [6]string{"0", "*", "*", "*", "*", "*"}
+	// defaults stand for leading fields that are not given.
+	defaults = [6]string{"0", "*", "*", "*", "*", "*"}
 )
 
-var cronMacros = map[string]string{
+var macros = map[string]string{
 	"@yearly": "0 0 0 1 1 *", "@annually": "0 0 0 1 1 *", "@monthly": "0 0 0 1 * *", "@weekly": "0 0 0 * * 0",
 	"@daily": "0 0 0 * * *", "@hourly": "0 0 * * * *", "@minutely": "0 * * * * *", "@secondly": "* * * * * *",
 	"@weekdays": "0 0 0 * * 1-5", "@weekends": "0 0 0 * * 0,6",
@@ -48,101 +50,42 @@ var cronMacros = map[string]string{
 // maxPattern is more than any sensible pattern needs.
 const maxPattern = 1000
 
-// parseCron reads a pattern of five fields, or six with seconds first. Patterns
+// Parse reads a pattern of five fields, or six with seconds first. Patterns
 // with fewer fields, which BullMQ takes too, lack their first ones.
-func parseCron(pattern string) (*cron, error) {
+func Parse(pattern string) (*Pattern, error) {
 	if len(pattern) > maxPattern {
-		return nil, invalid("cron pattern of %d bytes", len(pattern))
+		return nil, fmt.Errorf("cron pattern of %d bytes", len(pattern))
 	}
 	text := pattern
-	if macro, ok := cronMacros[text]; ok {
+	if macro, ok := macros[text]; ok {
 		text = macro
 	}
 	given := strings.Fields(text)
-	if len(given) == 0 || len(given) > len(cronFields) {
-		return nil, invalid("cron pattern %q: %d fields, not 5 or 6", pattern, len(given))
+	if len(given) == 0 || len(given) > len(fieldsOfPattern) {
+		return nil, fmt.Errorf("cron pattern %q: %d fields, not 5 or 6", pattern, len(given))
 	}
-	c := &cron{}
+	c := &Pattern{}
 	if len(given) < 5 {
-		c.foreign = "fewer than 5 fields"
+		c.Foreign = "fewer than 5 fields"
 	}
-	fields := append(slices.Clone(cronDefaults[:len(cronFields)-len(given)]), given...)
+	fields := append(slices.Clone(defaults[:len(fieldsOfPattern)-len(given)]), given...)
 	for i, set := range []*uint64{&c.second, &c.minute, &c.hour, &c.day, &c.month, &c.weekday} {
-		bits, err := c.parseField(&cronFields[i], fields[i])
+		bits, err := c.parseField(&fieldsOfPattern[i], fields[i])
 		if err != "" {
-			return nil, invalid("cron pattern %q: %s %q: %s", pattern, cronFields[i].name, fields[i], err)
+			return nil, fmt.Errorf("cron pattern %q: %s %q: %s", pattern, fieldsOfPattern[i].name, fields[i], err)
 		}
 		*set = bits
 	}
 	c.anyDay = fields[3] == "*" || fields[3] == "?"
 	c.anyWeekday = (fields[5] == "*" || fields[5] == "?") && c.nth == 0
 	if c.anyWeekday && !c.anyDay && !c.lastDay && !c.dayExists() {
-		return nil, invalid("cron pattern %q: no month of it has that day", pattern)
+		return nil, fmt.Errorf("cron pattern %q: no month of it has that day", pattern)
 	}
 	return c, nil
 }
 
-// hashItem is how the parser of BullMQ 6 writes a value that is drawn by lot: H, H(1-5),
-// H/10 or H(1-5)/2.
-var hashItem = regexp.MustCompile(`\bH(?:\((\w+)-(\w+)\))?(?:/(\d+))?`)
-
-// hasDraw tells whether a pattern leaves values to the lot.
-func hasDraw(pattern string) bool { return hashItem.MatchString(pattern) }
-
-// drawTries is how often values are drawn until they make a pattern that has a match:
-// not every month has a day 31.
-const drawTries = 100
-
-// drawCron reads a pattern with values drawn by lot for each H, as Node does it whenever
-// it computes a run. pick draws from 0 to n-1.
-func drawCron(pattern string, pick func(n int) int) (c *cron, err error) {
-	if len(pattern) > maxPattern || !hasDraw(pattern) {
-		return parseCron(pattern)
-	}
-	for range drawTries {
-		given := strings.Fields(pattern)
-		if skip := len(cronFields) - len(given); skip >= 0 {
-			for i := range given {
-				given[i] = cronFields[skip+i].draw(given[i], pick)
-			}
-		}
-		if c, err = parseCron(strings.Join(given, " ")); err == nil {
-			return c, nil
-		}
-	}
-	return nil, err
-}
-
-// draw puts a value of the field, or steps from one on, in the place of each H.
-func (f *cronField) draw(text string, pick func(n int) int) string {
-	return hashItem.ReplaceAllStringFunc(text, func(item string) string {
-		parts := hashItem.FindStringSubmatch(item)
-		from, to := f.min, f.max
-		if to == 7 && parts[3] == "" {
-			to = 6 // one value for Sunday
-		}
-		if parts[1] != "" {
-			low, okLow := f.value(parts[1])
-			high, okHigh := f.value(parts[2])
-			if !okLow || !okHigh || high < low {
-				return item // which parseCron refuses
-			}
-			from, to = low, high
-		}
-		step, stepped := digits(parts[3])
-		if !stepped {
-			return strconv.Itoa(from + pick(to-from+1))
-		}
-		if step == 0 {
-			return item
-		}
-		first := from + pick(min(step, to-from+1))
-		return strconv.Itoa(first) + "-" + strconv.Itoa(to) + "/" + strconv.Itoa(step)
-	})
-}
-
-// dayExists tells whether one of the months has one of the days.
-func (c *cron) dayExists() bool {
+// dayExists reports whether one of the months has one of the days.
+func (c *Pattern) dayExists() bool {
 	for month := range 12 {
 		if c.month&(2<<month) != 0 && bits.TrailingZeros64(c.day) <= longestMonth[month] {
 			return true
@@ -155,7 +98,7 @@ var longestMonth = [12]int{31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
 // parseField reads one field, a list of values, ranges and steps. The second
 // result says what is wrong.
-func (c *cron) parseField(f *cronField, text string) (set uint64, wrong string) {
+func (c *Pattern) parseField(f *field, text string) (set uint64, wrong string) {
 	weekday := f.name == "weekday"
 	if before, k, ok := strings.Cut(text, "#"); ok && weekday {
 		if c.nth, wrong = occurrence(before, k); wrong != "" {
@@ -168,7 +111,7 @@ func (c *cron) parseField(f *cronField, text string) (set uint64, wrong string) 
 		switch {
 		case part == "L" && f.name == "day":
 			if c.lastDay {
-				c.foreign = "L twice"
+				c.Foreign = "L twice"
 			}
 			c.lastDay = true
 		case weekday && len(part) > 1 && part[len(part)-1] == 'L':
@@ -186,7 +129,7 @@ func (c *cron) parseField(f *cronField, text string) (set uint64, wrong string) 
 			values = values&^(1<<7) | 1 // Sunday is 7 too
 		}
 		if set&values != 0 {
-			c.foreign = f.name + " " + strconv.Itoa(bits.TrailingZeros64(set&values)) + " twice"
+			c.Foreign = f.name + " " + strconv.Itoa(bits.TrailingZeros64(set&values)) + " twice"
 		}
 		set |= values
 	}
@@ -205,7 +148,7 @@ func occurrence(n, k string) (nth int, wrong string) {
 }
 
 // values reads one item of a list: *, n, n-m, or one of them with /step.
-func (f *cronField) values(item string) (set uint64, wrong string) {
+func (f *field) values(item string) (set uint64, wrong string) {
 	span, stepText, stepped := strings.Cut(item, "/")
 	step := 1
 	if stepped {
@@ -241,7 +184,7 @@ func (f *cronField) values(item string) (set uint64, wrong string) {
 }
 
 // value reads a number or a name.
-func (f *cronField) value(text string) (int, bool) {
+func (f *field) value(text string) (int, bool) {
 	if i := slices.Index(f.names, strings.ToLower(text)); i >= 0 {
 		return i + f.first, true
 	}
