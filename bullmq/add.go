@@ -204,13 +204,6 @@ func (q *Queue) withDefaults(o JobOptions) JobOptions {
 	return o
 }
 
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
 // validate refuses what the protocol has no room for.
 func (o *JobOptions) validate() error {
 	if err := validateID(o.ID); err != nil {
@@ -280,13 +273,4 @@ func validateID(id string) error {
 		return invalid("id %q is the name of a key of the queue", id)
 	}
 	return nil
-}
-
-// isInteger tells whether s is how a whole number is written.
-func isInteger(s string) bool {
-	digits := strings.TrimPrefix(s, "-")
-	if digits == "" || (digits[0] == '0' && s != "0") {
-		return false
-	}
-	return strings.Trim(digits, "0123456789") == ""
 }

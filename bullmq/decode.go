@@ -2,47 +2,7 @@ package bullmq
 
 import (
 	"encoding/json"
-	"math"
-	"strconv"
-	"time"
 )
-
-// parseInt reads a decimal integer of a hash as Node does: what follows the
-// digits is ignored, no digits make 0.
-func parseInt(s string) int64 {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return n
-	}
-	end := 0
-	if end < len(s) && s[end] == '-' {
-		end++
-	}
-	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
-		end++
-	}
-	n, err := strconv.ParseInt(s[:end], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// wholeMillis reads a duration in milliseconds; one that is negative or longer than 292
-// years is 0.
-func wholeMillis(s string) time.Duration {
-	if n := parseInt(s); n >= 0 && n <= math.MaxInt64/int64(time.Millisecond) {
-		return time.Duration(n) * time.Millisecond
-	}
-	return 0
-}
-
-// rawJSON returns the JSON value in s, or nil if s is not one.
-func rawJSON(s string) json.RawMessage {
-	if s == "" || !json.Valid([]byte(s)) {
-		return nil
-	}
-	return json.RawMessage(s)
-}
 
 // set takes over one field of a job's hash. A damaged field counts as absent,
 // save the payload, whose reader must learn of it.

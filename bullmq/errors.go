@@ -160,11 +160,3 @@ func IsUnrecoverable(err error) bool {
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
 }
-
-// refusal turns the number that a script answered into an error, nil if it is not negative.
-func refusal(reply any, op, id, key string) error {
-	if n, ok := reply.(int64); ok && n < 0 {
-		return &ScriptError{Code: Code(n), Op: op, JobID: id, Key: key}
-	}
-	return nil
-}

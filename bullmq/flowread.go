@@ -139,11 +139,3 @@ func (q *Queue) childQueue(key string) (*Queue, error) {
 	opts.Prefix = prefix
 	return NewQueue(q.rdb, name, opts)
 }
-
-func cutLast(s string, sep byte) (before, after string, ok bool) {
-	i := strings.LastIndexByte(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
-}

@@ -250,11 +250,3 @@ func (j *Job) ChangePriority(ctx context.Context, priority int, front bool) erro
 	j.Priority = priority
 	return nil
 }
-
-// flag is how scripts are told yes and no.
-func flag(b bool) string {
-	if b {
-		return "1"
-	}
-	return ""
-}

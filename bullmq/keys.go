@@ -1,5 +1,7 @@
 package bullmq
 
+import "strings"
+
 // DefaultPrefix is the first part of every key unless another is set.
 const DefaultPrefix = "bull"
 
@@ -46,4 +48,12 @@ var reservedIDs = map[string]bool{
 	"id": true, "wait": true, "paused": true, "active": true, "prioritized": true, "pc": true, "delayed": true,
 	"waiting-children": true, "completed": true, "failed": true, "stalled": true, "stalled-check": true,
 	"limiter": true, "meta": true, "events": true, "marker": true, "repeat": true, "delay": true, "priority": true,
+}
+
+func cutLast(s string, sep byte) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
 }

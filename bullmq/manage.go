@@ -222,17 +222,6 @@ func (q *Queue) Clean(ctx context.Context, state State, grace time.Duration, lim
 	return removed, nil
 }
 
-func stringList(reply any) []string {
-	list, _ := reply.([]any)
-	texts := make([]string, 0, len(list))
-	for _, v := range list {
-		if s, ok := v.(string); ok {
-			texts = append(texts, s)
-		}
-	}
-	return texts
-}
-
 // Drain removes all waiting and prioritized jobs, and delayed ones if asked. What
 // a scheduler has planned next stays. A long line is drained in several steps, 1000 jobs
 // each; an error in between leaves the rest.

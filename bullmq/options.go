@@ -126,3 +126,10 @@ type JobSpec struct {
 	Data    any        // as for Queue.Add: encoded as JSON
 	Options JobOptions // of this job, filled from the queue's defaults
 }
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -194,17 +194,6 @@ func (w *Worker) tellDrained() {
 	}
 }
 
-// number reads an integer that a script returned as one or as text.
-func number(v any) int64 {
-	switch v := v.(type) {
-	case int64:
-		return v
-	case string:
-		return parseInt(v)
-	}
-	return 0
-}
-
 // nudge leaves a marker for other workers: this one may have taken one that it
 // did not follow.
 func (w *Worker) nudge(ctx context.Context) {
@@ -215,24 +204,3 @@ func (w *Worker) nudge(ctx context.Context) {
 		w.log.Debug("no marker left for other workers", "error", err)
 	}
 }
-
-// sleep waits for d or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}
-
-// retryDelay is a wait that doubles from 25 ms to 2 s.
-type retryDelay struct{ n int }
-
-func (r *retryDelay) next() time.Duration {
-	d := min(25*time.Millisecond<<r.n, 2*time.Second)
-	r.n = min(r.n+1, 10)
-	return d
-}
-
-func (r *retryDelay) reset() { r.n = 0 }

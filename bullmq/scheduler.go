@@ -269,18 +269,3 @@ func (r *repetition) fields() []any {
 	}
 	return fields
 }
-
-func optionalMillis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return millis(t)
-}
-
-// optional is how scripts are told a number that may be missing.
-func optional(n int64) string {
-	if n == 0 {
-		return ""
-	}
-	return formatInt(n)
-}

@@ -105,16 +105,6 @@ func (o *JobOptions) checkDefaults() error {
 	return o.validate()
 }
 
-// encodeValue is encodeJSON for values that may hold ready JSON, whose texts need not be
-// UTF-8 to look like JSON.
-func encodeValue(v any) ([]byte, error) {
-	text, err := encodeJSON(v)
-	if err == nil && !utf8.Valid(text) {
-		return nil, invalid("JSON that is not UTF-8")
-	}
-	return text, err
-}
-
 // isPrintable tells whether a text can be part of a connection's name.
 func isPrintable(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r < '!' || r > '~' })

@@ -1,0 +1,88 @@
+package bullmq
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
+
+func millis(t time.Time) int64 { return t.UnixMilli() }
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+func msDuration(ms float64) time.Duration {
+	if ms > float64(math.MaxInt64/int64(time.Millisecond)) || ms < 0 {
+		return 0
+	}
+	whole := math.Trunc(ms) // times a million it would lose its last digits
+	return time.Duration(whole)*time.Millisecond + time.Duration((ms-whole)*float64(time.Millisecond))
+}
+
+// parseInt reads a decimal integer of a hash as Node does: what follows the
+// digits is ignored, no digits make 0.
+func parseInt(s string) int64 {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n
+	}
+	end := 0
+	if end < len(s) && s[end] == '-' {
+		end++
+	}
+	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
+		end++
+	}
+	n, err := strconv.ParseInt(s[:end], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// wholeMillis reads a duration in milliseconds; one that is negative or longer than 292
+// years is 0.
+func wholeMillis(s string) time.Duration {
+	if n := parseInt(s); n >= 0 && n <= math.MaxInt64/int64(time.Millisecond) {
+		return time.Duration(n) * time.Millisecond
+	}
+	return 0
+}
+
+func optionalMillis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return millis(t)
+}
+
+// optional is how scripts are told a number that may be missing.
+func optional(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return formatInt(n)
+}
+
+// flag is how scripts are told yes and no.
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return ""
+}
+
+// isInteger tells whether s is how a whole number is written.
+func isInteger(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || (digits[0] == '0' && s != "0") {
+		return false
+	}
+	return strings.Trim(digits, "0123456789") == ""
+}
