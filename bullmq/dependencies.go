@@ -67,8 +67,8 @@ func (j *Job) Dependencies(ctx context.Context, opts DependenciesOptions) iter.S
 
 // DependencyPage is a part of a job's children of one kind.
 type DependencyPage struct {
-	Dependencies []Dependency
-	Total        int64 // how many children of the kind there are
+	Dependencies []Dependency // in the order in which [Job.Dependencies] yields them
+	Total        int64        // how many children of the kind there are
 }
 
 // DependencyPage reads a page of the children of a job, as [Job.Dependencies] does. Redis

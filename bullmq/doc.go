@@ -1,155 +1,167 @@
-// Package bullmq is a job queue on Redis that speaks BullMQ's protocol: queues,
-// jobs and events can be shared with Node programs that use BullMQ 5 or 6, and
-// are read by the dashboards made for them. It needs Redis 6.2 or later, alone,
-// behind Sentinel or as a Cluster.
+// Package bullmq is a job queue on Redis that uses BullMQ's protocol. Queues, jobs and
+// events can be shared with Node programs that use BullMQ 5 or 6, at the same time, and
+// with the dashboards made for them. It needs Redis 6.2 or later, standalone, behind
+// Sentinel or as a Cluster.
 //
-// # Queues
+// # A first queue
 //
-// A [Queue] adds jobs and looks after them. It holds no connection and no
-// goroutine, except while a call waits for a job to finish, and may be used by many at a time: keep one for each queue. Before its first
-// change it asks the server for its version, and refuses one that is too old.
+// A [Queue] adds jobs and manages them:
 //
 //	queue, err := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
 //	job, err := queue.Add(ctx, "welcome", payload, bullmq.JobOptions{Attempts: 3})
 //
-// What is added with an ID of one's own is added once, however often that is
-// tried. Without one, Redis draws a number, and an Add whose connection broke may
-// or may not have added its job: nothing here sends a script twice by itself.
+// Create one Queue per queue name and share it: it may be used by many goroutines, and
+// holds no connection and no goroutine, except while a call waits for a job to finish.
+// Before its first change it asks the server for its version, and refuses a server that
+// is too old.
 //
-// [JobOptions] say when and in which order a job runs (Delay, Priority, LIFO), how often it
-// is tried (Attempts, Backoff) and how long it is kept. [Job.ChangeDelay],
-// [Job.ChangePriority], [Job.UpdateData], [Queue.Promote], [Queue.Retry] and [Queue.Remove]
-// change it afterwards; [Queue.RetryJobs], [Queue.PromoteJobs], [Queue.Clean], [Queue.Drain]
-// and [Queue.Obliterate] do it to many. [Queue.Pause] holds the line.
+// [JobOptions] set when and in which order a job runs (Delay, Priority, LIFO), how many
+// attempts it has (Attempts, Backoff) and how long it is kept. [Job.ChangeDelay],
+// [Job.ChangePriority], [Job.UpdateData], [Queue.Promote], [Queue.Retry] and
+// [Queue.Remove] change a job afterwards. [Queue.RetryJobs], [Queue.PromoteJobs],
+// [Queue.Clean], [Queue.Drain] and [Queue.Obliterate] change many. [Queue.Pause] stops
+// workers from starting jobs until [Queue.Resume].
+//
+// A job added with a caller-supplied ID is added at most once, however often the call is
+// repeated. Without an ID, Redis assigns a number, and an Add whose connection broke may or
+// may not have added its job: this package never sends a script twice on its own.
 //
 // # Workers
 //
-// A [Worker] runs a [Handler] for each job, several at a time, and stores the
-// outcome and starts the next job in one step. [Worker.Run] blocks until its
-// context ends, then waits for the handlers in hand.
+// A [Worker] runs a [Handler] for each job, several at a time. It stores the outcome of a
+// job and starts the next job in one step. [Worker.Run] blocks until its context ends, then
+// waits for the running handlers.
 //
 //	worker, err := bullmq.NewWorker(rdb, "mails", handle, bullmq.WorkerOptions{Concurrency: 5})
 //	err = worker.Run(ctx)
 //
-// What a handler returns decides:
+// [HandlerFor] makes a Handler of a function that takes the payload as a Go type;
+// [AddTyped] adds such a payload. [Worker.Cancel] ends the context of a job's handler with
+// a reason.
 //
-//   - a result and no error completes the job; the result is stored as JSON;
-//   - an error fails the attempt. While Options.Attempts allows, the job is tried
-//     again after its backoff; then it is failed;
-//   - [Unrecoverable] fails it at once;
-//   - [ErrDelayed], [ErrWaiting] and [ErrWaitingChildren] say that the handler has
-//     moved the job by [Job.MoveToDelayed], [Job.MoveToWait] or
-//     [Job.MoveToWaitingChildren]; [ErrRateLimited], that it met a limit announced
-//     by [Queue.RateLimit]. None of them spends an attempt.
+// [WorkerOptions.Limiter], [Queue.SetGlobalRateLimit] and [Queue.SetGlobalConcurrency] limit
+// how many jobs are started. [WorkerHooks] report what happens, such as OnDrained when no
+// job is left. Handlers report with [Job.Log] and [Job.UpdateProgress].
 //
-// A handler must be ready to run more than once for one job. That happens when a
-// worker is lost in the middle of it, or when Redis forgets what it was told
-// last: a job is run at least once, not exactly once.
+// # Outcomes
 //
-// [WorkerOptions.Limiter], [Queue.SetGlobalRateLimit] and [Queue.SetGlobalConcurrency] bound
-// how much is started. [WorkerHooks] tell what happens (OnDrained, that no job is left), [Job.Log] and [Job.UpdateProgress]
-// let a handler tell it.
+// What a handler returns decides the outcome of the job:
+//
+//   - A result and no error completes the job. The result is stored as JSON.
+//   - An error fails the attempt. The job is retried after its backoff as long as
+//     Options.Attempts allows; then it has failed.
+//   - [Unrecoverable] fails the job without a further attempt.
+//   - [ErrDelayed], [ErrWaiting] and [ErrWaitingChildren] report that the handler has
+//     moved the job with [Job.MoveToDelayed], [Job.MoveToWait] or
+//     [Job.MoveToWaitingChildren]. [ErrRateLimited] reports a limit announced with
+//     [Queue.RateLimit]. None of them spends an attempt.
+//
+// A job runs at least once, not exactly once. A handler can run twice for one job when its
+// worker is killed, or when Redis loses its latest writes, so it must tolerate that.
 //
 // # Locks, lost workers and shutdown
 //
-// A job being run is locked by its worker, which renews the lock. When the worker
-// is lost, the lock runs out and the next check of any worker of the queue puts
-// the job back in line: after the rest of LockDuration and up to two
-// StalledIntervals. A worker that lost its lock while it still runs cancels the
-// handler's context with the cause [ErrLockLost] and stores nothing.
+// A worker locks each job that it runs and renews the lock. When the worker is killed or
+// cut off from Redis, the lock expires, and a check by any worker of the queue puts the job
+// back: after the rest of LockDuration and up to two StalledIntervals. A worker that has
+// lost a lock while its handler runs cancels the handler's context with the cause
+// [ErrLockLost] and stores nothing.
 //
-// When Run's context ends, handlers may go on for the grace time. Then their
-// contexts end with the cause [ErrShutdown], and jobs whose handlers return an error
-// go back to the front of the line as if they had not been tried.
+// When Run's context ends, handlers may continue for the grace time. Then their contexts
+// end with the cause [ErrShutdown], and jobs whose handlers return an error go to the front
+// of the queue without spending an attempt.
 //
-// A worker rides out a Redis that is away: it tells so once through its logger and
-// OnLost, keeps trying, stores outcomes when it is back, and puts jobs back in line
-// that Redis started for it in replies that never came. So it does while Redis loads its
-// data, cannot save them or has no memory left. What Redis refuses for other reasons, such
-// as a lack of permission or a key of another type, it reports through OnError, each time
-// it tries, and it goes on trying: after 25 ms, then ever later, up to every 2 s.
+// A worker continues through Redis outages. It reports the outage once, through its logger
+// and OnLost, and keeps trying. When Redis is back, it stores outcomes and puts back
+// jobs that Redis had started for it in replies that never arrived. It does the same while
+// Redis loads its data, cannot save it, or has no memory left. An error that will not pass
+// on its own, such as a missing permission or a key of another type, is reported through
+// OnError at each attempt. The worker retries after 25 ms, then more slowly, up to every 2 s.
 //
 // # Parents, children and flows
 //
-// A job with a [ParentRef] is a child, in the same queue or another. A running
-// job can add children to itself and wait for them; then it runs again from its
-// start and reads what they returned with [Job.ChildrenValues]. [AddFlow] adds a
-// whole tree in one step, of any depth and over several queues: its parents wait
-// from the start. Options.OnFailure of a child says what its final failure means for
-// the parent. [Queue.Flow] reads a tree, [Job.Dependencies] the children of one job,
+// [AddFlow] adds a whole tree of jobs in one step, of any depth and over several queues.
+// Each parent waits for its children, and reads what they returned with
+// [Job.ChildrenValues]. Options.OnFailure of a child sets what its final failure means for
+// the parent.
+//
+// A running job can also add children to itself, with a [ParentRef], in the same queue or
+// another, and wait for them. It then runs again from its start.
+//
+// [Queue.Flow] reads a tree, [Job.Dependencies] the children of one job,
 // [Queue.DependencyPage] a page of them.
 //
-// # Typed payloads, cancelling and traces
+// # Schedules
 //
-// [HandlerFor] makes a Handler of a function that takes the payload as a type,
-// [AddTyped] adds one. [Worker.Cancel] ends the context of a job's handler with a
-// reason. A [Tracer] connects queues and workers with a tracing library: jobs carry
-// the W3C trace context as BullMQ's own telemetry writes it. Package bullmqotel has
-// the one for OpenTelemetry:
+// [Queue.UpsertScheduler] adds jobs at an interval or by a cron pattern in a time zone:
+//
+//	_, err := queue.UpsertScheduler(ctx, "nightly", bullmq.Schedule{Pattern: "0 3 * * *", TZ: "Europe/Berlin"},
+//		bullmq.JobTemplate{Name: "clean", Options: bullmq.JobOptions{Attempts: 3}})
+//
+// A worker, of this package or of BullMQ, adds the next job when it starts one. One job is
+// pending at any time. A run whose time passed while no worker was running is not made up
+// for. Zones are read from the machine, or from the program if it imports time/tzdata.
+//
+// # Deduplication
+//
+// Options.Deduplication names what a job is about. While a job holds that id, other jobs
+// with the id are dropped, replace it if it is still delayed, or run after it, as
+// [Deduplication] sets.
+//
+// # Adding many jobs
+//
+// Goroutines that add to one [Queue] at the same time share calls to Redis, and so do the
+// slots of a [Worker] that end jobs. Nobody waits to fill a batch: requests that arrive while
+// a call is in flight are sent together with the next one. Use [Queue.AddBulk] for jobs that
+// are known beforehand.
+//
+// # Reading a queue
+//
+// [Queue.Events] yields events, from now or after a given one, and [Queue.Publish] adds
+// custom ones. [Queue.WaitUntilFinished] waits for the result of one job; a failed one is a
+// [JobFailedError]. [Queue.Counts], [Queue.CountsPerPriority], [Queue.Metrics],
+// [Queue.Workers], [Queue.Schedulers] and [Queue.Meta] read the current state.
+// [Queue.CheckServer] reports whether the Redis server is suitable.
+//
+// # Traces
+//
+// A [Tracer] connects queues and workers with a tracing library. Jobs carry the W3C trace
+// context in the form of BullMQ's own telemetry. Package bullmqotel implements it for
+// OpenTelemetry:
 //
 //	tracer := bullmqotel.New(bullmqotel.Options{})
 //	queue, err := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{Tracer: tracer})
 //	worker, err := bullmq.NewWorker(rdb, "mails", handle, bullmq.WorkerOptions{Tracer: tracer})
 //
-// # Many jobs at a time
-//
-// Goroutines that add to one [Queue] at the same time share calls to Redis, and so do
-// the slots of a [Worker] that end jobs. Nobody waits for company: what comes in
-// while a call is under way goes out with the next. So keep one Queue for a queue
-// and use it everywhere. Where jobs are known beforehand, [Queue.AddBulk] sends them together.
-//
-// # Deduplication and schedules
-//
-// Options.Deduplication names what a job is about: while a job holds that id, others
-// with it are dropped, replace it if it is still delayed, or follow it, as the
-// [Deduplication] says.
-//
-// [Queue.UpsertScheduler] adds jobs at an interval or by a cron pattern in a time
-// zone. Each job adds the one that follows when a worker, of this package or
-// of BullMQ, starts it: at any time one is pending, and a run whose time has passed
-// while no worker was there is not made up for.
-//
-//	_, err := queue.UpsertScheduler(ctx, "nightly", bullmq.Schedule{Pattern: "0 3 * * *", TZ: "Europe/Berlin"},
-//		bullmq.JobTemplate{Name: "clean", Options: bullmq.JobOptions{Attempts: 3}})
-//
-// Zones are read from the machine, or from the program if it imports time/tzdata.
-//
-// # Looking at a queue
-//
-// [Queue.Events] yields what happens, from now or from an event on, and
-// [Queue.Publish] adds events of one's own. [Queue.WaitUntilFinished] waits for the result
-// of one job, [JobFailedError] says that it failed. [Queue.Counts], [Queue.CountsPerPriority],
-// [Queue.Metrics], [Queue.Workers], [Queue.Schedulers] and [Queue.Meta] say how things
-// stand; [Queue.CheckServer], whether the Redis is one to rely on.
-//
-// # Time, numbers and identity
-//
-// All times are UTC in milliseconds, taken from the caller's clock, not Redis's:
-// clocks of producers and workers of a queue should agree within some hundred
-// milliseconds. Durations are stored in whole milliseconds, what is left over is cut off.
-// Times end with the year 9999, and counts at 2⁵³−1, the largest whole number of Node.
-// Jobs that are due in the same millisecond keep their order up to September 2039.
-//
-// Ids, names and JSON are UTF-8. Ids that other parts of the protocol could take for
-// something else, such as "meta" or "x:logs", are refused with [ErrInvalid] before anything
-// is written, also where a job is read, removed, retried or promoted.
-//
-// # Use from several goroutines
-//
-// A [Queue] and a [Worker] are safe for concurrent use, a [Job] is not, save for [Job.Log]
-// and [Job.UpdateProgress]. What is passed in belongs to the package until the call
-// returns, options of a Queue or Worker for ever; what is returned is the caller's. Clients
-// of Redis stay the caller's, who closes them. A Job comes from this package: one that a
-// program has made by itself has no queue, and its methods panic, as they do for a nil
-// context.
-//
 // # Errors
 //
-// [ErrInvalid] is a refused argument; [*ScriptError] a change that the state in
-// Redis did not allow, with BullMQ's own number in its Code, also found as
-// [ErrJobNotFound] or [ErrLockLost] by errors.Is. [ErrServerTooOld], [ErrServerReadOnly],
-// [ErrServerFull] and [ErrNoPermission] are servers that cannot do it. With each of these
-// nothing was changed, unless a method says otherwise. A context that has ended is its own
-// error. Anything else is what Redis or the network said, wrapped, and then a change may
-// have been made or not.
+//   - [ErrInvalid]: an argument was refused.
+//   - [*ScriptError]: the state in Redis did not allow the change. Its Code is BullMQ's
+//     number; errors.Is finds [ErrJobNotFound] and [ErrLockLost] in it.
+//   - [ErrServerTooOld], [ErrServerReadOnly], [ErrServerFull] and [ErrNoPermission]: the
+//     server cannot make the change.
+//
+// With each of these nothing was changed, unless a method's comment says otherwise. A context
+// that has ended is returned as its own error. Any other error comes from Redis or the
+// network, wrapped, and then the change may or may not have been made.
+//
+// # Time, numbers and text
+//
+// Times are UTC in milliseconds, taken from the caller's clock, not from Redis: the clocks of
+// a queue's producers and workers should agree within some hundred milliseconds. Durations
+// are stored in whole milliseconds, rounded down. Times end with the year 9999, and counts at
+// 2⁵³−1, the largest whole number of Node. Jobs that are due in the same millisecond keep
+// their order up to September 2039.
+//
+// Ids, names and JSON are UTF-8. Ids that other parts of the protocol would confuse with
+// keys, such as "meta" or "x:logs", are refused with [ErrInvalid] before anything is
+// written, also where a job is read, removed, retried or promoted.
+//
+// # Concurrency and ownership
+//
+// A [Queue] and a [Worker] are safe for concurrent use. A [Job] is not, except for
+// [Job.Log] and [Job.UpdateProgress]. Arguments belong to the package until the call returns,
+// and options of a Queue or Worker from then on. Results belong to the caller. The caller
+// closes its Redis clients. Only this package creates jobs: the methods of a Job that a
+// program has made itself panic, and so does a nil context.
 package bullmq

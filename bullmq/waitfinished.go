@@ -14,7 +14,7 @@ import (
 // JobFailedError says that the job that [Queue.WaitUntilFinished] waited for has failed
 // for good.
 type JobFailedError struct {
-	JobID  string
+	JobID  string // the job that failed
 	Reason string // the job's FailedReason
 }
 

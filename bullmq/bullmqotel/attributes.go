@@ -9,7 +9,7 @@ import (
 	"schoolbell/bullmq"
 )
 
-// The names that BullMQ's telemetry uses.
+// The attributes of BullMQ's telemetry.
 const (
 	queueName       = attribute.Key("bullmq.queue.name")
 	queueOperation  = attribute.Key("bullmq.queue.operation")
@@ -40,7 +40,7 @@ func spanName(s bullmq.Span) string {
 	case bullmq.SpanAdd:
 		return string(s.Operation) + " " + s.Queue + "." + s.JobName
 	case bullmq.SpanAddFlows:
-		return string(s.Operation) // their queues may be several
+		return string(s.Operation) // they may have several queues
 	}
 	return string(s.Operation) + " " + s.Queue
 }
@@ -55,7 +55,7 @@ func kind(op bullmq.SpanOperation) trace.SpanKind {
 	return trace.SpanKindInternal
 }
 
-// attributes are those that are known at a span's start.
+// attributes returns the attributes that are known when a span starts.
 func attributes(s bullmq.Span) []attribute.KeyValue {
 	list := make([]attribute.KeyValue, 0, 8)
 	list = append(list, queueName.String(s.Queue), queueOperation.String(string(s.Operation)))
@@ -72,7 +72,7 @@ func attributes(s bullmq.Span) []attribute.KeyValue {
 			list = append(list, workerName.String(s.WorkerName))
 		}
 	}
-	if s.SchedulerID != "" { // the span's name has the job's
+	if s.SchedulerID != "" { // the job's name is in the span's name
 		list = append(list, jobSchedulerID.String(s.SchedulerID))
 	} else {
 		list = append(list, jobName.String(s.JobName))
@@ -83,11 +83,11 @@ func attributes(s bullmq.Span) []attribute.KeyValue {
 	return list
 }
 
-// endRun says how a run went.
+// endRun records how an attempt ended.
 func endRun(span trace.Span, e bullmq.SpanEnd) {
 	at := e.Time.UnixMilli()
 	span.SetAttributes(jobFinished.Int64(at), jobFinished5.Int64(at))
-	if e.AttemptsMade == 0 { // moved, handed back, or nobody knows
+	if e.AttemptsMade == 0 { // moved, handed back, or not known
 		if e.Err != nil {
 			span.RecordError(e.Err)
 		}
@@ -97,7 +97,7 @@ func endRun(span trace.Span, e bullmq.SpanEnd) {
 	switch {
 	case e.Err != nil:
 		span.AddEvent(eventFailed, trace.WithAttributes(jobFailedReason.String(e.Err.Error())))
-	case len(e.Result) == 0, string(e.Result) == "null": // of nothing
+	case len(e.Result) == 0, string(e.Result) == "null": // no result
 		span.AddEvent(eventCompleted)
 	default:
 		span.AddEvent(eventCompleted, trace.WithAttributes(jobResult.String(string(e.Result))))

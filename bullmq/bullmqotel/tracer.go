@@ -1,17 +1,28 @@
-// Package bullmqotel follows the jobs of package bullmq with OpenTelemetry. Its spans,
-// attributes and events are those of BullMQ's own adapter for Node, bullmq-otel, so that
-// traces go on across both languages and a dashboard made for one shows the other.
+// Package bullmqotel traces the jobs of package bullmq with OpenTelemetry. Its spans,
+// attributes and events are those of BullMQ's own adapter for Node, bullmq-otel, so a trace
+// continues across both languages, and a dashboard made for one shows the other.
 //
 //	tracer := bullmqotel.New(bullmqotel.Options{})
 //	queue, err := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{Tracer: tracer})
 //	worker, err := bullmq.NewWorker(rdb, "mails", handle, bullmq.WorkerOptions{Tracer: tracer})
 //
-// Adding jobs is a span of kind producer (add mails.welcome), a run one of kind consumer
-// (process mails), whose parent is the former wherever that was. Each attempt has its
-// own. Within it are what the handler does with its context, and a span for storing
-// the outcome (complete, retry, delay or fail). As in Node, a failed attempt is the event
-// "job failed" of its span, with the reason, and leaves the span's status alone; what a
-// handler returned is in the event "job completed".
+// # Spans
+//
+// Adding jobs is a span of kind producer, such as "add mails.welcome". Each attempt is a
+// span of kind consumer, such as "process mails", whose parent is the producer's span, in
+// whichever program that was made. It contains the spans that the handler starts from its
+// context, and one for storing the outcome: complete, retry, delay or fail.
+//
+// As in Node, a failed attempt is the event "job failed" of its span, with the reason, and
+// does not change the span's status. The event "job completed" has what the handler returned.
+//
+// # Attributes
+//
+// All attributes begin with "bullmq.": queue.name and queue.operation of every span;
+// job.name, job.id and job.scheduler.id of one job; job.bulk.count and job.bulk.names of
+// several; flow.name of a flow; worker.id, worker.name, job.processed.timestamp,
+// job.attempt_finished_timestamp, job.finished.timestamp and job.attempts.made of an
+// attempt. The events have job.result and job.failed.reason.
 package bullmqotel
 
 import (
@@ -27,22 +38,22 @@ import (
 // Options are the settings of a tracer. The zero value works with OpenTelemetry's
 // globals.
 type Options struct {
-	// TracerProvider makes the spans; nil means the global one, also if that is set later.
+	// TracerProvider makes the spans. Nil means the global one, even if that is set later.
 	TracerProvider trace.TracerProvider
-	// Propagator writes trace contexts into jobs and reads them; nil means the global one,
+	// Propagator writes trace contexts into jobs and reads them. Nil means the global one,
 	// which writes nothing until otel.SetTextMapPropagator has been called. Node programs read
 	// propagation.TraceContext and propagation.Baggage.
 	Propagator propagation.TextMapPropagator
-	// Name is the instrumentation scope's; empty means "bullmq", as in Node.
+	// Name is the name of the instrumentation scope. Empty means "bullmq", as in Node.
 	Name string
-	// Version is the scope's, if it is to have one.
+	// Version is the version of the instrumentation scope. Empty leaves it out.
 	Version string
-	// OmitResults leaves out what handlers return, which may be long or nobody's business.
+	// OmitResults leaves out what handlers return, which may be long or confidential.
 	OmitResults bool
 }
 
-// New returns a tracer for queues and workers. It holds nothing to be closed: that is
-// the provider's.
+// New returns a tracer for queues and workers. It is safe for concurrent use and needs no
+// closing; the caller shuts its provider down.
 func New(o Options) bullmq.Tracer {
 	if o.TracerProvider == nil {
 		o.TracerProvider = otel.GetTracerProvider()
