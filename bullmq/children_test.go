@@ -32,12 +32,11 @@ func stepHandler(t *testing.T, q *bullmq.Queue, mode bullmq.FailureMode) bullmq.
 				return nil, err
 			}
 		}
-		moved, err := j.MoveToWaitingChildren(ctx)
-		if err != nil {
+		switch counts, err := j.DependencyCounts(ctx); {
+		case err != nil:
 			return nil, err
-		}
-		if moved {
-			return nil, bullmq.ErrWaitingChildren
+		case counts.Unprocessed > 0:
+			return nil, bullmq.WaitForChildren()
 		}
 		values, err := j.ChildrenValues(ctx)
 		if err != nil {
@@ -153,8 +152,7 @@ func TestRemovingTheLastChildReleasesTheParent(t *testing.T) {
 			if _, err := other.Add(ctx, "child", nil, bullmq.JobOptions{ID: "c", Parent: &bullmq.ParentRef{ID: "p", Queue: q.QualifiedName()}}); err != nil {
 				return nil, err
 			}
-			_, err := j.MoveToWaitingChildren(ctx)
-			return nil, errors.Join(err, bullmq.ErrWaitingChildren)
+			return nil, bullmq.WaitForChildren()
 		}, bullmq.WorkerOptions{})
 		eventually(t, q, "p", bullmq.StateWaitingChildren)
 		ok(t, other.Remove(ctx, "c", bullmq.RemoveOptions{}))

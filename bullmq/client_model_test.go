@@ -3,6 +3,7 @@ package bullmq
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -193,11 +194,12 @@ const (
 	outWait          outcome = "move to wait"
 	outChildren      outcome = "wait for children"
 	outLimited       outcome = "rate limited"
+	outThrottled     outcome = "announces a rate limit"
 	outShutdown      outcome = "shutdown"
 	outLockLost      outcome = "lock lost"
 )
 
-var outcomes = []outcome{outComplete, outFail, outUnrecoverable, outDelay, outWait, outChildren, outLimited, outShutdown, outLockLost}
+var outcomes = []outcome{outComplete, outFail, outUnrecoverable, outDelay, outWait, outChildren, outLimited, outThrottled, outShutdown, outLockLost}
 
 const modelDelay = 2000 // ms
 
@@ -211,23 +213,15 @@ func (o outcome) handler() Handler {
 		case outUnrecoverable:
 			return nil, Unrecoverable(errModel)
 		case outDelay:
-			if err := j.MoveToDelayed(ctx, j.q.now().Add(modelDelay*time.Millisecond)); err != nil {
-				return nil, err
-			}
-			return nil, ErrDelayed
+			return nil, DelayUntil(j.q.now().Add(modelDelay * time.Millisecond))
 		case outWait:
-			if err := j.MoveToWait(ctx); err != nil {
-				return nil, err
-			}
-			return nil, ErrWaiting
+			return nil, fmt.Errorf("later: %w", Requeue())
 		case outChildren:
-			moved, err := j.MoveToWaitingChildren(ctx)
-			if moved {
-				return nil, ErrWaitingChildren
-			}
-			return nil, err
+			return nil, WaitForChildren()
 		case outLimited:
-			return nil, ErrRateLimited
+			return nil, Throttled(0)
+		case outThrottled:
+			return nil, Throttled(time.Hour)
 		}
 		return nil, errModel
 	}
@@ -284,21 +278,25 @@ func (w *world) settle(h *heldJob, o outcome, c modelClient) *modelJob {
 	}
 	switch o {
 	case outDelay:
-		if ok, _ := w.delay(c, h.key, token, modelDelay, false, false); ok {
-			return nil
-		}
-	case outWait:
-		if w.handBack(c, h.key, token) {
-			return nil
-		}
+		_, next := w.delay(c, h.key, token, modelDelay, false, true)
+		return next
 	case outChildren:
 		switch w.waitChildren(h.key, token) {
-		case 0:
-			return nil
 		case 1:
-			o = outComplete
+			w.handBack(c, h.key, token)
+			return nil
+		case -9:
+			o = outUnrecoverable
+		default:
+			return nil
 		}
-	case outLimited, outShutdown:
+	case outThrottled:
+		if w.handBack(c, h.key, token) {
+			q, _ := w.split(h.key)
+			q.limiter = manualLimit
+		}
+		return nil
+	case outWait, outLimited, outShutdown:
 		w.handBack(c, h.key, token)
 		return nil
 	case outLockLost:

@@ -279,13 +279,13 @@ func movesOfWorkers() []move {
 		}),
 		ofWorker("requeue", active, requeue),
 		ofWorker("requeue by priority", firstClass, requeue),
-		ofWorker("hand back", active, func(m *mover) error { return m.call(scriptHandBack, m.q.mode, "j", "token") }),
-		ofWorker("hand back by priority", firstClass, func(m *mover) error { return m.call(scriptHandBack, m.q.mode, "j", "token") }),
+		ofWorker("hand back", active, func(m *mover) error { return m.call(scriptHandBack, m.q.mode, "j", "token", "", "") }),
+		ofWorker("hand back by priority", firstClass, func(m *mover) error { return m.call(scriptHandBack, m.q.mode, "j", "token", "", "") }),
 		ofWorker("reclaim", active, func(m *mover) error { return m.call(scriptReclaim, m.q.mode, "tok") }),
 		ofWorker("wait for children", func(m *mover) {
 			active(m)
 			m.add("c", JobOptions{Parent: &ParentRef{ID: "j", Queue: "bull:q"}})
-		}, func(m *mover) error { return m.call(scriptWaitChildren, m.q.mode, m.q.nowMillis(), "j", "token") }),
+		}, func(m *mover) error { return m.call(scriptWaitChildren, m.q.mode, m.q.nowMillis(), "j", "token", "") }),
 		ofWorker("put a stalled job back", func(m *mover) {
 			active(m)
 			m.ok(m.rdb.SAdd(m.t.Context(), "bull:q:stalled", "j").Err())

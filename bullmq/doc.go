@@ -37,7 +37,7 @@
 //
 // [HandlerFor] makes a Handler of a function that takes the payload as a Go type;
 // [AddTyped] adds such a payload. [Worker.Cancel] ends the context of a job's handler with
-// a reason.
+// a reason. A [Mux] runs a separate handler for each name of jobs.
 //
 // [WorkerOptions.Limiter], [Queue.SetGlobalRateLimit] and [Queue.SetGlobalConcurrency] limit
 // how many jobs are started. [WorkerHooks] report what happens, such as OnDrained when no
@@ -51,10 +51,9 @@
 //   - An error fails the attempt. The job is retried after its backoff as long as
 //     Options.Attempts allows; then it has failed.
 //   - [Unrecoverable] fails the job without a further attempt.
-//   - [ErrDelayed], [ErrWaiting] and [ErrWaitingChildren] report that the handler has
-//     moved the job with [Job.MoveToDelayed], [Job.MoveToWait] or
-//     [Job.MoveToWaitingChildren]. [ErrRateLimited] reports a limit announced with
-//     [Queue.RateLimit]. None of them spends an attempt.
+//   - [DelayUntil] runs the job again at a given time, [Requeue] as soon as possible,
+//     [WaitForChildren] and [WaitForChild] when its children have finished. [Throttled]
+//     reports a rate limit. None of them spends an attempt.
 //
 // A job runs at least once, not exactly once. A handler can run twice for one job when its
 // worker is killed, or when Redis loses its latest writes, so it must tolerate that.
@@ -67,8 +66,8 @@
 // lost a lock while its handler runs cancels the handler's context with the cause
 // [ErrLockLost] and stores nothing.
 //
-// When Run's context ends, handlers may continue for the grace time. Then their contexts
-// end with the cause [ErrShutdown], and jobs whose handlers return an error go to the front
+// When Run's context ends, handlers may continue for the grace time; [Stopping] tells them
+// that it has begun. Then their contexts end with the cause [ErrShutdown], and jobs whose handlers return an error go to the front
 // of the queue without spending an attempt.
 //
 // A worker continues through Redis outages. It reports the outage once, through its logger

@@ -6,26 +6,6 @@ import (
 	"strings"
 )
 
-// Errors that a handler returns to say that its job's fate is already decided,
-// or is to be decided in another way than by failing. They are recognised
-// through wrapping.
-var (
-	// ErrDelayed says that the handler has called [Job.MoveToDelayed]. No
-	// attempt is spent.
-	ErrDelayed = errors.New("bullmq: job was moved to delayed")
-	// ErrWaiting says that the handler has called [Job.MoveToWait]. No attempt
-	// is spent.
-	ErrWaiting = errors.New("bullmq: job was moved to wait")
-	// ErrWaitingChildren says that the handler has called
-	// [Job.MoveToWaitingChildren] and that it reported true. No attempt is
-	// spent; the job runs again once its children have finished.
-	ErrWaitingChildren = errors.New("bullmq: job was moved to waiting-children")
-	// ErrRateLimited says that the job could not be done now because of a limit
-	// that [Queue.RateLimit] has announced. The job goes back to the front of
-	// the line, no attempt is spent, and the worker rests for the limit's time.
-	ErrRateLimited = errors.New("bullmq: rate limit exceeded")
-)
-
 // Errors that calls return, and causes of a handler's cancelled context.
 var (
 	// ErrJobNotFound says that no job of that id exists.

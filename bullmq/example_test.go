@@ -1,6 +1,7 @@
 package bullmq_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -99,7 +100,7 @@ func ExampleBackoffFunc() {
 }
 
 // A job adds children to itself, waits for them and then runs once more.
-func ExampleJob_MoveToWaitingChildren() {
+func ExampleWaitForChildren() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -119,12 +120,8 @@ func ExampleJob_MoveToWaitingChildren() {
 				return nil, err
 			}
 		}
-		moved, err := job.MoveToWaitingChildren(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if moved {
-			return nil, bullmq.ErrWaitingChildren
+		if counts, err := job.DependencyCounts(ctx); err != nil || counts.Unprocessed > 0 {
+			return nil, cmp.Or(err, bullmq.WaitForChildren())
 		}
 		parts, err := job.ChildrenValues(ctx)
 		if err != nil {
@@ -141,26 +138,81 @@ func ExampleJob_MoveToWaitingChildren() {
 }
 
 // A handler that meets a limit announces it and hands its job back.
-func ExampleQueue_RateLimit() {
+func ExampleThrottled() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	_, _ = queue.Add(ctx, "welcome", nil, bullmq.JobOptions{})
 	errTooFast := errors.New("421 slow down")
-	send := func() error { return errTooFast }
-
-	handler := func(ctx context.Context, _ *bullmq.Job) (any, error) {
-		if err := send(); errors.Is(err, errTooFast) {
-			if err := queue.RateLimit(ctx, 30*time.Second); err != nil {
-				return nil, err
-			}
-			return nil, bullmq.ErrRateLimited // no attempt is spent
+	busy := true
+	send := func() error {
+		if busy {
+			return errTooFast
 		}
-		return nil, nil
+		return nil
 	}
-	_, err := handler(context.Background(), nil)
-	ttl, _ := queue.RateLimitTTL(context.Background(), bullmq.RateLimitTTLOptions{})
-	fmt.Println(errors.Is(err, bullmq.ErrRateLimited), ttl > 0)
-	// Output: true true
+
+	worker, _ := bullmq.NewWorker(rdb, "mails", func(ctx context.Context, job *bullmq.Job) (any, error) {
+		if err := send(); errors.Is(err, errTooFast) {
+			busy = false
+			return nil, bullmq.Throttled(20 * time.Millisecond)
+		}
+		fmt.Println("sent at start", job.AttemptsStarted, "and attempt", job.Attempt())
+		cancel()
+		return nil, nil
+	}, bullmq.WorkerOptions{HeedRateLimit: true})
+	_ = worker.Run(ctx)
+	// Output: sent at start 2 and attempt 1
+}
+
+// One worker runs several kinds of jobs.
+func ExampleMux() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	_, _ = queue.Add(ctx, "welcome", "Ada", bullmq.JobOptions{})
+	_, _ = queue.Add(ctx, "farewell", nil, bullmq.JobOptions{})
+
+	var mux bullmq.Mux
+	mux.Handle("welcome", bullmq.HandlerFor(func(_ context.Context, _ *bullmq.Job, name string) (any, error) {
+		fmt.Println("welcome,", name)
+		return nil, nil
+	}))
+	worker, _ := bullmq.NewWorker(rdb, "mails", mux.Run, bullmq.WorkerOptions{Hooks: bullmq.WorkerHooks{
+		OnFailed: func(_ *bullmq.Job, err error) { fmt.Println(err); cancel() },
+	}})
+	_ = worker.Run(ctx)
+	// Output:
+	// welcome, Ada
+	// bullmq: no handler for jobs named "farewell"
+}
+
+// A job that takes long comes to an end when its worker is told to stop.
+func ExampleStopping() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	queue, _ := bullmq.NewQueue(rdb, "films", bullmq.QueueOptions{})
+	job, _ := queue.Add(ctx, "encode", nil, bullmq.JobOptions{})
+
+	worker, _ := bullmq.NewWorker(rdb, "films", func(ctx context.Context, _ *bullmq.Job) (any, error) {
+		for scene := 1; ; scene++ {
+			select {
+			case <-bullmq.Stopping(ctx):
+				return nil, bullmq.Requeue()
+			default:
+				cancel() // stands for a signal to the program
+			}
+		}
+	}, bullmq.WorkerOptions{})
+	_ = worker.Run(ctx)
+	state, err := queue.State(context.Background(), job.ID)
+	fmt.Println(state, err)
+	// Output: waiting <nil>
 }
 
 // Progress and outcomes of jobs are told as events.

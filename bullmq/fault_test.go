@@ -2,7 +2,6 @@ package bullmq_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -204,7 +203,7 @@ func TestAJobStartedTooOftenIsFailed(t *testing.T) {
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
 		must[*bullmq.Job](t)(q.Add(context.Background(), "n", nil, bullmq.JobOptions{ID: "x", Attempts: 9}))
 		start(t, s.rdb, func(ctx context.Context, j *bullmq.Job) (any, error) {
-			return nil, errors.Join(j.MoveToWait(ctx), bullmq.ErrWaiting)
+			return nil, bullmq.Requeue()
 		}, bullmq.WorkerOptions{MaxStartedAttempts: 3})
 		if job := eventually(t, q, "x", bullmq.StateFailed); job.AttemptsStarted != 4 || job.FailedReason != "job started more than allowable limit" {
 			t.Errorf("%+v", job)

@@ -3,7 +3,6 @@ package bullmq
 import (
 	"context"
 	"encoding/json"
-	"math"
 	"time"
 )
 
@@ -71,72 +70,6 @@ func (j *Job) UpdateData(ctx context.Context, data any) error {
 	}
 	j.Data = text
 	return nil
-}
-
-// MoveToDelayed takes the running job out of the worker's hands until the given
-// time, now if that is past. The handler must then return [ErrDelayed]. No attempt is
-// spent. It is [ErrNotActive] outside a handler and [ErrLockLost] if the job is lost.
-func (j *Job) MoveToDelayed(ctx context.Context, until time.Time) error {
-	if j.w == nil {
-		return ErrNotActive
-	}
-	now := j.q.now()
-	if until.Sub(now) == math.MaxInt64 {
-		return invalid("delay until %v: at most 292 years", until)
-	}
-	delay := max(millis(until)-millis(now), 0)
-	reply, err := j.q.run(ctx, scriptDelay, j.q.mode, millis(now), j.ID, j.token, delay, "", "", "", "")
-	if err != nil {
-		return err
-	}
-	if err := refusal(reply, "delay", j.ID, ""); err != nil {
-		return err
-	}
-	j.w.letGo(j)
-	j.Delay = time.Duration(delay) * time.Millisecond
-	return nil
-}
-
-// MoveToWait hands the running job back to the front of the line. The handler
-// must then return [ErrWaiting]. No attempt is spent. It is [ErrNotActive] outside a
-// handler and [ErrLockLost] if the job is lost.
-func (j *Job) MoveToWait(ctx context.Context) error {
-	if j.w == nil {
-		return ErrNotActive
-	}
-	reply, err := j.q.run(ctx, scriptHandBack, j.q.mode, j.ID, j.token, "")
-	if err != nil {
-		return err
-	}
-	if err := refusal(reply, "hand back", j.ID, ""); err != nil {
-		return err
-	}
-	j.w.letGo(j)
-	return nil
-}
-
-// MoveToWaitingChildren lets the running job wait for its children. It reports
-// false when there is no unfinished child, and the handler goes on. When it
-// reports true, the handler must return [ErrWaitingChildren]; it runs again from
-// its start once the children have finished. A child that has failed with
-// FailParent makes it a [*ScriptError] with [CodeFailedChildren]. It is [ErrNotActive]
-// outside a handler and [ErrLockLost] if the job is lost.
-func (j *Job) MoveToWaitingChildren(ctx context.Context) (bool, error) {
-	if j.w == nil {
-		return false, ErrNotActive
-	}
-	reply, err := j.q.run(ctx, scriptWaitChildren, j.q.mode, j.q.nowMillis(), j.ID, j.token)
-	if err != nil {
-		return false, err
-	}
-	if err := refusal(reply, "let wait for children", j.ID, ""); err != nil {
-		return false, err
-	}
-	if n, _ := reply.(int64); n == 1 {
-		return false, nil
-	}
-	j.w.letGo(j)
-	return true, nil
 }
 
 // ExtendLock gives the lock of a job that is being run d, whole milliseconds and at least one,

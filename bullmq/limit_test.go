@@ -64,10 +64,7 @@ func TestARateLimitedJobGoesBackToTheFront(t *testing.T) {
 	start(t, s.rdb, func(ctx context.Context, j *bullmq.Job) (any, error) {
 		order <- j.ID
 		if j.ID == "a" && j.AttemptsStarted == 1 {
-			if err := q.RateLimit(ctx, 100*time.Millisecond); err != nil {
-				return nil, err
-			}
-			return nil, fmt.Errorf("provider says: %w", bullmq.ErrRateLimited)
+			return nil, fmt.Errorf("provider says: %w", bullmq.Throttled(100*time.Millisecond))
 		}
 		return nil, nil
 	}, bullmq.WorkerOptions{Limiter: &bullmq.Limiter{Max: 100, Duration: time.Second}})

@@ -115,9 +115,9 @@ func (q *Queue) IsPaused(ctx context.Context) (bool, error) {
 // manualLimit is what the limiter's counter is set to while a limit is set by hand.
 const manualLimit int64 = 1<<53 - 1
 
-// RateLimit keeps workers that have a limiter, or all if there is a global rate limit,
-// from taking jobs for d, at least a millisecond. It replaces a limit in force. A handler
-// that hit a limit calls it and returns [ErrRateLimited].
+// RateLimit keeps workers that have a Limiter or HeedRateLimit, or all if there is a global
+// rate limit, from taking jobs for d, at least a millisecond. It replaces a limit in force. A
+// handler that hit a limit returns [Throttled] instead.
 func (q *Queue) RateLimit(ctx context.Context, d time.Duration) error {
 	if d < time.Millisecond {
 		return invalid("rate limit of %v is shorter than a millisecond", d)

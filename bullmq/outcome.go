@@ -11,7 +11,7 @@ import (
 )
 
 // complete stores a job's result.
-func (s *session) complete(ctx context.Context, job *Job, result any) (*Job, SpanEnd) {
+func (s *session) complete(ctx context.Context, job *Job, result any) settled {
 	value, err := encodeValue(result)
 	if err != nil {
 		return s.fail(ctx, job, fmt.Errorf("result: %w", err))
@@ -21,31 +21,25 @@ func (s *session) complete(ctx context.Context, job *Job, result any) (*Job, Spa
 	e.count, e.age, e.limit = keepArgs(job.Options.RemoveOnComplete, s.w.opts.RemoveOnComplete)
 	next, err := s.end(e)
 	end(err)
-	var refused *ScriptError
-	if errors.As(err, &refused) {
-		switch refused.Code {
-		case CodePendingDependencies:
-			words := fmt.Sprintf("Job %s has pending dependencies. moveToFinished", job.ID) // BullMQ's, as below
-			return s.fail(ctx, job, errors.New(words))
-		case CodeFailedChildren:
-			words := fmt.Sprintf("Cannot complete job %s because it has at least one failed child", job.ID)
-			return s.fail(ctx, job, Unrecoverable(errors.New(words)))
-		}
-	}
-	if err != nil {
-		s.notStored(job, err)
-		return nil, SpanEnd{Err: err}
+	switch {
+	case isRefusal(err, CodePendingDependencies):
+		words := fmt.Sprintf("Job %s has pending dependencies. moveToFinished", job.ID) // BullMQ's
+		return s.fail(ctx, job, errors.New(words))
+	case isRefusal(err, CodeFailedChildren):
+		return s.fail(ctx, job, failedChildren(job))
+	case err != nil:
+		return settled{span: SpanEnd{Err: err}, err: err}
 	}
 	job.ReturnValue, job.FinishedOn = value, e.at
 	job.AttemptsMade++
 	if f := s.w.opts.Hooks.OnCompleted; f != nil {
 		f(job)
 	}
-	return next, SpanEnd{AttemptsMade: job.AttemptsMade, Result: value}
+	return settled{next: next, span: SpanEnd{AttemptsMade: job.AttemptsMade, Result: value}}
 }
 
 // fail stores a failed attempt: the job is retried, now or later, or fails for good.
-func (s *session) fail(ctx context.Context, job *Job, cause error) (*Job, SpanEnd) {
+func (s *session) fail(ctx context.Context, job *Job, cause error) settled {
 	trace := traceWith(job, cause)
 	wait, again := s.w.retry(job, &cause)
 	now := fromMillis(millis(s.w.q.now()))
@@ -73,8 +67,7 @@ func (s *session) fail(ctx context.Context, job *Job, cause error) (*Job, SpanEn
 	}
 	end(err)
 	if err != nil {
-		s.notStored(job, err)
-		return nil, SpanEnd{Err: err}
+		return settled{span: SpanEnd{Err: err}, err: err}
 	}
 	job.FailedReason, job.StackTrace = reason, trace.entries
 	job.AttemptsMade++
@@ -83,13 +76,13 @@ func (s *session) fail(ctx context.Context, job *Job, cause error) (*Job, SpanEn
 		if f := s.w.opts.Hooks.OnRetry; f != nil {
 			f(job, cause, wait)
 		}
-		return next, how
+		return settled{next: next, span: how}
 	}
 	job.FinishedOn = now
 	if f := s.w.opts.Hooks.OnFailed; f != nil {
 		f(job, cause)
 	}
-	return next, how
+	return settled{next: next, span: how}
 }
 
 // failure is what becomes of a failed attempt.

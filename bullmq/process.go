@@ -30,10 +30,13 @@ func (s *session) process(job *Job) *Job {
 		err = whyCancelled(ctx, err)
 	}
 	s.w.letGo(job)
-	next, how := s.settle(within, job, result, err)
-	end(how)
+	done := s.settle(within, job, result, err)
+	end(done.span)
+	if done.err != nil {
+		s.notStored(job, done.err)
+	}
 	s.w.tellDrained()
-	return s.unlessStopped(next)
+	return s.unlessStopped(done.next)
 }
 
 // deferredFailure is why a job fails without being run.
@@ -64,48 +67,50 @@ func (w *Worker) runHandler(ctx context.Context, job *Job) (result any, err erro
 	return w.handler(ctx, job)
 }
 
-// settle stores what became of a job. It returns the next one, and what the run's
-// span is to say.
-func (s *session) settle(ctx context.Context, job *Job, result any, err error) (*Job, SpanEnd) {
+// settled is what came of storing an outcome.
+type settled struct {
+	next *Job    // what the slot goes on with, if the outcome's script has started one
+	span SpanEnd // what the run's span says
+	err  error   // why the outcome is not stored
+}
+
+// settle stores what became of a job.
+func (s *session) settle(ctx context.Context, job *Job, result any, err error) settled {
 	cause := context.Cause(ctx)
+	var d decision
 	switch {
 	case err == nil:
 		return s.complete(ctx, job, result)
-	case errors.Is(err, ErrDelayed), errors.Is(err, ErrWaiting), errors.Is(err, ErrWaitingChildren):
-		s.w.pace.look() // the job has been moved, so there may be another
-		return nil, SpanEnd{}
-	case errors.Is(err, ErrRateLimited):
-		if rest := s.handBack(job, false); rest > 0 {
-			s.w.pace.learn(s.w.q.now(), rest, 0)
-		} else {
-			s.w.pace.look()
-		}
-		return nil, SpanEnd{}
+	case errors.As(err, &d):
+		return s.carryOut(ctx, job, d)
 	case IsUnrecoverable(err):
 		return s.fail(ctx, job, err)
 	case errors.Is(cause, ErrCancelled): // whatever else its cause may be
 		return s.fail(ctx, job, err)
 	case errors.Is(cause, ErrLockLost):
 		s.w.pace.look() // another worker has the job, or will
-		return nil, SpanEnd{Err: err}
+		return settled{span: SpanEnd{Err: err}}
 	case errors.Is(cause, ErrShutdown):
-		s.handBack(job, false)
-		return nil, SpanEnd{Err: err}
+		_, errBack := s.handBack(job, handBack{})
+		return settled{span: SpanEnd{Err: err}, err: errBack}
 	}
 	return s.fail(ctx, job, err)
 }
 
-// handBack returns a job to the front of the queue without spending an attempt,
-// and how long a rate limit still holds. The start of a job that was not run does not count.
-func (s *session) handBack(job *Job, notRun bool) time.Duration {
+// handBack is how a job goes back to the front of the queue.
+type handBack struct {
+	notRun bool          // no handler has seen it: its start does not count
+	limit  time.Duration // a rate limit to announce, 0 for none
+}
+
+// handBack returns a job to the front of the queue without spending an attempt, and how long
+// a rate limit still holds.
+func (s *session) handBack(job *Job, how handBack) (time.Duration, error) {
 	s.w.letGo(job)
 	defer s.w.drop(job.token)
-	reply, err := s.store(job, "hand back", scriptHandBack, s.w.q.mode, job.ID, job.token, flag(notRun))
-	if err != nil {
-		s.notStored(job, err)
-		return 0
-	}
-	return time.Duration(max(number(reply), 0)) * time.Millisecond
+	limit := optional(int64((how.limit + time.Millisecond - 1) / time.Millisecond))
+	reply, err := s.store(job, "hand back", scriptHandBack, s.w.q.mode, job.ID, job.token, flag(how.notRun), limit)
+	return time.Duration(max(number(reply), 0)) * time.Millisecond, err
 }
 
 // alreadyStored stands for the reply of a call that was lost.

@@ -1,6 +1,7 @@
 package bullmq_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"testing"
@@ -35,13 +36,11 @@ func TestAChildWhoseFailureWasCountedIsNotWaitedForAgain(t *testing.T) {
 				finish := stepHandler(t, q, tt.mode)
 				start(t, s.rdb, func(ctx context.Context, j *bullmq.Job) (any, error) {
 					if j.Name == "parent" {
-						_, err := q.AddBulk(ctx, children(j.ID))
-						moved, errWait := j.MoveToWaitingChildren(ctx)
-						if err := errors.Join(err, errWait); err != nil {
+						if _, err := q.AddBulk(ctx, children(j.ID)); err != nil {
 							return nil, err
 						}
-						if moved {
-							return nil, bullmq.ErrWaitingChildren
+						if counts, err := j.DependencyCounts(ctx); err != nil || counts.Unprocessed > 0 {
+							return nil, cmp.Or(err, bullmq.WaitForChildren())
 						}
 						j.AttemptsStarted = 2
 					}

@@ -27,7 +27,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	lasting := context.WithoutCancel(ctx)
-	work, stopWork := context.WithCancelCause(lasting)
+	work, stopWork := context.WithCancelCause(context.WithValue(lasting, stoppingKey{}, ctx.Done()))
 	defer stopWork(nil)
 	record, stopRecord := context.WithCancel(lasting)
 	defer stopRecord()
@@ -55,6 +55,16 @@ func (w *Worker) Run(ctx context.Context) error {
 	keepers.Wait()
 	w.nudge(lasting)
 	return nil
+}
+
+type stoppingKey struct{}
+
+// Stopping returns a channel that is closed when the worker that runs the handler with
+// context ctx was told to stop: a long handler can then come to an end, or hand its job back
+// by [Requeue], before the grace time is over and ctx ends. Outside of a handler it is nil.
+func Stopping(ctx context.Context) <-chan struct{} {
+	stopping, _ := ctx.Value(stoppingKey{}).(<-chan struct{})
+	return stopping
 }
 
 // session is one Run of a worker.
@@ -133,7 +143,9 @@ func (s *session) unlessStopped(job *Job) *Job {
 	if job == nil || s.ctx.Err() == nil {
 		return job
 	}
-	s.handBack(job, true)
+	if _, err := s.handBack(job, handBack{notRun: true}); err != nil {
+		s.notStored(job, err)
+	}
 	return nil
 }
 

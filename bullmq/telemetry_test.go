@@ -156,7 +156,7 @@ func TestAFailedAttemptLeavesItsTraceContextInTheJob(t *testing.T) {
 			case strings.HasPrefix(j.Name, "fine"), j.Name == "recovers" && j.Attempt() == 2:
 				return nil, nil
 			case j.Name == "moved":
-				return nil, errors.Join(j.MoveToDelayed(ctx, time.Now().Add(time.Hour)), bullmq.ErrDelayed)
+				return nil, bullmq.DelayUntil(time.Now().Add(time.Hour))
 			}
 			return nil, errors.New("no")
 		}, bullmq.WorkerOptions{Tracer: &fakeTracer{}, Concurrency: 8})
@@ -193,10 +193,7 @@ func TestSpansSayHowARunEnded(t *testing.T) {
 			case "answers":
 				return 42, nil
 			case "moves":
-				if err := j.MoveToDelayed(ctx, time.Now().Add(time.Hour)); err != nil {
-					return nil, err
-				}
-				return nil, bullmq.ErrDelayed
+				return nil, bullmq.DelayUntil(time.Now().Add(time.Hour))
 			}
 			return nil, bullmq.Unrecoverable(errors.New("no"))
 		}, bullmq.WorkerOptions{Tracer: tracer})

@@ -13,7 +13,8 @@ import (
 )
 
 // Handler does a job. What it returns is encoded as JSON and stored; an error
-// makes the job fail, to be retried as its options say. ctx ends when the job's
+// makes the job fail, to be retried as its options say, unless it is one of [DelayUntil],
+// [Requeue], [Throttled], [WaitForChildren] and [WaitForChild]. ctx ends when the job's
 // lock is lost (cause [ErrLockLost]), when the job is cancelled (cause [ErrCancelled]),
 // or when the worker was stopped and its grace time is over (cause [ErrShutdown]). A panic is an error.
 type Handler func(ctx context.Context, job *Job) (result any, err error)
@@ -64,6 +65,9 @@ type WorkerOptions struct {
 	// Limiter, if set, limits how many jobs are started, counted together with those of
 	// other workers that have one.
 	Limiter *Limiter
+	// HeedRateLimit lets a worker without a Limiter keep to limits set by [Queue.RateLimit]
+	// or [Throttled] too. In BullMQ only workers with a limiter do. What it starts is not counted.
+	HeedRateLimit bool
 	// MaxRateLimitDelay caps one rest for a rate limit; 0 means 30 s.
 	MaxRateLimitDelay time.Duration
 	// Backoffs are strategies by name, for jobs whose Backoff.Type names one.
@@ -231,10 +235,14 @@ func (w *Worker) clientName() string {
 
 func (w *Worker) newToken() string { return w.id + ":" + formatInt(w.seq.Add(1)) }
 
-// limiterArgs are the worker's own limit as scripts take it, empty for none.
+// limiterArgs are the worker's own limit as scripts take it, empty for none. "heed" has the
+// worker keep to limits that were set by hand.
 func (w *Worker) limiterArgs() (maxJobs, duration string) {
-	if l := w.opts.Limiter; l != nil {
+	switch l := w.opts.Limiter; {
+	case l != nil:
 		return formatInt(int64(l.Max)), formatInt(l.Duration.Milliseconds())
+	case w.opts.HeedRateLimit:
+		return "heed", ""
 	}
 	return "", ""
 }

@@ -102,12 +102,12 @@ func TestAJobsLifeLeavesTheTraceThatBullMQLeaves(t *testing.T) {
 			bullmq.StateFailed, "added, waiting, active, delayed, waiting(delayed), active, failed, drained", nil,
 		},
 		{
-			"moved to delayed by its handler", bullmq.JobOptions{},
+			"delayed by its handler", bullmq.JobOptions{},
 			func(ctx context.Context, j *bullmq.Job) (any, error) {
 				if j.AttemptsStarted > 1 {
 					return nil, nil
 				}
-				return nil, errors.Join(j.MoveToDelayed(ctx, time.Now().Add(5*time.Millisecond)), bullmq.ErrDelayed)
+				return nil, bullmq.DelayUntil(time.Now().Add(5 * time.Millisecond))
 			},
 			bullmq.StateCompleted, "added, waiting, active, delayed, waiting(delayed), active, completed, drained",
 			func(t *testing.T, j *bullmq.Job) {
@@ -117,12 +117,12 @@ func TestAJobsLifeLeavesTheTraceThatBullMQLeaves(t *testing.T) {
 			},
 		},
 		{
-			"moved to wait by its handler", bullmq.JobOptions{Attempts: 3},
+			"handed back by its handler", bullmq.JobOptions{Attempts: 3},
 			func(ctx context.Context, j *bullmq.Job) (any, error) {
 				if j.AttemptsStarted > 1 {
 					return nil, nil
 				}
-				return nil, errors.Join(j.MoveToWait(ctx), bullmq.ErrWaiting)
+				return nil, fmt.Errorf("wrapped: %w", bullmq.Requeue())
 			},
 			bullmq.StateCompleted, "added, waiting, active, waiting(active), active, completed, drained", nil,
 		},

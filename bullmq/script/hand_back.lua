@@ -1,8 +1,9 @@
--- hand_back returns a running job to the front of the line; no attempt is spent.
+-- hand_back returns a running job to the front of the queue; no attempt is spent.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 id  3 token  4 '1' no handler has run it: this start does not count
+--       5 ms of a rate limit to announce ('' none)
 -- returns ms that a rate limit still holds, 0 for none | -1 no such job | -2 no lock | -6 another's lock
---@include place
+--@include handback
 --@include lock
 
 local q = openQueue(KEYS[1], ARGV[1])
@@ -16,6 +17,9 @@ local code = unlock(q.p, id, ARGV[3])
 if code < 0 then
   return code
 end
+if ARGV[5] ~= '' then
+  redis.call('SET', q.p .. 'limiter', '9007199254740991', 'PX', ARGV[5])
+end
 if redis.call('LREM', q.p .. 'active', 1, id) > 0 then
   if ARGV[4] == '1' then
     local started = redis.pcall('HINCRBY', key, 'ats', -1)
@@ -23,13 +27,6 @@ if redis.call('LREM', q.p .. 'active', 1, id) > 0 then
       redis.call('HDEL', key, 'ats', 'processedOn', 'pb')
     end
   end
-  local priority = tonumber(redis.call('HGET', key, 'priority') or 0) or 0
-  if priority > 0 then
-    pushBackPrioritized(q, priority, id)
-    baseMarker(q)
-  else
-    push(q, 'RPUSH', id)
-  end
-  emitTrim(q, 'waiting', 'jobId', id, 'prev', 'active')
+  handBack(q, id)
 end
 return math.max(redis.call('PTTL', q.p .. 'limiter'), 0)

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,13 +16,11 @@ import (
 type deliverer struct {
 	*Pipeline
 	channel  schoolbell.Channel
-	queue    *bullmq.Queue
 	sender   Sender
 	renderer Renderer
 	leases   *leaseKeeper
 	pace     *pace
 	progress *progressReporter
-	stop     context.Context // ended: hand the job back between two groups
 }
 
 // pass is one run of a batch's job.
@@ -104,15 +103,28 @@ func (p *pass) record(ctx context.Context) error {
 	return err
 }
 
+// errResting says that the provider wants the channel to rest.
+var errResting = errors.New("the channel rests")
+
+// stopping reports whether the worker was told to stop.
+func stopping(ctx context.Context) bool {
+	select {
+	case <-bullmq.Stopping(ctx):
+		return true
+	default:
+		return false
+	}
+}
+
 // interrupted says why the pass must not go on, if so.
 func (p *pass) interrupted(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case p.stop.Err() != nil:
-		return bullmq.ErrWaiting
+	case stopping(ctx):
+		return bullmq.Requeue()
 	case p.pace.rest() > 0:
-		return bullmq.ErrRateLimited
+		return errResting
 	}
 	return nil
 }
@@ -122,11 +134,8 @@ func (p *pass) handBack(ctx context.Context, why error) error {
 	if err := p.record(ctx); err != nil {
 		return err
 	}
-	switch why {
-	case bullmq.ErrWaiting:
-		return moved(p.job.MoveToWait(ctx), why)
-	case bullmq.ErrRateLimited:
-		return moved(p.queue.RateLimit(ctx, max(p.pace.rest(), time.Millisecond)), why)
+	if errors.Is(why, errResting) {
+		return bullmq.Throttled(max(p.pace.rest(), time.Millisecond))
 	}
 	return why
 }
@@ -145,7 +154,7 @@ func (p *pass) end(ctx context.Context, grant schoolbell.Grant) (any, error) {
 	// Rows wait for their retry time or for another worker's lease: that is
 	// nobody's failure, so it costs no attempt.
 	wait := max(grant.NextIn, 100*time.Millisecond)
-	return nil, moved(p.job.MoveToDelayed(ctx, time.Now().Add(wait)), bullmq.ErrDelayed)
+	return nil, bullmq.DelayUntil(time.Now().Add(wait))
 }
 
 const recordTimeout = 30 * time.Second

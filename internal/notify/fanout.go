@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,7 +21,6 @@ const unfinishedWait = 2 * time.Second
 // the last of them, it closes the event.
 type fanOut struct {
 	*Pipeline
-	stop context.Context // ended: hand the job back between two chunks
 }
 
 func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
@@ -29,7 +29,7 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 		return nil, err
 	}
 	if wait := time.Until(ev.SendAt); wait > 0 && !ev.Status.Terminal() {
-		return nil, moved(job.MoveToDelayed(ctx, ev.SendAt), bullmq.ErrDelayed)
+		return nil, bullmq.DelayUntil(ev.SendAt)
 	}
 	if err := f.walk(ctx, job, ev); err != nil {
 		return nil, err
@@ -41,9 +41,8 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 			return nil, err
 		}
 	}
-	waits, err := job.MoveToWaitingChildren(ctx)
-	if err != nil || waits {
-		return nil, moved(err, bullmq.ErrWaitingChildren)
+	if counts, err := job.DependencyCounts(ctx); err != nil || counts.Unprocessed > 0 {
+		return nil, cmp.Or(err, bullmq.WaitForChildren())
 	}
 	return f.finish(ctx, job, ev.ID)
 }
@@ -69,8 +68,8 @@ func (p *Pipeline) known(ctx context.Context, id string) (*schoolbell.Event, err
 // chunk's batches as soon as they are committed.
 func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event) error {
 	for chunk := firstChunk; ; chunk = chunkSize {
-		if f.stop.Err() != nil {
-			return moved(job.MoveToWait(ctx), bullmq.ErrWaiting)
+		if stopping(ctx) {
+			return bullmq.Requeue()
 		}
 		step, err := f.ledger.FanOut(ctx, ev.ID, chunk, f.cfg.BatchSize)
 		if err != nil {
@@ -124,19 +123,11 @@ func (f *fanOut) finish(ctx context.Context, job *bullmq.Job, id string) (any, e
 		return nil, fmt.Errorf("finish event %s: %w", id, err)
 	}
 	if !sum.Status.Terminal() {
-		return nil, moved(job.MoveToDelayed(ctx, time.Now().Add(unfinishedWait)), bullmq.ErrDelayed)
+		return nil, bullmq.DelayUntil(time.Now().Add(unfinishedWait))
 	}
 	if err := job.UpdateProgress(ctx, sum.Progress); err != nil && !errors.Is(err, bullmq.ErrJobNotFound) {
 		return nil, err
 	}
 	f.log.Info("event finished", "event", id, "status", string(sum.Status), "deliveries", sum.Progress.Total)
 	return sum, nil
-}
-
-// moved turns the error of a move into what the handler returns: outcome, if the move was made.
-func moved(err, outcome error) error {
-	if err != nil {
-		return err
-	}
-	return outcome
 }

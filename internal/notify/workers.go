@@ -42,15 +42,15 @@ func (p *Pipeline) RunWorkers(ctx context.Context, renderer Renderer, senders ma
 func (p *Pipeline) newWorkers(ctx context.Context, leases *leaseKeeper, renderer Renderer, senders map[schoolbell.Channel]Sender) ([]*bullmq.Worker, error) {
 	progress := newProgressReporter(p.ledger, p.events, p.log)
 	handlers := map[*bullmq.Queue]bullmq.Handler{
-		p.events: (&fanOut{Pipeline: p, stop: ctx}).handle,
+		p.events: (&fanOut{Pipeline: p}).handle,
 	}
 	for ch, q := range p.batches {
 		sender := senders[ch]
 		if sender == nil {
 			return nil, fmt.Errorf("channel %s has no sender", ch)
 		}
-		d := &deliverer{Pipeline: p, channel: ch, queue: q, sender: sender, renderer: renderer,
-			leases: leases, pace: new(pace), progress: progress, stop: ctx}
+		d := &deliverer{Pipeline: p, channel: ch, sender: sender, renderer: renderer,
+			leases: leases, pace: new(pace), progress: progress}
 		handlers[q] = d.handle
 	}
 	var all []*bullmq.Worker
@@ -86,6 +86,7 @@ func (p *Pipeline) workerOptions(q *bullmq.Queue, ready func()) bullmq.WorkerOpt
 		StalledInterval: stalledInterval,
 		MaxStalledCount: -1, // a crash costs no attempt, however often
 		Limiter:         p.limiter(q),
+		HeedRateLimit:   q != p.events, // a provider may have asked for a pause
 		Backoffs:        map[string]bullmq.BackoffFunc{backoffStrategy: p.cfg.backoff},
 		Grace:           p.cfg.Grace,
 		Logger:          p.log,
@@ -101,16 +102,12 @@ func (p *Pipeline) workerOptions(q *bullmq.Queue, ready func()) bullmq.WorkerOpt
 	}
 }
 
-// limiter is the rate limit of event jobs. Batches have one that never bites by
-// itself: only workers that have a limiter heed a pause that a provider asked for.
+// limiter is the rate limit of event jobs; batches have none.
 func (p *Pipeline) limiter(q *bullmq.Queue) *bullmq.Limiter {
-	switch {
-	case q != p.events:
-		return &bullmq.Limiter{Max: 1 << 30, Duration: time.Second}
-	case p.cfg.RateMax > 0:
-		return &bullmq.Limiter{Max: p.cfg.RateMax, Duration: p.cfg.RateDuration}
+	if q != p.events || p.cfg.RateMax <= 0 {
+		return nil
 	}
-	return nil
+	return &bullmq.Limiter{Max: p.cfg.RateMax, Duration: p.cfg.RateDuration}
 }
 
 // maxLogged is in bytes.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,12 +104,8 @@ func (l *load) handle(ctx context.Context, j *bullmq.Job) (any, error) {
 	if _, err := l.nursery.AddBulk(ctx, specs); err != nil {
 		return nil, err
 	}
-	moved, err := j.MoveToWaitingChildren(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if moved {
-		return nil, bullmq.ErrWaitingChildren
+	if counts, err := j.DependencyCounts(ctx); err != nil || counts.Unprocessed > 0 {
+		return nil, cmp.Or(err, bullmq.WaitForChildren())
 	}
 	values, err := j.ChildrenValues(ctx)
 	return len(values), err

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -140,12 +141,8 @@ func TestAJobInGoWaitsForChildrenThatNodeRuns(t *testing.T) {
 					}
 				}
 			}
-			waits, err := job.MoveToWaitingChildren(ctx)
-			if err != nil {
-				return nil, err
-			}
-			if waits {
-				return nil, bullmq.ErrWaitingChildren
+			if counts, err := job.DependencyCounts(ctx); err != nil || counts.Unprocessed > 0 {
+				return nil, cmp.Or(err, bullmq.WaitForChildren())
 			}
 			return workInGo(ctx, job)
 		}, bullmq.WorkerOptions{})

@@ -300,8 +300,5 @@ func (g *side) beParent(ctx context.Context, job *bullmq.Job) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if waits, err := job.MoveToWaitingChildren(ctx); err != nil || !waits {
-		return nil, fmt.Errorf("the parent does not wait: %w", err)
-	}
-	return nil, bullmq.ErrWaitingChildren
+	return nil, bullmq.WaitForChildren()
 }

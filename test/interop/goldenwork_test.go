@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,19 +78,19 @@ func (g *side) byOrder(ctx context.Context, job *bullmq.Job) (any, error) {
 		if job.AttemptsStarted > 1 {
 			return "later", nil
 		}
-		return nil, errors.Join(job.MoveToDelayed(ctx, g.now.Add(5*time.Second)), bullmq.ErrDelayed)
+		return nil, bullmq.DelayUntil(g.now.Add(5 * time.Second))
 	case "wait once":
 		if job.AttemptsStarted > 1 {
 			return "again", nil
 		}
-		return nil, errors.Join(job.MoveToWait(ctx), bullmq.ErrWaiting)
+		return nil, bullmq.Requeue()
 	case "wait for child":
 		return waitForChild(ctx, job)
 	case "limited":
 		if job.AttemptsStarted > 1 {
 			return "in the end", nil
 		}
-		return nil, errors.Join(g.RateLimit(ctx, 50*time.Millisecond), bullmq.ErrRateLimited)
+		return nil, bullmq.Throttled(50 * time.Millisecond)
 	}
 	return nil, nil
 }
@@ -110,12 +111,8 @@ func waitForChild(ctx context.Context, job *bullmq.Job) (any, error) {
 			return nil, err
 		}
 	}
-	waits, err := job.MoveToWaitingChildren(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if waits {
-		return nil, bullmq.ErrWaitingChildren
+	if counts, err := job.DependencyCounts(ctx); err != nil || counts.Unprocessed > 0 {
+		return nil, cmp.Or(err, bullmq.WaitForChildren())
 	}
 	values, err := job.ChildrenValues(ctx)
 	var list []any

@@ -147,7 +147,7 @@ func TestALimitSetByHandHoldsForTheOtherLanguage(t *testing.T) {
 			id := r.add(q, "n", nil, bullmq.JobOptions{})
 			if setter == "node" {
 				r.work(name, func(context.Context, *bullmq.Job) (any, error) { return nil, nil },
-					bullmq.WorkerOptions{Limiter: &bullmq.Limiter{Max: 1000, Duration: time.Second}, MaxRateLimitDelay: rest})
+					bullmq.WorkerOptions{HeedRateLimit: true, MaxRateLimitDelay: rest})
 			} else {
 				r.node.do(nil, `await $.worker(args[0], async () => {}, { limiter: { max: 1000, duration: 1000 }, maximumRateLimitDelay: args[1] })`, name, rest.Milliseconds())
 			}

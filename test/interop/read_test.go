@@ -34,10 +34,7 @@ func everyState(r *rig, q *bullmq.Queue) (release func()) {
 			if _, err := q.Add(ctx, "child", nil, bullmq.JobOptions{ID: "child", Delay: time.Hour, Parent: &bullmq.ParentRef{ID: job.ID, Queue: q.QualifiedName()}}); err != nil {
 				return nil, err
 			}
-			if waits, err := job.MoveToWaitingChildren(ctx); err != nil || !waits {
-				return nil, fmt.Errorf("does not wait: %w", err)
-			}
-			return nil, bullmq.ErrWaitingChildren
+			return nil, bullmq.WaitForChildren()
 		case "hold":
 			held <- job.ID
 			<-done

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -111,8 +112,8 @@ func stepsInGo(c *bullmq.Queue) bullmq.Handler {
 				}
 			}
 		}
-		if waits, err := job.MoveToWaitingChildren(ctx); err != nil || waits {
-			return nil, errors.Join(err, bullmq.ErrWaitingChildren)
+		if counts, err := job.DependencyCounts(ctx); err != nil || counts.Unprocessed > 0 {
+			return nil, cmp.Or(err, bullmq.WaitForChildren())
 		}
 		values, err := job.ChildrenValues(ctx)
 		names := make([]string, 0, len(values))

@@ -90,9 +90,10 @@ local function activate(q, id, now, w, token, max, duration)
 end
 
 -- workerLimits reads the arguments that describe the fetching worker, from ARGV[i]:
--- lock ms, limiter max ('' none), limiter ms, name ('' none).
+-- lock ms, limiter max ('' none, 'heed' none but for limits set by hand), limiter ms,
+-- name ('' none).
 local function workerLimits(i)
-  return { lock = ARGV[i], max = tonumber(ARGV[i + 1]), duration = tonumber(ARGV[i + 2]), name = ARGV[i + 3] }
+  return { lock = ARGV[i], max = tonumber(ARGV[i + 1]), heeds = ARGV[i + 1] == 'heed', duration = tonumber(ARGV[i + 2]), name = ARGV[i + 3] }
 end
 
 -- nextId moves the id that is next in line into the active list, nil if there is none.
@@ -137,8 +138,9 @@ local function fetchMany(q, now, w, tokens)
   local isBlocked = blocked(q)
   promoteDue(q, now)
   local max, duration = q.max or w.max, w.duration or q.duration
+  local limit = max or (w.heeds and 9007199254740991) -- which a limit set by hand counts
   while #jobs < #tokens do
-    local ttl = limitTTL(q, max)
+    local ttl = limitTTL(q, limit)
     if ttl > 0 then
       later = { ttl, 0 }
       break

@@ -106,13 +106,10 @@ func wait(ctx context.Context, queues map[string]*bullmq.Queue, job *bullmq.Job,
 			return err
 		}
 	}
-	moved := false
-	_, err := surely(ctx, func() (err error) { moved, err = job.MoveToWaitingChildren(ctx); return err })
-	if errors.Is(err, bullmq.ErrLockLost) {
-		moved, err = true, nil // by a call whose answer was lost, or the job is another's: both are no matter of ours
-	}
-	if moved {
-		err = bullmq.ErrWaitingChildren
+	var counts bullmq.DependencyCounts
+	_, err := surely(ctx, func() (err error) { counts, err = job.DependencyCounts(ctx); return err })
+	if err == nil && counts.Unprocessed > 0 {
+		err = bullmq.WaitForChildren()
 	}
 	return err
 }

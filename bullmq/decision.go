@@ -1,0 +1,128 @@
+package bullmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// decision is an error by which a handler says what becomes of its job instead of failing.
+// Decisions that say the same are equal, so that errors.Is finds them.
+type decision struct {
+	kind  decisionKind
+	until time.Time     // delay
+	limit time.Duration // throttle
+	child string        // wait: the key of the child, empty for all
+}
+
+type decisionKind int
+
+const (
+	decideDelay decisionKind = iota
+	decideRequeue
+	decideThrottle
+	decideWait
+)
+
+func (d decision) Error() string {
+	switch d.kind {
+	case decideDelay:
+		return fmt.Sprintf("bullmq: the job is delayed until %v", d.until)
+	case decideThrottle:
+		return fmt.Sprintf("bullmq: the job met a rate limit of %v", d.limit)
+	case decideWait:
+		return "bullmq: the job waits for its children"
+	}
+	return "bullmq: the job goes back to the queue"
+}
+
+// DelayUntil is returned by a handler whose job is to run again from its start at time t, or
+// at once if that is past. No attempt is spent. A t more than 292 years away fails the
+// attempt with [ErrInvalid].
+//
+//	return nil, bullmq.DelayUntil(time.Now().Add(time.Hour))
+//
+// Like [Requeue], [Throttled], [WaitForChildren] and [WaitForChild] it is an error that the
+// worker recognises through wrapping. The worker makes the move when the handler has
+// returned, repeats it while Redis is unavailable, and reports to OnError if the job's lock
+// is lost.
+func DelayUntil(t time.Time) error { return decision{kind: decideDelay, until: t} }
+
+// Requeue is returned by a handler whose job is to run again from its start as soon as
+// possible: it goes back to the front of the queue. No attempt is spent. See [DelayUntil].
+func Requeue() error { return decision{kind: decideRequeue} }
+
+// Throttled is returned by a handler that could not do its job because of a rate limit. The
+// job goes back to the front of the queue and no attempt is spent. If d is positive, the
+// same step announces that limit on the queue, as [Queue.RateLimit] does: workers with a
+// Limiter or HeedRateLimit start no job for d, rounded up to whole milliseconds. With 0 or
+// less the worker rests as long as a limit in force holds. See [DelayUntil].
+func Throttled(d time.Duration) error { return decision{kind: decideThrottle, limit: max(d, 0)} }
+
+// WaitForChildren is returned by a handler whose job is to run again from its start once all
+// its children have finished. If none is unfinished, the job runs again at once, so the
+// handler must find out what is left to do, for example by [Job.DependencyCounts]. No attempt
+// is spent. A child that has failed with FailParent fails the job for good. See [DelayUntil].
+func WaitForChildren() error { return decision{kind: decideWait} }
+
+// WaitForChild is [WaitForChildren] for a handler that needs one of the children, the one of
+// that id in queue: if it has finished, the job runs again at once. Otherwise it waits as
+// with WaitForChildren, for all children that have not finished then.
+func WaitForChild(queue *Queue, id string) error {
+	return decision{kind: decideWait, child: queue.keys.job(id)}
+}
+
+// carryOut does to a job what its handler has decided.
+func (s *session) carryOut(ctx context.Context, job *Job, d decision) settled {
+	switch d.kind {
+	case decideDelay:
+		return s.delayUntil(ctx, job, d.until)
+	case decideWait:
+		return s.waitForChildren(ctx, job, d.child)
+	}
+	rest, err := s.handBack(job, handBack{limit: d.limit})
+	if err == nil && d.kind == decideThrottle && rest > 0 {
+		s.w.pace.learn(s.w.q.now(), rest, 0)
+	} else {
+		s.w.pace.look() // the job can be had
+	}
+	return settled{span: SpanEnd{Err: err}, err: err}
+}
+
+// delayUntil stores that a job runs again at a time.
+func (s *session) delayUntil(ctx context.Context, job *Job, until time.Time) settled {
+	now := s.w.q.now()
+	if until.Sub(now) == math.MaxInt64 {
+		return s.fail(ctx, job, invalid("delay until %v: at most 292 years", until))
+	}
+	delay := max(millis(until)-millis(now), 0)
+	next, err := s.storeAndFetch(job, "delay", scriptDelay, s.w.q.mode, millis(now), job.ID, job.token, delay, "", "", "")
+	if err == nil {
+		job.Delay = time.Duration(delay) * time.Millisecond
+	}
+	return settled{next: next, span: SpanEnd{Err: err}, err: err}
+}
+
+// waitForChildren stores that a job waits for its children, or hands it back if there is
+// nothing to wait for.
+func (s *session) waitForChildren(ctx context.Context, job *Job, child string) settled {
+	_, err := s.store(job, "let wait for children", scriptWaitChildren, s.w.q.mode, s.w.q.nowMillis(), job.ID, job.token, child)
+	if isRefusal(err, CodeFailedChildren) {
+		return s.fail(ctx, job, failedChildren(job))
+	}
+	s.w.pace.look() // it may be the next one, or there may be another
+	return settled{span: SpanEnd{Err: err}, err: err}
+}
+
+// failedChildren is why a job with children that failed with FailParent fails, in BullMQ's words.
+func failedChildren(job *Job) error {
+	return Unrecoverable(fmt.Errorf("Cannot complete job %s because it has at least one failed child", job.ID))
+}
+
+// isRefusal reports whether a script refused its operation with a code.
+func isRefusal(err error, code Code) bool {
+	var refused *ScriptError
+	return errors.As(err, &refused) && refused.Code == code
+}
