@@ -6,18 +6,17 @@ import (
 	"fmt"
 )
 
-// Cancel ends the context of the handler that runs the job, if this worker runs it, and
-// reports whether it does. The context's cause is then both [ErrCancelled] and cause,
-// which may be nil. What the handler returns decides as ever: a result completes the
-// job, an error fails the attempt. For an error that is only the context's,
-// context.Canceled, the cause stands in; if that is [Unrecoverable], the job is not
-// tried again.
+// Cancel ends the context of the job's handler and reports whether this worker was
+// running the job. The context's cause then wraps both [ErrCancelled] and cause, which may
+// be nil. The handler's return values decide the outcome as usual: a result completes the
+// job, an error fails the attempt. An error that is only context.Canceled is replaced by
+// the cause. If the cause is [Unrecoverable], the job is not retried.
 func (w *Worker) Cancel(id string, cause error) bool {
 	return w.hand.cancel(cancellation(cause), func(j *Job) bool { return j.ID == id }) > 0
 }
 
-// CancelAll does as [Worker.Cancel] to all jobs that this worker runs and returns
-// how many there are. Jobs that are started afterwards run.
+// CancelAll cancels all jobs that this worker is running, as [Worker.Cancel] does, and
+// returns how many there were. Jobs that start afterwards are not affected.
 func (w *Worker) CancelAll(cause error) int {
 	return w.hand.cancel(cancellation(cause), func(*Job) bool { return true })
 }
@@ -29,7 +28,7 @@ func cancellation(cause error) error {
 	return fmt.Errorf("%w: %w", ErrCancelled, cause)
 }
 
-// cancel ends the contexts of the running handlers that are meant.
+// cancel ends the contexts of the handlers whose jobs are meant.
 func (h *hand) cancel(cause error, meant func(*Job) bool) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -42,8 +41,8 @@ func (h *hand) cancel(cause error, meant func(*Job) bool) (n int) {
 	return n
 }
 
-// whyCancelled replaces a handler's error that says no more than that its context has
-// ended by the reason that Cancel was given.
+// whyCancelled replaces a handler's error that is only context.Canceled by the reason that
+// Cancel was given.
 func whyCancelled(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	if err != nil && errors.Is(err, context.Canceled) && errors.Is(cause, ErrCancelled) && !errors.Is(err, ErrCancelled) {

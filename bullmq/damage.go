@@ -5,28 +5,31 @@ import (
 	"errors"
 )
 
-// ErrDamagedKey says that a key holds another type than the protocol puts there, or no
-// number where one is counted: another program has overwritten it. The text names the
-// key and its type. Nothing was moved, and the same call works once the key is gone; see
-// [Queue.RenameDamaged].
+// ErrDamagedKey reports that a key holds another type than the protocol requires, or no
+// number where it should be a counter: another program has overwritten it. The text names
+// the key and its type. Nothing was moved, and the same call works once the key is gone.
+// [Queue.RenameDamaged] renames such keys.
 var ErrDamagedKey = errors.New("bullmq: a key of the queue is damaged")
 
-// DamagedKey is a key of a queue that held something else than the protocol puts
-// there and was renamed.
+// DamagedKey is a key of a queue that did not hold what the protocol requires and was
+// renamed.
 type DamagedKey struct {
-	Key     string // as it was called
+	Key     string // its former name
 	Was     string // what it held: a Redis type, or "string without …"
-	NewName string // the key with ":wrong-type:" and the time in ms
+	NewName string // the former name with ":wrong-type:" and the time in ms
 }
 
-// RenameDamaged renames those of the queue's own keys, and of the keys of the jobs
-// with the given ids, that another program has overwritten with another type. The
-// scripts of a queue fail at such a key; once it is gone they make it again. What was in
-// it stays under the new name. What the queue held there is lost: jobs whose list it
-// was are in no state afterwards ([StateUnknown]), and without its settings a queue is no
-// longer paused. Counters that hold no number are renamed too.
+// RenameDamaged renames keys that another program has overwritten with another type:
+// those of the queue itself, and those of the jobs with the given ids. Counters that hold no
+// number are renamed too. The scripts of a queue fail at such a key; once it is gone they
+// create it again.
 //
-// It costs one script, with seven look-ups for each id. Ids are at most 1000.
+// The overwriting value stays under the new name. What the queue had stored in the key is
+// lost: jobs of a lost list are in no state afterwards ([StateUnknown]), and a queue without
+// its settings is no longer paused.
+//
+// It takes one script call, with seven look-ups for each id. More than 1000 ids are
+// [ErrInvalid].
 func (q *Queue) RenameDamaged(ctx context.Context, ids ...string) ([]DamagedKey, error) {
 	if len(ids) > 1000 {
 		return nil, invalid("%d ids are more than 1000", len(ids))

@@ -10,29 +10,29 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Deduplication keeps jobs that mean the same from being added again. The first
-// one added under an id holds it; jobs added while it is held are dropped, and
-// [Queue.Add] returns the holder's id. Without a TTL the id is free again when its
-// holder has completed, failed for good or been removed; with one, when that time
-// is over, also before or after the holder ends.
+// Deduplication drops jobs that duplicate another one. The first job added with an id
+// holds the id. Jobs added while it is held are dropped, and [Queue.Add] returns the
+// holder's id. Without a TTL the id is free when its holder has completed, has failed with
+// no attempt left, or was removed. With a TTL it is free when that time is over, whether the
+// holder has ended or not.
 //
-// At most one of Replace, KeepLastIfActive and Reschedule is usual;
-// Replace and KeepLastIfActive go together.
+// Replace and Reschedule exclude each other; Replace and KeepLastIfActive can be combined.
 type Deduplication struct {
-	// ID is what jobs that mean the same have in common. It must not be empty.
+	// ID is common to the jobs that duplicate each other. It must not be empty.
 	ID string
-	// TTL is how long the id is held, in whole milliseconds; 0 means until its holder ends.
+	// TTL is how long the id is held, stored in whole milliseconds. 0 means until its holder
+	// ends.
 	TTL time.Duration
-	// Extend begins the TTL anew whenever a job is dropped (debouncing).
+	// Extend restarts the TTL whenever a job is dropped (debouncing).
 	Extend bool
-	// Replace drops the holder instead of the new job if it is still delayed. A
-	// holder in any other state stays, and no event tells of the dropped job.
+	// Replace drops the holder instead of the new job if the holder is still delayed. A
+	// holder in any other state stays, and no event reports the dropped job.
 	Replace bool
-	// KeepLastIfActive keeps the last job that was dropped while the holder was being
-	// run, and adds it when the holder has ended. TTL is then not used.
+	// KeepLastIfActive keeps the last job that was dropped while the holder was active, and
+	// adds it when the holder has ended. TTL then has no effect.
 	KeepLastIfActive bool
-	// Reschedule gives a holder that is still delayed the delay of the dropped job,
-	// counted from that job's Timestamp. BullMQ 5 ignores it.
+	// Reschedule gives a holder that is still delayed the delay of the dropped job, counted
+	// from the dropped job's Timestamp. BullMQ 5 ignores this option.
 	Reschedule bool
 }
 
@@ -52,7 +52,7 @@ func (d *Deduplication) validate(o *JobOptions) error {
 	return nil
 }
 
-// args are how a job is deduplicated as the scripts take it, d nil for not at all.
+// args returns the settings as the scripts receive them. A nil d means no deduplication.
 func (d *Deduplication) args() []any {
 	if d == nil {
 		return []any{"", "", ""}
@@ -60,7 +60,7 @@ func (d *Deduplication) args() []any {
 	return []any{d.ID, d.TTL.Milliseconds(), d.flags()}
 }
 
-// flags are the modes as the scripts take them.
+// flags returns the modes as the scripts receive them.
 func (d *Deduplication) flags() string {
 	var flags []byte
 	for _, f := range []struct {
@@ -107,7 +107,8 @@ func decodeDeduplication(raw json.RawMessage) *Deduplication {
 	}
 }
 
-// DeduplicationJobID is the id of the job that holds a deduplication id, empty if it is free.
+// DeduplicationJobID returns the id of the job that holds a deduplication id, empty if the
+// id is free.
 func (q *Queue) DeduplicationJobID(ctx context.Context, id string) (string, error) {
 	holder, err := q.rdb.Get(ctx, q.keys.dedup(id)).Result()
 	if errors.Is(err, redis.Nil) {
@@ -116,15 +117,15 @@ func (q *Queue) DeduplicationJobID(ctx context.Context, id string) (string, erro
 	return holder, wrapRead("deduplication id", err)
 }
 
-// RemoveDeduplicationKey frees a deduplication id, whoever holds it, and tells
-// whether anyone did. The holder goes on as it is.
+// RemoveDeduplicationKey frees a deduplication id and reports whether a job held it. The
+// holder itself is not changed.
 func (q *Queue) RemoveDeduplicationKey(ctx context.Context, id string) (bool, error) {
 	n, err := q.rdb.Del(ctx, q.keys.dedup(id)).Result()
 	return n > 0, wrapWrite("remove deduplication key", err)
 }
 
-// RemoveDeduplicationKey frees the job's deduplication id if the job holds it, and
-// tells whether it did. What happens from then on is not kept from being added.
+// RemoveDeduplicationKey frees the job's deduplication id if the job holds it, and reports
+// whether it did. The next job with that id is then added.
 func (j *Job) RemoveDeduplicationKey(ctx context.Context) (bool, error) {
 	if j.DeduplicationID == "" {
 		return false, nil

@@ -11,24 +11,24 @@ import (
 
 // Event is one entry of a queue's events stream.
 type Event struct {
-	// ID is the entry's id, to resume after.
+	// ID is the id of the stream entry, for EventsOptions.After.
 	ID string
-	// Name is the event: [EventAdded], [EventCompleted] …, or one of somebody's own.
+	// Name is the kind of event: [EventAdded], [EventCompleted] …, or a custom one.
 	Name string
-	// JobID is the job it is about, empty for events of the queue itself.
+	// JobID is the job concerned, empty for events of the queue itself.
 	JobID string
-	// Fields are all other fields as they are stored, such as "returnvalue"
-	// (JSON), "failedReason" (text), "data" (JSON progress), "prev", "delay".
+	// Fields are all other fields as stored, such as "returnvalue" (JSON),
+	// "failedReason" (text), "data" (progress as JSON), "prev", "delay" (due time in ms).
 	Fields map[string]string
 }
 
-// EventsOptions say where to begin.
+// EventsOptions set where reading begins. The zero value begins now.
 type EventsOptions struct {
-	// After is the id after which to begin, such as that of the last event seen; empty
-	// means now, "0" the oldest kept. Anything but an id is [ErrInvalid].
+	// After is the id after which to begin, such as that of the last event seen. Empty means
+	// now, "0" the oldest event kept. Any other text is [ErrInvalid].
 	After string
-	// Ready, if set, is called when the place to begin is known: nothing that
-	// happens afterwards is missed.
+	// Ready, if set, is called once when the place to begin is known. No event that happens
+	// afterwards is missed.
 	Ready func()
 }
 
@@ -37,10 +37,11 @@ const (
 	eventsBatch = 500             // most events of one reply
 )
 
-// Events yields the queue's events as they come, until ctx ends (which is no
-// error) or the loop is left. A Redis error is yielded with a zero Event; if the
-// loop goes on, reading is resumed after the last event seen. Events are kept for a
-// limited number only: a reader that is away for long misses some.
+// Events yields the queue's events as they happen, until ctx ends, which yields no error,
+// or the loop ends. A Redis error is yielded with a zero Event. If the loop continues,
+// reading resumes after the last event seen. The stream keeps a limited number of events: a
+// reader that is disconnected for too long misses some. Each loop uses one connection of its
+// own.
 func (q *Queue) Events(ctx context.Context, opts EventsOptions) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if opts.After != "" && !validEventID(opts.After) {
@@ -74,8 +75,8 @@ func (q *Queue) Events(ctx context.Context, opts EventsOptions) iter.Seq2[Event,
 	}
 }
 
-// eventReader reads the stream over a connection of its own, so that a read that waits
-// can be ended.
+// eventReader reads the stream over its own connection, so that a waiting read can be
+// interrupted.
 type eventReader struct {
 	q     *Queue
 	ctx   context.Context
@@ -84,7 +85,7 @@ type eventReader struct {
 	conn  *blocking
 }
 
-// read returns the next events, none if nothing came for a while.
+// read returns the next events, none if nothing happened for a while.
 func (r *eventReader) read() ([]Event, error) {
 	if err := r.connect(); err != nil {
 		return nil, err
@@ -112,7 +113,7 @@ func (r *eventReader) read() ([]Event, error) {
 	return events, nil
 }
 
-// begin finds out where "now" is.
+// begin finds the place to begin.
 func (r *eventReader) begin() error {
 	if r.after == "" {
 		last, err := r.conn.client.XRevRangeN(r.ctx, r.q.keys.events(), "+", "-", 1).Result()

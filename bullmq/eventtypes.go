@@ -14,23 +14,23 @@ import (
 // The names of a queue's own events.
 const (
 	EventAdded            = "added"             // a job was added; Fields: name
-	EventWaiting          = "waiting"           // it is in line; prev, unless just added
+	EventWaiting          = "waiting"           // it waits for a worker; prev, unless just added
 	EventWaitingChildren  = "waiting-children"  // it waits for its children; prev
-	EventDelayed          = "delayed"           // it waits for its time; delay
+	EventDelayed          = "delayed"           // it waits until it is due; delay
 	EventActive           = "active"            // a worker has started it; prev
-	EventProgress         = "progress"          // its handler has told its progress; data
+	EventProgress         = "progress"          // its progress was stored; data
 	EventCompleted        = "completed"         // returnvalue, prev
-	EventFailed           = "failed"            // it failed for good; failedReason, prev
-	EventRetriesExhausted = "retries-exhausted" // and no attempt is left; attemptsMade
-	EventStalled          = "stalled"           // its worker was lost
+	EventFailed           = "failed"            // it failed, with no retry; failedReason, prev
+	EventRetriesExhausted = "retries-exhausted" // it failed in its last attempt; attemptsMade
+	EventStalled          = "stalled"           // its worker was lost, and it waits again
 	EventRemoved          = "removed"           // prev
 	EventDuplicated       = "duplicated"        // its id was taken when it was added again
 	EventDeduplicated     = "deduplicated"      // deduplicationId, deduplicatedJobId
-	EventDebounced        = "debounced"         // the same, from BullMQ 5; debounceId
+	EventDebounced        = "debounced"         // as deduplicated, from BullMQ 5; debounceId
 	EventCleaned          = "cleaned"           // count
 	EventPaused           = "paused"            // the queue
 	EventResumed          = "resumed"           // the queue
-	EventDrained          = "drained"           // no job is in line or being run
+	EventDrained          = "drained"           // no job is waiting or active
 )
 
 var ownEvents = []string{
@@ -39,8 +39,8 @@ var ownEvents = []string{
 	EventPaused, EventResumed, EventDrained,
 }
 
-// Time is when the event was written, by the server's clock, in milliseconds; zero
-// if ID is not an entry's.
+// Time returns when the event was written, by the server's clock, in milliseconds. It is
+// zero if ID is not the id of a stream entry.
 func (e Event) Time() time.Time {
 	ms, _, _ := strings.Cut(e.ID, "-")
 	n, err := strconv.ParseInt(ms, 10, 64)
@@ -50,10 +50,10 @@ func (e Event) Time() time.Time {
 	return fromMillis(n)
 }
 
-// ReturnValue is the result of a completed job as JSON, nil for other events.
+// ReturnValue returns the result of a completed job as JSON, nil for other events.
 func (e Event) ReturnValue() json.RawMessage { return rawJSON(e.Fields["returnvalue"]) }
 
-// Progress is what a job's handler has told of itself as JSON, nil for other events.
+// Progress returns the progress of a job as JSON, nil for other events.
 func (e Event) Progress() json.RawMessage {
 	if e.Name != EventProgress {
 		return nil
@@ -61,10 +61,10 @@ func (e Event) Progress() json.RawMessage {
 	return rawJSON(e.Fields["data"])
 }
 
-// FailedReason is why a job failed, empty for other events.
+// FailedReason returns why a job failed, empty for other events.
 func (e Event) FailedReason() string { return e.Fields["failedReason"] }
 
-// Due is when a delayed job is to run, zero for other events.
+// Due returns when a delayed job is due, zero for other events.
 func (e Event) Due() time.Time {
 	if e.Name != EventDelayed {
 		return time.Time{}
@@ -72,8 +72,8 @@ func (e Event) Due() time.Time {
 	return fromMillis(parseInt(e.Fields["delay"]))
 }
 
-// Prev is the state that the job came from, empty if the event does not say. Where it
-// says wait, Prev is StateWaiting.
+// Prev returns the state that the job came from, empty if the event has none. The stored
+// name "wait" is returned as StateWaiting.
 func (e Event) Prev() State {
 	if prev := State(e.Fields["prev"]); prev != "wait" {
 		return prev
@@ -81,10 +81,10 @@ func (e Event) Prev() State {
 	return StateWaiting
 }
 
-// Publish adds an event of one's own to the queue's events, where readers in Go and
-// in Node find it by its name. Names of the queue's own events are refused, and so are
-// the fields event and id, which readers set themselves. The stream is kept to its
-// limit as by any other event; BullMQ's QueueEventsProducer cuts it down to 1000.
+// Publish adds a custom event to the queue's events and returns its id. Readers in Go and
+// in Node receive it under its name. Names of the queue's own events are [ErrInvalid], and so
+// are the fields event and id, which readers set themselves. The stream keeps its own limit,
+// as with any other event; BullMQ's QueueEventsProducer cuts it to 1000.
 func (q *Queue) Publish(ctx context.Context, name string, fields map[string]string) (id string, err error) {
 	if name == "" || slices.Contains(ownEvents, name) {
 		return "", invalid("event name %q is empty or one of the queue's own", name)
@@ -107,7 +107,7 @@ func (q *Queue) Publish(ctx context.Context, name string, fields map[string]stri
 
 // TrimEvents removes the oldest events until about limit are left, and returns how many
 // it removed. Redis removes whole blocks of some 100 events, so more may stay. Readers of
-// [Queue.Events] miss what is removed before they have read it.
+// [Queue.Events] miss events that are removed before they have read them.
 func (q *Queue) TrimEvents(ctx context.Context, limit int64) (int64, error) {
 	if limit < 0 {
 		return 0, invalid("TrimEvents to %d events", limit)
@@ -116,7 +116,7 @@ func (q *Queue) TrimEvents(ctx context.Context, limit int64) (int64, error) {
 	return n, wrapWrite("trim events", err)
 }
 
-// validEventID tells whether events can be read after it: a time in ms, alone or with
+// validEventID reports whether events can be read after an id: a time in ms, alone or with
 // a number after a dash.
 func validEventID(id string) bool {
 	ms, seq, dashed := strings.Cut(id, "-")

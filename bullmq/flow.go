@@ -9,44 +9,45 @@ import (
 	"strings"
 )
 
-// FlowJob is a job of a flow with its children: it runs once they have finished.
+// FlowJob is a job of a flow with its children. It runs once they have finished.
 type FlowJob struct {
-	// Queue is where the job goes; nil means its parent's queue. A root has one. All
-	// queues of a flow must be on the root's Redis, and in Cluster in one hash slot:
-	// put the tag into the prefix.
+	// Queue is the queue that the job is added to. Nil means its parent's queue; a root
+	// must have one. All queues of a flow must use the same Redis client and, in Cluster,
+	// be in one hash slot: put the hash tag into the prefix.
 	Queue *Queue
 	Name  string // as for Queue.Add
 	Data  any    // as for Queue.Add
-	// Options are as for Queue.Add. A job without an ID gets a random one, a UUID. An ID
-	// must not have a colon here nor be in the flow twice, only a root without children may
-	// have Deduplication (its FlowNode then has the Job that [Queue.Add] would return),
-	// and only a root may have a Parent, a job that exists already.
+	// Options are as for Queue.Add, with these differences. A job without an ID gets a
+	// random UUID. An ID must not have a colon, nor occur twice in the flow. Only a root
+	// without children may have Deduplication; its FlowNode then has the Job that
+	// [Queue.Add] would return. Only a root may have a Parent, which must exist already.
 	Options JobOptions
-	// Children are the jobs that this one waits for; none makes it a leaf.
+	// Children are the jobs that this one waits for. A job without children is a leaf.
 	Children []FlowJob
 }
 
-// FlowNode is a job of a flow that was added or read. Its children are in the order of
-// [FlowJob.Children], and in no particular one where they were read.
+// FlowNode is a job of a flow that was added or read. Children that were added are in the
+// order of [FlowJob.Children], children that were read in no particular order.
 type FlowNode struct {
 	Job      *Job        // nil if it was not added
 	Children []*FlowNode // empty for a leaf
 }
 
-// AddFlow adds a tree of jobs in one atomic step: either nobody sees any of its
-// jobs, or all are there. Its leaves can run at once; each parent waits for its
-// children, reads what they returned with [Job.ChildrenValues], and learns of
-// their failures as each child's Options.OnFailure says.
+// AddFlow adds a tree of jobs in one atomic step: other clients see none of its jobs or
+// all of them. Its leaves can run at once. Each parent waits for its children and reads what
+// they returned with [Job.ChildrenValues]. Options.OnFailure of each child sets what its
+// failure means for the parent.
 //
-// A job whose ID is taken stays as it is, with Existed set in its Job, and becomes a
-// child of the new parent; what it returned counts if it has completed. A job that
-// has another parent which exists is not taken away from it: its error is a
+// A job whose ID is taken stays unchanged, with Existed set in its Job, and becomes a
+// child of the new parent. If it has completed, its result counts.
+//
+// A job that already has another existing parent stays that parent's child. Its error is a
 // [*ScriptError] with [CodeParentConflict], all other jobs are added, and the parent
-// that misses it keeps waiting until it is removed. The errors of several jobs are
-// joined; Job is nil in their nodes. [ErrInvalid] comes before anything is sent.
+// without it keeps waiting until it is removed. Job is nil in the nodes of jobs that were
+// not added, and their errors are joined. [ErrInvalid] is returned before anything is sent.
 //
-// When the connection broke, a flow whose jobs all have IDs of their own can be added
-// again safely: a child that has failed meanwhile is not waited for a second time.
+// If the connection breaks, a flow whose jobs all have caller-supplied IDs can safely be
+// added again: a child that has failed meanwhile is not waited for a second time.
 func AddFlow(ctx context.Context, root FlowJob) (*FlowNode, error) {
 	nodes, err := addFlows(ctx, SpanAddFlow, []FlowJob{root})
 	if len(nodes) == 0 {
@@ -55,8 +56,8 @@ func AddFlow(ctx context.Context, root FlowJob) (*FlowNode, error) {
 	return nodes[0], err
 }
 
-// AddFlows is [AddFlow] for several trees: all of them are added in one atomic
-// step, on the Redis of the first.
+// AddFlows is [AddFlow] for several trees. All of them are added in one atomic step, and
+// the nodes are in the order of roots. All queues must use the Redis client of the first.
 func AddFlows(ctx context.Context, roots []FlowJob) ([]*FlowNode, error) {
 	if len(roots) == 0 {
 		return nil, nil
@@ -128,7 +129,7 @@ func (f *flow) plan(ctx context.Context, roots []FlowJob) ([]*FlowNode, error) {
 	return nodes, f.checkParents(nodes)
 }
 
-// planOne checks and encodes a job. within is what its children are planned in.
+// planOne checks and encodes a job. within is the context for planning its children.
 func (f *flow) planOne(ctx context.Context, job FlowJob, parent *FlowNode) (within context.Context, _ *FlowNode, err error) {
 	q, o := job.Queue, job.Options
 	var above *Job
@@ -164,8 +165,7 @@ func (f *flow) planOne(ctx context.Context, job FlowJob, parent *FlowNode) (with
 	return within, node, nil
 }
 
-// check refuses what one job at a time would not: a job that is in the flow twice, as
-// its own descendant perhaps.
+// check refuses a job that occurs twice in the flow, perhaps as its own descendant.
 func (f *flow) check(q *Queue, id string) error {
 	key := q.keys.job(id)
 	if f.keys[key] {
@@ -175,7 +175,7 @@ func (f *flow) check(q *Queue, id string) error {
 	return nil
 }
 
-// checkParents refuses roots that are to be children of a job of the same flow.
+// checkParents refuses roots whose parent is a job of the same flow.
 func (f *flow) checkParents(roots []*FlowNode) error {
 	for _, root := range roots {
 		if key := root.Job.ParentKey; f.keys[key] {

@@ -8,16 +8,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// FlowLimits bound what [Queue.Flow] reads of a tree.
+// FlowLimits limit how much of a tree [Queue.Flow] reads.
 type FlowLimits struct {
-	// Depth is how many generations are read, the job itself being the first; 0 means 10.
+	// Depth is how many generations are read, including the job itself. 0 means 10.
 	Depth int
-	// Children is how many children of a job are read at most; 0 means 20.
+	// Children is how many children of one job are read at most. 0 means 20.
 	Children int
 }
 
-// Flow reads a job with its children, theirs and so on, in whichever queues they are.
-// An unknown id is [ErrJobNotFound]; children that were removed are left out.
+// Flow reads a job with its children, their children and so on, in all their queues. A job
+// that does not exist is [ErrJobNotFound]. Children that were removed are left out.
 func (q *Queue) Flow(ctx context.Context, id string, limits FlowLimits) (*FlowNode, error) {
 	if limits.Depth < 0 || limits.Children < 0 {
 		return nil, invalid("%+v: no limit may be negative", limits)
@@ -62,8 +62,7 @@ func (q *Queue) readChildren(ctx context.Context, parents []*FlowNode, most int)
 	return all, nil
 }
 
-// readByKey reads jobs by their full keys, in whichever queues they are. Those that do not
-// exist are left out.
+// readByKey reads jobs of any queue by their full keys. Jobs that do not exist are left out.
 func (q *Queue) readByKey(ctx context.Context, keys []string) (map[string]*Job, error) {
 	pipe := q.rdb.Pipeline()
 	hashes := map[string]*redis.MapStringStringCmd{}
@@ -89,7 +88,7 @@ func (q *Queue) readByKey(ctx context.Context, keys []string) (map[string]*Job, 
 	return jobs, nil
 }
 
-// childKeys reads the keys of each job's children, whatever has become of them.
+// childKeys reads the keys of each job's children, finished or not.
 func (q *Queue) childKeys(ctx context.Context, parents []*FlowNode, most int) ([][]string, error) {
 	pipe := q.rdb.Pipeline()
 	type lists struct {
@@ -125,14 +124,14 @@ func (q *Queue) childKeys(ctx context.Context, parents []*FlowNode, most int) ([
 	return keys, nil
 }
 
-// childQueue is the queue of a child by its full key, with this queue's settings.
+// childQueue returns the queue of a child by its full key, with this queue's settings.
 func (q *Queue) childQueue(key string) (*Queue, error) {
 	end := strings.LastIndexByte(key, ':')
 	if end < 0 {
 		return nil, invalid("key %q has no colon", key)
 	}
 	prefix, name, ok := cutLast(key[:end], ':')
-	if !ok || prefix == "" { // which NewQueue would fill
+	if !ok || prefix == "" { // NewQueue would set the default
 		return nil, invalid("key %q has no prefix", key)
 	}
 	opts := q.opts

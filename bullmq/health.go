@@ -8,15 +8,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// health tells once when Redis goes away and once when it is back.
+// health reports once when Redis becomes unavailable and once when it is back.
 type health struct {
 	w  *Worker
 	mu sync.Mutex
-	// ready is set with the first answer; down between a loss and the next answer.
+	// ready is set by the first reply; down between an outage's first error and the next reply.
 	ready, down bool
-	// orphans: a reply was lost that may have held a job, see reclaim.
+	// orphans is set when a reply was lost that may have had a job, see reclaim.
 	orphans bool
-	wake    chan struct{} // tells the lock keeper that Redis is back
+	wake    chan struct{} // wakes the lock keeper when Redis is back
 }
 
 func (h *health) init(w *Worker) {
@@ -30,7 +30,7 @@ func (h *health) isDown() bool {
 	return h.down
 }
 
-// ok takes in that Redis has answered.
+// ok notes that Redis has replied.
 func (h *health) ok() {
 	h.mu.Lock()
 	first, back := !h.ready, h.down
@@ -56,14 +56,14 @@ func (h *health) ok() {
 	}
 }
 
-// lost takes in that Redis did not answer.
+// lost notes that Redis did not reply.
 func (h *health) lost(err error) {
 	h.mu.Lock()
 	news := !h.down
 	h.down = true
 	h.mu.Unlock()
 	if news {
-		h.w.log.Warn("redis is away, the worker keeps trying", "error", err)
+		h.w.log.Warn("redis is unavailable, the worker keeps trying", "error", err)
 		if f := h.w.opts.Hooks.OnLost; f != nil {
 			f(err)
 		}
@@ -112,7 +112,7 @@ func (w *Worker) call(ctx context.Context, s *script, args ...any) (any, error) 
 	return reply, err
 }
 
-// trouble reports what stopped the fetch loop for a moment.
+// trouble reports an error that delayed the fetch loop.
 func (w *Worker) trouble(err error) {
 	if isAway(err) {
 		w.health.lost(err)
@@ -121,7 +121,7 @@ func (w *Worker) trouble(err error) {
 	w.report(err)
 }
 
-// report tells of an error that no one else learns of.
+// report reports an error that no caller receives.
 func (w *Worker) report(err error) {
 	w.log.Error("worker error", "error", err)
 	if f := w.opts.Hooks.OnError; f != nil {

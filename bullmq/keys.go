@@ -5,9 +5,9 @@ import "strings"
 // DefaultPrefix is the first part of every key unless another is set.
 const DefaultPrefix = "bull"
 
-// keys builds the names of a queue's keys. The scripts build theirs in the same
-// way from the prefix they are given: the ids of the jobs they come upon, and so
-// most keys, are known inside them only.
+// keys builds the names of a queue's keys. The scripts build them in the same way from
+// the prefix that they receive, because the ids of the jobs that they meet, and so most
+// keys, are known only inside them.
 type keys struct {
 	qualified string // prefix:name
 	p         string // qualified and a colon
@@ -42,8 +42,8 @@ func (k keys) processed(id string) string    { return k.p + id + ":processed" }
 func (k keys) ignored(id string) string      { return k.p + id + ":failed" }
 func (k keys) unsuccessful(id string) string { return k.p + id + ":unsuccessful" }
 
-// reservedIDs are the last parts of a queue's own keys: a job of such an id
-// would be one of them.
+// reservedIDs are the last parts of the names of a queue's own keys. A job with such an id
+// would have the same key.
 var reservedIDs = map[string]bool{
 	"id": true, "wait": true, "paused": true, "active": true, "prioritized": true, "pc": true, "delayed": true,
 	"waiting-children": true, "completed": true, "failed": true, "stalled": true, "stalled-check": true,

@@ -10,21 +10,23 @@ import (
 
 // Metrics are counts of finished jobs, kept by workers whose MetricsPoints is set.
 type Metrics struct {
-	// Count is how many jobs have finished in all.
+	// Count is how many jobs have finished in total.
 	Count int64
-	// Points are how many finished in each minute, the newest minute first. The
-	// minute under way is not among them.
+	// Points are how many jobs finished in each minute, newest first. The current minute
+	// is not included.
 	Points []int64
-	// Kept is how many points there are in Redis.
+	// Kept is how many points Redis has.
 	Kept int64
-	// Until is when the newest point was written, zero if there is none.
+	// Until is when the newest point was written. Before that it is when the first job was
+	// counted, and zero if none was.
 	Until time.Time
-	// CountThen is what Count was at that time.
+	// CountThen is the value of Count when the newest point was written.
 	CountThen int64
 }
 
-// Metrics reads the counts of completed or failed jobs (StateCompleted, StateFailed)
-// with the points from position start to end, inclusive; -1 is the oldest.
+// Metrics reads the counts of completed or failed jobs (StateCompleted, StateFailed) with
+// the points from position start to end, inclusive. 0 is the newest, -1 the oldest. Another
+// state is [ErrInvalid].
 func (q *Queue) Metrics(ctx context.Context, outcome State, start, end int64) (*Metrics, error) {
 	if outcome != StateCompleted && outcome != StateFailed {
 		return nil, invalid("state %q: metrics are of completed and failed jobs", outcome)
@@ -46,7 +48,9 @@ func (q *Queue) Metrics(ctx context.Context, outcome State, start, end int64) (*
 	return m, nil
 }
 
-// CountsPerPriority counts waiting jobs by priority; 0 are those without one.
+// CountsPerPriority returns how many jobs of each given priority are waiting. 0 stands for
+// jobs without a priority. A priority that is negative or above [MaxPriority] is
+// [ErrInvalid].
 func (q *Queue) CountsPerPriority(ctx context.Context, priorities ...int) (map[int]int64, error) {
 	pipe := q.rdb.TxPipeline()
 	sizes := make(map[int][]*redis.IntCmd, len(priorities))
@@ -77,18 +81,18 @@ func (q *Queue) CountsPerPriority(ctx context.Context, priorities ...int) (map[i
 	return counts, nil
 }
 
-// Meta is what a queue's settings in Redis say.
+// Meta has a queue's settings in Redis.
 type Meta struct {
 	// Version names the program that last opened the queue in Node, such as
 	// "bullmq:6.7.0"; empty if none did.
 	Version string
 	// MaxEvents is the approximate length of the events stream, 0 before its first entry.
 	MaxEvents int64
-	// Paused is whether [Queue.Pause], or Node, has paused it.
+	// Paused is whether the queue is paused.
 	Paused bool
-	// Concurrency is how many jobs may run at a time, 0 for no limit.
+	// Concurrency is how many jobs may run at a time in all workers together, 0 for no limit.
 	Concurrency int
-	// RateLimit is the global one, nil for none.
+	// RateLimit is the global rate limit, nil for none.
 	RateLimit *Limiter
 }
 
@@ -109,8 +113,8 @@ func (q *Queue) Meta(ctx context.Context) (*Meta, error) {
 	return m, nil
 }
 
-// Version names the program that last opened the queue in Node, such as
-// "bullmq:6.7.0"; empty if none did.
+// Version returns the program that last opened the queue in Node, such as
+// "bullmq:6.7.0", empty if none did.
 func (q *Queue) Version(ctx context.Context) (string, error) {
 	m, err := q.Meta(ctx)
 	if err != nil {
@@ -119,7 +123,8 @@ func (q *Queue) Version(ctx context.Context) (string, error) {
 	return m.Version, nil
 }
 
-// GlobalConcurrency is how many jobs of the queue may run at a time, 0 for no limit.
+// GlobalConcurrency returns how many jobs of the queue may run at a time in all workers
+// together, 0 for no limit.
 func (q *Queue) GlobalConcurrency(ctx context.Context) (int, error) {
 	m, err := q.Meta(ctx)
 	if err != nil {
@@ -128,7 +133,8 @@ func (q *Queue) GlobalConcurrency(ctx context.Context) (int, error) {
 	return m.Concurrency, nil
 }
 
-// GlobalRateLimit is what [Queue.SetGlobalRateLimit] has set, 0 for no limit.
+// GlobalRateLimit returns the limit that [Queue.SetGlobalRateLimit] has set: n jobs per
+// duration. Both are 0 for no limit.
 func (q *Queue) GlobalRateLimit(ctx context.Context) (n int, per time.Duration, err error) {
 	m, err := q.Meta(ctx)
 	if err != nil || m.RateLimit == nil {
@@ -137,7 +143,8 @@ func (q *Queue) GlobalRateLimit(ctx context.Context) (n int, per time.Duration, 
 	return m.RateLimit.Max, m.RateLimit.Duration, nil
 }
 
-// IsMaxed tells whether as many jobs run as the global concurrency allows.
+// IsMaxed reports whether as many jobs are active as the global concurrency allows. It is
+// false without a limit.
 func (q *Queue) IsMaxed(ctx context.Context) (bool, error) {
 	pipe := q.rdb.TxPipeline()
 	limit, active := pipe.HMGet(ctx, q.keys.meta(), "concurrency"), pipe.LLen(ctx, q.keys.active())

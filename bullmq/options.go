@@ -5,122 +5,124 @@ import (
 	"time"
 )
 
-// FailureMode says what a child's final failure means for its parent.
+// FailureMode sets what a child's final failure means for its parent.
 type FailureMode int
 
 // The failure modes.
 const (
 	// FailureNone keeps the parent waiting until the child is retried or removed.
 	FailureNone FailureMode = iota
-	// FailParent fails the parent as soon as a worker picks it up, and so on upwards.
+	// FailParent fails the parent as soon as a worker starts it, and so on upwards.
 	FailParent
-	// ContinueParent releases the parent at once, even while other children are
-	// unfinished; the reason is kept for [Job.IgnoredChildrenFailures].
+	// ContinueParent lets the parent run at once, even while other children are
+	// unfinished. The reason is kept for [Job.IgnoredChildrenFailures].
 	ContinueParent
-	// IgnoreDependency counts the child as done; the reason is kept for
+	// IgnoreDependency counts the child as done. The reason is kept for
 	// [Job.IgnoredChildrenFailures].
 	IgnoreDependency
 	// RemoveDependency counts the child as done and keeps nothing.
 	RemoveDependency
 )
 
-// Backoff says how long a failed job waits before its next attempt: ten years at most.
+// Backoff sets how long a job waits after a failed attempt: ten years at most.
 type Backoff struct {
 	// Type is "fixed" (always Delay), "exponential" (Delay × 2ⁿ⁻¹ after the nth
-	// failure) or the name of one of the worker's own strategies, see
-	// WorkerOptions.Backoffs. Empty means "fixed". A job whose type its worker does not
-	// know fails for good.
+	// failure) or the name of a strategy of the worker, see WorkerOptions.Backoffs and
+	// WorkerOptions.Backoff. Empty means "fixed". A job whose type its worker does not
+	// know fails without a further attempt.
 	Type string
-	// Delay is the base, in whole milliseconds, not negative.
+	// Delay is the base, stored in whole milliseconds. It must not be negative.
 	Delay time.Duration
-	// Jitter, from 0 to 1, is the part of the delay that is drawn by lot. It
-	// is used by the two built-in strategies.
+	// Jitter, from 0 to 1, is the part of the delay that is random: the wait is from
+	// (1-Jitter) times the delay up to the whole delay. Only the two built-in strategies
+	// use it.
 	Jitter float64
 }
 
 // ParentRef names the job that waits for this one.
 type ParentRef struct {
-	// ID is the parent's id.
+	// ID is the id of the parent.
 	ID string
-	// Queue is the qualified name, prefix:name, as [Queue.QualifiedName] returns it.
+	// Queue is the qualified name of the parent's queue, prefix:name, as
+	// [Queue.QualifiedName] returns it.
 	Queue string
 }
 
-// Keep says how many finished jobs stay in Redis. The zero value keeps all.
-// Limits are applied when a job of the same queue and outcome finishes.
+// Keep limits how many finished jobs stay in Redis. The zero value keeps all.
+// The limits are applied whenever a job of the same queue and outcome finishes.
 type Keep struct {
-	// None removes the job as soon as it has finished. The other fields are then unused.
+	// None removes the job as soon as it has finished. The other fields then have no effect.
 	None bool
-	// Count keeps the newest n jobs; 0 means no limit by number.
+	// Count keeps the newest n jobs. 0 means no limit by number.
 	Count int
-	// Age removes jobs that finished longer ago; 0 means no limit by age. Node reads it in
-	// seconds, with a fraction.
+	// Age removes jobs that finished longer ago. 0 means no limit by age. It is stored in
+	// seconds with a fraction, as Node reads it.
 	Age time.Duration
-	// Limit caps how many jobs one finish removes by age; 0 means 1000.
+	// Limit is how many jobs are removed by age at most when a job finishes. 0 means 1000.
 	Limit int
 
-	ageSet bool // an age was written down, perhaps 0, which is a limit in BullMQ
+	ageSet bool // an age was stored, perhaps 0, which is a limit in BullMQ
 }
 
-// JobOptions are the settings of one job. The zero value is one attempt, at
-// once, first in first out, kept for ever.
+// JobOptions are the settings of one job. With the zero value the job has one attempt,
+// runs as soon as possible in the order of adding, and is kept forever.
 type JobOptions struct {
-	// ID is the job's own id; empty draws the next number. A second job with the
-	// same id is not added. Refused: integers, "0:…", ids with a colon
-	// (unless they have exactly two), and names of the queue's own keys.
+	// ID is the job's id. Empty means the next number, drawn by Redis. A second job with
+	// the same id is not added. Refused are integers, "0:…", ids with a colon (unless they
+	// have exactly two), and names of the queue's own keys.
 	ID string
-	// Delay postpones the job, counted from Timestamp, in whole milliseconds, not
-	// negative. A job with a Delay and a Priority is delayed first.
+	// Delay postpones the job, counted from Timestamp. It is stored in whole milliseconds
+	// and must not be negative. A job with a Delay and a Priority is delayed first.
 	Delay time.Duration
-	// Priority orders waiting jobs: 0 means none and goes first, then 1 up to
-	// MaxPriority.
+	// Priority orders waiting jobs, from 0 to [MaxPriority]. Jobs with 0, no priority, run
+	// first, then those with 1, and so on.
 	Priority int
-	// Attempts is how often the job is tried in all; 0 and 1 mean once.
+	// Attempts is how many attempts the job has in total. 0 and 1 mean one.
 	Attempts int
-	// Backoff is the wait between attempts; nil retries at once, at the back of the line.
+	// Backoff is the wait between attempts. Nil retries at once, from the back of the queue.
 	Backoff *Backoff
-	// LIFO puts the job at the front of the line. It has no effect beside a Delay or a
+	// LIFO puts the job at the front of the queue. It has no effect with a Delay or a
 	// Priority.
 	LIFO bool
-	// Parent makes the job a child: the parent must exist, else the error has
-	// [CodeParentNotFound].
+	// Parent makes the job a child of another job, which must exist. Otherwise Add returns a
+	// [*ScriptError] with [CodeParentNotFound].
 	Parent *ParentRef
-	// OnFailure says what the job's final failure means for Parent. It has no effect
-	// without one.
+	// OnFailure sets what the job's final failure means for its parent. It has no effect
+	// without a parent.
 	OnFailure FailureMode
-	// RemoveOnComplete and RemoveOnFail limit how many finished jobs are kept.
-	// Nil leaves it to the worker's setting.
+	// RemoveOnComplete and RemoveOnFail limit how many finished jobs are kept. Nil means
+	// the setting of the worker that runs the job.
 	RemoveOnComplete, RemoveOnFail *Keep
-	// KeepLogs keeps the newest n lines of [Job.Log]; 0 keeps all.
+	// KeepLogs keeps the newest n lines of [Job.Log]. 0 keeps all.
 	KeepLogs int
-	// StackTraceLimit keeps the newest n entries of Job.StackTrace; nil keeps all.
+	// StackTraceLimit keeps the newest n entries of Job.StackTrace. Nil keeps all.
 	StackTraceLimit *int
-	// SizeLimit refuses a job whose encoded data has more bytes with [ErrInvalid]; 0 means
-	// no limit.
+	// SizeLimit is how many bytes the encoded data may have. A job with more is refused
+	// with [ErrInvalid]. 0 means no limit.
 	SizeLimit int
-	// Deduplication keeps the job from being added while one that means the same is
-	// there; nil adds it in any case.
+	// Deduplication drops the job while another job holds the same deduplication id. Nil
+	// adds it in any case.
 	Deduplication *Deduplication
-	// Timestamp is the time of creation, from 1970 to 9999; zero means now.
+	// Timestamp is the time of creation, from 1970 to 9999. Zero means now.
 	Timestamp time.Time
-	// TraceContext is the trace context that the job carries, a JSON object of W3C headers;
-	// empty takes that of the queue's Tracer.
+	// TraceContext is the trace context that the job carries, a JSON object of W3C headers.
+	// Empty means that of the queue's Tracer.
 	TraceContext string
 	// OmitTraceContext leaves the trace context of the queue's Tracer out.
 	OmitTraceContext bool
-	// Extra holds further keys of the stored options, as other programs may
-	// write them, with JSON values. They are kept as they are. A key that is one of
-	// the options above is refused.
+	// Extra has further keys of the stored options with JSON values, such as those of
+	// other programs. They are stored unchanged. A key of one of the options above is
+	// refused.
 	Extra map[string]json.RawMessage
 
-	drawnID         bool // ID was drawn by this package: BullMQ does not note such in the options
+	drawnID         bool // ID was drawn by this package: BullMQ does not store such ids in the options
 	waitForChildren bool // the job is the parent in a flow that is being added
 }
 
 // MaxPriority is the largest priority a job can have.
 const MaxPriority = 1<<21 - 1
 
-// JobSpec is one job of [Queue.AddBulk].
+// JobSpec is one job for [Queue.AddBulk].
 type JobSpec struct {
 	Name    string     // as for Queue.Add: what kind of job it is
 	Data    any        // as for Queue.Add: encoded as JSON

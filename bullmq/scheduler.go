@@ -11,60 +11,60 @@ import (
 	"schoolbell/bullmq/internal/cron"
 )
 
-// Schedule says when a scheduler's jobs run: either Every or Pattern.
+// Schedule sets when a scheduler's jobs run. It has either Every or Pattern.
 type Schedule struct {
-	// Every is the time from one run to the next, in whole milliseconds. The first
-	// run is at once, unless Start or Offset says otherwise.
+	// Every is the time from one run to the next, stored in whole milliseconds. The first
+	// run is at once, unless Start or Offset is set.
 	Every time.Duration
 	// Pattern is a cron pattern: minute, hour, day of the month, month, day of the
-	// week, optionally with seconds before them. Fields take *, ?, lists, ranges, steps
-	// and English names of three letters; days of the month also L (the last),
-	// weekdays nL (the month's last) and n#k (its kth). If both kinds of days are
-	// given, either is enough. @yearly, @monthly, @weekly, @daily, @hourly, @minutely,
-	// @secondly, @weekdays and @weekends stand for whole patterns. H, which BullMQ 6
-	// takes for a value drawn by lot, is refused: it is drawn anew whenever a run is
-	// computed, so that "H H * * *" may run several times a day, and no two programs
-	// agree on the next run. Such schedulers of Node programs are driven on as Node does.
+	// week, optionally with seconds before them. Fields accept *, ?, lists, ranges, steps
+	// and English names of three letters. Days of the month also accept L (the last),
+	// weekdays nL (the month's last) and n#k (its kth). If both kinds of days are given, a
+	// day that matches either is enough. @yearly, @monthly, @weekly, @daily, @hourly,
+	// @minutely, @secondly, @weekdays and @weekends are short for whole patterns.
+	//
+	// H, a random value in BullMQ 6, is refused: it is drawn again whenever a run is
+	// computed, so "H H * * *" may run several times a day, and no two programs agree on
+	// the next run. Workers continue such schedulers of Node programs as Node does.
 	Pattern string
-	// TZ names the zone of Pattern, such as "Europe/Berlin". Empty means UTC for a new
-	// scheduler. One that was read back without a zone is Node's: it means that of
-	// the machine that computes the next run. With Every it is stored and means nothing,
-	// so it need not be known.
+	// TZ names the time zone of Pattern, such as "Europe/Berlin". Empty means UTC for a new
+	// scheduler. A scheduler that was read without a zone is Node's and means the zone of
+	// the machine that computes the next run. With Every it is stored without effect and
+	// may be any name.
 	TZ string
-	// Limit is how many jobs are made in all; 0 means no limit. Setting the scheduler
-	// anew begins to count anew.
+	// Limit is how many jobs are made in total. 0 means no limit. Setting the scheduler
+	// again restarts the count.
 	Limit int
-	// Start is the earliest time of a run, End that after which no job is made. Zero
-	// means none.
+	// Start is the earliest time of a run. After End no further job is made; a Pattern's
+	// jobs are also never due after End. Zero means no bound.
 	Start, End time.Time
-	// Offset moves the runs of Every that follow the clock: they are at multiples of
-	// Every since 1970 plus Offset. It must be less than Every.
+	// Offset aligns the runs of Every with the clock: they are at multiples of Every since
+	// 1970, plus Offset. It must be less than Every. 0 does not align them.
 	Offset time.Duration
-	// Immediately makes the first run of a Pattern at once.
+	// Immediately makes the first run of a Pattern at once. It excludes Start.
 	Immediately bool
 }
 
-// JobTemplate is what a scheduler's jobs are made from.
+// JobTemplate describes the jobs of a scheduler.
 type JobTemplate struct {
-	// Name is the jobs' name; empty means the scheduler's id.
+	// Name is the name of the jobs. Empty means the scheduler's id.
 	Name string
-	// Data is anything that encodes to JSON, as for [Queue.Add]; nil becomes {}.
+	// Data is any value that encodes to JSON, as for [Queue.Add]. Nil becomes {}.
 	Data any
 	// Options are the jobs' options, filled from the queue's defaults. ID, Delay,
 	// Timestamp, Parent and Deduplication are refused.
 	Options JobOptions
 }
 
-// ErrScheduleOver says that a schedule has no run left.
+// ErrScheduleOver reports that a schedule has no run left.
 var ErrScheduleOver = errors.New("bullmq: the schedule has no run left")
 
-// UpsertScheduler makes a scheduler, or changes the one of that id (any text, which may
-// have colons), and returns
-// the job of its next run, which is added at once. Each job adds the one that follows
-// when a worker starts it: if no worker runs, no jobs pile up. What is changed
-// applies from the job returned on; a job that a worker runs meanwhile is left alone.
+// UpsertScheduler creates a scheduler, or changes the one with that id. The id may be any
+// text, also with colons. It adds the job of the next run and returns it. When a worker
+// starts a job, it adds the following one, so no jobs pile up while no worker is running.
+// Changes apply from the returned job on; a job that a worker is running is not changed.
 //
-// Errors: [ErrInvalid] and [ErrScheduleOver] before anything is sent, or a
+// Errors are [ErrInvalid] and [ErrScheduleOver] before anything is sent, and a
 // [*ScriptError] with [CodeSchedulerCollision] or [CodeSchedulerBusy].
 func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t JobTemplate) (job *Job, err error) {
 	now := fromMillis(millis(q.now()))
@@ -112,7 +112,7 @@ func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t Jo
 	return q.scheduled(id, t.Name, data, o, now, reply), nil
 }
 
-// scheduled is the job of a run, as it was stored.
+// scheduled returns the job of a run as it was stored.
 func (q *Queue) scheduled(scheduler, name string, data []byte, o *JobOptions, now time.Time, reply any) *Job {
 	list, _ := reply.([]any)
 	if len(list) < 3 {
@@ -129,7 +129,7 @@ func (q *Queue) scheduled(scheduler, name string, data []byte, o *JobOptions, no
 	}
 }
 
-// check refuses what the protocol has no room for, and finds the first match of a pattern.
+// check refuses what the protocol cannot store, and finds the first match of a pattern.
 func (s *Schedule) check(id string, now time.Time) (first time.Time, err error) {
 	switch {
 	case id == "" || !utf8.ValidString(id):
@@ -155,7 +155,7 @@ func (s *Schedule) check(id string, now time.Time) (first time.Time, err error) 
 	case !s.End.IsZero() && s.End.Before(s.Start):
 		return first, invalid("scheduler %q: End %v is before Start %v", id, s.End, s.Start)
 	case s.Pattern == "":
-		return first, checkText("time zone", s.TZ) // which is stored and means nothing
+		return first, checkText("time zone", s.TZ) // stored without effect
 	case s.TZ == "Local":
 		return first, invalid("scheduler %q: time zone Local is another on each machine", id)
 	}
@@ -179,7 +179,8 @@ func (s *Schedule) check(id string, now time.Time) (first time.Time, err error) 
 	return nextMatch(pattern, zone, now, s.Start, s.End)
 }
 
-// nextMatch is the first match of a pattern after now and start, unless it is after end.
+// nextMatch returns the first match of a pattern after now and start. If there is none, or it
+// is after end, the error is ErrScheduleOver.
 func nextMatch(pattern *cron.Pattern, zone *time.Location, now, start, end time.Time) (time.Time, error) {
 	if start.After(now) {
 		now = start
@@ -215,8 +216,8 @@ func (t *JobTemplate) encode() (data []byte, err error) {
 	return data, nil
 }
 
-// templateOptions are stored options without their closing brace; attempts are left
-// out where they are not set, since readers see them as a setting of the template.
+// templateOptions returns stored options without their closing brace. Attempts that are not
+// set are left out, because readers would take them for a setting of the template.
 func templateOptions(o *JobOptions) string {
 	text := strings.TrimSuffix(string(encodeOptions(o)), "}")
 	if o.Attempts > 0 {
@@ -233,7 +234,7 @@ func appendMember(object, name, value string) string {
 	return object + `"` + name + `":` + value
 }
 
-// jobIDHead is the id of a scheduler's job as JSON, before its time and the closing quote.
+// jobIDHead returns the id of a scheduler's job as JSON, up to its time.
 func jobIDHead(scheduler string) string {
 	return strings.TrimSuffix(string(appendString(nil, "repeat:"+scheduler+":")), `"`)
 }
@@ -256,7 +257,7 @@ func (r *repetition) encode() []byte {
 	return text
 }
 
-// fields are the schedule's fields of the scheduler's hash, besides every and offset.
+// fields returns the schedule's fields of the scheduler's hash, except every and offset.
 func (r *repetition) fields() []any {
 	var fields []any
 	for _, f := range []struct{ name, value string }{

@@ -9,23 +9,23 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrSchedulerNotFound says that no scheduler of that id exists.
+// ErrSchedulerNotFound reports that no scheduler with that id exists.
 var ErrSchedulerNotFound = errors.New("bullmq: scheduler not found")
 
 // Scheduler is a scheduler as it was when it was read.
 type Scheduler struct {
 	ID       string   // as given to [Queue.UpsertScheduler]
 	Schedule Schedule // Immediately is not stored
-	// Next is when the next job runs. When the schedule is over, it stays at the last run.
+	// Next is when the next job runs, and that of the last run once the schedule has ended.
 	Next time.Time
-	// Iterations is how many jobs were made, also before the last change. It is 0 for
-	// those that BullMQ 5 made by its option repeat, until their second job.
+	// Iterations is how many jobs were made, including those before the last change. It is
+	// 0 for schedulers made by BullMQ 5's option repeat, until their second job.
 	Iterations int64
 	// Template is what the jobs are made from. Its Data is a json.RawMessage, or nil.
 	Template JobTemplate
 }
 
-// Scheduler reads a scheduler; an unknown id is [ErrSchedulerNotFound].
+// Scheduler reads a scheduler. An unknown id is [ErrSchedulerNotFound].
 func (q *Queue) Scheduler(ctx context.Context, id string) (*Scheduler, error) {
 	pipe := q.rdb.TxPipeline()
 	at := pipe.ZScore(ctx, q.keys.repeat(), id)
@@ -83,21 +83,21 @@ func memberText(z redis.Z) string {
 	return text
 }
 
-// SchedulerCount counts the queue's schedulers.
+// SchedulerCount returns how many schedulers the queue has.
 func (q *Queue) SchedulerCount(ctx context.Context) (int64, error) {
 	n, err := q.rdb.ZCard(ctx, q.keys.repeat()).Result()
 	return n, wrapRead("number of schedulers", err)
 }
 
-// RemoveScheduler removes a scheduler, and its next job as long as that is delayed,
-// and tells whether there was one. A job that is already in line still runs. It also
-// removes repeatable jobs of BullMQ 5, by their keys.
+// RemoveScheduler removes a scheduler, and its next job if that is still delayed, and
+// reports whether the scheduler existed. A job that is already waiting still runs.
+// Repeatable jobs of BullMQ 5 are removed by their keys.
 func (q *Queue) RemoveScheduler(ctx context.Context, id string) (bool, error) {
 	reply, err := q.run(ctx, scriptDropScheduler, append([]any{q.mode, id}, oldIDs(id)...)...)
 	return number(reply) == 1, err
 }
 
-// decodeScheduler reads a scheduler's hash. Damaged fields count as absent.
+// decodeScheduler decodes a scheduler's hash. Damaged fields count as absent.
 func decodeScheduler(id string, at float64, hash map[string]string) *Scheduler {
 	ms := func(field string) time.Duration { return wholeMillis(hash[field]) }
 	s := &Scheduler{

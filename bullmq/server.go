@@ -67,22 +67,23 @@ func wrapWrite(what string, err error) error {
 // minServer is the oldest Redis with all the commands that the scripts use.
 var minServer = [2]int{6, 2}
 
-// ServerInfo is what a server says about itself, as far as queues are concerned.
+// ServerInfo is what a server reports about itself that matters for queues.
 type ServerInfo struct {
-	// Version is Redis's, or the one that a compatible server claims; empty if it says none.
+	// Version is the version of Redis, or the one that a compatible server reports. It is
+	// empty if the server reports none.
 	Version string
-	// Replica is whether it follows another server.
+	// Replica is whether the server is a replica of another one.
 	Replica bool
-	// EvictionPolicy is what it does when its memory is full. Anything but
+	// EvictionPolicy is what the server does when its memory is full. Any policy other than
 	// "noeviction" may lose jobs.
 	EvictionPolicy string
-	// Warnings are sentences for the operator, none if all is well.
+	// Warnings are sentences for the operator. There are none if the server is suitable.
 	Warnings []string
 }
 
-// CheckServer asks the server that holds the queue whether it can. A server that
-// does not tell counts as able. It changes nothing. Beside the information, an
-// error may be [ErrServerTooOld] or [ErrServerReadOnly].
+// CheckServer checks whether the server that holds the queue is suitable. It changes
+// nothing. A server that does not report its version counts as suitable. With
+// [ErrServerTooOld] and [ErrServerReadOnly] the information is returned too.
 func (q *Queue) CheckServer(ctx context.Context) (*ServerInfo, error) {
 	node, err := q.server(ctx)
 	if err != nil {
@@ -100,7 +101,7 @@ func (q *Queue) CheckServer(ctx context.Context) (*ServerInfo, error) {
 	return info, err
 }
 
-// server is the server that holds the queue's keys.
+// server returns the server that holds the queue's keys.
 func (q *Queue) server(ctx context.Context) (redis.UniversalClient, error) {
 	if c, ok := q.rdb.(*redis.ClusterClient); ok {
 		return c.MasterForKey(ctx, q.keys.meta())
@@ -143,20 +144,22 @@ func older(version string) bool {
 	return m < minServer[0] || (m == minServer[0] && n < minServer[1])
 }
 
-// WorkerInfo is a running worker, of this package or of BullMQ, as the server sees it.
+// WorkerInfo is a running worker, of this package or of BullMQ, as the server reports it.
 type WorkerInfo struct {
-	// Name is the worker's own, empty if it has none.
+	// Name is the worker's name, empty if it has none.
 	Name string
-	// Addr is where its connection comes from.
+	// Addr is the address that its connection comes from.
 	Addr string
-	// ConnectionID is the number by which the server knows it.
+	// ConnectionID is the server's number for the connection.
 	ConnectionID int64
-	// Age is how long it has been connected, Idle how long it has sent nothing, in whole seconds.
+	// Age is how long the connection exists, Idle how long it has sent nothing, in whole
+	// seconds.
 	Age, Idle time.Duration
 }
 
-// Workers lists the workers that take jobs from the queue, each by the one connection
-// on which it waits for jobs. Servers that do not list their clients make it an error.
+// Workers lists the workers of the queue. Each worker is found by the name of the
+// connection on which it waits for jobs. A server that does not list its clients is an
+// error.
 func (q *Queue) Workers(ctx context.Context) ([]WorkerInfo, error) {
 	node, err := q.server(ctx)
 	if err != nil {
@@ -170,7 +173,7 @@ func (q *Queue) Workers(ctx context.Context) ([]WorkerInfo, error) {
 	return workersIn(text, clientName(q.opts.Prefix, q.name, "")), nil
 }
 
-// workersIn finds the workers of a queue in what CLIENT LIST says.
+// workersIn finds the workers of a queue in the reply of CLIENT LIST.
 func workersIn(text, base string) (workers []WorkerInfo) {
 	for line := range strings.Lines(text) {
 		fields := map[string]string{}
@@ -193,7 +196,7 @@ func workersIn(text, base string) (workers []WorkerInfo) {
 	return workers
 }
 
-// clientName is how BullMQ finds a queue's workers among a server's clients.
+// clientName returns the connection name by which BullMQ finds a queue's workers.
 func clientName(prefix, queue, worker string) string {
 	name := prefix + ":" + base64.StdEncoding.EncodeToString([]byte(queue))
 	if worker != "" {
@@ -202,11 +205,11 @@ func clientName(prefix, queue, worker string) string {
 	return name
 }
 
-// checkTime is the longest that a worker waits for a server to tell about itself.
+// checkTime is how long a worker waits for the server's information at most.
 const checkTime = 2 * time.Second
 
-// checkServer refuses a server on which the worker could never run a job, and warns
-// of one that may lose jobs. A server that does not answer is no reason to give up.
+// checkServer refuses a server on which the worker could never run a job, and warns of one
+// that may lose jobs. The worker starts even if the server does not reply.
 func (w *Worker) checkServer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()

@@ -7,56 +7,57 @@ import (
 	"time"
 )
 
-// Tracer connects a queue or a worker with a tracing library; package bullmqotel has one
-// for OpenTelemetry. Jobs carry the trace context of whoever added them, in the form in
-// which BullMQ's own telemetry does, so that a trace goes on from a Node program into a
-// Go one and back. Its methods must be safe for concurrent use.
+// Tracer connects a queue or a worker with a tracing library. Package bullmqotel
+// implements it for OpenTelemetry. Jobs carry the trace context of the call that added them,
+// in the form of BullMQ's own telemetry, so a trace continues from a Node program into a
+// Go program and back. The methods must be safe for concurrent use.
 type Tracer interface {
-	// Start begins a span and returns the context for what happens within it, derived
-	// from ctx, and what ends it. remote is the trace context that came with the job, W3C
-	// headers by their lower-case names (traceparent, tracestate, baggage); it is nil if
-	// there is none, and for all operations but SpanProcess.
+	// Start begins a span. It returns a context within the span, derived from ctx, and a
+	// function that ends the span, called once. remote is the trace context of the job:
+	// W3C headers by their lower-case names (traceparent, tracestate, baggage). It is nil
+	// if the job has none, and for all operations except SpanProcess.
 	Start(ctx context.Context, span Span, remote map[string]string) (within context.Context, end func(SpanEnd))
-	// Inject writes the trace context of ctx into headers, in the same form.
+	// Inject writes the trace context of ctx into headers, in the form of remote.
 	Inject(ctx context.Context, headers map[string]string)
 }
 
-// Span says what a [Tracer] is to follow.
+// Span describes an operation for a [Tracer].
 type Span struct {
-	Operation   SpanOperation // what is done
+	Operation   SpanOperation // the kind of operation
 	Queue       string        // the queue's name; empty for SpanAddFlows
-	JobName     string        // empty for several jobs; of a flow, the root's
-	JobNames    []string      // of several jobs; of flows, the roots'
-	JobID       string        // empty where it is not known beforehand
-	SchedulerID string        // of the scheduler whose job is added
-	Jobs        int           // how many jobs; of flows, how many roots
-	Attempt     int           // of the run, from 1; 0 where jobs are added
-	WorkerID    string        // of the worker, for SpanProcess
-	WorkerName  string        // its name, if it has one
-	ProcessedOn time.Time     // when the run began
+	JobName     string        // the job's or the flow root's name; empty for several jobs
+	JobNames    []string      // the names of several jobs, or of the roots of several flows
+	JobID       string        // empty where it is not known yet
+	SchedulerID string        // the scheduler whose job is added, if there is one
+	Jobs        int           // how many jobs, or how many roots of flows
+	Attempt     int           // the attempt, from 1; 0 where jobs are added
+	WorkerID    string        // the worker's id, for SpanProcess
+	WorkerName  string        // the worker's name, empty if it has none
+	ProcessedOn time.Time     // when the attempt began
 }
 
-// SpanEnd says how that went.
+// SpanEnd describes how an operation ended.
 type SpanEnd struct {
-	// Err is the error of the operation; of a run, why the attempt failed, or why it ended
-	// without an outcome.
+	// Err is the operation's error. For SpanProcess it is why the attempt failed, or why it
+	// ended without an outcome.
 	Err error
-	// JobID is the job that was added, or the one that stands for it.
+	// JobID is the id of the job that was added, or of the existing job in its place.
 	JobID string
-	// AttemptsMade, of a run, are the attempts with this one; 0 if it was none: the job has
-	// been moved or handed back, or its outcome could not be stored.
+	// AttemptsMade, for SpanProcess, counts the job's attempts including this one. It is 0
+	// if no attempt was spent, because the job was moved or handed back, and if the outcome
+	// could not be stored.
 	AttemptsMade int
 	// Result is what the handler returned, as JSON, if the job has completed.
 	Result json.RawMessage
-	// Time is when the run was over.
+	// Time is when the attempt ended.
 	Time time.Time
 }
 
-// SpanOperation is what a span is about. Its text is BullMQ's word for it.
+// SpanOperation is the operation that a span covers. Its text is BullMQ's name for it.
 type SpanOperation string
 
-// The operations. Adding is the producer's part of a trace, processing the consumer's.
-// Within it, one of the last four is the storing of the run's outcome.
+// The operations. Adding is the producer's part of a trace, SpanProcess the consumer's.
+// Within SpanProcess, one of the last four covers storing the outcome.
 const (
 	SpanAdd      SpanOperation = "add" // also by a scheduler
 	SpanAddBulk  SpanOperation = "addBulk"
@@ -66,9 +67,9 @@ const (
 	SpanProcess  SpanOperation = "process"
 
 	SpanComplete SpanOperation = "complete"
-	SpanRetry    SpanOperation = "retry" // at once
+	SpanRetry    SpanOperation = "retry" // without a wait
 	SpanDelay    SpanOperation = "delay" // a retry after a wait
-	SpanFail     SpanOperation = "fail"  // for good
+	SpanFail     SpanOperation = "fail"  // no attempt is left
 )
 
 // startSpan begins a span. t may be nil.
@@ -79,7 +80,7 @@ func startSpan(ctx context.Context, t Tracer, s Span, remote map[string]string) 
 	return t.Start(ctx, s, remote)
 }
 
-// contextOf is the trace context of ctx as jobs carry it, empty for none. t may be nil.
+// contextOf returns the trace context of ctx as jobs carry it, empty for none. t may be nil.
 func contextOf(ctx context.Context, t Tracer) string {
 	if t == nil {
 		return ""
@@ -100,7 +101,7 @@ func (q *Queue) traceAdd(ctx context.Context, s Span) (within context.Context, c
 	return within, contextOf(within, q.opts.Tracer), end
 }
 
-// bulkSpan is the span of adding several jobs.
+// bulkSpan returns the span of adding several jobs.
 func (q *Queue) bulkSpan(specs []JobSpec) Span {
 	s := Span{Operation: SpanAddBulk, Jobs: len(specs)}
 	if q.opts.Tracer != nil {
@@ -111,7 +112,7 @@ func (q *Queue) bulkSpan(specs []JobSpec) Span {
 	return s
 }
 
-// addEnd is the end of adding a job.
+// addEnd returns the end of adding a job.
 func addEnd(job *Job, err error) SpanEnd {
 	if job == nil {
 		return SpanEnd{Err: err}
@@ -151,7 +152,7 @@ func (f *flow) end(err error) {
 	}
 }
 
-// carry gives a job a trace context unless it has its own or is to have none.
+// carry gives a job a trace context unless it has its own or must not have one.
 func (o *JobOptions) carry(trace string) {
 	if o.TraceContext == "" && !o.OmitTraceContext {
 		o.TraceContext = trace
@@ -165,7 +166,7 @@ func (w *Worker) traceRun(ctx context.Context, job *Job) (within context.Context
 	}
 	var remote map[string]string
 	if json.Unmarshal([]byte(job.Options.TraceContext), &remote) != nil {
-		remote = nil // another program's, in a form of its own
+		remote = nil // another program's, in another form
 	}
 	within, finish := startSpan(ctx, w.opts.Tracer, Span{
 		Operation: SpanProcess, Queue: w.q.name, JobName: job.Name, JobID: job.ID, Jobs: 1, Attempt: job.Attempt(),
@@ -177,7 +178,7 @@ func (w *Worker) traceRun(ctx context.Context, job *Job) (within context.Context
 	}
 }
 
-// traceOutcome begins the span of storing what became of a run; ctx is the run's.
+// traceOutcome begins the span of storing the outcome of a run. ctx is the run's context.
 func (w *Worker) traceOutcome(ctx context.Context, op SpanOperation, job *Job) (within context.Context, end func(error)) {
 	if w.opts.Tracer == nil {
 		return ctx, func(error) {}
@@ -188,8 +189,8 @@ func (w *Worker) traceOutcome(ctx context.Context, op SpanOperation, job *Job) (
 	return within, func(err error) { finish(SpanEnd{Err: err}) }
 }
 
-// keepsOf is the trace context that a job keeps of a failed attempt, empty for none.
-// Nobody reads it but people: the next attempt goes on from whoever added the job.
+// keepsOf returns the trace context that a job keeps of a failed attempt, empty for none.
+// It is for people only: the next attempt continues from the call that added the job.
 func (w *Worker) keepsOf(ctx context.Context, job *Job) string {
 	if job.Options.OmitTraceContext {
 		return ""

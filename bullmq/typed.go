@@ -6,7 +6,8 @@ import (
 	"fmt"
 )
 
-// Decode reads a job's payload as a T.
+// Decode decodes a job's payload as a T. Its error names the job and wraps that of
+// encoding/json.
 func Decode[T any](j *Job) (T, error) {
 	var data T
 	if err := json.Unmarshal(j.Data, &data); err != nil {
@@ -15,9 +16,9 @@ func Decode[T any](j *Job) (T, error) {
 	return data, nil
 }
 
-// HandlerFor makes a [Handler] from a function that takes the payload as a T and
-// returns an R. A job whose payload is no T fails for good: another attempt
-// would meet the same payload.
+// HandlerFor makes a [Handler] of a function that takes the payload as a T and returns an
+// R. A job whose payload cannot be decoded as a T fails without a further attempt, because
+// that would meet the same payload.
 func HandlerFor[T, R any](h func(ctx context.Context, job *Job, data T) (R, error)) Handler {
 	return func(ctx context.Context, job *Job) (any, error) {
 		data, err := Decode[T](job)
@@ -28,8 +29,8 @@ func HandlerFor[T, R any](h func(ctx context.Context, job *Job, data T) (R, erro
 	}
 }
 
-// AddTyped is [Queue.Add] with a payload whose type the compiler knows, so that
-// it is the one that [HandlerFor] takes on the other side:
+// AddTyped is [Queue.Add] with a payload whose type the compiler checks. Use the type
+// that [HandlerFor] takes in the worker:
 //
 //	bullmq.AddTyped[Welcome](ctx, queue, "welcome", Welcome{User: 7}, bullmq.JobOptions{})
 func AddTyped[T any](ctx context.Context, q *Queue, name string, data T, opts JobOptions) (*Job, error) {
