@@ -114,14 +114,14 @@ func (q *Queue) DeduplicationJobID(ctx context.Context, id string) (string, erro
 	if errors.Is(err, redis.Nil) {
 		return "", nil
 	}
-	return holder, wrapRead("deduplication id", err)
+	return holder, wrapRead(ctx, "deduplication id", err)
 }
 
 // RemoveDeduplicationKey frees a deduplication id and reports whether a job held it. The
 // holder itself is not changed.
 func (q *Queue) RemoveDeduplicationKey(ctx context.Context, id string) (bool, error) {
 	n, err := q.rdb.Del(ctx, q.keys.dedup(id)).Result()
-	return n > 0, wrapWrite("remove deduplication key", err)
+	return n > 0, wrapWrite(ctx, "remove deduplication key", err)
 }
 
 // RemoveDeduplicationKey frees the job's deduplication id if the job holds it, and reports

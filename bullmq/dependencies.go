@@ -93,7 +93,7 @@ func (q *Queue) DependencyPage(ctx context.Context, parentID string, opts Depend
 	}
 	var err error
 	page.Total, err = size[opts.Kind]().Result()
-	return page, wrapRead("number of children of job "+shortID(parentID), err)
+	return page, wrapRead(ctx, "number of children of job "+shortID(parentID), err)
 }
 
 func (q *Queue) dependencies(ctx context.Context, id string, opts DependenciesOptions) iter.Seq2[Dependency, error] {
@@ -149,7 +149,7 @@ func (q *Queue) scanDependencies(ctx context.Context, id string, kind Dependency
 		}
 	}
 	if err != nil {
-		return nil, 0, wrapRead("children of job "+shortID(id), err)
+		return nil, 0, wrapRead(ctx, "children of job "+shortID(id), err)
 	}
 	if kind == Unprocessed || kind == Failures {
 		for _, key := range list {

@@ -137,12 +137,15 @@
 //   - [ErrInvalid]: an argument was refused.
 //   - [*ScriptError]: the state in Redis did not allow the change. Its Code is BullMQ's
 //     number; errors.Is finds [ErrJobNotFound] and [ErrLockLost] in it.
-//   - [ErrServerTooOld], [ErrServerReadOnly], [ErrServerFull] and [ErrNoPermission]: the
-//     server cannot make the change.
+//   - [ErrServerTooOld] and [ErrNoPermission]: the server cannot make the change.
+//   - [ErrUnavailable]: Redis cannot be reached or cannot serve at the moment; the same call
+//     may succeed later, and callers need no list of Redis's own errors. [ErrServerReadOnly]
+//     and [ErrServerFull] are cases of it.
 //
-// With each of these nothing was changed, unless a method's comment says otherwise. A context
-// that has ended is returned as its own error. Any other error comes from Redis or the
-// network, wrapped, and then the change may or may not have been made.
+// With each of these nothing was changed, unless a method's comment says otherwise. The
+// exception is an ErrUnavailable whose connection broke: then the change may or may not have
+// been made. A context that has ended is returned as its own error and is not
+// ErrUnavailable. Any other error comes from Redis, wrapped.
 //
 // # Time, numbers and text
 //

@@ -101,7 +101,7 @@ func (r *eventReader) read() ([]Event, error) {
 	}
 	if err != nil {
 		r.close()
-		return nil, wrapRead("events", err)
+		return nil, wrapRead(r.ctx, "events", err)
 	}
 	var events []Event
 	for _, s := range streams {
@@ -119,7 +119,7 @@ func (r *eventReader) begin() error {
 		last, err := r.conn.client.XRevRangeN(r.ctx, r.q.keys.events(), "+", "-", 1).Result()
 		if err != nil {
 			r.close()
-			return wrapRead("the latest event", err)
+			return wrapRead(r.ctx, "the latest event", err)
 		}
 		r.after = "0"
 		if len(last) > 0 {
@@ -137,7 +137,7 @@ func (r *eventReader) connect() (err error) {
 	if r.conn == nil {
 		r.conn, err = newBlocking(r.ctx, r.q.rdb, r.q.keys.events(), "", eventsBlock+time.Second)
 	}
-	return err
+	return wrapRead(r.ctx, "events", err)
 }
 
 func (r *eventReader) close() {

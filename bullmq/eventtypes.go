@@ -102,7 +102,7 @@ func (q *Queue) Publish(ctx context.Context, name string, fields map[string]stri
 		limit = q.opts.MaxEvents
 	}
 	id, err = q.rdb.XAdd(ctx, &redis.XAddArgs{Stream: q.keys.events(), MaxLen: limit, Approx: true, Values: values}).Result()
-	return id, wrapWrite("publish event "+name, err)
+	return id, wrapWrite(ctx, "publish event "+name, err)
 }
 
 // TrimEvents removes the oldest events until about limit are left, and returns how many
@@ -113,7 +113,7 @@ func (q *Queue) TrimEvents(ctx context.Context, limit int64) (int64, error) {
 		return 0, invalid("TrimEvents to %d events", limit)
 	}
 	n, err := q.rdb.XTrimMaxLenApprox(ctx, q.keys.events(), limit, 0).Result()
-	return n, wrapWrite("trim events", err)
+	return n, wrapWrite(ctx, "trim events", err)
 }
 
 // validEventID reports whether events can be read after an id: a time in ms, alone or with

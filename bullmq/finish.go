@@ -73,7 +73,7 @@ func (s *session) insist(script *script, args []any) (reply any, repeated bool, 
 		if reply, err = s.w.call(s.record, script, args...); err == nil {
 			return reply, repeated, nil
 		}
-		if !isAway(err) || s.record.Err() != nil {
+		if !errors.Is(err, ErrUnavailable) || s.record.Err() != nil {
 			return nil, repeated, err
 		}
 		repeated = true
@@ -143,7 +143,7 @@ func (s *session) take(ends []*ending, reply any, repeated bool) {
 // read reads what the script answered for this job. It reports whether Redis failed at it.
 func (e *ending) read(outcome any) (failed bool) {
 	if text, failed := outcome.(string); failed {
-		e.err = fmt.Errorf("bullmq: %s job %s: %w", e.op, shortID(e.job.ID), classified(errors.New(text)))
+		e.err = fmt.Errorf("bullmq: %s job %s: %w", e.op, shortID(e.job.ID), classified(context.Background(), scriptReply(text)))
 		return true
 	}
 	e.err = refusal(outcome, e.op, e.job.ID, "")

@@ -76,7 +76,7 @@ func (q *Queue) readByKey(ctx context.Context, keys []string) (map[string]*Job, 
 	}
 	cmds, _ := pipe.Exec(ctx) // each command has its own error
 	if err := readError(cmds); err != nil {
-		return nil, wrapRead("children", err)
+		return nil, wrapRead(ctx, "children", err)
 	}
 	jobs := make(map[string]*Job, len(hashes))
 	for key, hash := range hashes {
@@ -106,7 +106,7 @@ func (q *Queue) childKeys(ctx context.Context, parents []*FlowNode, most int) ([
 	}
 	cmds, _ := pipe.Exec(ctx) // each command has its own error
 	if err := readError(cmds); err != nil {
-		return nil, wrapRead("keys of children", err)
+		return nil, wrapRead(ctx, "keys of children", err)
 	}
 	keys := make([][]string, len(parents))
 	for i, a := range asked {

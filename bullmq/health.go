@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // health reports once when Redis becomes unavailable and once when it is back.
@@ -82,31 +80,13 @@ func (h *health) hasOrphans() bool {
 	return h.orphans
 }
 
-// isAway tells errors that pass with time, where Redis is unreachable or not
-// fit to answer, from those that a repetition would meet again.
-func isAway(err error) bool {
-	if err == nil || errors.Is(err, redis.Nil) || errors.Is(err, ErrInvalid) {
-		return false
-	}
-	var answer redis.Error
-	if !errors.As(err, &answer) {
-		return true
-	}
-	return redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsMasterDownError(err) ||
-		redis.IsClusterDownError(err) || redis.IsTryAgainError(err) || redis.IsNoReplicasError(err) ||
-		redis.IsMaxClientsError(err) || redis.IsOOMError(err) || redis.HasErrorPrefix(err, "MISCONF") || redis.HasErrorPrefix(err, "BUSY ") ||
-		// A connection that waited at a master which is one no more is told the first, and
-		// the second if it comes back to it.
-		redis.HasErrorPrefix(err, "UNBLOCKED") || redis.HasErrorPrefix(err, "MOVED")
-}
-
 // call runs a script for the worker and keeps track of Redis's health.
 func (w *Worker) call(ctx context.Context, s *script, args ...any) (any, error) {
 	reply, err := w.q.run(ctx, s, args...)
 	switch {
 	case err == nil:
 		w.health.ok()
-	case isAway(err):
+	case errors.Is(err, ErrUnavailable):
 		w.health.lost(err)
 	}
 	return reply, err
@@ -114,7 +94,7 @@ func (w *Worker) call(ctx context.Context, s *script, args ...any) (any, error) 
 
 // trouble reports an error that delayed the fetch loop.
 func (w *Worker) trouble(err error) {
-	if isAway(err) {
+	if errors.Is(err, ErrUnavailable) {
 		w.health.lost(err)
 		return
 	}

@@ -48,9 +48,9 @@ func (j *Job) ClearLogs(ctx context.Context, keep int) error {
 	}
 	key := j.q.keys.logs(j.ID)
 	if keep == 0 {
-		return wrapWrite("clear logs of job "+shortID(j.ID), j.q.rdb.Del(ctx, key).Err())
+		return wrapWrite(ctx, "clear logs of job "+shortID(j.ID), j.q.rdb.Del(ctx, key).Err())
 	}
-	return wrapWrite("clear logs of job "+shortID(j.ID), j.q.rdb.LTrim(ctx, key, int64(-keep), -1).Err())
+	return wrapWrite(ctx, "clear logs of job "+shortID(j.ID), j.q.rdb.LTrim(ctx, key, int64(-keep), -1).Err())
 }
 
 // UpdateData replaces the job's payload with anything that encodes to JSON; nil becomes
@@ -98,7 +98,7 @@ func (j *Job) Token() string { return j.token }
 func (j *Job) ChildrenValues(ctx context.Context) (map[string]json.RawMessage, error) {
 	hash, err := j.q.rdb.HGetAll(ctx, j.q.keys.processed(j.ID)).Result()
 	if err != nil {
-		return nil, wrapRead("children's values", err)
+		return nil, wrapRead(ctx, "children's values", err)
 	}
 	values := make(map[string]json.RawMessage, len(hash))
 	for child, value := range hash {
@@ -113,7 +113,7 @@ func (j *Job) ChildrenValues(ctx context.Context) (map[string]json.RawMessage, e
 // mode is IgnoreDependency or ContinueParent, by the children's full keys.
 func (j *Job) IgnoredChildrenFailures(ctx context.Context) (map[string]string, error) {
 	hash, err := j.q.rdb.HGetAll(ctx, j.q.keys.ignored(j.ID)).Result()
-	return hash, wrapRead("children's failures", err)
+	return hash, wrapRead(ctx, "children's failures", err)
 }
 
 // DependencyCounts says how many of a job's children are in each condition.
@@ -129,8 +129,8 @@ func (j *Job) DependencyCounts(ctx context.Context) (DependencyCounts, error) {
 	k, pipe := j.q.keys, j.q.rdb.Pipeline()
 	processed, unprocessed := pipe.HLen(ctx, k.processed(j.ID)), pipe.SCard(ctx, k.dependencies(j.ID))
 	ignored, failed := pipe.HLen(ctx, k.ignored(j.ID)), pipe.ZCard(ctx, k.unsuccessful(j.ID))
-	if _, err := pipe.Exec(ctx); err != nil {
-		return DependencyCounts{}, wrapRead("dependency counts", err)
+	if err := exec(ctx, pipe); err != nil {
+		return DependencyCounts{}, wrapRead(ctx, "dependency counts", err)
 	}
 	return DependencyCounts{processed.Val(), unprocessed.Val(), ignored.Val(), failed.Val()}, nil
 }

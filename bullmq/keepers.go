@@ -39,6 +39,9 @@ func (w *Worker) renewLocks(ctx context.Context, every time.Duration) {
 		args = append(args, r.job.ID, r.job.token)
 	}
 	reply, err := w.call(ctx, scriptExtendLocks, args...)
+	if err != nil && ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		w.trouble(fmt.Errorf("renew locks: %w", err))
 		w.hand.expire(time.Now().Add(-w.opts.LockDuration))

@@ -109,7 +109,7 @@ func (q *Queue) repeat(ctx context.Context, s *script, args func(first bool) []a
 // IsPaused tells whether the queue is paused.
 func (q *Queue) IsPaused(ctx context.Context) (bool, error) {
 	paused, err := q.rdb.HExists(ctx, q.keys.meta(), "paused").Result()
-	return paused, wrapRead("whether the queue is paused", err)
+	return paused, wrapRead(ctx, "whether the queue is paused", err)
 }
 
 // manualLimit is what the limiter's counter is set to while a limit is set by hand.
@@ -122,7 +122,7 @@ func (q *Queue) RateLimit(ctx context.Context, d time.Duration) error {
 	if d < time.Millisecond {
 		return invalid("rate limit of %v is shorter than a millisecond", d)
 	}
-	return wrapWrite("set rate limit", q.rdb.Set(ctx, q.keys.limiter(), manualLimit, d).Err())
+	return wrapWrite(ctx, "set rate limit", q.rdb.Set(ctx, q.keys.limiter(), manualLimit, d).Err())
 }
 
 // RateLimitTTLOptions say which limit is meant.
@@ -146,7 +146,7 @@ func (q *Queue) RateLimitTTL(ctx context.Context, opts RateLimitTTLOptions) (tim
 
 // ClearRateLimit ends a limit before its time.
 func (q *Queue) ClearRateLimit(ctx context.Context) error {
-	return wrapWrite("clear rate limit", q.rdb.Del(ctx, q.keys.limiter()).Err())
+	return wrapWrite(ctx, "clear rate limit", q.rdb.Del(ctx, q.keys.limiter()).Err())
 }
 
 // SetGlobalRateLimit lets all workers together start at most n jobs per
@@ -162,7 +162,7 @@ func (q *Queue) SetGlobalRateLimit(ctx context.Context, n int, per time.Duration
 	default:
 		err = q.rdb.HSet(ctx, q.keys.meta(), "max", n, "duration", per.Milliseconds()).Err()
 	}
-	return wrapWrite("set global rate limit", err)
+	return wrapWrite(ctx, "set global rate limit", err)
 }
 
 // SetGlobalConcurrency lets all workers together run at most n jobs at a time; 0
@@ -177,7 +177,7 @@ func (q *Queue) SetGlobalConcurrency(ctx context.Context, n int) error {
 	} else {
 		err = q.rdb.HSet(ctx, q.keys.meta(), "concurrency", n).Err()
 	}
-	return wrapWrite("set global concurrency", err)
+	return wrapWrite(ctx, "set global concurrency", err)
 }
 
 // batchSize is how many jobs one call of a script that goes over many touches.

@@ -34,8 +34,8 @@ func (q *Queue) Metrics(ctx context.Context, outcome State, start, end int64) (*
 	key := q.keys.metrics(string(outcome))
 	pipe := q.rdb.TxPipeline()
 	hash, points, kept := pipe.HGetAll(ctx, key), pipe.LRange(ctx, key+":data", start, end), pipe.LLen(ctx, key+":data")
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, wrapRead("metrics", err)
+	if err := exec(ctx, pipe); err != nil {
+		return nil, wrapRead(ctx, "metrics", err)
 	}
 	f := hash.Val()
 	m := &Metrics{
@@ -69,8 +69,8 @@ func (q *Queue) CountsPerPriority(ctx context.Context, priorities ...int) (map[i
 	if len(sizes) == 0 {
 		return map[int]int64{}, nil
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, wrapRead("counts per priority", err)
+	if err := exec(ctx, pipe); err != nil {
+		return nil, wrapRead(ctx, "counts per priority", err)
 	}
 	counts := make(map[int]int64, len(sizes))
 	for p, parts := range sizes {
@@ -100,7 +100,7 @@ type Meta struct {
 func (q *Queue) Meta(ctx context.Context) (*Meta, error) {
 	f, err := q.rdb.HGetAll(ctx, q.keys.meta()).Result()
 	if err != nil {
-		return nil, wrapRead("the queue's settings", err)
+		return nil, wrapRead(ctx, "the queue's settings", err)
 	}
 	_, paused := f["paused"]
 	m := &Meta{
@@ -148,8 +148,8 @@ func (q *Queue) GlobalRateLimit(ctx context.Context) (n int, per time.Duration, 
 func (q *Queue) IsMaxed(ctx context.Context) (bool, error) {
 	pipe := q.rdb.TxPipeline()
 	limit, active := pipe.HMGet(ctx, q.keys.meta(), "concurrency"), pipe.LLen(ctx, q.keys.active())
-	if _, err := pipe.Exec(ctx); err != nil {
-		return false, wrapRead("global concurrency", err)
+	if err := exec(ctx, pipe); err != nil {
+		return false, wrapRead(ctx, "global concurrency", err)
 	}
 	text, ok := limit.Val()[0].(string)
 	return ok && active.Val() >= parseInt(text), nil

@@ -24,7 +24,7 @@ func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, er
 	}
 	node, err := q.server(ctx)
 	if err != nil {
-		return nil, wrapRead("keys", err)
+		return nil, wrapRead(ctx, "keys", err)
 	}
 	var removed []string
 	var cursor uint64
@@ -33,7 +33,7 @@ func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, er
 		// The jobs of the queue are on one server, so its own cursor will do.
 		if found, cursor, err = node.Scan(ctx, cursor, globEscape.Replace(q.keys.p)+"*", 1000).Result(); err != nil {
 			askForNodes(ctx, q.rdb, err)
-			return removed, wrapRead("keys", err)
+			return removed, wrapRead(ctx, "keys", err)
 		}
 		ids := orphanCandidates(found, q.keys.p)
 		for len(ids) > 0 {

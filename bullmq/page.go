@@ -78,8 +78,8 @@ func (q *Queue) readPages(ctx context.Context, pages []*page, asc bool) error {
 	for i, p := range pages {
 		ranges[i] = p.read(ctx, pipe, p.start, p.end, asc)
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return wrapRead("ids", err)
+	if err := exec(ctx, pipe); err != nil {
+		return wrapRead(ctx, "ids", err)
 	}
 	hashes := q.rdb.Pipeline()
 	found := make([][]*redis.MapStringStringCmd, len(pages))
@@ -93,7 +93,7 @@ func (q *Queue) readPages(ctx context.Context, pages []*page, asc bool) error {
 	}
 	cmds, _ := hashes.Exec(ctx) // each command has its own error
 	if err := readError(cmds); err != nil {
-		return wrapRead("jobs", err)
+		return wrapRead(ctx, "jobs", err)
 	}
 	for i, p := range pages {
 		p.take(q, ranges[i].Val(), found[i])

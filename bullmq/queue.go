@@ -177,11 +177,11 @@ func (q *Queue) askServer(ctx context.Context) error {
 	}
 	node, err := q.server(ctx)
 	if err != nil {
-		return wrapRead("the server's state", err)
+		return wrapRead(ctx, "the server's state", err)
 	}
 	cmd := infoCmd{redis.NewStringCmd(ctx, "info", "server")}
-	if err := node.Process(ctx, cmd); isAway(err) {
-		return wrapRead("the server's state", err)
+	if err := node.Process(ctx, cmd); isPassing(err) {
+		return wrapRead(ctx, "the server's state", err)
 	}
 	if _, err := judge(cmd.Val()); errors.Is(err, ErrServerTooOld) {
 		return err

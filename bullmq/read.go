@@ -10,11 +10,26 @@ import (
 )
 
 // wrapRead says what was being read when Redis failed; nil stays nil.
-func wrapRead(what string, err error) error {
+func wrapRead(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("bullmq: read %s: %w", what, classified(err))
+	return fmt.Errorf("bullmq: read %s: %w", what, classified(ctx, err))
+}
+
+// exec sends a pipeline and returns the first error of its commands that is not redis.Nil.
+// Of a transaction, it is why a command was refused and not that the others were discarded.
+func exec(ctx context.Context, pipe redis.Pipeliner) error {
+	cmds, err := pipe.Exec(ctx)
+	for _, cmd := range cmds {
+		if e := cmd.Err(); e != nil && !errors.Is(e, redis.Nil) && !redis.HasErrorPrefix(e, "EXECABORT") {
+			return e
+		}
+	}
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	return err
 }
 
 // readError is what went wrong with commands of one pipeline. A key of another type than
@@ -38,7 +53,7 @@ func (q *Queue) Job(ctx context.Context, id string) (*Job, error) {
 	}
 	hash, err := q.rdb.HGetAll(ctx, q.keys.job(id)).Result()
 	if err != nil && !isOtherType(err) {
-		return nil, wrapRead("job "+id, err)
+		return nil, wrapRead(ctx, "job "+id, err)
 	}
 	if len(hash) == 0 {
 		return nil, fmt.Errorf("%w: %s in queue %s", ErrJobNotFound, id, q.name)
@@ -113,8 +128,8 @@ func (q *Queue) Counts(ctx context.Context, states ...State) (map[State]int64, e
 			}
 		}
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, wrapRead("counts", err)
+	if err := exec(ctx, pipe); err != nil {
+		return nil, wrapRead(ctx, "counts", err)
 	}
 	counts := make(map[State]int64, len(states))
 	for i, s := range states {
@@ -153,8 +168,8 @@ func (q *Queue) Logs(ctx context.Context, id string, start, end int64, asc bool)
 		lines = pipe.LRange(ctx, q.keys.logs(id), fromTail(end), fromTail(start))
 	}
 	count := pipe.LLen(ctx, q.keys.logs(id))
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, 0, wrapRead("logs of job "+id, err)
+	if err := exec(ctx, pipe); err != nil {
+		return nil, 0, wrapRead(ctx, "logs of job "+id, err)
 	}
 	if !asc {
 		slices.Reverse(lines.Val())

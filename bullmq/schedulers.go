@@ -30,8 +30,8 @@ func (q *Queue) Scheduler(ctx context.Context, id string) (*Scheduler, error) {
 	pipe := q.rdb.TxPipeline()
 	at := pipe.ZScore(ctx, q.keys.repeat(), id)
 	hash := pipe.HGetAll(ctx, q.keys.scheduler(id))
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, wrapRead("scheduler "+id, err)
+	if err := exec(ctx, pipe); err != nil {
+		return nil, wrapRead(ctx, "scheduler "+id, err)
 	}
 	if len(hash.Val()) == 0 && at.Err() == nil && looksRepeatable(id) {
 		return schedulerOfKey(id, at.Val()), nil
@@ -54,7 +54,7 @@ func (q *Queue) Schedulers(ctx context.Context, start, end int64, asc bool) ([]*
 	}
 	entries, err := read(ctx, q.keys.repeat(), start, end).Result()
 	if err != nil || len(entries) == 0 {
-		return nil, wrapRead("schedulers", err)
+		return nil, wrapRead(ctx, "schedulers", err)
 	}
 	pipe := q.rdb.Pipeline()
 	hashes := make([]*redis.MapStringStringCmd, len(entries))
@@ -63,7 +63,7 @@ func (q *Queue) Schedulers(ctx context.Context, start, end int64, asc bool) ([]*
 	}
 	cmds, _ := pipe.Exec(ctx) // each command has its own error
 	if err := readError(cmds); err != nil {
-		return nil, wrapRead("schedulers", err)
+		return nil, wrapRead(ctx, "schedulers", err)
 	}
 	schedulers := make([]*Scheduler, 0, len(entries))
 	for i, e := range entries {
@@ -86,7 +86,7 @@ func memberText(z redis.Z) string {
 // SchedulerCount returns how many schedulers the queue has.
 func (q *Queue) SchedulerCount(ctx context.Context) (int64, error) {
 	n, err := q.rdb.ZCard(ctx, q.keys.repeat()).Result()
-	return n, wrapRead("number of schedulers", err)
+	return n, wrapRead(ctx, "number of schedulers", err)
 }
 
 // RemoveScheduler removes a scheduler, and its next job if that is still delayed, and

@@ -139,7 +139,7 @@ func (s *script) run(ctx context.Context, rdb redis.UniversalClient, prefix stri
 	}
 	if err != nil && err != redis.Nil {
 		askForNodes(ctx, rdb, err)
-		return nil, s.failed(err)
+		return nil, s.failed(ctx, err)
 	}
 	return cmd.Val(), nil
 }
@@ -148,14 +148,14 @@ func (s *script) run(ctx context.Context, rdb redis.UniversalClient, prefix stri
 // away. By itself it would do so only after a redirection, which a node that is gone
 // does not send, or after a minute.
 func askForNodes(ctx context.Context, rdb redis.UniversalClient, err error) {
-	if c, cluster := rdb.(*redis.ClusterClient); cluster && isAway(err) {
+	if c, cluster := rdb.(*redis.ClusterClient); cluster && isPassing(err) {
 		c.ReloadState(ctx)
 	}
 }
 
 // failed says which script Redis did not run.
-func (s *script) failed(err error) error {
-	return fmt.Errorf("bullmq: run script %s: %w", s.name, classified(err))
+func (s *script) failed(ctx context.Context, err error) error {
+	return fmt.Errorf("bullmq: run script %s: %w", s.name, classified(ctx, err))
 }
 
 // scriptCall is a script with its arguments.
@@ -202,7 +202,7 @@ func runPipeline(ctx context.Context, rdb redis.UniversalClient, prefix string, 
 		replies[i] = cmd.Val()
 		if err := cmd.Err(); err != nil && err != redis.Nil {
 			askForNodes(ctx, rdb, err)
-			errs[i] = calls[i].script.failed(err)
+			errs[i] = calls[i].script.failed(ctx, err)
 		}
 	}
 	return replies, errs

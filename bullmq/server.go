@@ -12,58 +12,6 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Errors of servers that cannot hold queues, or not now. What was to be changed is
-// unchanged.
-var (
-	// ErrServerTooOld says that the server lacks commands that the package needs: it
-	// is older than Redis 6.2.
-	ErrServerTooOld = errors.New("bullmq: the Redis server is too old")
-	// ErrServerReadOnly says that the server is a replica, which takes no changes.
-	ErrServerReadOnly = errors.New("bullmq: the Redis server is a read-only replica")
-	// ErrServerFull says that the server takes no changes because its memory is full
-	// or because it cannot save to its disk.
-	ErrServerFull = errors.New("bullmq: the Redis server has no room")
-	// ErrNoPermission says that the server does not allow its user what is needed, or
-	// does not know the user. Users need all commands on keys that begin with the
-	// prefix, and INFO.
-	ErrNoPermission = errors.New("bullmq: the Redis server denies permission")
-)
-
-// deniedInScript is how servers begin to say NOPERM within a script.
-const deniedInScript = "The user executing the script can't "
-
-// classified makes an error of a server that takes no changes one of the package's own.
-func classified(err error) error {
-	for _, class := range []struct {
-		kind  error
-		found bool
-	}{
-		{ErrServerReadOnly, redis.IsReadOnlyError(err)},
-		{ErrServerFull, redis.IsOOMError(err) || redis.HasErrorPrefix(err, "MISCONF")},
-		{ErrDamagedKey, strings.Contains(err.Error(), "WRONGTYPE ")},
-		{ErrNoPermission, redis.IsPermissionError(err) || redis.IsAuthError(err) || redis.HasErrorPrefix(err, deniedInScript)},
-	} {
-		if class.found && !errors.Is(err, class.kind) {
-			return &classifiedError{class.kind, err}
-		}
-	}
-	return err
-}
-
-// classifiedError is what a server said, known by its kind.
-type classifiedError struct{ kind, err error }
-
-func (e *classifiedError) Error() string   { return e.err.Error() }
-func (e *classifiedError) Unwrap() []error { return []error{e.kind, e.err} }
-
-// wrapWrite says what was being done when Redis refused or failed; nil stays nil.
-func wrapWrite(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("bullmq: %s: %w", what, classified(err))
-}
-
 // minServer is the oldest Redis with all the commands that the scripts use.
 var minServer = [2]int{6, 2}
 
@@ -87,12 +35,12 @@ type ServerInfo struct {
 func (q *Queue) CheckServer(ctx context.Context) (*ServerInfo, error) {
 	node, err := q.server(ctx)
 	if err != nil {
-		return nil, wrapRead("the server's state", err)
+		return nil, wrapRead(ctx, "the server's state", err)
 	}
 	text, err := node.Info(ctx).Result()
 	if err != nil {
 		askForNodes(ctx, q.rdb, err)
-		return nil, wrapRead("the server's state", err)
+		return nil, wrapRead(ctx, "the server's state", err)
 	}
 	info, err := judge(text)
 	if !errors.Is(err, ErrServerTooOld) {
@@ -163,12 +111,12 @@ type WorkerInfo struct {
 func (q *Queue) Workers(ctx context.Context) ([]WorkerInfo, error) {
 	node, err := q.server(ctx)
 	if err != nil {
-		return nil, wrapRead("workers", err)
+		return nil, wrapRead(ctx, "workers", err)
 	}
 	text, err := node.ClientList(ctx).Result()
 	if err != nil {
 		askForNodes(ctx, q.rdb, err)
-		return nil, wrapRead("workers", err)
+		return nil, wrapRead(ctx, "workers", err)
 	}
 	return workersIn(text, clientName(q.opts.Prefix, q.name, "")), nil
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // JobFailedError says that the job that [Queue.WaitUntilFinished] waited for has failed
@@ -52,7 +50,7 @@ func (q *Queue) WaitUntilFinished(ctx context.Context, id string) (json.RawMessa
 	defer check.Stop()
 	for first := true; ; first = false {
 		end, err := q.jobEnd(ctx, id)
-		if err != nil && (first || !isAway(err)) {
+		if err != nil && (first || !errors.Is(err, ErrUnavailable)) {
 			return nil, err
 		}
 		if end != nil {
@@ -80,11 +78,8 @@ func (q *Queue) jobEnd(ctx context.Context, id string) (*jobEnd, error) {
 	exists := pipe.Exists(ctx, q.keys.job(id))
 	completed, failed := pipe.ZScore(ctx, q.keys.completed(), id), pipe.ZScore(ctx, q.keys.failed(), id)
 	fields := pipe.HMGet(ctx, q.keys.job(id), "returnvalue", "failedReason")
-	cmds, _ := pipe.Exec(ctx) // each command has its own error
-	for _, cmd := range cmds {
-		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return nil, wrapRead("the end of job "+shortID(id), err)
-		}
+	if err := exec(ctx, pipe); err != nil {
+		return nil, wrapRead(ctx, "the end of job "+shortID(id), err)
 	}
 	field := func(i int) string {
 		text, _ := fields.Val()[i].(string)
@@ -159,7 +154,7 @@ func (f *finishes) read(ctx context.Context, q *Queue, r *finishReader) {
 	began := false
 	ready := func() { began = true; close(r.reading) }
 	for event, err := range q.Events(ctx, EventsOptions{Ready: ready}) {
-		if err != nil && (!began || !isAway(err)) {
+		if err != nil && (!began || !errors.Is(err, ErrUnavailable)) {
 			f.fail(r, err)
 			return
 		}

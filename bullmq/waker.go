@@ -63,6 +63,7 @@ func (k *waker) wait() error {
 	score, ok, err := k.pop(wait)
 	switch {
 	case err != nil:
+		err = wrapRead(k.ctx, "the marker", err)
 		k.close()
 		p.look()
 		return err

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"schoolbell"
 	"schoolbell/bullmq"
 )
@@ -62,7 +60,6 @@ func (s *Server) queue(name string) (*bullmq.Queue, error) {
 // fromQueue gives errors of the queue their code.
 func fromQueue(err error, job string) error {
 	var refused *bullmq.ScriptError
-	var redisError redis.Error
 	switch {
 	case err == nil:
 		return nil
@@ -76,21 +73,10 @@ func fromQueue(err error, job string) error {
 		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the job is in a state that rules this out", Err: err}
 	case errors.Is(err, bullmq.ErrServerFull), errors.Is(err, bullmq.ErrServerReadOnly), errors.Is(err, bullmq.ErrNoPermission):
 		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "Redis refuses this now", Err: err}
-	case errors.As(err, &redisError) && !redisBusy(redisError):
-		return fmt.Errorf("ask the queue: %w", err)
+	case errors.Is(err, bullmq.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "Redis does not answer", Err: err}
 	}
-	return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "Redis does not answer", Err: err}
-}
-
-// redisBusy reports the replies of a Redis that will do it another time, or once its
-// operator has changed something. bullmq has errors of its own for the others.
-func redisBusy(err redis.Error) bool {
-	for _, prefix := range []string{"LOADING", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "BUSY", "NOREPLICAS", "UNKILLABLE", "ASK", "MOVED"} {
-		if redis.HasErrorPrefix(err, prefix) {
-			return true
-		}
-	}
-	return false
+	return fmt.Errorf("ask the queue: %w", err)
 }
 
 // QueuePath names a queue in the path.

@@ -118,5 +118,5 @@ func (p *Pipeline) removeEnded(ctx context.Context, q *bullmq.Queue, id string) 
 // other jobs may still be looked at.
 func concernsOneJob(err error) bool {
 	var reply redis.Error
-	return errors.As(err, &reply)
+	return errors.As(err, &reply) && !errors.Is(err, bullmq.ErrUnavailable)
 }
