@@ -14,12 +14,12 @@ const (
 	backoffExponential = "exponential"
 )
 
-// errUnknownBackoff fails a job for good: its producer relies on a strategy that
-// this worker was not given.
+// errUnknownBackoff fails a job without a further attempt, because its producer relies on a
+// strategy that this worker does not have.
 var errUnknownBackoff = errors.New("unknown backoff strategy")
 
-// backoff computes the wait after the nth failure (n from 1). A negative one
-// fails the job for good.
+// backoff computes the wait after the nth failure (n from 1). A negative wait means that there
+// is no further attempt.
 func (w *Worker) backoff(n int, job *Job, cause error) (time.Duration, error) {
 	b := job.Options.Backoff
 	if b == nil {
@@ -43,10 +43,10 @@ func (w *Worker) backoff(n int, job *Job, cause error) (time.Duration, error) {
 	}
 }
 
-// maxBackoff keeps due times within what scores can hold.
+// maxBackoff keeps due times within the range of scores.
 const maxBackoff = 10 * 365 * 24 * time.Hour
 
-// jittered draws the last part of ms by lot.
+// jittered makes the last part of ms random.
 func jittered(ms, jitter float64) time.Duration {
 	if jitter > 0 {
 		jitter = min(jitter, 1)

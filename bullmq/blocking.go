@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// blocking is a client of one connection for commands that block. The end of its
-// context interrupts them, which go-redis does not do by itself.
+// blocking is a client with one connection for commands that block. The end of its context
+// interrupts them, which go-redis does not do.
 type blocking struct {
 	client *redis.Client
 	detach func() bool
@@ -21,17 +21,16 @@ type blocking struct {
 	ended bool
 }
 
-// newBlocking makes a client for the server that has key. A reply that takes
-// longer than timeout breaks the connection; name, if any, is how the server
-// lists it.
+// newBlocking makes a client for the server that has key. A reply that takes longer than
+// timeout breaks the connection. The server lists the connection by name, if it is set.
 func newBlocking(ctx context.Context, rdb redis.UniversalClient, key, name string, timeout time.Duration) (*blocking, error) {
 	var source *redis.Client
 	switch c := rdb.(type) {
 	case *redis.Client:
 		source = c
 	case *redis.ClusterClient:
-		// What is known may be out of date: the connection before this one has broken. If it
-		// is, this one fails too and the next finds the new master.
+		// The connection before this one may have broken, so the known master may be out of
+		// date. If it is, this connection fails too and the next one finds the new master.
 		c.ReloadState(ctx)
 		var err error
 		if source, err = c.MasterForKey(ctx, key); err != nil {
@@ -48,7 +47,7 @@ func newBlocking(ctx context.Context, rdb redis.UniversalClient, key, name strin
 	opt.PoolSize, opt.MinIdleConns, opt.MaxIdleConns, opt.MaxActiveConns = 1, 0, 0, 0
 	opt.PipelinePoolSize = -1
 	opt.MaxRetries = -1
-	opt.DialerRetries = 1 // the worker tries again by itself
+	opt.DialerRetries = 1 // the worker retries
 	opt.ReadTimeout = timeout
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	dial := opt.Dialer
@@ -65,8 +64,8 @@ func newBlocking(ctx context.Context, rdb redis.UniversalClient, key, name strin
 	return b, nil
 }
 
-// keep remembers the connection that is to be interrupted. One that comes too late is
-// closed at once and fails when it is used: a failure to connect would be logged.
+// keep stores the connection that interrupt closes. A connection that is made after the end
+// is closed at once and fails when it is used: an error from the dialer would be logged.
 func (b *blocking) keep(conn net.Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// decision is an error by which a handler says what becomes of its job instead of failing.
-// Decisions that say the same are equal, so that errors.Is finds them.
+// decision is an error by which a handler decides what happens to its job instead of failing.
+// Equal decisions are equal values, so that errors.Is finds them.
 type decision struct {
 	kind  decisionKind
 	until time.Time     // delay
@@ -38,43 +38,44 @@ func (d decision) Error() string {
 	return "bullmq: the job goes back to the queue"
 }
 
-// DelayUntil is returned by a handler whose job is to run again from its start at time t, or
-// at once if that is past. No attempt is spent. A t more than 292 years away fails the
-// attempt with [ErrInvalid].
+// DelayUntil makes the job run again from its start at time t, or at once if t is past. The
+// handler returns it as its error. No attempt is spent. A t more than 292 years from now fails
+// the attempt with [ErrInvalid].
 //
 //	return nil, bullmq.DelayUntil(time.Now().Add(time.Hour))
 //
-// Like [Requeue], [Throttled], [WaitForChildren] and [WaitForChild] it is an error that the
-// worker recognises through wrapping. The worker makes the move when the handler has
-// returned, repeats it while Redis is unavailable, and reports to OnError if the job's lock
-// is lost.
+// The worker recognizes this error and those of [Requeue], [Throttled], [WaitForChildren] and
+// [WaitForChild] through wrapping. It makes the move after the handler has returned, repeats
+// it while Redis is unavailable, and reports to OnError if the job's lock is lost.
 func DelayUntil(t time.Time) error { return decision{kind: decideDelay, until: t} }
 
-// Requeue is returned by a handler whose job is to run again from its start as soon as
-// possible: it goes back to the front of the queue. No attempt is spent. See [DelayUntil].
+// Requeue puts the job back to the front of the queue, so that it runs again from its start
+// as soon as possible. The handler returns it as its error, see [DelayUntil]. No attempt is
+// spent.
 func Requeue() error { return decision{kind: decideRequeue} }
 
-// Throttled is returned by a handler that could not do its job because of a rate limit. The
-// job goes back to the front of the queue and no attempt is spent. If d is positive, the
-// same step announces that limit on the queue, as [Queue.RateLimit] does: workers with a
-// Limiter or HeedRateLimit start no job for d, rounded up to whole milliseconds. With 0 or
-// less the worker rests as long as a limit in force holds. See [DelayUntil].
+// Throttled reports that the handler met a rate limit. The handler returns it as its error,
+// see [DelayUntil]. The job goes back to the front of the queue and no attempt is spent. If d
+// is positive, the same step announces that limit on the queue, as [Queue.RateLimit] does:
+// workers with a Limiter or HeedRateLimit start no job for d, rounded up to whole
+// milliseconds. If d is 0 or less, the worker pauses as long as a limit in force holds.
 func Throttled(d time.Duration) error { return decision{kind: decideThrottle, limit: max(d, 0)} }
 
-// WaitForChildren is returned by a handler whose job is to run again from its start once all
-// its children have finished. If none is unfinished, the job runs again at once, so the
-// handler must find out what is left to do, for example by [Job.DependencyCounts]. No attempt
-// is spent. A child that has failed with FailParent fails the job for good. See [DelayUntil].
+// WaitForChildren makes the job run again from its start once all its children have finished.
+// The handler returns it as its error, see [DelayUntil]. No attempt is spent. If no child is
+// unfinished, the job runs again at once, so the handler must find out what is left to do,
+// for example with [Job.DependencyCounts]. If a child has failed with FailParent, the job
+// fails without a further attempt.
 func WaitForChildren() error { return decision{kind: decideWait} }
 
-// WaitForChild is [WaitForChildren] for a handler that needs one of the children, the one of
-// that id in queue: if it has finished, the job runs again at once. Otherwise it waits as
-// with WaitForChildren, for all children that have not finished then.
+// WaitForChild is [WaitForChildren] for a handler that needs one child, the one with that id
+// in queue. If that child has finished, the job runs again at once. Otherwise the job waits as
+// with WaitForChildren, for all children that are unfinished at that time.
 func WaitForChild(queue *Queue, id string) error {
 	return decision{kind: decideWait, child: queue.keys.job(id)}
 }
 
-// carryOut does to a job what its handler has decided.
+// carryOut makes the move that a handler has decided on.
 func (s *session) carryOut(ctx context.Context, job *Job, d decision) settled {
 	switch d.kind {
 	case decideDelay:
@@ -91,7 +92,7 @@ func (s *session) carryOut(ctx context.Context, job *Job, d decision) settled {
 	return settled{span: SpanEnd{Err: err}, err: err}
 }
 
-// delayUntil stores that a job runs again at a time.
+// delayUntil moves a job to the delayed ones.
 func (s *session) delayUntil(ctx context.Context, job *Job, until time.Time) settled {
 	now := s.w.q.now()
 	if until.Sub(now) == math.MaxInt64 {

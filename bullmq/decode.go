@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 )
 
-// set takes over one field of a job's hash. A damaged field counts as absent,
-// save the payload, whose reader must learn of it.
+// set decodes one field of a job's hash. A damaged field counts as absent, except for the
+// payload, whose reader must see the damage.
 func (j *Job) set(field, value string) {
 	switch field {
 	case "name":

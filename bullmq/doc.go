@@ -40,7 +40,8 @@
 // a reason. A [Mux] runs a separate handler for each name of jobs.
 //
 // [WorkerOptions.Limiter], [Queue.SetGlobalRateLimit] and [Queue.SetGlobalConcurrency] limit
-// how many jobs are started. [WorkerHooks] report what happens, such as OnDrained when no
+// how many jobs are started. [Queue.RateLimit] stops starts for a time, in workers that have
+// a Limiter or set HeedRateLimit. [WorkerHooks] report what happens, such as OnDrained when no
 // job is left. Handlers report with [Job.Log] and [Job.UpdateProgress].
 //
 // # Outcomes
@@ -67,8 +68,8 @@
 // [ErrLockLost] and stores nothing.
 //
 // When Run's context ends, handlers may continue for the grace time; [Stopping] tells them
-// that it has begun. Then their contexts end with the cause [ErrShutdown], and jobs whose handlers return an error go to the front
-// of the queue without spending an attempt.
+// that it has begun. Then their contexts end with the cause [ErrShutdown], and jobs whose
+// handlers return an error go to the front of the queue without spending an attempt.
 //
 // A worker continues through Redis outages. It reports the outage once, through its logger
 // and OnLost, and keeps trying. When Redis is back, it stores outcomes and puts back

@@ -8,31 +8,31 @@ import (
 
 // Errors that calls return, and causes of a handler's cancelled context.
 var (
-	// ErrJobNotFound says that no job of that id exists.
+	// ErrJobNotFound reports that no job with that id exists.
 	ErrJobNotFound = errors.New("bullmq: job not found")
-	// ErrLockLost says that the job's lock expired or was taken over: another
-	// worker may be running the job. It is the cause of a handler's context
-	// when the lock could not be kept, and is returned by calls that need it.
+	// ErrLockLost reports that the job's lock expired or was taken over: another worker
+	// may be running the job. It is the cause of a handler's context when the lock could
+	// not be renewed, and is returned by calls that need the lock.
 	ErrLockLost = errors.New("bullmq: job lock lost")
-	// ErrJobLocked says that a worker is running the job (or, for a removal with
-	// children, one of its children), so that it cannot be removed.
+	// ErrJobLocked reports that a job cannot be removed because a worker is running it or,
+	// for a removal with children, one of its descendants.
 	ErrJobLocked = errors.New("bullmq: job is locked by a worker")
-	// ErrShutdown is the cause of a handler's context when the worker stopped
-	// and its grace time is over.
+	// ErrShutdown is the cause of a handler's context when the worker was stopped and its
+	// grace time is over.
 	ErrShutdown = errors.New("bullmq: worker is shutting down")
-	// ErrCancelled is part of the cause of a handler's context that
-	// [Worker.Cancel] has ended.
+	// ErrCancelled is part of the cause of a handler's context that [Worker.Cancel] has
+	// ended.
 	ErrCancelled = errors.New("bullmq: job was cancelled")
-	// ErrInvalid says that an argument is refused before anything is written: it was
-	// never sent. The text names it.
+	// ErrInvalid reports that an argument was refused before anything was sent. The text
+	// names the argument.
 	ErrInvalid = errors.New("bullmq: invalid argument")
-	// ErrNotActive says that a method which needs the worker's lock was called on a
-	// job that no handler is running.
+	// ErrNotActive reports that a method that needs the worker's lock was called on a job
+	// that no handler is running.
 	ErrNotActive = errors.New("bullmq: job is not being run by a worker")
 )
 
-// Code is the number by which a script refuses an operation; BullMQ uses the
-// same numbers.
+// Code is the number with which a script refuses an operation. BullMQ uses the same
+// numbers.
 type Code int
 
 // The codes of BullMQ's scripts.
@@ -42,22 +42,21 @@ const (
 	CodeNotInState          Code = -3  // the job is not in the state that the operation needs
 	CodePendingDependencies Code = -4  // children have not finished
 	CodeParentNotFound      Code = -5  // the parent's hash is missing
-	CodeLockMismatch        Code = -6  // the lock is held by another
-	CodeParentConflict      Code = -7  // the job already has another living parent
+	CodeLockMismatch        Code = -6  // another token holds the lock
+	CodeParentConflict      Code = -7  // the job already has another existing parent
 	CodeSchedulerJob        Code = -8  // the job is the pending iteration of a scheduler
-	CodeFailedChildren      Code = -9  // children have failed for good
+	CodeFailedChildren      Code = -9  // children have failed with FailParent
 	CodeSchedulerCollision  Code = -10 // the id of the next iteration is taken (pattern)
 	CodeSchedulerBusy       Code = -11 // 32 slots in a row are taken (every)
 )
 
-// ScriptError is an operation that Redis state did not allow. Nothing was
-// changed, unless the code's comment says otherwise.
+// ScriptError is an operation that the state in Redis did not allow. Nothing was changed.
 //
 // errors.Is finds [ErrJobNotFound] in code -1 and [ErrLockLost] in codes -2 and -6.
 type ScriptError struct {
-	Code  Code   // why
-	Op    string // what was tried: "complete", "retry", "promote" …
-	JobID string // of which job, or of which scheduler
+	Code  Code   // the reason
+	Op    string // the operation: "complete", "retry", "promote" …
+	JobID string // the id of the job or scheduler
 	Key   string // the parent's key, for codes -5 and -7
 }
 
@@ -66,7 +65,7 @@ func (e *ScriptError) Error() string {
 	return fmt.Sprintf("bullmq: %s job %s: %s", e.Op, shortID(e.JobID), e.reason())
 }
 
-// shortID cuts an id for texts that people read: other programs choose ids, of any length.
+// shortID cuts an id for texts that people read: ids of other programs have any length.
 func shortID(id string) string {
 	const limit = 200 // bytes
 	if len(id) > limit {

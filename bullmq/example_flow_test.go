@@ -10,7 +10,7 @@ import (
 	"schoolbell/bullmq"
 )
 
-// A report is bound once its two chapters, in a queue of their own, are written.
+// A report is bound once its two chapters, which have a separate queue, are written.
 func ExampleAddFlow() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -71,7 +71,7 @@ func ExampleQueue_Flow() {
 	// Output: bind waits for print 1 <nil>
 }
 
-// A job that is not wanted any more is told so while it runs.
+// A job that is no longer needed is cancelled while it runs.
 func ExampleWorker_Cancel() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -94,7 +94,7 @@ func ExampleWorker_Cancel() {
 	// Output: bullmq: job was cancelled: the film was deleted
 }
 
-// logTracer shows where a tracing library goes.
+// logTracer shows how a tracing library is connected.
 type logTracer struct{}
 
 func (logTracer) Start(ctx context.Context, s bullmq.Span, remote map[string]string) (context.Context, func(bullmq.SpanEnd)) {
@@ -105,8 +105,8 @@ func (logTracer) Inject(_ context.Context, headers map[string]string) {
 	headers["traceparent"] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 }
 
-// The trace of whoever adds a job goes on where it is run. Package bullmqotel has the
-// Tracer for OpenTelemetry.
+// The trace of the program that adds a job continues in the worker. Package bullmqotel has
+// the Tracer for OpenTelemetry.
 func ExampleTracer() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -144,7 +144,7 @@ func ExampleHandlerFor() {
 	// Output: welcome ada@example.org
 }
 
-// A page of children has the jobs; all of them are ranged over.
+// A page of children includes their jobs. An iterator reads all children.
 func ExampleQueue_DependencyPage() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()

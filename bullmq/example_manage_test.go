@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"slices"
 	"time"
 
@@ -22,7 +23,7 @@ func names(queue *bullmq.Queue, state bullmq.State) (names []string) {
 	return names
 }
 
-// Several jobs go out together, each with options of its own.
+// Several jobs are added together, each with its own options.
 func ExampleQueue_AddBulk() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -30,13 +31,13 @@ func ExampleQueue_AddBulk() {
 	_, err := queue.AddBulk(context.Background(), []bullmq.JobSpec{
 		{Name: "first", Data: 1},
 		{Name: "second", Data: 2},
-		{Name: "at once", Options: bullmq.JobOptions{LIFO: true}}, // to the front of the line
+		{Name: "at once", Options: bullmq.JobOptions{LIFO: true}}, // to the front of the queue
 	})
 	fmt.Println(names(queue, bullmq.StateWaiting), err)
 	// Output: [at once first second] <nil>
 }
 
-// Of prioritized jobs the lowest number runs first; those without a priority run before all.
+// Jobs without a priority run first, then the prioritized ones, lowest number first.
 func ExampleJob_ChangePriority() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -53,7 +54,7 @@ func ExampleJob_ChangePriority() {
 	// [digest news] <nil>
 }
 
-// A delayed job is put off, or run at once.
+// A delayed job is postponed, or run at once.
 func ExampleJob_ChangeDelay() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -71,8 +72,8 @@ func ExampleJob_ChangeDelay() {
 	// waiting <nil>
 }
 
-// Only a job that has failed is retried, unless From names another state; a job that
-// waits is refused.
+// Only a failed job can be retried, unless From names another state. A waiting job is
+// refused.
 func ExampleQueue_Retry() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -85,7 +86,7 @@ func ExampleQueue_Retry() {
 	// Output: true
 }
 
-// The payload of a job in line can still be changed.
+// The payload of a waiting job can still be changed.
 func ExampleJob_UpdateData() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -134,7 +135,7 @@ func ExampleQueue_Pause() {
 	// false <nil>
 }
 
-// What all workers of a queue may do together is set in Redis.
+// Limits for all workers of a queue together are stored in Redis.
 func ExampleQueue_SetGlobalConcurrency() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -147,7 +148,7 @@ func ExampleQueue_SetGlobalConcurrency() {
 	// Output: 3 at a time, 100 per 1m0s <nil>
 }
 
-// All delayed jobs are made to run now.
+// All delayed jobs are promoted to run now.
 func ExampleQueue_PromoteJobs() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -161,7 +162,7 @@ func ExampleQueue_PromoteJobs() {
 	// Output: 2 wait <nil>
 }
 
-// Old jobs are cleaned, a line is drained, a queue is obliterated.
+// Clean removes old jobs, Drain all that wait, Obliterate the whole queue.
 func ExampleQueue_Clean() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -184,7 +185,7 @@ func ExampleQueue_Clean() {
 	// 0 keys are left <nil>
 }
 
-// A job is removed with its children, theirs and so on.
+// A job is removed with its children, their children and so on.
 func ExampleQueue_Remove() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -198,14 +199,14 @@ func ExampleQueue_Remove() {
 	// Output: map[waiting:0 waiting-children:0] <nil>
 }
 
-// A reader of events goes on after the last one that it has seen.
+// A reader of events continues after the last event that it has seen.
 func ExampleEventsOptions() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
 	ctx := context.Background()
 	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
 	_, _ = queue.Add(ctx, "welcome", nil, bullmq.JobOptions{})
-	last := "0" // a real program keeps it
+	last := "0" // a real program stores it
 	for event, err := range queue.Events(ctx, bullmq.EventsOptions{After: last}) {
 		fmt.Println(event.Name, err)
 		last = event.ID
@@ -220,7 +221,7 @@ func ExampleEventsOptions() {
 	// waiting <nil>
 }
 
-// Errors are told apart by errors.Is and errors.As.
+// Errors are distinguished with errors.Is and errors.As.
 func ExampleScriptError() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -280,7 +281,8 @@ func ExampleQueue_WaitUntilFinished() {
 		}
 		return 42, nil
 	}, bullmq.WorkerOptions{})
-	go func() { _ = worker.Run(ctx) }()
+	var running sync.WaitGroup
+	running.Go(func() { _ = worker.Run(ctx) })
 
 	for _, name := range []string{"add", "divide"} {
 		job, _ := queue.Add(ctx, name, nil, bullmq.JobOptions{})
@@ -292,6 +294,8 @@ func ExampleQueue_WaitUntilFinished() {
 		}
 		fmt.Println(name, "returned", string(result), err)
 	}
+	cancel()
+	running.Wait()
 	// Output:
 	// add returned 42 <nil>
 	// divide failed: division by zero

@@ -8,7 +8,7 @@ import (
 	"schoolbell/bullmq"
 )
 
-// Jobs that mean the same are added once while the first is in line or being run.
+// Duplicate jobs are dropped while the first one is waiting or active.
 func ExampleDeduplication() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -31,7 +31,7 @@ func ExampleDeduplication() {
 	// held by job 1
 }
 
-// A delayed job is put off as long as new ones come in, and the last one counts.
+// A delayed job is postponed whenever a new one is added, and the last one runs.
 func ExampleDeduplication_debounce() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -54,7 +54,7 @@ func ExampleDeduplication_debounce() {
 	// Output: "third edit"
 }
 
-// A job that runs is followed by the last of those that were dropped meanwhile.
+// An active job is followed by the last job that was dropped meanwhile.
 func ExampleDeduplication_keepLast() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -69,7 +69,7 @@ func ExampleDeduplication_keepLast() {
 			cancel()
 			return nil, nil
 		}
-		for _, edit := range []string{"second edit", "third edit"} { // come in while it runs
+		for _, edit := range []string{"second edit", "third edit"} { // added while it runs
 			if _, err := queue.Add(ctx, "reindex", edit, opts); err != nil {
 				return nil, err
 			}
@@ -82,7 +82,7 @@ func ExampleDeduplication_keepLast() {
 	// "third edit"
 }
 
-// With a TTL at most one job is added in that time, however quickly it is done.
+// With a TTL, at most one job is added in that time, even if it completes sooner.
 func ExampleDeduplication_throttle() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -105,7 +105,7 @@ func ExampleQueue_UpsertScheduler() {
 	monday := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	queue, _ := bullmq.NewQueue(rdb, "reports", bullmq.QueueOptions{Clock: func() time.Time { return monday }})
 
-	// Safe to call at each start of a program: the scheduler is made once.
+	// Safe to call at each start of a program: the scheduler is created once.
 	job, err := queue.UpsertScheduler(ctx, "weekly-report",
 		bullmq.Schedule{Pattern: "0 9 * * FRI", TZ: "Europe/Berlin"},
 		bullmq.JobTemplate{Name: "report", Data: map[string]string{"kind": "weekly"}, Options: bullmq.JobOptions{Attempts: 3}},
@@ -128,7 +128,7 @@ func ExampleQueue_UpsertScheduler() {
 	// removed: true
 }
 
-// Any program can add events of its own to those of a queue.
+// Any program can add custom events to those of a queue.
 func ExampleQueue_Publish() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -149,13 +149,13 @@ func ExampleQueue_Publish() {
 	// Output: bounced 7 ada@example.org
 }
 
-// A program can look at its Redis before it relies on it.
+// A program can check its Redis server before it relies on it.
 func ExampleQueue_CheckServer() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
 	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
 	info, err := queue.CheckServer(context.Background())
-	if err != nil { // ErrServerTooOld, ErrServerReadOnly, or it is away
+	if err != nil { // ErrServerTooOld, ErrServerReadOnly, or Redis is unavailable
 		fmt.Println(err)
 		return
 	}
@@ -163,7 +163,7 @@ func ExampleQueue_CheckServer() {
 	// Output: 0 warnings
 }
 
-// Waiting jobs are counted by priority, 0 being those without one.
+// Waiting jobs are counted by priority; 0 stands for no priority.
 func ExampleQueue_CountsPerPriority() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -177,7 +177,7 @@ func ExampleQueue_CountsPerPriority() {
 	// Output: map[0:1 1:2 2:0] <nil>
 }
 
-// Workers with MetricsPoints keep count of what has finished.
+// Workers with MetricsPoints count the jobs that have finished.
 func ExampleQueue_Metrics() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()

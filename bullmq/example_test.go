@@ -16,8 +16,8 @@ import (
 	"schoolbell/bullmq"
 )
 
-// exampleRedis stands for the Redis that a program is configured with. Its time goes on
-// as ours does, and one worker is connected to it.
+// exampleRedis stands for the Redis server that a program is configured with. Its clock is
+// the machine's, and one worker is connected to it.
 func exampleRedis() (rdb *redis.Client, closeAll func()) {
 	m, err := miniredis.Run()
 	if err != nil {
@@ -59,7 +59,7 @@ func Example() {
 	worker, err := bullmq.NewWorker(rdb, "mails", func(ctx context.Context, job *bullmq.Job) (any, error) {
 		var mail struct{ To string }
 		if err := json.Unmarshal(job.Data, &mail); err != nil {
-			return nil, bullmq.Unrecoverable(err) // another try would not help
+			return nil, bullmq.Unrecoverable(err) // another attempt would not help
 		}
 		fmt.Println(job.Name, "to", mail.To)
 		cancel() // a real program stops at SIGTERM
@@ -80,7 +80,7 @@ func Example() {
 	// map[completed:1 waiting:0] <nil>
 }
 
-// A strategy of one's own is chosen by the name that jobs carry.
+// A custom backoff strategy is chosen by the name in the job's options.
 func ExampleBackoffFunc() {
 	fiveFold := func(attempt int, b bullmq.Backoff, _ error, _ *bullmq.Job) time.Duration {
 		for range attempt - 1 {
@@ -99,7 +99,7 @@ func ExampleBackoffFunc() {
 	// 2m5s
 }
 
-// A job adds children to itself, waits for them and then runs once more.
+// A job adds children to itself, waits for them and then runs again.
 func ExampleWaitForChildren() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -191,7 +191,7 @@ func ExampleMux() {
 	// bullmq: no handler for jobs named "farewell"
 }
 
-// A job that takes long comes to an end when its worker is told to stop.
+// A long job ends early when its worker is stopped.
 func ExampleStopping() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -215,7 +215,7 @@ func ExampleStopping() {
 	// Output: waiting <nil>
 }
 
-// Progress and outcomes of jobs are told as events.
+// Progress and outcomes of jobs are published as events.
 func ExampleQueue_Events() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()

@@ -11,7 +11,7 @@ import (
 	"schoolbell/bullmq"
 )
 
-// Hooks tell what becomes of jobs. A strategy of one's own says when to try again.
+// Hooks report outcomes. A custom strategy sets the wait before the next attempt.
 func ExampleWorkerHooks() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -44,7 +44,7 @@ func ExampleWorkerHooks() {
 	// "sent"
 }
 
-// What a child's failure means for its parent is an option of the child.
+// An option of the child sets what its failure means for the parent.
 func ExampleFailureMode() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -67,7 +67,7 @@ func ExampleFailureMode() {
 	// Output: bound without map[bull:reports:picture:no such file]
 }
 
-// A job that a worker was lost with is run by another.
+// When a worker is lost while it runs a job, another worker takes the job over.
 func ExampleWorker_Run_stalled() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()
@@ -91,7 +91,7 @@ func ExampleWorker_Run_stalled() {
 		state, _ = queue.State(ctx, "film")
 	}
 
-	opts.Hooks.OnStalled = func(id string) { fmt.Println(id, "is back in line") }
+	opts.Hooks.OnStalled = func(id string) { fmt.Println(id, "waits again") }
 	second, _ := bullmq.NewWorker(rdb, "films", func(context.Context, *bullmq.Job) (any, error) {
 		defer cancel()
 		fmt.Println("encoded")
@@ -100,7 +100,7 @@ func ExampleWorker_Run_stalled() {
 	fmt.Println(second.Run(ctx), <-gone)
 	// Unordered output:
 	// bullmq: job lock lost
-	// film is back in line
+	// film waits again
 	// encoded
 	// <nil> <nil>
 }

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// encodeJSON encodes v as it is stored: on one line, HTML left as it is.
+// encodeJSON encodes v as it is stored: on one line, without escaping HTML.
 func encodeJSON(v any) ([]byte, error) {
 	if raw, ok := v.(json.RawMessage); ok {
 		if !json.Valid(raw) {
@@ -62,7 +62,7 @@ func appendString(b []byte, s string) []byte {
 	return append(b, text...)
 }
 
-// decodeNumber reads a number, also one in quotes; anything else is 0.
+// decodeNumber decodes a number, also one in quotes. Any other text is 0.
 func decodeNumber(raw json.RawMessage) float64 {
 	f, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
 	if err != nil || math.IsNaN(f) || math.Abs(f) > 1<<53 {
@@ -71,7 +71,7 @@ func decodeNumber(raw json.RawMessage) float64 {
 	return f
 }
 
-// isNumber tells whether decodeNumber reads a number that is there.
+// isNumber reports whether decodeNumber finds a number.
 func isNumber(raw json.RawMessage) bool {
 	f, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
 	return err == nil && math.Abs(f) <= 1<<53 // false for NaN
@@ -93,8 +93,8 @@ func rawJSON(s string) json.RawMessage {
 	return json.RawMessage(s)
 }
 
-// encodeValue is encodeJSON for values that may hold ready JSON, whose texts need not be
-// UTF-8 to look like JSON.
+// encodeValue is encodeJSON for values that may contain encoded JSON, whose texts may not be
+// UTF-8.
 func encodeValue(v any) ([]byte, error) {
 	text, err := encodeJSON(v)
 	if err == nil && !utf8.Valid(text) {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Mux runs the handler that is registered for the name of a job, so that one worker serves
-// several kinds of jobs. Its zero value has no handlers. Handlers are registered before the
-// worker runs; then Run is safe for concurrent use.
+// Mux runs the handler that is registered for a job's name, so that one worker serves several
+// kinds of jobs. Its zero value has no handlers. Register all handlers before the worker runs.
+// After that, Run is safe for concurrent use.
 //
 //	var mux bullmq.Mux
 //	mux.Handle("welcome", bullmq.HandlerFor(sendWelcome))
@@ -17,8 +17,8 @@ type Mux struct {
 	handlers map[string]Handler
 }
 
-// Handle registers the handler for jobs of a name. It panics if h is nil or the name has a
-// handler already, which are mistakes of the program.
+// Handle registers the handler for jobs with a name. It panics if h is nil or the name
+// already has a handler, which are programming errors.
 func (m *Mux) Handle(name string, h Handler) {
 	if h == nil {
 		panic(fmt.Sprintf("bullmq: no handler for jobs named %q", name))
@@ -32,8 +32,8 @@ func (m *Mux) Handle(name string, h Handler) {
 	m.handlers[name] = h
 }
 
-// Run is a [Handler]: it runs the one registered for the job's name. A job of another name
-// fails for good.
+// Run is a [Handler] that runs the one registered for the job's name. A job with another name
+// fails without a further attempt.
 func (m *Mux) Run(ctx context.Context, job *Job) (any, error) {
 	h := m.handlers[job.Name]
 	if h == nil {

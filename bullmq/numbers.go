@@ -26,8 +26,8 @@ func msDuration(ms float64) time.Duration {
 	return time.Duration(whole)*time.Millisecond + time.Duration((ms-whole)*float64(time.Millisecond))
 }
 
-// parseInt reads a decimal integer of a hash as Node does: what follows the
-// digits is ignored, no digits make 0.
+// parseInt decodes a decimal integer of a hash as Node does: text after the digits is ignored,
+// and no digits make 0.
 func parseInt(s string) int64 {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n
@@ -46,8 +46,8 @@ func parseInt(s string) int64 {
 	return n
 }
 
-// wholeMillis reads a duration in milliseconds; one that is negative or longer than 292
-// years is 0.
+// wholeMillis decodes a duration in milliseconds. It is 0 if it is negative or longer than 292
+// years.
 func wholeMillis(s string) time.Duration {
 	if n := parseInt(s); n >= 0 && n <= math.MaxInt64/int64(time.Millisecond) {
 		return time.Duration(n) * time.Millisecond
@@ -62,7 +62,7 @@ func optionalMillis(t time.Time) int64 {
 	return millis(t)
 }
 
-// optional is how scripts are told a number that may be missing.
+// optional encodes a number that may be missing for a script.
 func optional(n int64) string {
 	if n == 0 {
 		return ""
@@ -70,7 +70,7 @@ func optional(n int64) string {
 	return formatInt(n)
 }
 
-// flag is how scripts are told yes and no.
+// flag encodes a boolean for a script.
 func flag(b bool) string {
 	if b {
 		return "1"
@@ -78,7 +78,7 @@ func flag(b bool) string {
 	return ""
 }
 
-// isInteger tells whether s is how a whole number is written.
+// isInteger reports whether s is the text of a whole number.
 func isInteger(s string) bool {
 	digits := strings.TrimPrefix(s, "-")
 	if digits == "" || (digits[0] == '0' && s != "0") {

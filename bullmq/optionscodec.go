@@ -144,8 +144,8 @@ var failureFlags = map[string]FailureMode{
 	"rdof": RemoveDependency, "removeDependencyOnFailure": RemoveDependency,
 }
 
-// decodeOptions reads stored options. What it cannot make sense of counts as
-// not set: other programs write them too.
+// decodeOptions decodes stored options. Other programs write them too, so values that it
+// cannot decode count as not set.
 func decodeOptions(text string) JobOptions {
 	var o JobOptions
 	if text == `{"attempts":0}` || text == "" || text == "{}" {
@@ -258,7 +258,7 @@ func decodeKeep(raw json.RawMessage) *Keep {
 		}
 		return k
 	case !isNumber(raw):
-		return nil // a limit that nobody understands must not delete jobs
+		return nil // an unknown form of limit must not delete jobs
 	}
 	k := &Keep{}
 	k.Count, k.None = keepCount(decodeNumber(raw))

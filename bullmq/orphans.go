@@ -8,16 +8,15 @@ import (
 // orphanBatch is how many keys one call looks at.
 const orphanBatch = 100
 
-// RemoveOrphanedJobs deletes jobs that are in no state, up to limit of them (0 means
-// all), and returns their ids. Such jobs are left behind when a list is lost, for example when
-// BullMQ 5 resumes a queue to which BullMQ 6 has added jobs. It also deletes the lock,
-// the log and the records of children of a job whose hash is gone. A lock protects
-// no job here, as in BullMQ: a job that is not in the list of active jobs cannot be ended by
-// the worker that runs it.
+// RemoveOrphanedJobs deletes up to limit jobs that are in no state (0 means all), and returns
+// their ids. Such jobs are left behind when a list is lost, for example when BullMQ 5 resumes
+// a queue to which BullMQ 6 has added jobs. It also deletes the lock, the log and the
+// records of children of a job whose hash is gone. As in BullMQ, a lock does not protect an
+// orphan: a worker cannot end a job that is not in the list of active jobs.
 //
-// It scans all keys of the database, so it is for maintenance; any number of programs may
-// call it at any time. Jobs whose ids contain a colon are left alone. While a list or set
-// of jobs is damaged it is [ErrDamagedKey] and deletes nothing.
+// It scans all keys of the database, so it is for maintenance. Any number of programs may
+// call it at any time. Jobs whose ids contain a colon are not deleted. While a list or set
+// of jobs is damaged, it returns [ErrDamagedKey] and deletes nothing.
 func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, error) {
 	if limit < 0 {
 		return nil, invalid("limit %d is negative", limit)
@@ -30,7 +29,7 @@ func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, er
 	var cursor uint64
 	for {
 		var found []string
-		// The jobs of the queue are on one server, so its own cursor will do.
+		// The jobs of the queue are on one server, so that server's cursor is enough.
 		if found, cursor, err = node.Scan(ctx, cursor, globEscape.Replace(q.keys.p)+"*", 1000).Result(); err != nil {
 			askForNodes(ctx, q.rdb, err)
 			return removed, wrapRead(ctx, "keys", err)
@@ -57,7 +56,7 @@ func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, er
 	}
 }
 
-// jobKeySuffixes are what follows a job's id in the names of its other keys.
+// jobKeySuffixes follow a job's id in the names of its other keys.
 var jobKeySuffixes = map[string]bool{
 	"lock": true, "logs": true, "dependencies": true, "processed": true, "failed": true, "unsuccessful": true,
 }
@@ -65,7 +64,7 @@ var jobKeySuffixes = map[string]bool{
 // keyFamilies begin the names of other keys of a queue, such as metrics:failed.
 var keyFamilies = map[string]bool{"metrics": true, "de": true, "dn": true, "repeat": true}
 
-// orphanCandidates are the ids of the jobs to which the keys may belong, each once.
+// orphanCandidates returns the ids of the jobs to which the keys may belong, each once.
 func orphanCandidates(found []string, prefix string) (ids []any) {
 	seen := map[string]bool{}
 	for _, key := range found {
@@ -79,5 +78,5 @@ func orphanCandidates(found []string, prefix string) (ids []any) {
 	return ids
 }
 
-// globEscape makes a text stand for itself in a pattern of keys.
+// globEscape escapes a text in a pattern of keys.
 var globEscape = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)

@@ -1,6 +1,6 @@
 package bullmq
 
-// number reads an integer that a script returned as one or as text.
+// number decodes an integer that a script returned as a number or as text.
 func number(v any) int64 {
 	switch v := v.(type) {
 	case int64:
@@ -22,7 +22,7 @@ func stringList(reply any) []string {
 	return texts
 }
 
-// refusal turns the number that a script answered into an error, nil if it is not negative.
+// refusal turns the code that a script returned into an error, nil if it is not negative.
 func refusal(reply any, op, id, key string) error {
 	if n, ok := reply.(int64); ok && n < 0 {
 		return &ScriptError{Code: Code(n), Op: op, JobID: id, Key: key}

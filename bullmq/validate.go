@@ -9,16 +9,16 @@ import (
 // maxCount is the largest number that an option can hold: Node's are exact up to it.
 const maxCount int64 = 1<<53 - 1
 
-// lastTime is before the year 10000, up to which scores tell milliseconds apart.
+// lastTime is before the year 10000. Scores distinguish milliseconds up to then.
 var lastTime = time.Date(9999, 12, 31, 23, 59, 59, int(999*time.Millisecond), time.UTC)
 
-// satellites are the last parts of keys that hang on a job.
+// satellites are the last parts of the names of keys that belong to a job.
 var satellites = map[string]bool{
 	"lock": true, "logs": true, "dependencies": true, "processed": true, "failed": true, "unsuccessful": true,
 }
 
-// isOwnKey tells whether an id is the rest of a key that holds no job: one of the
-// queue itself, or one that hangs on a job or a scheduler.
+// isOwnKey reports whether an id is the rest of a key that holds no job: one of the queue
+// itself, or one that belongs to a job or a scheduler.
 func isOwnKey(id string) bool {
 	head, rest, colon := strings.Cut(id, ":")
 	if !colon {
@@ -34,7 +34,7 @@ func isOwnKey(id string) bool {
 	return satellites[last]
 }
 
-// checkTarget refuses the id of what is no job, for calls that would take it for one.
+// checkTarget refuses ids that cannot be a job's, for calls that would use the key as a job.
 func checkTarget(id string) error {
 	if isOwnKey(id) {
 		return invalid("id %q is the name of a key of the queue", id)
@@ -42,7 +42,7 @@ func checkTarget(id string) error {
 	return nil
 }
 
-// checkText refuses texts that programs in other languages would read as others.
+// checkText refuses texts that programs in other languages would read differently.
 func checkText(what, text string) error {
 	if !utf8.ValidString(text) {
 		return invalid("%s %q is not UTF-8", what, text)
@@ -50,7 +50,7 @@ func checkText(what, text string) error {
 	return nil
 }
 
-// fits refuses values that would not come back from Redis as they are.
+// fits refuses values that Redis would not return unchanged.
 func (o *JobOptions) fits() error {
 	if err := checkText("id", o.ID); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (o *JobOptions) countsFit() error {
 	return nil
 }
 
-// checkDefaults refuses what cannot be the same for all jobs of a queue.
+// checkDefaults refuses options that cannot be the same for all jobs of a queue.
 func (o *JobOptions) checkDefaults() error {
 	if o.ID != "" || o.Parent != nil || o.Deduplication != nil || !o.Timestamp.IsZero() || o.TraceContext != "" || o.OmitTraceContext {
 		return invalid("DefaultJobOptions cannot have ID, Parent, Deduplication, Timestamp, TraceContext or OmitTraceContext")
@@ -105,7 +105,7 @@ func (o *JobOptions) checkDefaults() error {
 	return o.validate()
 }
 
-// isPrintable tells whether a text can be part of a connection's name.
+// isPrintable reports whether a text can be part of a connection's name.
 func isPrintable(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r < '!' || r > '~' })
 }

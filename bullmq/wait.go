@@ -15,7 +15,7 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// retryDelay is a wait that doubles from 25 ms to 2 s.
+// retryDelay is a delay that doubles from 25 ms to 2 s.
 type retryDelay struct{ n int }
 
 func (r *retryDelay) next() time.Duration {

@@ -9,20 +9,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Servers without the blocking command are polled: quickly after there was
-// something to do, then ever slower.
+// Servers without the blocking command are polled: quickly after a job was found, then more
+// and more slowly.
 const (
 	pollMin = 20 * time.Millisecond
 	pollMax = 200 * time.Millisecond
 )
 
-// waker waits for the queue's marker on a connection of its own, by whose name
-// BullMQ lists the worker.
+// waker waits for the queue's marker on its own connection. BullMQ lists the worker by the
+// name of that connection.
 type waker struct {
 	ctx  context.Context
 	w    *Worker
 	conn *blocking
-	// trouble is the rest after a wait that failed.
+	// trouble is the delay after a failed wait.
 	trouble retryDelay
 
 	polling bool
@@ -33,8 +33,8 @@ func newWaker(ctx context.Context, w *Worker) *waker {
 	return &waker{ctx: ctx, w: w, poll: pollMin}
 }
 
-// introduce opens the connection, so that a worker that is never idle is listed too.
-// If Redis is away, wait will find that out.
+// introduce opens the connection, so that a worker that is never idle is listed too. If
+// Redis is unavailable, wait meets the error.
 func (k *waker) introduce() {
 	if k.connect() != nil {
 		return
@@ -46,7 +46,7 @@ func (k *waker) introduce() {
 	}
 }
 
-// wait returns when it is time to look for a job, or to wait again, or when ctx ends.
+// wait returns when it is time to fetch a job or to wait again, or when ctx ends.
 func (k *waker) wait() error {
 	p := &k.w.pace
 	wait, known := p.block(k.w.q.now(), k.w.opts.DrainDelay)

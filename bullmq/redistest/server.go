@@ -15,9 +15,9 @@ import (
 	"schoolbell/bullmq/testproc"
 )
 
-// Start starts a redis-server for this test alone, which keeps nothing on disk, and stops
-// it when the test ends. A test is skipped, or with CI=true fails, where no redis-server
-// (or valkey-server) is installed.
+// Start starts a redis-server for this test only and stops it when the test ends. It keeps
+// nothing on disk, unless o.AOF is set. If no redis-server (or valkey-server) is installed, the test is skipped, or
+// fails with CI=true.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	bin, err := testproc.Find([]string{"redis-server", "valkey-server"}, nil)
@@ -49,7 +49,8 @@ func Addr(t testing.TB) string {
 	return Start(t, Options{}).Addr
 }
 
-// Options say how a server differs from the plain one.
+// Options are the settings of a server. The zero value has no persistence and no further
+// arguments.
 type Options struct {
 	AOF  bool     // append-only file, synced at every write: data survives Kill and Restart
 	Args []string // further arguments of redis-server, as {"--maxmemory", "10mb"}
@@ -89,8 +90,8 @@ func (r *Server) start() error {
 	return nil
 }
 
-// Answers reports why the server at an address cannot be used yet: it is not there, it is
-// still loading its data, or it is not the process of that id.
+// Answers returns the reason why the server at an address cannot be used yet: it does not
+// accept connections, it is still loading its data, or it is not the process with that id.
 func Answers(addr string, pid int) error {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
@@ -119,11 +120,11 @@ func Answers(addr string, pid int) error {
 	return errors.Join(lines.Err(), errors.New("no PONG"))
 }
 
-// Path is the path of the program.
+// Path returns the path of the program.
 func (r *Server) Path() string { return r.bin }
 
-// Stop ends the server in good order and waits until it has. Stopping a server
-// that has ended does nothing.
+// Stop shuts the server down and waits until it has ended. Stopping a server that has ended
+// does nothing.
 func (r *Server) Stop() { r.end(syscall.SIGTERM) }
 
 // Kill ends the server as a crash would, and waits until it has ended.
@@ -136,7 +137,7 @@ func (r *Server) end(sig syscall.Signal) {
 	}
 }
 
-// Restart stops the server if it runs and starts it again on the same port and
+// Restart stops the server if it is running and starts it again with the same port and
 // folder. It returns when the server answers.
 func (r *Server) Restart() {
 	r.t.Helper()
@@ -146,7 +147,7 @@ func (r *Server) Restart() {
 	}
 }
 
-// Pause freezes the server: connections stay open, nothing answers.
+// Pause freezes the server: connections stay open, and nothing answers.
 func (r *Server) Pause() { r.t.Helper(); r.signal(syscall.SIGSTOP) }
 
 // Continue ends a Pause.

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// hashItem is how the parser of BullMQ 6 writes a value that is drawn at random: H, H(1-5),
-// H/10 or H(1-5)/2.
+// hashItem matches a random value in the syntax of BullMQ 6's parser: H, H(1-5), H/10 or
+// H(1-5)/2.
 var hashItem = regexp.MustCompile(`\bH(?:\((\w+)-(\w+)\))?(?:/(\d+))?`)
 
-// HasDraw reports whether a pattern leaves a value to chance.
+// HasDraw reports whether a pattern has a random value.
 func HasDraw(pattern string) bool { return hashItem.MatchString(pattern) }
 
-// drawTries is how often values are drawn until they make a pattern that has a match:
-// not every month has a day 31.
+// drawTries limits how often values are drawn until the pattern has a match: not every month
+// has a day 31.
 const drawTries = 100
 
-// Draw reads a pattern with a random value for each H, as Node does whenever it computes a
-// run. pick draws from 0 to n-1. A pattern without H is read as by [Parse].
+// Draw parses a pattern with a random value for each H, as Node does whenever it computes a
+// run. pick returns a number from 0 to n-1. A pattern without H is parsed as by [Parse].
 func Draw(pattern string, pick func(n int) int) (p *Pattern, err error) {
 	if len(pattern) > maxPattern || !HasDraw(pattern) {
 		return Parse(pattern)
@@ -37,7 +37,7 @@ func Draw(pattern string, pick func(n int) int) (p *Pattern, err error) {
 	return nil, err
 }
 
-// draw puts a value of the field, or steps from one on, in the place of each H.
+// draw replaces each H by a value of the field, or by steps from such a value.
 func (f *field) draw(text string, pick func(n int) int) string {
 	return hashItem.ReplaceAllStringFunc(text, func(item string) string {
 		parts := hashItem.FindStringSubmatch(item)
@@ -49,7 +49,7 @@ func (f *field) draw(text string, pick func(n int) int) string {
 			low, okLow := f.value(parts[1])
 			high, okHigh := f.value(parts[2])
 			if !okLow || !okHigh || high < low {
-				return item // which Parse refuses
+				return item // Parse refuses it
 			}
 			from, to = low, high
 		}

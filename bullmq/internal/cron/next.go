@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// maxYears is how far ahead a match is looked for. The rarest, such as a fifth
-// Sunday in February, can be forty years apart.
+// maxYears is how far ahead Next searches. The rarest matches, such as a fifth Sunday in
+// February, can be forty years apart.
 const maxYears = 50
 
-// Next is the first match after a time in a zone, zero if there is none.
+// Next returns the first match after a time in a zone, zero if there is none.
 //
-// Where clocks are put forward, a time of day that is skipped counts as that much
-// later, as seen from before. Where they are put back, a pattern that runs every
-// hour matches in both passes, one that names hours only in the first, unless
-// after lies in the second.
+// Where clocks are put forward, a skipped time of day matches that much later, by the offset
+// before the change. Where clocks are put back, a pattern that runs every hour matches in
+// both passes of an hour. A pattern that names hours matches only in the first pass, unless
+// after is in the second.
 func (c *Pattern) Next(after time.Time, zone *time.Location) time.Time {
 	base := after.Unix()
 	local := after.In(zone)
-	// A skipped time of the day before may still be to come.
+	// A skipped time of the day before may still be ahead.
 	day := time.Date(local.Year(), local.Month(), local.Day()-1, 0, 0, 0, 0, time.UTC)
 	for end := day.AddDate(maxYears, 0, 0); day.Before(end); {
 		if c.month&(1<<day.Month()) == 0 {
@@ -61,8 +61,8 @@ const (
 	secondsOfHour = 60 * 60
 )
 
-// nextOfDay is the first match after base on the day that begins at midnight by
-// the wall clock. Wall clock times are seconds as if the zone were UTC.
+// nextOfDay returns the first match after base on the day that begins at midnight by the
+// wall clock. Wall clock times are seconds as if the zone were UTC.
 func (c *Pattern) nextOfDay(midnight, base int64, zone *time.Location) (at int64, found bool) {
 	look := func(from, to, offset int64) {
 		from = max(from, midnight, base+offset+1)
@@ -77,7 +77,7 @@ func (c *Pattern) nextOfDay(midnight, base int64, zone *time.Location) (at int64
 		}
 	}
 	// The day is cut where the zone's offset changes.
-	seen := midnight // up to here the wall clock was looked at
+	seen := midnight // the wall clock is searched up to here
 	last := int64(0)
 	for t, first := midnight-farthestZone, true; ; first = false {
 		moment := time.Unix(t, 0).In(zone)
@@ -93,7 +93,7 @@ func (c *Pattern) nextOfDay(midnight, base int64, zone *time.Location) (at int64
 		case !first && from > seen && base < t: // skipped by the clocks
 			look(seen, from, last)
 			look(from, to, int64(offset))
-		case base >= t: // also if these hours come a second time
+		case base >= t: // also if these hours occur a second time
 			look(from, to, int64(offset))
 		default:
 			look(max(from, seen), to, int64(offset))
@@ -106,8 +106,8 @@ func (c *Pattern) nextOfDay(midnight, base int64, zone *time.Location) (at int64
 	}
 }
 
-// nextSecond is the first second of a day, from a given one on, whose hour,
-// minute and second match.
+// nextSecond returns the first second of a day, from a given one on, whose hour, minute and
+// second match.
 func (c *Pattern) nextSecond(from int64) (int64, bool) {
 	hour, minute, second := int(from/secondsOfHour), int(from/60%60), int(from%60)
 	for h, ok := firstBit(c.hour, hour); ok; h, ok = firstBit(c.hour, h+1) {
@@ -128,7 +128,7 @@ func (c *Pattern) nextSecond(from int64) (int64, bool) {
 	return 0, false
 }
 
-// firstBit is the lowest bit of a set from a given one on.
+// firstBit returns the lowest bit of a set from a given one on.
 func firstBit(set uint64, from int) (int, bool) {
 	set &= ^uint64(0) << from
 	return bits.TrailingZeros64(set), set != 0

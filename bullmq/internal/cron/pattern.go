@@ -1,4 +1,4 @@
-// Package cron reads cron patterns and computes their matches as the parser of BullMQ 6
+// Package cron parses cron patterns and computes their matches as the parser of BullMQ 6
 // (cron-parser 5) does, because stored patterns are shared with Node programs.
 package cron
 
@@ -17,11 +17,11 @@ type Pattern struct {
 	lastDay                                   bool   // L among the days
 	lastWeekdays                              uint64 // nL among the weekdays: the month's last ones
 	nth                                       int    // n#k: only the kth of the month, 0 for all
-	// Foreign says why a parser of Node may refuse the pattern, "" if none does.
+	// Foreign is the reason why a parser of Node may refuse the pattern, "" if none does.
 	Foreign string
 }
 
-// field is what one field of a pattern may hold.
+// field describes the values of one field of a pattern.
 type field struct {
 	name     string
 	min, max int
@@ -47,11 +47,11 @@ var macros = map[string]string{
 	"@weekdays": "0 0 0 * * 1-5", "@weekends": "0 0 0 * * 0,6",
 }
 
-// maxPattern is more than any sensible pattern needs.
+// maxPattern is more bytes than any sensible pattern needs.
 const maxPattern = 1000
 
-// Parse reads a pattern of five fields, or six with seconds first. Patterns
-// with fewer fields, which BullMQ takes too, lack their first ones.
+// Parse parses a pattern of five fields, or six with seconds first. Patterns with fewer
+// fields, which BullMQ also accepts, lack their first ones.
 func Parse(pattern string) (*Pattern, error) {
 	if len(pattern) > maxPattern {
 		return nil, fmt.Errorf("cron pattern of %d bytes", len(pattern))
@@ -96,8 +96,8 @@ func (c *Pattern) dayExists() bool {
 
 var longestMonth = [12]int{31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
-// parseField reads one field, a list of values, ranges and steps. The second
-// result says what is wrong.
+// parseField parses one field, a list of values, ranges and steps. wrong describes the
+// mistake, "" for none.
 func (c *Pattern) parseField(f *field, text string) (set uint64, wrong string) {
 	weekday := f.name == "weekday"
 	if before, k, ok := strings.Cut(text, "#"); ok && weekday {
@@ -136,7 +136,7 @@ func (c *Pattern) parseField(f *field, text string) (set uint64, wrong string) {
 	return set, ""
 }
 
-// occurrence reads the k of n#k.
+// occurrence parses the k of n#k.
 func occurrence(n, k string) (nth int, wrong string) {
 	if strings.ContainsAny(n, ",-/") {
 		return 0, "# goes with one weekday only"
@@ -147,7 +147,7 @@ func occurrence(n, k string) (nth int, wrong string) {
 	return int(k[0] - '0'), ""
 }
 
-// values reads one item of a list: *, n, n-m, or one of them with /step.
+// values parses one item of a list: *, n, n-m, or one of them with /step.
 func (f *field) values(item string) (set uint64, wrong string) {
 	span, stepText, stepped := strings.Cut(item, "/")
 	step := 1
@@ -183,7 +183,7 @@ func (f *field) values(item string) (set uint64, wrong string) {
 	return set, ""
 }
 
-// value reads a number or a name.
+// value parses a number or a name.
 func (f *field) value(text string) (int, bool) {
 	if i := slices.Index(f.names, strings.ToLower(text)); i >= 0 {
 		return i + f.first, true
@@ -192,7 +192,7 @@ func (f *field) value(text string) (int, bool) {
 	return n, ok && n >= f.min && n <= f.max
 }
 
-// digits reads a plain number; one beyond a thousand is a thousand.
+// digits parses a plain number. A number above a thousand is returned as a thousand.
 func digits(text string) (int, bool) {
 	if text == "" || strings.Trim(text, "0123456789") != "" {
 		return 0, false
