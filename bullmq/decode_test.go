@@ -21,7 +21,7 @@ func FuzzIteration(f *testing.F) {
 		if err != nil {
 			return
 		}
-		at, err := it.next(now)
+		at, err := it.next(now, nil, "n")
 		if err == nil && at != "" && parseInt(at) <= millis(now) {
 			t.Errorf("%q runs next at %s", options, at)
 		}

@@ -39,6 +39,10 @@
 // [AddTyped] adds such a payload. [Worker.Cancel] ends the context of a job's handler with
 // a reason. A [Mux] runs a separate handler for each name of jobs.
 //
+// [Worker.Pause] stops one worker from starting jobs until [Worker.Resume], and
+// [Worker.SetConcurrency] changes how many it runs at a time. Programs that run jobs
+// themselves start them with [Worker.Fetch] and store their outcomes with [Worker.Settle].
+//
 // [WorkerOptions.Limiter], [Queue.SetGlobalRateLimit] and [Queue.SetGlobalConcurrency] limit
 // how many jobs are started. [Queue.RateLimit] stops starts for a time, in workers that have
 // a Limiter or set HeedRateLimit. [WorkerHooks] report what happens, such as OnDrained when no
@@ -100,7 +104,8 @@
 //
 // A worker, of this package or of BullMQ, adds the next job when it starts one. One job is
 // pending at any time. A run whose time passed while no worker was running is not made up
-// for. Zones are read from the machine, or from the program if it imports time/tzdata.
+// for. Zones are read from the machine, or from the program if it imports time/tzdata. A
+// [RepeatFunc] takes patterns of another kind.
 //
 // # Deduplication
 //

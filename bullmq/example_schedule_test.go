@@ -195,3 +195,24 @@ func ExampleQueue_Metrics() {
 	fmt.Println(metrics.Count, err)
 	// Output: 1 <nil>
 }
+
+// Patterns may mean whatever a function makes of them.
+func ExampleRepeatFunc() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	sunrise := func(after time.Time, _ bullmq.Schedule, _ string) (time.Time, error) {
+		at := time.Date(after.Year(), after.Month(), after.Day(), 6, 30, 0, 0, time.UTC) // stands for an almanac
+		if !at.After(after) {
+			at = at.AddDate(0, 0, 1)
+		}
+		return at, nil
+	}
+	noon := time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
+	queue, _ := bullmq.NewQueue(rdb, "lights", bullmq.QueueOptions{Repeat: sunrise, Clock: func() time.Time { return noon }})
+	_ = bullmq.WorkerOptions{Repeat: sunrise} // for workers of the queue
+
+	job, err := queue.UpsertScheduler(ctx, "off", bullmq.Schedule{Pattern: "sunrise"}, bullmq.JobTemplate{})
+	fmt.Println(noon.Add(job.Delay), err)
+	// Output: 2027-03-02 06:30:00 +0000 UTC <nil>
+}

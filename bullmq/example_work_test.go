@@ -147,3 +147,58 @@ func ExampleQueue_Workers() {
 	// berlin-1 from 10.0.0.7:40312 for 2h0m0s
 	// <nil>
 }
+
+// A program that runs jobs itself fetches and settles them.
+func ExampleWorker_Fetch() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "films", bullmq.QueueOptions{})
+	_, _ = queue.Add(ctx, "encode", nil, bullmq.JobOptions{})
+	_, _ = queue.Add(ctx, "upload", nil, bullmq.JobOptions{})
+
+	var mux bullmq.Mux // no handlers: the worker is never run
+	worker, _ := bullmq.NewWorker(rdb, "films", mux.Run, bullmq.WorkerOptions{})
+	for {
+		job, err := worker.Fetch(ctx, "")
+		if err != nil || job == nil {
+			break
+		}
+		fmt.Println("settled", job.Name, worker.Settle(ctx, job, "", "done", nil))
+	}
+	counts, err := queue.Counts(ctx, bullmq.StateCompleted)
+	fmt.Println(counts, err)
+	// Output:
+	// settled encode <nil>
+	// settled upload <nil>
+	// map[completed:2] <nil>
+}
+
+// A worker is paused while its machine is busy with something else.
+func ExampleWorker_Pause() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	queue, _ := bullmq.NewQueue(rdb, "films", bullmq.QueueOptions{})
+	job, _ := queue.Add(ctx, "encode", nil, bullmq.JobOptions{})
+
+	worker, _ := bullmq.NewWorker(rdb, "films", func(context.Context, *bullmq.Job) (any, error) {
+		defer cancel()
+		return "encoded", nil
+	}, bullmq.WorkerOptions{})
+	err := worker.Pause(ctx)
+	ended := make(chan error)
+	go func() { ended <- worker.Run(ctx) }()
+	state, _ := queue.State(ctx, job.ID)
+	fmt.Println(err, state)
+
+	worker.Resume()
+	_ = worker.SetConcurrency(4)
+	err = <-ended
+	state, _ = queue.State(context.Background(), job.ID)
+	fmt.Println(err, state)
+	// Output:
+	// <nil> waiting
+	// <nil> completed
+}

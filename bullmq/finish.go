@@ -38,7 +38,7 @@ func (e *ending) size() int {
 // end stores how a job ended and returns the next one for its slot, if there is
 // one. Outcomes of several slots go out together.
 func (s *session) end(e *ending) (*Job, error) {
-	if s.ctx.Err() == nil {
+	if s.takesJobs() {
 		e.token = s.w.take()
 	}
 	_ = s.ends.Do(context.Background(), e) // flushEnds watches the session's contexts

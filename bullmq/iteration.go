@@ -71,8 +71,8 @@ func (it *iteration) head(scheduler string, now time.Time) string {
 // errNoNext says that a scheduler makes no further job.
 var errNoNext = errors.New("no further job")
 
-// next is when the following job runs as text, empty if the script computes that.
-func (it *iteration) next(now time.Time) (string, error) {
+// next is when the following job, of that name, runs as text, empty if the script computes that.
+func (it *iteration) next(now time.Time, repeat RepeatFunc, name string) (string, error) {
 	end := fromMillis(it.End)
 	if (it.Limit > 0 && it.Count+1 > it.Limit) || (!end.IsZero() && now.After(end)) {
 		return "", errNoNext
@@ -80,25 +80,41 @@ func (it *iteration) next(now time.Time) (string, error) {
 	if it.Pattern == "" {
 		return "", nil
 	}
+	after := now
+	if prev := fromMillis(int64(decodeNumber(it.options["prevMillis"]))); prev.After(after) {
+		after = prev
+	}
+	at, err := it.nextOfPattern(after, repeat, name)
+	if err != nil {
+		return "", err
+	}
+	return formatInt(millis(at)), nil
+}
+
+// nextOfPattern is the run of a pattern that follows a time.
+func (it *iteration) nextOfPattern(after time.Time, repeat RepeatFunc, name string) (time.Time, error) {
+	if repeat != nil {
+		at, err := repeat.next(after, it.schedule(), name)
+		if err == nil && at.IsZero() {
+			err = errNoNext
+		}
+		return at, err
+	}
 	pattern, err := cron.Draw(it.Pattern, rand.IntN)
 	if err != nil {
-		return "", invalid("%w", err)
+		return time.Time{}, invalid("%w", err)
 	}
 	zone := time.Local // where the schedule has none, Node takes its own
 	if it.TZ != "" {
 		if zone, err = time.LoadLocation(it.TZ); err != nil {
-			return "", fmt.Errorf("time zone: %w", err)
+			return time.Time{}, fmt.Errorf("time zone: %w", err)
 		}
 	}
-	base := now
-	if prev := fromMillis(int64(decodeNumber(it.options["prevMillis"]))); prev.After(base) {
-		base = prev
-	}
-	at, err := nextMatch(pattern, zone, base, fromMillis(it.Start), end)
+	at, err := nextMatch(pattern, zone, after, fromMillis(it.Start), fromMillis(it.End))
 	if err != nil {
-		return "", errNoNext
+		err = errNoNext
 	}
-	return formatInt(millis(at)), nil
+	return at, err
 }
 
 // scheduleNext adds the job that follows a scheduler's job which is about to be
@@ -144,7 +160,7 @@ func (w *Worker) nextIteration(job *Job) ([]any, error) {
 		return nil, err
 	}
 	now := fromMillis(millis(w.q.now()))
-	at, err := it.next(now)
+	at, err := it.next(now, w.opts.Repeat, job.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -71,21 +71,35 @@ func (w *Worker) reclaim(ctx context.Context) {
 	}
 }
 
-// keepStalled looks for jobs of lost workers, at once and then again and again until ctx ends.
+// keepStalled looks for jobs of lost workers, at once and then again and again until ctx ends,
+// but not while the worker is paused.
 func (w *Worker) keepStalled(ctx context.Context) {
 	lasting := context.WithoutCancel(ctx)
-	for ctx.Err() == nil {
-		reply, err := w.call(lasting, scriptStalled, w.q.mode, w.q.nowMillis(), w.opts.MaxStalledCount,
-			w.opts.StalledInterval.Milliseconds())
-		if err != nil {
+	for w.slots.resumed(ctx) {
+		open, end := w.slots.untilChanged(ctx)
+		if _, err := w.CheckStalled(lasting); err != nil {
 			w.trouble(fmt.Errorf("look for stalled jobs: %w", err))
 		}
-		for _, id := range stringList(reply) {
-			w.log.Warn("job has lost its worker and is back in line", "job", shortID(id))
-			if f := w.opts.Hooks.OnStalled; f != nil {
-				f(id)
-			}
-		}
-		sleep(ctx, w.opts.StalledInterval)
+		sleep(open, w.opts.StalledInterval)
+		end()
 	}
+}
+
+// CheckStalled looks for jobs of lost workers once, as Run does every StalledInterval, and
+// returns the ids of those that were put back. It does nothing while the latest check of any
+// worker of the queue is younger than that. It is for programs that run jobs by
+// [Worker.Fetch].
+func (w *Worker) CheckStalled(ctx context.Context) ([]string, error) {
+	reply, err := w.call(ctx, scriptStalled, w.q.mode, w.q.nowMillis(), w.opts.MaxStalledCount, w.opts.StalledInterval.Milliseconds())
+	if err != nil {
+		return nil, err
+	}
+	ids := stringList(reply)
+	for _, id := range ids {
+		w.log.Warn("job has lost its worker and is back in the queue", "job", shortID(id))
+		if f := w.opts.Hooks.OnStalled; f != nil {
+			f(id)
+		}
+	}
+	return ids, nil
 }

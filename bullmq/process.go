@@ -135,7 +135,7 @@ func (s *session) store(job *Job, op string, script *script, args ...any) (any, 
 // storeAndFetch is store for scripts that also start the next job. args are
 // those before the worker's.
 func (s *session) storeAndFetch(job *Job, op string, script *script, args ...any) (*Job, error) {
-	if s.ctx.Err() != nil {
+	if !s.takesJobs() {
 		args = append(append(args, ""), s.w.workerArgs("0")...)
 		_, err := s.store(job, op, script, args...)
 		return nil, err

@@ -28,6 +28,8 @@ type QueueOptions struct {
 	// Pause says where jobs wait while the queue is paused. PauseAuto will do unless
 	// only workers of BullMQ 5 share the queue.
 	Pause PauseMode
+	// Repeat computes the runs of schedulers with a Pattern; nil takes them for cron patterns.
+	Repeat RepeatFunc
 	// Tracer follows jobs that are added; nil for none.
 	Tracer Tracer
 	// Clock tells the time; nil means time.Now.

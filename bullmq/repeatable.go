@@ -84,14 +84,14 @@ func decodeRepeatable(options string) (*repeatable, error) {
 }
 
 // after is when the next job runs.
-func (r *repeatable) after(now time.Time) (int64, error) {
+func (r *repeatable) after(now time.Time, repeat RepeatFunc, name string) (int64, error) {
 	switch {
 	case r.Every > 0 && r.Pattern != "":
 		return 0, errors.New("option repeat has both every and pattern")
 	case r.Every <= 0 && r.Pattern == "":
 		return 0, errors.New("option repeat has neither every nor pattern")
 	}
-	text, err := r.next(now)
+	text, err := r.next(now, repeat, name)
 	if err != nil {
 		return 0, err
 	}
@@ -163,7 +163,7 @@ func (w *Worker) nextRepeatable(job *Job) ([]any, error) {
 		return nil, errors.New("a repeatable job with a parent is not driven on")
 	}
 	now := fromMillis(millis(w.q.now()))
-	at, err := r.after(now)
+	at, err := r.after(now, w.opts.Repeat, job.Name)
 	if err != nil {
 		return nil, err
 	}

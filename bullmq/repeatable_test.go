@@ -23,7 +23,7 @@ func FuzzRepeatable(f *testing.F) {
 			return
 		}
 		now := time.UnixMilli(1_795_000_000_000)
-		at, err := r.after(now)
+		at, err := r.after(now, nil, "n")
 		if err != nil {
 			return
 		}

@@ -40,14 +40,14 @@ func (w *Worker) Run(ctx context.Context) error {
 
 	s := &session{w: w, ctx: ctx, work: work, record: record}
 	s.ends = combine.New(s.flushEnds, (*ending).size)
-	slots := s.fetchLoop()
+	running := s.fetchLoop()
 
 	grace := min(max(w.opts.Grace, 0), math.MaxInt64-settleTime) // for ever, if that is what is wanted
 	timers := []*time.Timer{
 		time.AfterFunc(grace, func() { stopWork(ErrShutdown) }),
 		time.AfterFunc(grace+settleTime, stopRecord),
 	}
-	slots.Wait()
+	running.Wait()
 	for _, t := range timers {
 		t.Stop()
 	}
@@ -77,27 +77,46 @@ type session struct {
 	ends *combine.Combiner[ending]
 }
 
-// fetchLoop takes jobs, as many at a time as there are slots, and gives each to
-// a goroutine that goes on with the next job by itself as long as there is one. It
-// returns when ctx ends, with what to wait for.
+// fetchLoop takes jobs while the worker is not paused. It returns when ctx ends, with what
+// to wait for.
 func (s *session) fetchLoop() *sync.WaitGroup {
-	var slots sync.WaitGroup
-	free := make(chan struct{}, s.w.opts.Concurrency)
+	var running sync.WaitGroup
+	for s.resumed() {
+		s.fetchUntilChanged(&running)
+	}
+	return &running
+}
+
+// resumed waits until the worker is not paused. It reports false when ctx has ended.
+func (s *session) resumed() bool {
+	if !s.w.slots.isPaused() {
+		return s.ctx.Err() == nil
+	}
+	s.w.nudge(s.record) // the wait that the pause has interrupted may have taken a marker
 	waker := newWaker(s.ctx, s.w)
 	defer waker.close()
+	waker.introduce() // so that a paused worker is listed too
+	return s.w.slots.resumed(s.ctx)
+}
+
+// fetchUntilChanged takes jobs, as many at a time as there are slots, and gives each to a
+// goroutine that continues with the next job as long as there is one. It returns when ctx
+// ends, when the worker is paused and when the number of slots has changed.
+func (s *session) fetchUntilChanged(running *sync.WaitGroup) {
+	ctx, end := s.w.slots.untilChanged(s.ctx)
+	defer end()
+	waker := newWaker(ctx, s.w)
+	defer waker.close()
 	waker.introduce()
-	for {
-		select {
-		case <-s.ctx.Done():
-			return &slots
-		case free <- struct{}{}:
-		}
-		job := s.next(waker)
+	s.w.pace.look() // a wait that was interrupted may have taken a marker
+	for s.w.slots.acquire(ctx) {
+		job := s.next(ctx, waker)
 		if job == nil {
-			return &slots
+			s.w.slots.release()
+			return
 		}
-		slots.Go(func() {
-			defer func() { <-free }()
+		running.Go(func() {
+			defer s.w.slots.release()
 			for job != nil {
 				job = s.process(job)
 			}
@@ -106,11 +125,11 @@ func (s *session) fetchLoop() *sync.WaitGroup {
 }
 
 // next waits for a job, nil when ctx has ended.
-func (s *session) next(waker *waker) *Job {
+func (s *session) next(ctx context.Context, waker *waker) *Job {
 	var trouble retryDelay
-	for s.ctx.Err() == nil {
+	for ctx.Err() == nil {
 		if rest := s.w.pace.rest(s.w.q.now(), s.w.opts.MaxRateLimitDelay); rest > 0 {
-			sleep(s.ctx, rest)
+			sleep(ctx, rest)
 			s.w.pace.rested()
 			continue
 		}
@@ -127,9 +146,9 @@ func (s *session) next(waker *waker) *Job {
 			}
 			s.w.tellDrained()
 		}
-		if err != nil && s.ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			s.w.trouble(err)
-			sleep(s.ctx, retry.next())
+			sleep(ctx, retry.next())
 			continue
 		}
 		retry.reset()
@@ -137,10 +156,13 @@ func (s *session) next(waker *waker) *Job {
 	return nil
 }
 
-// unlessStopped hands a job back that came after the worker was told to stop. Its start
-// does not count: no handler has seen it.
+// takesJobs reports whether a slot may go on with another job.
+func (s *session) takesJobs() bool { return s.ctx.Err() == nil && s.w.slots.mayGoOn() }
+
+// unlessStopped hands a job back that came after the worker was told to stop or to pause. Its
+// start does not count: no handler has seen it.
 func (s *session) unlessStopped(job *Job) *Job {
-	if job == nil || s.ctx.Err() == nil {
+	if job == nil || s.ctx.Err() == nil && !s.w.slots.isPaused() {
 		return job
 	}
 	if _, err := s.handBack(job, handBack{notRun: true}); err != nil {

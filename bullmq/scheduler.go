@@ -1,6 +1,7 @@
 package bullmq
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,7 +69,11 @@ var ErrScheduleOver = errors.New("bullmq: the schedule has no run left")
 // [*ScriptError] with [CodeSchedulerCollision] or [CodeSchedulerBusy].
 func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t JobTemplate) (job *Job, err error) {
 	now := fromMillis(millis(q.now()))
-	first, err := s.check(id, now)
+	if err := s.check(id, now); err != nil {
+		return nil, err
+	}
+	t.Name = cmp.Or(t.Name, id)
+	first, err := q.firstRun(id, s, now, t.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +82,7 @@ func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t Jo
 	if err != nil {
 		return nil, err
 	}
-	if s.Pattern != "" && s.TZ == "" {
+	if s.Pattern != "" && s.TZ == "" && q.opts.Repeat == nil {
 		s.TZ = "UTC"
 	}
 	o := &t.Options
@@ -86,9 +91,6 @@ func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t Jo
 	if s.Offset > 0 {
 		offset := s.Offset.Milliseconds()
 		repeat.Offset = &offset
-	}
-	if t.Name == "" {
-		t.Name = id
 	}
 	ctx, trace, end := q.traceAdd(ctx, Span{Operation: SpanAdd, JobName: t.Name, SchedulerID: id, Jobs: 1})
 	defer func() { end(addEnd(job, err)) }()
@@ -130,33 +132,56 @@ func (q *Queue) scheduled(scheduler, name string, data []byte, o *JobOptions, no
 }
 
 // check refuses what the protocol cannot store, and finds the first match of a pattern.
-func (s *Schedule) check(id string, now time.Time) (first time.Time, err error) {
+func (s *Schedule) check(id string, now time.Time) error {
 	switch {
 	case id == "" || !utf8.ValidString(id):
-		return first, invalid("scheduler id %q: must be a text that is not empty", id)
+		return invalid("scheduler id %q: must be a text that is not empty", id)
 	case (s.Every == 0) == (s.Pattern == ""):
-		return first, invalid("scheduler %q: either Every or Pattern", id)
+		return invalid("scheduler %q: either Every or Pattern", id)
 	case s.Every < 0 || (s.Every > 0 && s.Every < time.Millisecond):
-		return first, invalid("scheduler %q: Every %v is shorter than a millisecond", id, s.Every)
+		return invalid("scheduler %q: Every %v is shorter than a millisecond", id, s.Every)
 	case s.Limit < 0:
-		return first, invalid("scheduler %q: Limit %d is negative", id, s.Limit)
+		return invalid("scheduler %q: Limit %d is negative", id, s.Limit)
 	case s.Immediately && !s.Start.IsZero():
-		return first, invalid("scheduler %q: Immediately and Start exclude one another", id)
+		return invalid("scheduler %q: Immediately and Start exclude one another", id)
 	case s.Offset < 0 || (s.Offset > 0 && s.Offset >= s.Every):
-		return first, invalid("scheduler %q: Offset %v is not less than Every", id, s.Offset)
+		return invalid("scheduler %q: Offset %v is not less than Every", id, s.Offset)
 	case int64(s.Limit) > maxCount:
-		return first, invalid("scheduler %q: Limit %d is more than %d", id, s.Limit, maxCount)
+		return invalid("scheduler %q: Limit %d is more than %d", id, s.Limit, maxCount)
 	case !s.Start.IsZero() && millis(s.Start) <= 0:
-		return first, invalid("scheduler %q: Start %v is before 1970", id, s.Start)
+		return invalid("scheduler %q: Start %v is before 1970", id, s.Start)
 	case s.Start.After(lastTime) || s.End.After(lastTime):
-		return first, invalid("scheduler %q: Start %v, End %v: the year 9999 is the last", id, s.Start, s.End)
+		return invalid("scheduler %q: Start %v, End %v: the year 9999 is the last", id, s.Start, s.End)
 	case !s.End.IsZero() && !s.End.After(now):
-		return first, invalid("scheduler %q: End %v is over", id, s.End)
+		return invalid("scheduler %q: End %v is over", id, s.End)
 	case !s.End.IsZero() && s.End.Before(s.Start):
-		return first, invalid("scheduler %q: End %v is before Start %v", id, s.End, s.Start)
+		return invalid("scheduler %q: End %v is before Start %v", id, s.End, s.Start)
+	}
+	if err := checkText("time zone", s.TZ); err != nil { // stored without effect beside Every
+		return err
+	}
+	return checkText("pattern", s.Pattern)
+}
+
+// firstRun is the first run of a schedule with a pattern, which the queue's own function or the
+// cron pattern says; zero for one without.
+func (q *Queue) firstRun(id string, s Schedule, now time.Time, name string) (time.Time, error) {
+	switch {
 	case s.Pattern == "":
-		return first, checkText("time zone", s.TZ) // stored without effect
-	case s.TZ == "Local":
+		return time.Time{}, nil
+	case q.opts.Repeat == nil:
+		return s.firstMatch(id, now)
+	}
+	at, err := q.opts.Repeat.next(now, s, name)
+	if err == nil && at.IsZero() {
+		err = ErrScheduleOver
+	}
+	return at, err
+}
+
+// firstMatch checks a cron pattern and finds its first match.
+func (s *Schedule) firstMatch(id string, now time.Time) (first time.Time, err error) {
+	if s.TZ == "Local" {
 		return first, invalid("scheduler %q: time zone Local is another on each machine", id)
 	}
 	zone, err := time.LoadLocation(s.TZ)

@@ -331,3 +331,77 @@ func TestASchedulerWhoseTimesAreDrawnIsDrivenOn(t *testing.T) {
 		}
 	}
 }
+
+// fridays takes patterns such as "week 2": every second Friday at noon.
+func fridays(after time.Time, s bullmq.Schedule, name string) (time.Time, error) {
+	var weeks int
+	if _, err := fmt.Sscanf(s.Pattern, "week %d", &weeks); err != nil || name != "report" {
+		return time.Time{}, fmt.Errorf("%s of %s: %w", s.Pattern, name, err)
+	}
+	at := time.Date(after.Year(), after.Month(), after.Day(), 12, 0, 0, 0, time.UTC)
+	for !at.After(after) || at.Weekday() != time.Friday {
+		at = at.AddDate(0, 0, 1)
+	}
+	at = at.AddDate(0, 0, 7*(weeks-1))
+	if !s.End.IsZero() && at.After(s.End) {
+		return time.Time{}, nil
+	}
+	return at, nil
+}
+
+func TestAFunctionComputesTheRunsOfASchedule(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		clock, ctx := newSteps(), context.Background()
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{Clock: clock.time, Repeat: fridays})
+		template := bullmq.JobTemplate{Name: "report"}
+		end := frozen.AddDate(0, 0, 40)
+		must[*bullmq.Job](t)(q.UpsertScheduler(ctx, "tick", bullmq.Schedule{Pattern: "week 2", End: end}, template))
+		var due []time.Time
+		failures := make(chan error, 1)
+		for range 4 {
+			next := s.rdb.ZRangeWithScores(ctx, "bull:q:delayed", 0, 0).Val()
+			if len(next) == 0 {
+				break
+			}
+			clock.set(time.UnixMilli(int64(next[0].Score) / 4096).UTC())
+			due = append(due, clock.time())
+			stop := start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil },
+				bullmq.WorkerOptions{Clock: clock.time, Repeat: fridays, Hooks: bullmq.WorkerHooks{OnError: func(err error) { failures <- err }}})
+			testproc.Eventually(t, wait, func() bool { return s.rdb.ZCard(ctx, "bull:q:completed").Val() == int64(len(due)) }, "run %d", len(due))
+			stop()
+		}
+		if len(due) != 3 {
+			t.Errorf("runs at %v", due)
+		}
+		for i, at := range due {
+			if at.Weekday() != time.Friday || at.Hour() != 12 || i > 0 && at.Sub(due[i-1]) != 14*24*time.Hour {
+				t.Errorf("run %d at %v", i, at)
+			}
+		}
+		select {
+		case err := <-failures:
+			t.Error(err)
+		default:
+		}
+		for what, c := range map[string]struct {
+			schedule bullmq.Schedule
+			want     string
+		}{
+			"a pattern that the function refuses": {bullmq.Schedule{Pattern: "0 3 * * *"}, `next run of "0 3 * * *"`},
+			"no run at all":                       {bullmq.Schedule{Pattern: "week 2", End: clock.time().Add(time.Hour)}, bullmq.ErrScheduleOver.Error()},
+		} {
+			if _, err := q.UpsertScheduler(ctx, "other", c.schedule, template); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		// What it says is over and is late counts as now; an interval does not ask it.
+		past := newQueue(t, s.rdb, bullmq.QueueOptions{Clock: clock.time, Repeat: func(after time.Time, _ bullmq.Schedule, _ string) (time.Time, error) {
+			return after.Add(-time.Hour), nil
+		}})
+		job := must[*bullmq.Job](t)(past.UpsertScheduler(ctx, "late", bullmq.Schedule{Pattern: "x"}, template))
+		if job.Delay != 0 {
+			t.Errorf("a run in the past waits %v", job.Delay)
+		}
+		must[*bullmq.Job](t)(q.UpsertScheduler(ctx, "each hour", bullmq.Schedule{Every: time.Hour}, bullmq.JobTemplate{}))
+	})
+}

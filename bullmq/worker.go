@@ -37,7 +37,7 @@ type WorkerOptions struct {
 	// Name tells workers apart in lists and in Job.ProcessedBy. It is printable ASCII
 	// without spaces. A prefix that is not leaves the worker out of [Queue.Workers].
 	Name string
-	// Concurrency is how many jobs run at a time; 0 means 1.
+	// Concurrency is how many jobs run at a time; 0 means 1. [Worker.SetConcurrency] changes it.
 	Concurrency int
 	// LockDuration is how long a job stays a lost worker's, at least 8 ms; locks are
 	// renewed well before. 0 means 30 s.
@@ -75,6 +75,8 @@ type WorkerOptions struct {
 	// Backoff is the strategy for every other type that is neither "fixed" nor
 	// "exponential", as BullMQ's settings.backoffStrategy is; nil fails such jobs.
 	Backoff BackoffFunc
+	// Repeat computes the runs of schedulers with a Pattern; nil takes them for cron patterns.
+	Repeat RepeatFunc
 	// RemoveOnComplete and RemoveOnFail are for jobs that do not say themselves.
 	RemoveOnComplete, RemoveOnFail *Keep
 	// Grace is how long handlers may go on after Run's context has ended before
@@ -122,6 +124,7 @@ type Worker struct {
 
 	hand   hand
 	pace   pace
+	slots  slots
 	health health
 }
 
@@ -148,6 +151,7 @@ func NewWorker(rdb redis.UniversalClient, queue string, h Handler, opts WorkerOp
 	opts.setDefaults()
 	w := &Worker{q: q, handler: h, opts: opts, log: opts.Logger.With("queue", queue), id: randomID()}
 	w.hand.init()
+	w.slots.init(opts.Concurrency)
 	w.health.init(w)
 	return w, nil
 }

@@ -18,19 +18,19 @@
 //	 8 delays                             TestDelayedJobsRunWhenDueAndInOrderAcrossLanguages TestJobsThatAreDueWakeAnIdleWorkerOfTheOtherLanguage
 //	 9 priorities                         TestPrioritiesAndTheFrontOfTheLineHoldAcrossLanguages TestAddingLeavesTheSameInRedis
 //	10 attempts and backoffs              TestAttemptsInTurnsCountAndWaitAlike TestAnAttemptWithoutABackoffFollowsInTheOtherLanguage TestARetryDoesNotOvertakeJobsThatAreDue TestAStrategyThatGoDoesNotKnowFailsTheJobClearly
-//	11 errors that decide a job's fate    TestWorkingLeavesTheSameInRedis
+//	11 errors that decide a job's fate    TestWorkingLeavesTheSameInRedis TestAJobWaitsForOneChildAsInNode
 //	12 a worker is killed                 TestAKilledWorkersJobIsDoneByTheOtherLanguage
 //	13 a worker loses its lock            TestAWorkerThatWasStoppedTooLongChangesNothing
-//	14 long jobs                          TestALongJobKeepsItsLockBesideTheOtherLanguage
+//	14 long jobs                          TestALongJobKeepsItsLockBesideTheOtherLanguage TestALockIsExtendedAsInNode
 //	15 flows                              TestFlowsRunInBothLanguages TestFlowsLeaveTheSameInRedis TestGoAndNodeReadTheSamePagesOfChildren
 //	16 children fail                      TestAFailedChildMeansTheSameForItsParent TestAChildsFailureReachesTheOtherLanguagesParents
 //	17 a job waits for its own children   TestAStepJobIsReleasedOnceWhenTheOtherLanguageRetriesAndRemovesItsChildren TestAJobInGoWaitsForChildrenThatNodeRuns
 //	18 ids that exist                     TestAnIDThatExistsIsNotAddedAgainByTheOtherLanguage TestAChildThatCompletedLongAgoCountsInANewFlow
-//	19 pauses                             TestAPauseLosesNoJobWhoeverPausesAddsAndResumes TestWorkersStopInAPauseAndGoOnAfterIt
+//	19 pauses                             TestAPauseLosesNoJobWhoeverPausesAddsAndResumes TestWorkersStopInAPauseAndGoOnAfterIt TestAPausedWorkerLeavesJobsToTheOtherLanguage
 //	20 rate limits                        TestWorkersOfBothLanguagesKeepToOneRateLimit TestALimitSetByHandHoldsForTheOtherLanguage TestWhetherALimitIsReachedDependsOnItsMaximumAsInNode
 //	21 global concurrency                 TestGlobalConcurrencyHoldsForWorkersOfBothLanguages
 //	22 deduplication                      TestDeduplicationLeavesTheSameInRedis TestTheLastJobDroppedDuringARunFollowsOnceWhoeverEndsIt TestAnIDHeldByAJobThatIsGoneIsFreeInGoAsInBullMQ6
-//	23 schedulers                         TestASchedulersJobsAreMadeByTurnsAsByOneLanguage TestASchedulerIsChangedAndRemovedByTheOtherLanguage TestASchedulerRunsOnTimeWithWorkersOfBothLanguagesAtOnce TestARepeatableJobOfBullMQ5IsDrivenOnByTurns TestRepeatableJobsOfBullMQ5AreListedAndRemoved
+//	23 schedulers                         TestASchedulersJobsAreMadeByTurnsAsByOneLanguage TestASchedulerIsChangedAndRemovedByTheOtherLanguage TestASchedulerRunsOnTimeWithWorkersOfBothLanguagesAtOnce TestARepeatableJobOfBullMQ5IsDrivenOnByTurns TestRepeatableJobsOfBullMQ5AreListedAndRemoved TestARepeatStrategyDrivesASchedulerOnInBothLanguages
 //	24 keeping finished jobs              TestKeepingFinishedJobsLeavesTheSame
 //	25 managing the other's jobs          TestManagingLeavesTheSameInRedis TestRefusalsHaveTheSameCodesInBothLanguages
 //	26 changing the other's jobs          TestManagingLeavesTheSameInRedis TestBullBoardActsOnWhatGoMakes
@@ -40,4 +40,6 @@
 //	30 Cluster                            TestQueuesAreSharedInAClusterToo TestQueuesAreSharedUnderSentinelsToo
 //	31 damaged jobs                       TestGoReadsWhatNodeReadsOfDamagedJobs TestDamagedJobsNeitherStopAWorkerNorStayInLine
 //	32 equal dumps                        TestAddingLeavesTheSameInRedis TestWorkingLeavesTheSameInRedis TestManagingLeavesTheSameInRedis TestFlowsLeaveTheSameInRedis
+//	33 jobs run by hand                   TestRunningJobsByHandLeavesTheSameInRedis TestAJobFetchedByHandIsSettledInTheOtherLanguage
+//	34 a worker's own events              TestTheHooksTellWhatNodesWorkersEmit
 package interop

@@ -11,7 +11,7 @@ import (
 
 func TestEachScenarioNamesItsTests(t *testing.T) {
 	t.Parallel()
-	const scenarios = 32
+	const scenarios = 34
 	doc, err := os.ReadFile("doc.go")
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,39 @@
+package bullmq
+
+import (
+	"fmt"
+	"time"
+)
+
+// RepeatFunc computes when a scheduler with a Pattern runs next, in place of the cron
+// patterns of this package, as BullMQ's settings.repeatStrategy does. s.Pattern may then be
+// any text that the function understands; s.Start, s.End and s.Immediately are the
+// function's to heed too. after is now, or the time of the run before if that is later; name
+// is the name of the jobs. A time before after counts as after, the zero time says that
+// there is no further run. An error fails the call of [Queue.UpsertScheduler]; in a worker
+// it is reported to OnError and the schedule ends.
+//
+// All programs that set a scheduler or run its jobs must have the same function, in
+// [QueueOptions] and [WorkerOptions].
+type RepeatFunc func(after time.Time, s Schedule, name string) (time.Time, error)
+
+// next asks the function. The zero time says that there is no further run.
+func (f RepeatFunc) next(after time.Time, s Schedule, name string) (time.Time, error) {
+	at, err := f(after, s, name)
+	switch {
+	case err != nil:
+		return at, fmt.Errorf("bullmq: next run of %q: %w", shortID(s.Pattern), err)
+	case at.IsZero():
+		return at, nil
+	case at.After(lastTime):
+		return at, invalid("next run of %q at %v: the year 9999 is the last", shortID(s.Pattern), at)
+	case at.Before(after):
+		return after, nil
+	}
+	return fromMillis(millis(at)), nil
+}
+
+// schedule is the schedule that is stored in a job.
+func (r *repetition) schedule() Schedule {
+	return Schedule{Pattern: r.Pattern, TZ: r.TZ, Limit: r.Limit, Start: fromMillis(r.Start), End: fromMillis(r.End)}
+}
