@@ -67,7 +67,7 @@ func (w *Worker) reclaim(ctx context.Context) {
 		return
 	}
 	if ids := stringList(reply); len(ids) > 0 {
-		w.log.Info("jobs whose replies were lost are back in line", "jobs", len(ids))
+		w.log.Info("jobs started in lost replies wait again", "jobs", len(ids))
 	}
 }
 
@@ -96,7 +96,7 @@ func (w *Worker) CheckStalled(ctx context.Context) ([]string, error) {
 	}
 	ids := stringList(reply)
 	for _, id := range ids {
-		w.log.Warn("job has lost its worker and is back in the queue", "job", shortID(id))
+		w.log.Warn("worker of a job was lost, the job waits again", "job", shortID(id))
 		if f := w.opts.Hooks.OnStalled; f != nil {
 			f(id)
 		}

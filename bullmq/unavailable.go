@@ -10,56 +10,54 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrUnavailable says that Redis cannot be reached or cannot serve at the moment: the
-// connection broke or was refused, a reply or a connection of the pool did not come in
-// time, or the server is loading its data, is busy with a script, has too many clients, is
-// cut off from its master or its Cluster, takes no changes ([ErrServerReadOnly]) or has no room
-// ([ErrServerFull]). The same call may succeed later. Every error of this package that
-// has such a cause matches it; where the connection broke, a change may have been made.
+// ErrUnavailable reports that Redis cannot be reached or cannot serve at the moment. The
+// connection broke or was refused, or waiting for a reply or for a connection of the pool
+// timed out. Or the server is loading its data, is busy with a script, has too many clients,
+// is cut off from its master or its Cluster, refuses changes ([ErrServerReadOnly]) or is full
+// ([ErrServerFull]). The same call may succeed later. Every error of this package with such a
+// cause matches it. Where the connection broke, a change may have been made.
 //
-// A context that has ended is its own error and does not match. Neither does a client that
-// was closed, redis.ErrClosed. A connection attempt that took too long may match
-// context.DeadlineExceeded too, as errors of package net do, so look for ErrUnavailable first.
+// A context that has ended is returned as its own error and does not match. Neither does a
+// closed client, redis.ErrClosed. A connection attempt that timed out may also match
+// context.DeadlineExceeded, as errors of package net do, so check for ErrUnavailable first.
 var ErrUnavailable = errors.New("bullmq: Redis is unavailable")
 
-// Errors of servers that cannot hold queues, or not now. What was to be changed is
-// unchanged.
+// Errors of servers that cannot hold queues, or not now. Nothing was changed.
 var (
-	// ErrServerTooOld says that the server lacks commands that the package needs: it
-	// is older than Redis 6.2.
+	// ErrServerTooOld reports that the server is older than Redis 6.2 and lacks commands
+	// that the package needs.
 	ErrServerTooOld = errors.New("bullmq: the Redis server is too old")
-	// ErrServerReadOnly says that the server is a replica, which takes no changes. It is
+	// ErrServerReadOnly reports that the server is a replica, which refuses changes. It is
 	// an [ErrUnavailable]: after a failover the client finds the master.
 	ErrServerReadOnly = fmt.Errorf("%w: the server is a read-only replica", ErrUnavailable)
-	// ErrServerFull says that the server takes no changes because its memory is full
-	// or because it cannot save to its disk. It is an [ErrUnavailable].
+	// ErrServerFull reports that the server refuses changes because its memory is full or
+	// because it cannot save to its disk. It is an [ErrUnavailable].
 	ErrServerFull = fmt.Errorf("%w: the server has no room", ErrUnavailable)
-	// ErrNoPermission says that the server does not allow its user what is needed, or
-	// does not know the user. Users need all commands on keys that begin with the
-	// prefix, and INFO.
+	// ErrNoPermission reports that the server does not know its user or denies it a command
+	// or key. Users need all commands on keys that begin with the prefix, and INFO.
 	ErrNoPermission = errors.New("bullmq: the Redis server denies permission")
 )
 
-// passing are the first words of replies of a server that cannot serve now, save those
-// with an error of their own.
+// passing are the first words of replies of a server that cannot serve now, except those that
+// have their own error.
 var passing = []string{
 	"LOADING", "BUSY", "UNKILLABLE", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "ASK", "ERR max number of clients reached",
-	// A connection that waited at a master which is one no more is told the first, and
-	// the second if it comes back to it.
+	// A connection that waits at a former master gets the first, and the second if it
+	// returns to that server.
 	"UNBLOCKED", "MOVED",
 }
 
-// deniedInScript is how servers begin to say NOPERM within a script.
+// deniedInScript begins the reply of servers to a command that is denied within a script.
 const deniedInScript = "The user executing the script can't "
 
-// kindOf is the error of the package's own that err is a case of, nil if there is none.
+// kindOf returns the error of this package that err is a case of, nil if there is none.
 func kindOf(err error) error {
 	var reply redis.Error
 	if !errors.As(err, &reply) {
 		if err == nil || errors.Is(err, ErrInvalid) || errors.Is(err, redis.ErrClosed) {
 			return nil
 		}
-		return ErrUnavailable // no reply came, or none that is one
+		return ErrUnavailable // there was no reply
 	}
 	switch {
 	case begins(reply, "READONLY"):
@@ -76,8 +74,8 @@ func kindOf(err error) error {
 	return nil
 }
 
-// begins tells whether a reply has one of the words at its beginning or, as Redis before 7
-// says it, as the reason why a script failed.
+// begins reports whether a reply begins with one of the words or, as before Redis 7, has it as
+// the reason why a script failed.
 func begins(reply redis.Error, words ...string) bool {
 	text := reply.Error() + " "
 	for _, word := range words {
@@ -88,12 +86,12 @@ func begins(reply redis.Error, words ...string) bool {
 	return false
 }
 
-// isPassing tells errors that pass with time, where Redis is unreachable or not fit to
-// answer, from those that a repetition would meet again.
+// isPassing reports whether an error passes with time, because Redis is unreachable or cannot
+// serve.
 func isPassing(err error) bool { return err != nil && errors.Is(kindOf(err), ErrUnavailable) }
 
-// classified makes an error that came from Redis or from the client one of the package's
-// own where it can. One that comes because ctx has ended becomes ctx's.
+// classified makes an error of Redis or of the client one of the package's errors where it
+// can. An error that is due to the end of ctx becomes that of ctx.
 func classified(ctx context.Context, err error) error {
 	kind := kindOf(err)
 	var reply redis.Error
@@ -108,8 +106,8 @@ func classified(ctx context.Context, err error) error {
 	return &classifiedError{kind, err}
 }
 
-// endOf is why ctx has ended, nil if it has not. A connection with the same deadline may
-// break just before ctx itself knows.
+// endOf returns why ctx has ended, nil if it has not. A connection with the same deadline may
+// break just before ctx ends.
 func endOf(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded
@@ -117,21 +115,21 @@ func endOf(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// classifiedError is what a server or a client said, known by its kind.
+// classifiedError is an error of a server or a client with its kind.
 type classifiedError struct{ kind, err error }
 
 func (e *classifiedError) Error() string   { return e.err.Error() }
 func (e *classifiedError) Unwrap() []error { return []error{e.kind, e.err} }
 
-// scriptReply is what Redis said of one of several jobs inside a script.
+// scriptReply is the error reply for one of several jobs inside a script.
 type scriptReply string
 
 func (r scriptReply) Error() string { return string(r) }
 
-// RedisError marks it as a reply.
+// RedisError marks it as an error reply.
 func (r scriptReply) RedisError() {}
 
-// wrapWrite says what was being done when Redis refused or failed; nil stays nil.
+// wrapWrite adds the operation that failed to an error. Nil stays nil.
 func wrapWrite(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
