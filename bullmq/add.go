@@ -8,16 +8,17 @@ import (
 	"strings"
 )
 
-// Add adds a job. name is what kind of job it is, for the handler. data is anything
-// that encodes to JSON; a json.RawMessage is stored as it is, nil becomes {}. A job whose
-// id is taken is not added: the one that has it stays as it is, and the Job returned has
-// its id and Existed set, nothing else. So it is when Options.Deduplication drops the job:
-// the id is then the holder's, and DeduplicationID is set too.
+// Add adds a job. name is the kind of job, for the handler. data is any value that encodes to
+// JSON; a json.RawMessage is stored unchanged, and nil becomes {}.
 //
-// Errors: [ErrInvalid] before anything is sent, a [*ScriptError] with
-// [CodeParentNotFound] or [CodeParentConflict], or what Redis said. When the
-// connection broke, the job may have been added or not; with an id of its own it can
-// be added again safely.
+// A job whose id is taken is not added, and the existing job is not changed. The returned Job
+// then has only its ID and Existed set. If Options.Deduplication drops the job, the ID is the
+// holder's, and DeduplicationID is set too.
+//
+// Errors are [ErrInvalid] before anything is sent, a [*ScriptError] with
+// [CodeParentNotFound] or [CodeParentConflict], or an error of Redis. If the connection
+// breaks, the job may or may not have been added. A job with a caller-supplied id can safely
+// be added again.
 func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions) (job *Job, err error) {
 	ctx, trace, end := q.traceAdd(ctx, Span{Operation: SpanAdd, JobName: name, Jobs: 1})
 	defer func() { end(addEnd(job, err)) }()
@@ -42,10 +43,10 @@ func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions)
 	return a.added(a.reply)
 }
 
-// AddBulk adds jobs in one pipeline, many at a time: one round trip, not one
-// transaction. If some fail, the error joins theirs and the jobs returned have nil
-// in their places. Nothing is sent if one of them is invalid. Of two with the same ID the
-// second has Existed set, as in two calls of Add.
+// AddBulk adds several jobs in one pipeline: one round trip, but not one transaction. The
+// returned jobs are in the order of specs. If some fail, the error joins their errors, and
+// they are nil in the result. If one is invalid, nothing is sent. Of two jobs with the same ID,
+// the second has Existed set, as with two calls of Add.
 func (q *Queue) AddBulk(ctx context.Context, specs []JobSpec) (_ []*Job, err error) {
 	if len(specs) == 0 {
 		return nil, nil

@@ -8,16 +8,16 @@ import (
 	"schoolbell/bullmq/internal/combine"
 )
 
-// Fetch starts the next job for a program that runs jobs itself instead of in the handler of
-// [Worker.Run], and ends them by [Worker.Settle]. It returns nil without an error when there
-// is no job that may be started now; it does not wait for one. The job is locked with token
-// for LockDuration; an empty token draws one ([Job.Token]). Tokens must differ from job to
-// job, and must not be "0" or begin with [Worker.ID] and a colon.
+// Fetch starts the next job for a program that runs jobs itself, not in the handler of
+// [Worker.Run], and stores their outcomes with [Worker.Settle]. It does not wait for a job: if
+// none may be started now, it returns nil without an error. The job is locked with token for
+// LockDuration. An empty token means a random one ([Job.Token]). Tokens must be different
+// for each job, and must not be "0" or begin with [Worker.ID] and a colon.
 //
-// Nobody renews the lock: call [Job.ExtendLock] while the job takes longer. Programs without
-// a running worker look for jobs of lost ones by [Worker.CheckStalled]. A job with a
-// DeferredFailure is returned as well, and is to be settled with it, not to be run. When the
-// call fails, the job may have been started; if so, the check for stalled jobs puts it back
+// The lock is not renewed: call [Job.ExtendLock] if the job takes longer. Programs without a
+// running worker find jobs of lost ones with [Worker.CheckStalled]. A job with a
+// DeferredFailure is also returned; do not run it, but settle it with that error. If the
+// call fails, a job may have been started. The check for stalled jobs then puts it back
 // after LockDuration.
 //
 // The worker's Limiter, Name, Clock and Hooks apply as in Run; its handler is not called.
@@ -47,17 +47,17 @@ func (w *Worker) Fetch(ctx context.Context, token string) (*Job, error) {
 	return job, nil
 }
 
-// Settle ends the run of a job that [Worker.Fetch] has started, here or in another process: it
-// does what Run does with what a handler returns. A nil err completes the job with result. An
-// err fails the attempt, which is retried as the job's options say, or is one of
-// [Unrecoverable], [DelayUntil], [Requeue], [Throttled], [WaitForChildren] and
+// Settle stores the outcome of a job that [Worker.Fetch] has started, in this process or
+// another, as Run does with a handler's return values. A nil err completes the job with
+// result. Any other err fails the attempt, which is retried as the job's options set, unless
+// err is one of [Unrecoverable], [DelayUntil], [Requeue], [Throttled], [WaitForChildren] and
 // [WaitForChild]. Hooks are called as in Run.
 //
-// token is what the lock is held with; empty means the job's own, [Job.Token]. The job may
-// have been read by [Queue.Job] of the worker's queue since it was started: its counts of
-// attempts decide about retries. Settle repeats its call while Redis is unavailable, until
-// ctx ends. Errors: [ErrLockLost] if the lock is gone or another's, [ErrJobNotFound],
-// [ErrNotActive] without a token, [ErrInvalid] for a job of another queue.
+// token is the token that holds the lock. Empty means that of the job, [Job.Token]. The job
+// may have been read with [Queue.Job] after it was started: its counts of attempts decide
+// about retries. Settle repeats its call while Redis is unavailable, until ctx ends. Errors
+// are [ErrLockLost] if the lock is gone or held with another token, [ErrJobNotFound],
+// [ErrNotActive] without a token, and [ErrInvalid] for a job of another queue.
 func (w *Worker) Settle(ctx context.Context, job *Job, token string, result any, err error) error {
 	token = cmp.Or(token, job.token)
 	switch {
@@ -74,7 +74,7 @@ func (w *Worker) Settle(ctx context.Context, job *Job, token string, result any,
 	return done.err
 }
 
-// byHand is a session that stores outcomes until ctx ends and starts no jobs.
+// byHand returns a session that stores outcomes until ctx ends and starts no jobs.
 func (w *Worker) byHand(ctx context.Context) *session {
 	stopped, stop := context.WithCancel(ctx)
 	stop()

@@ -10,10 +10,10 @@
 //	queue, err := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
 //	job, err := queue.Add(ctx, "welcome", payload, bullmq.JobOptions{Attempts: 3})
 //
-// Create one Queue per queue name and share it: it may be used by many goroutines, and
-// holds no connection and no goroutine, except while a call waits for a job to finish.
-// Before its first change it asks the server for its version, and refuses a server that
-// is too old.
+// Create one Queue per queue name and share it between goroutines. It opens no connection
+// and no goroutine of its own, except while [Queue.Events] or [Queue.WaitUntilFinished] is
+// in use. Before its first change it asks the server for its version, and refuses a server
+// that is too old.
 //
 // [JobOptions] set when and in which order a job runs (Delay, Priority, LIFO), how many
 // attempts it has (Attempts, Backoff) and how long it is kept. [Job.ChangeDelay],
@@ -104,8 +104,8 @@
 //
 // A worker, of this package or of BullMQ, adds the next job when it starts one. One job is
 // pending at any time. A run whose time passed while no worker was running is not made up
-// for. Zones are read from the machine, or from the program if it imports time/tzdata. A
-// [RepeatFunc] takes patterns of another kind.
+// for. Zones are read from the machine, or from the program if it imports time/tzdata. With a
+// [RepeatFunc], patterns may have another syntax.
 //
 // # Deduplication
 //

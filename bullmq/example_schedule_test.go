@@ -196,7 +196,7 @@ func ExampleQueue_Metrics() {
 	// Output: 1 <nil>
 }
 
-// Patterns may mean whatever a function makes of them.
+// A custom function computes the runs of patterns in another syntax.
 func ExampleRepeatFunc() {
 	rdb, closeAll := exampleRedis()
 	defer closeAll()

@@ -71,7 +71,8 @@ func (it *iteration) head(scheduler string, now time.Time) string {
 // errNoNext says that a scheduler makes no further job.
 var errNoNext = errors.New("no further job")
 
-// next is when the following job, of that name, runs as text, empty if the script computes that.
+// next returns when the next job, with that name, runs, as text. It is empty if the script
+// computes that.
 func (it *iteration) next(now time.Time, repeat RepeatFunc, name string) (string, error) {
 	end := fromMillis(it.End)
 	if (it.Limit > 0 && it.Count+1 > it.Limit) || (!end.IsZero() && now.After(end)) {
@@ -91,7 +92,7 @@ func (it *iteration) next(now time.Time, repeat RepeatFunc, name string) (string
 	return formatInt(millis(at)), nil
 }
 
-// nextOfPattern is the run of a pattern that follows a time.
+// nextOfPattern returns the first run of a pattern after a time.
 func (it *iteration) nextOfPattern(after time.Time, repeat RepeatFunc, name string) (time.Time, error) {
 	if repeat != nil {
 		at, err := repeat.next(after, it.schedule(), name)
@@ -117,8 +118,8 @@ func (it *iteration) nextOfPattern(after time.Time, repeat RepeatFunc, name stri
 	return at, err
 }
 
-// scheduleNext adds the job that follows a scheduler's job which is about to be
-// run. It must not be left out because Redis is away: the schedule would end.
+// scheduleNext adds the job after a scheduler's job that is about to run. It is repeated while
+// Redis is unavailable, because the schedule would end without it.
 func (s *session) scheduleNext(job *Job) {
 	scheduler := !job.mayRepeat()
 	var err error

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// UpdateProgress stores anything that encodes to JSON as the job's progress and tells it
-// to listeners of the queue's events. A job that is gone is [ErrJobNotFound].
+// UpdateProgress stores any value that encodes to JSON as the job's progress and publishes it
+// as an event. A job that no longer exists is [ErrJobNotFound]. It is safe for concurrent use.
 func (j *Job) UpdateProgress(ctx context.Context, progress any) error {
 	text, err := encodeValue(progress)
 	if err != nil {
@@ -26,8 +26,9 @@ func (j *Job) UpdateProgress(ctx context.Context, progress any) error {
 	return nil
 }
 
-// Log appends a line to the job's log and returns how many are kept: Options.KeepLogs at
-// most. A job that is gone is [ErrJobNotFound].
+// Log appends a line to the job's log and returns how many lines are kept, at most
+// Options.KeepLogs. A job that no longer exists is [ErrJobNotFound]. It is safe for
+// concurrent use.
 func (j *Job) Log(ctx context.Context, line string) (int64, error) {
 	keep := ""
 	if j.Options.KeepLogs > 0 {
@@ -41,7 +42,7 @@ func (j *Job) Log(ctx context.Context, line string) (int64, error) {
 	return max(n, 0), refusal(reply, "log to", j.ID, "")
 }
 
-// ClearLogs removes the job's log lines but for the newest keep; 0 removes all.
+// ClearLogs removes the job's log lines except the newest keep. 0 removes all.
 func (j *Job) ClearLogs(ctx context.Context, keep int) error {
 	if keep < 0 {
 		return invalid("keep %d log lines: must not be negative", keep)
@@ -53,8 +54,8 @@ func (j *Job) ClearLogs(ctx context.Context, keep int) error {
 	return wrapWrite(ctx, "clear logs of job "+shortID(j.ID), j.q.rdb.LTrim(ctx, key, int64(-keep), -1).Err())
 }
 
-// UpdateData replaces the job's payload with anything that encodes to JSON; nil becomes
-// null. A handler that is running keeps what it has read. A job that is gone is
+// UpdateData replaces the job's payload with any value that encodes to JSON. Nil becomes null.
+// The Job of a running handler keeps its payload. A job that no longer exists is
 // [ErrJobNotFound].
 func (j *Job) UpdateData(ctx context.Context, data any) error {
 	text, err := encodeValue(data)
@@ -72,10 +73,10 @@ func (j *Job) UpdateData(ctx context.Context, data any) error {
 	return nil
 }
 
-// ExtendLock gives the lock of a job that is being run d, whole milliseconds and at least one,
-// from now on, and reports false if the lock is gone or is not held with that token: another
-// worker may then be running the job. It is for jobs whose lock nobody renews; a worker
-// renews the locks of those that its handler runs.
+// ExtendLock makes the lock of an active job last for d from now, at least one millisecond, in
+// whole milliseconds. It reports false if the lock is gone or held with another token: another
+// worker may then be running the job. It is for jobs started with [Worker.Fetch]; a worker
+// renews the locks of the jobs that its handler runs.
 func (j *Job) ExtendLock(ctx context.Context, token string, d time.Duration) (bool, error) {
 	if d < time.Millisecond {
 		return false, invalid("lock of %v is shorter than a millisecond", d)
@@ -90,11 +91,11 @@ func (j *Job) ExtendLock(ctx context.Context, token string, d time.Duration) (bo
 	return len(stringList(reply)) == 0, nil
 }
 
-// Token is what the job's lock is held with while this Job is being run, empty otherwise.
+// Token returns the token of the job's lock while this Job is being run, empty otherwise.
 func (j *Job) Token() string { return j.token }
 
-// ChildrenValues returns what the job's completed children returned, by the
-// children's full keys (prefix:queue:id). A value that is not JSON is left out.
+// ChildrenValues returns the results of the job's completed children by their full keys
+// (prefix:queue:id). A result that is not JSON is left out.
 func (j *Job) ChildrenValues(ctx context.Context) (map[string]json.RawMessage, error) {
 	hash, err := j.q.rdb.HGetAll(ctx, j.q.keys.processed(j.ID)).Result()
 	if err != nil {
@@ -109,17 +110,17 @@ func (j *Job) ChildrenValues(ctx context.Context) (map[string]json.RawMessage, e
 	return values, nil
 }
 
-// IgnoredChildrenFailures returns the reasons of failed children whose failure
-// mode is IgnoreDependency or ContinueParent, by the children's full keys.
+// IgnoredChildrenFailures returns the failure reasons of children whose failure mode is
+// IgnoreDependency or ContinueParent, by their full keys (prefix:queue:id).
 func (j *Job) IgnoredChildrenFailures(ctx context.Context) (map[string]string, error) {
 	hash, err := j.q.rdb.HGetAll(ctx, j.q.keys.ignored(j.ID)).Result()
 	return hash, wrapRead(ctx, "children's failures", err)
 }
 
-// DependencyCounts says how many of a job's children are in each condition.
+// DependencyCounts has the numbers of a job's children.
 type DependencyCounts struct {
 	Processed   int64 // completed
-	Unprocessed int64 // not finished yet, or failed without consequence for the parent
+	Unprocessed int64 // not finished, or failed with FailureNone
 	Ignored     int64 // failed with IgnoreDependency or ContinueParent
 	Failed      int64 // failed with FailParent
 }
@@ -135,10 +136,9 @@ func (j *Job) DependencyCounts(ctx context.Context) (DependencyCounts, error) {
 	return DependencyCounts{processed.Val(), unprocessed.Val(), ignored.Val(), failed.Val()}, nil
 }
 
-// RefundRateLimit gives back the one start that this activation took from the
-// queue's limiter window, for a run that did no limited work. It does nothing
-// when the window is over or the queue has no limiter. Call it once at most per
-// activation. BullMQ has no such call.
+// RefundRateLimit returns the start of this run to the queue's limiter window, for a run that
+// did no limited work. It does nothing if the window is over or the queue has no limiter. Call
+// it at most once per run. Outside a handler it is [ErrNotActive]. BullMQ has no such call.
 func (j *Job) RefundRateLimit(ctx context.Context) error {
 	if j.w == nil {
 		return ErrNotActive
@@ -148,8 +148,8 @@ func (j *Job) RefundRateLimit(ctx context.Context) error {
 	return err
 }
 
-// ChangeDelay counts a delayed job's delay anew, from now, in whole milliseconds. A job
-// in another state is a [*ScriptError] with [CodeNotInState], one that is gone
+// ChangeDelay sets a delayed job's delay, counted from now, in whole milliseconds. A job in
+// another state is a [*ScriptError] with [CodeNotInState], one that no longer exists
 // [ErrJobNotFound].
 func (j *Job) ChangeDelay(ctx context.Context, delay time.Duration) error {
 	if delay < 0 {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// keepLocks renews the locks of jobs in hand until ctx ends, and takes care of
-// jobs that this worker started without learning of it.
+// keepLocks renews the locks of running jobs until ctx ends, and puts back jobs that were
+// started for this worker in lost replies.
 func (w *Worker) keepLocks(ctx context.Context) {
 	every := w.opts.LockRenewal / 2
 	tick := time.NewTicker(every)
@@ -26,7 +26,7 @@ func (w *Worker) keepLocks(ctx context.Context) {
 	}
 }
 
-// renewLocks sets the locks anew that are older than half their renewal time, in one call.
+// renewLocks renews the locks that are older than half their renewal time, in one call.
 func (w *Worker) renewLocks(ctx context.Context, every time.Duration) {
 	now := time.Now()
 	jobs := w.hand.due(now.Add(-every / 2))
@@ -56,8 +56,8 @@ func (w *Worker) renewLocks(ctx context.Context, every time.Duration) {
 	}
 }
 
-// reclaim puts jobs back in line that were started for this worker by calls
-// whose replies were lost. Otherwise they would wait for their locks to run out.
+// reclaim puts back jobs that were started for this worker in lost replies. Otherwise they
+// would wait for their locks to expire.
 func (w *Worker) reclaim(ctx context.Context) {
 	w.health.setOrphans(false)
 	args := append([]any{w.q.mode, w.id + ":"}, w.hand.known()...)
@@ -71,8 +71,8 @@ func (w *Worker) reclaim(ctx context.Context) {
 	}
 }
 
-// keepStalled looks for jobs of lost workers, at once and then again and again until ctx ends,
-// but not while the worker is paused.
+// keepStalled checks for jobs of lost workers, at once and then at each interval, until ctx
+// ends, but not while the worker is paused.
 func (w *Worker) keepStalled(ctx context.Context) {
 	lasting := context.WithoutCancel(ctx)
 	for w.slots.resumed(ctx) {
@@ -85,10 +85,9 @@ func (w *Worker) keepStalled(ctx context.Context) {
 	}
 }
 
-// CheckStalled looks for jobs of lost workers once, as Run does every StalledInterval, and
-// returns the ids of those that were put back. It does nothing while the latest check of any
-// worker of the queue is younger than that. It is for programs that run jobs by
-// [Worker.Fetch].
+// CheckStalled checks once for jobs of lost workers, as Run does every StalledInterval, and
+// returns the ids of those that were put back. It does nothing if any worker of the queue has
+// checked within the interval. It is for programs that run jobs with [Worker.Fetch].
 func (w *Worker) CheckStalled(ctx context.Context) ([]string, error) {
 	reply, err := w.call(ctx, scriptStalled, w.q.mode, w.q.nowMillis(), w.opts.MaxStalledCount, w.opts.StalledInterval.Milliseconds())
 	if err != nil {

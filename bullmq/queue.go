@@ -14,42 +14,40 @@ import (
 
 // QueueOptions are the settings of a queue. The zero value works.
 type QueueOptions struct {
-	// Prefix is the first part of every key; empty means "bull". In Redis
-	// Cluster it must hold a hash tag, such as "{bull}".
+	// Prefix is the first part of every key. Empty means "bull". In Redis Cluster it must
+	// have a hash tag, such as "{bull}".
 	Prefix string
-	// DefaultJobOptions fill the zero fields of every added job's options. What
-	// belongs to one job (ID, Parent, Deduplication, Timestamp, TraceContext,
-	// OmitTraceContext) is refused. Zero cannot be told from not set: a job does not get
-	// rid of a default by it.
+	// DefaultJobOptions fill the zero fields of every added job's options. Fields that
+	// belong to one job (ID, Parent, Deduplication, Timestamp, TraceContext,
+	// OmitTraceContext) are refused. A job cannot override a default with a zero value.
 	DefaultJobOptions JobOptions
-	// MaxEvents is the approximate length of the events stream, in events, set when
-	// the queue has none of its own yet; 0 means 10,000.
+	// MaxEvents is the approximate length of the events stream, in events. It applies if
+	// the queue has no stored length yet. 0 means 10,000.
 	MaxEvents int64
-	// Pause says where jobs wait while the queue is paused. PauseAuto will do unless
-	// only workers of BullMQ 5 share the queue.
+	// Pause sets where jobs wait while the queue is paused. PauseAuto is right unless only
+	// workers of BullMQ 5 share the queue.
 	Pause PauseMode
-	// Repeat computes the runs of schedulers with a Pattern; nil takes them for cron patterns.
+	// Repeat computes the runs of schedulers with a Pattern. Nil means cron patterns.
 	Repeat RepeatFunc
-	// Tracer follows jobs that are added; nil for none.
+	// Tracer traces the jobs that are added. Nil means no traces.
 	Tracer Tracer
-	// Clock tells the time; nil means time.Now.
+	// Clock returns the current time. Nil means time.Now.
 	Clock func() time.Time
 }
 
-// PauseMode says where jobs wait while a queue is paused, which is the one
-// thing that BullMQ's majors do differently.
+// PauseMode sets where jobs wait while a queue is paused. BullMQ 5 and 6 differ in this.
 type PauseMode int
 
 // The pause modes.
 const (
-	// PauseAuto follows the version that the queue's Node programs have noted in
-	// Redis, and means PauseInPlace when there is none.
+	// PauseAuto follows the version that the queue's Node programs have stored in Redis, and
+	// means PauseInPlace if there is none.
 	PauseAuto    PauseMode = iota
 	PauseInPlace           // BullMQ 6: jobs stay in the wait list
 	PauseMoves             // BullMQ 5: jobs are moved to a list named paused
 )
 
-// mode is how the scripts are told.
+// mode returns the mode as the scripts receive it.
 func (m PauseMode) mode() string {
 	switch m {
 	case PauseInPlace:
@@ -60,11 +58,11 @@ func (m PauseMode) mode() string {
 	return "a"
 }
 
-// defaultMaxEvents is the length limit of an events stream without its own.
+// defaultMaxEvents is the length limit of an events stream without a stored one.
 const defaultMaxEvents = 10000
 
-// Queue adds jobs to a queue, reads and manages it. It holds no connection of its own,
-// except while [Queue.WaitUntilFinished] waits, and is safe for concurrent use.
+// Queue adds jobs to a queue, reads and manages it. It is safe for concurrent use. It opens no
+// connection of its own, except for [Queue.Events] and [Queue.WaitUntilFinished].
 type Queue struct {
 	rdb  redis.UniversalClient
 	name string
@@ -75,12 +73,12 @@ type Queue struct {
 	adds *combine.Combiner[addition]
 
 	finishes    finishes
-	serverKnown atomic.Bool // the server has been asked whether it will do
+	serverKnown atomic.Bool // the server was asked and is suitable
 }
 
-// NewQueue returns the queue of that name, any text without a colon. Nothing is sent to
-// Redis: the queue comes into being with its first job. The client stays the caller's,
-// who closes it. Its only error is [ErrInvalid].
+// NewQueue returns the queue with that name, any text without a colon. It sends nothing to
+// Redis: the first job creates the queue. The caller closes rdb. Its only error is
+// [ErrInvalid].
 func NewQueue(rdb redis.UniversalClient, name string, opts QueueOptions) (*Queue, error) {
 	if opts.Prefix == "" {
 		opts.Prefix = DefaultPrefix
@@ -122,7 +120,7 @@ func (o *QueueOptions) validate(name string) error {
 	return o.DefaultJobOptions.checkDefaults()
 }
 
-// isNil tells whether a client is missing, also as a pointer of one of go-redis's types.
+// isNil reports whether a client is missing, also as a nil pointer of one of go-redis's types.
 func isNil(rdb redis.UniversalClient) bool {
 	switch c := rdb.(type) {
 	case nil:
@@ -142,8 +140,8 @@ func inCluster(rdb redis.UniversalClient) bool {
 	return cluster
 }
 
-// hashTag is the part of a key, in braces, that alone decides its slot in Redis
-// Cluster; empty if the whole key does.
+// hashTag returns the part of a key in braces, which alone decides its slot in Redis Cluster.
+// It is empty if the whole key decides.
 func hashTag(key string) string {
 	_, rest, ok := strings.Cut(key, "{")
 	tag, _, closed := strings.Cut(rest, "}")
@@ -153,14 +151,14 @@ func hashTag(key string) string {
 	return tag
 }
 
-// Name is the queue's name without prefix.
+// Name returns the queue's name without the prefix.
 func (q *Queue) Name() string { return q.name }
 
-// QualifiedName is prefix:name, by which a [ParentRef] names the queue.
+// QualifiedName returns prefix:name, the name of the queue in a [ParentRef].
 func (q *Queue) QualifiedName() string { return q.keys.qualified }
 
-// Close is for symmetry: a queue holds nothing that must be released. It leaves the Redis
-// client open and never fails.
+// Close does nothing: a queue has nothing to release. It leaves the Redis client open and
+// never fails.
 func (q *Queue) Close() error { return nil }
 
 // run calls a script on this queue.
@@ -171,8 +169,8 @@ func (q *Queue) run(ctx context.Context, s *script, args ...any) (any, error) {
 	return s.run(ctx, q.rdb, q.keys.p, args...)
 }
 
-// askServer refuses, before a queue's first script, a server that could run half of it
-// only. One that does not tell counts as able.
+// askServer refuses, before a queue's first script, a server that could run only half of it. A
+// server that does not report its version counts as suitable.
 func (q *Queue) askServer(ctx context.Context) error {
 	if q.serverKnown.Load() {
 		return nil
@@ -192,11 +190,11 @@ func (q *Queue) askServer(ctx context.Context) error {
 	return nil
 }
 
-// infoCmd is not sent again by go-redis, so that a server that is away is told as soon
-// as by a script.
+// infoCmd is not resent by go-redis, so that an unavailable server is reported as soon as by a
+// script.
 type infoCmd struct{ *redis.StringCmd }
 
 func (infoCmd) NoRetry() bool { return true }
 
-// nowMillis is the present as scripts are told it.
+// nowMillis returns the current time as scripts receive it.
 func (q *Queue) nowMillis() string { return formatInt(millis(q.now())) }

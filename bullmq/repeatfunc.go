@@ -5,19 +5,21 @@ import (
 	"time"
 )
 
-// RepeatFunc computes when a scheduler with a Pattern runs next, in place of the cron
-// patterns of this package, as BullMQ's settings.repeatStrategy does. s.Pattern may then be
-// any text that the function understands; s.Start, s.End and s.Immediately are the
-// function's to heed too. after is now, or the time of the run before if that is later; name
-// is the name of the jobs. A time before after counts as after, the zero time says that
-// there is no further run. An error fails the call of [Queue.UpsertScheduler]; in a worker
-// it is reported to OnError and the schedule ends.
+// RepeatFunc computes when a scheduler with a Pattern runs next, instead of the cron patterns
+// of this package, as BullMQ's settings.repeatStrategy does. s.Pattern may be any text that
+// the function understands. The function must also apply s.Start, s.End and s.Immediately.
+// after is the current time, or the time of the previous run if that is later. name is the
+// name of the jobs.
 //
-// All programs that set a scheduler or run its jobs must have the same function, in
-// [QueueOptions] and [WorkerOptions].
+// A result before after counts as after. The zero time means that there is no further run.
+// An error fails the call of [Queue.UpsertScheduler]. In a worker it is reported to OnError,
+// and the schedule ends.
+//
+// All programs that set the scheduler or run its jobs must use the same function, in
+// [QueueOptions] and [WorkerOptions]. It must be safe for concurrent use.
 type RepeatFunc func(after time.Time, s Schedule, name string) (time.Time, error)
 
-// next asks the function. The zero time says that there is no further run.
+// next calls the function. The zero time means that there is no further run.
 func (f RepeatFunc) next(after time.Time, s Schedule, name string) (time.Time, error) {
 	at, err := f(after, s, name)
 	switch {
@@ -33,7 +35,7 @@ func (f RepeatFunc) next(after time.Time, s Schedule, name string) (time.Time, e
 	return fromMillis(millis(at)), nil
 }
 
-// schedule is the schedule that is stored in a job.
+// schedule returns the schedule that is stored in a job.
 func (r *repetition) schedule() Schedule {
 	return Schedule{Pattern: r.Pattern, TZ: r.TZ, Limit: r.Limit, Start: fromMillis(r.Start), End: fromMillis(r.End)}
 }

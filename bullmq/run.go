@@ -9,16 +9,17 @@ import (
 	"schoolbell/bullmq/internal/combine"
 )
 
-// settleTime is how long, after handlers were cancelled at a shutdown, the
-// worker still tries to store what became of their jobs.
+// settleTime is how long the worker still tries to store outcomes after the handlers' contexts
+// were cancelled at a shutdown.
 const settleTime = 5 * time.Second
 
-// Run takes and runs jobs until ctx ends, then waits for those in hand. After
-// the grace time their contexts are cancelled; a job whose handler then returns
-// an error goes back to the front of the line without spending an attempt. Run
-// returns nil once everything it started has stopped; it waits for handlers
-// however long they take. It rides out a Redis that is away, but not one that is too
-// old ([ErrServerTooOld]). A worker runs once: a second Run is [ErrInvalid].
+// Run fetches and runs jobs until ctx ends. Then it waits for the running handlers, however
+// long they take, and returns nil once everything it started has stopped. After the grace time
+// the handlers' contexts are cancelled, and a job whose handler then returns an error goes
+// to the front of the queue without spending an attempt.
+//
+// Run continues while Redis is unavailable. A server that is too old is [ErrServerTooOld]. A
+// worker runs only once: a second Run is [ErrInvalid].
 func (w *Worker) Run(ctx context.Context) error {
 	if !w.started.CompareAndSwap(false, true) {
 		return invalid("the worker has already been run")
@@ -42,7 +43,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	s.ends = combine.New(s.flushEnds, (*ending).size)
 	running := s.fetchLoop()
 
-	grace := min(max(w.opts.Grace, 0), math.MaxInt64-settleTime) // for ever, if that is what is wanted
+	grace := min(max(w.opts.Grace, 0), math.MaxInt64-settleTime) // the longest Grace means forever
 	timers := []*time.Timer{
 		time.AfterFunc(grace, func() { stopWork(ErrShutdown) }),
 		time.AfterFunc(grace+settleTime, stopRecord),
@@ -59,9 +60,9 @@ func (w *Worker) Run(ctx context.Context) error {
 
 type stoppingKey struct{}
 
-// Stopping returns a channel that is closed when the worker that runs the handler with
-// context ctx was told to stop: a long handler can then come to an end, or hand its job back
-// by [Requeue], before the grace time is over and ctx ends. Outside of a handler it is nil.
+// Stopping returns a channel that is closed when the worker of the handler with context ctx is
+// stopped. A long handler can then end early, or put its job back with [Requeue], before the
+// grace time is over and ctx ends. The channel is nil if ctx is not a handler's.
 func Stopping(ctx context.Context) <-chan struct{} {
 	stopping, _ := ctx.Value(stoppingKey{}).(<-chan struct{})
 	return stopping
@@ -70,15 +71,15 @@ func Stopping(ctx context.Context) <-chan struct{} {
 // session is one Run of a worker.
 type session struct {
 	w *Worker
-	// ctx ends when no more jobs are to be taken, work when handlers are to give
-	// up, record when outcomes are no longer to be stored.
+	// After ctx has ended, no more jobs are fetched. work is the handlers' context. After
+	// record has ended, outcomes are no longer stored.
 	ctx, work, record context.Context
 
 	ends *combine.Combiner[ending]
 }
 
-// fetchLoop takes jobs while the worker is not paused. It returns when ctx ends, with what
-// to wait for.
+// fetchLoop fetches and runs jobs while the worker is not paused. It returns when ctx ends; the
+// caller waits for the running ones.
 func (s *session) fetchLoop() *sync.WaitGroup {
 	var running sync.WaitGroup
 	for s.resumed() {
@@ -99,9 +100,9 @@ func (s *session) resumed() bool {
 	return s.w.slots.resumed(s.ctx)
 }
 
-// fetchUntilChanged takes jobs, as many at a time as there are slots, and gives each to a
-// goroutine that continues with the next job as long as there is one. It returns when ctx
-// ends, when the worker is paused and when the number of slots has changed.
+// fetchUntilChanged fetches jobs while there are free slots, and runs each in a goroutine that
+// continues with the next job as long as there is one. It returns when ctx ends, when the
+// worker is paused and when the number of slots has changed.
 func (s *session) fetchUntilChanged(running *sync.WaitGroup) {
 	ctx, end := s.w.slots.untilChanged(s.ctx)
 	defer end()
@@ -136,7 +137,7 @@ func (s *session) next(ctx context.Context, waker *waker) *Job {
 		var err error
 		retry := &trouble
 		if s.w.pace.isEmpty() {
-			retry = &waker.trouble // a fetch that goes well does not mend it
+			retry = &waker.trouble // a successful fetch does not end that trouble
 			err = waker.wait()
 		} else {
 			var job *Job
@@ -156,11 +157,11 @@ func (s *session) next(ctx context.Context, waker *waker) *Job {
 	return nil
 }
 
-// takesJobs reports whether a slot may go on with another job.
+// takesJobs reports whether a slot may continue with another job.
 func (s *session) takesJobs() bool { return s.ctx.Err() == nil && s.w.slots.mayGoOn() }
 
-// unlessStopped hands a job back that came after the worker was told to stop or to pause. Its
-// start does not count: no handler has seen it.
+// unlessStopped hands back a job that was fetched after the worker was stopped or paused. Its
+// start does not count, because no handler has seen it.
 func (s *session) unlessStopped(job *Job) *Job {
 	if job == nil || s.ctx.Err() == nil && !s.w.slots.isPaused() {
 		return job
@@ -183,14 +184,13 @@ func (s *session) fetch() (*Job, error) {
 	return s.w.fetched(reply, token), nil
 }
 
-// workerArgs describe the worker to scripts that start jobs.
+// workerArgs returns the arguments that describe the worker to scripts that start jobs.
 func (w *Worker) workerArgs(token string) []any {
 	maxJobs, duration := w.limiterArgs()
 	return []any{token, formatInt(w.opts.LockDuration.Milliseconds()), maxJobs, duration, w.opts.Name}
 }
 
-// fetched reads what a script that starts jobs answered, and keeps in mind what
-// it says about when to ask again.
+// fetched decodes the reply of a script that starts a job, and notes when to ask again.
 func (w *Worker) fetched(reply any, token string) *Job {
 	list, _ := reply.([]any)
 	if len(list) < 4 {
@@ -213,23 +213,22 @@ func (w *Worker) fetched(reply any, token string) *Job {
 	return w.startedJob(id, hash, token, started)
 }
 
-// foundNone takes in that a script that starts jobs started none: how many ms the rate
-// limit still holds, and when the next delayed job is due (ms).
+// foundNone notes that a script started no job: how many ms the rate limit still holds, and
+// when the next delayed job is due (ms).
 func (w *Worker) foundNone(limited, nextDelayed int64) {
 	w.pace.learn(w.q.now(), time.Duration(limited)*time.Millisecond, nextDelayed)
 	w.pace.noneLeft()
 }
 
-// tellDrained calls OnDrained if it is news that there are no jobs. It is called after what
-// the same call to Redis has ended was told.
+// tellDrained calls OnDrained if no job is left and that was not reported yet. It is called
+// after the hooks of the jobs that the same call to Redis has ended.
 func (w *Worker) tellDrained() {
 	if f := w.opts.Hooks.OnDrained; w.pace.newlyDrained() && f != nil {
 		f()
 	}
 }
 
-// nudge leaves a marker for other workers: this one may have taken one that it
-// did not follow.
+// nudge sets the marker for other workers, because this one may have taken it without a fetch.
 func (w *Worker) nudge(ctx context.Context) {
 	if w.health.isDown() {
 		return

@@ -163,8 +163,8 @@ func (s *Schedule) check(id string, now time.Time) error {
 	return checkText("pattern", s.Pattern)
 }
 
-// firstRun is the first run of a schedule with a pattern, which the queue's own function or the
-// cron pattern says; zero for one without.
+// firstRun returns the first run of a schedule with a pattern, by the queue's own function or as
+// a cron pattern. It is zero without a pattern.
 func (q *Queue) firstRun(id string, s Schedule, now time.Time, name string) (time.Time, error) {
 	switch {
 	case s.Pattern == "":

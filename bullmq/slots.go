@@ -10,7 +10,7 @@ import (
 type slots struct {
 	mu      sync.Mutex
 	limit   int
-	taken   int // by jobs that are run, and by the fetch loop while it looks for one
+	taken   int // by running jobs, and by the fetch loop while it looks for one
 	paused  bool
 	changed chan struct{} // closed, and replaced, when one of these has changed
 
@@ -24,7 +24,7 @@ func (s *slots) init(limit int) {
 	s.period, s.endPeriod = context.WithCancel(context.Background())
 }
 
-// tell wakes who waits for a change. The caller holds mu.
+// tell wakes the goroutines that wait for a change. The caller holds mu.
 func (s *slots) tell() {
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -37,7 +37,8 @@ func (s *slots) interrupt() {
 	s.tell()
 }
 
-// wait waits until cond, which is called with mu held, says yes. It reports false when ctx ends first.
+// wait waits until cond, which is called with mu held, is true. It reports false when ctx ends
+// first.
 func (s *slots) wait(ctx context.Context, cond func() bool) bool {
 	for ctx.Err() == nil {
 		s.mu.Lock()
@@ -73,7 +74,7 @@ func (s *slots) release() {
 	s.tell()
 }
 
-// mayGoOn reports whether a slot may go on with another job.
+// mayGoOn reports whether a slot may continue with another job.
 func (s *slots) mayGoOn() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +111,7 @@ func (s *slots) resumed(ctx context.Context) bool {
 	return s.wait(ctx, func() bool { return !s.paused })
 }
 
-// idle waits until no job is run or the pause is over. It reports false when ctx ends first.
+// idle waits until no job is running or the pause is over. It reports false when ctx ends first.
 func (s *slots) idle(ctx context.Context) bool {
 	return s.wait(ctx, func() bool { return s.taken == 0 || !s.paused })
 }
@@ -126,12 +127,13 @@ func (s *slots) untilChanged(ctx context.Context) (context.Context, context.Canc
 	return ctx, func() { detach(); cancel() }
 }
 
-// Pause stops the worker from starting jobs, and from looking for jobs of lost workers, until
-// [Worker.Resume]. It waits until the jobs that the worker runs have ended, or until ctx ends:
-// then it returns the context's error, and the worker stays paused. A job that was started in
-// this moment goes back to the front of the queue. Other workers of the queue go on;
-// [Queue.Pause] stops them all. A worker may be paused before it runs. In a handler, Pause
-// would wait for itself: give it a context that has ended.
+// Pause stops the worker from starting jobs, and from checking for jobs of lost workers, until
+// [Worker.Resume]. It waits until the running jobs have ended. If ctx ends first, it returns
+// the cause of that, and the worker stays paused. A job that is fetched while the pause begins
+// goes back to the front of the queue. A worker may be paused before it runs. Other workers of
+// the queue continue; [Queue.Pause] stops all of them.
+//
+// In a handler, Pause would wait for the handler itself, so pass a context that has ended.
 func (w *Worker) Pause(ctx context.Context) error {
 	w.slots.setPaused(true)
 	if !w.slots.idle(ctx) {
@@ -143,11 +145,11 @@ func (w *Worker) Pause(ctx context.Context) error {
 // Resume ends the pause of [Worker.Pause].
 func (w *Worker) Resume() { w.slots.setPaused(false) }
 
-// IsPaused tells whether the worker was paused by [Worker.Pause].
+// IsPaused reports whether the worker was paused by [Worker.Pause].
 func (w *Worker) IsPaused() bool { return w.slots.isPaused() }
 
-// SetConcurrency changes how many jobs the worker runs at a time, at least one. With fewer
-// than before, the jobs that are run end first.
+// SetConcurrency changes how many jobs the worker runs at a time, at least one; less is
+// [ErrInvalid]. If more jobs are running, they end first.
 func (w *Worker) SetConcurrency(n int) error {
 	if n < 1 {
 		return invalid("concurrency %d: at least 1", n)

@@ -12,107 +12,113 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Handler does a job. What it returns is encoded as JSON and stored; an error
-// makes the job fail, to be retried as its options say, unless it is one of [DelayUntil],
-// [Requeue], [Throttled], [WaitForChildren] and [WaitForChild]. ctx ends when the job's
-// lock is lost (cause [ErrLockLost]), when the job is cancelled (cause [ErrCancelled]),
-// or when the worker was stopped and its grace time is over (cause [ErrShutdown]). A panic is an error.
+// Handler runs a job. Its result is encoded as JSON and stored. An error fails the attempt,
+// which is retried as the job's options set, unless the error is one of [DelayUntil],
+// [Requeue], [Throttled], [WaitForChildren] and [WaitForChild]. A panic counts as an error.
+//
+// ctx ends when the job's lock is lost (cause [ErrLockLost]), when the job is cancelled
+// (cause [ErrCancelled]), or when the worker was stopped and its grace time is over (cause
+// [ErrShutdown]). The handler runs in the goroutine of a slot, at the same time as those of
+// other jobs.
 type Handler func(ctx context.Context, job *Job) (result any, err error)
 
-// BackoffFunc computes the wait before the next attempt. attempt is the number
-// of the attempt that just failed, from 1. A result of 0 retries at once, a
-// negative one fails the job for good.
+// BackoffFunc computes the wait before the next attempt. attempt is the number of the attempt
+// that just failed, from 1, and err its error. 0 retries at once. With a negative result the
+// job has no further attempt. It must be safe for concurrent use.
 type BackoffFunc func(attempt int, b Backoff, err error, job *Job) time.Duration
 
 // Limiter lets all workers of a queue together start at most Max jobs per Duration.
 type Limiter struct {
 	Max      int           // how many jobs, at least one
-	Duration time.Duration // of a window, which begins with its first job; at least a millisecond
+	Duration time.Duration // length of a window, which begins with its first job; at least a millisecond
 }
 
 // WorkerOptions are the settings of a worker. The zero value works.
 type WorkerOptions struct {
-	// Prefix is that of the queue; empty means "bull".
+	// Prefix is the prefix of the queue, as in QueueOptions. Empty means "bull".
 	Prefix string
-	// Name tells workers apart in lists and in Job.ProcessedBy. It is printable ASCII
-	// without spaces. A prefix that is not leaves the worker out of [Queue.Workers].
+	// Name identifies the worker in [Queue.Workers] and in Job.ProcessedBy. It must be
+	// printable ASCII without spaces. With a Prefix that is not, [Queue.Workers] does not
+	// list the worker.
 	Name string
-	// Concurrency is how many jobs run at a time; 0 means 1. [Worker.SetConcurrency] changes it.
+	// Concurrency is how many jobs run at a time. 0 means 1. [Worker.SetConcurrency] changes
+	// it.
 	Concurrency int
-	// LockDuration is how long a job stays a lost worker's, at least 8 ms; locks are
-	// renewed well before. 0 means 30 s.
+	// LockDuration is how long a job stays locked after its worker was lost, at least 8 ms.
+	// The worker renews locks well before. 0 means 30 s.
 	LockDuration time.Duration
-	// LockRenewal is how old a lock may get before it is renewed, from 2 ms to
-	// LockDuration: the worker looks twice in that time. It is BullMQ's lockRenewTime. 0
-	// means half of LockDuration.
+	// LockRenewal is the age at which a lock is renewed, from 2 ms to LockDuration. The worker
+	// checks twice in that time. It is BullMQ's lockRenewTime. 0 means half of LockDuration.
 	LockRenewal time.Duration
-	// StalledInterval is how often jobs of lost workers are looked for, by all workers of
-	// the queue together; 0 means 30 s.
+	// StalledInterval is the time between two checks for jobs of lost workers, by all
+	// workers of the queue together. 0 means 30 s.
 	StalledInterval time.Duration
-	// MaxStalledCount is how often a job may lose its worker before it is
-	// failed; 0 means once, negative never.
+	// MaxStalledCount is how often a job may lose its worker and run again. At the next
+	// loss it fails. 0 means once, a negative value any number of times.
 	MaxStalledCount int
-	// FailOnFirstStall fails a job when it has lost its first worker, as BullMQ's
-	// maxStalledCount 0 does: a job whose handler may have run is not run again.
-	// It excludes MaxStalledCount.
+	// FailOnFirstStall fails a job when it loses its worker for the first time, as BullMQ's
+	// maxStalledCount 0 does: a job whose handler may have run is not run again. It
+	// excludes MaxStalledCount.
 	FailOnFirstStall bool
-	// MaxStartedAttempts fails a job that was activated more often; 0 means no limit.
+	// MaxStartedAttempts fails a job that was started more often. 0 means no limit.
 	MaxStartedAttempts int
-	// DrainDelay is how long an idle worker sleeps between looks if nothing
-	// wakes it, and so how long a broken connection may go unnoticed, from 2 ms to 24 h;
-	// 0 means 5 s.
+	// DrainDelay is how long an idle worker sleeps between two fetches if nothing wakes it,
+	// and so how long a broken connection may stay unnoticed, from 2 ms to 24 h. 0 means 5 s.
 	DrainDelay time.Duration
 	// Limiter, if set, limits how many jobs are started, counted together with those of
 	// other workers that have one.
 	Limiter *Limiter
-	// HeedRateLimit lets a worker without a Limiter keep to limits set by [Queue.RateLimit]
-	// or [Throttled] too. In BullMQ only workers with a limiter do. What it starts is not counted.
+	// HeedRateLimit makes a worker without a Limiter keep to limits set by [Queue.RateLimit]
+	// and [Throttled]. In BullMQ only workers with a limiter do. The jobs that it starts are
+	// not counted.
 	HeedRateLimit bool
-	// MaxRateLimitDelay caps one rest for a rate limit; 0 means 30 s.
+	// MaxRateLimitDelay is how long the worker waits for a rate limit at most before it asks
+	// again. 0 means 30 s.
 	MaxRateLimitDelay time.Duration
-	// Backoffs are strategies by name, for jobs whose Backoff.Type names one.
+	// Backoffs are custom strategies by the name in a job's Backoff.Type.
 	Backoffs map[string]BackoffFunc
-	// Backoff is the strategy for every other type that is neither "fixed" nor
-	// "exponential", as BullMQ's settings.backoffStrategy is; nil fails such jobs.
+	// Backoff is the strategy for all other types except "fixed" and "exponential", as
+	// BullMQ's settings.backoffStrategy. Nil fails jobs with such a type.
 	Backoff BackoffFunc
-	// Repeat computes the runs of schedulers with a Pattern; nil takes them for cron patterns.
+	// Repeat computes the runs of schedulers with a Pattern. Nil means cron patterns.
 	Repeat RepeatFunc
-	// RemoveOnComplete and RemoveOnFail are for jobs that do not say themselves.
+	// RemoveOnComplete and RemoveOnFail apply to jobs whose options do not set them.
 	RemoveOnComplete, RemoveOnFail *Keep
-	// Grace is how long handlers may go on after Run's context has ended before
-	// their contexts are cancelled; 0 means 30 s, negative not at all.
+	// Grace is how long handlers may continue after Run's context has ended, before their
+	// contexts are cancelled. 0 means 30 s, a negative value no time.
 	Grace time.Duration
-	// Pause is as in QueueOptions.
+	// Pause sets where jobs wait while the queue is paused, as in QueueOptions.
 	Pause PauseMode
-	// Logger gets what has no other way out; nil discards.
+	// Logger receives outages, lost jobs and errors that no caller receives. Nil discards
+	// them.
 	Logger *slog.Logger
-	// Clock tells the time; nil means time.Now.
+	// Clock returns the current time. Nil means time.Now.
 	Clock func() time.Time
-	// Tracer follows jobs that are run; nil for none.
+	// Tracer traces the jobs that the worker runs. Nil means no traces.
 	Tracer Tracer
-	// MetricsPoints, if positive, makes the worker count finished jobs by the
-	// minute, as BullMQ's dashboards read them, and is how many minutes are kept.
+	// MetricsPoints is for how many minutes the worker keeps counts of finished jobs, as
+	// [Queue.Metrics] and BullMQ's dashboards read them. 0 means that it does not count.
 	MetricsPoints int
-	// Hooks are called as things happen.
+	// Hooks are called when jobs start and end and when Redis becomes unavailable.
 	Hooks WorkerHooks
 }
 
-// WorkerHooks are called from the worker's goroutines as things happen, after
-// they are stored. They must be quick and safe for concurrent use; nil ones are skipped.
+// WorkerHooks are called from the worker's goroutines, after the change is stored in Redis.
+// They must return quickly and be safe for concurrent use. Nil hooks are skipped.
 type WorkerHooks struct {
 	OnReady     func()                                        // Run has reached Redis for the first time
-	OnActive    func(job *Job)                                // a job was started; it is about to be run, or to fail unrun
+	OnActive    func(job *Job)                                // a job was started: its handler runs next, or it fails without being run
 	OnCompleted func(job *Job)                                // a job has completed
-	OnFailed    func(job *Job, err error)                     // a job has failed for good
-	OnRetry     func(job *Job, err error, wait time.Duration) // an attempt failed, another will follow
-	OnDrained   func()                                        // a look for jobs found none: once after each job that was started, and at first
+	OnFailed    func(job *Job, err error)                     // a job has failed and has no attempt left
+	OnRetry     func(job *Job, err error, wait time.Duration) // an attempt failed, the next one follows after wait
+	OnDrained   func()                                        // a fetch found no job: the first one, and the first one after jobs were started
 	OnStalled   func(id string)                               // a lost worker's job was put back
-	OnError     func(err error)                               // what belongs to no job, or a job's outcome that could not be stored
-	OnLost      func(err error)                               // Redis went away
-	OnRecovered func()                                        // Redis is back
+	OnError     func(err error)                               // an error that no caller receives, such as an outcome that could not be stored
+	OnLost      func(err error)                               // Redis became unavailable
+	OnRecovered func()                                        // Redis is available again
 }
 
-// Worker runs jobs of one queue.
+// Worker runs jobs of one queue. It is safe for concurrent use.
 type Worker struct {
 	q       *Queue
 	handler Handler
@@ -128,10 +134,9 @@ type Worker struct {
 	health health
 }
 
-// NewWorker returns a worker that is not running yet. The client stays the
-// caller's and must stay open until Run has returned. It must be a
-// *redis.Client (also one for Sentinel) or a *redis.ClusterClient; the worker
-// opens one connection of its own beside it while it runs.
+// NewWorker returns a worker that is not running yet. Its only error is [ErrInvalid]. rdb must
+// be a *redis.Client (also one for Sentinel) or a *redis.ClusterClient. The caller closes it,
+// after Run has returned. While it runs, the worker opens one further connection.
 func NewWorker(rdb redis.UniversalClient, queue string, h Handler, opts WorkerOptions) (*Worker, error) {
 	if h == nil {
 		return nil, invalid("no handler")
@@ -215,7 +220,7 @@ func (o *WorkerOptions) setDefaults() {
 	}
 }
 
-// randomID is the worker's part of its lock tokens, never the same twice.
+// randomID returns the worker's part of its lock tokens, never the same twice.
 func randomID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
@@ -225,11 +230,11 @@ func randomID() string {
 // Queue returns the worker's queue.
 func (w *Worker) Queue() *Queue { return w.q }
 
-// ID is the worker's own id, the first part of its lock tokens.
+// ID returns the worker's random id, the first part of its lock tokens.
 func (w *Worker) ID() string { return w.id }
 
-// clientName is the name of the connection on which the worker waits for jobs.
-// A prefix that Redis does not allow there leaves it without one, and so unlisted.
+// clientName returns the name of the connection on which the worker waits for jobs. It is
+// empty, and the worker not listed, if the prefix is not allowed in such a name.
 func (w *Worker) clientName() string {
 	if name := clientName(w.q.opts.Prefix, w.q.name, w.opts.Name); isPrintable(name) {
 		return name
@@ -239,8 +244,8 @@ func (w *Worker) clientName() string {
 
 func (w *Worker) newToken() string { return w.id + ":" + formatInt(w.seq.Add(1)) }
 
-// limiterArgs are the worker's own limit as scripts take it, empty for none. "heed" has the
-// worker keep to limits that were set by hand.
+// limiterArgs returns the worker's limit as scripts receive it, empty for none. With "heed" the
+// worker keeps to limits that were set by hand.
 func (w *Worker) limiterArgs() (maxJobs, duration string) {
 	switch l := w.opts.Limiter; {
 	case l != nil:
