@@ -145,7 +145,6 @@ func TestAServerThatDoesNotAnswerIsUnavailable(t *testing.T) {
 			rdb := redis.NewClient(&tt.opts)
 			t.Cleanup(func() { _ = rdb.Close() })
 			q := newQueue(t, rdb, bullmq.QueueOptions{})
-			ok(t, rdb.Ping(t.Context()).Err())
 			tt.stop(s, rdb)
 			calls := everything(t.Context(), q, job)
 			for _, ofJob := range []string{"log", "progress", "data", "delay", "priority", "clear logs", "values", "ignored failures", "children counted", "children removed"} {
