@@ -242,7 +242,7 @@ func TestAddBulkAddsAllInOrderAlsoAfterScriptsWereFlushed(t *testing.T) {
 				}
 			}
 		}
-		waiting := must[[]*bullmq.Job](t)(q.Jobs(ctx, []bullmq.State{bullmq.StateWaiting}, 0, -1, true))
+		waiting := must[[]*bullmq.Job](t)(q.Jobs(ctx, bullmq.JobsOptions{States: []bullmq.State{bullmq.StateWaiting}, OldestFirst: true}))
 		var names []string
 		for _, job := range waiting {
 			names = append(names, job.Name)

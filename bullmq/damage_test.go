@@ -81,7 +81,7 @@ func FuzzAWorkerSurvivesAnyHash(f *testing.F) {
 		}
 		ok(t, s.rdb.LPush(ctx, "bull:q:wait", "odd").Err())
 		must[*bullmq.Job](t)(q.Add(ctx, "good", nil, bullmq.JobOptions{ID: "good"}))
-		must[[]*bullmq.Job](t)(q.Jobs(ctx, nil, 0, -1, true))
+		must[[]*bullmq.Job](t)(q.Jobs(ctx, bullmq.JobsOptions{OldestFirst: true}))
 		if _, err := q.Flow(ctx, "odd", bullmq.FlowLimits{}); err != nil && len(hash) > 0 {
 			t.Errorf("its tree: %v", err)
 		}

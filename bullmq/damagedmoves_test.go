@@ -191,12 +191,12 @@ func movesOfQueues() []move {
 		{"change the priority", func(m *mover) func(context.Context) error {
 			waiting(m)
 			job := m.job("j")
-			return func(ctx context.Context) error { return job.ChangePriority(ctx, 3, false) }
+			return func(ctx context.Context) error { return job.ChangePriority(ctx, 3, PriorityOptions{}) }
 		}},
 		{"end the priority", func(m *mover) func(context.Context) error {
 			m.add("j", JobOptions{Priority: 3})
 			job := m.job("j")
-			return func(ctx context.Context) error { return job.ChangePriority(ctx, 0, false) }
+			return func(ctx context.Context) error { return job.ChangePriority(ctx, 0, PriorityOptions{}) }
 		}},
 		ofQueue("remove the last child", lastChild, func(ctx context.Context, q *Queue) error { return q.Remove(ctx, "j", RemoveOptions{}) }),
 		ofQueue("remove a parent with its children", lastChild,
@@ -214,7 +214,7 @@ func movesOfQueues() []move {
 		ofQueue("clean wait", lastChild, clean(StateWaiting)),
 		ofQueue("clean delayed", func(m *mover) { m.add("j", JobOptions{Delay: time.Hour, Deduplication: &Deduplication{ID: "d"}}) }, clean(StateDelayed)),
 		ofQueue("clean completed", func(m *mover) { m.ended("completed", JobOptions{}) }, clean(StateCompleted)),
-		ofQueue("drain", lastChild, func(ctx context.Context, q *Queue) error { return q.Drain(ctx, true) }),
+		ofQueue("drain", lastChild, func(ctx context.Context, q *Queue) error { return q.Drain(ctx, DrainOptions{Delayed: true}) }),
 		ofQueue("obliterate", func(m *mover) { waiting(m); m.ok(m.q.Pause(m.t.Context())) },
 			func(ctx context.Context, q *Queue) error { return q.Obliterate(ctx, ObliterateOptions{}) }),
 		ofQueue("pause", waiting, func(ctx context.Context, q *Queue) error { return q.Pause(ctx) }),

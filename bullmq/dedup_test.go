@@ -125,7 +125,9 @@ func TestAnIDWithoutTTLIsFreeWhenItsHolderEnds(t *testing.T) {
 		"removed": func(q *bullmq.Queue, id string) error {
 			return q.Remove(context.Background(), id, bullmq.RemoveOptions{})
 		},
-		"drained": func(q *bullmq.Queue, _ string) error { return q.Drain(context.Background(), true) },
+		"drained": func(q *bullmq.Queue, _ string) error {
+			return q.Drain(context.Background(), bullmq.DrainOptions{Delayed: true})
+		},
 		"cleaned": func(q *bullmq.Queue, _ string) error {
 			_, err := q.Clean(context.Background(), bullmq.StateWaiting, 0, 0)
 			return err

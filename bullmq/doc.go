@@ -125,7 +125,9 @@
 // [Queue.Events] yields events, from now or after a given one, and [Queue.Publish] adds
 // custom ones. [Queue.WaitUntilFinished] waits for the result of one job; a failed one is a
 // [JobFailedError]. [Queue.Counts], [Queue.CountsPerPriority], [Queue.Metrics],
-// [Queue.Workers], [Queue.Schedulers] and [Queue.Meta] read the current state.
+// [Queue.Workers] and [Queue.Meta] read the current state. [Queue.Jobs], [Queue.Schedulers]
+// and [Queue.Logs] read pages of lists; [Queue.AllJobs] and [Queue.AllSchedulers] range over
+// whole lists, however long.
 // [Queue.CheckServer] reports whether the Redis server is suitable.
 //
 // # Traces

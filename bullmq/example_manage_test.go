@@ -13,11 +13,10 @@ import (
 
 // names lists the jobs of a state in the order in which they run.
 func names(queue *bullmq.Queue, state bullmq.State) (names []string) {
-	jobs, err := queue.Jobs(context.Background(), []bullmq.State{state}, 0, -1, true)
-	if err != nil {
-		return []string{err.Error()}
-	}
-	for _, job := range jobs {
+	for job, err := range queue.AllJobs(context.Background(), state) {
+		if err != nil {
+			return []string{err.Error()}
+		}
 		names = append(names, job.Name)
 	}
 	return names
@@ -47,7 +46,7 @@ func ExampleJob_ChangePriority() {
 	digest, _ := queue.Add(ctx, "digest", nil, bullmq.JobOptions{Priority: 9})
 	fmt.Println(names(queue, bullmq.StatePrioritized))
 
-	err := digest.ChangePriority(ctx, 1, false)
+	err := digest.ChangePriority(ctx, 1, bullmq.PriorityOptions{})
 	fmt.Println(names(queue, bullmq.StatePrioritized), err)
 	// Output:
 	// [news digest]
@@ -112,7 +111,7 @@ func ExampleJob_Log() {
 			return
 		}
 	}
-	lines, n, err := queue.Logs(ctx, job.ID, 0, -1, true)
+	lines, n, err := queue.Logs(ctx, job.ID, bullmq.LogsOptions{})
 	fmt.Println(lines, n, err)
 	// Output: [greeted sent] 2 <nil>
 }
@@ -175,7 +174,7 @@ func ExampleQueue_Clean() {
 
 	removed, err := queue.Clean(ctx, bullmq.StateWaiting, 30*time.Minute, 0)
 	fmt.Println(removed, err)
-	err = queue.Drain(ctx, true)
+	err = queue.Drain(ctx, bullmq.DrainOptions{Delayed: true})
 	fmt.Println(names(queue, bullmq.StateWaiting), err)
 	err = queue.Obliterate(ctx, bullmq.ObliterateOptions{})
 	fmt.Println(rdb.DBSize(ctx).Val(), "keys are left", err)
@@ -299,4 +298,34 @@ func ExampleQueue_WaitUntilFinished() {
 	// Output:
 	// add returned 42 <nil>
 	// divide failed: division by zero
+}
+
+// A page of jobs is read for a list that a person looks at, a loop over all of them to do
+// something with each.
+func ExampleQueue_AllJobs() {
+	rdb, closeAll := exampleRedis()
+	defer closeAll()
+	ctx := context.Background()
+	queue, _ := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
+	for _, to := range []string{"ada", "grace", "kurt"} {
+		_, _ = bullmq.AddTyped(ctx, queue, "welcome", to, bullmq.JobOptions{})
+	}
+	page, err := queue.Jobs(ctx, bullmq.JobsOptions{States: []bullmq.State{bullmq.StateWaiting}, Limit: 2, OldestFirst: true})
+	fmt.Println(len(page), "jobs, the first for", string(page[0].Data), err)
+
+	for job, err := range queue.AllJobs(ctx, bullmq.StateWaiting) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if string(job.Data) == `"grace"` {
+			fmt.Println("removed:", queue.Remove(ctx, job.ID, bullmq.RemoveOptions{}))
+		}
+	}
+	counts, err := queue.Counts(ctx, bullmq.StateWaiting)
+	fmt.Println(counts[bullmq.StateWaiting], "are left", err)
+	// Output:
+	// 2 jobs, the first for "ada" <nil>
+	// removed: <nil>
+	// 2 are left <nil>
 }

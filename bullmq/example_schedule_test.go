@@ -47,7 +47,7 @@ func ExampleDeduplication_debounce() {
 			return
 		}
 	}
-	jobs, _ := queue.Jobs(ctx, []bullmq.State{bullmq.StateDelayed}, 0, -1, true)
+	jobs, _ := queue.Jobs(ctx, bullmq.JobsOptions{States: []bullmq.State{bullmq.StateDelayed}, OldestFirst: true})
 	for _, job := range jobs {
 		fmt.Println(string(job.Data))
 	}
@@ -116,7 +116,7 @@ func ExampleQueue_UpsertScheduler() {
 	}
 	fmt.Println(job.Name, string(job.Data), "runs in", job.Delay)
 
-	schedulers, _ := queue.Schedulers(ctx, 0, -1, true)
+	schedulers, _ := queue.Schedulers(ctx, bullmq.SchedulersOptions{})
 	for _, s := range schedulers {
 		fmt.Println(s.ID, s.Schedule.Pattern, s.Next)
 	}

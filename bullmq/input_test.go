@@ -126,21 +126,35 @@ func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
 			return schedule("s", bullmq.Schedule{Pattern: strings.Repeat("1,", 5000) + "2 * * * *"}, bullmq.JobTemplate{})
 		},
 
-		"removing the queue's settings":       func() error { return q.Remove(ctx, "meta", bullmq.RemoveOptions{}) },
-		"removing the line":                   func() error { return q.Remove(ctx, "wait", bullmq.RemoveOptions{Children: true}) },
-		"removing a scheduler as a job":       func() error { return q.Remove(ctx, "repeat:tick", bullmq.RemoveOptions{}) },
-		"removing a log as a job":             func() error { return q.Remove(ctx, "later:logs", bullmq.RemoveOptions{}) },
-		"removing a deduplication id":         func() error { return q.Remove(ctx, "de:d", bullmq.RemoveOptions{}) },
-		"retrying what is no job":             func() error { return q.Retry(ctx, "events", bullmq.RetryOptions{}) },
-		"promoting what is no job":            func() error { return q.Promote(ctx, "delayed") },
-		"reading what is no job":              func() error { _, err := q.Job(ctx, "meta"); return err },
-		"reading a tree of what is no job":    func() error { _, err := q.Flow(ctx, "parent:dependencies", bullmq.FlowLimits{}); return err },
-		"reading a tree of no depth":          func() error { _, err := q.Flow(ctx, "parent", bullmq.FlowLimits{Depth: -1}); return err },
-		"reading less than no children":       func() error { return children("p", bullmq.DependenciesOptions{Limit: -1}) },
-		"reading children before the first":   func() error { return children("p", bullmq.DependenciesOptions{Offset: -1}) },
-		"reading children of no kind":         func() error { return children("p", bullmq.DependenciesOptions{Kind: 9}) },
-		"reading children of what is no job":  func() error { return children("meta", bullmq.DependenciesOptions{}) },
-		"reading jobs of no state":            func() error { _, err := q.Jobs(ctx, []bullmq.State{"stuck"}, 0, -1, true); return err },
+		"removing the queue's settings":      func() error { return q.Remove(ctx, "meta", bullmq.RemoveOptions{}) },
+		"removing the line":                  func() error { return q.Remove(ctx, "wait", bullmq.RemoveOptions{Children: true}) },
+		"removing a scheduler as a job":      func() error { return q.Remove(ctx, "repeat:tick", bullmq.RemoveOptions{}) },
+		"removing a log as a job":            func() error { return q.Remove(ctx, "later:logs", bullmq.RemoveOptions{}) },
+		"removing a deduplication id":        func() error { return q.Remove(ctx, "de:d", bullmq.RemoveOptions{}) },
+		"retrying what is no job":            func() error { return q.Retry(ctx, "events", bullmq.RetryOptions{}) },
+		"promoting what is no job":           func() error { return q.Promote(ctx, "delayed") },
+		"reading what is no job":             func() error { _, err := q.Job(ctx, "meta"); return err },
+		"reading a tree of what is no job":   func() error { _, err := q.Flow(ctx, "parent:dependencies", bullmq.FlowLimits{}); return err },
+		"reading a tree of no depth":         func() error { _, err := q.Flow(ctx, "parent", bullmq.FlowLimits{Depth: -1}); return err },
+		"reading less than no children":      func() error { return children("p", bullmq.DependenciesOptions{Limit: -1}) },
+		"reading children before the first":  func() error { return children("p", bullmq.DependenciesOptions{Offset: -1}) },
+		"reading children of no kind":        func() error { return children("p", bullmq.DependenciesOptions{Kind: 9}) },
+		"reading children of what is no job": func() error { return children("meta", bullmq.DependenciesOptions{}) },
+		"reading jobs of no state": func() error {
+			_, err := q.Jobs(ctx, bullmq.JobsOptions{States: []bullmq.State{"stuck"}, OldestFirst: true})
+			return err
+		},
+		"reading jobs before the first":       func() error { return second(q.Jobs(ctx, bullmq.JobsOptions{Offset: -1})) },
+		"reading less than no jobs":           func() error { return second(q.Jobs(ctx, bullmq.JobsOptions{Limit: -1})) },
+		"reading too many jobs":               func() error { return second(q.Jobs(ctx, bullmq.JobsOptions{Limit: math.MaxInt64})) },
+		"reading schedulers before the first": func() error { return second(q.Schedulers(ctx, bullmq.SchedulersOptions{Offset: -1})) },
+		"reading all jobs of no state": func() error {
+			for job, err := range q.AllJobs(ctx, "stuck") {
+				return errors.Join(err, fmt.Errorf("job %v", job))
+			}
+			return nil
+		},
+		"reading less than no log":            func() error { _, _, err := q.Logs(ctx, "later", bullmq.LogsOptions{Limit: -1}); return err },
 		"reading metrics of no outcome":       func() error { _, err := q.Metrics(ctx, bullmq.StateActive, 0, -1); return err },
 		"counting a priority there is not":    func() error { _, err := q.CountsPerPriority(ctx, bullmq.MaxPriority+1); return err },
 		"retrying jobs that wait":             func() error { return q.RetryJobs(ctx, bullmq.StateWaiting, time.Time{}) },
@@ -157,8 +171,8 @@ func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
 		"an event with a name of the queue's": func() error { _, err := q.Publish(ctx, bullmq.EventCompleted, nil); return err },
 		"an event with a field readers set":   func() error { _, err := q.Publish(ctx, "x", map[string]string{"id": "1"}); return err },
 		"a delay below zero":                  func() error { return job.ChangeDelay(ctx, -time.Second) },
-		"a priority below zero":               func() error { return job.ChangePriority(ctx, -1, false) },
-		"a priority that is too high":         func() error { return job.ChangePriority(ctx, bullmq.MaxPriority+1, false) },
+		"a priority below zero":               func() error { return job.ChangePriority(ctx, -1, bullmq.PriorityOptions{}) },
+		"a priority that is too high":         func() error { return job.ChangePriority(ctx, bullmq.MaxPriority+1, bullmq.PriorityOptions{}) },
 		"progress that is no JSON":            func() error { return job.UpdateProgress(ctx, math.Inf(1)) },
 		"progress that is no text":            func() error { return job.UpdateProgress(ctx, json.RawMessage(`"`+notText+`"`)) },
 		"data that is no JSON":                func() error { return job.UpdateData(ctx, json.RawMessage(`{`)) },
@@ -312,7 +326,7 @@ func TestIDsOfNoJob(t *testing.T) {
 		if removed, err := q.RemoveDeduplicationKey(ctx, id); err != nil || removed {
 			t.Errorf("freeing %.20q: %v, %v", id, removed, err)
 		}
-		if lines, n, err := q.Logs(ctx, id, 0, -1, true); err != nil || n != 0 || len(lines) != 0 {
+		if lines, n, err := q.Logs(ctx, id, bullmq.LogsOptions{}); err != nil || n != 0 || len(lines) != 0 {
 			t.Errorf("the logs of %.20q: %v, %d, %v", id, lines, n, err)
 		}
 	}

@@ -166,14 +166,20 @@ func (j *Job) ChangeDelay(ctx context.Context, delay time.Duration) error {
 	return nil
 }
 
-// ChangePriority changes the job's priority and, if it waits, its place in
-// line: behind those of the same priority or, with front, before them. It is from 0,
-// none, to [MaxPriority], and 1 goes before 2. A job that is gone is [ErrJobNotFound].
-func (j *Job) ChangePriority(ctx context.Context, priority int, front bool) error {
+// PriorityOptions say how a job's priority is changed.
+type PriorityOptions struct {
+	// LIFO puts the job before the others of its new priority, not behind them.
+	LIFO bool
+}
+
+// ChangePriority changes the job's priority and, if the job waits, its position in the queue. A
+// priority is from 0, none, to [MaxPriority], and 1 runs before 2. A job that does not exist
+// is [ErrJobNotFound].
+func (j *Job) ChangePriority(ctx context.Context, priority int, opts PriorityOptions) error {
 	if priority < 0 || priority > MaxPriority {
 		return invalid("priority %d is not within 0 and %d", priority, MaxPriority)
 	}
-	reply, err := j.q.run(ctx, scriptChangePriority, j.q.mode, j.ID, priority, flag(front))
+	reply, err := j.q.run(ctx, scriptChangePriority, j.q.mode, j.ID, priority, flag(opts.LIFO))
 	if err != nil {
 		return err
 	}

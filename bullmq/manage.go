@@ -222,11 +222,16 @@ func (q *Queue) Clean(ctx context.Context, state State, grace time.Duration, lim
 	return removed, nil
 }
 
-// Drain removes all waiting and prioritized jobs, and delayed ones if asked. What
-// a scheduler has planned next stays. A long line is drained in several steps, 1000 jobs
-// each; an error in between leaves the rest.
-func (q *Queue) Drain(ctx context.Context, delayed bool) error {
-	return q.repeat(ctx, scriptDrain, func(bool) []any { return []any{q.mode, flag(delayed), batchSize} })
+// DrainOptions say what is drained.
+type DrainOptions struct {
+	Delayed bool // also delayed jobs
+}
+
+// Drain removes all waiting and prioritized jobs, and delayed ones if asked to. A scheduler's
+// next job stays. A long queue is drained in several steps of 1000 jobs each; an error
+// in between leaves the rest.
+func (q *Queue) Drain(ctx context.Context, opts DrainOptions) error {
+	return q.repeat(ctx, scriptDrain, func(bool) []any { return []any{q.mode, flag(opts.Delayed), batchSize} })
 }
 
 // ObliterateOptions say how far an obliteration goes.

@@ -77,7 +77,7 @@ func TestEveryMoveFromEveryState(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return j.ChangePriority(ctx, 9, false)
+			return j.ChangePriority(ctx, 9, bullmq.PriorityOptions{})
 		}, 0, map[bullmq.State]bullmq.State{
 			bullmq.StateWaiting: bullmq.StatePrioritized, bullmq.StatePaused: bullmq.StatePrioritized, bullmq.StatePrioritized: bullmq.StatePrioritized,
 			bullmq.StateActive: bullmq.StateActive, bullmq.StateDelayed: bullmq.StateDelayed, bullmq.StateWaitingChildren: bullmq.StateWaitingChildren,
@@ -92,7 +92,7 @@ func TestEveryMoveFromEveryState(t *testing.T) {
 				bullmq.StateWaiting: refused, bullmq.StatePaused: refused, bullmq.StateActive: refused, bullmq.StateDelayed: refused,
 				bullmq.StatePrioritized: refused, bullmq.StateWaitingChildren: refused, bullmq.StateCompleted: refused, bullmq.StateFailed: refused,
 			}},
-		{"drain", func(q *bullmq.Queue) error { return q.Drain(ctx, true) }, 0,
+		{"drain", func(q *bullmq.Queue) error { return q.Drain(ctx, bullmq.DrainOptions{Delayed: true}) }, 0,
 			map[bullmq.State]bullmq.State{
 				bullmq.StateWaiting: refused, bullmq.StatePaused: refused, bullmq.StateDelayed: refused, bullmq.StatePrioritized: refused,
 			}},
@@ -229,7 +229,7 @@ func TestCountsJobsAndLogs(t *testing.T) {
 		for _, state := range states {
 			for _, asc := range []bool{true, false} {
 				var ids []string
-				for _, job := range must[[]*bullmq.Job](t)(q.Jobs(ctx, []bullmq.State{state}, 0, 0, asc)) {
+				for _, job := range must[[]*bullmq.Job](t)(q.Jobs(ctx, bullmq.JobsOptions{States: []bullmq.State{state}, Limit: 1, OldestFirst: asc})) {
 					ids = append(ids, job.ID)
 				}
 				first := map[bool]string{true: "a-", false: "b-"}[asc] + string(state)
@@ -238,7 +238,7 @@ func TestCountsJobsAndLogs(t *testing.T) {
 				}
 			}
 		}
-		if all := must[[]*bullmq.Job](t)(q.Jobs(ctx, nil, 0, -1, false)); len(all) != 16 {
+		if all := must[[]*bullmq.Job](t)(q.Jobs(ctx, bullmq.JobsOptions{})); len(all) != 16 {
 			t.Errorf("%d jobs, want 16", len(all))
 		}
 		job := must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{KeepLogs: 3}))
@@ -247,11 +247,11 @@ func TestCountsJobsAndLogs(t *testing.T) {
 				t.Errorf("Log: %d, %v", n, err)
 			}
 		}
-		lines, n, err := q.Logs(ctx, job.ID, 0, 1, true)
+		lines, n, err := q.Logs(ctx, job.ID, bullmq.LogsOptions{Limit: 2})
 		if d := cmp.Diff([]string{"2", "3"}, lines); d != "" || n != 3 || err != nil {
 			t.Errorf("oldest first: %v %d %v", lines, n, err)
 		}
-		lines, _, _ = q.Logs(ctx, job.ID, 0, 1, false)
+		lines, _, _ = q.Logs(ctx, job.ID, bullmq.LogsOptions{Limit: 2, NewestFirst: true})
 		if d := cmp.Diff([]string{"4", "3"}, lines); d != "" {
 			t.Errorf("newest first: %v", lines)
 		}
@@ -284,7 +284,7 @@ func TestCleanDrainAndObliterate(t *testing.T) {
 		if d := cmp.Diff([]string{"w0", "w1"}, must[[]string](t)(q.Clean(ctx, bullmq.StateWaiting, 0, 2))); d != "" {
 			t.Error(d)
 		}
-		ok(t, q.Drain(ctx, false))
+		ok(t, q.Drain(ctx, bullmq.DrainOptions{}))
 		if n := must[map[bullmq.State]int64](t)(q.Counts(ctx))[bullmq.StateWaiting]; n != 0 {
 			t.Errorf("%d wait after a drain", n)
 		}

@@ -148,11 +148,11 @@ var queueMoves = map[string]func(m *machine, u *modelUser, p string){
 		m.w.resume(m.w.queues[p])
 	},
 	"drain": func(m *machine, u *modelUser, p string) {
-		m.ok(u.queues[p].Drain(m.ctx, false))
+		m.ok(u.queues[p].Drain(m.ctx, DrainOptions{}))
 		m.w.drain(u.modelClient, m.w.queues[p], false)
 	},
 	"drain delayed": func(m *machine, u *modelUser, p string) {
-		m.ok(u.queues[p].Drain(m.ctx, true))
+		m.ok(u.queues[p].Drain(m.ctx, DrainOptions{Delayed: true}))
 		m.w.drain(u.modelClient, m.w.queues[p], true)
 	},
 	"obliterate":          func(m *machine, u *modelUser, p string) { m.obliterate(u, p, false) },
@@ -251,7 +251,7 @@ func (m *machine) retry(u *modelUser, key string, opts RetryOptions) {
 
 func (m *machine) prioritize(u *modelUser, key string, priority int, front bool) {
 	q, id := m.w.split(key)
-	err := u.queues[q.p].newJob(id).ChangePriority(m.ctx, priority, front)
+	err := u.queues[q.p].newJob(id).ChangePriority(m.ctx, priority, PriorityOptions{LIFO: front})
 	m.allowed("prioritize", m.w.changePriority(u.modelClient, key, int64(priority), front), err)
 }
 

@@ -7,23 +7,32 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Jobs reads jobs of the given states (none means all) from position start to
-// end (inclusive, -1 is the last) of each, newest first or, with asc, oldest
-// first. Ids without a job, and jobs that vanish while they are read, are left out. If
-// start and end are not negative, jobs from beyond end take their places, as in BullMQ: a
-// page with fewer jobs than asked for is a state's last one, save where very many in a
-// row are missing. A job that has moved up this way is in the next page too.
-func (q *Queue) Jobs(ctx context.Context, states []State, start, end int64, asc bool) ([]*Job, error) {
-	if len(states) == 0 {
-		states = allStates
-	}
-	pages, err := q.pages(states, start, end)
+// JobsOptions say which jobs are read. The zero value is all jobs, the newest first.
+type JobsOptions struct {
+	// States are those of the jobs; none means all but StatePaused.
+	States []State
+	// Offset is how many jobs of each state are left out first.
+	Offset int64
+	// Limit is how many jobs of each state are read at most; 0 means all.
+	Limit int64
+	// OldestFirst reads the jobs in the order in which they run or have finished, not
+	// in the opposite one.
+	OldestFirst bool
+}
+
+// Jobs reads a page of the jobs of each state, one state after the other. Ids without a job,
+// and jobs that are removed during the call, are left out. With a Limit, jobs from after
+// the page take their places, as in BullMQ: a page with fewer jobs than Limit is a state's
+// last one, except where very many in a row are missing. A job that has moved up this way is
+// in the next page too. [Queue.AllJobs] does not hold all jobs in memory.
+func (q *Queue) Jobs(ctx context.Context, opts JobsOptions) ([]*Job, error) {
+	pages, err := q.pages(opts)
 	if err != nil {
 		return nil, err
 	}
 	open := slices.Clone(pages)
 	for round := 0; round < maxPageReads && len(open) > 0; round++ {
-		if err := q.readPages(ctx, open, asc); err != nil {
+		if err := q.readPages(ctx, open, opts.OldestFirst); err != nil {
 			return nil, err
 		}
 		open = slices.DeleteFunc(open, func(p *page) bool { return p.done })
@@ -53,22 +62,43 @@ type page struct {
 	done       bool
 }
 
-func (q *Queue) pages(states []State, start, end int64) ([]*page, error) {
+func (q *Queue) pages(opts JobsOptions) ([]*page, error) {
+	end, err := lastPosition(opts.Offset, opts.Limit)
+	if err != nil {
+		return nil, err
+	}
+	places, err := q.placesOf(opts.States)
 	var pages []*page
+	for _, p := range places {
+		pages = append(pages, &page{place: p, start: opts.Offset, end: end, size: opts.Limit})
+	}
+	return pages, err
+}
+
+// lastPosition is the position in Redis at which a page ends.
+func lastPosition(offset, limit int64) (int64, error) {
+	switch {
+	case offset < 0 || offset > maxCount || limit < 0 || limit > maxCount:
+		return 0, invalid("offset %d, limit %d: both must be within 0 and %d", offset, limit, maxCount)
+	case limit == 0:
+		return -1, nil
+	}
+	return offset + limit - 1, nil
+}
+
+// placesOf are the places of some states, of all if there are none.
+func (q *Queue) placesOf(states []State) (all []place, err error) {
+	if len(states) == 0 {
+		states = allStates
+	}
 	for _, s := range states {
 		places, err := q.places(s)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range places {
-			size := end - start + 1
-			if start < 0 || end < 0 || size < 0 {
-				size = 0
-			}
-			pages = append(pages, &page{place: p, start: start, end: end, size: size})
-		}
+		all = append(all, places...)
 	}
-	return pages, nil
+	return all, nil
 }
 
 // readPages reads the next ids of each page, at one moment, and their jobs.

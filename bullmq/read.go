@@ -157,21 +157,31 @@ func (p place) read(ctx context.Context, pipe redis.Pipeliner, start, end int64,
 // fromTail turns a position counted from a list's tail into one for LRANGE.
 func fromTail(n int64) int64 { return -n - 1 }
 
-// Logs returns a job's log lines from start to end (inclusive, -1 is the last),
-// counted from the oldest if asc, else from the newest, and how many there are.
-func (q *Queue) Logs(ctx context.Context, id string, start, end int64, asc bool) ([]string, int64, error) {
-	pipe := q.rdb.TxPipeline()
-	var lines *redis.StringSliceCmd
-	if asc {
-		lines = pipe.LRange(ctx, q.keys.logs(id), start, end)
-	} else {
-		lines = pipe.LRange(ctx, q.keys.logs(id), fromTail(end), fromTail(start))
+// LogsOptions say which lines of a log are read. The zero value is all of them, the oldest first.
+type LogsOptions struct {
+	Offset      int64 // how many lines are left out first
+	Limit       int64 // how many are read at most; 0 means all
+	NewestFirst bool  // counts and returns the lines from the newest
+}
+
+// Logs returns lines of a job's log, and how many it has. A job without a log, or that does
+// not exist, has none.
+func (q *Queue) Logs(ctx context.Context, id string, opts LogsOptions) ([]string, int64, error) {
+	start := opts.Offset
+	end, err := lastPosition(start, opts.Limit)
+	if err != nil {
+		return nil, 0, err
 	}
+	if opts.NewestFirst {
+		start, end = fromTail(end), fromTail(start)
+	}
+	pipe := q.rdb.TxPipeline()
+	lines := pipe.LRange(ctx, q.keys.logs(id), start, end)
 	count := pipe.LLen(ctx, q.keys.logs(id))
 	if err := exec(ctx, pipe); err != nil {
 		return nil, 0, wrapRead(ctx, "logs of job "+id, err)
 	}
-	if !asc {
+	if opts.NewestFirst {
 		slices.Reverse(lines.Val())
 	}
 	return lines.Val(), count.Val(), nil

@@ -199,7 +199,7 @@ func TestSchedulersAreReadAndRemoved(t *testing.T) {
 			t.Error(diff)
 		}
 		ids := func(asc bool) (ids []string) {
-			for _, s := range must[[]*bullmq.Scheduler](t)(q.Schedulers(ctx, 0, -1, asc)) {
+			for _, s := range must[[]*bullmq.Scheduler](t)(q.Schedulers(ctx, bullmq.SchedulersOptions{LatestFirst: !asc})) {
 				ids = append(ids, s.ID)
 			}
 			return ids

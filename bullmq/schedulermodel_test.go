@@ -48,7 +48,7 @@ func TestASchedulerAlwaysHasOnePendingJob(t *testing.T) {
 					rt.Fatalf("removed: %v, %v", removed, err)
 				}
 				if exists { // what was already in line is left there
-					if err := q.Drain(ctx, true); err != nil {
+					if err := q.Drain(ctx, bullmq.DrainOptions{Delayed: true}); err != nil {
 						rt.Fatal(err)
 					}
 				}

@@ -42,32 +42,47 @@ func (q *Queue) Scheduler(ctx context.Context, id string) (*Scheduler, error) {
 	return decodeScheduler(id, at.Val(), hash.Val()), nil
 }
 
-// Schedulers reads schedulers from position start to end (inclusive, -1 is the last),
-// those that run next first or, if not asc, last. An id without a scheduler behind it is
+// SchedulersOptions say which schedulers are read. The zero value is all of them, those
+// that run next first.
+type SchedulersOptions struct {
+	Offset      int64 // how many are left out first
+	Limit       int64 // how many are read at most; 0 means all
+	LatestFirst bool  // those that run last come first
+}
+
+// Schedulers reads a page of the queue's schedulers. An id without a scheduler behind it is
 // left out, unless it is the key of a repeatable job of BullMQ 5
 // (name:id:end:zone:pattern, or an interval in milliseconds instead of the pattern), which
-// says all that is known.
-func (q *Queue) Schedulers(ctx context.Context, start, end int64, asc bool) ([]*Scheduler, error) {
-	read := q.rdb.ZRevRangeWithScores
-	if asc {
-		read = q.rdb.ZRangeWithScores
+// says all that is known. [Queue.AllSchedulers] ranges over all of them.
+func (q *Queue) Schedulers(ctx context.Context, opts SchedulersOptions) ([]*Scheduler, error) {
+	end, err := lastPosition(opts.Offset, opts.Limit)
+	if err != nil {
+		return nil, err
 	}
-	entries, err := read(ctx, q.keys.repeat(), start, end).Result()
-	if err != nil || len(entries) == 0 {
+	read := q.rdb.ZRangeWithScores
+	if opts.LatestFirst {
+		read = q.rdb.ZRevRangeWithScores
+	}
+	entries, err := read(ctx, q.keys.repeat(), opts.Offset, end).Result()
+	if err != nil {
 		return nil, wrapRead(ctx, "schedulers", err)
 	}
-	pipe := q.rdb.Pipeline()
-	hashes := make([]*redis.MapStringStringCmd, len(entries))
+	return q.readSchedulers(ctx, entries)
+}
+
+// readSchedulers reads the schedulers of some ids with the times of their next runs.
+func (q *Queue) readSchedulers(ctx context.Context, entries []redis.Z) ([]*Scheduler, error) {
+	keys := make([]string, len(entries))
 	for i, e := range entries {
-		hashes[i] = pipe.HGetAll(ctx, q.keys.scheduler(memberText(e)))
+		keys[i] = q.keys.scheduler(memberText(e))
 	}
-	cmds, _ := pipe.Exec(ctx) // each command has its own error
-	if err := readError(cmds); err != nil {
-		return nil, wrapRead(ctx, "schedulers", err)
+	hashes, err := q.readHashes(ctx, "schedulers", keys)
+	if err != nil {
+		return nil, err
 	}
 	schedulers := make([]*Scheduler, 0, len(entries))
 	for i, e := range entries {
-		id, hash := memberText(e), hashes[i].Val()
+		id, hash := memberText(e), hashes[i]
 		switch {
 		case len(hash) > 0:
 			schedulers = append(schedulers, decodeScheduler(id, e.Score, hash))

@@ -34,7 +34,7 @@ func changes(ctx context.Context, q *bullmq.Queue, job *bullmq.Job) map[string]f
 		"remove":            func() error { return q.Remove(ctx, "first", bullmq.RemoveOptions{}) },
 		"promote":           func() error { return q.Promote(ctx, "later") },
 		"pause":             func() error { return q.Pause(ctx) },
-		"drain":             func() error { return q.Drain(ctx, true) },
+		"drain":             func() error { return q.Drain(ctx, bullmq.DrainOptions{Delayed: true}) },
 		"clean":             func() error { return second(q.Clean(ctx, bullmq.StateWaiting, 0, 0)) },
 		"obliterate":        func() error { return q.Obliterate(ctx, bullmq.ObliterateOptions{}) },
 		"promote all":       func() error { return q.PromoteJobs(ctx) },
@@ -47,7 +47,7 @@ func changes(ctx context.Context, q *bullmq.Queue, job *bullmq.Job) map[string]f
 		"progress":          func() error { return job.UpdateProgress(ctx, 1) },
 		"data":              func() error { return job.UpdateData(ctx, 1) },
 		"delay":             func() error { return job.ChangeDelay(ctx, time.Minute) },
-		"priority":          func() error { return job.ChangePriority(ctx, 3, false) },
+		"priority":          func() error { return job.ChangePriority(ctx, 3, bullmq.PriorityOptions{}) },
 	}
 }
 

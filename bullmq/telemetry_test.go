@@ -238,7 +238,7 @@ func TestTheJobsOfASchedulerContinueTheTraceOfWhoMadeIt(t *testing.T) {
 			"process q tick×1 #1 < add q tick×1 #0: <nil>, attempt 1 null",
 			"complete q tick×1 #1 < process q tick×1 #1: <nil>",
 		)
-		pending := must[[]*bullmq.Job](t)(q.Jobs(ctx, []bullmq.State{bullmq.StateDelayed}, 0, -1, true))
+		pending := must[[]*bullmq.Job](t)(q.Jobs(ctx, bullmq.JobsOptions{States: []bullmq.State{bullmq.StateDelayed}, OldestFirst: true}))
 		for _, j := range pending {
 			if j.Name == "tick" && j.Options.TraceContext != `{"traceparent":"add q tick×1 #0"}` {
 				t.Errorf("the next job carries %q", j.Options.TraceContext)

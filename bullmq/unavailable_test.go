@@ -24,7 +24,7 @@ func reads(ctx context.Context, q *bullmq.Queue, job *bullmq.Job) map[string]fun
 		"job":               func() error { return second(q.Job(ctx, "later")) },
 		"state":             func() error { return second(q.State(ctx, "later")) },
 		"counts":            func() error { return second(q.Counts(ctx)) },
-		"jobs":              func() error { return second(q.Jobs(ctx, nil, 0, -1, true)) },
+		"jobs":              func() error { return second(q.Jobs(ctx, bullmq.JobsOptions{OldestFirst: true})) },
 		"flow":              func() error { return second(q.Flow(ctx, "parent", bullmq.FlowLimits{})) },
 		"metrics":           func() error { return second(q.Metrics(ctx, bullmq.StateFailed, 0, -1)) },
 		"meta":              func() error { return second(q.Meta(ctx)) },
@@ -36,7 +36,7 @@ func reads(ctx context.Context, q *bullmq.Queue, job *bullmq.Job) map[string]fun
 		"concurrency read":  func() error { return second(q.GlobalConcurrency(ctx)) },
 		"rate limit TTL":    func() error { return second(q.RateLimitTTL(ctx, bullmq.RateLimitTTLOptions{})) },
 		"scheduler":         func() error { return second(q.Scheduler(ctx, "tick")) },
-		"schedulers":        func() error { return second(q.Schedulers(ctx, 0, -1, true)) },
+		"schedulers":        func() error { return second(q.Schedulers(ctx, bullmq.SchedulersOptions{})) },
 		"schedulers number": func() error { return second(q.SchedulerCount(ctx)) },
 		"workers":           func() error { return second(q.Workers(ctx)) },
 		"server":            func() error { return second(q.CheckServer(ctx)) },
@@ -53,7 +53,7 @@ func reads(ctx context.Context, q *bullmq.Queue, job *bullmq.Job) map[string]fun
 		"children removed":  func() error { return job.RemoveUnprocessedChildren(ctx) },
 		"children":          func() error { return second(q.DependencyPage(ctx, "parent", bullmq.DependenciesOptions{})) },
 		"logs": func() error {
-			_, _, err := q.Logs(ctx, "later", 0, -1, true)
+			_, _, err := q.Logs(ctx, "later", bullmq.LogsOptions{})
 			return err
 		},
 		"global limit": func() error {

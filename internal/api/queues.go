@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"schoolbell"
@@ -171,7 +172,7 @@ func readJobs(ctx context.Context, q *bullmq.Queue, state bullmq.State, from int
 	const atOnce = 20
 	shown := make([]jobResponse, 0, n)
 	for end := from + int64(n); from < end; from += atOnce {
-		list, err := q.Jobs(ctx, []bullmq.State{state}, from, min(from+atOnce, end)-1, false)
+		list, err := q.Jobs(ctx, bullmq.JobsOptions{States: []bullmq.State{state}, Offset: from, Limit: min(atOnce, end-from)})
 		if err != nil {
 			return nil, err
 		}
@@ -208,7 +209,8 @@ func readJob(ctx context.Context, q *bullmq.Queue, id string) (*jobOutput, error
 		return nil, err
 	}
 	out := &jobOutput{newJobResponse(job, state, shownAlone)}
-	logs, _, err := q.Logs(ctx, id, -maxLogLines, -1, true)
+	logs, _, err := q.Logs(ctx, id, bullmq.LogsOptions{Limit: maxLogLines, NewestFirst: true})
+	slices.Reverse(logs)
 	for _, line := range logs {
 		out.Body.Logs = append(out.Body.Logs, shownText(line, shownInList))
 	}

@@ -351,7 +351,7 @@ func TestRowsComeBackUntilTheirTriesAreUsedUp(t *testing.T) {
 			t.Errorf("%s was tried %d times, want %d", user, tries[user], want)
 		}
 	}
-	failed, err := s.pipeline.Queues()[1].Jobs(t.Context(), []bullmq.State{bullmq.StateFailed}, 0, -1, true)
+	failed, err := s.pipeline.Queues()[1].Jobs(t.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateFailed}, OldestFirst: true})
 	if err != nil || len(failed) != 1 {
 		t.Fatalf("%d failed jobs (%v), want the batch that used up its tries", len(failed), err)
 	}
@@ -480,7 +480,7 @@ func TestJobsRemovedByHandAreRebuilt(t *testing.T) {
 	s.provider.gate <- struct{}{}
 	stop() // with three batches never looked at
 	q := s.pipeline.Queues()[1]
-	waiting, err := q.Jobs(t.Context(), []bullmq.State{bullmq.StateWaiting}, 0, -1, true)
+	waiting, err := q.Jobs(t.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateWaiting}, OldestFirst: true})
 	if err != nil || len(waiting) == 0 {
 		t.Fatalf("%d waiting batches, %v", len(waiting), err)
 	}

@@ -208,7 +208,7 @@ func (l *load) judge(finished, begun map[string]int) {
 	l.t.Helper()
 	repeated := 0
 	for _, q := range []*bullmq.Queue{l.queue, l.nursery} {
-		all, err := q.Jobs(l.t.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
+		all, err := q.Jobs(l.t.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateCompleted}, OldestFirst: true})
 		if err != nil {
 			l.t.Fatal(err)
 		}

@@ -174,7 +174,7 @@ func schedules(b *bench) {
 		b.ok(err)
 	}
 	b.has(map[bullmq.State]int64{bullmq.StateCompleted: 2 * runs})
-	list, err := b.Schedulers(b.Context(), 0, -1, true)
+	list, err := b.Schedulers(b.Context(), bullmq.SchedulersOptions{})
 	b.ok(err)
 	for _, s := range list {
 		if s.Iterations != runs {
@@ -278,7 +278,7 @@ func removes(b *bench) {
 	b.put("n", bullmq.JobOptions{Priority: 2})
 	b.put("n", bullmq.JobOptions{Delay: time.Hour})
 	b.has(map[bullmq.State]int64{bullmq.StateWaiting: 1, bullmq.StatePrioritized: 1, bullmq.StateDelayed: 1})
-	b.ok(b.Drain(b.Context(), false))
+	b.ok(b.Drain(b.Context(), bullmq.DrainOptions{}))
 	b.ok(b.PromoteJobs(b.Context()))
 	b.has(map[bullmq.State]int64{bullmq.StateWaiting: 1})
 	b.ok(b.Obliterate(b.Context(), bullmq.ObliterateOptions{}))

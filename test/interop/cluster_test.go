@@ -75,7 +75,7 @@ func TestBothLanguagesGoOnWhenSentinelsReplaceTheMaster(t *testing.T) {
 		s.Master.Kill()
 		r.ok(r.addSurely(q, "after", each))
 		r.counts(q, map[bullmq.State]int64{bullmq.StateCompleted: 2 * each, bullmq.StateActive: 0, bullmq.StateWaiting: 0, bullmq.StateFailed: 0}, "all jobs are completed")
-		done, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
+		done, err := q.Jobs(r.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateCompleted}, OldestFirst: true})
 		r.ok(err)
 		by := map[string]int{}
 		for _, job := range done {

@@ -27,7 +27,7 @@ var refusals = []struct {
 		return gone.ChangeDelay(ctx, 5*time.Millisecond)
 	}},
 	{"a priority for a job that is gone", -1, `gone.changePriority({ priority: 5 })`, func(ctx context.Context, _ *bullmq.Queue, gone, _ *bullmq.Job) error {
-		return gone.ChangePriority(ctx, 5, false)
+		return gone.ChangePriority(ctx, 5, bullmq.PriorityOptions{})
 	}},
 	{"another try of a job that is gone", -1, `gone.retry('failed')`, func(ctx context.Context, q *bullmq.Queue, gone, _ *bullmq.Job) error {
 		return q.Retry(ctx, gone.ID, bullmq.RetryOptions{})
@@ -43,7 +43,7 @@ var refusals = []struct {
 		return err
 	}},
 	{"removal of a scheduler's next job", -8, `(await q.getDelayed())[0].remove()`, func(ctx context.Context, q *bullmq.Queue, _, _ *bullmq.Job) error {
-		jobs, err := q.Jobs(ctx, []bullmq.State{bullmq.StateDelayed}, 0, 0, true)
+		jobs, err := q.Jobs(ctx, bullmq.JobsOptions{States: []bullmq.State{bullmq.StateDelayed}, Limit: 1, OldestFirst: true})
 		return errors.Join(err, q.Remove(ctx, jobs[0].ID, bullmq.RemoveOptions{}))
 	}},
 }

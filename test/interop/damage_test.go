@@ -51,7 +51,7 @@ func TestGoReadsWhatNodeReadsOfDamagedJobs(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		r.damage(q)
-		jobs, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateWaiting}, 0, -1, true)
+		jobs, err := q.Jobs(r.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateWaiting}, OldestFirst: true})
 		if err != nil {
 			r.Errorf("the whole page: %v", err)
 		}

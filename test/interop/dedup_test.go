@@ -127,7 +127,7 @@ func TestTheLastJobDroppedDuringARunFollowsOnceWhoeverEndsIt(t *testing.T) {
 				r.node.do(nil, `$.state.release()`)
 			}
 			r.counts(q, map[bullmq.State]int64{bullmq.StateCompleted: 2, bullmq.StateActive: 0, bullmq.StateWaiting: 0}, "the last one has followed")
-			done, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
+			done, err := q.Jobs(r.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateCompleted}, OldestFirst: true})
 			r.ok(err)
 			var results []string
 			for _, job := range done {

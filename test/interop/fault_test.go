@@ -40,7 +40,7 @@ func TestBothLanguagesRideOutFaultsOfRedisUnderLoadAndLoseNothing(t *testing.T) 
 		}
 		r.ok(<-added)
 		r.counts(q, map[bullmq.State]int64{bullmq.StateCompleted: jobs, bullmq.StateActive: 0, bullmq.StateWaiting: 0, bullmq.StateFailed: 0}, "all jobs are completed")
-		done, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
+		done, err := q.Jobs(r.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateCompleted}, OldestFirst: true})
 		r.ok(err)
 		told, by := r.events("q"), map[string]int{}
 		for _, job := range done {

@@ -54,7 +54,7 @@ var nothing = step{``, func(*side) any { return nil }}
 func drain(delayed bool) step {
 	return step{
 		fmt.Sprintf(`await $.queue(args[0]).drain(%t)`, delayed),
-		func(g *side) any { g.ok(g.Drain(g.Context(), delayed)); return nil },
+		func(g *side) any { g.ok(g.Drain(g.Context(), bullmq.DrainOptions{Delayed: delayed})); return nil },
 	}
 }
 
@@ -146,15 +146,15 @@ var changeJobs = step{
 			code(g.job("waits").UpdateData(ctx, map[string]string{"value": "new"})),
 			code(g.job("waits").UpdateProgress(ctx, map[string]int{"percent": 3})),
 			code(logged),
-			code(g.job("waits").ChangePriority(ctx, 4, false)),
-			code(g.job("ranked").ChangePriority(ctx, 9, false)),
-			code(g.job("ranked too").ChangePriority(ctx, 9, true)),
+			code(g.job("waits").ChangePriority(ctx, 4, bullmq.PriorityOptions{})),
+			code(g.job("ranked").ChangePriority(ctx, 9, bullmq.PriorityOptions{})),
+			code(g.job("ranked too").ChangePriority(ctx, 9, bullmq.PriorityOptions{LIFO: true})),
 			code(g.job("late").ChangeDelay(ctx, 20*time.Second)),
 			code(g.Promote(ctx, "late and ranked")),
 			code(g.Promote(ctx, "waits")),
 			code(g.job("ranked").ChangeDelay(ctx, 5*time.Millisecond)),
-			code(g.job("fails").ChangePriority(ctx, 0, true)),
-			code(g.job("fails ranked").ChangePriority(ctx, 0, false)),
+			code(g.job("fails").ChangePriority(ctx, 0, bullmq.PriorityOptions{LIFO: true})),
+			code(g.job("fails ranked").ChangePriority(ctx, 0, bullmq.PriorityOptions{})),
 			code(g.Retry(ctx, "late", bullmq.RetryOptions{})),
 		}
 	},

@@ -96,7 +96,7 @@ func killInTheMiddle(r *rig, language string) {
 // inHandOf are the active jobs of a worker.
 func (r *rig) inHandOf(q *bullmq.Queue, worker string) []string {
 	r.Helper()
-	active, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateActive}, 0, -1, true)
+	active, err := q.Jobs(r.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateActive}, OldestFirst: true})
 	r.ok(err)
 	var ids []string
 	for _, job := range active {
@@ -112,7 +112,7 @@ func (r *rig) inHandOf(q *bullmq.Queue, worker string) []string {
 func (r *rig) ranOnceBut(q *bullmq.Queue, jobs int, inHand []string) {
 	r.Helper()
 	told := r.events(q.Name())
-	done, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
+	done, err := q.Jobs(r.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateCompleted}, OldestFirst: true})
 	r.ok(err)
 	by := map[string]int{}
 	for _, job := range done {

@@ -40,7 +40,7 @@ func everyJobRunsOnce(r *rig) {
 		}
 		return err
 	}, "all jobs are completed")
-	done, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
+	done, err := q.Jobs(r.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateCompleted}, OldestFirst: true})
 	r.ok(err)
 	by, seen := map[string]int{}, map[string]bool{}
 	for _, job := range done {

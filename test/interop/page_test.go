@@ -23,7 +23,7 @@ func TestPagesWithGapsAreFilledAsByNode(t *testing.T) {
 			}
 		}
 		for _, states := range [][]string{{"waiting"}, {"delayed"}, {"prioritized"}, {"waiting", "delayed"}} {
-			for _, page := range [][2]int64{{0, 0}, {0, 1}, {0, 2}, {0, 4}, {2, 3}, {4, 8}, {7, 9}, {9, 12}, {0, -1}, {2, -1}, {-4, -1}, {3, 1}} {
+			for _, page := range [][2]int64{{0, 0}, {0, 1}, {0, 2}, {0, 4}, {2, 3}, {4, 8}, {7, 9}, {9, 12}, {0, -1}, {2, -1}} {
 				for _, asc := range []bool{true, false} {
 					var theirs []string
 					r.node.do(&theirs, `return (await $.queue('q').getJobs(args[0], args[1], args[2], args[3])).map((job) => job.id)`, states, page[0], page[1], asc)
@@ -31,7 +31,11 @@ func TestPagesWithGapsAreFilledAsByNode(t *testing.T) {
 					for i, s := range states {
 						wanted[i] = bullmq.State(s)
 					}
-					jobs, err := q.Jobs(r.Context(), wanted, page[0], page[1], asc)
+					opts := bullmq.JobsOptions{States: wanted, Offset: page[0], OldestFirst: asc}
+					if page[1] >= 0 {
+						opts.Limit = page[1] - page[0] + 1
+					}
+					jobs, err := q.Jobs(r.Context(), opts)
 					r.ok(err)
 					ours := []string{}
 					for _, job := range jobs {

@@ -92,7 +92,7 @@ func TestNodeReadsWhatGoAddedAndWorkedOff(t *testing.T) {
 			Logs  []string
 			Count int64
 		}
-		lines, n, err := q.Logs(r.Context(), "1", 0, -1, true)
+		lines, n, err := q.Logs(r.Context(), "1", bullmq.LogsOptions{})
 		r.ok(err)
 		r.node.do(&logs, `return $.queue('q').getJobLogs('1')`)
 		r.same("logs", logs.Logs, lines)
@@ -109,7 +109,7 @@ func sameJobs(r *rig, q *bullmq.Queue, state string) {
 	for _, asc := range []bool{true, false} {
 		var theirs []nodeJob
 		r.node.do(&theirs, `return (await $.queue('q').getJobs([args[0]], 0, -1, args[1])).map($.plain)`, state, asc)
-		ours, err := q.Jobs(r.Context(), []bullmq.State{bullmq.State(state)}, 0, -1, asc)
+		ours, err := q.Jobs(r.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.State(state)}, OldestFirst: asc})
 		r.ok(err)
 		if len(ours) != len(theirs) {
 			r.Errorf("%s: Go reads %d jobs, Node %d", state, len(ours), len(theirs))

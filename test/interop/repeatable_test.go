@@ -120,7 +120,7 @@ func listed(c *calendar, key string) {
 		Every, EndDate, Next   int64
 	}
 	c.node.do(&theirs, `return $.queue(args[0]).getJobSchedulers()`, c.q.Name())
-	ours, err := c.q.Schedulers(c.Context(), 0, -1, true)
+	ours, err := c.q.Schedulers(c.Context(), bullmq.SchedulersOptions{})
 	c.ok(err)
 	if len(ours) != 1 || len(theirs) != 1 {
 		c.Fatalf("Go lists %+v, Node %+v", ours, theirs)

@@ -214,7 +214,7 @@ func schedulerRunsOnTime(r *rig) {
 		r.node.do(nil, `await $.worker('q', async () => {}, { label: args[0], name: 'node' })`, fmt.Sprint("node-", n))
 	}
 	r.counts(q, map[bullmq.State]int64{bullmq.StateCompleted: runs, bullmq.StateDelayed: 0, bullmq.StateWaiting: 0, bullmq.StateActive: 0}, "all runs are done")
-	done, err := q.Jobs(r.Context(), []bullmq.State{bullmq.StateCompleted}, 0, -1, true)
+	done, err := q.Jobs(r.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateCompleted}, OldestFirst: true})
 	r.ok(err)
 	var times []int64
 	for _, job := range done {

@@ -195,7 +195,7 @@ func (s *soak) wasKilled(name string) bool {
 // checkSpeech looks for what each attempt told of itself, at least once.
 func (s *soak) checkSpeech(j stored, attempts int) {
 	s.Helper()
-	lines, _, err := s.queues[j.queue].Logs(s.Context(), j.id, 0, -1, true)
+	lines, _, err := s.queues[j.queue].Logs(s.Context(), j.id, bullmq.LogsOptions{})
 	s.ok(err)
 	for n := range attempts {
 		if !slices.Contains(lines, fmt.Sprint("attempt ", n+1)) {

@@ -154,7 +154,7 @@ func (s *soak) rest() {
 	unfinished := []bullmq.State{bullmq.StateWaiting, bullmq.StatePrioritized, bullmq.StateActive, bullmq.StateDelayed, bullmq.StateWaitingChildren}
 	for _, name := range plan.Queues {
 		testenv.Eventually(s.T, patience, func() error {
-			jobs, err := s.queues[name].Jobs(s.Context(), unfinished, 0, -1, true)
+			jobs, err := s.queues[name].Jobs(s.Context(), bullmq.JobsOptions{States: unfinished, OldestFirst: true})
 			if err != nil || len(jobs) <= 1 { // the scheduler's
 				return err
 			}

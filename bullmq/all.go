@@ -1,0 +1,122 @@
+package bullmq
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	idBatch  = 10_000 // ids read at a time
+	jobBatch = 100    // jobs or schedulers read at a time
+)
+
+// AllJobs yields the jobs of the given states, one state after the other, in the order in
+// which they run or have finished; no state means all but StatePaused. The ids are read
+// when the loop begins and the jobs as it goes on, some at a time. So the loop may change
+// and remove the jobs, and long queues need memory for their ids only. A job that is gone by the
+// time it is read is left out, and so may be one that changes its state while the ids are
+// read. An error is the last thing that the loop gets.
+func (q *Queue) AllJobs(ctx context.Context, states ...State) iter.Seq2[*Job, error] {
+	return func(yield func(*Job, error) bool) {
+		ids, err := q.allIDs(ctx, states)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for batch := range slices.Chunk(ids, jobBatch) {
+			keys := make([]string, len(batch))
+			for i, id := range batch {
+				keys[i] = q.keys.job(id)
+			}
+			hashes, err := q.readHashes(ctx, "jobs", keys)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i, id := range batch {
+				if len(hashes[i]) > 0 && !yield(q.jobFromHash(id, hashes[i]), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// allIDs are the ids of all jobs of some states, each once.
+func (q *Queue) allIDs(ctx context.Context, states []State) ([]string, error) {
+	places, err := q.placesOf(states)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	seen := map[string]bool{}
+	for _, p := range places {
+		var ids []string
+		// Jobs are mostly added at the new end and taken from the old one, so from the new
+		// end on, what changes meanwhile lets ids come twice, and none is missed.
+		for start := int64(0); ; start += idBatch {
+			pipe := q.rdb.Pipeline()
+			batch := p.read(ctx, pipe, start, start+idBatch-1, false)
+			if err := exec(ctx, pipe); err != nil {
+				return nil, wrapRead(ctx, "ids", err)
+			}
+			for _, id := range batch.Val() {
+				if !seen[id] {
+					seen[id] = true
+					ids = append(ids, id)
+				}
+			}
+			if len(batch.Val()) < idBatch {
+				break
+			}
+		}
+		slices.Reverse(ids)
+		all = append(all, ids...)
+	}
+	return all, nil
+}
+
+// AllSchedulers yields the queue's schedulers, those that run next first, as
+// [Queue.AllJobs] yields jobs.
+func (q *Queue) AllSchedulers(ctx context.Context) iter.Seq2[*Scheduler, error] {
+	return func(yield func(*Scheduler, error) bool) {
+		entries, err := q.rdb.ZRangeWithScores(ctx, q.keys.repeat(), 0, -1).Result()
+		if err != nil {
+			yield(nil, wrapRead(ctx, "schedulers", err))
+			return
+		}
+		for batch := range slices.Chunk(entries, jobBatch) {
+			schedulers, err := q.readSchedulers(ctx, batch)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, s := range schedulers {
+				if !yield(s, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// readHashes reads hashes in one pipeline. A key of another type counts as absent.
+func (q *Queue) readHashes(ctx context.Context, what string, keys []string) ([]map[string]string, error) {
+	pipe := q.rdb.Pipeline()
+	asked := make([]*redis.MapStringStringCmd, len(keys))
+	for i, key := range keys {
+		asked[i] = pipe.HGetAll(ctx, key)
+	}
+	cmds, _ := pipe.Exec(ctx) // each command has its own error
+	if err := readError(cmds); err != nil {
+		return nil, wrapRead(ctx, what, err)
+	}
+	hashes := make([]map[string]string, len(keys))
+	for i, cmd := range asked {
+		hashes[i] = cmd.Val()
+	}
+	return hashes, nil
+}
