@@ -70,8 +70,9 @@ bench: deps build ## measure the whole system and print the tables
 	CI=true $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/...
 
 .PHONY: bench-queue
-bench-queue: deps ## measure the queue library beside its peers
-	CI=true $(GO) test -run '^$$' -bench Queue -benchtime 1x -timeout 60m ./bench/...
+bench-queue: deps ## measure the queue library beside its peers, or against another working tree (AGAINST=…)
+	CI=true $(GO) test -run '^$$' -bench $(if $(AGAINST),Trees,Queue) -benchtime 1x -timeout 60m ./bench \
+		$(if $(AGAINST),-args -against $(abspath $(AGAINST)) -rounds 10)
 
 .PHONY: soak
 soak: deps ## random faults for a long while, to the system and to the queue alone (SOAK=10m, PKG=./test/queuesoak for one)

@@ -1,0 +1,185 @@
+--@include place
+--@include limit
+
+-- promoteDue moves delayed jobs that are due, up to 1000, to where they wait.
+local function promoteDue(q, now)
+  local delayed = q.p .. 'delayed'
+  local ids = redis.pcall('ZRANGEBYSCORE', delayed, 0, int((now + 1) * 4096 - 1), 'LIMIT', 0, 1000)
+  if ids.err then
+    damaged(delayed, ids)
+  end
+  if #ids == 0 then
+    return
+  end
+  check().line(q.p)
+  check().keys(q.p, 'active')
+  check().counter(q.p .. 'limiter')
+  redis.call('ZREM', delayed, unpack(ids))
+  for _, id in ipairs(ids) do
+    local job = q.p .. id
+    -- What is no hash is no job; it is dropped when it is its turn.
+    local stored = redis.pcall('HGET', job, 'priority')
+    local priority = type(stored) == 'string' and tonumber(stored) or 0
+    if priority > 0 then
+      pushPrioritized(q, priority, id)
+    else
+      redis.call('LPUSH', q.wait, id)
+    end
+    emit(q, 'waiting', 'jobId', id, 'prev', 'delayed')
+    redis.pcall('HSET', job, 'delay', '0')
+  end
+  baseMarker(q)
+end
+
+-- isJob tells whether a hash (as a flat list) is a job's. A hash with neither
+-- name nor data is what is left of a removed job whose counters were still
+-- written.
+local function isJob(hash)
+  for i = 1, #hash, 2 do
+    if hash[i] == 'name' or hash[i] == 'data' then
+      return true
+    end
+  end
+  return false
+end
+
+local function field(hash, name)
+  for i = 1, #hash, 2 do
+    if hash[i] == name then
+      return hash[i + 1]
+    end
+  end
+  return nil
+end
+
+-- activate hands a job that is in the active list to a worker. It returns nil,
+-- having forgotten the id, if the job is gone.
+local function activate(q, id, now, w, token, max, duration)
+  local key = q.p .. id
+  local hash = redis.pcall('HGETALL', key)
+  if hash.err then -- the id of what is no job, such as wait, which is not to be deleted
+    redis.call('LREM', q.p .. 'active', 1, id)
+    return nil
+  end
+  if not isJob(hash) then
+    redis.call('LREM', q.p .. 'active', 1, id)
+    if field(hash, 'ats') or field(hash, 'stc') then -- and not another hash of the queue's
+      redis.call('DEL', key)
+    end
+    return nil
+  end
+  if max and not field(hash, 'defa') then
+    if redis.call('INCR', q.p .. 'limiter') == 1 then
+      redis.pcall('PEXPIRE', q.p .. 'limiter', int(math.floor(math.abs(duration or 0))))
+    end
+  end
+  if token ~= '0' then
+    redis.call('SET', key .. ':lock', token, 'PX', w.lock)
+  end
+  emit(q, 'active', 'jobId', id, 'prev', 'waiting')
+  local started, before = 1, field(hash, 'ats')
+  if before and string.find(before, '^%d+$') then -- another's is damaged and starts anew
+    started = tonumber(before) + 1
+  end
+  if w.name ~= '' then
+    redis.call('HSET', key, 'processedOn', int(now), 'ats', int(started), 'pb', w.name)
+  else
+    redis.call('HSET', key, 'processedOn', int(now), 'ats', int(started))
+  end
+  return { hash, id, token, started }
+end
+
+-- workerOf describes the fetching worker: lock ms, limiter max ('' none), limiter ms, name
+-- ('' none).
+local function workerOf(lock, max, duration, name)
+  return { lock = lock, max = tonumber(max), duration = tonumber(duration), name = name }
+end
+
+-- nextId moves the id that is next in line into the active list, nil if there is none.
+local function nextId(q)
+  local active = q.p .. 'active'
+  local id = redis.pcall('RPOPLPUSH', q.p .. 'wait', active)
+  if type(id) == 'table' then
+    check().keys(q.p, 'wait', 'active')
+  end
+  while id and string.sub(id, 1, 2) == '0:' do -- a marker of old versions
+    redis.call('LREM', active, 1, id)
+    id = redis.call('RPOPLPUSH', q.p .. 'wait', active)
+  end
+  if id then
+    return id
+  end
+  local first = redis.pcall('ZPOPMIN', q.p .. 'prioritized')
+  if first.err then
+    damaged(q.p .. 'prioritized', first)
+  end
+  if first[1] then
+    local started = redis.pcall('LPUSH', active, first[1])
+    if type(started) == 'table' then
+      redis.call('ZADD', q.p .. 'prioritized', first[2], first[1])
+      damaged(active, started)
+    end
+    return first[1]
+  end
+  redis.call('DEL', q.p .. 'pc')
+  return nil
+end
+
+-- fetchMany starts a job for each of the tokens. It returns a list of { hash as a flat
+-- list, id, token, times started }. If there are fewer jobs than tokens it also returns
+-- { ms to rest for a rate limit, ms when the next delayed job is due }, or nil if
+-- nothing at all is to be done.
+local function fetchMany(q, now, w, tokens)
+  local jobs, later = {}, nil
+  if #tokens == 0 then
+    return jobs, nil
+  end
+  local isBlocked = blocked(q)
+  promoteDue(q, now)
+  local max, duration = q.max or w.max, w.duration or q.duration
+  while #jobs < #tokens do
+    local ttl = limitTTL(q, max)
+    if ttl > 0 then
+      later = { ttl, 0 }
+      break
+    end
+    if isBlocked then
+      later = { 0, 0 }
+      break
+    end
+    local ok, id = pcall(nextId, q)
+    if not ok then
+      if #jobs == 0 then
+        error(id, 0)
+      end
+      break -- those that were started must be told
+    end
+    if not id then
+      local delayed = redis.call('ZRANGE', q.p .. 'delayed', 0, 0, 'WITHSCORES')
+      if delayed[2] then
+        later = { 0, int(math.floor(tonumber(delayed[2]) / 4096)) }
+      end
+      break
+    end
+    jobs[#jobs + 1] = activate(q, id, now, w, tokens[#jobs + 1], max, duration)
+    isBlocked = q.concurrency ~= nil and blocked(q)
+  end
+  if #jobs > 0 then
+    -- The next idle worker is woken even if nothing is left: this is how one
+    -- wake-up becomes as many as there are jobs.
+    redis.pcall('ZADD', q.p .. 'marker', '0', '0')
+  end
+  return jobs, later
+end
+
+-- fetch starts the next job for a worker, as described by workerOf. It returns { hash as a flat list, id, 0, 0, times started }, or { 0, 0,
+-- ms to rest for a rate limit, ms when the next delayed job is due }, or nil if
+-- nothing at all is to be done.
+local function fetch(q, now, token, w)
+  local jobs, later = fetchMany(q, now, w, { token })
+  local job = jobs[1]
+  if job then
+    return { job[1], job[2], 0, 0, job[4] }
+  end
+  return later and { 0, 0, later[1], later[2] }
+end

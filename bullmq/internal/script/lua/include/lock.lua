@@ -1,0 +1,21 @@
+-- unlock gives up a job's lock. It returns 0, or -2 if there is no lock, -6 if
+-- it is another's. Token '0' stands for calls that hold no lock.
+local function unlock(p, id, token)
+  if token == '0' then
+    return 0
+  end
+  local key = p .. id .. ':lock'
+  local held = redis.pcall('GET', key)
+  if type(held) == 'table' then
+    damaged(key, held)
+  end
+  if not held then
+    return -2
+  end
+  if held ~= token then
+    return -6
+  end
+  redis.call('DEL', key)
+  redis.call('SREM', p .. 'stalled', id)
+  return 0
+end

@@ -1,0 +1,45 @@
+--@include check
+--@include events
+
+-- push puts a job into the wait list: LPUSH is the back of the line, RPUSH its front.
+local function push(q, cmd, id)
+  redis.call(cmd, q.wait, id)
+  baseMarker(q)
+end
+
+-- pushPrioritized puts a job behind those of its priority.
+local function pushPrioritized(q, priority, id)
+  -- A damaged counter puts the job before those of its priority.
+  local n = redis.pcall('INCR', q.p .. 'pc')
+  local seq = type(n) == 'number' and n % 4294967296 or 0
+  redis.call('ZADD', q.p .. 'prioritized', int(priority * 4294967296 + seq), id)
+  baseMarker(q)
+end
+
+-- pushBackPrioritized puts a job before those of its priority.
+local function pushBackPrioritized(q, priority, id)
+  redis.call('ZADD', q.p .. 'prioritized', int(priority * 4294967296), id)
+end
+
+-- delayedScore leaves room for 4096 jobs in order within a millisecond. It
+-- returns the score and the due time in ms.
+local function delayedScore(q, base, delay)
+  local due = base
+  if delay > 0 then
+    due = base + delay
+  end
+  local min = due * 4096
+  local max = min + 4095
+  local last = redis.call('ZREVRANGEBYSCORE', q.p .. 'delayed', int(max), int(min), 'WITHSCORES', 'LIMIT', 0, 1)
+  if not last[2] then
+    return min, due
+  end
+  return math.min(tonumber(last[2]) + 1, max), due
+end
+
+-- putDelayed files a job among the delayed ones and tells so; the caller sets the marker.
+local function putDelayed(q, id, base, delay)
+  local score, due = delayedScore(q, base, delay)
+  redis.call('ZADD', q.p .. 'delayed', int(score), id)
+  emitTrim(q, 'delayed', 'jobId', id, 'delay', int(due))
+end

@@ -1,0 +1,15 @@
+-- nudge sets the marker that the queue's contents call for. A worker that stops
+-- calls it: it may have taken a marker that was meant for another.
+-- KEYS  1 queue prefix
+-- ARGV  1 pause mode
+-- returns 0
+--@include queue
+
+local mode = unpack(ARGV)
+local q = openQueue(KEYS[1], mode)
+if redis.call('LLEN', q.p .. 'wait') > 0 or redis.call('ZCARD', q.p .. 'prioritized') > 0 then
+  baseMarker(q)
+else
+  delayMarker(q)
+end
+return 0
