@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // Add adds a job. name is the kind of job, for the handler. data is any value that encodes to
@@ -27,12 +29,11 @@ func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions)
 	if err != nil {
 		return nil, err
 	}
-	if !a.plain {
-		reply, err := q.run(ctx, scriptAdd, a.args...)
-		if err != nil {
+	if !a.plain() {
+		if a.added, err = run(ctx, q, a.script()); err != nil {
 			return nil, err
 		}
-		return a.added(reply)
+		return a.result()
 	}
 	if err := q.adds.Do(ctx, a); err != nil {
 		return nil, fmt.Errorf("bullmq: add: %w", err)
@@ -40,7 +41,7 @@ func (q *Queue) Add(ctx context.Context, name string, data any, opts JobOptions)
 	if a.err != nil {
 		return nil, a.err
 	}
-	return a.added(a.reply)
+	return a.result()
 }
 
 // AddBulk adds several jobs in one pipeline: one round trip, but not one transaction. The
@@ -69,7 +70,7 @@ func (q *Queue) AddBulk(ctx context.Context, specs []JobSpec) (_ []*Job, err err
 	jobs, errs := make([]*Job, len(specs)), make([]error, len(specs))
 	for i, a := range additions {
 		if errs[i] = a.err; a.err == nil {
-			jobs[i], errs[i] = a.added(a.reply)
+			jobs[i], errs[i] = a.result()
 		}
 	}
 	return jobs, errors.Join(errs...)
@@ -77,12 +78,32 @@ func (q *Queue) AddBulk(ctx context.Context, specs []JobSpec) (_ []*Job, err err
 
 // addition is a job that is ready to be added.
 type addition struct {
-	job   *Job
-	plain bool // no parent and nothing else that script add_many leaves to add
-	args  []any
-	size  int // of the longer arguments, in bytes
-	reply any
-	err   error
+	job    *Job
+	stored script.Job
+	parent string // as the job stores it, JSON; empty for none
+	added  script.Added
+	err    error
+}
+
+// plain reports whether script.AddMany can add the job: it has no parent, no children and no
+// deduplication id.
+func (a *addition) plain() bool {
+	o := &a.job.Options
+	return o.Parent == nil && !o.waitForChildren && o.Deduplication == nil
+}
+
+// size is how many bytes the longer arguments have.
+func (a *addition) size() int {
+	return len(a.stored.Name) + len(a.stored.Data) + len(a.stored.Options)
+}
+
+// script is the call that adds this job alone.
+func (a *addition) script() script.Add {
+	q := a.job.q
+	return script.Add{
+		Mode: q.mode, Job: a.stored, ParentKey: a.job.ParentKey, Parent: a.parent, MaxEvents: q.opts.MaxEvents,
+		Dedup: a.job.Options.Deduplication.forScript(),
+	}
 }
 
 // prepare checks a job and encodes it.
@@ -117,44 +138,34 @@ func (q *Queue) prepare(spec JobSpec) (*addition, error) {
 		ID: o.ID, Name: spec.Name, Data: json.RawMessage(data), Options: o, Delay: o.Delay, Priority: o.Priority,
 		Timestamp: timestamp, q: q,
 	}
-	var parent string
+	a := &addition{job: job, stored: script.Job{
+		Where: o.where(), ID: o.ID, Name: spec.Name, Data: data, Options: encodeOptions(&job.Options),
+		Timestamp: millis(timestamp), Delay: o.Delay.Milliseconds(), Priority: o.Priority,
+	}}
 	if o.Parent != nil {
 		job.ParentKey = o.Parent.Queue + ":" + o.Parent.ID
-		parent = o.parentField()
-	}
-	options := encodeOptions(&o)
-	a := &addition{job: job, plain: o.Parent == nil && !o.waitForChildren && o.Deduplication == nil, size: len(data) + len(options) + len(spec.Name)}
-	if a.plain {
-		a.args = []any{o.where(), o.ID, spec.Name, data, options, millis(timestamp), o.Delay.Milliseconds(), o.Priority}
-		return a, nil
-	}
-	a.args = []any{
-		q.mode, o.ID, spec.Name, data, options,
-		millis(timestamp), o.Delay.Milliseconds(), o.Priority, o.where(),
-		job.ParentKey, parent, q.opts.MaxEvents,
+		a.parent = o.parentField()
 	}
 	if d := o.Deduplication; d != nil {
 		job.DeduplicationID = d.ID
-		a.args = append(a.args, d.args()...)
 	}
 	return a, nil
 }
 
-// added reads the script's answer.
-func (a *addition) added(reply any) (*Job, error) {
-	if err := refusal(reply, "add", a.job.ID, a.job.ParentKey); err != nil {
+// result is the job that was added, or that exists.
+func (a *addition) result() (*Job, error) {
+	if err := refusal(a.added.Refusal, "add", a.job.ID, a.job.ParentKey); err != nil {
 		return nil, err
 	}
-	if list, ok := reply.([]any); ok && len(list) > 0 {
-		id, _ := list[0].(string)
-		j := a.job.q.newJob(id)
+	if a.added.Existed {
+		j := a.job.q.newJob(a.added.ID)
 		j.Existed = true
-		if len(list) > 1 {
+		if a.added.Dropped {
 			j.DeduplicationID = a.job.DeduplicationID
 		}
 		return j, nil
 	}
-	a.job.ID, _ = reply.(string)
+	a.job.ID = a.added.ID
 	return a.job, nil
 }
 

@@ -4,32 +4,31 @@ import (
 	"context"
 
 	"schoolbell/bullmq/internal/combine"
+	"schoolbell/bullmq/internal/script"
 )
 
 // flushAdds adds the plain jobs of several callers by one call.
 func (q *Queue) flushAdds(ctx context.Context, additions []*addition) {
-	reply, err := q.run(ctx, scriptAddMany, q.addManyArgs(additions)...)
-	spread(additions, reply, err)
+	added, err := run(ctx, q, q.addMany(additions))
+	spread(additions, added, err)
 }
 
-func (q *Queue) addManyArgs(additions []*addition) []any {
-	args := make([]any, 0, 3+8*len(additions))
-	args = append(args, q.mode, q.opts.MaxEvents, len(additions))
-	for _, a := range additions {
-		args = append(args, a.args...)
+func (q *Queue) addMany(additions []*addition) script.AddMany {
+	jobs := make([]*script.Job, len(additions))
+	for i, a := range additions {
+		jobs[i] = &a.stored
 	}
-	return args
+	return script.AddMany{Mode: q.mode, MaxEvents: q.opts.MaxEvents, Jobs: jobs}
 }
 
 // spread gives each job its part of a call's reply.
-func spread(additions []*addition, reply any, err error) {
-	replies, _ := reply.([]any)
+func spread(additions []*addition, added []script.Added, err error) {
 	for i, a := range additions {
 		switch {
 		case err != nil:
 			a.err = err
-		case i < len(replies):
-			a.reply = replies[i]
+		case i < len(added):
+			a.added = added[i]
 		}
 	}
 }
@@ -38,25 +37,27 @@ func spread(additions []*addition, reply any, err error) {
 // another by one call, others by one each.
 func (q *Queue) addAll(ctx context.Context, additions []*addition) {
 	var groups [][]*addition
-	var calls []scriptCall
+	var calls []script.Call
 	for rest := additions; len(rest) > 0; {
 		n := 1
-		call := scriptCall{scriptAdd, rest[0].args}
-		if rest[0].plain {
-			for size := rest[0].size; n < len(rest) && rest[n].plain && combine.Fits(n, size, rest[n].size); n++ {
-				size += rest[n].size
+		var call script.Call
+		if rest[0].plain() {
+			for size := rest[0].size(); n < len(rest) && rest[n].plain() && combine.Fits(n, size, rest[n].size()); n++ {
+				size += rest[n].size()
 			}
-			call = scriptCall{scriptAddMany, q.addManyArgs(rest[:n])}
+			call = q.addMany(rest[:n]).Call()
+		} else {
+			call = rest[0].script().Call()
 		}
 		groups, calls = append(groups, rest[:n]), append(calls, call)
 		rest = rest[n:]
 	}
-	replies, errs := runPipeline(ctx, q.rdb, q.keys.p, calls)
+	replies, errs := runPipeline(ctx, q, calls)
 	for i, group := range groups {
-		if group[0].plain {
-			spread(group, replies[i], errs[i])
+		if group[0].plain() {
+			spread(group, script.AddMany{}.Reply(replies[i]), errs[i])
 		} else {
-			group[0].reply, group[0].err = replies[i], errs[i]
+			group[0].added, group[0].err = script.Add{}.Reply(replies[i]), errs[i]
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"schoolbell/bullmq/internal/combine"
+	"schoolbell/bullmq/internal/script"
 )
 
 // Fetch starts the next job for a program that runs jobs itself, not in the handler of
@@ -28,12 +29,11 @@ func (w *Worker) Fetch(ctx context.Context, token string) (*Job, error) {
 	if token == "0" || strings.HasPrefix(token, w.id+":") {
 		return nil, invalid("lock token %q is one of the package's own", token)
 	}
-	args := append([]any{w.q.mode, w.q.nowMillis()}, w.workerArgs(token)...)
-	reply, err := w.call(ctx, scriptFetch, args...)
+	fetched, err := runFor(ctx, w, script.Fetch{Mode: w.q.mode, Now: w.q.nowMillis(), Token: token, Worker: w.forScript()})
 	if err != nil {
 		return nil, err
 	}
-	job := w.fetched(reply, token)
+	job := w.fetched(fetched, token)
 	if job == nil {
 		w.tellDrained()
 		return nil, nil

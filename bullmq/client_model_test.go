@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"schoolbell/bullmq/internal/combine"
+	"schoolbell/bullmq/internal/script"
 )
 
 // machine does the same to Redis, through the package, and to the model.
@@ -252,9 +253,10 @@ func (m *machine) settleSeveral(held []*heldJob, completed []bool) {
 		m.held = slices.DeleteFunc(m.held, func(other *heldJob) bool { return other == h })
 		e := &ending{job: h.job, op: "complete", set: "completed", value: "1", token: h.s.w.take()}
 		if !completed[i] {
-			e.op, e.set, e.value, e.trace = "fail", "failed", errModel.Error(), []byte("[]")
+			e.op, e.set, e.value = "fail", "failed", errModel.Error()
+			e.attempt.Trace = []byte("[]")
 		}
-		e.count, e.age, e.limit = keepArgs(h.job.Options.RemoveOnComplete, nil)
+		e.keep = keepFor(h.job.Options.RemoveOnComplete, nil)
 		ends = append(ends, e)
 		modelEnds = append(modelEnds, modelEnd{h.key, h.job.token, completed[i], e.token})
 	}
@@ -354,7 +356,7 @@ func (m *machine) reclaim(u *modelUser, p string) {
 	w := u.sessions[p].w
 	w.reclaim(m.ctx)
 	m.w.reclaim(u.modelClient, m.w.queues[p], func(token string) bool {
-		return strings.HasPrefix(token, w.id+":") && !slices.Contains(w.hand.known(), any(token))
+		return strings.HasPrefix(token, w.id+":") && !slices.Contains(w.hand.known(), token)
 	})
 }
 
@@ -364,9 +366,8 @@ func (m *machine) stalled(u *modelUser, p string) {
 	m.t.Helper()
 	w := u.sessions[p].w
 	m.ok(m.rdb.Del(m.ctx, p+"stalled-check").Err())
-	reply, err := w.call(m.ctx, scriptStalled, w.q.mode, w.q.nowMillis(), modelStalls, 1000)
+	back, err := runFor(m.ctx, w, script.Stalled{Mode: w.q.mode, Now: w.q.nowMillis(), Most: modelStalls, Interval: 1000})
 	m.ok(err)
-	back := stringList(reply)
 	if d := cmp.Diff(m.w.stalled(m.w.queues[p]), slices.Sorted(slices.Values(back))); d != "" {
 		m.t.Fatalf("stalled (-model +redis):\n%s", d)
 	}

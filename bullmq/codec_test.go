@@ -2,9 +2,6 @@ package bullmq
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -80,29 +77,6 @@ func FuzzJobFields(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestEveryScriptStatesItsContract(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("script/*.lua")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("%v, %v", files, err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := strings.TrimSuffix(filepath.Base(file), ".lua")
-		for _, part := range []string{"-- " + name + " ", "-- KEYS", "-- ARGV", "-- returns"} {
-			if !strings.Contains(string(text), part) {
-				t.Errorf("%s has no %q", file, part)
-			}
-		}
-		if src := compose(name); strings.Contains(src, "@include") || strings.Contains(src, "cmsgpack") {
-			t.Errorf("%s is not composed", name)
-		}
-	}
 }
 
 func TestBackoff(t *testing.T) {

@@ -3,6 +3,8 @@ package bullmq
 import (
 	"context"
 	"errors"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // ErrDamagedKey reports that a key holds another type than the protocol requires, or no
@@ -34,24 +36,18 @@ func (q *Queue) RenameDamaged(ctx context.Context, ids ...string) ([]DamagedKey,
 	if len(ids) > 1000 {
 		return nil, invalid("%d ids are more than 1000", len(ids))
 	}
-	args := make([]any, 1, 1+len(ids))
-	args[0] = q.nowMillis()
 	for _, id := range ids {
 		if err := checkTarget(id); err != nil {
 			return nil, err
 		}
-		args = append(args, id)
 	}
-	reply, err := q.run(ctx, scriptRenameDamaged, args...)
+	renamed, err := run(ctx, q, script.RenameDamaged{Now: q.nowMillis(), IDs: ids})
 	if err != nil {
 		return nil, err
 	}
-	list, _ := reply.([]any)
-	renamed := make([]DamagedKey, 0, len(list))
-	for _, entry := range list {
-		if f := stringList(entry); len(f) == 3 {
-			renamed = append(renamed, DamagedKey{Key: f[0], Was: f[1], NewName: f[2]})
-		}
+	keys := make([]DamagedKey, len(renamed))
+	for i, r := range renamed {
+		keys[i] = DamagedKey{Key: r.Key, Was: r.Was, NewName: r.Name}
 	}
-	return renamed, nil
+	return keys, nil
 }

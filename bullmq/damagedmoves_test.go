@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"schoolbell/bullmq/internal/script"
 	"schoolbell/bullmq/redistest"
 )
 
@@ -49,16 +50,20 @@ func (m *mover) parent() {
 	m.add("p", JobOptions{waitForChildren: true})
 }
 
-func (m *mover) call(s *script, args ...any) error {
-	reply, err := m.q.run(m.t.Context(), s, args...)
+// call calls a script whose reply is a refusal if it is a negative number.
+func (m *mover) call(call script.Call) error {
+	reply, err := m.q.call(m.t.Context(), call)
 	if err != nil {
 		return err
 	}
-	return refusal(reply, s.name, "j", "")
+	code, _ := reply.(int64)
+	return refusal(code, call.Source.Name(), "j", "")
 }
 
+var moverWorker = script.Worker{Lock: 30_000, Max: 100, Duration: 60_000}
+
 func (m *mover) fetch() error {
-	return m.call(scriptFetch, m.q.mode, m.q.nowMillis(), "token", 30000, 100, 60000, "")
+	return m.call(script.Fetch{Mode: m.q.mode, Now: m.q.nowMillis(), Token: "token", Worker: moverWorker}.Call())
 }
 
 // active adds job j and starts it.
@@ -70,13 +75,17 @@ func (m *mover) active(o JobOptions) {
 
 // finish ends job j, keeps as many as keep says and starts the next job.
 func (m *mover) finish(set, keep string) error {
-	reply, err := m.q.run(m.t.Context(), scriptFinish, m.q.mode, m.q.nowMillis(), "60", 30000, 100, 60000, "", 1,
-		"j", "token", set, "7", "[]", 1, keep, "", 1000, "next")
+	reply, err := run(m.t.Context(), m.q, script.Finish{
+		Mode: m.q.mode, Now: m.q.nowMillis(), MetricsPoints: 60, Worker: moverWorker,
+		Ends: []script.End{{
+			ID: "j", Token: "token", Set: set, Value: "7", Trace: []byte("[]"), Attempts: 1, Keep: script.Keep{Count: keep, Most: "1000"}, Next: "next",
+		}},
+	})
 	if err != nil {
 		return err
 	}
 	e := &ending{job: m.q.newJob("j"), op: "finish"}
-	e.read(reply.([]any)[0].([]any)[0])
+	e.read(reply.Ends[0])
 	return e.err
 }
 
@@ -237,9 +246,11 @@ func movesOfWorkers() []move {
 	ending := func(set, keep string) func(*mover) error {
 		return func(m *mover) error { return m.finish(set, keep) }
 	}
+	attempt := script.Attempt{Reason: "why", Trace: []byte("[]")}
 	requeue := func(m *mover) error {
-		return m.call(scriptRequeue, m.q.mode, m.q.nowMillis(), "j", "token", "why", "[]", "")
+		return m.call(script.Requeue{Mode: m.q.mode, Now: m.q.nowMillis(), ID: "j", Token: "token", Attempt: attempt}.Call())
 	}
+	handBack := func(m *mover) error { return m.call(script.HandBack{Mode: m.q.mode, ID: "j", Token: "token"}.Call()) }
 	return []move{
 		ofWorker("start a waiting job", func(m *mover) { m.add("j", JobOptions{}) }, (*mover).fetch),
 		ofWorker("start a prioritized job", func(m *mover) { m.add("j", JobOptions{Priority: 1}) }, (*mover).fetch),
@@ -251,7 +262,10 @@ func movesOfWorkers() []move {
 			m.add("j", JobOptions{})
 			m.ok(m.rdb.ZAdd(m.t.Context(), "bull:q:repeat", redis.Z{Score: 1, Member: "n::::9"}).Err())
 		}, func(m *mover) error {
-			return m.call(scriptNextRepeatable, m.q.mode, m.q.nowMillis(), "", 9, 0, "n", "{}", 0, "wait", 1000, "d", 0, "", "n::::9", "k", "{}")
+			return m.call(script.NextRepeatable{
+				Mode: m.q.mode, Now: m.q.nowMillis(), At: 9, Name: "n", Data: []byte("{}"), Where: "wait", MaxEvents: 1000,
+				Dedup: script.Dedup{ID: "d"}, Keys: []script.RepeatableKey{{Key: "n::::9", JobID: "k", Options: "{}"}},
+			}.Call())
 		}),
 		ofWorker("complete", active, ending("completed", "")),
 		ofWorker("complete and start the next", func(m *mover) { active(m); m.add("k", JobOptions{}) }, ending("completed", "")),
@@ -275,22 +289,28 @@ func movesOfWorkers() []move {
 			m.add("k", o)
 		}, ending("completed", "")),
 		ofWorker("delay", func(m *mover) { active(m); m.add("k", JobOptions{}) }, func(m *mover) error {
-			return m.call(scriptDelay, m.q.mode, m.q.nowMillis(), "j", "token", 60000, "1", "why", "[]", "1", "next", 30000, 100, 60000, "")
+			return m.call(script.Delay{
+				Mode: m.q.mode, Now: m.q.nowMillis(), ID: "j", Token: "token", Delay: 60_000, Attempt: &attempt, Next: "next", Worker: moverWorker,
+			}.Call())
 		}),
 		ofWorker("requeue", active, requeue),
 		ofWorker("requeue by priority", firstClass, requeue),
-		ofWorker("hand back", active, func(m *mover) error { return m.call(scriptHandBack, m.q.mode, "j", "token", "", "") }),
-		ofWorker("hand back by priority", firstClass, func(m *mover) error { return m.call(scriptHandBack, m.q.mode, "j", "token", "", "") }),
-		ofWorker("reclaim", active, func(m *mover) error { return m.call(scriptReclaim, m.q.mode, "tok") }),
+		ofWorker("hand back", active, handBack),
+		ofWorker("hand back by priority", firstClass, handBack),
+		ofWorker("reclaim", active, func(m *mover) error { return m.call(script.Reclaim{Mode: m.q.mode, Prefix: "tok"}.Call()) }),
 		ofWorker("wait for children", func(m *mover) {
 			active(m)
 			m.add("c", JobOptions{Parent: &ParentRef{ID: "j", Queue: "bull:q"}})
-		}, func(m *mover) error { return m.call(scriptWaitChildren, m.q.mode, m.q.nowMillis(), "j", "token", "") }),
+		}, func(m *mover) error {
+			return m.call(script.WaitChildren{Mode: m.q.mode, Now: m.q.nowMillis(), ID: "j", Token: "token"}.Call())
+		}),
 		ofWorker("put a stalled job back", func(m *mover) {
 			active(m)
 			m.ok(m.rdb.SAdd(m.t.Context(), "bull:q:stalled", "j").Err())
 			m.ok(m.rdb.Del(m.t.Context(), "bull:q:j:lock").Err())
-		}, func(m *mover) error { return m.call(scriptStalled, m.q.mode, m.q.nowMillis(), 0, 1) }),
+		}, func(m *mover) error {
+			return m.call(script.Stalled{Mode: m.q.mode, Now: m.q.nowMillis(), Interval: 1}.Call())
+		}),
 	}
 }
 

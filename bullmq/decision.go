@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // decision is an error by which a handler decides what happens to its job instead of failing.
@@ -99,7 +101,7 @@ func (s *session) delayUntil(ctx context.Context, job *Job, until time.Time) set
 		return s.fail(ctx, job, invalid("delay until %v: at most 292 years", until))
 	}
 	delay := max(millis(until)-millis(now), 0)
-	next, err := s.storeAndFetch(job, "delay", scriptDelay, s.w.q.mode, millis(now), job.ID, job.token, delay, "", "", "")
+	next, err := s.storeDelay(job, script.Delay{Now: millis(now), Delay: delay})
 	if err == nil {
 		job.Delay = time.Duration(delay) * time.Millisecond
 	}
@@ -109,7 +111,9 @@ func (s *session) delayUntil(ctx context.Context, job *Job, until time.Time) set
 // waitForChildren stores that a job waits for its children, or hands it back if there is
 // nothing to wait for.
 func (s *session) waitForChildren(ctx context.Context, job *Job, child string) settled {
-	_, err := s.store(job, "let wait for children", scriptWaitChildren, s.w.q.mode, s.w.q.nowMillis(), job.ID, job.token, child)
+	_, err := s.store(job, "let wait for children", script.WaitChildren{
+		Mode: s.w.q.mode, Now: s.w.q.nowMillis(), ID: job.ID, Token: job.token, Child: child,
+	}.Call())
 	if isRefusal(err, CodeFailedChildren) {
 		return s.fail(ctx, job, failedChildren(job))
 	}

@@ -22,8 +22,8 @@ func FuzzIteration(f *testing.F) {
 			return
 		}
 		at, err := it.next(now, nil, "n")
-		if err == nil && at != "" && parseInt(at) <= millis(now) {
-			t.Errorf("%q runs next at %s", options, at)
+		if err == nil && at != 0 && at <= millis(now) {
+			t.Errorf("%q runs next at %d", options, at)
 		}
 		if head := it.head("s", now) + "}"; !json.Valid([]byte(head)) {
 			t.Errorf("%q goes on as %q", options, head)

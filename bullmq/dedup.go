@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"schoolbell/bullmq/internal/script"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -52,12 +54,12 @@ func (d *Deduplication) validate(o *JobOptions) error {
 	return nil
 }
 
-// args returns the settings as the scripts receive them. A nil d means no deduplication.
-func (d *Deduplication) args() []any {
+// forScript returns the settings as the scripts receive them. A nil d means no deduplication.
+func (d *Deduplication) forScript() script.Dedup {
 	if d == nil {
-		return []any{"", "", ""}
+		return script.Dedup{}
 	}
-	return []any{d.ID, d.TTL.Milliseconds(), d.flags()}
+	return script.Dedup{ID: d.ID, TTL: d.TTL.Milliseconds(), Modes: d.flags()}
 }
 
 // flags returns the modes as the scripts receive them.
@@ -130,6 +132,6 @@ func (j *Job) RemoveDeduplicationKey(ctx context.Context) (bool, error) {
 	if j.DeduplicationID == "" {
 		return false, nil
 	}
-	reply, err := j.q.run(ctx, scriptFreeDedup, j.ID, j.DeduplicationID)
-	return number(reply) == 1, err
+	freed, err := run(ctx, j.q, script.FreeDedup{JobID: j.ID, DedupID: j.DeduplicationID})
+	return freed == 1, err
 }

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"math"
 
+	"schoolbell/bullmq/internal/script"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -186,7 +188,7 @@ func (q *Queue) readDependencyJobs(ctx context.Context, children []Dependency) e
 // and so on, except those that a worker runs and those that have failed. A job that
 // waited for them alone is released.
 func (j *Job) RemoveUnprocessedChildren(ctx context.Context) error {
-	_, err := j.q.run(ctx, scriptRemoveOpen, j.q.mode, j.ID)
+	_, err := run(ctx, j.q, script.RemoveOpenChildren{Mode: j.q.mode, ID: j.ID})
 	return err
 }
 
@@ -198,15 +200,12 @@ func (j *Job) RemoveChildDependency(ctx context.Context) (bool, error) {
 	if j.ParentKey == "" {
 		return false, nil
 	}
-	reply, err := j.q.run(ctx, scriptLeaveParent, j.q.mode, j.ID, j.ParentKey)
+	code, err := run(ctx, j.q, script.LeaveParent{Mode: j.q.mode, ID: j.ID, ParentKey: j.ParentKey})
 	if err != nil {
 		return false, err
 	}
-	if err := refusal(reply, "remove dependency of", j.ID, j.ParentKey); err != nil {
+	if err := refusal(code, "remove dependency of", j.ID, j.ParentKey); err != nil || code != 0 {
 		return false, err
-	}
-	if n, _ := reply.(int64); n != 0 {
-		return false, nil
 	}
 	j.ParentKey = ""
 	return true, nil

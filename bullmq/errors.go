@@ -135,6 +135,14 @@ func IsUnrecoverable(err error) bool {
 	return errors.As(err, &u)
 }
 
+// refusal is the error of a number that a script returned, nil if it is not negative.
+func refusal(n int64, op, id, key string) error {
+	if n < 0 {
+		return &ScriptError{Code: Code(n), Op: op, JobID: id, Key: key}
+	}
+	return nil
+}
+
 // invalid reports a refused argument.
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))

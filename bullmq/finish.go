@@ -5,19 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // ending is an outcome that is to be stored and, if it has a token, a job to be
 // started in its place.
 type ending struct {
-	job               *Job
-	op                string // for errors
-	set               string // completed or failed
-	value             any    // the result (JSON) or the reason: bytes or a string
-	trace             []byte
-	kept              string // the trace context that the job keeps
-	count, age, limit string // as keepArgs returns them
-	token             string
+	job     *Job
+	op      string         // for errors
+	set     string         // completed or failed
+	value   any            // the result (JSON) or the reason: bytes or a string
+	attempt script.Attempt // that has failed
+	keep    script.Keep
+	token   string
 
 	at   time.Time // when it was stored
 	next *Job
@@ -26,13 +27,14 @@ type ending struct {
 
 // size is how many bytes an ending sends, but for what is short.
 func (e *ending) size() int {
+	n := len(e.attempt.Trace) + len(e.attempt.Context)
 	switch value := e.value.(type) {
 	case []byte:
-		return len(value) + len(e.trace)
+		return n + len(value)
 	case string:
-		return len(value) + len(e.trace) + len(e.kept)
+		return n + len(value)
 	}
-	return len(e.trace)
+	return n
 }
 
 // end stores how a job ended and returns the next one for its slot, if there is
@@ -54,23 +56,23 @@ func (s *session) flushEnds(_ context.Context, ends []*ending) {
 	for _, e := range ends {
 		e.at = now
 	}
-	args := s.w.finishArgs(now, ends)
-	reply, repeated, err := s.insist(scriptFinish, args)
+	call := s.w.finish(now, ends).Call()
+	reply, repeated, err := s.insist(call)
 	if err != nil {
 		for _, e := range ends {
 			e.err = err
 		}
 		return
 	}
-	s.take(ends, reply, repeated)
+	s.take(ends, script.Finish{}.Reply(reply), repeated)
 }
 
 // insist calls a script until Redis has answered or the session gives up. repeated
 // says that an earlier call may have been carried out.
-func (s *session) insist(script *script, args []any) (reply any, repeated bool, err error) {
+func (s *session) insist(call script.Call) (reply any, repeated bool, err error) {
 	var wait retryDelay
 	for {
-		if reply, err = s.w.call(s.record, script, args...); err == nil {
+		if reply, err = s.w.call(s.record, call); err == nil {
 			return reply, repeated, nil
 		}
 		if !errors.Is(err, ErrUnavailable) || s.record.Err() != nil {
@@ -82,38 +84,27 @@ func (s *session) insist(script *script, args []any) (reply any, repeated bool, 
 	}
 }
 
-func (w *Worker) finishArgs(now time.Time, ends []*ending) []any {
-	maxJobs, duration := w.limiterArgs()
-	args := make([]any, 0, 8+10*len(ends))
-	args = append(args, w.q.mode, millis(now), w.metricsArg(), w.opts.LockDuration.Milliseconds(),
-		maxJobs, duration, w.opts.Name, len(ends))
-	for _, e := range ends {
-		args = append(args, e.job.ID, e.job.token, e.set, e.value, e.trace, e.job.Options.Attempts,
-			e.count, e.age, e.limit, e.token)
+// finish is the call that stores endings.
+func (w *Worker) finish(now time.Time, ends []*ending) script.Finish {
+	call := script.Finish{
+		Mode: w.q.mode, Now: millis(now), MetricsPoints: int64(max(w.opts.MetricsPoints, 0)), Worker: w.forScript(),
+		Ends: make([]script.End, len(ends)),
 	}
 	for i, e := range ends {
-		if e.kept != "" {
-			args = append(args, i+1, e.kept)
+		call.Ends[i] = script.End{
+			ID: e.job.ID, Token: e.job.token, Set: e.set, Value: e.value, Trace: e.attempt.Trace,
+			Attempts: e.job.Options.Attempts, Keep: e.keep, Next: e.token, Context: e.attempt.Context,
 		}
 	}
-	return args
+	return call
 }
 
-// take gives each ending its part of the script's answer.
-func (s *session) take(ends []*ending, reply any, repeated bool) {
-	list, _ := reply.([]any)
-	if len(list) < 3 {
-		list = make([]any, 3)
-	}
-	outcomes, _ := list[0].([]any)
-	jobs := s.w.startedJobs(list[1])
+// take gives each ending its part of the script's reply.
+func (s *session) take(ends []*ending, reply script.Finished, repeated bool) {
+	jobs := s.w.startedJobs(reply.Started)
 	idle := false
 	for i, e := range ends {
-		var outcome any
-		if i < len(outcomes) {
-			outcome = outcomes[i]
-		}
-		if e.read(outcome) {
+		if i < len(reply.Ends) && e.read(reply.Ends[i]) {
 			continue
 		}
 		switch {
@@ -135,48 +126,40 @@ func (s *session) take(ends []*ending, reply any, repeated bool) {
 			idle = true
 		}
 	}
-	if later, _ := list[2].([]any); idle && len(later) == 2 {
-		s.w.foundNone(number(later[0]), number(later[1]))
+	if idle {
+		s.w.foundNone(reply.Later)
 	}
 }
 
-// read reads what the script answered for this job. It reports whether Redis failed at it.
-func (e *ending) read(outcome any) (failed bool) {
-	if text, failed := outcome.(string); failed {
-		e.err = fmt.Errorf("bullmq: %s job %s: %w", e.op, shortID(e.job.ID), classified(context.Background(), scriptReply(text)))
+// read notes what became of this job. It reports whether Redis failed at it.
+func (e *ending) read(ended script.Ended) (failed bool) {
+	if ended.Failure != "" {
+		e.err = fmt.Errorf("bullmq: %s job %s: %w", e.op, shortID(e.job.ID), classified(context.Background(), scriptReply(ended.Failure)))
 		return true
 	}
-	e.err = refusal(outcome, e.op, e.job.ID, "")
+	e.err = refusal(ended.Refusal, e.op, e.job.ID, "")
 	return false
 }
 
-// startedJobs reads the jobs that were started, by their tokens.
-func (w *Worker) startedJobs(reply any) map[string]*Job {
-	list, _ := reply.([]any)
-	if len(list) == 0 {
+// startedJobs are the jobs that were started, by their tokens.
+func (w *Worker) startedJobs(started []script.Started) map[string]*Job {
+	if len(started) == 0 {
 		return nil
 	}
 	w.pace.busy()
-	jobs := make(map[string]*Job, len(list))
-	for _, entry := range list {
-		f, _ := entry.([]any)
-		if len(f) < 4 {
-			continue
-		}
-		hash, _ := f[0].([]any)
-		id, _ := f[1].(string)
-		token, _ := f[2].(string)
-		jobs[token] = w.startedJob(id, hash, token, number(f[3]))
+	jobs := make(map[string]*Job, len(started))
+	for _, s := range started {
+		jobs[s.Token] = w.startedJob(s)
 	}
 	return jobs
 }
 
 // startedJob is a job that Redis has just started for this worker.
-func (w *Worker) startedJob(id string, hash []any, token string, started int64) *Job {
-	job := w.q.jobFromList(id, hash)
+func (w *Worker) startedJob(s script.Started) *Job {
+	job := w.q.jobFromList(s.ID, s.Hash)
 	job.ProcessedOn = fromMillis(millis(w.q.now()))
 	job.ProcessedBy = w.opts.Name
-	job.AttemptsStarted = int(started)
-	job.w, job.token = w, token
+	job.AttemptsStarted = int(s.Starts)
+	job.w, job.token = w, s.Token
 	return job
 }

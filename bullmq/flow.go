@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // FlowJob is a job of a flow with its children. It runs once they have finished.
@@ -80,19 +82,17 @@ func addFlows(ctx context.Context, op SpanOperation, roots []FlowJob) (_ []*Flow
 	if err := f.checkSlots(); err != nil {
 		return nil, err
 	}
-	args := append([]any{len(f.additions), q.nowMillis()}, f.args...)
-	reply, err := q.run(ctx, scriptAddFlow, args...)
+	added, err := run(ctx, q, f.script())
 	if err != nil {
 		return nil, err
 	}
-	return nodes, f.take(reply)
+	return nodes, f.take(added)
 }
 
 // flow is a list of jobs, each parent before its children.
 type flow struct {
 	additions []*addition
 	nodes     []*FlowNode
-	args      []any
 	keys      map[string]bool // of the jobs so far
 
 	tracer Tracer          // of the first root's queue, for all
@@ -156,7 +156,7 @@ func (f *flow) planOne(ctx context.Context, job FlowJob, parent *FlowNode) (with
 	if err != nil {
 		return nil, nil, err
 	}
-	f.add(a)
+	f.additions = append(f.additions, a)
 	node := &FlowNode{Job: a.job}
 	f.nodes = append(f.nodes, node)
 	if parent != nil {
@@ -204,16 +204,17 @@ func (o *JobOptions) forFlow(parent *Job, hasChildren bool) error {
 	return nil
 }
 
-func (f *flow) add(a *addition) {
-	f.additions = append(f.additions, a)
-	j, q := a.job, a.job.q
-	parent := ""
-	if a.job.Options.Parent != nil {
-		parent = a.job.Options.parentField()
+// script is the call that adds all jobs.
+func (f *flow) script() script.AddFlow {
+	jobs := make([]script.FlowJob, len(f.additions))
+	for i, a := range f.additions {
+		q := a.job.q
+		jobs[i] = script.FlowJob{
+			Prefix: q.keys.p, Mode: q.mode, MaxEvents: q.opts.MaxEvents, Job: a.stored, ParentKey: a.job.ParentKey, Parent: a.parent,
+			Dedup: a.job.Options.Deduplication.forScript(),
+		}
 	}
-	f.args = append(f.args, q.keys.p, q.mode, q.opts.MaxEvents, j.ID, j.Name, []byte(j.Data), encodeOptions(&j.Options),
-		millis(j.Timestamp), j.Delay.Milliseconds(), j.Priority, j.Options.where(), j.ParentKey, parent)
-	f.args = append(f.args, j.Options.Deduplication.args()...)
+	return script.AddFlow{Now: millis(f.additions[0].job.q.now()), Jobs: jobs}
 }
 
 // checkSlots refuses a flow over queues that a Redis Cluster keeps apart.
@@ -230,13 +231,13 @@ func (f *flow) checkSlots() error {
 	return nil
 }
 
-// take reads the script's answer.
-func (f *flow) take(reply any) error {
-	replies, _ := reply.([]any)
+// take puts the jobs that were added into the nodes.
+func (f *flow) take(added []script.Added) error {
 	f.errs = make([]error, len(f.nodes))
 	for i, a := range f.additions {
-		if i < len(replies) {
-			f.nodes[i].Job, f.errs[i] = a.added(replies[i])
+		if i < len(added) {
+			a.added = added[i]
+			f.nodes[i].Job, f.errs[i] = a.result()
 		}
 	}
 	return errors.Join(f.errs...)

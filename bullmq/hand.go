@@ -110,10 +110,10 @@ func (h *hand) expire(before time.Time) {
 }
 
 // known lists all tokens that are accounted for.
-func (h *hand) known() []any {
+func (h *hand) known() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	tokens := make([]any, 0, len(h.tokens))
+	tokens := make([]string, 0, len(h.tokens))
 	for token := range h.tokens {
 		tokens = append(tokens, token)
 	}

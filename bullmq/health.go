@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // health reports once when Redis becomes unavailable and once when it is back.
@@ -80,9 +82,18 @@ func (h *health) hasOrphans() bool {
 	return h.orphans
 }
 
-// call runs a script for the worker and keeps track of Redis's health.
-func (w *Worker) call(ctx context.Context, s *script, args ...any) (any, error) {
-	reply, err := w.q.run(ctx, s, args...)
+// runFor calls a script for a worker and reads its reply.
+func runFor[R any](ctx context.Context, w *Worker, s script.Script[R]) (reply R, err error) {
+	raw, err := w.call(ctx, s.Call())
+	if err != nil {
+		return reply, err
+	}
+	return s.Reply(raw), nil
+}
+
+// call calls a script for the worker and keeps track of Redis's health.
+func (w *Worker) call(ctx context.Context, c script.Call) (any, error) {
+	reply, err := w.q.call(ctx, c)
 	switch {
 	case err == nil:
 		w.health.ok()

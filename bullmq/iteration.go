@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq/internal/cron"
+	"schoolbell/bullmq/internal/script"
 )
 
 // iteration is what a worker learns from a scheduler's job about the next one.
@@ -71,15 +72,15 @@ func (it *iteration) head(scheduler string, now time.Time) string {
 // errNoNext says that a scheduler makes no further job.
 var errNoNext = errors.New("no further job")
 
-// next returns when the next job, with that name, runs, as text. It is empty if the script
-// computes that.
-func (it *iteration) next(now time.Time, repeat RepeatFunc, name string) (string, error) {
+// next returns when the next job, with that name, runs, in ms. It is 0 if the script computes
+// that.
+func (it *iteration) next(now time.Time, repeat RepeatFunc, name string) (int64, error) {
 	end := fromMillis(it.End)
 	if (it.Limit > 0 && it.Count+1 > it.Limit) || (!end.IsZero() && now.After(end)) {
-		return "", errNoNext
+		return 0, errNoNext
 	}
 	if it.Pattern == "" {
-		return "", nil
+		return 0, nil
 	}
 	after := now
 	if prev := fromMillis(int64(decodeNumber(it.options["prevMillis"]))); prev.After(after) {
@@ -87,9 +88,9 @@ func (it *iteration) next(now time.Time, repeat RepeatFunc, name string) (string
 	}
 	at, err := it.nextOfPattern(after, repeat, name)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
-	return formatInt(millis(at)), nil
+	return millis(at), nil
 }
 
 // nextOfPattern returns the first run of a pattern after a time.
@@ -124,13 +125,12 @@ func (s *session) scheduleNext(job *Job) {
 	scheduler := !job.mayRepeat()
 	var err error
 	if !scheduler {
-		var reply any
-		if reply, err = s.addNext(job, scriptNextRepeatable, s.w.nextRepeatable); err == nil {
-			scheduler = number(reply) == 1
-		}
+		var next script.NextJob
+		next, err = addNext(s, job, s.w.nextRepeatable)
+		scheduler = err == nil && next.Number == 1
 	}
 	if scheduler {
-		_, err = s.addNext(job, scriptNextIteration, s.w.nextIteration)
+		_, err = addNext(s, job, s.w.nextIteration)
 		if err == nil && job.endsRepeatable() {
 			err = errors.New("BullMQ 5 makes no further job for a key of three or four parts")
 		}
@@ -141,36 +141,37 @@ func (s *session) scheduleNext(job *Job) {
 }
 
 // addNext calls the script that adds the next job.
-func (s *session) addNext(job *Job, script *script, arguments func(*Job) ([]any, error)) (any, error) {
-	args, err := arguments(job)
+func addNext[S script.Script[script.NextJob]](s *session, job *Job, prepare func(*Job) (S, error)) (next script.NextJob, err error) {
+	call, err := prepare(job)
 	if err != nil {
-		return nil, err
+		return next, err
 	}
 	_, end := startSpan(s.work, s.w.opts.Tracer, Span{
 		Operation: SpanAdd, Queue: s.w.q.name, JobName: job.Name, SchedulerID: job.SchedulerID, Jobs: 1,
 	}, nil)
-	reply, err := s.store(job, "schedule the job after", script, args...)
-	id, _ := reply.(string)
-	end(SpanEnd{Err: err, JobID: id})
-	return reply, err
+	reply, err := s.store(job, "schedule the job after", call.Call())
+	next = call.Reply(reply)
+	end(SpanEnd{Err: err, JobID: next.ID})
+	return next, err
 }
 
-func (w *Worker) nextIteration(job *Job) ([]any, error) {
+func (w *Worker) nextIteration(job *Job) (next script.NextIteration, err error) {
 	it, err := decodeIteration(job.rawOptions)
 	if err != nil {
-		return nil, err
+		return next, err
 	}
 	now := fromMillis(millis(w.q.now()))
 	at, err := it.next(now, w.opts.Repeat, job.Name)
 	if err != nil {
-		return nil, err
+		return next, err
 	}
 	o, dedup := &job.Options, ""
 	if o.Deduplication != nil {
 		dedup = o.Deduplication.ID
 	}
-	return []any{
-		w.q.mode, millis(now), job.SchedulerID, job.ID, at, it.head(job.SchedulerID, now), jobIDHead(job.SchedulerID),
-		o.Priority, flag(o.LIFO), dedup, w.q.opts.MaxEvents, job.Name, []byte(job.Data),
+	return script.NextIteration{
+		Mode: w.q.mode, Now: millis(now), Scheduler: job.SchedulerID, JobID: job.ID, At: at,
+		Head: it.head(job.SchedulerID, now), IDHead: jobIDHead(job.SchedulerID), Priority: o.Priority, LIFO: o.LIFO,
+		DedupID: dedup, MaxEvents: w.q.opts.MaxEvents, Name: job.Name, Data: job.Data,
 	}, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // UpdateProgress stores any value that encodes to JSON as the job's progress and publishes it
@@ -13,11 +15,11 @@ func (j *Job) UpdateProgress(ctx context.Context, progress any) error {
 	if err != nil {
 		return err
 	}
-	reply, err := j.q.run(ctx, scriptProgress, j.ID, text)
+	code, err := run(ctx, j.q, script.Progress{ID: j.ID, Progress: text})
 	if err != nil {
 		return err
 	}
-	if err := refusal(reply, "update progress of", j.ID, ""); err != nil {
+	if err := refusal(code, "update progress of", j.ID, ""); err != nil {
 		return err
 	}
 	j.mu.Lock()
@@ -30,16 +32,11 @@ func (j *Job) UpdateProgress(ctx context.Context, progress any) error {
 // Options.KeepLogs. A job that no longer exists is [ErrJobNotFound]. It is safe for
 // concurrent use.
 func (j *Job) Log(ctx context.Context, line string) (int64, error) {
-	keep := ""
-	if j.Options.KeepLogs > 0 {
-		keep = formatInt(int64(j.Options.KeepLogs))
-	}
-	reply, err := j.q.run(ctx, scriptLog, j.ID, line, keep)
+	n, err := run(ctx, j.q, script.Log{ID: j.ID, Line: line, Keep: int64(max(j.Options.KeepLogs, 0))})
 	if err != nil {
 		return 0, err
 	}
-	n, _ := reply.(int64)
-	return max(n, 0), refusal(reply, "log to", j.ID, "")
+	return max(n, 0), refusal(n, "log to", j.ID, "")
 }
 
 // ClearLogs removes the job's log lines except the newest keep. 0 removes all.
@@ -62,11 +59,11 @@ func (j *Job) UpdateData(ctx context.Context, data any) error {
 	if err != nil {
 		return err
 	}
-	reply, err := j.q.run(ctx, scriptUpdateData, j.ID, text)
+	code, err := run(ctx, j.q, script.UpdateData{ID: j.ID, Data: text})
 	if err != nil {
 		return err
 	}
-	if err := refusal(reply, "update data of", j.ID, ""); err != nil {
+	if err := refusal(code, "update data of", j.ID, ""); err != nil {
 		return err
 	}
 	j.Data = text
@@ -84,11 +81,8 @@ func (j *Job) ExtendLock(ctx context.Context, token string, d time.Duration) (bo
 	if token == "" {
 		return false, invalid("no lock token")
 	}
-	reply, err := j.q.run(ctx, scriptExtendLocks, d.Milliseconds(), j.ID, token)
-	if err != nil {
-		return false, err
-	}
-	return len(stringList(reply)) == 0, nil
+	lost, err := run(ctx, j.q, script.ExtendLocks{For: d.Milliseconds(), Locks: []script.Lock{{JobID: j.ID, Token: token}}})
+	return err == nil && len(lost) == 0, err
 }
 
 // Token returns the token of the job's lock while this Job is being run, empty otherwise.
@@ -143,8 +137,8 @@ func (j *Job) RefundRateLimit(ctx context.Context) error {
 	if j.w == nil {
 		return ErrNotActive
 	}
-	maxJobs, duration := j.w.limiterArgs()
-	_, err := j.q.run(ctx, scriptRefund, j.q.nowMillis(), millis(j.ProcessedOn), maxJobs, duration)
+	w := j.w.forScript()
+	_, err := run(ctx, j.q, script.Refund{Now: j.q.nowMillis(), Started: millis(j.ProcessedOn), Max: w.Max, Duration: w.Duration})
 	return err
 }
 
@@ -155,11 +149,11 @@ func (j *Job) ChangeDelay(ctx context.Context, delay time.Duration) error {
 	if delay < 0 {
 		return invalid("delay %v is negative", delay)
 	}
-	reply, err := j.q.run(ctx, scriptChangeDelay, j.q.mode, j.q.nowMillis(), j.ID, delay.Milliseconds())
+	code, err := run(ctx, j.q, script.ChangeDelay{Mode: j.q.mode, Now: j.q.nowMillis(), ID: j.ID, Delay: delay.Milliseconds()})
 	if err != nil {
 		return err
 	}
-	if err := refusal(reply, "change delay of", j.ID, ""); err != nil {
+	if err := refusal(code, "change delay of", j.ID, ""); err != nil {
 		return err
 	}
 	j.Delay = delay
@@ -179,11 +173,11 @@ func (j *Job) ChangePriority(ctx context.Context, priority int, opts PriorityOpt
 	if priority < 0 || priority > MaxPriority {
 		return invalid("priority %d is not within 0 and %d", priority, MaxPriority)
 	}
-	reply, err := j.q.run(ctx, scriptChangePriority, j.q.mode, j.ID, priority, flag(opts.LIFO))
+	code, err := run(ctx, j.q, script.ChangePriority{Mode: j.q.mode, ID: j.ID, Priority: priority, Front: opts.LIFO})
 	if err != nil {
 		return err
 	}
-	if err := refusal(reply, "change priority of", j.ID, ""); err != nil {
+	if err := refusal(code, "change priority of", j.ID, ""); err != nil {
 		return err
 	}
 	j.Priority = priority

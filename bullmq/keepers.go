@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // keepLocks renews the locks of running jobs until ctx ends, and puts back jobs that were
@@ -33,12 +35,11 @@ func (w *Worker) renewLocks(ctx context.Context, every time.Duration) {
 	if len(jobs) == 0 {
 		return
 	}
-	args := make([]any, 0, 1+2*len(jobs))
-	args = append(args, formatInt(w.opts.LockDuration.Milliseconds()))
-	for _, r := range jobs {
-		args = append(args, r.job.ID, r.job.token)
+	locks := make([]script.Lock, len(jobs))
+	for i, r := range jobs {
+		locks[i] = script.Lock{JobID: r.job.ID, Token: r.job.token}
 	}
-	reply, err := w.call(ctx, scriptExtendLocks, args...)
+	ids, err := runFor(ctx, w, script.ExtendLocks{For: w.opts.LockDuration.Milliseconds(), Locks: locks})
 	if err != nil && ctx.Err() != nil {
 		return
 	}
@@ -48,7 +49,7 @@ func (w *Worker) renewLocks(ctx context.Context, every time.Duration) {
 		return
 	}
 	lost := map[string]bool{}
-	for _, id := range stringList(reply) {
+	for _, id := range ids {
 		lost[id] = true
 	}
 	for _, job := range w.hand.renewed(jobs, now, lost) {
@@ -60,13 +61,12 @@ func (w *Worker) renewLocks(ctx context.Context, every time.Duration) {
 // would wait for their locks to expire.
 func (w *Worker) reclaim(ctx context.Context) {
 	w.health.setOrphans(false)
-	args := append([]any{w.q.mode, w.id + ":"}, w.hand.known()...)
-	reply, err := w.call(ctx, scriptReclaim, args...)
+	ids, err := runFor(ctx, w, script.Reclaim{Mode: w.q.mode, Prefix: w.id + ":", Known: w.hand.known()})
 	if err != nil {
 		w.health.setOrphans(true)
 		return
 	}
-	if ids := stringList(reply); len(ids) > 0 {
+	if len(ids) > 0 {
 		w.log.Info("jobs started in lost replies wait again", "jobs", len(ids))
 	}
 }
@@ -89,11 +89,12 @@ func (w *Worker) keepStalled(ctx context.Context) {
 // returns the ids of those that were put back. It does nothing if any worker of the queue has
 // checked within the interval. It is for programs that run jobs with [Worker.Fetch].
 func (w *Worker) CheckStalled(ctx context.Context) ([]string, error) {
-	reply, err := w.call(ctx, scriptStalled, w.q.mode, w.q.nowMillis(), w.opts.MaxStalledCount, w.opts.StalledInterval.Milliseconds())
+	ids, err := runFor(ctx, w, script.Stalled{
+		Mode: w.q.mode, Now: w.q.nowMillis(), Most: w.opts.MaxStalledCount, Interval: w.opts.StalledInterval.Milliseconds(),
+	})
 	if err != nil {
 		return nil, err
 	}
-	ids := stringList(reply)
 	for _, id := range ids {
 		w.log.Warn("worker of a job was lost, the job waits again", "job", shortID(id))
 		if f := w.opts.Hooks.OnStalled; f != nil {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // RemoveOptions say how far a removal goes.
@@ -22,14 +24,14 @@ func (q *Queue) Remove(ctx context.Context, id string, opts RemoveOptions) error
 	if err := checkTarget(id); err != nil {
 		return err
 	}
-	reply, err := q.run(ctx, scriptRemove, q.mode, id, flag(opts.Children))
+	code, err := run(ctx, q, script.Remove{Mode: q.mode, ID: id, Children: opts.Children})
 	if err != nil {
 		return err
 	}
-	if err := refusal(reply, "remove", id, ""); err != nil {
+	if err := refusal(code, "remove", id, ""); err != nil {
 		return err
 	}
-	if n, _ := reply.(int64); n == 0 {
+	if code == 0 {
 		return fmt.Errorf("%w: %s in queue %s", ErrJobLocked, id, q.name)
 	}
 	return nil
@@ -59,11 +61,13 @@ func (q *Queue) Retry(ctx context.Context, id string, opts RetryOptions) error {
 	if from != StateFailed && from != StateCompleted {
 		return invalid("retry from state %q: only failed and completed jobs are retried", from)
 	}
-	reply, err := q.run(ctx, scriptRetry, q.mode, id, string(from), flag(opts.ResetAttemptsMade), flag(opts.ResetAttemptsStarted))
+	code, err := run(ctx, q, script.Retry{
+		Mode: q.mode, ID: id, Set: string(from), ResetMade: opts.ResetAttemptsMade, ResetStarted: opts.ResetAttemptsStarted,
+	})
 	if err != nil {
 		return err
 	}
-	return refusal(reply, "retry", id, "")
+	return refusal(code, "retry", id, "")
 }
 
 // Promote makes a delayed job run now. Any other state is a [*ScriptError] with
@@ -72,36 +76,33 @@ func (q *Queue) Promote(ctx context.Context, id string) error {
 	if err := checkTarget(id); err != nil {
 		return err
 	}
-	reply, err := q.run(ctx, scriptPromote, q.mode, id)
+	code, err := run(ctx, q, script.Promote{Mode: q.mode, ID: id})
 	if err != nil {
 		return err
 	}
-	return refusal(reply, "promote", id, "")
+	return refusal(code, "promote", id, "")
 }
 
 // Pause stops all workers of the queue from taking jobs, until Resume. Jobs being run go
 // on. Pausing a paused queue does nothing.
 func (q *Queue) Pause(ctx context.Context) error {
-	return q.repeat(ctx, scriptPause, func(first bool) []any { return []any{q.mode, flag(first)} })
+	return q.repeat(ctx, "pause", func(first bool) script.Script[int64] { return script.Pause{Mode: q.mode, First: first} })
 }
 
 // Resume ends a pause. Where there is none it does nothing.
 func (q *Queue) Resume(ctx context.Context) error {
-	return q.repeat(ctx, scriptResume, func(first bool) []any { return []any{flag(first)} })
+	return q.repeat(ctx, "resume", func(first bool) script.Script[int64] { return script.Resume{First: first} })
 }
 
-// repeat calls a script that does a long job some at a time until it is done.
-func (q *Queue) repeat(ctx context.Context, s *script, args func(first bool) []any) error {
+// repeat calls a script that handles many jobs, some at a time, until all are done.
+func (q *Queue) repeat(ctx context.Context, op string, next func(first bool) script.Script[int64]) error {
 	for first := true; ; first = false {
-		reply, err := q.run(ctx, s, args(first)...)
+		code, err := run(ctx, q, next(first))
 		if err != nil {
 			return err
 		}
-		if err := refusal(reply, s.name, "", ""); err != nil {
+		if err := refusal(code, op, "", ""); err != nil || code != 1 {
 			return err
-		}
-		if n, _ := reply.(int64); n != 1 {
-			return nil
 		}
 	}
 }
@@ -139,8 +140,7 @@ func (q *Queue) RateLimitTTL(ctx context.Context, opts RateLimitTTLOptions) (tim
 	if opts.Max < 0 {
 		return 0, invalid("rate limit of %d jobs", opts.Max)
 	}
-	reply, err := q.run(ctx, scriptLimitTTL, optional(int64(opts.Max)))
-	ms, _ := reply.(int64)
+	ms, err := run(ctx, q, script.LimitTTL{Max: int64(opts.Max)})
 	return time.Duration(ms) * time.Millisecond, err
 }
 
@@ -196,7 +196,7 @@ func (q *Queue) Clean(ctx context.Context, state State, grace time.Duration, lim
 	if grace < 0 || limit < 0 {
 		return nil, invalid("clean with grace %v and limit %d", grace, limit)
 	}
-	before := formatInt(millis(q.now().Add(-grace)))
+	newest := millis(q.now().Add(-grace))
 	var removed []string
 	for _, p := range places {
 		set := p.key[len(q.keys.p):]
@@ -208,11 +208,10 @@ func (q *Queue) Clean(ctx context.Context, state State, grace time.Duration, lim
 			if batch <= 0 {
 				return removed, nil
 			}
-			reply, err := q.run(ctx, scriptClean, q.mode, set, before, batch)
+			ids, err := run(ctx, q, script.Clean{Mode: q.mode, Set: set, Newest: newest, Most: batch})
 			if err != nil {
 				return removed, err
 			}
-			ids := stringList(reply)
 			removed = append(removed, ids...)
 			if len(ids) < batch {
 				break
@@ -231,7 +230,9 @@ type DrainOptions struct {
 // next job stays. A long queue is drained in several steps of 1000 jobs each; an error
 // in between leaves the rest.
 func (q *Queue) Drain(ctx context.Context, opts DrainOptions) error {
-	return q.repeat(ctx, scriptDrain, func(bool) []any { return []any{q.mode, flag(opts.Delayed), batchSize} })
+	return q.repeat(ctx, "drain", func(bool) script.Script[int64] {
+		return script.Drain{Mode: q.mode, Delayed: opts.Delayed, Most: batchSize}
+	})
 }
 
 // ObliterateOptions say how far an obliteration goes.
@@ -248,7 +249,9 @@ func (q *Queue) Obliterate(ctx context.Context, opts ObliterateOptions) error {
 	if err := q.Pause(ctx); err != nil {
 		return err
 	}
-	err := q.repeat(ctx, scriptObliterate, func(bool) []any { return []any{q.mode, batchSize, flag(opts.Force)} })
+	err := q.repeat(ctx, "obliterate", func(bool) script.Script[int64] {
+		return script.Obliterate{Mode: q.mode, Most: batchSize, Force: opts.Force}
+	})
 	var refused *ScriptError
 	if errors.As(err, &refused) && refused.Code == -2 {
 		return ErrQueueActive
@@ -268,11 +271,17 @@ func (q *Queue) RetryJobs(ctx context.Context, state State, before time.Time) er
 	if before.After(lastTime) {
 		return invalid("before %v: the year 9999 is the last", before)
 	}
-	return q.repeat(ctx, scriptMoveAll, func(bool) []any { return []any{q.mode, string(state), millis(before), batchSize} })
+	return q.moveAll(ctx, string(state), millis(before))
 }
 
 // PromoteJobs makes all delayed jobs run now, whatever their priority, 1000 a step.
 func (q *Queue) PromoteJobs(ctx context.Context) error {
-	largest := formatInt(math.MaxInt64)
-	return q.repeat(ctx, scriptMoveAll, func(bool) []any { return []any{q.mode, "delayed", largest, batchSize} })
+	return q.moveAll(ctx, "delayed", math.MaxInt64)
+}
+
+// moveAll puts all jobs of a set, up to a score, back to wait.
+func (q *Queue) moveAll(ctx context.Context, set string, maxScore int64) error {
+	return q.repeat(ctx, "move_all", func(bool) script.Script[int64] {
+		return script.MoveAll{Mode: q.mode, Set: set, MaxScore: maxScore, Most: batchSize}
+	})
 }

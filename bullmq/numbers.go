@@ -62,20 +62,12 @@ func optionalMillis(t time.Time) int64 {
 	return millis(t)
 }
 
-// optional encodes a number that may be missing for a script.
+// optional is a number as text, empty for 0.
 func optional(n int64) string {
 	if n == 0 {
 		return ""
 	}
 	return formatInt(n)
-}
-
-// flag encodes a boolean for a script.
-func flag(b bool) string {
-	if b {
-		return "1"
-	}
-	return ""
 }
 
 // isInteger reports whether s is the text of a whole number.

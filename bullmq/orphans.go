@@ -3,6 +3,8 @@ package bullmq
 import (
 	"context"
 	"strings"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // orphanBatch is how many keys one call looks at.
@@ -41,11 +43,11 @@ func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, er
 			if limit > 0 {
 				most = limit - len(removed)
 			}
-			reply, err := q.run(ctx, scriptOrphans, append([]any{q.mode, most}, ids[:n]...)...)
+			gone, err := run(ctx, q, script.Orphans{Mode: q.mode, Most: most, IDs: ids[:n]})
 			if err != nil {
 				return removed, err
 			}
-			if removed = append(removed, stringList(reply)...); limit > 0 && len(removed) >= limit {
+			if removed = append(removed, gone...); limit > 0 && len(removed) >= limit {
 				return removed, nil
 			}
 			ids = ids[n:]
@@ -65,7 +67,7 @@ var jobKeySuffixes = map[string]bool{
 var keyFamilies = map[string]bool{"metrics": true, "de": true, "dn": true, "repeat": true}
 
 // orphanCandidates returns the ids of the jobs to which the keys may belong, each once.
-func orphanCandidates(found []string, prefix string) (ids []any) {
+func orphanCandidates(found []string, prefix string) (ids []string) {
 	seen := map[string]bool{}
 	for _, key := range found {
 		id, suffix, sub := strings.Cut(key[len(prefix):], ":")

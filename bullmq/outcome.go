@@ -1,13 +1,14 @@
 package bullmq
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // complete stores a job's result.
@@ -18,7 +19,7 @@ func (s *session) complete(ctx context.Context, job *Job, result any) settled {
 	}
 	_, end := s.w.traceOutcome(ctx, SpanComplete, job)
 	e := &ending{job: job, op: "complete", set: "completed", value: value}
-	e.count, e.age, e.limit = keepArgs(job.Options.RemoveOnComplete, s.w.opts.RemoveOnComplete)
+	e.keep = keepFor(job.Options.RemoveOnComplete, s.w.opts.RemoveOnComplete)
 	next, err := s.end(e)
 	end(err)
 	switch {
@@ -45,25 +46,22 @@ func (s *session) fail(ctx context.Context, job *Job, cause error) settled {
 	now := fromMillis(millis(s.w.q.now()))
 	reason := cause.Error()
 	ctx, end := s.w.traceOutcome(ctx, failure(again, wait), job)
-	kept := s.w.keepsOf(ctx, job)
+	attempt := script.Attempt{Reason: reason, Trace: trace.json, Context: s.w.keepsOf(ctx, job)}
 	var next *Job
 	var err error
 	switch {
 	case !again:
-		e := &ending{job: job, op: "fail", set: "failed", value: reason, trace: trace.json, kept: kept}
-		e.count, e.age, e.limit = keepArgs(job.Options.RemoveOnFail, s.w.opts.RemoveOnFail)
+		e := &ending{job: job, op: "fail", set: "failed", value: reason, attempt: attempt}
+		e.keep = keepFor(job.Options.RemoveOnFail, s.w.opts.RemoveOnFail)
 		next, err = s.end(e)
 		now = e.at
 	case wait > 0:
-		next, err = s.storeAndFetch(job, "delay", scriptDelay, s.w.q.mode, millis(now), job.ID, job.token,
-			wait.Milliseconds(), cmp.Or(kept, "1"), reason, trace.json)
+		next, err = s.storeDelay(job, script.Delay{Now: millis(now), Delay: wait.Milliseconds(), Attempt: &attempt})
 	default:
 		s.w.pace.look()
-		args := []any{s.w.q.mode, millis(now), job.ID, job.token, reason, trace.json, flag(job.Options.LIFO)}
-		if kept != "" {
-			args = append(args, kept)
-		}
-		_, err = s.store(job, "requeue", scriptRequeue, args...)
+		_, err = s.store(job, "requeue", script.Requeue{
+			Mode: s.w.q.mode, Now: millis(now), ID: job.ID, Token: job.token, Attempt: attempt, Front: job.Options.LIFO,
+		}.Call())
 	}
 	end(err)
 	if err != nil {
@@ -139,35 +137,29 @@ func traceWith(job *Job, cause error) trace {
 	return trace{entries, text}
 }
 
-// keepArgs are a limit for finished jobs as the script takes it: the job's, else
-// the worker's, else none. Limits by age are in ms there.
-func keepArgs(job, worker *Keep) (count, age, limit string) {
+// keepFor is a limit for finished jobs: the job's, else the worker's, else none. Limits by age
+// are in ms there.
+func keepFor(job, worker *Keep) script.Keep {
 	k := job
 	if k == nil {
 		k = worker
 	}
-	limit = "1000"
+	keep := script.Keep{Most: "1000"}
 	if k == nil {
-		return "", "", limit
+		return keep
 	}
 	if k.None {
-		return "0", "", limit
+		keep.Count = "0"
+		return keep
 	}
 	if k.Count > 0 {
-		count = formatInt(int64(k.Count))
+		keep.Count = formatInt(int64(k.Count))
 	}
 	if k.Age > 0 || k.ageSet {
-		age = formatInt(k.Age.Milliseconds())
+		keep.Age = formatInt(k.Age.Milliseconds())
 	}
 	if k.Limit > 0 {
-		limit = formatInt(int64(k.Limit))
+		keep.Most = formatInt(int64(k.Limit))
 	}
-	return count, age, limit
-}
-
-func (w *Worker) metricsArg() string {
-	if w.opts.MetricsPoints > 0 {
-		return formatInt(int64(w.opts.MetricsPoints))
-	}
-	return ""
+	return keep
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // process runs a job, stores its outcome and returns the job that this slot goes
@@ -108,9 +110,11 @@ type handBack struct {
 func (s *session) handBack(job *Job, how handBack) (time.Duration, error) {
 	s.w.letGo(job)
 	defer s.w.drop(job.token)
-	limit := optional(int64((how.limit + time.Millisecond - 1) / time.Millisecond))
-	reply, err := s.store(job, "hand back", scriptHandBack, s.w.q.mode, job.ID, job.token, flag(how.notRun), limit)
-	return time.Duration(max(number(reply), 0)) * time.Millisecond, err
+	limit := int64((how.limit + time.Millisecond - 1) / time.Millisecond)
+	reply, err := s.store(job, "hand back", script.HandBack{
+		Mode: s.w.q.mode, ID: job.ID, Token: job.token, NotRun: how.notRun, Limit: limit,
+	}.Call())
+	return time.Duration(max(script.Number(reply), 0)) * time.Millisecond, err
 }
 
 // alreadyStored stands for the reply of a call that was lost.
@@ -120,39 +124,39 @@ type alreadyStored struct{}
 // away. A repetition that is refused means that an earlier call, whose reply was
 // lost, did it, or that the lock ran out meanwhile: either way it is not for
 // this worker to do more.
-func (s *session) store(job *Job, op string, script *script, args ...any) (any, error) {
-	reply, repeated, err := s.insist(script, args)
+func (s *session) store(job *Job, op string, call script.Call) (any, error) {
+	reply, repeated, err := s.insist(call)
 	if err != nil {
 		return nil, err
 	}
-	if err = refusal(reply, op, job.ID, ""); err != nil && repeated {
+	code, _ := reply.(int64)
+	if err = refusal(code, op, job.ID, ""); err != nil && repeated {
 		s.w.log.Debug("outcome was already stored, or the lock had run out", "job", shortID(job.ID), "error", err)
 		return alreadyStored{}, nil
 	}
 	return reply, err
 }
 
-// storeAndFetch is store for scripts that also start the next job. args are
-// those before the worker's.
-func (s *session) storeAndFetch(job *Job, op string, script *script, args ...any) (*Job, error) {
+// storeDelay stores that a job runs again later. It returns the next job, unless the worker
+// takes none.
+func (s *session) storeDelay(job *Job, d script.Delay) (*Job, error) {
+	d.Mode, d.ID, d.Token, d.Worker = s.w.q.mode, job.ID, job.token, s.w.forScript()
 	if !s.takesJobs() {
-		args = append(append(args, ""), s.w.workerArgs("0")...)
-		_, err := s.store(job, op, script, args...)
+		_, err := s.store(job, "delay", d.Call())
 		return nil, err
 	}
-	token := s.w.take()
-	args = append(append(args, "1"), s.w.workerArgs(token)...)
-	reply, err := s.store(job, op, script, args...)
+	d.Next = s.w.take()
+	reply, err := s.store(job, "delay", d.Call())
 	if _, lost := reply.(alreadyStored); lost {
-		s.w.lostReply(token) // it may have told of a next job
+		s.w.lostReply(d.Next) // it may have told of a next job
 		s.w.pace.look()
 		return nil, nil
 	}
 	if err != nil {
-		s.w.drop(token)
+		s.w.drop(d.Next)
 		return nil, err
 	}
-	return s.w.fetched(reply, token), nil
+	return s.w.fetched(d.Reply(reply).Next, d.Next), nil
 }
 
 // unstoredRest is how long a slot rests where Redis is there but cannot store outcomes:

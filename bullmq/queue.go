@@ -103,7 +103,7 @@ func NewQueue(rdb redis.UniversalClient, name string, opts QueueOptions) (*Queue
 		return nil, invalid("queue %q: in Redis Cluster the prefix must hold a hash tag, such as {%s}", k.qualified, DefaultPrefix)
 	}
 	q := &Queue{rdb: rdb, name: name, keys: k, opts: opts, mode: opts.Pause.mode(), now: opts.Clock}
-	q.adds = combine.New(q.flushAdds, func(a *addition) int { return a.size })
+	q.adds = combine.New(q.flushAdds, (*addition).size)
 	return q, nil
 }
 
@@ -161,14 +161,6 @@ func (q *Queue) QualifiedName() string { return q.keys.qualified }
 // never fails.
 func (q *Queue) Close() error { return nil }
 
-// run calls a script on this queue.
-func (q *Queue) run(ctx context.Context, s *script, args ...any) (any, error) {
-	if err := q.askServer(ctx); err != nil {
-		return nil, err
-	}
-	return s.run(ctx, q.rdb, q.keys.p, args...)
-}
-
 // askServer refuses, before a queue's first script, a server that could run only half of it. A
 // server that does not report its version counts as suitable.
 func (q *Queue) askServer(ctx context.Context) error {
@@ -196,5 +188,5 @@ type infoCmd struct{ *redis.StringCmd }
 
 func (infoCmd) NoRetry() bool { return true }
 
-// nowMillis returns the current time as scripts receive it.
-func (q *Queue) nowMillis() string { return formatInt(millis(q.now())) }
+// nowMillis returns the current time as scripts receive it, in ms.
+func (q *Queue) nowMillis() int64 { return millis(q.now()) }

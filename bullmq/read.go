@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"schoolbell/bullmq/internal/script"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -64,12 +66,8 @@ func (q *Queue) Job(ctx context.Context, id string) (*Job, error) {
 // State tells where a job stands, StateUnknown if nowhere. It takes up to eight look-ups in
 // one script, some of them over whole lists.
 func (q *Queue) State(ctx context.Context, id string) (State, error) {
-	reply, err := q.run(ctx, scriptState, id)
-	if err != nil {
-		return "", err
-	}
-	state, _ := reply.(string)
-	return State(state), nil
+	state, err := run(ctx, q, script.State{ID: id})
+	return State(state), err
 }
 
 // allStates are the states that Counts counts by itself.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"schoolbell/bullmq/internal/script"
 )
 
 // Repeatable jobs are what BullMQ 5 makes of the option repeat. Their key has at least
@@ -54,12 +56,12 @@ func schedulerOfKey(key string, at float64) *Scheduler {
 }
 
 // oldIDs are the ids that a key's next job may have, up to their time.
-func oldIDs(key string) []any {
+func oldIDs(key string) []string {
 	if !hasOldID(key) {
 		return nil
 	}
 	parts := strings.SplitN(key, ":", 3)
-	return []any{oldRepeatableID(parts[0], "", key), oldRepeatableID(parts[0], parts[1], key)}
+	return []string{oldRepeatableID(parts[0], "", key), oldRepeatableID(parts[0], parts[1], key)}
 }
 
 // repeatable is what a worker learns from a repeatable job about the next one.
@@ -91,12 +93,9 @@ func (r *repeatable) after(now time.Time, repeat RepeatFunc, name string) (int64
 	case r.Every <= 0 && r.Pattern == "":
 		return 0, errors.New("option repeat has neither every nor pattern")
 	}
-	text, err := r.next(now, repeat, name)
-	if err != nil {
-		return 0, err
-	}
-	if r.Pattern != "" {
-		return parseInt(text), nil
+	at, err := r.next(now, repeat, name)
+	if err != nil || r.Pattern != "" {
+		return at, err
 	}
 	base := max(millis(now), int64(decodeNumber(r.options["prevMillis"])))
 	return base/r.Every*r.Every + r.Every, nil
@@ -153,19 +152,19 @@ func (r *repeatable) encode(id string, at, delay int64, now time.Time) string {
 	return string(text)
 }
 
-// nextRepeatable is the arguments of the script.
-func (w *Worker) nextRepeatable(job *Job) ([]any, error) {
+// nextRepeatable is the call that adds the next job.
+func (w *Worker) nextRepeatable(job *Job) (next script.NextRepeatable, err error) {
 	r, err := decodeRepeatable(job.rawOptions)
 	if err != nil {
-		return nil, err
+		return next, err
 	}
 	if job.Options.Parent != nil {
-		return nil, errors.New("a repeatable job with a parent is not driven on")
+		return next, errors.New("a repeatable job with a parent is not driven on")
 	}
 	now := fromMillis(millis(w.q.now()))
 	at, err := r.after(now, w.opts.Repeat, job.Name)
 	if err != nil {
-		return nil, err
+		return next, err
 	}
 	delay := at - millis(now)
 	if r.Offset != nil {
@@ -174,15 +173,15 @@ func (w *Worker) nextRepeatable(job *Job) ([]any, error) {
 	delay = max(delay, 0)
 	o := job.Options
 	o.Delay = time.Duration(delay) * time.Millisecond
-	args := []any{
-		w.q.mode, millis(now), job.SchedulerID, at, delay, job.Name, []byte(job.Data), o.Priority, o.where(), w.q.opts.MaxEvents,
+	next = script.NextRepeatable{
+		Mode: w.q.mode, Now: millis(now), Scheduler: job.SchedulerID, At: at, Delay: delay, Name: job.Name, Data: job.Data,
+		Priority: o.Priority, Where: o.where(), MaxEvents: w.q.opts.MaxEvents, Dedup: o.Deduplication.forScript(),
 	}
-	args = append(args, o.Deduplication.args()...)
 	for _, key := range r.keys(job) {
 		id := repeatableID(job, key, at)
-		args = append(args, key, id, r.encode(id, at, delay, now))
+		next.Keys = append(next.Keys, script.RepeatableKey{Key: key, JobID: id, Options: r.encode(id, at, delay, now)})
 	}
-	return args, nil
+	return next, nil
 }
 
 // repeatableID is the id of a key's job.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq/internal/combine"
+	"schoolbell/bullmq/internal/script"
 )
 
 // settleTime is how long the worker still tries to store outcomes after the handlers' contexts
@@ -175,48 +176,29 @@ func (s *session) unlessStopped(job *Job) *Job {
 // fetch asks for the next job.
 func (s *session) fetch() (*Job, error) {
 	token := s.w.take()
-	args := append([]any{s.w.q.mode, s.w.q.nowMillis()}, s.w.workerArgs(token)...)
-	reply, err := s.w.call(s.record, scriptFetch, args...)
+	fetched, err := runFor(s.record, s.w, script.Fetch{Mode: s.w.q.mode, Now: s.w.q.nowMillis(), Token: token, Worker: s.w.forScript()})
 	if err != nil {
 		s.w.lostReply(token)
 		return nil, err
 	}
-	return s.w.fetched(reply, token), nil
+	return s.w.fetched(fetched, token), nil
 }
 
-// workerArgs returns the arguments that describe the worker to scripts that start jobs.
-func (w *Worker) workerArgs(token string) []any {
-	maxJobs, duration := w.limiterArgs()
-	return []any{token, formatInt(w.opts.LockDuration.Milliseconds()), maxJobs, duration, w.opts.Name}
-}
-
-// fetched decodes the reply of a script that starts a job, and notes when to ask again.
-func (w *Worker) fetched(reply any, token string) *Job {
-	list, _ := reply.([]any)
-	if len(list) < 4 {
+// fetched is the job that a script has started under a token. If there is none, the worker
+// remembers when to ask again.
+func (w *Worker) fetched(f script.Fetched, token string) *Job {
+	if f.Job == nil {
 		w.drop(token)
-		w.foundNone(0, 0)
-		return nil
-	}
-	id, ok := list[1].(string)
-	hash, _ := list[0].([]any)
-	if !ok {
-		w.drop(token)
-		w.foundNone(number(list[2]), number(list[3]))
+		w.foundNone(f.Later)
 		return nil
 	}
 	w.pace.busy()
-	var started int64
-	if len(list) > 4 {
-		started = number(list[4])
-	}
-	return w.startedJob(id, hash, token, started)
+	return w.startedJob(*f.Job)
 }
 
-// foundNone notes that a script started no job: how many ms the rate limit still holds, and
-// when the next delayed job is due (ms).
-func (w *Worker) foundNone(limited, nextDelayed int64) {
-	w.pace.learn(w.q.now(), time.Duration(limited)*time.Millisecond, nextDelayed)
+// foundNone notes that a script had no job to start.
+func (w *Worker) foundNone(later script.Later) {
+	w.pace.learn(w.q.now(), time.Duration(later.Rest)*time.Millisecond, later.Due)
 	w.pace.noneLeft()
 }
 
@@ -233,7 +215,7 @@ func (w *Worker) nudge(ctx context.Context) {
 	if w.health.isDown() {
 		return
 	}
-	if _, err := w.q.run(ctx, scriptNudge, w.q.mode); err != nil {
+	if _, err := run(ctx, w.q, script.Nudge{Mode: w.q.mode}); err != nil {
 		w.log.Debug("no marker left for other workers", "error", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"schoolbell/bullmq/internal/cron"
+	"schoolbell/bullmq/internal/script"
 )
 
 // Schedule sets when a scheduler's jobs run. It has either Every or Pattern.
@@ -100,35 +101,21 @@ func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t Jo
 	head = appendMember(head, "repeatJobKey", string(appendString(nil, id)))
 	head = appendMember(head, "repeat", string(repeat.encode()))
 
-	args := []any{
-		q.mode, millis(now), id, optional(repeat.Every), optional(optionalMillis(first)), optional(s.Offset.Milliseconds()), optional(repeat.Start),
-		t.Name, data, template + "}", head, jobIDHead(id), o.Priority, flag(o.LIFO), q.opts.MaxEvents,
-	}
-	reply, err := q.run(ctx, scriptUpsert, append(args, repeat.fields()...)...)
+	next, err := run(ctx, q, script.UpsertScheduler{
+		Mode: q.mode, Now: millis(now), ID: id, Every: repeat.Every, At: optionalMillis(first), Offset: s.Offset.Milliseconds(),
+		Start: repeat.Start, Name: t.Name, Data: data, Template: template + "}", Head: head, IDHead: jobIDHead(id),
+		Priority: o.Priority, LIFO: o.LIFO, MaxEvents: q.opts.MaxEvents, SchedulerFields: repeat.fields(),
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := refusal(reply, "schedule", id, ""); err != nil {
+	if err := refusal(next.Refusal, "schedule", id, ""); err != nil {
 		return nil, err
 	}
-	return q.scheduled(id, t.Name, data, o, now, reply), nil
-}
-
-// scheduled returns the job of a run as it was stored.
-func (q *Queue) scheduled(scheduler, name string, data []byte, o *JobOptions, now time.Time, reply any) *Job {
-	list, _ := reply.([]any)
-	if len(list) < 3 {
-		return nil
-	}
-	id, _ := list[0].(string)
-	opts, _ := list[2].(string)
-	if len(data) == 0 {
-		data = []byte("{}")
-	}
 	return &Job{
-		ID: id, Name: name, Data: data, Options: decodeOptions(opts), Delay: time.Duration(number(list[1])) * time.Millisecond,
-		Priority: o.Priority, Timestamp: now, SchedulerID: scheduler, q: q,
-	}
+		ID: next.ID, Name: t.Name, Data: []byte(cmp.Or(string(data), "{}")), Options: decodeOptions(next.Options),
+		Delay: time.Duration(next.Delay) * time.Millisecond, Priority: o.Priority, Timestamp: now, SchedulerID: id, q: q,
+	}, nil
 }
 
 // check refuses what the protocol cannot store, and finds the first match of a pattern.
@@ -283,8 +270,7 @@ func (r *repetition) encode() []byte {
 }
 
 // fields returns the schedule's fields of the scheduler's hash, except every and offset.
-func (r *repetition) fields() []any {
-	var fields []any
+func (r *repetition) fields() (fields []string) {
 	for _, f := range []struct{ name, value string }{
 		{"tz", r.TZ}, {"limit", optional(int64(r.Limit))}, {"pattern", r.Pattern},
 		{"startDate", optional(r.Start)}, {"endDate", optional(r.End)},

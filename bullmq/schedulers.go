@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"schoolbell/bullmq/internal/script"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -108,8 +110,8 @@ func (q *Queue) SchedulerCount(ctx context.Context) (int64, error) {
 // reports whether the scheduler existed. A job that is already waiting still runs.
 // Repeatable jobs of BullMQ 5 are removed by their keys.
 func (q *Queue) RemoveScheduler(ctx context.Context, id string) (bool, error) {
-	reply, err := q.run(ctx, scriptDropScheduler, append([]any{q.mode, id}, oldIDs(id)...)...)
-	return number(reply) == 1, err
+	removed, err := run(ctx, q, script.RemoveScheduler{Mode: q.mode, ID: id, IDHeads: oldIDs(id)})
+	return removed == 1, err
 }
 
 // decodeScheduler decodes a scheduler's hash. Damaged fields count as absent.

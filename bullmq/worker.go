@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"schoolbell/bullmq/internal/script"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -244,14 +246,11 @@ func (w *Worker) clientName() string {
 
 func (w *Worker) newToken() string { return w.id + ":" + formatInt(w.seq.Add(1)) }
 
-// limiterArgs returns the worker's limit as scripts receive it, empty for none. With "heed" the
-// worker keeps to limits that were set by hand.
-func (w *Worker) limiterArgs() (maxJobs, duration string) {
-	switch l := w.opts.Limiter; {
-	case l != nil:
-		return formatInt(int64(l.Max)), formatInt(l.Duration.Milliseconds())
-	case w.opts.HeedRateLimit:
-		return "heed", ""
+// forScript describes the worker to scripts that start jobs.
+func (w *Worker) forScript() script.Worker {
+	described := script.Worker{Lock: w.opts.LockDuration.Milliseconds(), Name: w.opts.Name, Heed: w.opts.HeedRateLimit}
+	if l := w.opts.Limiter; l != nil {
+		described.Max, described.Duration = int64(l.Max), l.Duration.Milliseconds()
 	}
-	return "", ""
+	return described
 }

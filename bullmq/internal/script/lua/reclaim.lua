@@ -3,7 +3,7 @@
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 start of the worker's tokens  3… tokens of jobs it knows
 -- returns the ids put back
---@include place
+--@include handback
 
 local mode, prefix = unpack(ARGV, 1, 2)
 local q = openQueue(KEYS[1], mode)
@@ -23,14 +23,7 @@ for _, id in ipairs(redis.call('LRANGE', q.p .. 'active', 0, -1)) do
     redis.call('DEL', key .. ':lock')
     redis.call('SREM', q.p .. 'stalled', id)
     redis.call('LREM', q.p .. 'active', 1, id)
-    local priority = tonumber(redis.call('HGET', key, 'priority') or 0) or 0
-    if priority > 0 then
-      pushBackPrioritized(q, priority, id)
-      baseMarker(q)
-    else
-      push(q, 'RPUSH', id)
-    end
-    emitTrim(q, 'waiting', 'jobId', id, 'prev', 'active')
+    handBack(q, id)
     back[#back + 1] = id
   end
 end

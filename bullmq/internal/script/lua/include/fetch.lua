@@ -89,10 +89,10 @@ local function activate(q, id, now, w, token, max, duration)
   return { hash, id, token, started }
 end
 
--- workerOf describes the fetching worker: lock ms, limiter max ('' none), limiter ms, name
--- ('' none).
+-- workerOf describes the fetching worker: lock ms, limiter max ('' none, 'heed' none but for
+-- limits set by hand), limiter ms, name ('' none).
 local function workerOf(lock, max, duration, name)
-  return { lock = lock, max = tonumber(max), duration = tonumber(duration), name = name }
+  return { lock = lock, max = tonumber(max), heeds = max == 'heed', duration = tonumber(duration), name = name }
 end
 
 -- nextId moves the id that is next in line into the active list, nil if there is none.
@@ -137,8 +137,9 @@ local function fetchMany(q, now, w, tokens)
   local isBlocked = blocked(q)
   promoteDue(q, now)
   local max, duration = q.max or w.max, w.duration or q.duration
+  local limit = max or (w.heeds and 9007199254740991) -- which a limit set by hand counts
   while #jobs < #tokens do
-    local ttl = limitTTL(q, max)
+    local ttl = limitTTL(q, limit)
     if ttl > 0 then
       later = { ttl, 0 }
       break

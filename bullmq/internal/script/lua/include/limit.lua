@@ -1,7 +1,7 @@
 --@include text
 
 -- limitTTL is how long (ms) the rate limit still holds, 0 if it does not. max
--- is nil where there is no limit. A counter without expiry limits nothing.
+-- is nil or false where there is no limit. A counter without expiry limits nothing.
 local function limitTTL(q, max)
   if not max then
     return 0

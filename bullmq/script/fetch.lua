@@ -1,9 +1,0 @@
--- fetch starts the next job.
--- KEYS  1 queue prefix
--- ARGV  1 pause mode  2 now ms  3 token  4 lock ms  5 limiter max ('' none)
---       6 limiter ms  7 worker name ('' none)
--- returns { hash as a flat list, id, 0, 0, times started }
---       | { 0, 0, ms to rest for a rate limit, ms when the next delayed job is due }
---@include fetch
-need(KEYS[1] .. 'events', 'XLEN')
-return fetch(openQueue(KEYS[1], ARGV[1]), tonumber(ARGV[2]), 3) or { 0, 0, 0, 0 }
