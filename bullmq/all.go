@@ -14,11 +14,13 @@ const (
 )
 
 // AllJobs yields the jobs of the given states, one state after the other, in the order in
-// which they run or have finished; no state means all but StatePaused. The ids are read
-// when the loop begins and the jobs as it goes on, some at a time. So the loop may change
-// and remove the jobs, and long queues need memory for their ids only. A job that is gone by the
-// time it is read is left out, and so may be one that changes its state while the ids are
-// read. An error is the last thing that the loop gets.
+// which they run or have finished. No state means all except StatePaused. An error ends the
+// loop.
+//
+// The ids are read when the loop begins, the jobs in batches while it runs. So the loop may
+// change and remove jobs, and long queues need memory only for their ids. A job that no
+// longer exists when it is read is left out. A job that changes its state while the ids are
+// read may be left out.
 func (q *Queue) AllJobs(ctx context.Context, states ...State) iter.Seq2[*Job, error] {
 	return func(yield func(*Job, error) bool) {
 		ids, err := q.allIDs(ctx, states)
@@ -45,7 +47,7 @@ func (q *Queue) AllJobs(ctx context.Context, states ...State) iter.Seq2[*Job, er
 	}
 }
 
-// allIDs are the ids of all jobs of some states, each once.
+// allIDs returns the ids of all jobs of some states, each once.
 func (q *Queue) allIDs(ctx context.Context, states []State) ([]string, error) {
 	places, err := q.placesOf(states)
 	if err != nil {
@@ -55,8 +57,8 @@ func (q *Queue) allIDs(ctx context.Context, states []State) ([]string, error) {
 	seen := map[string]bool{}
 	for _, p := range places {
 		var ids []string
-		// Jobs are mostly added at the new end and taken from the old one, so from the new
-		// end on, what changes meanwhile lets ids come twice, and none is missed.
+		// Jobs are mostly added at the new end and removed from the old one. Reading from the
+		// new end, such changes make ids occur twice, but none is missed.
 		for start := int64(0); ; start += idBatch {
 			pipe := q.rdb.Pipeline()
 			batch := p.read(ctx, pipe, start, start+idBatch-1, false)
@@ -79,8 +81,8 @@ func (q *Queue) allIDs(ctx context.Context, states []State) ([]string, error) {
 	return all, nil
 }
 
-// AllSchedulers yields the queue's schedulers, those that run next first, as
-// [Queue.AllJobs] yields jobs.
+// AllSchedulers yields the queue's schedulers in the order of their next runs, in batches as
+// [Queue.AllJobs] yields jobs. An error ends the loop.
 func (q *Queue) AllSchedulers(ctx context.Context) iter.Seq2[*Scheduler, error] {
 	return func(yield func(*Scheduler, error) bool) {
 		entries, err := q.rdb.ZRangeWithScores(ctx, q.keys.repeat(), 0, -1).Result()

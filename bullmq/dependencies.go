@@ -11,38 +11,38 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// DependencyKind is the condition of a job's children.
+// DependencyKind is a kind of children, by what has become of them.
 type DependencyKind int
 
 // The kinds of children, as [DependencyCounts] counts them.
 const (
-	Unprocessed     DependencyKind = iota // not finished yet, or failed without consequence for the parent
+	Unprocessed     DependencyKind = iota // not finished, or failed with FailureNone
 	Processed                             // completed
 	IgnoredFailures                       // failed with IgnoreDependency or ContinueParent
 	Failures                              // failed with FailParent
 )
 
-// Dependency is a child as its parent sees it.
+// Dependency is a child as stored with its parent.
 type Dependency struct {
 	// Key is the child's full key, prefix:queue:id.
 	Key string
-	// Value is what a processed child returned, nil if that is not JSON.
+	// Value is the result of a processed child, nil if that is not JSON.
 	Value json.RawMessage
-	// Reason is why a child with an ignored failure failed.
+	// Reason is why a child failed whose failure is ignored, empty for other children.
 	Reason string
-	// Job is the child itself if it was asked for, nil if it has been removed.
+	// Job is the child itself, with WithJobs. It is nil if the child was removed.
 	Job *Job
 }
 
-// DependenciesOptions say which children of a job are read.
+// DependenciesOptions select children of a job. The zero value selects all unprocessed ones.
 type DependenciesOptions struct {
-	// Kind is the condition of the children.
+	// Kind is the kind of the children.
 	Kind DependencyKind
-	// Offset is how many of them are left out first.
+	// Offset is how many of them are skipped.
 	Offset int64
-	// Limit is how many are read at most; 0 means all.
+	// Limit is how many are read at most. 0 means all.
 	Limit int64
-	// WithJobs also reads the children themselves, from whichever queues they are in.
+	// WithJobs also reads the children themselves, in all their queues.
 	WithJobs bool
 }
 
@@ -59,10 +59,9 @@ func (o *DependenciesOptions) check() error {
 // dependencyBatch is how many children are read at a time.
 const dependencyBatch = 500
 
-// Dependencies reads the job's children of one kind, some hundreds at a time, in an order
-// that stays the same as long as none is added or finishes; a child that does may be missed
-// or come twice. An error is the last thing that the loop gets. A job that does not exist has
-// no children.
+// Dependencies yields the job's children of one kind, read in batches of some hundreds. The
+// order stays the same as long as none is added or finishes. A child that does so may be
+// missed or occur twice. An error ends the loop. A job that does not exist has no children.
 func (j *Job) Dependencies(ctx context.Context, opts DependenciesOptions) iter.Seq2[Dependency, error] {
 	return j.q.dependencies(ctx, j.ID, opts)
 }
@@ -70,11 +69,11 @@ func (j *Job) Dependencies(ctx context.Context, opts DependenciesOptions) iter.S
 // DependencyPage is a part of a job's children of one kind.
 type DependencyPage struct {
 	Dependencies []Dependency // in the order in which [Job.Dependencies] yields them
-	Total        int64        // how many children of the kind there are
+	Total        int64        // how many children of the kind the job has
 }
 
-// DependencyPage reads a page of the children of a job, as [Job.Dependencies] does. Redis
-// goes through the children before the page too, so the last page of many costs the most.
+// DependencyPage reads a page of the children of a job, as [Job.Dependencies] does. Redis also
+// reads the children before the page, so the last page costs the most.
 func (q *Queue) DependencyPage(ctx context.Context, parentID string, opts DependenciesOptions) (*DependencyPage, error) {
 	if err := checkTarget(parentID); err != nil {
 		return nil, err
@@ -132,7 +131,7 @@ func (q *Queue) dependencies(ctx context.Context, id string, opts DependenciesOp
 	}
 }
 
-// scanDependencies reads the next children of a kind; the last ones come with next 0.
+// scanDependencies reads the next children of a kind. next is 0 with the last ones.
 func (q *Queue) scanDependencies(ctx context.Context, id string, kind DependencyKind, cursor uint64) (batch []Dependency, next uint64, err error) {
 	k, rdb := q.keys, q.rdb
 	var list []string
@@ -184,18 +183,18 @@ func (q *Queue) readDependencyJobs(ctx context.Context, children []Dependency) e
 	return err
 }
 
-// RemoveUnprocessedChildren deletes the job's children that have not finished, theirs
-// and so on, except those that a worker runs and those that have failed. A job that
-// waited for them alone is released.
+// RemoveUnprocessedChildren deletes the job's unfinished children, their children and so on,
+// except those that a worker runs and those that have failed. If the job waited only for
+// deleted children, it can run.
 func (j *Job) RemoveUnprocessedChildren(ctx context.Context) error {
 	_, err := run(ctx, j.q, script.RemoveOpenChildren{Mode: j.q.mode, ID: j.ID})
 	return err
 }
 
-// RemoveChildDependency ends the job's tie to its parent, which is released if it
-// waited for this job alone. It reports false if the parent does not wait for it, and
-// is a [*ScriptError] with [CodeJobNotFound] or [CodeParentNotFound] if one of them
-// is gone. A job without a parent has nothing to end.
+// RemoveChildDependency removes the job from its parent's children. If the parent waited only
+// for this job, it can run. It reports false if the job has no parent or the parent does not
+// wait for it. If one of them does not exist, it is a [*ScriptError] with [CodeJobNotFound]
+// or [CodeParentNotFound].
 func (j *Job) RemoveChildDependency(ctx context.Context) (bool, error) {
 	if j.ParentKey == "" {
 		return false, nil

@@ -160,15 +160,15 @@ func (j *Job) ChangeDelay(ctx context.Context, delay time.Duration) error {
 	return nil
 }
 
-// PriorityOptions say how a job's priority is changed.
+// PriorityOptions are the settings of [Job.ChangePriority].
 type PriorityOptions struct {
 	// LIFO puts the job before the others of its new priority, not behind them.
 	LIFO bool
 }
 
 // ChangePriority changes the job's priority and, if the job waits, its position in the queue. A
-// priority is from 0, none, to [MaxPriority], and 1 runs before 2. A job that does not exist
-// is [ErrJobNotFound].
+// priority is from 0, none, to [MaxPriority]; others are [ErrInvalid]. Jobs with 1 run before
+// those with 2. A job that does not exist is [ErrJobNotFound].
 func (j *Job) ChangePriority(ctx context.Context, priority int, opts PriorityOptions) error {
 	if priority < 0 || priority > MaxPriority {
 		return invalid("priority %d is not within 0 and %d", priority, MaxPriority)

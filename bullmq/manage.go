@@ -11,15 +11,15 @@ import (
 	"schoolbell/bullmq/internal/script"
 )
 
-// RemoveOptions say how far a removal goes.
+// RemoveOptions are the settings of [Queue.Remove].
 type RemoveOptions struct {
-	Children bool // also remove the job's children, theirs and so on
+	Children bool // also remove the job's children, their children and so on
 }
 
-// Remove deletes a job in whatever state. It is [ErrJobLocked] if a worker runs
-// it, and no error if it does not exist. A parent that waited for this job alone
-// is released. The pending iteration of a scheduler is refused with
-// [CodeSchedulerJob].
+// Remove deletes a job in any state. If a worker runs it, or a descendant that would be
+// removed, the error is [ErrJobLocked] and nothing is removed. A job that does not exist is no
+// error. A parent that waited only for this job can run. The next job of a scheduler is a
+// [*ScriptError] with [CodeSchedulerJob]; use [Queue.RemoveScheduler].
 func (q *Queue) Remove(ctx context.Context, id string, opts RemoveOptions) error {
 	if err := checkTarget(id); err != nil {
 		return err
@@ -37,22 +37,22 @@ func (q *Queue) Remove(ctx context.Context, id string, opts RemoveOptions) error
 	return nil
 }
 
-// RetryOptions say how a finished job is retried.
+// RetryOptions are the settings of [Queue.Retry].
 type RetryOptions struct {
 	// From is the state that the job must be in: [StateFailed] or [StateCompleted].
 	// Empty means StateFailed.
 	From State
-	// ResetAttemptsMade counts the attempts that ended from 0 again; else the job has one
-	// more attempt.
+	// ResetAttemptsMade sets Job.AttemptsMade to 0, so that the job has all its attempts
+	// again. Otherwise it has one more attempt.
 	ResetAttemptsMade bool
-	// ResetAttemptsStarted counts the starts from 0 again, which
+	// ResetAttemptsStarted sets Job.AttemptsStarted to 0, which
 	// WorkerOptions.MaxStartedAttempts limits.
 	ResetAttemptsStarted bool
 }
 
-// Retry puts a finished job back into the queue. A job that is not in the state opts.From
-// is a [*ScriptError] with [CodeNotInState], an unknown id one that is [ErrJobNotFound],
-// and any other value of opts.From [ErrInvalid].
+// Retry puts a finished job back into the queue. A job that is not in the state opts.From is a
+// [*ScriptError] with [CodeNotInState], an unknown id is [ErrJobNotFound], and another value
+// of opts.From is [ErrInvalid].
 func (q *Queue) Retry(ctx context.Context, id string, opts RetryOptions) error {
 	if err := checkTarget(id); err != nil {
 		return err
@@ -70,8 +70,8 @@ func (q *Queue) Retry(ctx context.Context, id string, opts RetryOptions) error {
 	return refusal(code, "retry", id, "")
 }
 
-// Promote makes a delayed job run now. Any other state is a [*ScriptError] with
-// [CodeNotInState], an unknown id one that is [ErrJobNotFound].
+// Promote makes a delayed job run now. A job in another state is a [*ScriptError] with
+// [CodeNotInState], an unknown id is [ErrJobNotFound].
 func (q *Queue) Promote(ctx context.Context, id string) error {
 	if err := checkTarget(id); err != nil {
 		return err
@@ -83,18 +83,18 @@ func (q *Queue) Promote(ctx context.Context, id string) error {
 	return refusal(code, "promote", id, "")
 }
 
-// Pause stops all workers of the queue from taking jobs, until Resume. Jobs being run go
-// on. Pausing a paused queue does nothing.
+// Pause stops all workers of the queue from starting jobs, until [Queue.Resume]. Active jobs
+// continue. Pausing a paused queue does nothing.
 func (q *Queue) Pause(ctx context.Context) error {
 	return q.repeat(ctx, "pause", func(first bool) script.Script[int64] { return script.Pause{Mode: q.mode, First: first} })
 }
 
-// Resume ends a pause. Where there is none it does nothing.
+// Resume ends a pause. It does nothing if the queue is not paused.
 func (q *Queue) Resume(ctx context.Context) error {
 	return q.repeat(ctx, "resume", func(first bool) script.Script[int64] { return script.Resume{First: first} })
 }
 
-// repeat calls a script that handles many jobs, some at a time, until all are done.
+// repeat calls a script that handles many jobs, in several steps, until all are done.
 func (q *Queue) repeat(ctx context.Context, op string, next func(first bool) script.Script[int64]) error {
 	for first := true; ; first = false {
 		code, err := run(ctx, q, next(first))
@@ -107,18 +107,18 @@ func (q *Queue) repeat(ctx context.Context, op string, next func(first bool) scr
 	}
 }
 
-// IsPaused tells whether the queue is paused.
+// IsPaused reports whether the queue is paused.
 func (q *Queue) IsPaused(ctx context.Context) (bool, error) {
 	paused, err := q.rdb.HExists(ctx, q.keys.meta(), "paused").Result()
 	return paused, wrapRead(ctx, "whether the queue is paused", err)
 }
 
-// manualLimit is what the limiter's counter is set to while a limit is set by hand.
+// manualLimit is the value of the limiter's counter while a limit is set by hand.
 const manualLimit int64 = 1<<53 - 1
 
-// RateLimit keeps workers that have a Limiter or HeedRateLimit, or all if there is a global
-// rate limit, from taking jobs for d, at least a millisecond. It replaces a limit in force. A
-// handler that hit a limit returns [Throttled] instead.
+// RateLimit stops workers from starting jobs for d, at least a millisecond. It applies to
+// workers that have a Limiter or HeedRateLimit, and to all if the queue has a global rate limit.
+// It replaces a limit that is in force. A handler that met a limit returns [Throttled] instead.
 func (q *Queue) RateLimit(ctx context.Context, d time.Duration) error {
 	if d < time.Millisecond {
 		return invalid("rate limit of %v is shorter than a millisecond", d)
@@ -126,16 +126,16 @@ func (q *Queue) RateLimit(ctx context.Context, d time.Duration) error {
 	return wrapWrite(ctx, "set rate limit", q.rdb.Set(ctx, q.keys.limiter(), manualLimit, d).Err())
 }
 
-// RateLimitTTLOptions say which limit is meant.
+// RateLimitTTLOptions select the limit for [Queue.RateLimitTTL].
 type RateLimitTTLOptions struct {
 	// Max is how many jobs per window the limit allows, such as [Limiter].Max of a
 	// worker. 0 means the queue's global limit.
 	Max int
 }
 
-// RateLimitTTL tells how long the limit is still in force, 0 if it is not, because fewer
-// jobs than its maximum have been started in the window. Where neither opts nor the queue
-// has a maximum, any counter of workers' own limiters counts as a limit in force.
+// RateLimitTTL returns how long the limit is still in force. It is 0 if fewer jobs than the
+// maximum have been started in the window. If neither opts nor the queue has a maximum, any
+// counter of workers' own limiters counts as a limit in force.
 func (q *Queue) RateLimitTTL(ctx context.Context, opts RateLimitTTLOptions) (time.Duration, error) {
 	if opts.Max < 0 {
 		return 0, invalid("rate limit of %d jobs", opts.Max)
@@ -144,14 +144,14 @@ func (q *Queue) RateLimitTTL(ctx context.Context, opts RateLimitTTLOptions) (tim
 	return time.Duration(ms) * time.Millisecond, err
 }
 
-// ClearRateLimit ends a limit before its time.
+// ClearRateLimit ends a limit that is in force.
 func (q *Queue) ClearRateLimit(ctx context.Context) error {
 	return wrapWrite(ctx, "clear rate limit", q.rdb.Del(ctx, q.keys.limiter()).Err())
 }
 
-// SetGlobalRateLimit lets all workers together start at most n jobs per
-// duration, at least a millisecond; n 0 removes the limit. A worker's own limiter gives way to n, but its
-// duration stays in force for what it starts.
+// SetGlobalRateLimit lets all workers together start at most n jobs per duration, at least a
+// millisecond. n 0 removes the limit. n replaces the maximum of a worker's own Limiter, but not
+// its duration, which applies to windows that begin with a job of that worker.
 func (q *Queue) SetGlobalRateLimit(ctx context.Context, n int, per time.Duration) error {
 	var err error
 	switch {
@@ -165,8 +165,8 @@ func (q *Queue) SetGlobalRateLimit(ctx context.Context, n int, per time.Duration
 	return wrapWrite(ctx, "set global rate limit", err)
 }
 
-// SetGlobalConcurrency lets all workers together run at most n jobs at a time; 0
-// removes the limit.
+// SetGlobalConcurrency lets all workers together run at most n jobs at a time. 0 removes the
+// limit.
 func (q *Queue) SetGlobalConcurrency(ctx context.Context, n int) error {
 	if n < 0 {
 		return invalid("global concurrency of %d", n)
@@ -180,14 +180,14 @@ func (q *Queue) SetGlobalConcurrency(ctx context.Context, n int) error {
 	return wrapWrite(ctx, "set global concurrency", err)
 }
 
-// batchSize is how many jobs one call of a script that goes over many touches.
+// batchSize is how many jobs one call of a script processes where a queue may have many.
 const batchSize = 1000
 
-// Clean removes up to limit jobs (0 means all) of one state that are older than
-// grace, and returns their ids. The age of a finished job counts from its end, of a
-// prioritized one from its making, of others from their last start or else
-// their making. Active jobs go only if no worker holds them. Beside an error it returns the
-// ids of those that are gone by then.
+// Clean removes up to limit jobs (0 means all) of one state that are older than grace, and
+// returns their ids. The age of a finished job counts from its end, that of a prioritized one
+// from its creation, that of others from their last start or, without one, from their
+// creation. Active jobs are removed only if no worker holds their lock. With an error, it
+// returns the ids of the jobs that were removed before.
 func (q *Queue) Clean(ctx context.Context, state State, grace time.Duration, limit int) ([]string, error) {
 	places, err := q.places(state)
 	if err != nil {
@@ -221,30 +221,30 @@ func (q *Queue) Clean(ctx context.Context, state State, grace time.Duration, lim
 	return removed, nil
 }
 
-// DrainOptions say what is drained.
+// DrainOptions are the settings of [Queue.Drain].
 type DrainOptions struct {
 	Delayed bool // also delayed jobs
 }
 
-// Drain removes all waiting and prioritized jobs, and delayed ones if asked to. A scheduler's
-// next job stays. A long queue is drained in several steps of 1000 jobs each; an error
-// in between leaves the rest.
+// Drain removes all waiting and prioritized jobs and, with opts.Delayed, delayed ones. A
+// scheduler's next job stays. A long queue is drained in several steps of 1000 jobs each. If
+// one fails, the remaining jobs stay.
 func (q *Queue) Drain(ctx context.Context, opts DrainOptions) error {
 	return q.repeat(ctx, "drain", func(bool) script.Script[int64] {
 		return script.Drain{Mode: q.mode, Delayed: opts.Delayed, Most: batchSize}
 	})
 }
 
-// ObliterateOptions say how far an obliteration goes.
+// ObliterateOptions are the settings of [Queue.Obliterate].
 type ObliterateOptions struct {
-	Force bool // also when jobs are being run
+	Force bool // also if jobs are active
 }
 
-// ErrQueueActive says that a queue cannot be obliterated because jobs are being run.
+// ErrQueueActive reports that a queue cannot be obliterated because jobs are active.
 var ErrQueueActive = errors.New("bullmq: jobs of the queue are being run")
 
-// Obliterate pauses the queue and deletes all of it, 1000 jobs a step. It is
-// [ErrQueueActive] if jobs are being run, unless forced; the queue then stays paused.
+// Obliterate pauses the queue and deletes all of it, in steps of 1000 jobs. If jobs are active
+// and opts.Force is not set, it returns [ErrQueueActive], and the queue stays paused.
 func (q *Queue) Obliterate(ctx context.Context, opts ObliterateOptions) error {
 	if err := q.Pause(ctx); err != nil {
 		return err
@@ -259,8 +259,9 @@ func (q *Queue) Obliterate(ctx context.Context, opts ObliterateOptions) error {
 	return err
 }
 
-// RetryJobs puts all jobs that failed (or completed) before a time, zero meaning
-// now, back in line, whatever their priority, 1000 a step. Any other state is [ErrInvalid].
+// RetryJobs moves all jobs that failed (or completed) before a time to the waiting jobs,
+// whatever their priority, in steps of 1000. The zero time means now. Any other state is
+// [ErrInvalid].
 func (q *Queue) RetryJobs(ctx context.Context, state State, before time.Time) error {
 	if state != StateFailed && state != StateCompleted {
 		return invalid("state %q: only failed and completed jobs are retried", state)
@@ -274,7 +275,8 @@ func (q *Queue) RetryJobs(ctx context.Context, state State, before time.Time) er
 	return q.moveAll(ctx, string(state), millis(before))
 }
 
-// PromoteJobs makes all delayed jobs run now, whatever their priority, 1000 a step.
+// PromoteJobs moves all delayed jobs to the waiting jobs, whatever their priority, in steps of
+// 1000.
 func (q *Queue) PromoteJobs(ctx context.Context) error {
 	return q.moveAll(ctx, "delayed", math.MaxInt64)
 }

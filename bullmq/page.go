@@ -7,24 +7,24 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// JobsOptions say which jobs are read. The zero value is all jobs, the newest first.
+// JobsOptions select jobs. The zero value selects all, newest first.
 type JobsOptions struct {
-	// States are those of the jobs; none means all but StatePaused.
+	// States are the states of the jobs. None means all except StatePaused.
 	States []State
-	// Offset is how many jobs of each state are left out first.
+	// Offset is how many jobs of each state are skipped.
 	Offset int64
-	// Limit is how many jobs of each state are read at most; 0 means all.
+	// Limit is how many jobs of each state are read at most. 0 means all.
 	Limit int64
-	// OldestFirst reads the jobs in the order in which they run or have finished, not
-	// in the opposite one.
+	// OldestFirst reads the jobs in the order in which they run or have finished, not in
+	// the reverse order.
 	OldestFirst bool
 }
 
 // Jobs reads a page of the jobs of each state, one state after the other. Ids without a job,
-// and jobs that are removed during the call, are left out. With a Limit, jobs from after
-// the page take their places, as in BullMQ: a page with fewer jobs than Limit is a state's
-// last one, except where very many in a row are missing. A job that has moved up this way is
-// in the next page too. [Queue.AllJobs] does not hold all jobs in memory.
+// and jobs that are removed during the call, are left out. With a Limit, jobs after the page
+// fill the gaps, as in BullMQ: a page with fewer jobs than Limit is a state's last one, unless
+// very many in a row are missing. A job that filled a gap is also on the next page. To read
+// many jobs without holding all of them in memory, use [Queue.AllJobs].
 func (q *Queue) Jobs(ctx context.Context, opts JobsOptions) ([]*Job, error) {
 	pages, err := q.pages(opts)
 	if err != nil {
@@ -38,7 +38,7 @@ func (q *Queue) Jobs(ctx context.Context, opts JobsOptions) ([]*Job, error) {
 		open = slices.DeleteFunc(open, func(p *page) bool { return p.done })
 	}
 	var jobs []*Job
-	seen := map[string]bool{} // a job in two places is an accident; it is shown once
+	seen := map[string]bool{} // a job in two places is an error; it is returned once
 	for _, p := range pages {
 		for _, job := range p.jobs {
 			if !seen[job.ID] {
@@ -50,14 +50,14 @@ func (q *Queue) Jobs(ctx context.Context, opts JobsOptions) ([]*Job, error) {
 	return jobs, nil
 }
 
-// maxPageReads is how often a page is read on to fill its gaps, as in BullMQ.
+// maxPageReads is how often a page is read further to fill its gaps, as in BullMQ.
 const maxPageReads = 5
 
 // page is a part of a place, with the jobs found so far.
 type page struct {
 	place
 	start, end int64 // of the next read
-	size       int64 // how many jobs it has when it is full, 0 for what is read at once
+	size       int64 // how many jobs a full page has, 0 for one that is read at once
 	jobs       []*Job
 	done       bool
 }
@@ -75,7 +75,7 @@ func (q *Queue) pages(opts JobsOptions) ([]*page, error) {
 	return pages, err
 }
 
-// lastPosition is the position in Redis at which a page ends.
+// lastPosition returns the position in Redis at which a page ends.
 func lastPosition(offset, limit int64) (int64, error) {
 	switch {
 	case offset < 0 || offset > maxCount || limit < 0 || limit > maxCount:
@@ -86,7 +86,7 @@ func lastPosition(offset, limit int64) (int64, error) {
 	return offset + limit - 1, nil
 }
 
-// placesOf are the places of some states, of all if there are none.
+// placesOf returns the places of the given states, of all for none.
 func (q *Queue) placesOf(states []State) (all []place, err error) {
 	if len(states) == 0 {
 		states = allStates

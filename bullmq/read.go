@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// wrapRead says what was being read when Redis failed; nil stays nil.
+// wrapRead adds what was being read to an error. Nil stays nil.
 func wrapRead(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
@@ -19,8 +19,8 @@ func wrapRead(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("bullmq: read %s: %w", what, classified(ctx, err))
 }
 
-// exec sends a pipeline and returns the first error of its commands that is not redis.Nil.
-// Of a transaction, it is why a command was refused and not that the others were discarded.
+// exec sends a pipeline and returns the first error of its commands that is not redis.Nil. For
+// a transaction, that is why a command was refused, not that the others were discarded.
 func exec(ctx context.Context, pipe redis.Pipeliner) error {
 	cmds, err := pipe.Exec(ctx)
 	for _, cmd := range cmds {
@@ -34,8 +34,8 @@ func exec(ctx context.Context, pipe redis.Pipeliner) error {
 	return err
 }
 
-// readError is what went wrong with commands of one pipeline. A key of another type than
-// is expected there, which other programs may leave, counts as absent.
+// readError returns the first error of the commands of a pipeline. A key of another type,
+// which other programs may leave, counts as absent.
 func readError(cmds []redis.Cmder) error {
 	for _, cmd := range cmds {
 		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) && !isOtherType(err) {
@@ -47,8 +47,8 @@ func readError(cmds []redis.Cmder) error {
 
 func isOtherType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
 
-// Job reads a job. An unknown id is [ErrJobNotFound], the name of a key of the
-// queue's own, such as "meta", [ErrInvalid].
+// Job reads a job. An unknown id is [ErrJobNotFound]. The name of one of the queue's own keys,
+// such as "meta", is [ErrInvalid].
 func (q *Queue) Job(ctx context.Context, id string) (*Job, error) {
 	if err := checkTarget(id); err != nil {
 		return nil, err
@@ -63,25 +63,25 @@ func (q *Queue) Job(ctx context.Context, id string) (*Job, error) {
 	return q.jobFromHash(id, hash), nil
 }
 
-// State tells where a job stands, StateUnknown if nowhere. It takes up to eight look-ups in
+// State returns a job's state, StateUnknown if it is in none. It takes up to eight look-ups in
 // one script, some of them over whole lists.
 func (q *Queue) State(ctx context.Context, id string) (State, error) {
 	state, err := run(ctx, q, script.State{ID: id})
 	return State(state), err
 }
 
-// allStates are the states that Counts counts by itself.
+// allStates are the states that Counts counts by default.
 var allStates = []State{
 	StateWaiting, StateActive, StateDelayed, StatePrioritized, StateWaitingChildren, StateCompleted, StateFailed,
 }
 
-// place is where jobs of a state are found.
+// place is a key with the ids of a state's jobs.
 type place struct {
 	key  string
-	list bool // a list, else a sorted set
+	list bool // a list, otherwise a sorted set
 }
 
-// places returns the keys of a state, which for StateWaiting are two.
+// places returns the keys of a state. StateWaiting has two.
 func (q *Queue) places(s State) ([]place, error) {
 	k := q.keys
 	switch s {
@@ -105,8 +105,8 @@ func (q *Queue) places(s State) ([]place, error) {
 	return nil, invalid("state %q", s)
 }
 
-// Counts counts jobs by state, all at one moment; none given means all but StatePaused.
-// StateWaiting includes jobs that BullMQ 5 put into its paused list.
+// Counts returns how many jobs are in each of the given states, all at one moment. No state
+// means all except StatePaused. StateWaiting includes jobs in BullMQ 5's list paused.
 func (q *Queue) Counts(ctx context.Context, states ...State) (map[State]int64, error) {
 	if len(states) == 0 {
 		states = allStates
@@ -139,10 +139,10 @@ func (q *Queue) Counts(ctx context.Context, states ...State) (map[State]int64, e
 	return counts, nil
 }
 
-// read asks for a range of ids. Lists have the newest first, sorted sets the oldest.
+// read queries a range of ids. Lists have the newest first, sorted sets the oldest.
 func (p place) read(ctx context.Context, pipe redis.Pipeliner, start, end int64, asc bool) *redis.StringSliceCmd {
 	switch {
-	case p.list && asc: // from the tail; the caller turns it round
+	case p.list && asc: // from the tail; the caller reverses it
 		return pipe.LRange(ctx, p.key, fromTail(end), fromTail(start))
 	case p.list:
 		return pipe.LRange(ctx, p.key, start, end)
@@ -155,15 +155,15 @@ func (p place) read(ctx context.Context, pipe redis.Pipeliner, start, end int64,
 // fromTail turns a position counted from a list's tail into one for LRANGE.
 func fromTail(n int64) int64 { return -n - 1 }
 
-// LogsOptions say which lines of a log are read. The zero value is all of them, the oldest first.
+// LogsOptions select lines of a log. The zero value selects all, oldest first.
 type LogsOptions struct {
-	Offset      int64 // how many lines are left out first
-	Limit       int64 // how many are read at most; 0 means all
-	NewestFirst bool  // counts and returns the lines from the newest
+	Offset      int64 // how many lines are skipped
+	Limit       int64 // how many lines are read at most; 0 means all
+	NewestFirst bool  // skips, counts and returns the lines from the newest on
 }
 
-// Logs returns lines of a job's log, and how many it has. A job without a log, or that does
-// not exist, has none.
+// Logs returns lines of a job's log, and how many lines the log has. A job that has no log, or
+// does not exist, has none.
 func (q *Queue) Logs(ctx context.Context, id string, opts LogsOptions) ([]string, int64, error) {
 	start := opts.Offset
 	end, err := lastPosition(start, opts.Limit)

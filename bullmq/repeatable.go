@@ -12,21 +12,21 @@ import (
 	"schoolbell/bullmq/internal/script"
 )
 
-// Repeatable jobs are what BullMQ 5 makes of the option repeat. Their key has at least
-// five parts, name:id:end:zone:pattern or name:id:end:zone:every, their jobs the id
-// repeat:<MD5>:<ms>, and their hash, if there is one, no count of iterations. Those whose
-// key is a hash or has no colon work as schedulers do.
+// Repeatable jobs are made by BullMQ 5's option repeat. Their key has at least five parts,
+// name:id:end:zone:pattern or name:id:end:zone:every. Their jobs have the id
+// repeat:<MD5>:<ms>. Their hash, if there is one, has no count of iterations. Those whose key
+// is a hash sum or has no colon work as schedulers do.
 
 // repeatableParts is how many parts the key of a repeatable job has at least.
 const repeatableParts = 5
 
 func looksRepeatable(key string) bool { return strings.Count(key, ":")+1 >= repeatableParts }
 
-// hasOldID tells whether a key's jobs have the MD5 of it in their ids.
+// hasOldID reports whether the jobs of a key have its MD5 in their ids.
 func hasOldID(key string) bool { return strings.Count(key, ":") > 1 }
 
-// mayRepeat tells whether a job may be a repeatable job's. Before BullMQ kept the key in
-// the job there was only its option repeat.
+// mayRepeat reports whether a job may belong to a repeatable job. Older versions of BullMQ did
+// not store the key in the job, only its option repeat.
 func (j *Job) mayRepeat() bool {
 	if j.SchedulerID == "" {
 		return strings.HasPrefix(j.ID, "repeat:") && strings.Contains(j.rawOptions, `"repeat"`)
@@ -34,13 +34,13 @@ func (j *Job) mayRepeat() bool {
 	return looksRepeatable(j.SchedulerID)
 }
 
-// endsRepeatable tells whether a job is of a repeatable job that BullMQ 5 itself does not
-// drive on: its first job has an MD5 in its id, and its next would be a scheduler's.
+// endsRepeatable reports whether a job belongs to a repeatable job that BullMQ 5 itself does not
+// continue: its first job has an MD5 in its id, and its next would be a scheduler's.
 func (j *Job) endsRepeatable() bool {
 	return hasOldID(j.SchedulerID) && !looksRepeatable(j.SchedulerID) && !strings.HasPrefix(j.ID, "repeat:"+j.SchedulerID+":")
 }
 
-// schedulerOfKey reads a repeatable job from its key, where BullMQ has kept nothing else of it.
+// schedulerOfKey decodes a repeatable job from its key, if BullMQ has stored nothing else.
 func schedulerOfKey(key string, at float64) *Scheduler {
 	parts := strings.SplitN(key, ":", repeatableParts)
 	s := &Scheduler{
@@ -55,7 +55,7 @@ func schedulerOfKey(key string, at float64) *Scheduler {
 	return s
 }
 
-// oldIDs are the ids that a key's next job may have, up to their time.
+// oldIDs returns the ids that a key's next job may have, up to the time.
 func oldIDs(key string) []string {
 	if !hasOldID(key) {
 		return nil
@@ -64,7 +64,7 @@ func oldIDs(key string) []string {
 	return []string{oldRepeatableID(parts[0], "", key), oldRepeatableID(parts[0], parts[1], key)}
 }
 
-// repeatable is what a worker learns from a repeatable job about the next one.
+// repeatable has what a repeatable job's options contain about the next job.
 type repeatable struct {
 	options, repeat map[string]json.RawMessage
 	*iteration
@@ -79,13 +79,13 @@ func decodeRepeatable(options string) (*repeatable, error) {
 	if err := json.Unmarshal(it.options["repeat"], &r.repeat); err != nil {
 		return nil, err
 	}
-	if it.Pattern == "" { // as it was called before BullMQ 3
+	if it.Pattern == "" { // its name before BullMQ 3
 		it.Pattern = decodeText(r.repeat["cron"])
 	}
 	return r, nil
 }
 
-// after is when the next job runs.
+// after returns when the next job runs.
 func (r *repeatable) after(now time.Time, repeat RepeatFunc, name string) (int64, error) {
 	switch {
 	case r.Every > 0 && r.Pattern != "":
@@ -101,7 +101,7 @@ func (r *repeatable) after(now time.Time, repeat RepeatFunc, name string) (int64
 	return base/r.Every*r.Every + r.Every, nil
 }
 
-// keys are the keys under which the repeatable job may be stored, the likeliest first.
+// keys returns the keys under which the repeatable job may be stored, the likeliest first.
 func (r *repeatable) keys(job *Job) []string {
 	old := strings.Join([]string{job.Name, jsText(r.repeat["jobId"]), optional(r.End), r.TZ, r.suffix()}, ":")
 	given := decodeText(r.repeat["key"])
@@ -122,7 +122,7 @@ func (r *repeatable) suffix() string {
 	return formatInt(r.Every)
 }
 
-// encode writes the next job's options.
+// encode encodes the next job's options.
 func (r *repeatable) encode(id string, at, delay int64, now time.Time) string {
 	repeat, opts := map[string]json.RawMessage{}, map[string]json.RawMessage{"attempts": json.RawMessage("0")}
 	for name, value := range r.repeat {
@@ -152,7 +152,7 @@ func (r *repeatable) encode(id string, at, delay int64, now time.Time) string {
 	return string(text)
 }
 
-// nextRepeatable is the call that adds the next job.
+// nextRepeatable returns the call that adds the next job.
 func (w *Worker) nextRepeatable(job *Job) (next script.NextRepeatable, err error) {
 	r, err := decodeRepeatable(job.rawOptions)
 	if err != nil {
@@ -184,17 +184,17 @@ func (w *Worker) nextRepeatable(job *Job) (next script.NextRepeatable, err error
 	return next, nil
 }
 
-// repeatableID is the id of a key's job.
+// repeatableID returns the id of a key's job.
 func repeatableID(job *Job, key string, at int64) string {
 	if !hasOldID(key) {
 		return "repeat:" + key + ":" + formatInt(at)
 	}
 	var data struct{ ID json.RawMessage }
-	_ = json.Unmarshal(job.Data, &data) // data that is no object has no id
+	_ = json.Unmarshal(job.Data, &data) // data that is not an object has no id
 	return oldRepeatableID(job.Name, jsText(data.ID), key) + formatInt(at)
 }
 
-// oldRepeatableID is an id up to its time.
+// oldRepeatableID returns an id up to its time.
 func oldRepeatableID(name, dataID, key string) string {
 	return "repeat:" + md5Hex(name+dataID+md5Hex(key)) + ":"
 }
@@ -204,7 +204,7 @@ func md5Hex(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// jsText is how JavaScript writes a value into a text, empty for one that counts as false.
+// jsText formats a value as JavaScript does. It is empty for a value that counts as false.
 func jsText(raw json.RawMessage) string {
 	var v any
 	if json.Unmarshal(raw, &v) != nil {

@@ -44,18 +44,18 @@ func (q *Queue) Scheduler(ctx context.Context, id string) (*Scheduler, error) {
 	return decodeScheduler(id, at.Val(), hash.Val()), nil
 }
 
-// SchedulersOptions say which schedulers are read. The zero value is all of them, those
-// that run next first.
+// SchedulersOptions select schedulers. The zero value selects all, in the order of their next
+// runs.
 type SchedulersOptions struct {
-	Offset      int64 // how many are left out first
-	Limit       int64 // how many are read at most; 0 means all
-	LatestFirst bool  // those that run last come first
+	Offset      int64 // how many schedulers are skipped
+	Limit       int64 // how many schedulers are read at most; 0 means all
+	LatestFirst bool  // the reverse order
 }
 
-// Schedulers reads a page of the queue's schedulers. An id without a scheduler behind it is
-// left out, unless it is the key of a repeatable job of BullMQ 5
-// (name:id:end:zone:pattern, or an interval in milliseconds instead of the pattern), which
-// says all that is known. [Queue.AllSchedulers] ranges over all of them.
+// Schedulers reads a page of the queue's schedulers. An id without a stored scheduler is left
+// out, unless it is the key of a repeatable job of BullMQ 5 (name:id:end:zone:pattern, or an
+// interval in milliseconds instead of the pattern). Its Scheduler has only what the key
+// contains. [Queue.AllSchedulers] ranges over all schedulers.
 func (q *Queue) Schedulers(ctx context.Context, opts SchedulersOptions) ([]*Scheduler, error) {
 	end, err := lastPosition(opts.Offset, opts.Limit)
 	if err != nil {

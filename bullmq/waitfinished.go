@@ -9,30 +9,31 @@ import (
 	"time"
 )
 
-// JobFailedError says that the job that [Queue.WaitUntilFinished] waited for has failed
-// for good.
+// JobFailedError reports that the job that [Queue.WaitUntilFinished] waited for has failed and
+// has no attempt left.
 type JobFailedError struct {
 	JobID  string // the job that failed
 	Reason string // the job's FailedReason
 }
 
-// Error names the job and the reason.
+// Error returns a text with the job and the reason.
 func (e *JobFailedError) Error() string {
 	return fmt.Sprintf("bullmq: job %s failed: %s", shortID(e.JobID), e.Reason)
 }
 
-// finishCheckInterval is the time between two looks at a job whose end no event may have
-// told: one that was drained or cleaned, or whose events were trimmed unread.
+// finishCheckInterval is the time between two checks of a job, because some jobs end without an
+// event: they were drained or cleaned, or their events were trimmed before they were read.
 const finishCheckInterval = 5 * time.Second
 
-// WaitUntilFinished waits until a job has completed and returns its result as JSON, nil if
-// it is none. It returns at once if the job has finished already, and at the latest when
-// ctx ends, with ctx's error. A job that fails for good is a [*JobFailedError]. One that
-// does not exist, or is removed before it has finished, is [ErrJobNotFound]; where no event
-// tells of the removal, as with [Queue.Drain], that takes up to five seconds.
+// WaitUntilFinished waits until a job has completed and returns its result as JSON, nil if the
+// result is not JSON. It returns at once if the job has already finished, and at the latest
+// when ctx ends, with ctx's error. A job that fails without a further attempt is a
+// [*JobFailedError]. A job that does not exist, or is removed before it has finished, is
+// [ErrJobNotFound]. If the removal has no event, as with [Queue.Drain], that takes up to five
+// seconds.
 //
-// All calls on one Queue share one more connection, which is open as long as any of them
-// waits, so thousands may wait at a time. A connection that breaks meanwhile is made again.
+// All calls on one Queue share one further connection, which is open as long as any of them
+// waits, so thousands may wait at a time. If it breaks, it is opened again.
 func (q *Queue) WaitUntilFinished(ctx context.Context, id string) (json.RawMessage, error) {
 	if err := checkTarget(id); err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func (q *Queue) WaitUntilFinished(ctx context.Context, id string) (json.RawMessa
 	told, reading, leave := q.finishes.join(q, id)
 	defer leave()
 	select {
-	case <-reading: // what happens from now on is told
+	case <-reading: // no later event is missed
 	case end := <-told:
 		return end.value, end.err
 	case <-ctx.Done():
@@ -66,13 +67,13 @@ func (q *Queue) WaitUntilFinished(ctx context.Context, id string) (json.RawMessa
 	}
 }
 
-// jobEnd is how a job has finished, or why it never will.
+// jobEnd is the outcome of a job, or the reason why it will not have one.
 type jobEnd struct {
 	value json.RawMessage
 	err   error
 }
 
-// jobEnd reads how a job has finished, nil if it has not yet.
+// jobEnd reads a job's outcome, nil if it has not finished yet.
 func (q *Queue) jobEnd(ctx context.Context, id string) (*jobEnd, error) {
 	pipe := q.rdb.TxPipeline()
 	exists := pipe.Exists(ctx, q.keys.job(id))
@@ -110,8 +111,8 @@ type finishReader struct {
 	waiting map[string]map[chan jobEnd]bool // by job; each channel has room for one
 }
 
-// join makes a job's end known on told: of every end that comes after reading is closed, or
-// the error that ended the reading. The caller must leave.
+// join sends a job's end on told: every end after reading is closed, or the error that ended
+// the reading. The caller must call leave.
 func (f *finishes) join(q *Queue, id string) (told <-chan jobEnd, reading <-chan struct{}, leave func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -140,7 +141,7 @@ func (f *finishes) leave(r *finishReader, id string, end chan jobEnd) {
 	}
 }
 
-// drop ends a reader. Those who wait from now on get another. f.mu is held.
+// drop ends a reader. Later callers get another one. The caller holds f.mu.
 func (f *finishes) drop(r *finishReader) {
 	r.stop()
 	if f.reader == r {
@@ -148,8 +149,8 @@ func (f *finishes) drop(r *finishReader) {
 	}
 }
 
-// read tells the callers what the events say. It gives up where reading cannot begin, and
-// at errors that do not pass with time.
+// read passes the ends in the events to the callers. It ends if reading cannot begin, and at an
+// error that does not pass with time.
 func (f *finishes) read(ctx context.Context, q *Queue, r *finishReader) {
 	began := false
 	ready := func() { began = true; close(r.reading) }
@@ -169,14 +170,14 @@ func (f *finishes) read(ctx context.Context, q *Queue, r *finishReader) {
 	}
 }
 
-// tell passes a job's end to those who wait for it, once.
+// tell passes a job's end to the callers that wait for it, once.
 func (f *finishes) tell(r *finishReader, id string, how jobEnd) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for end := range r.waiting[id] {
 		select {
 		case end <- how:
-		default: // told already
+		default: // it already has one
 		}
 	}
 }
