@@ -4,15 +4,16 @@
 --       6 timestamp ms  7 delay ms  8 priority
 --       9 where: wait | front | delayed | prioritized | children
 --       10 parent key ('' none)  11 parent (JSON)  12 events limit for a queue without one
---       13… how it is deduplicated, as deduplication, may be missing
--- returns the id | { id } if the job existed | { id, 'dropped' } if that job stands for it | -5 no such parent | -7 the job exists and has another parent
+--       13… deduplication: id, ttl ms, modes, as deduplication reads them; may be missing
+-- returns the id | { id } if the job existed | { id, 'dropped' } if it was dropped for that job
+--       | -5 no such parent | -7 the job exists and has another parent
 --@include count
 --@include store
 --@include adopt
 --@include deduplicate
 
 local mode, ownId, name, data, opts, timestamp, delay, priority, where, parentKey, parent, eventsLimit, dedupId, dedupTTL, dedupModes = unpack(ARGV)
--- adopt makes a job that exists a child of a new parent.
+-- adopt makes an existing job a child of a new parent.
 local function adopt(q, id, key, parentKey, parent, now)
   if redis.call('ZSCORE', q.p .. 'completed', id) then
     redis.call('HSET', parentKey .. ':processed', key, redis.call('HGET', key, 'returnvalue') or 'null')

@@ -3,9 +3,9 @@
 -- ARGV  1 number of jobs  2 now ms, then for each job: queue prefix, pause mode, events limit for
 --       a queue without one, id, name, data (JSON), opts (JSON), timestamp ms, delay ms,
 --       priority, where (wait | front | delayed | prioritized | children), parent key
---       ('' none), parent (JSON), how it is deduplicated, as deduplication
--- returns for each job its id | { id } if the job existed | { id, 'dropped' } if that job stands for it | -5 no such parent
---       | -7 the job exists and has another parent
+--       ('' none), parent (JSON), deduplication: id, ttl ms, modes
+-- returns for each job its id | { id } if the job existed | { id, 'dropped' } if it was dropped for that job
+--       | -5 no such parent | -7 the job exists and has another parent
 --@include store
 --@include adopt
 --@include deduplicate
@@ -29,7 +29,7 @@ local function queueOf(p, mode, events)
   return queues[p]
 end
 
--- noteParent keeps a parent in mind, to look at in the end whether it waits for anything.
+-- noteParent notes a parent, which is checked at the end: it may wait for nothing.
 local function noteParent(key, text, mode)
   if not parents[key] then
     parents[key] = { text = text, mode = mode, at = tonumber(nowText) }
@@ -37,8 +37,8 @@ local function noteParent(key, text, mode)
   end
 end
 
--- adopt makes a job that exists a child of a new parent, which is not released before
--- its other children are there.
+-- adopt makes an existing job a child of a new parent. The parent is released at the end at
+-- the earliest, when its other children exist.
 local function adopt(q, id, key, parentKey, parent)
   if redis.call('ZSCORE', q.p .. 'completed', id) then
     redis.call('HSET', parentKey .. ':processed', key, redis.call('HGET', key, 'returnvalue') or 'null')
@@ -101,7 +101,7 @@ local function addNode(i)
   return id
 end
 
--- checkNode checks what adding the job whose arguments begin at position i writes.
+-- checkNode checks the keys that adding the job whose arguments begin at position i writes.
 local checked = {}
 local function checkNode(i)
   local p, parentKey = ARGV[i + PREFIX], ARGV[i + PARENT_KEY]

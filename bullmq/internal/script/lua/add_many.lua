@@ -1,6 +1,5 @@
--- add_many adds jobs that have no parent and are not deduplicated, as so many
--- calls of add would, but reads the queue's settings, trims the events and wakes
--- a worker once for all.
+-- add_many adds jobs without a parent and deduplication, as separate calls of add would. It
+-- reads the queue's settings, trims the events and wakes a worker only once.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 events limit for a queue without one  3 number of jobs
 --       then for each job: where (wait | front | delayed | prioritized), id ('' draws
@@ -13,8 +12,8 @@ local mode, eventsLimit, jobs = unpack(ARGV, 1, 3)
 local FIRST, WIDTH = 4, 8
 local WHERE, ID, NAME, DATA, OPTS, TIMESTAMP, DELAY, PRIORITY = 0, 1, 2, 3, 4, 5, 6, 7
 
--- One job for the wait list of a queue without a pause or a limit, which is what most
--- calls are about, is added without all that the others need.
+-- Most calls add one job to the wait list of a queue without a pause or a limit. It is added
+-- without what the other jobs need.
 do
   local p = KEYS[1]
   local where, id, name, data, opts, timestamp, delay, priority = unpack(ARGV, FIRST, FIRST + WIDTH - 1)
@@ -25,7 +24,7 @@ do
     if id == '' and type(drawn) == 'number' then
       id = string.format('%.0f', drawn)
     end
-    -- A key of another type leaves the job to what follows, which says which key it is.
+    -- If a key has another type, the code below adds the job and reports the key.
     if type(drawn) == 'number' and type(redis.pcall('LPUSH', p .. 'wait', id)) == 'number' then
       if type(redis.pcall('XADD', p .. 'events', '*', 'event', 'added', 'jobId', id, 'name', name)) == 'string' then
         redis.call('HSET', p .. id, 'name', name, 'data', data, 'opts', opts, 'timestamp', timestamp,
@@ -100,7 +99,7 @@ local function addNext(i)
   results[i] = id
 end
 
--- What was stored is put in line even if a later job raises an error.
+-- Jobs that were stored are added to the list even if a later job raises an error.
 local ok, err = pcall(function()
   for i = 1, n do
     addNext(i)

@@ -1,4 +1,4 @@
--- change_delay counts a delayed job's delay anew from now.
+-- change_delay sets the delay of a delayed job, counted from now.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 now ms  3 id  4 delay ms
 -- returns 0 | -1 no such job | -3 not delayed

@@ -1,4 +1,4 @@
--- change_priority changes a job's priority and, if it waits, its place in line.
+-- change_priority changes a job's priority and, if the job waits, its position.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 id  3 priority  4 '1' for the front of its priority
 -- returns 0 | -1 no such job

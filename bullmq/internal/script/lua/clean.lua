@@ -28,7 +28,7 @@ local function candidates()
   return redis.call('ZRANGE', key, 0, -1)
 end
 
--- age is the time that counts for a job: the first that is there.
+-- age returns the time that counts for a job: the first one that is set.
 local function age(id)
   local first, second = 'processedOn', 'processedOn'
   if isList then

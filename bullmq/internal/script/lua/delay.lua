@@ -1,11 +1,11 @@
--- delay takes a running job out of the worker's hands until a later time: for
--- its next attempt, or because its handler asked for it.
+-- delay moves a running job to the delayed ones, for its next attempt or because its handler
+-- asked for it.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 now ms  3 id  4 token  5 delay ms
---       6 '' | '1' an attempt is spent | one is, of which this trace context (JSON)
---       is kept: then 7 failed reason, 8 stack trace (JSON)
+--       6 '' no attempt is spent | '1' one is | the trace context (JSON) to keep of the spent
+--       attempt  7 failed reason  8 stack trace (JSON), both of a spent attempt
 --       9 '1' to start the next job  10… the worker, as fetch
--- returns 0 | a started job, as fetch | -1 no such job | -2 no lock | -3 not active | -6 another's lock
+-- returns 0 | a started job, as fetch | -1 no such job | -2 no lock | -3 not active | -6 another token's lock
 --@include fetch
 --@include lock
 
@@ -38,7 +38,7 @@ redis.call('HSET', key, 'delay', int(delay))
 putDelayed(q, id, now, delay)
 if startNext == '1' then
   local ok, result = pcall(fetch, q, now, nextToken, workerOf(lock, max, duration, worker))
-  -- The worker's own fetch meets the same error and tells it: this job is delayed.
+  -- This job is delayed in any case. The worker's own fetch meets the same error and reports it.
   if ok and result and result[1] ~= 0 then
     return result
   end

@@ -1,7 +1,7 @@
--- drain removes jobs that wait, some at a time.
+-- drain removes waiting jobs, in several calls.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 '1' for delayed ones too  3 how many at most
--- returns 0 | 1 to be called again
+-- returns 0 | 1 call again
 --@include delete
 --@include scheduled
 

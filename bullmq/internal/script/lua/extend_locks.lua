@@ -1,7 +1,7 @@
--- extend_locks keeps the locks of all jobs that a worker runs.
+-- extend_locks renews the locks of jobs.
 -- KEYS  1 queue prefix
 -- ARGV  1 lock ms  then id, token of each job
--- returns the ids whose lock is gone or another's
+-- returns the ids whose lock is gone or held with another token
 
 local lockFor = unpack(ARGV, 1, 1)
 local firstId = 2

@@ -1,6 +1,6 @@
--- finish ends jobs that this worker runs, each as completed or failed, and starts
--- others in their place. It does to each what a call for it alone would do; one
--- that is refused or cannot be ended leaves the others alone.
+-- finish ends jobs that this worker runs, each as completed or failed, and starts others in
+-- their place. For each job it does what a separate call would do. A job that is refused or
+-- cannot be ended does not affect the others.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 now ms  3 metrics points ('' no metrics)
 --       4 lock ms  5 limiter max ('' none)  6 limiter ms  7 worker name ('' none)
@@ -8,12 +8,12 @@
 --       return value (JSON) or failed reason (text), stack trace (JSON, failed),
 --       attempts allowed (failed), keep count ('' no limit, 0 none), keep age ms
 --       ('' no limit), most to remove by age, token for a job to start ('' none);
---       then, for each failed job that keeps a trace context, which one and that (JSON)
+--       then, for each failed job that keeps a trace context, its number and the context (JSON)
 -- returns { outcomes, started jobs, when to ask again }
 --       outcome: 0 | -1 no such job | -2 no lock | -3 not active | -4 unfinished children
---       | -6 another's lock | -9 failed children | error text
+--       | -6 another token's lock | -9 failed children | error text
 --       started job: { hash as a flat list, id, token, times started }
---       when to ask again: { ms to rest for a rate limit, ms when the next delayed job is due }
+--       when to ask again: { ms that a rate limit still holds, ms when the next delayed job is due }
 --@include fetch
 --@include parent
 --@include finished
@@ -31,7 +31,7 @@ local q = openQueue(KEYS[1], mode)
 local p = q.p
 local now, points, n = tonumber(nowText), tonumber(pointsText), tonumber(jobs)
 
--- What is the same for all is asked and told once: locks, children, deletions.
+-- Reads and writes that can be combined are made once for all jobs: locks, children, deletions.
 local locks, satellites = {}, {}
 for i = 1, n do
   local key = p .. ARGV[first(i) + ID]
@@ -49,7 +49,7 @@ end
 
 local sound = {} -- by the sets that jobs may be added to
 
--- settle carries out what was put off.
+-- settle carries out the postponed writes.
 local function settle()
   for set, members in pairs(kept) do
     if #members > 0 then
@@ -63,7 +63,7 @@ local function settle()
   end
 end
 
--- refusal is why a job cannot be ended, 0 if it can.
+-- refusal returns the code with which ending a job is refused, 0 if it can be ended.
 local function refusal(i, id, key, token, exists, completed)
   if not exists and redis.call('EXISTS', key) ~= 1 then
     return -1
@@ -87,7 +87,7 @@ local function refusal(i, id, key, token, exists, completed)
   return 0
 end
 
--- checkEnd checks what ending a job will write.
+-- checkEnd checks the keys that ending a job writes.
 local function checkEnd(set, kept, parentKey, deid)
   if kept and not sound[set] then
     need(p .. set, 'ZCARD')
@@ -229,8 +229,8 @@ local function startNext()
   end
   return jobs, later
 end
--- What has ended is told also if no job can be started. The worker's own fetch meets the
--- same error and tells it.
+-- The outcomes are returned even if no job can be started. The worker's own fetch meets the
+-- same error and reports it.
 local ok, jobs, later = pcall(startNext)
 if not ok then
   jobs, later = {}, nil

@@ -1,8 +1,8 @@
--- hand_back returns a running job to the front of the queue; no attempt is spent.
+-- hand_back puts a running job back to the front of the queue. No attempt is spent.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 id  3 token  4 '1' no handler has run it: this start does not count
 --       5 ms of a rate limit to announce ('' none)
--- returns ms that a rate limit still holds, 0 for none | -1 no such job | -2 no lock | -6 another's lock
+-- returns ms that a rate limit still holds, 0 for none | -1 no such job | -2 no lock | -6 another token's lock
 --@include handback
 --@include lock
 

@@ -1,4 +1,4 @@
--- leave_parent ends a job's tie to its parent, which does not wait for it any more.
+-- leave_parent removes a job from its parent's children, so the parent no longer waits for it.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 id  3 parent key
 -- returns 0 | 1 the parent did not wait for it | -1 no such job | -5 no such parent

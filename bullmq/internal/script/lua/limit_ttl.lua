@@ -1,4 +1,4 @@
--- limit_ttl tells how long the rate limit still holds.
+-- limit_ttl returns how long the rate limit still holds.
 -- KEYS  1 queue prefix
 -- ARGV  1 limiter max ('' the queue's own, else any counter counts)
 -- returns ms, 0 for none

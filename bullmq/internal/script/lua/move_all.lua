@@ -1,7 +1,7 @@
--- move_all puts jobs of a whole state back in line, some at a time, priorities aside.
+-- move_all moves all jobs of a state to the wait list, whatever their priority, in several calls.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 set: failed | completed | delayed  3 largest score  4 how many
--- returns 0 | 1 to be called again
+-- returns 0 | 1 call again
 --@include place
 --@include reattach
 

@@ -1,10 +1,10 @@
--- next_iteration adds the job that follows one of a scheduler's that is being
--- started, if that is the one the scheduler has planned: what ran before, and runs
--- again, adds nothing.
+-- next_iteration adds a scheduler's next job when one of its jobs is started. It acts only if
+-- the started job is the one that the scheduler has planned: a job that runs again adds
+-- nothing.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 now ms  3 scheduler id  4 id of the job being started
 --       5 next run ms ('' for a fixed interval)  6 job options without their closing brace
---       7 job id as JSON, up to its time  8 priority  9 '1' for the front of the line
+--       7 job id as JSON, up to its time  8 priority  9 '1' for the front of the queue
 --       10 deduplication id ('' none)  11 events limit for a queue without one
 --       12 name and 13 data (JSON) of the job being started
 -- returns the id added, or 0

@@ -1,12 +1,12 @@
--- next_repeatable adds the job that follows one of a repeatable job of BullMQ 5. Like
--- BullMQ 5, it does so at each start of a job: a slot that has its job already gets no
--- second one.
+-- next_repeatable adds the next job of a repeatable job of BullMQ 5 when one of its jobs is
+-- started. Like BullMQ 5, it does so at each start, also a second one: a slot that already has
+-- its job gets no other.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 now ms  3 scheduler id of the job being started ('' none)
 --       4 next run ms  5 delay ms  6 name  7 data (JSON)  8 priority  9 where, as for add
---       10 events limit for a queue without one  11 to 13 as deduplication
+--       10 events limit for a queue without one  11 to 13 deduplication: id, ttl ms, modes
 --       14… keys under which it may be stored, each with the job's id and options (JSON)
--- returns the id added | 0 nothing is added | 1 it is a scheduler of the newer kind
+-- returns the id added | 0 nothing was added | 1 the key is a scheduler's
 --@include count
 --@include store
 --@include deduplicate

@@ -1,5 +1,5 @@
--- nudge sets the marker that the queue's contents call for. A worker that stops
--- calls it: it may have taken a marker that was meant for another.
+-- nudge sets the marker as the queue's contents require. A worker that stops or pauses calls
+-- it, because it may have taken a marker without a fetch.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode
 -- returns 0

@@ -1,7 +1,7 @@
--- obliterate deletes a paused queue, some jobs at a time.
+-- obliterate deletes a paused queue, in several calls.
 -- KEYS  1 queue prefix
--- ARGV  1 pause mode  2 how many jobs at most  3 '1' also when jobs are being run
--- returns 0 | 1 to be called again | -1 the queue is not paused | -2 jobs are being run
+-- ARGV  1 pause mode  2 how many jobs at most  3 '1' even if jobs are active
+-- returns 0 | 1 call again | -1 the queue is not paused | -2 jobs are active
 --@include delete
 
 local mode, most, force = unpack(ARGV)

@@ -1,4 +1,4 @@
--- orphans deletes jobs that are in no state, and what is left of jobs that are gone.
+-- orphans deletes jobs that are in no state, and the remaining keys of jobs without a hash.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 how many at most (negative: all)  3… ids
 -- returns the ids deleted
@@ -7,7 +7,7 @@
 local mode, most = unpack(ARGV, 1, 2)
 local firstId = 3
 local p, left = KEYS[1], tonumber(most)
--- Where a list is of another type, nobody knows which jobs were in it.
+-- If a list has another type, it is unknown which jobs were in it.
 check().keys(p, 'completed', 'waiting-children', 'delayed', 'failed', 'prioritized', 'wait', 'paused', 'active')
 
 local function placed(id)
@@ -36,7 +36,7 @@ for i = firstId, #ARGV do
   if (kind == 'hash' or kind == 'none') and not placed(id) then
     check().deletion(p, id)
     dropDedup(p, id, redis.call('HGET', key, 'deid'))
-    -- A worker that still runs the job could not end it: it is not active.
+    -- A worker that still runs the job cannot end it, because it is not active.
     if purge(p, id, mode, false) + redis.call('DEL', key .. ':lock') > 0 then
       removed[#removed + 1], left = id, left - 1
     end

@@ -1,7 +1,7 @@
--- pause stops the queue.
+-- pause pauses the queue.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 '1' on the first call of a pause
--- returns 0 | 1 to be called again: a long list is being moved
+-- returns 0 | 1 call again: a long list is moved in several calls
 --@include check
 --@include events
 
@@ -17,7 +17,7 @@ if q.wait ~= p .. 'wait' and redis.call('EXISTS', p .. 'wait') == 1 then
   if redis.call('EXISTS', q.wait) == 0 then
     redis.call('RENAME', p .. 'wait', q.wait)
   else
-    -- What already waits in the list was there first and stays next to run.
+    -- Jobs that are already in the list were there first and run first.
     local ids = redis.call('LRANGE', p .. 'wait', -5000, -1)
     local turned = {}
     for i = #ids, 1, -1 do

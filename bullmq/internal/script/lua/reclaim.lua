@@ -1,5 +1,5 @@
--- reclaim puts back jobs that this worker started without learning of it,
--- because the reply was lost with its connection. No attempt is spent.
+-- reclaim puts back jobs that were started for this worker by calls whose replies were lost.
+-- No attempt is spent.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 start of the worker's tokens  3… tokens of jobs it knows
 -- returns the ids put back

@@ -1,7 +1,7 @@
--- remove deletes a job in whatever state.
+-- remove deletes a job in any state.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 id  3 '1' to remove its children too
--- returns 1 | 0 it, or a child, is locked | -8 it is the pending iteration of a scheduler
+-- returns 1 | 0 it, or a descendant that would be removed, is locked | -8 it is the pending iteration of a scheduler
 --@include remove
 --@include scheduled
 
@@ -26,8 +26,8 @@ local function childrenOf(key)
       all[#all + 1] = child
     end
   end
-  -- A record may outlive its child: a job that was added under the same id since then
-  -- is another's, and may be running.
+  -- A record may outlive its child. A job that was added later under the same id belongs to
+  -- another parent, or to none, and may be active.
   local own = {}
   for _, child in ipairs(all) do
     need(child, 'HLEN')

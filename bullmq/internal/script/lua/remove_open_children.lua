@@ -1,5 +1,5 @@
--- remove_open_children deletes the children of a job that have not finished, theirs
--- and so on, except those that a worker runs or that have failed.
+-- remove_open_children deletes the unfinished children of a job, their children and so on,
+-- except those that a worker runs or that have failed.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 id
 -- returns 0

@@ -1,7 +1,7 @@
 -- remove_scheduler removes a scheduler, and its next job if that is still delayed.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 scheduler id
---       3… ids up to their time that the next job of a repeatable job of BullMQ 5 may have
+--       3… for a repeatable job of BullMQ 5: the possible ids of its next job, up to the time
 -- returns 1 | 0 there is none
 --@include delete
 

@@ -1,7 +1,7 @@
--- rename_damaged renames keys of a queue that hold something else than the protocol
--- puts there, so that the next script makes them again.
+-- rename_damaged renames keys of a queue that do not hold what the protocol requires. The next
+-- script creates them again.
 -- KEYS  1 queue prefix
--- ARGV  1 now ms  2… ids of jobs whose keys are looked at too
+-- ARGV  1 now ms  2… ids of jobs whose keys are also checked
 -- returns for each key renamed: { key, what it was, new name }
 
 local now = unpack(ARGV, 1, 1)
@@ -46,7 +46,7 @@ end
 for _, key in ipairs({ 'id', 'pc', 'limiter' }) do
   checkNumber(p .. key)
 end
--- Without an expiry this key would end the search for stalled jobs for good.
+-- Without an expiry this key would stop the check for stalled jobs forever.
 if check(p .. 'stalled-check', 'string') and redis.call('PTTL', p .. 'stalled-check') < 0 then
   rename(p .. 'stalled-check', 'string without an expiry')
 end

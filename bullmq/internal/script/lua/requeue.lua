@@ -1,8 +1,8 @@
--- requeue puts a running job whose attempt failed back in line at once.
+-- requeue puts a running job whose attempt failed back into the queue without a wait.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 now ms  3 id  4 token  5 failed reason  6 stack trace (JSON)  7 '1' for the front
 --       8 trace context of the attempt (JSON), if one is kept
--- returns 0 | -1 no such job | -2 no lock | -3 not active | -6 another's lock
+-- returns 0 | -1 no such job | -2 no lock | -3 not active | -6 another token's lock
 --@include fetch
 --@include lock
 

@@ -1,7 +1,7 @@
--- resume ends a pause. Jobs that were moved to the list paused go to the front of wait.
+-- resume ends a pause. Jobs that were moved to the list paused are moved to the front of wait.
 -- KEYS  1 queue prefix
 -- ARGV  1 '1' on the first call of a resume
--- returns 0 | 1 to be called again: a long list is being moved
+-- returns 0 | 1 call again: a long list is moved in several calls
 --@include check
 --@include events
 

@@ -1,5 +1,5 @@
--- stalled puts jobs whose worker is lost back in line. A job is taken for
--- stalled when it has no lock and was already active at the check before.
+-- stalled puts jobs of lost workers back to the front of the wait list. A job is stalled if it
+-- has no lock and was already active at the previous check.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 now ms  3 times a job may stall  4 interval ms
 -- returns the ids put back

@@ -1,4 +1,4 @@
--- state tells where a job stands.
+-- state returns a job's state.
 -- KEYS  1 queue prefix
 -- ARGV  1 id
 -- returns the state's name

@@ -1,12 +1,12 @@
--- upsert_scheduler makes or changes a scheduler and adds the job of its next run.
+-- upsert_scheduler creates or changes a scheduler and adds the job of its next run.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 now ms  3 scheduler id  4 every ms ('' for a pattern)
 --       5 next run ms (pattern)  6 offset ms ('' none)  7 start ms ('' none)
 --       8 name  9 template data (JSON, '' none)  10 template options (JSON)
 --       11 job options without their closing brace  12 job id as JSON, up to its time
---       13 priority  14 '1' for the front of the line  15 events limit for a queue without one
+--       13 priority  14 '1' for the front of the queue  15 events limit for a queue without one
 --       16… further fields of the scheduler's hash
--- returns { job id, delay ms, options } | -10 the job's id is taken (pattern) | -11 32 in a row are taken
+-- returns { job id, delay ms, options } | -10 the job's id is taken (pattern) | -11 the ids of 32 slots in a row are taken
 --@include schedule
 
 local mode, nowText, id, everyText, nextAt, offset, start, name, data, template, head, idHead, priority, toFront, eventsLimit = unpack(ARGV, 1, 15)
@@ -27,7 +27,7 @@ if every then
   at, slot = nextEvery(same and prev or nil, every, now, offset, start)
 end
 
--- takePending takes a job that no worker runs yet out of its place.
+-- takePending removes a job that no worker has started.
 local function takePending(job)
   check().deletion(q.p, job)
   if redis.call('ZREM', q.p .. 'delayed', job) == 1 or redis.call('ZREM', q.p .. 'prioritized', job) == 1

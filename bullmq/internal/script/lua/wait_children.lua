@@ -1,9 +1,9 @@
--- wait_children lets a running job wait for its children, or hands it back to the front
--- of the queue if there is nothing to wait for.
+-- wait_children makes a running job wait for its children. If none is unfinished, the job is
+-- handed back to the front of the queue.
 -- KEYS  1 queue prefix
--- ARGV  1 pause mode  2 now ms  3 id  4 token  5 key of the child that is waited for ('' all)
+-- ARGV  1 pause mode  2 now ms  3 id  4 token  5 key of the child to wait for ('' all)
 -- returns 0 | 1 it was handed back | -1 no such job | -2 no lock | -3 not active
---       | -6 another's lock | -9 failed children
+--       | -6 another token's lock | -9 failed children
 --@include handback
 --@include lock
 

@@ -1,7 +1,7 @@
 --@include parent
 
--- counted tells whether a parent has done with a child of its own that failed for
--- good: to wait for it again, because it is added again, would be for ever.
+-- counted reports whether a parent no longer waits for a child that has failed with no attempt
+-- left. If such a child is added again, the parent must not wait for it: it would never end.
 local function counted(q, id, key, parentKey)
   if not redis.call('ZSCORE', q.p .. 'failed', id) then
     return false

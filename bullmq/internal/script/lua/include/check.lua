@@ -1,11 +1,11 @@
 --@include text
 
--- Redis does not undo a script that fails half way. So a script that moves a job first
--- reads the keys that it is going to write: a key of another type fails there, before
--- anything has changed. These reads take constant time.
+-- Redis does not undo a script that fails halfway. So a script that moves a job first reads
+-- the keys that it is going to write: a key of another type fails there, before anything has
+-- changed. These reads take constant time.
 
--- need raises an error if a key holds another type than the command reads, which is
--- LLEN, ZCARD, SCARD, HLEN, XLEN or STRLEN; it returns how much is in the key.
+-- need raises an error if a key has another type than the command reads: LLEN, ZCARD, SCARD,
+-- HLEN, XLEN or STRLEN. It returns the command's result.
 local function need(key, read)
   local size = redis.pcall(read, key)
   if type(size) == 'table' then
@@ -16,8 +16,8 @@ end
 
 local checks = nil
 
--- check returns the other checks. They are made at the first call, because each function
--- that a script makes costs time and most calls of the busiest scripts need none of these.
+-- check returns the other checks. They are created at the first call, because each function
+-- costs time and most calls of the busiest scripts need none of these.
 local function check()
   if checks then
     return checks
@@ -36,7 +36,7 @@ local function check()
     end
   end
 
-  -- counter checks a number that is counted up.
+  -- counter checks a number that is incremented.
   function c.counter(key)
     local n = redis.pcall('GET', key)
     if type(n) == 'table' or (n and not (string.find(n, '^%-?%d+$') and #n < 19)) then
@@ -44,20 +44,21 @@ local function check()
     end
   end
 
-  -- line checks what is written when a job is put in line.
+  -- line checks the keys that are written when a job is put where it waits.
   function c.line(p)
     c.keys(p, 'meta', 'wait', 'paused', 'prioritized', 'delayed', 'events')
   end
 
-  -- run checks what is written when a running job is taken from its worker.
+  -- run checks the keys that are written when a running job is taken from its worker.
   function c.run(p, id)
     c.line(p)
     c.keys(p, 'active', 'stalled')
     need(p .. id, 'HLEN')
   end
 
-  -- release checks what is written when a parent is told of a child and put in line. A
-  -- key that no job waits under is no parent and may hold anything.
+  -- release checks the keys that are written when a child's outcome is stored with its parent
+  -- and the parent is released. A key under which no job waits is no parent's and may hold
+  -- anything.
   function c.release(parentKey)
     local waits = need(parentKey .. ':dependencies', 'SCARD') > 0
     need(parentKey .. ':processed', 'HLEN')
@@ -74,8 +75,8 @@ local function check()
     end
   end
 
-  -- parent checks what is written when a job's parent is told of it, and that one's
-  -- parent.
+  -- parent checks the keys that are written when a job's outcome is stored with its parent,
+  -- and with the parent's parent.
   function c.parent(key)
     local parentKey, seen = redis.call('HGET', key, 'parentKey'), {}
     while type(parentKey) == 'string' and not seen[parentKey] do
@@ -93,7 +94,7 @@ local function check()
     end
   end
 
-  -- deletion checks what is written when a job is deleted.
+  -- deletion checks the keys that are written when a job is deleted.
   function c.deletion(p, id)
     need(p .. id, 'HLEN')
     c.dedup(p, redis.call('HGET', p .. id, 'deid'))

@@ -1,6 +1,6 @@
 --@include check
 
--- countUp counts a number up.
+-- countUp increments a counter.
 local function countUp(key, by)
   local n = redis.pcall('INCRBY', key, by)
   if type(n) == 'table' then

@@ -1,6 +1,6 @@
 --@include store
 
--- checkKept checks what finishDedup writes.
+-- checkKept checks the keys that finishDedup writes.
 local function checkKept(q, deid)
   check().dedup(q.p, deid)
   local kept = q.p .. 'dn:' .. deid
@@ -15,7 +15,7 @@ local function checkKept(q, deid)
   end
 end
 
--- addKept adds the job that was kept back while its predecessor ran.
+-- addKept adds the job that was kept back while the holder of the id was active.
 local function addKept(q, deid, now)
   local kept = q.p .. 'dn:' .. deid
   local f = redis.call('HMGET', kept, 'name', 'data', 'opts', 'jid', 'pk', 'pd', 'pdk', 'rjk')
@@ -65,8 +65,8 @@ local function addKept(q, deid, now)
   redis.call('DEL', kept)
 end
 
--- finishDedup ends a finished job's hold on its deduplication id, unless the
--- id has a time to live, and adds the job that was kept back for it.
+-- finishDedup frees a finished job's deduplication id, unless the id has a TTL, and adds the
+-- job that was kept back for it.
 local function finishDedup(q, id, deid, now)
   local key = q.p .. 'de:' .. deid
   local ttl = redis.call('PTTL', key)

@@ -13,7 +13,7 @@ local function deduplication(id, ttl, modes)
   }
 end
 
--- checkDeduplication checks what deduplicate writes, d nil for nothing.
+-- checkDeduplication checks the keys that deduplicate writes. d is nil for no deduplication.
 local function checkDeduplication(p, d)
   if not d then
     return
@@ -35,7 +35,7 @@ local function hold(key, d, id)
   end
 end
 
--- rescheduleHolder counts a delayed job's delay anew.
+-- rescheduleHolder sets a delayed job's delay, counted from timestamp.
 local function rescheduleHolder(q, holder, timestamp, delay)
   if not redis.call('ZSCORE', q.p .. 'delayed', holder) then
     return
@@ -46,8 +46,8 @@ local function rescheduleHolder(q, holder, timestamp, delay)
   delayMarker(q)
 end
 
--- deduplicate decides whether a job is added: nil if it is, else the id of the
--- job that stands for it. job has id, name, data, opts, timestamp, delay.
+-- deduplicate decides whether a job is added. It returns nil if it is, otherwise the id of the
+-- job that holds the deduplication id. job has id, name, data, opts, timestamp, delay.
 local function deduplicate(q, d, job)
   local key, kept = q.p .. 'de:' .. d.id, q.p .. 'dn:' .. d.id
   check().dedup(q.p, d.id)

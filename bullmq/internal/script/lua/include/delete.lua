@@ -1,21 +1,21 @@
 --@include place
 
--- deleteData removes a job's hash and what hangs on it, except its lock.
+-- deleteData removes a job's hash and its other keys, except the lock.
 local function deleteData(key)
   return redis.call('DEL', key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed',
     key .. ':unsuccessful')
 end
 
--- dropDedup lets go of a deduplication id that belongs to a job.
+-- dropDedup frees a deduplication id if the job holds it.
 local function dropDedup(p, id, deid)
   if deid and redis.call('GET', p .. 'de:' .. deid) == id then
     redis.call('DEL', p .. 'de:' .. deid, p .. 'dn:' .. deid)
   end
 end
 
--- detach takes a job that is being deleted out of its parent's dependencies.
--- A parent that waited for it alone is put in line: its options do not count
--- here. With hard, a parent of the same queue (prefix own) is deleted instead.
+-- detach removes a job that is being deleted from its parent's dependencies. A parent that
+-- waited only for that job moves to the front of the wait list, whatever its delay and
+-- priority. With hard, a parent in the same queue (prefix own) is deleted instead.
 local function detach(childKey, parentKey, mode, hard, own)
   if need(parentKey .. ':dependencies', 'SCARD') <= 1 then
     check().release(parentKey)
@@ -43,7 +43,7 @@ local function detach(childKey, parentKey, mode, hard, own)
   end
 end
 
--- purge deletes a job whose id the caller has taken out of its state.
+-- purge deletes a job whose id the caller has removed from its state.
 local function purge(p, id, mode, hard)
   local key = p .. id
   local parentKey = redis.call('HGET', key, 'parentKey')

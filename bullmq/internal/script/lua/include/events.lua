@@ -5,7 +5,7 @@ local function emit(q, ...)
   redis.call('XADD', q.p .. 'events', '*', 'event', ...)
 end
 
--- maxEvents is the stream's length limit; a queue that has none is given one.
+-- maxEvents returns the stream's length limit. It stores one for a queue that has none.
 local function maxEvents(q, default)
   if not q.maxEvents then
     q.maxEvents = default or '10000'

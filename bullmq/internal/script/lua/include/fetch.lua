@@ -1,7 +1,7 @@
 --@include place
 --@include limit
 
--- promoteDue moves delayed jobs that are due, up to 1000, to where they wait.
+-- promoteDue moves up to 1000 delayed jobs that are due to where they wait.
 local function promoteDue(q, now)
   local delayed = q.p .. 'delayed'
   local ids = redis.pcall('ZRANGEBYSCORE', delayed, 0, int((now + 1) * 4096 - 1), 'LIMIT', 0, 1000)
@@ -17,7 +17,7 @@ local function promoteDue(q, now)
   redis.call('ZREM', delayed, unpack(ids))
   for _, id in ipairs(ids) do
     local job = q.p .. id
-    -- What is no hash is no job; it is dropped when it is its turn.
+    -- A key that is no hash is no job. Its id is dropped when it is fetched.
     local stored = redis.pcall('HGET', job, 'priority')
     local priority = type(stored) == 'string' and tonumber(stored) or 0
     if priority > 0 then
@@ -31,9 +31,8 @@ local function promoteDue(q, now)
   baseMarker(q)
 end
 
--- isJob tells whether a hash (as a flat list) is a job's. A hash with neither
--- name nor data is what is left of a removed job whose counters were still
--- written.
+-- isJob reports whether a hash (as a flat list) is a job's. A hash with neither name nor data
+-- is left over from a removed job whose counters were still written.
 local function isJob(hash)
   for i = 1, #hash, 2 do
     if hash[i] == 'name' or hash[i] == 'data' then
@@ -52,8 +51,8 @@ local function field(hash, name)
   return nil
 end
 
--- activate hands a job that is in the active list to a worker. It returns nil,
--- having forgotten the id, if the job is gone.
+-- activate gives a job that is in the active list to a worker. If the job does not exist, it
+-- removes the id and returns nil.
 local function activate(q, id, now, w, token, max, duration)
   local key = q.p .. id
   local hash = redis.pcall('HGETALL', key)
@@ -95,7 +94,7 @@ local function workerOf(lock, max, duration, name)
   return { lock = lock, max = tonumber(max), heeds = max == 'heed', duration = tonumber(duration), name = name }
 end
 
--- nextId moves the id that is next in line into the active list, nil if there is none.
+-- nextId moves the next id to the active list and returns it, nil if there is none.
 local function nextId(q)
   local active = q.p .. 'active'
   local id = redis.pcall('RPOPLPUSH', q.p .. 'wait', active)
@@ -127,8 +126,8 @@ end
 
 -- fetchMany starts a job for each of the tokens. It returns a list of { hash as a flat
 -- list, id, token, times started }. If there are fewer jobs than tokens it also returns
--- { ms to rest for a rate limit, ms when the next delayed job is due }, or nil if
--- nothing at all is to be done.
+-- { ms that a rate limit still holds, ms when the next delayed job is due }, or nil if there
+-- is neither.
 local function fetchMany(q, now, w, tokens)
   local jobs, later = {}, nil
   if #tokens == 0 then
@@ -166,8 +165,8 @@ local function fetchMany(q, now, w, tokens)
     isBlocked = q.concurrency ~= nil and blocked(q)
   end
   if #jobs > 0 then
-    -- The next idle worker is woken even if nothing is left: this is how one
-    -- wake-up becomes as many as there are jobs.
+    -- The next idle worker is woken even if no job is left, so that one wake-up leads to as
+    -- many as there are jobs.
     redis.pcall('ZADD', q.p .. 'marker', '0', '0')
   end
   return jobs, later

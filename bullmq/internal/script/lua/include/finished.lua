@@ -1,7 +1,7 @@
 --@include delete
 
--- purgeAll deletes finished jobs. One whose deletion fails, because a key is of another
--- type, stays among them.
+-- purgeAll deletes finished jobs. A job whose deletion fails, because a key has another type,
+-- stays in the set.
 local function purgeAll(q, key, ids)
   local gone = {}
   for _, id in ipairs(ids) do
@@ -14,8 +14,8 @@ local function purgeAll(q, key, ids)
   end
 end
 
--- trimFinished keeps a set of finished jobs within its limits: age in ms and
--- count, each nil for none; at most limit jobs go by age.
+-- trimFinished applies the limits of a set of finished jobs: age in ms and count, each nil for
+-- none. At most limit jobs are removed by age.
 local function trimFinished(q, set, now, count, age, limit)
   local key = q.p .. set
   if age then

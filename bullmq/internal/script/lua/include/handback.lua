@@ -1,6 +1,6 @@
 --@include place
 
--- handBack returns a job that was taken out of the active list to the front of the queue.
+-- handBack puts a job that was removed from the active list to the front of the queue.
 local function handBack(q, id)
   local priority = tonumber(redis.call('HGET', q.p .. id, 'priority') or 0) or 0
   if priority > 0 then

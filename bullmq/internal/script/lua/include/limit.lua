@@ -1,7 +1,7 @@
 --@include text
 
--- limitTTL is how long (ms) the rate limit still holds, 0 if it does not. max
--- is nil or false where there is no limit. A counter without expiry limits nothing.
+-- limitTTL returns how long (ms) the rate limit still holds, 0 if it does not. max is nil or
+-- false without a limit. A counter without expiry limits nothing.
 local function limitTTL(q, max)
   if not max then
     return 0

@@ -1,5 +1,5 @@
--- unlock gives up a job's lock. It returns 0, or -2 if there is no lock, -6 if
--- it is another's. Token '0' stands for calls that hold no lock.
+-- unlock releases a job's lock. It returns 0, -2 if there is no lock, or -6 if another token
+-- holds it. Token '0' stands for calls that hold no lock.
 local function unlock(p, id, token)
   if token == '0' then
     return 0

@@ -1,7 +1,7 @@
 --@include text
 
--- countMinute counts a finished job and, once a minute has passed, adds the
--- minutes since then to the list of points, newest first, at most max of them.
+-- countMinute counts a finished job. If the minute has changed since the last point, it adds
+-- a point for each minute since then, newest first, and keeps at most max of them.
 local function countMinute(key, now, max)
   local count = redis.call('HINCRBY', key, 'count', 1) - 1
   local f = redis.call('HMGET', key, 'prevTS', 'prevCount')

@@ -1,7 +1,7 @@
 --@include place
 
--- release puts a parent, just taken out of waiting-children, in line: next to run,
--- or among the delayed or prioritized if its options say so.
+-- release puts a parent that was removed from waiting-children to the front of the wait list,
+-- or to the delayed or prioritized jobs if it has a delay or a priority.
 local function release(q, key, id, now)
   local f = redis.call('HMGET', key, 'delay', 'priority')
   local delay, priority = tonumber(f[1]) or 0, tonumber(f[2]) or 0
@@ -19,7 +19,7 @@ local function release(q, key, id, now)
   emit(q, 'waiting', 'jobId', id, 'prev', 'waiting-children')
 end
 
--- releaseIfReady releases a parent that waits for nothing any more.
+-- releaseIfReady releases a parent whose children have all finished.
 local function releaseIfReady(p, key, id, now, mode)
   if redis.call('SCARD', key .. ':dependencies') == 0 and redis.call('EXISTS', key) == 1
     and redis.call('ZREM', p .. 'waiting-children', id) == 1 then
@@ -27,7 +27,7 @@ local function releaseIfReady(p, key, id, now, mode)
   end
 end
 
--- decodeParent reads the parent field of a child; nil if there is none or it is damaged.
+-- decodeParent decodes the parent field of a child, nil if there is none or it is damaged.
 local function decodeParent(text)
   if not text then
     return nil
@@ -42,7 +42,8 @@ local function decodeParent(text)
   return parent
 end
 
--- childCompleted hands a child's return value to its parent.
+-- childCompleted stores a child's return value with its parent, and releases the parent if it
+-- is ready.
 local function childCompleted(childKey, parentKey, parentText, value, now, mode)
   if redis.call('SREM', parentKey .. ':dependencies', childKey) == 1 then
     redis.call('HSET', parentKey .. ':processed', childKey, value)
@@ -53,7 +54,7 @@ local function childCompleted(childKey, parentKey, parentText, value, now, mode)
   end
 end
 
--- failParent makes a parent fail with its next activation.
+-- failParent makes a parent fail the next time it is started.
 local function failParent(p, key, id, childKey, now, mode)
   if redis.call('EXISTS', key) ~= 1 then
     return
@@ -70,7 +71,7 @@ local function failParent(p, key, id, childKey, now, mode)
   end
 end
 
--- childFailed does to the parent what the child's flags ask for.
+-- childFailed does to the parent what the child's flags require.
 local function childFailed(childKey, parentKey, parentText, reason, now, mode)
   local parent = decodeParent(parentText)
   if not parent then

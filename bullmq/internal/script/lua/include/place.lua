@@ -1,28 +1,28 @@
 --@include check
 --@include events
 
--- push puts a job into the wait list: LPUSH is the back of the line, RPUSH its front.
+-- push puts a job into the wait list: LPUSH at the back of the queue, RPUSH at the front.
 local function push(q, cmd, id)
   redis.call(cmd, q.wait, id)
   baseMarker(q)
 end
 
--- pushPrioritized puts a job behind those of its priority.
+-- pushPrioritized puts a job behind the others of its priority.
 local function pushPrioritized(q, priority, id)
-  -- A damaged counter puts the job before those of its priority.
+  -- With a damaged counter, the job goes before the others of its priority.
   local n = redis.pcall('INCR', q.p .. 'pc')
   local seq = type(n) == 'number' and n % 4294967296 or 0
   redis.call('ZADD', q.p .. 'prioritized', int(priority * 4294967296 + seq), id)
   baseMarker(q)
 end
 
--- pushBackPrioritized puts a job before those of its priority.
+-- pushBackPrioritized puts a job before the others of its priority.
 local function pushBackPrioritized(q, priority, id)
   redis.call('ZADD', q.p .. 'prioritized', int(priority * 4294967296), id)
 end
 
--- delayedScore leaves room for 4096 jobs in order within a millisecond. It
--- returns the score and the due time in ms.
+-- delayedScore returns a delayed job's score and its due time in ms. Scores keep the order of
+-- 4096 jobs within a millisecond.
 local function delayedScore(q, base, delay)
   local due = base
   if delay > 0 then
@@ -37,7 +37,7 @@ local function delayedScore(q, base, delay)
   return math.min(tonumber(last[2]) + 1, max), due
 end
 
--- putDelayed files a job among the delayed ones and tells so; the caller sets the marker.
+-- putDelayed adds a job to the delayed ones and emits the event. The caller sets the marker.
 local function putDelayed(q, id, base, delay)
   local score, due = delayedScore(q, base, delay)
   redis.call('ZADD', q.p .. 'delayed', int(score), id)

@@ -1,8 +1,8 @@
 --@include text
 
--- openQueue reads what a queue's settings say, once per script and queue.
--- p is the key prefix with its colon; mode is where jobs wait during a pause:
--- '5' (list paused), '6' (list wait) or 'a' (as the queue itself shows).
+-- openQueue reads a queue's settings, once per script and queue. p is the key prefix with its
+-- colon. mode sets where jobs wait during a pause: '5' (list paused), '6' (list wait) or 'a'
+-- (as the queue itself shows).
 local function openQueue(p, mode)
   local f = redis.pcall('HMGET', p .. 'meta', 'paused', 'concurrency', 'max', 'duration', 'opts.maxLenEvents', 'version')
   if f.err then
@@ -16,8 +16,8 @@ local function openQueue(p, mode)
     wait = p .. 'wait',
   }
   if q.paused and mode ~= '6' then
-    -- In mode 'a' a list that is already there is filled further: whichever
-    -- major resumes the queue, nothing in it is lost.
+    -- In mode 'a' jobs are added to an existing list paused. No job is lost, whichever major
+    -- resumes the queue.
     if mode == '5' or redis.call('EXISTS', p .. 'paused') == 1 or (f[6] and string.sub(f[6], 1, 8) == 'bullmq:5') then
       q.wait = p .. 'paused'
     end
@@ -25,13 +25,13 @@ local function openQueue(p, mode)
   return q
 end
 
--- blocked tells whether no job may be started now, rate limits aside.
+-- blocked reports whether a pause or the concurrency limit keeps jobs from being started.
 local function blocked(q)
   return q.paused or (q.concurrency ~= nil and redis.call('LLEN', q.p .. 'active') >= q.concurrency)
 end
 
--- A marker of another type keeps no job from being moved, hence the pcall: workers that
--- wait for it fail, report it and look for jobs all the same.
+-- A marker of another type must not keep jobs from being moved, hence the pcall. Workers that
+-- wait for it fail, report it and fetch jobs all the same.
 
 -- baseMarker wakes an idle worker, unless no job may be started.
 local function baseMarker(q)

@@ -1,5 +1,5 @@
--- reattach makes a finished job that runs again a dependency of its parent
--- once more, if its outcome had been counted there.
+-- reattach makes a finished job that runs again a dependency of its parent again, if its
+-- outcome was counted there.
 local function reattach(key, set)
   local parentKey = redis.call('HGET', key, 'parentKey')
   if not parentKey or redis.call('EXISTS', parentKey) ~= 1 then

@@ -1,6 +1,6 @@
 --@include delete
 
--- takeOut takes an id out of the first state that has it, and says which.
+-- takeOut removes an id from the first state that has it and returns the state's key.
 local function takeOut(p, id)
   for _, set in ipairs({ 'completed', 'waiting-children', 'delayed', 'failed', 'prioritized' }) do
     if redis.call('ZREM', p .. set, id) == 1 then
@@ -15,7 +15,7 @@ local function takeOut(p, id)
   return 'unknown'
 end
 
--- checkTree checks what remove will write for a job and, by childrenOf, its descendants.
+-- checkTree checks the keys that remove writes for a job and, by childrenOf, its descendants.
 local function checkTree(key, childrenOf, seen)
   local p, id = splitKey(key)
   if not p or seen[key] then
@@ -33,8 +33,8 @@ local function checkTree(key, childrenOf, seen)
   end
 end
 
--- remove deletes a job and what childrenOf lists of its children, theirs and so on.
--- parentKey is known where the parent is what is being removed.
+-- remove deletes a job and, as childrenOf lists them, its children, their children and so on.
+-- parentKey is set if the parent is being removed.
 local function remove(key, parentKey, mode, childrenOf)
   local p, id = splitKey(key)
   parentKey = parentKey or redis.call('HGET', key, 'parentKey')

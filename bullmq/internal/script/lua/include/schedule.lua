@@ -2,8 +2,8 @@
 --@include delete
 --@include store
 
--- nextEvery is when a scheduler with a fixed interval runs next, and the offset of
--- its slots. prev is the run before, offset and start are nil if there are none.
+-- nextEvery returns when a scheduler with a fixed interval runs next, and the offset of its
+-- slots. prev is the previous run. prev, offset and start are nil if there is none.
 local function nextEvery(prev, every, now, offset, start)
   local slot = math.floor(now / every) * every + (offset or 0)
   local at
@@ -28,7 +28,7 @@ end
 -- addIteration adds the job of a scheduler's next run. job has: at (ms), head (its
 -- options up to their closing brace), idHead (its id as JSON up to the time),
 -- pattern (whether the scheduler has one), name, data, priority, lifo, deid.
--- It returns the id, the delay and the options.
+-- It returns { id, delay, options }.
 local function addIteration(q, scheduler, now, job)
   local at = int(job.at)
   local id = 'repeat:' .. scheduler .. ':' .. at

@@ -1,6 +1,6 @@
 --@include text
 
--- isPendingIteration tells whether a job is the one a scheduler has planned next.
+-- isPendingIteration reports whether a job is the one that a scheduler has planned next.
 local function isPendingIteration(p, id)
   local scheduler = redis.call('HGET', p .. id, 'rjk')
   if not scheduler then

@@ -7,7 +7,7 @@ local function store(q, id, name, data, opts, timestamp, delay, priority, extra)
   emit(q, 'added', 'jobId', id, 'name', name)
 end
 
--- checkPlace checks what place writes.
+-- checkPlace checks the keys that place writes.
 local function checkPlace(q, where)
   if where == 'delayed' or where == 'prioritized' then
     need(q.p .. 'events', 'XLEN')
@@ -21,8 +21,8 @@ local function checkPlace(q, where)
   end
 end
 
--- place puts a stored job where its options say. where is 'wait', 'front'
--- (of wait), 'delayed', 'prioritized' or 'children'.
+-- place puts a stored job into its first state. where is 'wait', 'front' (of wait), 'delayed',
+-- 'prioritized' or 'children'.
 local function place(q, id, where, timestamp, delay, priority)
   if where == 'delayed' then
     putDelayed(q, id, timestamp, delay)

@@ -1,24 +1,24 @@
--- int writes a number as a plain decimal integer: Redis and the readers of
--- job hashes do not take exponents.
+-- int formats a number as a plain decimal integer, because Redis and the readers of job hashes
+-- do not accept exponents.
 local function int(n)
   return string.format('%.0f', n)
 end
 
--- chunked calls a command with a long list of arguments, some at a time:
--- Lua's stack ends near 8000.
+-- chunked calls a command with a long list of arguments in several parts, because Lua's stack
+-- ends near 8000.
 local function chunked(cmd, key, list)
   for i = 1, #list, 5000 do
     redis.call(cmd, key, unpack(list, i, math.min(i + 4999, #list)))
   end
 end
 
--- splitKey cuts a full job key into its queue's prefix (with the colon) and the id.
+-- splitKey splits a full job key into its queue's prefix (with the colon) and the id.
 local function splitKey(key)
   return string.match(key, '^(.*:)([^:]*)$')
 end
 
--- damaged raises an error that names a key which holds another type than the protocol
--- puts there, or no number. err is what Redis said, if it said something.
+-- damaged raises an error that names a key with another type than the protocol requires, or
+-- without a number. err is the error reply of Redis, if there is one.
 local function damaged(key, err)
   if err and not string.find(err.err, 'WRONGTYPE', 1, true) then
     error(err, 0) -- a right that is missing, for example
@@ -27,8 +27,8 @@ local function damaged(key, err)
   error('WRONGTYPE the key ' .. key .. ' holds a ' .. (kind.ok or kind) .. (err and '' or ' without a number'), 0)
 end
 
--- increase counts up a field of a job; one that holds no integer starts anew,
--- rather than stopping a script half way.
+-- increase increments a field of a job. A field without an integer starts again at 1, because
+-- an error would stop the script halfway.
 local function increase(key, field)
   local n = redis.pcall('HINCRBY', key, field, 1)
   if type(n) == 'number' then
