@@ -30,7 +30,7 @@
 //	20 rate limits                        TestWorkersOfBothLanguagesKeepToOneRateLimit TestALimitSetByHandHoldsForTheOtherLanguage TestWhetherALimitIsReachedDependsOnItsMaximumAsInNode
 //	21 global concurrency                 TestGlobalConcurrencyHoldsForWorkersOfBothLanguages
 //	22 deduplication                      TestDeduplicationLeavesTheSameInRedis TestTheLastJobDroppedDuringARunFollowsOnceWhoeverEndsIt TestAnIDHeldByAJobThatIsGoneIsFreeInGoAsInBullMQ6
-//	23 schedulers                         TestASchedulersJobsAreMadeByTurnsAsByOneLanguage TestASchedulerIsChangedAndRemovedByTheOtherLanguage TestASchedulerRunsOnTimeWithWorkersOfBothLanguagesAtOnce TestARepeatableJobOfBullMQ5IsDrivenOnByTurns TestRepeatableJobsOfBullMQ5AreListedAndRemoved TestARepeatStrategyDrivesASchedulerOnInBothLanguages
+//	23 schedulers                         TestASchedulersJobsAreMadeByTurnsAsByOneLanguage TestASchedulerIsChangedAndRemovedByTheOtherLanguage TestASchedulerRunsOnTimeWithWorkersOfBothLanguagesAtOnce TestARepeatableJobOfBullMQ5IsDrivenOnByTurns TestRepeatableJobsOfBullMQ5AreListedAndRemoved TestARepeatableJobOfBullMQ5EndsInBullMQ6AndGoesOnInGo TestARepeatableJobWithAParentIsReportedAndNotDrivenOn TestARepeatStrategyDrivesASchedulerOnInBothLanguages
 //	24 keeping finished jobs              TestKeepingFinishedJobsLeavesTheSame
 //	25 managing the other's jobs          TestManagingLeavesTheSameInRedis TestRefusalsHaveTheSameCodesInBothLanguages
 //	26 changing the other's jobs          TestManagingLeavesTheSameInRedis TestBullBoardActsOnWhatGoMakes
