@@ -92,12 +92,12 @@ func (a *addition) plain() bool {
 	return o.Parent == nil && !o.waitForChildren && o.Deduplication == nil
 }
 
-// size is how many bytes the longer arguments have.
+// size returns how many bytes the longer arguments have.
 func (a *addition) size() int {
 	return len(a.stored.Name) + len(a.stored.Data) + len(a.stored.Options)
 }
 
-// script is the call that adds this job alone.
+// script returns the call that adds only this job.
 func (a *addition) script() script.Add {
 	q := a.job.q
 	return script.Add{
@@ -152,7 +152,7 @@ func (q *Queue) prepare(spec JobSpec) (*addition, error) {
 	return a, nil
 }
 
-// result is the job that was added, or that exists.
+// result returns the job that was added, or the one that existed.
 func (a *addition) result() (*Job, error) {
 	if err := refusal(a.added.Refusal, "add", a.job.ID, a.job.ParentKey); err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func (a *addition) result() (*Job, error) {
 	return a.job, nil
 }
 
-// where says in the script's words where the job goes.
+// where returns the job's first place, as scripts name it.
 func (o *JobOptions) where() string {
 	switch {
 	case o.waitForChildren:
@@ -184,8 +184,8 @@ func (o *JobOptions) where() string {
 	return "wait"
 }
 
-// parentField is the stored form of the parent, from which scripts learn what the
-// job's failure means.
+// parentField returns the stored form of the parent, which also has what the job's failure
+// means for it.
 func (o *JobOptions) parentField() string {
 	w := objectWriter{}
 	w.text("id", o.Parent.ID)
@@ -216,7 +216,7 @@ func (q *Queue) withDefaults(o JobOptions) JobOptions {
 	return o
 }
 
-// validate refuses what the protocol has no room for.
+// validate refuses options that the protocol cannot store.
 func (o *JobOptions) validate() error {
 	if err := validateID(o.ID); err != nil {
 		return err

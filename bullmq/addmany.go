@@ -33,8 +33,8 @@ func spread(additions []*addition, added []script.Added, err error) {
 	}
 }
 
-// addAll adds jobs in their order in one pipeline: plain ones that follow one
-// another by one call, others by one each.
+// addAll adds jobs in their order in one pipeline: consecutive plain ones by one call, others by
+// one call each.
 func (q *Queue) addAll(ctx context.Context, additions []*addition) {
 	var groups [][]*addition
 	var calls []script.Call

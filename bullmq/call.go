@@ -41,7 +41,7 @@ func runPipeline(ctx context.Context, q *Queue, calls []script.Call) ([]any, []e
 	return replies, errs
 }
 
-// failed says which script Redis did not run.
+// failed adds the script's name to an error.
 func (q *Queue) failed(ctx context.Context, c script.Call, err error) error {
 	askForNodes(ctx, q.rdb, err)
 	return fmt.Errorf("bullmq: run script %s: %w", c.Source.Name(), classified(ctx, err))

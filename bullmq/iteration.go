@@ -11,13 +11,13 @@ import (
 	"schoolbell/bullmq/internal/script"
 )
 
-// iteration is what a worker learns from a scheduler's job about the next one.
+// iteration has what the options of a scheduler's job contain about the next job.
 type iteration struct {
 	repetition
 	options map[string]json.RawMessage
 }
 
-// decodeIteration reads the options of a scheduler's job as they are stored.
+// decodeIteration decodes the stored options of a scheduler's job.
 func decodeIteration(options string) (*iteration, error) {
 	it := &iteration{}
 	if err := json.Unmarshal([]byte(options), &it.options); err != nil {
@@ -42,7 +42,7 @@ func decodeIteration(options string) (*iteration, error) {
 	return it, nil
 }
 
-// dateMillis reads a date as Node stores it: milliseconds, or a text.
+// dateMillis decodes a date as Node stores it: milliseconds, or a text.
 func dateMillis(raw json.RawMessage) int64 {
 	if t, err := time.Parse(time.RFC3339, decodeText(raw)); err == nil {
 		return millis(t)
@@ -50,8 +50,7 @@ func dateMillis(raw json.RawMessage) int64 {
 	return int64(decodeNumber(raw))
 }
 
-// head is the next job's options up to their closing brace, without what the
-// script adds.
+// head returns the next job's options up to their closing brace, without what the script adds.
 func (it *iteration) head(scheduler string, now time.Time) string {
 	next := it.repetition
 	next.Count++
@@ -69,7 +68,7 @@ func (it *iteration) head(scheduler string, now time.Time) string {
 	return string(text[:len(text)-1])
 }
 
-// errNoNext says that a scheduler makes no further job.
+// errNoNext reports that a scheduler makes no further job.
 var errNoNext = errors.New("no further job")
 
 // next returns when the next job, with that name, runs, in ms. It is 0 if the script computes
@@ -106,7 +105,7 @@ func (it *iteration) nextOfPattern(after time.Time, repeat RepeatFunc, name stri
 	if err != nil {
 		return time.Time{}, invalid("%w", err)
 	}
-	zone := time.Local // where the schedule has none, Node takes its own
+	zone := time.Local // without a zone in the schedule, Node uses its own
 	if it.TZ != "" {
 		if zone, err = time.LoadLocation(it.TZ); err != nil {
 			return time.Time{}, fmt.Errorf("time zone: %w", err)

@@ -39,7 +39,7 @@ func (s *session) complete(ctx context.Context, job *Job, result any) settled {
 	return settled{next: next, span: SpanEnd{AttemptsMade: job.AttemptsMade, Result: value}}
 }
 
-// fail stores a failed attempt: the job is retried, now or later, or fails for good.
+// fail stores a failed attempt. The job is retried, now or later, or has failed.
 func (s *session) fail(ctx context.Context, job *Job, cause error) settled {
 	trace := traceWith(job, cause)
 	wait, again := s.w.retry(job, &cause)
@@ -83,7 +83,7 @@ func (s *session) fail(ctx context.Context, job *Job, cause error) settled {
 	return settled{next: next, span: how}
 }
 
-// failure is what becomes of a failed attempt.
+// failure returns the operation that stores a failed attempt.
 func failure(again bool, wait time.Duration) SpanOperation {
 	switch {
 	case !again:
@@ -94,8 +94,8 @@ func failure(again bool, wait time.Duration) SpanOperation {
 	return SpanRetry
 }
 
-// retry decides whether a job is tried again and after what wait. If the wait
-// cannot be computed, that is added to the cause.
+// retry decides whether a job is retried and after what wait. If the wait cannot be computed,
+// that error is added to the cause.
 func (w *Worker) retry(job *Job, cause *error) (wait time.Duration, again bool) {
 	if IsUnrecoverable(*cause) || job.AttemptsMade+1 >= job.Options.Attempts {
 		return 0, false
@@ -117,7 +117,7 @@ func (w *Worker) retry(job *Job, cause *error) (wait time.Duration, again bool) 
 	return wait, true
 }
 
-// trace is a job's stack trace with the newest failure, limited as its options say.
+// trace is a job's stack trace with the newest failure, within the limit in its options.
 type trace struct {
 	entries []string
 	json    []byte
@@ -137,8 +137,8 @@ func traceWith(job *Job, cause error) trace {
 	return trace{entries, text}
 }
 
-// keepFor is a limit for finished jobs: the job's, else the worker's, else none. Limits by age
-// are in ms there.
+// keepFor returns the limit for finished jobs: the job's, otherwise the worker's, otherwise
+// none. Its age is in ms.
 func keepFor(job, worker *Keep) script.Keep {
 	k := job
 	if k == nil {
