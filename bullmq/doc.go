@@ -5,7 +5,7 @@
 //
 // # A first queue
 //
-// A [Queue] adds jobs and manages them:
+// A [Queue] adds jobs and manages them. The payload is any value that encodes to JSON:
 //
 //	queue, err := bullmq.NewQueue(rdb, "mails", bullmq.QueueOptions{})
 //	job, err := queue.Add(ctx, "welcome", payload, bullmq.JobOptions{Attempts: 3})
@@ -32,6 +32,9 @@
 // job and starts the next job in one step. [Worker.Run] blocks until its context ends, then
 // waits for the running handlers.
 //
+//	handle := func(ctx context.Context, job *bullmq.Job) (any, error) {
+//		return nil, send(ctx, job.Name, job.Data)
+//	}
 //	worker, err := bullmq.NewWorker(rdb, "mails", handle, bullmq.WorkerOptions{Concurrency: 5})
 //	err = worker.Run(ctx)
 //
@@ -90,7 +93,7 @@
 // the parent.
 //
 // A running job can also add children to itself, with a [ParentRef], in the same queue or
-// another, and wait for them. It then runs again from its start.
+// another, and wait for them by returning [WaitForChildren]. It then runs again from its start.
 //
 // [Queue.Flow] reads a tree, [Job.Dependencies] the children of one job,
 // [Queue.DependencyPage] a page of them.
@@ -145,6 +148,7 @@
 //   - [ErrInvalid]: an argument was refused.
 //   - [*ScriptError]: the state in Redis did not allow the change. Its Code is BullMQ's
 //     number; errors.Is finds [ErrJobNotFound] and [ErrLockLost] in it.
+//   - [ErrDamagedKey]: another program has overwritten a key of the queue with another type.
 //   - [ErrServerTooOld] and [ErrNoPermission]: the server cannot make the change.
 //   - [ErrUnavailable]: Redis cannot be reached or cannot serve at the moment; the same call
 //     may succeed later, and callers need no list of Redis's own errors. [ErrServerReadOnly]
