@@ -128,3 +128,44 @@ func TestALockIsExtendedAsInNode(t *testing.T) {
 		r.node.quiet()
 	})
 }
+
+// A rest for a rate limit ends with a look for jobs, which is told anew.
+func TestTheDrainedHookIsToldAfterARateLimitAsInNode(t *testing.T) {
+	withBothMajors(t, func(r *rig) {
+		limit := bullmq.Limiter{Max: 1, Duration: 200 * time.Millisecond}
+		var mu sync.Mutex
+		drained := 0
+		r.work("in-go", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{DrainDelay: hour, Limiter: &limit,
+			Hooks: bullmq.WorkerHooks{OnDrained: func() {
+				mu.Lock()
+				defer mu.Unlock()
+				drained++
+			}}})
+		r.node.do(nil, `$.state.drained = 0;
+			const worker = new $.bull.Worker('in-node', async () => {}, { connection: $.connection, drainDelay: args[0], limiter: { max: 1, duration: args[1] }, autorun: false });
+			worker.on('drained', () => $.state.drained++);
+			$.state.worker = worker;
+			await worker.waitUntilReady();
+			worker.run()`, hour.Seconds(), limit.Duration.Milliseconds())
+		both := func(want int) {
+			r.Helper()
+			testenv.Eventually(r.T, patience, func() error {
+				var theirs int
+				r.node.do(&theirs, `return $.state.drained`)
+				mu.Lock()
+				defer mu.Unlock()
+				if drained != want || theirs != want {
+					return fmt.Errorf("%d times in Go, %d in Node", drained, theirs)
+				}
+				return nil
+			}, "it is told %d times", want)
+		}
+		both(1)
+		for _, name := range []string{"in-go", "in-node"} {
+			r.add(r.queue(name), "n", nil, bullmq.JobOptions{})
+		}
+		both(3) // when the limit is met, and after it
+		r.node.do(nil, `await $.state.worker.close()`)
+		r.node.quiet()
+	})
+}
