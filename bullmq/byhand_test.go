@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"schoolbell/bullmq"
+	"schoolbell/bullmq/redistest"
 )
 
 func byHand(t *testing.T, s *server, opts bullmq.WorkerOptions) *bullmq.Worker {
@@ -146,4 +148,28 @@ func TestStalledJobsAreLookedForByHand(t *testing.T) {
 		}
 		eventually(t, q, "x", bullmq.StateWaiting)
 	})
+}
+
+// Settle repeats its call while Redis is unavailable, also one that was carried out and whose
+// reply was lost.
+func TestAJobIsSettledByHandThroughAnOutage(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	r := redistest.Start(t, redistest.Options{})
+	rdb := redis.NewClient(&redis.Options{Addr: r.Addr, ReadTimeout: 100 * time.Millisecond})
+	t.Cleanup(func() { _ = rdb.Close() })
+	q := newQueue(t, rdb, bullmq.QueueOptions{})
+	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
+	lost := make(chan struct{})
+	w := byHand(t, &server{rdb: rdb}, bullmq.WorkerOptions{Hooks: bullmq.WorkerHooks{OnLost: func(error) { close(lost) }}})
+	job := must[*bullmq.Job](t)(w.Fetch(ctx, ""))
+	r.Pause()
+	settled := make(chan error, 1)
+	go func() { settled <- w.Settle(ctx, job, "", "done", nil) }()
+	<-lost // the first call, which Redis carries out when it goes on
+	r.Continue()
+	ok(t, <-settled)
+	if done := eventually(t, q, "x", bullmq.StateCompleted); string(done.ReturnValue) != `"done"` {
+		t.Errorf("%+v", done)
+	}
 }

@@ -123,7 +123,8 @@ func (s *session) waitForChildren(ctx context.Context, job *Job, child string) s
 
 // failedChildren is why a job with children that failed with FailParent fails, in BullMQ's words.
 func failedChildren(job *Job) error {
-	return Unrecoverable(fmt.Errorf("Cannot complete job %s because it has at least one failed child", job.ID))
+	words := fmt.Sprintf("Cannot complete job %s because it has at least one failed child", job.ID)
+	return Unrecoverable(errors.New(words))
 }
 
 // isRefusal reports whether a script refused its operation with a code.

@@ -85,7 +85,9 @@ func (j *Job) ExtendLock(ctx context.Context, token string, d time.Duration) (bo
 	return err == nil && len(lost) == 0, err
 }
 
-// Token returns the token of the job's lock while this Job is being run, empty otherwise.
+// Token returns the token of the job's lock if a worker has started this Job: one that a
+// handler was given, or that [Worker.Fetch] has returned and that is not settled. It is empty
+// for a Job that was added or read.
 func (j *Job) Token() string { return j.token }
 
 // ChildrenValues returns the results of the job's completed children by their full keys
