@@ -91,7 +91,7 @@ func FuzzAWorkerSurvivesAnyHash(f *testing.F) {
 		eventually(t, q, "good", bullmq.StateCompleted)
 		stop()
 		if n := s.rdb.LLen(ctx, "bull:q:active").Val() + s.rdb.LLen(ctx, "bull:q:wait").Val() + s.rdb.Exists(ctx, "bull:q:odd:lock").Val(); n != 0 {
-			t.Errorf("it is left in line or locked; %v", s.rdb.HGetAll(ctx, "bull:q:odd").Val())
+			t.Errorf("it still waits or is locked; %v", s.rdb.HGetAll(ctx, "bull:q:odd").Val())
 		}
 	})
 }

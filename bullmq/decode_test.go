@@ -126,7 +126,7 @@ func FuzzOptionsRoundTrip(f *testing.F) {
 	})
 }
 
-// someOptions are valid options drawn by lot.
+// someOptions returns random valid options.
 func someOptions(r *rand.Rand) JobOptions {
 	ms := func() time.Duration { return time.Duration(r.Int64N(1<<41)) * time.Millisecond }
 	n := r.IntN(50)

@@ -190,7 +190,7 @@ func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
 	}
 }
 
-// rootBelow adds a flow whose root is to be a child of a job of that id.
+// rootBelow adds a flow whose root is a child of the job with that id.
 func rootBelow(ctx context.Context, q *bullmq.Queue, id string) error {
 	o := bullmq.JobOptions{Parent: &bullmq.ParentRef{ID: id, Queue: q.QualifiedName()}}
 	_, err := bullmq.AddFlow(ctx, named(q, "root", o, named(nil, "leaf", bullmq.JobOptions{})))

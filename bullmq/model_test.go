@@ -12,8 +12,8 @@ import (
 	"schoolbell/bullmq/redistest"
 )
 
-// TestAnyInterleavingKeepsWhatAlwaysHolds lets several clients do whatever comes to
-// their minds and compares Redis with the model after each step. A run is longer with
+// TestAnyInterleavingKeepsWhatAlwaysHolds makes random calls from several
+// clients and compares Redis with the model after each step. A run is longer with
 // -rapid.checks and -rapid.steps.
 func TestAnyInterleavingKeepsWhatAlwaysHolds(t *testing.T) {
 	t.Parallel()
@@ -26,8 +26,8 @@ func TestAnyInterleavingKeepsWhatAlwaysHolds(t *testing.T) {
 	})
 }
 
-// actions are all calls, each with arguments drawn by lot. The empty name is what
-// is done after each of them.
+// actions are all calls, each with random arguments. The empty name is the check after each
+// of them.
 func (m *machine) actions() map[string]func(*rapid.T) {
 	a := map[string]func(*rapid.T){
 		"": func(r *rapid.T) { m.t = r; m.check() },

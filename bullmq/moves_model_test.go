@@ -74,7 +74,7 @@ func (w *world) failureCounted(j *modelJob, parent string) bool {
 	return p.ignored[key] || p.unsuccessful[key] || j.mode == RemoveDependency
 }
 
-// modelEnd is a run that is to be ended.
+// modelEnd is a run to end.
 type modelEnd struct {
 	key, token string
 	completed  bool

@@ -159,7 +159,7 @@ func (w *Worker) nextRepeatable(job *Job) (next script.NextRepeatable, err error
 		return next, err
 	}
 	if job.Options.Parent != nil {
-		return next, errors.New("a repeatable job with a parent is not driven on")
+		return next, errors.New("a repeatable job with a parent is not continued")
 	}
 	now := fromMillis(millis(w.q.now()))
 	at, err := r.after(now, w.opts.Repeat, job.Name)

@@ -314,7 +314,7 @@ func TestAScheduleThatCannotBeReadIsReportedAndItsJobStillRuns(t *testing.T) {
 	}
 }
 
-// BullMQ 6 draws what H stands for anew whenever it computes a run.
+// BullMQ 6 draws the value of H again whenever it computes a run.
 func TestASchedulerWhoseTimesAreDrawnIsDrivenOn(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)

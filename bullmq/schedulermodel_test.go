@@ -47,7 +47,7 @@ func TestASchedulerAlwaysHasOnePendingJob(t *testing.T) {
 				if err != nil || removed != exists {
 					rt.Fatalf("removed: %v, %v", removed, err)
 				}
-				if exists { // what was already in line is left there
+				if exists { // a job that already waits is not removed
 					if err := q.Drain(ctx, bullmq.DrainOptions{Delayed: true}); err != nil {
 						rt.Fatal(err)
 					}

@@ -95,9 +95,9 @@ func TestAReplicaTakesNoChanges(t *testing.T) {
 	ridesOut(t, replica.rdb, bullmq.ErrServerReadOnly, func() { ok(t, replica.rdb.ReplicaOf(ctx, "NO", "ONE").Err()) })
 }
 
-// ridesOut makes sure that a worker tells of what is wrong with its server, and that it
-// works when that is mended.
-func ridesOut(t *testing.T, rdb *redis.Client, want error, mend func()) {
+// ridesOut makes sure that a worker reports what is wrong with its server, and that it works
+// when that is fixed.
+func ridesOut(t *testing.T, rdb *redis.Client, want error, fix func()) {
 	t.Helper()
 	told := make(chan error, 1000)
 	start(t, rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{
@@ -107,10 +107,10 @@ func ridesOut(t *testing.T, rdb *redis.Client, want error, mend func()) {
 	if err := <-told; !errors.Is(err, want) {
 		t.Errorf("the worker says %v, want %v", err, want)
 	}
-	mend()
+	fix()
 	q := newQueue(t, rdb, bullmq.QueueOptions{})
-	testproc.Eventually(t, wait, func() error { return second(q.Add(context.Background(), "n", nil, bullmq.JobOptions{ID: "mended"})) }, "added")
-	eventually(t, q, "mended", bullmq.StateCompleted)
+	testproc.Eventually(t, wait, func() error { return second(q.Add(context.Background(), "n", nil, bullmq.JobOptions{ID: "fixed"})) }, "added")
+	eventually(t, q, "fixed", bullmq.StateCompleted)
 }
 
 func TestAServerWhoseMemoryIsFullTakesNoChanges(t *testing.T) {
@@ -184,7 +184,7 @@ func TestAServerThatIsTooOldTakesNoChanges(t *testing.T) {
 	}
 }
 
-// A server may be loading its data, or be unable to save them: neither is for ever.
+// A server may be loading its data, or be unable to save them: neither lasts forever.
 func TestAWorkerRidesOutAServerThatIsNotReady(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

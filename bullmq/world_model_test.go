@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// world is what Redis should hold: the states and moves of DESIGN.md, written down
-// once more as plainly as possible. Lists have their head first, as LRANGE shows
+// world is what Redis should hold: the states and moves of DESIGN.md, written again as
+// plainly as possible. Lists have their head first, as LRANGE shows
 // them; the tail runs next.
 type world struct {
 	now    int64
@@ -205,7 +205,7 @@ func (q *modelQueue) takeOut(id string) {
 	}
 }
 
-// release puts a parent that was just taken out of waiting-children in line.
+// release puts a parent that was removed from waiting-children where it waits for a worker.
 func (w *world) release(j *modelJob, mode string) {
 	o := w.open(j.q, mode)
 	switch {
@@ -311,7 +311,7 @@ func (w *world) purge(q *modelQueue, id, mode string, hard bool) {
 	delete(w.jobs, key)
 }
 
-// reattach makes a finished job that runs again a dependency of its parent once more.
+// reattach makes a finished job that runs again a dependency of its parent again.
 func (w *world) reattach(j *modelJob, failed bool) {
 	p, key := w.jobs[j.parent], j.q.p+j.id
 	if p == nil {

@@ -1,5 +1,5 @@
 // Works off a queue, here one that a Go program adds to (npm install bullmq). It
-// runs until SIGTERM or Ctrl-C, and then ends the job in hand.
+// runs until SIGTERM or Ctrl-C, and then finishes the running job.
 //
 //   REDIS_HOST=localhost node examples/bullmq/worker.cjs farewell
 const { Worker } = require('bullmq');

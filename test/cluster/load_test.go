@@ -30,7 +30,7 @@ type load struct {
 	rdb     redis.UniversalClient
 	queue   *bullmq.Queue
 	nursery *bullmq.Queue
-	gate    chan struct{} // what most handlers wait for, so that the fault meets runs in hand
+	gate    chan struct{} // what most handlers wait for, so that the fault meets runs in flight
 
 	mu    sync.Mutex
 	runs  map[string]int // started handlers by job id
@@ -202,7 +202,7 @@ func (l *load) allDone(inQueue, inNursery int64) {
 	}
 }
 
-// judge expects that everything ran and that only what was in hand at the master's end
+// judge expects that everything ran and that only jobs in flight at the master's end
 // may have run twice: not what had finished before, nor what began after it.
 func (l *load) judge(finished, begun map[string]int) {
 	l.t.Helper()

@@ -35,7 +35,7 @@ var damages = []struct {
 
 func damageID(n int) string { return fmt.Sprintf("damaged-%02d", n) }
 
-// damage puts the damaged jobs in line and a good one behind them.
+// damage adds the damaged jobs to the queue, and a good one behind them.
 func (r *rig) damage(q *bullmq.Queue) (good string) {
 	r.Helper()
 	for n, d := range damages {
@@ -87,7 +87,7 @@ func TestDamagedJobsNeitherStopAWorkerNorStayInLine(t *testing.T) {
 		good := r.damage(q)
 		stop := r.work("q", func(_ context.Context, job *bullmq.Job) (any, error) { return job.Name, nil }, bullmq.WorkerOptions{Concurrency: 2})
 		r.reaches(q, good, bullmq.StateCompleted)
-		r.counts(q, map[bullmq.State]int64{bullmq.StateWaiting: 0, bullmq.StateActive: 0}, "nothing is left in line")
+		r.counts(q, map[bullmq.State]int64{bullmq.StateWaiting: 0, bullmq.StateActive: 0}, "no job waits or is active")
 		for n, d := range damages {
 			state, err := q.State(r.Context(), damageID(n))
 			r.ok(err)

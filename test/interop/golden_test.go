@@ -111,7 +111,7 @@ func code(err error) any {
 
 // golden runs steps on two queues: on one Node takes the odd steps and Go the
 // even ones, on the other the reverse, so that each works with what the other has
-// made. Whoever did it, the queues must be the same, key by key and event by event.
+// made. The queues must be the same, key by key and event by event.
 func golden(r *rig, c goldenCase) {
 	r.Helper()
 	names := [2]string{r.unused(), r.unused()}

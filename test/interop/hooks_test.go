@@ -81,7 +81,7 @@ func TestTheHooksTellWhatNodesWorkersEmit(t *testing.T) {
 			want = append(want, step.want...)
 			both(want...)
 		}
-		for _, name := range []string{inGo, inNode} { // a job that fails unrun
+		for _, name := range []string{inGo, inNode} { // a job that fails without being run
 			q := r.queue(name)
 			r.add(q, "n", nil, bullmq.JobOptions{ID: "d", Delay: time.Hour})
 			r.ok(r.rdb.HSet(r.Context(), r.key(name, "d"), "defa", "lost").Err())
@@ -129,7 +129,7 @@ func TestALockIsExtendedAsInNode(t *testing.T) {
 	})
 }
 
-// A rest for a rate limit ends with a look for jobs, which is told anew.
+// A wait for a rate limit ends with a fetch, which is reported again.
 func TestTheDrainedHookIsToldAfterARateLimitAsInNode(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		limit := bullmq.Limiter{Max: 1, Duration: 200 * time.Millisecond}

@@ -87,7 +87,7 @@ func killInTheMiddle(r *rig, language string) {
 	r.gone("victim")
 	inHand := r.inHandOf(q, "victim")
 	if n := done(); n == jobs || len(inHand) == 0 {
-		r.Fatalf("the kill came too late: %d jobs were completed, %d in hand", n, len(inHand))
+		r.Fatalf("the kill came too late: %d jobs were completed, %d in flight", n, len(inHand))
 	}
 	r.counts(q, map[bullmq.State]int64{bullmq.StateCompleted: jobs, bullmq.StateActive: 0, bullmq.StateWaiting: 0, bullmq.StateFailed: 0}, "all jobs are completed")
 	r.ranOnceBut(q, jobs, inHand)
@@ -108,7 +108,7 @@ func (r *rig) inHandOf(q *bullmq.Queue, worker string) []string {
 }
 
 // ranOnceBut makes sure that each job was completed once, and started twice only
-// if it was in hand when its worker was killed.
+// if it was in flight when its worker was killed.
 func (r *rig) ranOnceBut(q *bullmq.Queue, jobs int, inHand []string) {
 	r.Helper()
 	told := r.events(q.Name())

@@ -123,7 +123,7 @@ func (n *node) end() {
 	case <-n.ended:
 	case <-time.After(20 * time.Second):
 		n.kill()
-		n.t.Error("node did not end by itself")
+		n.t.Error("node did not end on its own")
 	}
 	if n.t.Failed() && n.log.String() != "" {
 		n.t.Logf("node said:\n%s", n.log.String())

@@ -155,7 +155,7 @@ func TestJobsThatAreDueWakeAnIdleWorkerOfTheOtherLanguage(t *testing.T) {
 	})
 }
 
-// The places a job can wait in. A pause must lose none, whoever pauses.
+// The places a job can wait in. A pause by either side must lose none.
 var waitingPlaces = []string{"wait", "paused", "prioritized", "delayed"}
 
 // waiting are the ids in all of them, sorted.
@@ -193,7 +193,7 @@ func TestAPauseLosesNoJobWhoeverPausesAddsAndResumes(t *testing.T) {
 }
 
 // pauseStories are all ways to pause and resume with additions before, between
-// and after by either side, and some longer ones drawn by lot, always the same.
+// and after by either side, and some longer random ones, always the same.
 func pauseStories() [][]string {
 	sides := []string{"go", "node"}
 	var stories [][]string

@@ -74,7 +74,7 @@ func TestNodeReadsWhatGoAddedAndWorkedOff(t *testing.T) {
 		r.ok(err)
 		var nodeCounts map[string]int64
 		r.node.do(&nodeCounts, `return $.queue('q').getJobCounts(...args[0])`, nodeStates)
-		delete(nodeCounts, "paused") // which BullMQ 5 adds by itself
+		delete(nodeCounts, "paused") // which BullMQ 5 always adds
 		r.same("counts", counts, nodeCounts)
 		for _, state := range nodeStates {
 			if counts[bullmq.State(state)] == 0 {

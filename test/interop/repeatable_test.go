@@ -258,7 +258,7 @@ func TestARepeatableJobOfBullMQ5EndsInBullMQ6AndGoesOnInGo(t *testing.T) {
 	six.node.quiet()
 }
 
-// A repeatable job with a parent is not driven on by Go, which says so; BullMQ 5 adds its next
+// Go does not continue a repeatable job with a parent, and reports it. BullMQ 5 adds its next
 // job to the same parent.
 func TestARepeatableJobWithAParentIsReportedAndNotDrivenOn(t *testing.T) {
 	t.Parallel()

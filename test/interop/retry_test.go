@@ -30,7 +30,7 @@ func TestAttemptsInTurnsCountAndWaitAlike(t *testing.T) {
 			{"fixed", bullmq.Backoff{Type: "fixed", Delay: time.Hour}, [2][]time.Duration{{time.Hour, time.Hour, time.Hour}, {time.Hour, time.Hour, time.Hour}}},
 			{"exponential", bullmq.Backoff{Type: "exponential", Delay: time.Hour}, [2][]time.Duration{{time.Hour, 2 * time.Hour, 4 * time.Hour}, {time.Hour, 2 * time.Hour, 4 * time.Hour}}},
 			{"with jitter", bullmq.Backoff{Type: "fixed", Delay: time.Hour, Jitter: 0.5}, [2][]time.Duration{{30 * time.Minute, 30 * time.Minute, 30 * time.Minute}, {time.Hour, time.Hour, time.Hour}}},
-			{"of one's own", bullmq.Backoff{Type: "fives", Delay: 5 * time.Second}, [2][]time.Duration{{5 * time.Second, 25 * time.Second, 125 * time.Second}, {5 * time.Second, 25 * time.Second, 125 * time.Second}}},
+			{"custom", bullmq.Backoff{Type: "fives", Delay: 5 * time.Second}, [2][]time.Duration{{5 * time.Second, 25 * time.Second, 125 * time.Second}, {5 * time.Second, 25 * time.Second, 125 * time.Second}}},
 		} {
 			for _, first := range []string{"go", "node"} {
 				r.Run(c.name+", first in "+first, func(t *testing.T) {
@@ -80,7 +80,7 @@ func failInTurns(r *rig, backoff bullmq.Backoff, waits [2][]time.Duration, inGo 
 	}
 }
 
-// failOnce runs a worker in either language until the job has failed once more.
+// failOnce runs a worker in either language until the job has failed again.
 func failOnce(r *rig, q *bullmq.Queue, id string, attempt int, inGo bool) {
 	r.Helper()
 	then := bullmq.StateDelayed

@@ -233,8 +233,8 @@ func schedulerRunsOnTime(r *rig) {
 	r.node.quiet()
 }
 
-// BullMQ 6 draws what H stands for anew whenever it computes a run, so that no two
-// programs agree on the next. Both drive such a scheduler on; only Node makes it.
+// BullMQ 6 draws the value of H again whenever it computes a run, so no two programs agree on
+// the next one. Both continue such a scheduler; only Node makes it.
 func TestASchedulerWhoseTimesAreDrawnIsDrivenOnByTurns(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 6)

@@ -44,8 +44,8 @@ func finishInGo(_ context.Context, job *bullmq.Job) (any, error) {
 	return nil, errors.New("no paper")
 }
 
-// Go and Node wait for the same jobs, whoever runs them, and are told the same, also when
-// the jobs are not kept and when they have finished before.
+// Go and Node wait for the same jobs, run by either, and get the same results, also when the
+// jobs are not kept and when they have already finished.
 func TestGoAndNodeWaitForTheSameJobs(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		ids := []string{"text", "object", "nothing", "list", "bad", "bad twice", "not kept"}

@@ -9,10 +9,10 @@ import (
 	"schoolbell/test/queuesoak/soaker/plan"
 )
 
-// fault breaks something and returns what mends it, nil if it passes by itself.
+// fault breaks something and returns what repairs it, nil if it passes without that.
 type fault struct {
 	name   string
-	strike func(s *soak) (mend func())
+	strike func(s *soak) (repair func())
 }
 
 // Faults of the server, of which there is one at a time, and of the programs.
@@ -50,12 +50,12 @@ var (
 			return s.replace(s.workers, func(p *soaker) { p.Signal(syscall.SIGTERM) })
 		}},
 		{"worker frozen", func(s *soak) func() { return s.freeze(plan.Lock / 2) }},
-		{"worker frozen for longer than its locks", func(s *soak) func() { mend := s.freeze(plan.Lock); <-time.After(plan.Lock); return mend }},
+		{"worker frozen for longer than its locks", func(s *soak) func() { repair := s.freeze(plan.Lock); <-time.After(plan.Lock); return repair }},
 		{"producer killed", func(s *soak) func() { return s.replace(s.producers, s.kill) }},
 	}
 )
 
-// strike draws a fault, or one of each sort at once, and mends it after a moment.
+// strike draws a fault, or one of each sort at once, and repairs it after a moment.
 func (s *soak) strike() {
 	s.Helper()
 	sorts := [][]fault{ofServer, ofPrograms}
@@ -65,22 +65,22 @@ func (s *soak) strike() {
 	if s.rand.IntN(3) > 0 {
 		sorts = sorts[:1]
 	}
-	var mends []func()
+	var repairs []func()
 	for _, faults := range sorts {
 		f := faults[s.rand.IntN(len(faults))]
 		s.struck[f.name]++
-		if mend := f.strike(s); mend != nil {
-			mends = append(mends, mend)
+		if repair := f.strike(s); repair != nil {
+			repairs = append(repairs, repair)
 		}
 		s.moment(300 * time.Millisecond)
 	}
-	for _, mend := range mends {
-		mend()
+	for _, repair := range repairs {
+		repair()
 	}
 }
 
 // replace ends one of some programs in a way, and starts another in its place.
-func (s *soak) replace(of []*soaker, ending func(*soaker)) (mend func()) {
+func (s *soak) replace(of []*soaker, ending func(*soaker)) (repair func()) {
 	i := s.rand.IntN(len(of))
 	p := of[i]
 	ending(p)
@@ -92,8 +92,8 @@ func (s *soak) replace(of []*soaker, ending func(*soaker)) (mend func()) {
 	}
 }
 
-// freeze stops a worker where it stands, for up to some time longer than it takes to mend it.
-func (s *soak) freeze(limit time.Duration) (mend func()) {
+// freeze stops a worker where it stands, for up to some time longer than it takes to repair it.
+func (s *soak) freeze(limit time.Duration) (repair func()) {
 	p := s.workers[s.rand.IntN(len(s.workers))]
 	p.Signal(syscall.SIGSTOP)
 	s.moment(limit)
@@ -139,7 +139,7 @@ func waiting(clients []string) []string {
 }
 
 // pause pauses one of the queues.
-func (s *soak) pause() (mend func()) {
+func (s *soak) pause() (repair func()) {
 	s.Helper()
 	q := s.queues[plan.Queues[s.rand.IntN(len(plan.Queues))]]
 	s.surely("pause", q.Pause)

@@ -8,7 +8,7 @@ import (
 )
 
 // testdata/cron.json has rows of [pattern, zone, from ms, next ms or null], as the
-// parser of BullMQ 6.7 answers: patterns drawn by lot, many of them around the
+// parser of BullMQ 6.7 answers: random patterns, many of them around the
 // hours in which clocks are changed, and some of note. null means a refusal.
 func table(t *testing.T) (rows []row) {
 	t.Helper()

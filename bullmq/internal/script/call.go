@@ -12,7 +12,7 @@ type Call struct {
 	Args   []any
 }
 
-// command is a script call that go-redis must not send again by itself: when a connection
+// command is a script call that go-redis must not resend: when a connection
 // breaks, the script may have run.
 type command struct{ *redis.Cmd }
 

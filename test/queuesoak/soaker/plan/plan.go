@@ -1,6 +1,6 @@
-// Package plan says what each job of the soak is, does and leaves behind. All of it
-// follows from the job's id, so that whoever adds it, runs it or finds it afterwards
-// knows the same without having spoken to the others, who may be dead.
+// Package plan defines what each job of the soak is, does and leaves behind. All of it
+// follows from the job's id, so that the programs that add it, run it and check it afterwards
+// agree without communication, even after another one was killed.
 package plan
 
 import (

@@ -172,9 +172,9 @@ local function fetchMany(q, now, w, tokens)
   return jobs, later
 end
 
--- fetch starts the next job for a worker, as described by workerOf. It returns { hash as a flat list, id, 0, 0, times started }, or { 0, 0,
--- ms to rest for a rate limit, ms when the next delayed job is due }, or nil if
--- nothing at all is to be done.
+-- fetch starts the next job for a worker, as described by workerOf. It returns { hash as a flat
+-- list, id, 0, 0, times started }, or { 0, 0, ms that a rate limit still holds, ms when the next
+-- delayed job is due }, or nil if there is none of these.
 local function fetch(q, now, token, w)
   local jobs, later = fetchMany(q, now, w, { token })
   local job = jobs[1]
