@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -156,6 +157,25 @@ func TestAWorkerWithoutALimiterHeedsALimitIfItIsTold(t *testing.T) {
 		start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{})
 		eventually(t, q, "y", bullmq.StateCompleted)
 	})
+}
+
+// A limit of any length is announced, in whole milliseconds.
+func TestAHandlersLimitIsAnnounced(t *testing.T) {
+	t.Parallel()
+	s := realServer(t)
+	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
+	w := byHand(t, s, bullmq.WorkerOptions{})
+	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
+	for _, c := range []struct{ limit, least, most time.Duration }{
+		{time.Hour, 59 * time.Minute, time.Hour}, {math.MaxInt64, 1 << 60, math.MaxInt64}, {time.Hour + time.Microsecond, 59 * time.Minute, time.Hour + time.Millisecond},
+		{-time.Hour, 0, 0},
+	} {
+		ok(t, q.ClearRateLimit(ctx))
+		ok(t, w.Settle(ctx, must[*bullmq.Job](t)(w.Fetch(ctx, "")), "", nil, bullmq.Throttled(c.limit)))
+		if ttl := must[time.Duration](t)(q.RateLimitTTL(ctx, bullmq.RateLimitTTLOptions{Max: 1000})); ttl < c.least || ttl > c.most {
+			t.Errorf("after a limit of %v it holds for %v", c.limit, ttl)
+		}
+	}
 }
 
 func TestAHandlerLearnsThatItsWorkerStops(t *testing.T) {

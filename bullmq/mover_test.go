@@ -291,6 +291,12 @@ func movesOfWorkers() []move {
 		ofWorker("requeue by priority", firstClass, requeue),
 		ofWorker("hand back", active, handBack),
 		ofWorker("hand back by priority", firstClass, handBack),
+		ofWorker("hand back unrun under a limit", active, func(m *mover) error {
+			return m.call(script.HandBack{Mode: m.q.mode, ID: "j", Token: "token", NotRun: true, Limit: 60_000}.Call())
+		}),
+		ofWorker("wait for no child", active, func(m *mover) error {
+			return m.call(script.WaitChildren{Mode: m.q.mode, Now: m.q.nowMillis(), ID: "j", Token: "token"}.Call())
+		}),
 		ofWorker("reclaim", active, func(m *mover) error { return m.call(script.Reclaim{Mode: m.q.mode, Prefix: "tok"}.Call()) }),
 		ofWorker("wait for children", func(m *mover) {
 			active(m)

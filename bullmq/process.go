@@ -110,7 +110,10 @@ type handBack struct {
 func (s *session) handBack(job *Job, how handBack) (time.Duration, error) {
 	s.w.letGo(job)
 	defer s.w.drop(job.token)
-	limit := int64((how.limit + time.Millisecond - 1) / time.Millisecond)
+	limit := how.limit.Milliseconds()
+	if how.limit > how.limit.Truncate(time.Millisecond) {
+		limit++
+	}
 	reply, err := s.store(job, "hand back", script.HandBack{
 		Mode: s.w.q.mode, ID: job.ID, Token: job.token, NotRun: how.notRun, Limit: limit,
 	}.Call())
