@@ -5,7 +5,6 @@ import (
 	"context"
 	"strings"
 
-	"schoolbell/bullmq/internal/combine"
 	"schoolbell/bullmq/internal/script"
 )
 
@@ -33,13 +32,14 @@ func (w *Worker) Fetch(ctx context.Context, token string) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	job := w.fetched(fetched, token)
+	s := w.byHand(ctx)
+	job := s.fetched(fetched, token)
 	if job == nil {
-		w.tellDrained()
+		s.tellDrained()
 		return nil, nil
 	}
 	if job.SchedulerID != "" || job.mayRepeat() {
-		w.byHand(ctx).scheduleNext(job)
+		s.scheduleNext(job)
 	}
 	if f := w.opts.Hooks.OnActive; f != nil {
 		f(job)
@@ -78,7 +78,7 @@ func (w *Worker) Settle(ctx context.Context, job *Job, token string, result any,
 func (w *Worker) byHand(ctx context.Context) *session {
 	stopped, stop := context.WithCancel(ctx)
 	stop()
-	s := &session{w: w, ctx: stopped, work: ctx, record: ctx}
-	s.ends = combine.New(s.flushEnds, (*ending).size)
+	s := newSession(w, &w.byHandState)
+	s.ctx, s.work, s.record = stopped, ctx, ctx
 	return s
 }

@@ -12,13 +12,21 @@ import (
 // job, an error fails the attempt. An error that is only context.Canceled is replaced by
 // the cause. If the cause is [Unrecoverable], the job is not retried.
 func (w *Worker) Cancel(id string, cause error) bool {
-	return w.hand.cancel(cancellation(cause), func(j *Job) bool { return j.ID == id }) > 0
+	return w.cancel(cause, func(j *Job) bool { return j.ID == id }) > 0
 }
 
 // CancelAll cancels all jobs that this worker is running, as [Worker.Cancel] does, and
 // returns how many there were. Jobs that start afterwards are not affected.
 func (w *Worker) CancelAll(cause error) int {
-	return w.hand.cancel(cancellation(cause), func(*Job) bool { return true })
+	return w.cancel(cause, func(*Job) bool { return true })
+}
+
+func (w *Worker) cancel(cause error, meant func(*Job) bool) int {
+	s := w.current.Load()
+	if s == nil {
+		return 0
+	}
+	return s.inFlight.cancel(cancellation(cause), meant)
 }
 
 func cancellation(cause error) error {
@@ -29,10 +37,10 @@ func cancellation(cause error) error {
 }
 
 // cancel ends the contexts of the handlers whose jobs are meant.
-func (h *hand) cancel(cause error, meant func(*Job) bool) (n int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, r := range h.running {
+func (f *inFlight) cancel(cause error, meant func(*Job) bool) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.jobs {
 		if !r.settled && meant(r.job) {
 			r.cancel(cause)
 			n++

@@ -64,7 +64,7 @@ func newMachine(t rapid.TB, rdb *redis.Client, modes ...PauseMode) *machine {
 			w, err := NewWorker(rdb, name, h, opts)
 			m.ok(err)
 			u.queues[q.keys.p] = q
-			u.sessions[q.keys.p] = modelSession(w, m.ctx)
+			u.sessions[q.keys.p] = modelSession(m.ctx, w)
 		}
 		m.clients = append(m.clients, u)
 	}
@@ -72,8 +72,9 @@ func newMachine(t rapid.TB, rdb *redis.Client, modes ...PauseMode) *machine {
 }
 
 // modelSession is a run of a worker of which each step is taken by hand.
-func modelSession(w *Worker, work context.Context) *session {
-	s := &session{w: w, ctx: context.Background(), work: work, record: context.Background()}
+func modelSession(ctx context.Context, w *Worker) *session {
+	s := newSession(w, new(fetchState))
+	s.ctx, s.work, s.record = ctx, ctx, ctx
 	s.ends = combine.New(s.flushEnds, func(*ending) int { return 0 })
 	return s
 }
@@ -177,7 +178,7 @@ func (m *machine) fetchStopped(u *modelUser, p string) {
 	}
 	ctx, stop := context.WithCancel(m.ctx)
 	stop()
-	stopped := modelSession(s.w, m.ctx)
+	stopped := *s
 	stopped.ctx = ctx
 	if job = stopped.unlessStopped(job); job != nil {
 		m.t.Fatalf("a worker that was stopped runs %s", job.ID)
@@ -237,7 +238,9 @@ func (m *machine) settle(h *heldJob, o outcome) {
 	if cause := map[outcome]error{outShutdown: ErrShutdown, outLockLost: ErrLockLost}[o]; cause != nil {
 		work, cancel := context.WithCancelCause(m.ctx)
 		cancel(cause)
-		s = modelSession(h.s.w, work)
+		cancelled := *h.s
+		cancelled.work = work
+		s = &cancelled
 	}
 	job := s.process(h.job)
 	m.started(h.u, h.s, job, m.w.settle(h, o, h.u.as(job)))
@@ -251,7 +254,7 @@ func (m *machine) settleSeveral(held []*heldJob, completed []bool) {
 	var modelEnds []modelEnd
 	for i, h := range held {
 		m.held = slices.DeleteFunc(m.held, func(other *heldJob) bool { return other == h })
-		e := &ending{job: h.job, op: "complete", set: "completed", value: "1", token: h.s.w.take()}
+		e := &ending{job: h.job, op: "complete", set: "completed", value: "1", token: h.s.inFlight.newToken()}
 		if !completed[i] {
 			e.op, e.set, e.value = "fail", "failed", errModel.Error()
 			e.attempt.Trace = []byte("[]")
@@ -264,9 +267,9 @@ func (m *machine) settleSeveral(held []*heldJob, completed []bool) {
 	codes, next := m.w.finish(h.u.modelClient, modelEnds...)
 	for i, e := range ends {
 		m.allowed(e.op, codes[i] == 0, e.err)
-		h.s.w.drop(held[i].job.token)
+		h.s.inFlight.forget(held[i].job.token)
 		if e.err != nil {
-			h.s.w.drop(e.token)
+			h.s.inFlight.forget(e.token)
 		}
 		m.started(h.u, h.s, e.next, next[i])
 	}
@@ -347,16 +350,16 @@ func (m *machine) loseReply(u *modelUser, p string) {
 	n := len(m.held)
 	m.fetch(u, p)
 	if len(m.held) > n {
-		u.sessions[p].w.lostReply(m.held[n].job.token)
+		u.sessions[p].lostReply(m.held[n].job.token)
 		m.held = m.held[:n]
 	}
 }
 
 func (m *machine) reclaim(u *modelUser, p string) {
-	w := u.sessions[p].w
-	w.reclaim(m.ctx)
+	s := u.sessions[p]
+	s.reclaim(m.ctx)
 	m.w.reclaim(u.modelClient, m.w.queues[p], func(token string) bool {
-		return strings.HasPrefix(token, w.id+":") && !slices.Contains(w.hand.known(), token)
+		return strings.HasPrefix(token, s.id+":") && !slices.Contains(s.inFlight.known(), token)
 	})
 }
 
@@ -364,7 +367,7 @@ const modelStalls = 1 // how often a job may lose its worker
 
 func (m *machine) stalled(u *modelUser, p string) {
 	m.t.Helper()
-	w := u.sessions[p].w
+	w := u.sessions[p].Worker
 	m.ok(m.rdb.Del(m.ctx, p+"stalled-check").Err())
 	back, err := runFor(m.ctx, w, script.Stalled{Mode: w.q.mode, Now: w.q.nowMillis(), Most: modelStalls, Interval: 1000})
 	m.ok(err)

@@ -87,16 +87,16 @@ func (s *session) carryOut(ctx context.Context, job *Job, d decision) settled {
 	}
 	rest, err := s.handBack(job, handBack{limit: d.limit})
 	if err == nil && d.kind == decideThrottle && rest > 0 {
-		s.w.pace.learn(s.w.q.now(), rest, 0)
+		s.state.noJob(s.q.now(), rest, 0)
 	} else {
-		s.w.pace.look() // the job can be had
+		s.state.fetchNow() // the job can be had
 	}
 	return settled{span: SpanEnd{Err: err}, err: err}
 }
 
 // delayUntil moves a job to the delayed ones.
 func (s *session) delayUntil(ctx context.Context, job *Job, until time.Time) settled {
-	now := s.w.q.now()
+	now := s.q.now()
 	if until.Sub(now) == math.MaxInt64 {
 		return s.fail(ctx, job, invalid("delay until %v: at most 292 years", until))
 	}
@@ -112,12 +112,12 @@ func (s *session) delayUntil(ctx context.Context, job *Job, until time.Time) set
 // nothing to wait for.
 func (s *session) waitForChildren(ctx context.Context, job *Job, child string) settled {
 	_, err := s.store(job, "let wait for children", script.WaitChildren{
-		Mode: s.w.q.mode, Now: s.w.q.nowMillis(), ID: job.ID, Token: job.token, Child: child,
+		Mode: s.q.mode, Now: s.q.nowMillis(), ID: job.ID, Token: job.token, Child: child,
 	}.Call())
 	if isRefusal(err, CodeFailedChildren) {
 		return s.fail(ctx, job, failedChildren(job))
 	}
-	s.w.pace.look() // it may be the next one, or there may be another
+	s.state.fetchNow() // it may be the next one, or there may be another
 	return settled{span: SpanEnd{Err: err}, err: err}
 }
 

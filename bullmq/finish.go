@@ -41,22 +41,22 @@ func (e *ending) size() int {
 // one. Outcomes of several slots go out together.
 func (s *session) end(e *ending) (*Job, error) {
 	if s.takesJobs() {
-		e.token = s.w.take()
+		e.token = s.inFlight.newToken()
 	}
 	_ = s.ends.Do(context.Background(), e) // flushEnds watches the session's contexts
 	if e.err != nil && e.token != "" {
-		s.w.drop(e.token)
+		s.inFlight.forget(e.token)
 	}
 	return e.next, e.err
 }
 
 // flushEnds stores outcomes, again and again while Redis is away.
 func (s *session) flushEnds(_ context.Context, ends []*ending) {
-	now := fromMillis(millis(s.w.q.now()))
+	now := fromMillis(millis(s.q.now()))
 	for _, e := range ends {
 		e.at = now
 	}
-	call := s.w.finish(now, ends).Call()
+	call := s.finish(now, ends).Call()
 	reply, repeated, err := s.insist(call)
 	if err != nil {
 		for _, e := range ends {
@@ -72,14 +72,14 @@ func (s *session) flushEnds(_ context.Context, ends []*ending) {
 func (s *session) insist(call script.Call) (reply any, repeated bool, err error) {
 	var wait retryDelay
 	for {
-		if reply, err = s.w.call(s.record, call); err == nil {
+		if reply, err = s.call(s.record, call); err == nil {
 			return reply, repeated, nil
 		}
 		if !errors.Is(err, ErrUnavailable) || s.record.Err() != nil {
 			return nil, repeated, err
 		}
 		repeated = true
-		s.w.health.setOrphans(true)
+		s.health.setOrphans(true)
 		sleep(s.record, wait.next())
 	}
 }
@@ -101,7 +101,7 @@ func (w *Worker) finish(now time.Time, ends []*ending) script.Finish {
 
 // take gives each ending its part of the script's reply.
 func (s *session) take(ends []*ending, reply script.Finished, repeated bool) {
-	jobs := s.w.startedJobs(reply.Started)
+	jobs := s.startedJobs(reply.Started)
 	idle := false
 	for i, e := range ends {
 		if i < len(reply.Ends) && e.read(reply.Ends[i]) {
@@ -112,22 +112,22 @@ func (s *session) take(ends []*ending, reply script.Finished, repeated bool) {
 			// An earlier call, whose reply was lost, stored the outcome, or the lock ran
 			// out meanwhile: either way it is not for this worker to do more. That call
 			// may have started a job.
-			s.w.log.Debug("outcome was already stored, or the lock had run out", "job", shortID(e.job.ID), "error", e.err)
+			s.log.Debug("outcome was already stored, or the lock had run out", "job", shortID(e.job.ID), "error", e.err)
 			e.err = nil
 			if e.token != "" {
-				s.w.lostReply(e.token)
+				s.lostReply(e.token)
 			}
-			s.w.pace.look()
+			s.state.fetchNow()
 		case e.err != nil || e.token == "":
 		case jobs[e.token] != nil:
 			e.next = jobs[e.token]
 		default:
-			s.w.drop(e.token)
+			s.inFlight.forget(e.token)
 			idle = true
 		}
 	}
 	if idle {
-		s.w.foundNone(reply.Later)
+		s.foundNone(reply.Later)
 	}
 }
 
@@ -142,14 +142,14 @@ func (e *ending) read(ended script.Ended) (failed bool) {
 }
 
 // startedJobs are the jobs that were started, by their tokens.
-func (w *Worker) startedJobs(started []script.Started) map[string]*Job {
+func (s *session) startedJobs(started []script.Started) map[string]*Job {
 	if len(started) == 0 {
 		return nil
 	}
-	w.pace.busy()
+	s.state.foundJob()
 	jobs := make(map[string]*Job, len(started))
-	for _, s := range started {
-		jobs[s.Token] = w.startedJob(s)
+	for _, job := range started {
+		jobs[job.Token] = s.startedJob(job)
 	}
 	return jobs
 }

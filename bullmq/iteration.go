@@ -125,17 +125,17 @@ func (s *session) scheduleNext(job *Job) {
 	var err error
 	if !scheduler {
 		var next script.NextJob
-		next, err = addNext(s, job, s.w.nextRepeatable)
+		next, err = addNext(s, job, s.nextRepeatable)
 		scheduler = err == nil && next.Number == 1
 	}
 	if scheduler {
-		_, err = addNext(s, job, s.w.nextIteration)
+		_, err = addNext(s, job, s.nextIteration)
 		if err == nil && job.endsRepeatable() {
 			err = errors.New("BullMQ 5 makes no further job for a key of three or four parts")
 		}
 	}
 	if err != nil && !errors.Is(err, errNoNext) {
-		s.w.report(fmt.Errorf("scheduler %s: no job after %s: %w", shortID(job.SchedulerID), shortID(job.ID), err))
+		s.report(fmt.Errorf("scheduler %s: no job after %s: %w", shortID(job.SchedulerID), shortID(job.ID), err))
 	}
 }
 
@@ -145,8 +145,8 @@ func addNext[S script.Script[script.NextJob]](s *session, job *Job, prepare func
 	if err != nil {
 		return next, err
 	}
-	_, end := startSpan(s.work, s.w.opts.Tracer, Span{
-		Operation: SpanAdd, Queue: s.w.q.name, JobName: job.Name, SchedulerID: job.SchedulerID, Jobs: 1,
+	_, end := startSpan(s.work, s.opts.Tracer, Span{
+		Operation: SpanAdd, Queue: s.q.name, JobName: job.Name, SchedulerID: job.SchedulerID, Jobs: 1,
 	}, nil)
 	reply, err := s.store(job, "schedule the job after", call.Call())
 	next = call.Reply(reply)

@@ -10,8 +10,8 @@ import (
 
 // keepLocks renews the locks of running jobs until ctx ends, and puts back jobs that were
 // started for this worker in lost replies.
-func (w *Worker) keepLocks(ctx context.Context) {
-	every := w.opts.LockRenewal / 2
+func (s *session) keepLocks(ctx context.Context) {
+	every := s.opts.LockRenewal / 2
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -19,19 +19,19 @@ func (w *Worker) keepLocks(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			w.renewLocks(ctx, every)
-		case <-w.health.wake:
+			s.renewLocks(ctx, every)
+		case <-s.health.wake:
 		}
-		if w.health.hasOrphans() {
-			w.reclaim(ctx)
+		if s.health.hasOrphans() {
+			s.reclaim(ctx)
 		}
 	}
 }
 
 // renewLocks renews the locks that are older than half their renewal time, in one call.
-func (w *Worker) renewLocks(ctx context.Context, every time.Duration) {
+func (s *session) renewLocks(ctx context.Context, every time.Duration) {
 	now := time.Now()
-	jobs := w.hand.due(now.Add(-every / 2))
+	jobs := s.inFlight.due(now.Add(-every / 2))
 	if len(jobs) == 0 {
 		return
 	}
@@ -39,48 +39,48 @@ func (w *Worker) renewLocks(ctx context.Context, every time.Duration) {
 	for i, r := range jobs {
 		locks[i] = script.Lock{JobID: r.job.ID, Token: r.job.token}
 	}
-	ids, err := runFor(ctx, w, script.ExtendLocks{For: w.opts.LockDuration.Milliseconds(), Locks: locks})
+	ids, err := runFor(ctx, s.Worker, script.ExtendLocks{For: s.opts.LockDuration.Milliseconds(), Locks: locks})
 	if err != nil && ctx.Err() != nil {
 		return
 	}
 	if err != nil {
-		w.trouble(fmt.Errorf("renew locks: %w", err))
-		w.hand.expire(time.Now().Add(-w.opts.LockDuration))
+		s.trouble(fmt.Errorf("renew locks: %w", err))
+		s.inFlight.expire(time.Now().Add(-s.opts.LockDuration))
 		return
 	}
 	lost := map[string]bool{}
 	for _, id := range ids {
 		lost[id] = true
 	}
-	for _, job := range w.hand.renewed(jobs, now, lost) {
-		w.report(fmt.Errorf("job %s: %w", shortID(job.ID), ErrLockLost))
+	for _, job := range s.inFlight.renewed(jobs, now, lost) {
+		s.report(fmt.Errorf("job %s: %w", shortID(job.ID), ErrLockLost))
 	}
 }
 
 // reclaim puts back jobs that were started for this worker in lost replies. Otherwise they
 // would wait for their locks to expire.
-func (w *Worker) reclaim(ctx context.Context) {
-	w.health.setOrphans(false)
-	ids, err := runFor(ctx, w, script.Reclaim{Mode: w.q.mode, Prefix: w.id + ":", Known: w.hand.known()})
+func (s *session) reclaim(ctx context.Context) {
+	s.health.setOrphans(false)
+	ids, err := runFor(ctx, s.Worker, script.Reclaim{Mode: s.q.mode, Prefix: s.id + ":", Known: s.inFlight.known()})
 	if err != nil {
-		w.health.setOrphans(true)
+		s.health.setOrphans(true)
 		return
 	}
 	if len(ids) > 0 {
-		w.log.Info("jobs started in lost replies wait again", "jobs", len(ids))
+		s.log.Info("jobs started in lost replies wait again", "jobs", len(ids))
 	}
 }
 
 // keepStalled checks for jobs of lost workers, at once and then at each interval, until ctx
 // ends, but not while the worker is paused.
-func (w *Worker) keepStalled(ctx context.Context) {
+func (s *session) keepStalled(ctx context.Context) {
 	lasting := context.WithoutCancel(ctx)
-	for w.slots.resumed(ctx) {
-		open, end := w.slots.untilChanged(ctx)
-		if _, err := w.CheckStalled(lasting); err != nil {
-			w.trouble(fmt.Errorf("look for stalled jobs: %w", err))
+	for s.slots.resumed(ctx) {
+		open, end := s.slots.untilChanged(ctx)
+		if _, err := s.CheckStalled(lasting); err != nil {
+			s.trouble(fmt.Errorf("look for stalled jobs: %w", err))
 		}
-		sleep(open, w.opts.StalledInterval)
+		sleep(open, s.opts.StalledInterval)
 		end()
 	}
 }

@@ -17,9 +17,9 @@ func (s *session) complete(ctx context.Context, job *Job, result any) settled {
 	if err != nil {
 		return s.fail(ctx, job, fmt.Errorf("result: %w", err))
 	}
-	_, end := s.w.traceOutcome(ctx, SpanComplete, job)
+	_, end := s.traceOutcome(ctx, SpanComplete, job)
 	e := &ending{job: job, op: "complete", set: "completed", value: value}
-	e.keep = keepFor(job.Options.RemoveOnComplete, s.w.opts.RemoveOnComplete)
+	e.keep = keepFor(job.Options.RemoveOnComplete, s.opts.RemoveOnComplete)
 	next, err := s.end(e)
 	end(err)
 	switch {
@@ -33,7 +33,7 @@ func (s *session) complete(ctx context.Context, job *Job, result any) settled {
 	}
 	job.ReturnValue, job.FinishedOn = value, e.at
 	job.AttemptsMade++
-	if f := s.w.opts.Hooks.OnCompleted; f != nil {
+	if f := s.opts.Hooks.OnCompleted; f != nil {
 		f(job)
 	}
 	return settled{next: next, span: SpanEnd{AttemptsMade: job.AttemptsMade, Result: value}}
@@ -42,25 +42,25 @@ func (s *session) complete(ctx context.Context, job *Job, result any) settled {
 // fail stores a failed attempt. The job is retried, now or later, or has failed.
 func (s *session) fail(ctx context.Context, job *Job, cause error) settled {
 	trace := traceWith(job, cause)
-	wait, again := s.w.retry(job, &cause)
-	now := fromMillis(millis(s.w.q.now()))
+	wait, again := s.retry(job, &cause)
+	now := fromMillis(millis(s.q.now()))
 	reason := cause.Error()
-	ctx, end := s.w.traceOutcome(ctx, failure(again, wait), job)
-	attempt := script.Attempt{Reason: reason, Trace: trace.json, Context: s.w.keepsOf(ctx, job)}
+	ctx, end := s.traceOutcome(ctx, failure(again, wait), job)
+	attempt := script.Attempt{Reason: reason, Trace: trace.json, Context: s.keepsOf(ctx, job)}
 	var next *Job
 	var err error
 	switch {
 	case !again:
 		e := &ending{job: job, op: "fail", set: "failed", value: reason, attempt: attempt}
-		e.keep = keepFor(job.Options.RemoveOnFail, s.w.opts.RemoveOnFail)
+		e.keep = keepFor(job.Options.RemoveOnFail, s.opts.RemoveOnFail)
 		next, err = s.end(e)
 		now = e.at
 	case wait > 0:
 		next, err = s.storeDelay(job, script.Delay{Now: millis(now), Delay: wait.Milliseconds(), Attempt: &attempt})
 	default:
-		s.w.pace.look()
+		s.state.fetchNow()
 		_, err = s.store(job, "requeue", script.Requeue{
-			Mode: s.w.q.mode, Now: millis(now), ID: job.ID, Token: job.token, Attempt: attempt, Front: job.Options.LIFO,
+			Mode: s.q.mode, Now: millis(now), ID: job.ID, Token: job.token, Attempt: attempt, Front: job.Options.LIFO,
 		}.Call())
 	}
 	end(err)
@@ -71,13 +71,13 @@ func (s *session) fail(ctx context.Context, job *Job, cause error) settled {
 	job.AttemptsMade++
 	how := SpanEnd{Err: cause, AttemptsMade: job.AttemptsMade}
 	if again {
-		if f := s.w.opts.Hooks.OnRetry; f != nil {
+		if f := s.opts.Hooks.OnRetry; f != nil {
 			f(job, cause, wait)
 		}
 		return settled{next: next, span: how}
 	}
 	job.FinishedOn = now
-	if f := s.w.opts.Hooks.OnFailed; f != nil {
+	if f := s.opts.Hooks.OnFailed; f != nil {
 		f(job, cause)
 	}
 	return settled{next: next, span: how}

@@ -15,29 +15,29 @@ import (
 func (s *session) process(job *Job) *Job {
 	ctx, cancel := context.WithCancelCause(s.work)
 	defer cancel(nil)
-	s.w.hold(job, cancel)
-	defer s.w.drop(job.token)
+	s.inFlight.add(job, cancel)
+	defer s.inFlight.forget(job.token)
 
 	if job.SchedulerID != "" || job.mayRepeat() {
 		s.scheduleNext(job) // also after a job that is going to fail
 	}
 	var result any
-	within, end := s.w.traceRun(ctx, job)
-	err := s.w.deferredFailure(job)
-	if f := s.w.opts.Hooks.OnActive; f != nil {
+	within, end := s.traceRun(ctx, job)
+	err := s.deferredFailure(job)
+	if f := s.opts.Hooks.OnActive; f != nil {
 		f(job)
 	}
 	if err == nil {
-		result, err = s.w.runHandler(within, job)
+		result, err = s.runHandler(within, job)
 		err = whyCancelled(ctx, err)
 	}
-	s.w.letGo(job)
+	s.inFlight.release(job)
 	done := s.settle(within, job, result, err)
 	end(done.span)
 	if done.err != nil {
 		s.notStored(job, done.err)
 	}
-	s.w.tellDrained()
+	s.tellDrained()
 	return s.unlessStopped(done.next)
 }
 
@@ -90,7 +90,7 @@ func (s *session) settle(ctx context.Context, job *Job, result any, err error) s
 	case errors.Is(cause, ErrCancelled): // whatever else its cause may be
 		return s.fail(ctx, job, err)
 	case errors.Is(cause, ErrLockLost):
-		s.w.pace.look() // another worker has the job, or will
+		s.state.fetchNow() // another worker has the job, or will
 		return settled{span: SpanEnd{Err: err}}
 	case errors.Is(cause, ErrShutdown):
 		_, errBack := s.handBack(job, handBack{})
@@ -108,14 +108,14 @@ type handBack struct {
 // handBack returns a job to the front of the queue without spending an attempt, and how long
 // a rate limit still holds.
 func (s *session) handBack(job *Job, how handBack) (time.Duration, error) {
-	s.w.letGo(job)
-	defer s.w.drop(job.token)
+	s.inFlight.release(job)
+	defer s.inFlight.forget(job.token)
 	limit := how.limit.Milliseconds()
 	if how.limit > how.limit.Truncate(time.Millisecond) {
 		limit++
 	}
 	reply, err := s.store(job, "hand back", script.HandBack{
-		Mode: s.w.q.mode, ID: job.ID, Token: job.token, NotRun: how.notRun, Limit: limit,
+		Mode: s.q.mode, ID: job.ID, Token: job.token, NotRun: how.notRun, Limit: limit,
 	}.Call())
 	return time.Duration(max(script.Number(reply), 0)) * time.Millisecond, err
 }
@@ -134,7 +134,7 @@ func (s *session) store(job *Job, op string, call script.Call) (any, error) {
 	}
 	code, _ := reply.(int64)
 	if err = refusal(code, op, job.ID, ""); err != nil && repeated {
-		s.w.log.Debug("outcome was already stored, or the lock had run out", "job", shortID(job.ID), "error", err)
+		s.log.Debug("outcome was already stored, or the lock had run out", "job", shortID(job.ID), "error", err)
 		return alreadyStored{}, nil
 	}
 	return reply, err
@@ -143,23 +143,23 @@ func (s *session) store(job *Job, op string, call script.Call) (any, error) {
 // storeDelay stores that a job runs again later. It returns the next job, unless the worker
 // takes none.
 func (s *session) storeDelay(job *Job, d script.Delay) (*Job, error) {
-	d.Mode, d.ID, d.Token, d.Worker = s.w.q.mode, job.ID, job.token, s.w.forScript()
+	d.Mode, d.ID, d.Token, d.Worker = s.q.mode, job.ID, job.token, s.forScript()
 	if !s.takesJobs() {
 		_, err := s.store(job, "delay", d.Call())
 		return nil, err
 	}
-	d.Next = s.w.take()
+	d.Next = s.inFlight.newToken()
 	reply, err := s.store(job, "delay", d.Call())
 	if _, lost := reply.(alreadyStored); lost {
-		s.w.lostReply(d.Next) // it may have told of a next job
-		s.w.pace.look()
+		s.lostReply(d.Next) // it may have told of a next job
+		s.state.fetchNow()
 		return nil, nil
 	}
 	if err != nil {
-		s.w.drop(d.Next)
+		s.inFlight.forget(d.Next)
 		return nil, err
 	}
-	return s.w.fetched(d.Reply(reply).Next, d.Next), nil
+	return s.fetched(d.Reply(reply).Next, d.Next), nil
 }
 
 // unstoredRest is how long a slot rests where Redis is there but cannot store outcomes:
@@ -169,8 +169,8 @@ const unstoredRest = time.Second
 // notStored reports that a job's outcome could not be stored; its lock will run
 // out and it will be taken for stalled.
 func (s *session) notStored(job *Job, err error) {
-	s.w.pace.look()
-	s.w.report(fmt.Errorf("outcome of job %s is not stored: %w", shortID(job.ID), err))
+	s.state.fetchNow()
+	s.report(fmt.Errorf("outcome of job %s is not stored: %w", shortID(job.ID), err))
 	var refused *ScriptError
 	if !errors.As(err, &refused) {
 		sleep(s.ctx, unstoredRest)

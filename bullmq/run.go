@@ -36,12 +36,14 @@ func (w *Worker) Run(ctx context.Context) error {
 	keep, stopKeeping := context.WithCancel(lasting)
 	defer stopKeeping()
 
-	var keepers sync.WaitGroup
-	keepers.Go(func() { w.keepLocks(keep) })
-	keepers.Go(func() { w.keepStalled(ctx) })
+	s := newSession(w, new(fetchState))
+	s.ctx, s.work, s.record = ctx, work, record
+	w.current.Store(s)
+	defer w.current.Store(nil)
 
-	s := &session{w: w, ctx: ctx, work: work, record: record}
-	s.ends = combine.New(s.flushEnds, (*ending).size)
+	var keepers sync.WaitGroup
+	keepers.Go(func() { s.keepLocks(keep) })
+	keepers.Go(func() { s.keepStalled(ctx) })
 	running := s.fetchLoop()
 
 	grace := min(max(w.opts.Grace, 0), math.MaxInt64-settleTime) // the longest Grace means forever
@@ -69,14 +71,23 @@ func Stopping(ctx context.Context) <-chan struct{} {
 	return stopping
 }
 
-// session is one Run of a worker.
+// session is one Run of a worker, or the settling of a job by hand.
 type session struct {
-	w *Worker
+	*Worker
 	// After ctx has ended, no more jobs are fetched. work is the handlers' context. After
 	// record has ended, outcomes are no longer stored.
 	ctx, work, record context.Context
 
-	ends *combine.Combiner[ending]
+	inFlight *inFlight
+	state    *fetchState
+	ends     *combine.Combiner[ending]
+}
+
+// newSession returns a session without its contexts.
+func newSession(w *Worker, state *fetchState) *session {
+	s := &session{Worker: w, inFlight: newInFlight(w.id + ":"), state: state}
+	s.ends = combine.New(s.flushEnds, (*ending).size)
+	return s
 }
 
 // fetchLoop fetches and runs jobs while the worker is not paused. It returns when ctx ends; the
@@ -91,34 +102,34 @@ func (s *session) fetchLoop() *sync.WaitGroup {
 
 // resumed waits until the worker is not paused. It reports false when ctx has ended.
 func (s *session) resumed() bool {
-	if !s.w.slots.isPaused() {
+	if !s.slots.isPaused() {
 		return s.ctx.Err() == nil
 	}
-	s.w.nudge(s.record) // the wait that the pause has interrupted may have taken a marker
-	waker := newWaker(s.ctx, s.w)
+	s.nudge(s.record) // the wait that the pause has interrupted may have taken a marker
+	waker := newWaker(s.ctx, s)
 	defer waker.close()
 	waker.introduce() // so that a paused worker is listed too
-	return s.w.slots.resumed(s.ctx)
+	return s.slots.resumed(s.ctx)
 }
 
 // fetchUntilChanged fetches jobs while there are free slots, and runs each in a goroutine that
 // continues with the next job as long as there is one. It returns when ctx ends, when the
 // worker is paused and when the number of slots has changed.
 func (s *session) fetchUntilChanged(running *sync.WaitGroup) {
-	ctx, end := s.w.slots.untilChanged(s.ctx)
+	ctx, end := s.slots.untilChanged(s.ctx)
 	defer end()
-	waker := newWaker(ctx, s.w)
+	waker := newWaker(ctx, s)
 	defer waker.close()
 	waker.introduce()
-	s.w.pace.look() // a wait that was interrupted may have taken a marker
-	for s.w.slots.acquire(ctx) {
+	s.state.fetchNow() // a wait that was interrupted may have taken a marker
+	for s.slots.acquire(ctx) {
 		job := s.next(ctx, waker)
 		if job == nil {
-			s.w.slots.release()
+			s.slots.release()
 			return
 		}
 		running.Go(func() {
-			defer s.w.slots.release()
+			defer s.slots.release()
 			for job != nil {
 				job = s.process(job)
 			}
@@ -130,14 +141,14 @@ func (s *session) fetchUntilChanged(running *sync.WaitGroup) {
 func (s *session) next(ctx context.Context, waker *waker) *Job {
 	var trouble retryDelay
 	for ctx.Err() == nil {
-		if rest := s.w.pace.rest(s.w.q.now(), s.w.opts.MaxRateLimitDelay); rest > 0 {
+		if rest := s.state.limitRest(s.q.now(), s.opts.MaxRateLimitDelay); rest > 0 {
 			sleep(ctx, rest)
-			s.w.pace.rested()
+			s.state.limitOver()
 			continue
 		}
 		var err error
 		retry := &trouble
-		if s.w.pace.isEmpty() {
+		if s.state.isEmpty() {
 			retry = &waker.trouble // a successful fetch does not end that trouble
 			err = waker.wait()
 		} else {
@@ -146,10 +157,10 @@ func (s *session) next(ctx context.Context, waker *waker) *Job {
 				waker.reset()
 				return s.unlessStopped(job)
 			}
-			s.w.tellDrained()
+			s.tellDrained()
 		}
 		if err != nil && ctx.Err() == nil {
-			s.w.trouble(err)
+			s.trouble(err)
 			sleep(ctx, retry.next())
 			continue
 		}
@@ -159,12 +170,12 @@ func (s *session) next(ctx context.Context, waker *waker) *Job {
 }
 
 // takesJobs reports whether a slot may continue with another job.
-func (s *session) takesJobs() bool { return s.ctx.Err() == nil && s.w.slots.mayGoOn() }
+func (s *session) takesJobs() bool { return s.ctx.Err() == nil && s.slots.mayGoOn() }
 
 // unlessStopped hands back a job that was fetched after the worker was stopped or paused. Its
 // start does not count, because no handler has seen it.
 func (s *session) unlessStopped(job *Job) *Job {
-	if job == nil || s.ctx.Err() == nil && !s.w.slots.isPaused() {
+	if job == nil || s.ctx.Err() == nil && !s.slots.isPaused() {
 		return job
 	}
 	if _, err := s.handBack(job, handBack{notRun: true}); err != nil {
@@ -175,39 +186,45 @@ func (s *session) unlessStopped(job *Job) *Job {
 
 // fetch asks for the next job.
 func (s *session) fetch() (*Job, error) {
-	token := s.w.take()
-	fetched, err := runFor(s.record, s.w, script.Fetch{Mode: s.w.q.mode, Now: s.w.q.nowMillis(), Token: token, Worker: s.w.forScript()})
+	token := s.inFlight.newToken()
+	fetched, err := runFor(s.record, s.Worker, script.Fetch{Mode: s.q.mode, Now: s.q.nowMillis(), Token: token, Worker: s.forScript()})
 	if err != nil {
-		s.w.lostReply(token)
+		s.lostReply(token)
 		return nil, err
 	}
-	return s.w.fetched(fetched, token), nil
+	return s.fetched(fetched, token), nil
 }
 
 // fetched is the job that a script has started under a token. If there is none, the worker
 // remembers when to ask again.
-func (w *Worker) fetched(f script.Fetched, token string) *Job {
+func (s *session) fetched(f script.Fetched, token string) *Job {
 	if f.Job == nil {
-		w.drop(token)
-		w.foundNone(f.Later)
+		s.inFlight.forget(token)
+		s.foundNone(f.Later)
 		return nil
 	}
-	w.pace.busy()
-	return w.startedJob(*f.Job)
+	s.state.foundJob()
+	return s.startedJob(*f.Job)
 }
 
 // foundNone notes that a script had no job to start.
-func (w *Worker) foundNone(later script.Later) {
-	w.pace.learn(w.q.now(), time.Duration(later.Rest)*time.Millisecond, later.Due)
-	w.pace.noneLeft()
+func (s *session) foundNone(later script.Later) {
+	s.state.noJob(s.q.now(), time.Duration(later.Rest)*time.Millisecond, later.Due)
+	s.state.noteDrained()
 }
 
 // tellDrained calls OnDrained if no job is left and that was not reported yet. It is called
 // after the hooks of the jobs that the same call to Redis has ended.
-func (w *Worker) tellDrained() {
-	if f := w.opts.Hooks.OnDrained; w.pace.newlyDrained() && f != nil {
+func (s *session) tellDrained() {
+	if f := s.opts.Hooks.OnDrained; s.state.newlyDrained() && f != nil {
 		f()
 	}
+}
+
+// lostReply notes that the job of a call, if it has started one, will not be known.
+func (s *session) lostReply(token string) {
+	s.inFlight.forget(token)
+	s.health.setOrphans(true)
 }
 
 // nudge sets the marker for other workers, because this one may have taken it without a fetch.

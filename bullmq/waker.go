@@ -20,7 +20,7 @@ const (
 // name of that connection.
 type waker struct {
 	ctx  context.Context
-	w    *Worker
+	s    *session
 	conn *blocking
 	// trouble is the delay after a failed wait.
 	trouble retryDelay
@@ -29,8 +29,8 @@ type waker struct {
 	poll    time.Duration
 }
 
-func newWaker(ctx context.Context, w *Worker) *waker {
-	return &waker{ctx: ctx, w: w, poll: pollMin}
+func newWaker(ctx context.Context, s *session) *waker {
+	return &waker{ctx: ctx, s: s, poll: pollMin}
 }
 
 // introduce opens the connection, so that a worker that is never idle is listed too. If
@@ -48,16 +48,16 @@ func (k *waker) introduce() {
 
 // wait returns when it is time to fetch a job or to wait again, or when ctx ends.
 func (k *waker) wait() error {
-	p := &k.w.pace
-	wait, known := p.block(k.w.q.now(), k.w.opts.DrainDelay)
+	state := k.s.state
+	wait, known := state.waitTime(k.s.q.now(), k.s.opts.DrainDelay)
 	switch {
 	case wait <= 0:
-		p.look()
+		state.fetchNow()
 		return nil
 	case k.polling:
 		sleep(k.ctx, min(wait, k.poll))
 		k.poll = min(k.poll*2, pollMax)
-		p.look()
+		state.fetchNow()
 		return nil
 	}
 	score, ok, err := k.pop(wait)
@@ -65,12 +65,12 @@ func (k *waker) wait() error {
 	case err != nil:
 		err = wrapRead(k.ctx, "the marker", err)
 		k.close()
-		p.look()
+		state.fetchNow()
 		return err
 	case ok:
-		p.woken(k.w.q.now(), known, score)
+		state.noteMarker(k.s.q.now(), known, score)
 	default:
-		p.look()
+		state.fetchNow()
 	}
 	return nil
 }
@@ -84,10 +84,10 @@ func (k *waker) pop(wait time.Duration) (score int64, ok bool, err error) {
 		return 0, false, err
 	}
 	seconds := strconv.FormatFloat(wait.Seconds(), 'f', 3, 64)
-	reply, err := k.conn.client.Do(k.ctx, "bzpopmin", k.w.q.keys.marker(), seconds).Slice()
+	reply, err := k.conn.client.Do(k.ctx, "bzpopmin", k.s.q.keys.marker(), seconds).Slice()
 	switch {
 	case errors.Is(err, redis.Nil):
-		k.w.health.ok()
+		k.s.health.ok()
 		return 0, false, nil
 	case redis.HasErrorPrefix(err, "ERR unknown command"):
 		k.polling = true
@@ -96,7 +96,7 @@ func (k *waker) pop(wait time.Duration) (score int64, ok bool, err error) {
 	case err != nil:
 		return 0, false, err
 	}
-	k.w.health.ok()
+	k.s.health.ok()
 	if len(reply) < 3 {
 		return 0, true, nil
 	}
@@ -115,7 +115,7 @@ func (k *waker) connect() (err error) {
 		return err
 	}
 	if k.conn == nil {
-		k.conn, err = newBlocking(k.ctx, k.w.q.rdb, k.w.q.keys.marker(), k.w.clientName(), k.w.opts.DrainDelay+time.Second)
+		k.conn, err = newBlocking(k.ctx, k.s.q.rdb, k.s.q.keys.marker(), k.s.clientName(), k.s.opts.DrainDelay+time.Second)
 	}
 	return err
 }

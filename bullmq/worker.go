@@ -127,13 +127,12 @@ type Worker struct {
 	opts    WorkerOptions
 	log     *slog.Logger
 	id      string
-	seq     atomic.Int64 // of lock tokens
 	started atomic.Bool
 
-	hand   hand
-	pace   pace
-	slots  slots
-	health health
+	slots       slots
+	health      health
+	current     atomic.Pointer[session] // the run, nil before and after it
+	byHandState fetchState              // of Fetch and Settle
 }
 
 // NewWorker returns a worker that is not running yet. Its only error is [ErrInvalid]. rdb must
@@ -157,7 +156,6 @@ func NewWorker(rdb redis.UniversalClient, queue string, h Handler, opts WorkerOp
 	}
 	opts.setDefaults()
 	w := &Worker{q: q, handler: h, opts: opts, log: opts.Logger.With("queue", queue), id: randomID()}
-	w.hand.init()
 	w.slots.init(opts.Concurrency)
 	w.health.init(w)
 	return w, nil
@@ -243,8 +241,6 @@ func (w *Worker) clientName() string {
 	}
 	return ""
 }
-
-func (w *Worker) newToken() string { return w.id + ":" + formatInt(w.seq.Add(1)) }
 
 // forScript describes the worker to scripts that start jobs.
 func (w *Worker) forScript() script.Worker {

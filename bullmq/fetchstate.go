@@ -1,0 +1,133 @@
+package bullmq
+
+import (
+	"sync"
+	"time"
+)
+
+// minBlock is the shortest time that every supported Redis can block for.
+const minBlock = 2 * time.Millisecond
+
+// maxBlock is longer than any worker should go without a look.
+const maxBlock = 24 * time.Hour
+
+// drained says whether a look for jobs has found none since the last job was started, and
+// whether the hook was told.
+type drained int
+
+const (
+	drainedNot drained = iota
+	drainedUntold
+	drainedTold
+)
+
+// fetchState is what a run knows about when to fetch the next job. All calls that may start a
+// job update it; only the fetch loop waits according to it. It is safe for concurrent use.
+type fetchState struct {
+	mu         sync.Mutex
+	empty      bool      // the last fetch found nothing
+	drained    drained   // what OnDrained is told
+	blockUntil int64     // ms when the next delayed job is due, 0 if none is known
+	limitUntil time.Time // when the rate limit ends
+}
+
+// noJob takes in that there was no job, why, and when there may be one.
+func (f *fetchState) noJob(now time.Time, limited time.Duration, nextDelayed int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.empty = true
+	f.blockUntil = nextDelayed
+	if limited > 0 {
+		f.limitUntil = now.Add(limited)
+	}
+}
+
+// foundJob takes in that there was a job, and so perhaps more.
+func (f *fetchState) foundJob() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.empty, f.drained = false, drainedNot
+	f.blockUntil = 0
+}
+
+// noteDrained takes in that a look for jobs found none.
+func (f *fetchState) noteDrained() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.drained == drainedNot {
+		f.drained = drainedUntold
+	}
+}
+
+// newlyDrained reports whether there are no jobs and nobody was told: once after each job.
+func (f *fetchState) newlyDrained() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	news := f.drained == drainedUntold
+	if news {
+		f.drained = drainedTold
+	}
+	return news
+}
+
+func (f *fetchState) isEmpty() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.empty
+}
+
+// fetchNow makes the next step a fetch.
+func (f *fetchState) fetchNow() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.empty = false
+}
+
+// limitRest is how long the rate limit still holds, at most longest.
+func (f *fetchState) limitRest(now time.Time, longest time.Duration) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.limitUntil.IsZero() {
+		return 0
+	}
+	return min(f.limitUntil.Sub(now), longest)
+}
+
+// limitOver forgets the rate limit; the next fetch tells whether it still holds.
+func (f *fetchState) limitOver() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.limitUntil = time.Time{}
+	f.empty, f.drained = false, drainedNot // as in BullMQ
+}
+
+// waitTime is how long to wait for a marker, at most longest; 0 says to look now.
+// known is the due time that the wait is for.
+func (f *fetchState) waitTime(now time.Time, longest time.Duration) (wait time.Duration, known int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, f.blockUntil = f.blockUntil, 0
+	if known == 0 {
+		return longest, 0
+	}
+	wait = time.Duration(known-millis(now)) * time.Millisecond
+	if wait <= 0 {
+		return 0, known
+	}
+	return min(max(wait, minBlock), longest), known
+}
+
+// noteMarker takes in a marker's score: 0, or when the next delayed job is due. It
+// leads to a fetch, or to another wait if that time is not there yet.
+func (f *fetchState) noteMarker(now time.Time, known, score int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known > 0 && known < score {
+		score = known
+	}
+	if score <= millis(now)+1 {
+		f.empty = false
+		return
+	}
+	f.blockUntil = score
+}
