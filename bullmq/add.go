@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // Add adds a job. name is the kind of job, for the handler. data is any value that encodes to
@@ -132,7 +133,7 @@ func (q *Queue) prepare(spec JobSpec) (*addition, error) {
 	if timestamp.IsZero() {
 		timestamp = q.now()
 	}
-	timestamp = fromMillis(millis(timestamp))
+	timestamp = wire.FromMillis(wire.Millis(timestamp))
 
 	job := &Job{
 		ID: o.ID, Name: spec.Name, Data: json.RawMessage(data), Options: o, Delay: o.Delay, Priority: o.Priority,
@@ -140,7 +141,7 @@ func (q *Queue) prepare(spec JobSpec) (*addition, error) {
 	}
 	a := &addition{job: job, stored: script.Job{
 		Where: o.where(), ID: o.ID, Name: spec.Name, Data: data, Options: encodeOptions(&job.Options),
-		Timestamp: millis(timestamp), Delay: o.Delay.Milliseconds(), Priority: o.Priority,
+		Timestamp: wire.Millis(timestamp), Delay: o.Delay.Milliseconds(), Priority: o.Priority,
 	}}
 	if o.Parent != nil {
 		job.ParentKey = o.Parent.Queue + ":" + o.Parent.ID
@@ -187,13 +188,13 @@ func (o *JobOptions) where() string {
 // parentField returns the stored form of the parent, which also has what the job's failure
 // means for it.
 func (o *JobOptions) parentField() string {
-	w := objectWriter{}
-	w.text("id", o.Parent.ID)
-	w.text("queueKey", o.Parent.Queue)
+	w := wire.Object{}
+	w.Text("id", o.Parent.ID)
+	w.Text("queueKey", o.Parent.Queue)
 	if flag := o.OnFailure.flag(); flag != "" {
-		w.raw(flag, "true")
+		w.Raw(flag, "true")
 	}
-	return string(w.close())
+	return string(w.Close())
 }
 
 // withDefaults fills unset options from the queue's.
@@ -238,7 +239,7 @@ func (o *JobOptions) validate() error {
 		return invalid("OnFailure %d is not a failure mode", o.OnFailure)
 	case o.Parent != nil && (o.Parent.ID == "" || !strings.Contains(o.Parent.Queue, ":")):
 		return invalid("Parent %+v: needs an id and a qualified queue name", *o.Parent)
-	case !o.Timestamp.IsZero() && millis(o.Timestamp) <= 0:
+	case !o.Timestamp.IsZero() && wire.Millis(o.Timestamp) <= 0:
 		return invalid("Timestamp %v is before 1970", o.Timestamp)
 	}
 	if b := o.Backoff; b != nil && (b.Delay < 0 || b.Jitter < 0 || b.Jitter > 1) {
@@ -275,7 +276,7 @@ func validateID(id string) error {
 	switch {
 	case id == "":
 		return nil
-	case isInteger(id):
+	case wire.IsInteger(id):
 		return invalid("id %q: integers are for ids that the queue draws", id)
 	case strings.HasPrefix(id, "0:"):
 		return invalid("id %q begins with 0:", id)

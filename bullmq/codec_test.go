@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"schoolbell/bullmq/internal/wire"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -45,7 +47,7 @@ func TestOptionsAsNodeWritesThem(t *testing.T) {
 func TestIntegersAreReadAsNodeReadsThem(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{"": 0, "x": 0, "12": 12, "-3": -3, "1.7e12": 1, "12ab": 12, "99999999999999999999": 0} {
-		if got := parseInt(text); got != want {
+		if got := wire.ParseInt(text); got != want {
 			t.Errorf("%q is %d, want %d", text, got, want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // decision is an error by which a handler decides what happens to its job instead of failing.
@@ -100,8 +101,8 @@ func (s *session) delayUntil(ctx context.Context, job *Job, until time.Time) set
 	if until.Sub(now) == math.MaxInt64 {
 		return s.fail(ctx, job, invalid("delay until %v: at most 292 years", until))
 	}
-	delay := max(millis(until)-millis(now), 0)
-	next, err := s.storeDelay(job, script.Delay{Now: millis(now), Delay: delay})
+	delay := max(wire.Millis(until)-wire.Millis(now), 0)
+	next, err := s.storeDelay(job, script.Delay{Now: wire.Millis(now), Delay: delay})
 	if err == nil {
 		job.Delay = time.Duration(delay) * time.Millisecond
 	}

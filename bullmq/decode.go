@@ -2,6 +2,8 @@ package bullmq
 
 import (
 	"encoding/json"
+
+	"schoolbell/bullmq/internal/wire"
 )
 
 // set decodes one field of a job's hash. A damaged field counts as absent, except for the
@@ -15,11 +17,11 @@ func (j *Job) set(field, value string) {
 	case "opts":
 		j.Options, j.rawOptions = decodeOptions(value), value
 	case "timestamp":
-		j.Timestamp = fromMillis(parseInt(value))
+		j.Timestamp = wire.FromMillis(wire.ParseInt(value))
 	case "delay":
-		j.Delay = wholeMillis(value)
+		j.Delay = wire.WholeMillis(value)
 	case "priority":
-		j.Priority = int(parseInt(value))
+		j.Priority = int(wire.ParseInt(value))
 	case "parentKey":
 		j.ParentKey = value
 	case "rjk":
@@ -27,21 +29,21 @@ func (j *Job) set(field, value string) {
 	case "deid":
 		j.DeduplicationID = value
 	case "processedOn":
-		j.ProcessedOn = fromMillis(parseInt(value))
+		j.ProcessedOn = wire.FromMillis(wire.ParseInt(value))
 	case "finishedOn":
-		j.FinishedOn = fromMillis(parseInt(value))
+		j.FinishedOn = wire.FromMillis(wire.ParseInt(value))
 	case "pb":
 		j.ProcessedBy = value
 	case "ats":
-		j.AttemptsStarted = int(parseInt(value))
+		j.AttemptsStarted = int(wire.ParseInt(value))
 	case "atm":
-		j.AttemptsMade = int(parseInt(value))
+		j.AttemptsMade = int(wire.ParseInt(value))
 	case "stc":
-		j.StalledCount = int(parseInt(value))
+		j.StalledCount = int(wire.ParseInt(value))
 	case "progress":
-		j.Progress = rawJSON(value)
+		j.Progress = wire.RawJSON(value)
 	case "returnvalue":
-		j.ReturnValue = rawJSON(value)
+		j.ReturnValue = wire.RawJSON(value)
 	case "failedReason":
 		j.FailedReason = value
 	case "stacktrace":

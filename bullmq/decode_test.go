@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"schoolbell/bullmq/internal/wire"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -22,7 +24,7 @@ func FuzzIteration(f *testing.F) {
 			return
 		}
 		at, err := it.next(now, nil, "n")
-		if err == nil && at != 0 && at <= millis(now) {
+		if err == nil && at != 0 && at <= wire.Millis(now) {
 			t.Errorf("%q runs next at %d", options, at)
 		}
 		if head := it.head("s", now) + "}"; !json.Valid([]byte(head)) {
@@ -83,7 +85,7 @@ func FuzzServerTexts(f *testing.F) {
 	f.Add("id=3 addr=1.2.3.4:5 name=bull:cQ==:w:a age=-1 idle=99999999999999999999\nname=bull:cQ==")
 	f.Add("redis_version:99999999999999999999.x\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if info, _ := judge(text); info == nil {
+		if info, _ := parseServerInfo(text); info == nil {
 			t.Error("nothing is known of the server")
 		}
 		workersIn(text, "bull:cQ==")
@@ -131,8 +133,8 @@ func someOptions(r *rand.Rand) JobOptions {
 	ms := func() time.Duration { return time.Duration(r.Int64N(1<<41)) * time.Millisecond }
 	n := r.IntN(50)
 	o := JobOptions{
-		ID: "é\n\"" + formatInt(r.Int64()), Delay: ms(), Priority: r.IntN(MaxPriority), Attempts: r.IntN(1 << 40), LIFO: r.IntN(2) == 0,
-		OnFailure: FailureMode(r.IntN(5)), KeepLogs: r.IntN(9), SizeLimit: r.IntN(9), StackTraceLimit: &n, Timestamp: fromMillis(r.Int64N(1 << 41)),
+		ID: "é\n\"" + wire.FormatInt(r.Int64()), Delay: ms(), Priority: r.IntN(MaxPriority), Attempts: r.IntN(1 << 40), LIFO: r.IntN(2) == 0,
+		OnFailure: FailureMode(r.IntN(5)), KeepLogs: r.IntN(9), SizeLimit: r.IntN(9), StackTraceLimit: &n, Timestamp: wire.FromMillis(r.Int64N(1 << 41)),
 		Backoff:          &Backoff{Type: "mine", Delay: ms(), Jitter: r.Float64()},
 		RemoveOnComplete: &Keep{Count: r.IntN(9), Age: time.Duration(r.IntN(1e6)) * time.Second, Limit: r.IntN(3)},
 		RemoveOnFail:     &Keep{None: r.IntN(2) == 0, Count: r.IntN(3)},

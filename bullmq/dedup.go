@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -77,10 +78,10 @@ func (d *Deduplication) flags() string {
 }
 
 func encodeDeduplication(d *Deduplication) string {
-	w := objectWriter{}
-	w.text("id", d.ID)
+	w := wire.Object{}
+	w.Text("id", d.ID)
 	if d.TTL > 0 {
-		w.integer("ttl", d.TTL.Milliseconds())
+		w.Integer("ttl", d.TTL.Milliseconds())
 	}
 	for _, f := range []struct {
 		set  bool
@@ -90,21 +91,21 @@ func encodeDeduplication(d *Deduplication) string {
 		{d.KeepLastIfActive, "keepLastIfActive"}, {d.Reschedule, "reschedule"},
 	} {
 		if f.set {
-			w.raw(f.name, "true")
+			w.Raw(f.name, "true")
 		}
 	}
-	return string(w.close())
+	return string(w.Close())
 }
 
 // decodeDeduplication reads the option, also by its old name debounce.
 func decodeDeduplication(raw json.RawMessage) *Deduplication {
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) != nil || decodeText(fields["id"]) == "" {
+	if json.Unmarshal(raw, &fields) != nil || wire.DecodeText(fields["id"]) == "" {
 		return nil
 	}
 	set := func(name string) bool { return string(fields[name]) == "true" }
 	return &Deduplication{
-		ID: decodeText(fields["id"]), TTL: msDuration(decodeNumber(fields["ttl"])), Extend: set("extend"),
+		ID: wire.DecodeText(fields["id"]), TTL: wire.Duration(wire.DecodeNumber(fields["ttl"])), Extend: set("extend"),
 		Replace: set("replace"), KeepLastIfActive: set("keepLastIfActive"), Reschedule: set("reschedule"),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -161,7 +162,7 @@ func (q *Queue) scanDependencies(ctx context.Context, id string, kind Dependency
 	for i := 0; i+1 < len(list); i += 2 {
 		d := Dependency{Key: list[i]}
 		if kind == Processed {
-			d.Value = rawJSON(list[i+1])
+			d.Value = wire.RawJSON(list[i+1])
 		} else {
 			d.Reason = list[i+1]
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"schoolbell/bullmq/internal/wire"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -47,18 +49,18 @@ func (e Event) Time() time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return fromMillis(n)
+	return wire.FromMillis(n)
 }
 
 // ReturnValue returns the result of a completed job as JSON, nil for other events.
-func (e Event) ReturnValue() json.RawMessage { return rawJSON(e.Fields["returnvalue"]) }
+func (e Event) ReturnValue() json.RawMessage { return wire.RawJSON(e.Fields["returnvalue"]) }
 
 // Progress returns the progress of a job as JSON, nil for other events.
 func (e Event) Progress() json.RawMessage {
 	if e.Name != EventProgress {
 		return nil
 	}
-	return rawJSON(e.Fields["data"])
+	return wire.RawJSON(e.Fields["data"])
 }
 
 // FailedReason returns why a job failed, empty for other events.
@@ -69,7 +71,7 @@ func (e Event) Due() time.Time {
 	if e.Name != EventDelayed {
 		return time.Time{}
 	}
-	return fromMillis(parseInt(e.Fields["delay"]))
+	return wire.FromMillis(wire.ParseInt(e.Fields["delay"]))
 }
 
 // Prev returns the state that the job came from, empty if the event has none. The stored

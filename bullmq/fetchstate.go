@@ -3,22 +3,24 @@ package bullmq
 import (
 	"sync"
 	"time"
+
+	"schoolbell/bullmq/internal/wire"
 )
 
 // minBlock is the shortest time that every supported Redis can block for.
 const minBlock = 2 * time.Millisecond
 
-// maxBlock is longer than any worker should go without a look.
+// maxBlock is longer than a worker should wait without a fetch.
 const maxBlock = 24 * time.Hour
 
-// drained says whether a look for jobs has found none since the last job was started, and
-// whether the hook was told.
+// drained says whether a fetch has found no job since the last one was started, and whether
+// the hook was called.
 type drained int
 
 const (
 	drainedNot drained = iota
-	drainedUntold
-	drainedTold
+	drainedUnreported
+	drainedReported
 )
 
 // fetchState is what a run knows about when to fetch the next job. All calls that may start a
@@ -26,12 +28,12 @@ const (
 type fetchState struct {
 	mu         sync.Mutex
 	empty      bool      // the last fetch found nothing
-	drained    drained   // what OnDrained is told
+	drained    drained   // for OnDrained
 	blockUntil int64     // ms when the next delayed job is due, 0 if none is known
 	limitUntil time.Time // when the rate limit ends
 }
 
-// noJob takes in that there was no job, why, and when there may be one.
+// noJob notes that there was no job, why, and when there may be one.
 func (f *fetchState) noJob(now time.Time, limited time.Duration, nextDelayed int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -42,7 +44,7 @@ func (f *fetchState) noJob(now time.Time, limited time.Duration, nextDelayed int
 	}
 }
 
-// foundJob takes in that there was a job, and so perhaps more.
+// foundJob notes that there was a job, and so perhaps more.
 func (f *fetchState) foundJob() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -50,22 +52,22 @@ func (f *fetchState) foundJob() {
 	f.blockUntil = 0
 }
 
-// noteDrained takes in that a look for jobs found none.
+// noteDrained notes that a fetch found no job.
 func (f *fetchState) noteDrained() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.drained == drainedNot {
-		f.drained = drainedUntold
+		f.drained = drainedUnreported
 	}
 }
 
-// newlyDrained reports whether there are no jobs and nobody was told: once after each job.
+// newlyDrained reports, once after each job, that no job is left.
 func (f *fetchState) newlyDrained() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	news := f.drained == drainedUntold
+	news := f.drained == drainedUnreported
 	if news {
-		f.drained = drainedTold
+		f.drained = drainedReported
 	}
 	return news
 }
@@ -93,7 +95,7 @@ func (f *fetchState) limitRest(now time.Time, longest time.Duration) time.Durati
 	return min(f.limitUntil.Sub(now), longest)
 }
 
-// limitOver forgets the rate limit; the next fetch tells whether it still holds.
+// limitOver forgets the rate limit; the next fetch finds out whether it still holds.
 func (f *fetchState) limitOver() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,7 +103,7 @@ func (f *fetchState) limitOver() {
 	f.empty, f.drained = false, drainedNot // as in BullMQ
 }
 
-// waitTime is how long to wait for a marker, at most longest; 0 says to look now.
+// waitTime is how long to wait for a marker, at most longest; 0 means to fetch now.
 // known is the due time that the wait is for.
 func (f *fetchState) waitTime(now time.Time, longest time.Duration) (wait time.Duration, known int64) {
 	f.mu.Lock()
@@ -110,14 +112,14 @@ func (f *fetchState) waitTime(now time.Time, longest time.Duration) (wait time.D
 	if known == 0 {
 		return longest, 0
 	}
-	wait = time.Duration(known-millis(now)) * time.Millisecond
+	wait = time.Duration(known-wire.Millis(now)) * time.Millisecond
 	if wait <= 0 {
 		return 0, known
 	}
 	return min(max(wait, minBlock), longest), known
 }
 
-// noteMarker takes in a marker's score: 0, or when the next delayed job is due. It
+// noteMarker notes a marker's score: 0, or when the next delayed job is due. It
 // leads to a fetch, or to another wait if that time is not there yet.
 func (f *fetchState) noteMarker(now time.Time, known, score int64) {
 	f.mu.Lock()
@@ -125,7 +127,7 @@ func (f *fetchState) noteMarker(now time.Time, known, score int64) {
 	if known > 0 && known < score {
 		score = known
 	}
-	if score <= millis(now)+1 {
+	if score <= wire.Millis(now)+1 {
 		f.empty = false
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // ending is an outcome that is to be stored and, if it has a token, a job to be
@@ -50,14 +51,14 @@ func (s *session) end(e *ending) (*Job, error) {
 	return e.next, e.err
 }
 
-// flushEnds stores outcomes, again and again while Redis is away.
+// flushEnds stores outcomes. It repeats the call while Redis is unavailable.
 func (s *session) flushEnds(_ context.Context, ends []*ending) {
-	now := fromMillis(millis(s.q.now()))
+	now := wire.FromMillis(wire.Millis(s.q.now()))
 	for _, e := range ends {
 		e.at = now
 	}
 	call := s.finish(now, ends).Call()
-	reply, repeated, err := s.insist(call)
+	reply, repeated, err := s.retryUntilStored(call)
 	if err != nil {
 		for _, e := range ends {
 			e.err = err
@@ -67,9 +68,9 @@ func (s *session) flushEnds(_ context.Context, ends []*ending) {
 	s.take(ends, script.Finish{}.Reply(reply), repeated)
 }
 
-// insist calls a script until Redis has answered or the session gives up. repeated
-// says that an earlier call may have been carried out.
-func (s *session) insist(call script.Call) (reply any, repeated bool, err error) {
+// retryUntilStored calls a script until Redis has replied or the session gives up. repeated
+// reports that an earlier call may have been carried out.
+func (s *session) retryUntilStored(call script.Call) (reply any, repeated bool, err error) {
 	var wait retryDelay
 	for {
 		if reply, err = s.call(s.record, call); err == nil {
@@ -87,7 +88,7 @@ func (s *session) insist(call script.Call) (reply any, repeated bool, err error)
 // finish is the call that stores endings.
 func (w *Worker) finish(now time.Time, ends []*ending) script.Finish {
 	call := script.Finish{
-		Mode: w.q.mode, Now: millis(now), MetricsPoints: int64(max(w.opts.MetricsPoints, 0)), Worker: w.forScript(),
+		Mode: w.q.mode, Now: wire.Millis(now), MetricsPoints: int64(max(w.opts.MetricsPoints, 0)), Worker: w.forScript(),
 		Ends: make([]script.End, len(ends)),
 	}
 	for i, e := range ends {
@@ -109,9 +110,8 @@ func (s *session) take(ends []*ending, reply script.Finished, repeated bool) {
 		}
 		switch {
 		case e.err != nil && repeated:
-			// An earlier call, whose reply was lost, stored the outcome, or the lock ran
-			// out meanwhile: either way it is not for this worker to do more. That call
-			// may have started a job.
+			// An earlier call whose reply was lost stored the outcome, or the lock has expired
+			// since. There is nothing left to do. That call may have started a job.
 			s.log.Debug("outcome was already stored, or the lock had run out", "job", shortID(e.job.ID), "error", e.err)
 			e.err = nil
 			if e.token != "" {
@@ -157,7 +157,7 @@ func (s *session) startedJobs(started []script.Started) map[string]*Job {
 // startedJob is a job that Redis has just started for this worker.
 func (w *Worker) startedJob(s script.Started) *Job {
 	job := w.q.jobFromList(s.ID, s.Hash)
-	job.ProcessedOn = fromMillis(millis(w.q.now()))
+	job.ProcessedOn = wire.FromMillis(wire.Millis(w.q.now()))
 	job.ProcessedBy = w.opts.Name
 	job.AttemptsStarted = int(s.Starts)
 	job.w, job.token = w, s.Token

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // FlowJob is a job of a flow with its children. It runs once they have finished.
@@ -214,7 +215,7 @@ func (f *flow) script() script.AddFlow {
 			Dedup: a.job.Options.Deduplication.forScript(),
 		}
 	}
-	return script.AddFlow{Now: millis(f.additions[0].job.q.now()), Jobs: jobs}
+	return script.AddFlow{Now: wire.Millis(f.additions[0].job.q.now()), Jobs: jobs}
 }
 
 // checkSlots refuses a flow over queues that a Redis Cluster keeps apart.

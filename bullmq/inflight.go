@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"schoolbell/bullmq/internal/wire"
 )
 
 // inFlight holds the jobs that a run is running, and the tokens of calls that may start one. It
@@ -34,7 +36,7 @@ func (f *inFlight) newToken() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seq++
-	token := f.prefix + formatInt(f.seq)
+	token := f.prefix + wire.FormatInt(f.seq)
 	f.tokens[token] = true
 	return token
 }

@@ -9,6 +9,7 @@ import (
 
 	"schoolbell/bullmq/internal/cron"
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // iteration has what the options of a scheduler's job contain about the next job.
@@ -31,7 +32,7 @@ func decodeIteration(options string) (*iteration, error) {
 	if err := json.Unmarshal(it.options["repeat"], &raw); err != nil {
 		return nil, fmt.Errorf("option repeat: %w", err)
 	}
-	whole := func(text json.RawMessage) int64 { return int64(decodeNumber(text)) }
+	whole := func(text json.RawMessage) int64 { return int64(wire.DecodeNumber(text)) }
 	it.repetition = repetition{
 		Every: whole(raw.Every), Pattern: raw.Pattern, TZ: raw.TZ, Limit: int(whole(raw.Limit)),
 		Start: dateMillis(raw.StartDate), End: dateMillis(raw.EndDate), Key: raw.Key, Count: int(whole(raw.Count)),
@@ -44,10 +45,10 @@ func decodeIteration(options string) (*iteration, error) {
 
 // dateMillis decodes a date as Node stores it: milliseconds, or a text.
 func dateMillis(raw json.RawMessage) int64 {
-	if t, err := time.Parse(time.RFC3339, decodeText(raw)); err == nil {
-		return millis(t)
+	if t, err := time.Parse(time.RFC3339, wire.DecodeText(raw)); err == nil {
+		return wire.Millis(t)
 	}
-	return int64(decodeNumber(raw))
+	return int64(wire.DecodeNumber(raw))
 }
 
 // head returns the next job's options up to their closing brace, without what the script adds.
@@ -61,10 +62,10 @@ func (it *iteration) head(scheduler string, now time.Time) string {
 	for _, name := range []string{"jobId", "delay", "prevMillis"} {
 		delete(given, name)
 	}
-	given["timestamp"] = json.RawMessage(formatInt(millis(now)))
-	given["repeatJobKey"] = appendString(nil, scheduler)
+	given["timestamp"] = json.RawMessage(wire.FormatInt(wire.Millis(now)))
+	given["repeatJobKey"] = wire.AppendString(nil, scheduler)
 	given["repeat"] = next.encode()
-	text, _ := encodeJSON(given) // of values that were decoded
+	text, _ := wire.EncodeJSON(given) // of values that were decoded
 	return string(text[:len(text)-1])
 }
 
@@ -74,7 +75,7 @@ var errNoNext = errors.New("no further job")
 // next returns when the next job, with that name, runs, in ms. It is 0 if the script computes
 // that.
 func (it *iteration) next(now time.Time, repeat RepeatFunc, name string) (int64, error) {
-	end := fromMillis(it.End)
+	end := wire.FromMillis(it.End)
 	if (it.Limit > 0 && it.Count+1 > it.Limit) || (!end.IsZero() && now.After(end)) {
 		return 0, errNoNext
 	}
@@ -82,14 +83,14 @@ func (it *iteration) next(now time.Time, repeat RepeatFunc, name string) (int64,
 		return 0, nil
 	}
 	after := now
-	if prev := fromMillis(int64(decodeNumber(it.options["prevMillis"]))); prev.After(after) {
+	if prev := wire.FromMillis(int64(wire.DecodeNumber(it.options["prevMillis"]))); prev.After(after) {
 		after = prev
 	}
 	at, err := it.nextOfPattern(after, repeat, name)
 	if err != nil {
 		return 0, err
 	}
-	return millis(at), nil
+	return wire.Millis(at), nil
 }
 
 // nextOfPattern returns the first run of a pattern after a time.
@@ -111,7 +112,7 @@ func (it *iteration) nextOfPattern(after time.Time, repeat RepeatFunc, name stri
 			return time.Time{}, fmt.Errorf("time zone: %w", err)
 		}
 	}
-	at, err := nextMatch(pattern, zone, after, fromMillis(it.Start), fromMillis(it.End))
+	at, err := nextMatch(pattern, zone, after, wire.FromMillis(it.Start), wire.FromMillis(it.End))
 	if err != nil {
 		err = errNoNext
 	}
@@ -159,7 +160,7 @@ func (w *Worker) nextIteration(job *Job) (next script.NextIteration, err error) 
 	if err != nil {
 		return next, err
 	}
-	now := fromMillis(millis(w.q.now()))
+	now := wire.FromMillis(wire.Millis(w.q.now()))
 	at, err := it.next(now, w.opts.Repeat, job.Name)
 	if err != nil {
 		return next, err
@@ -169,7 +170,7 @@ func (w *Worker) nextIteration(job *Job) (next script.NextIteration, err error) 
 		dedup = o.Deduplication.ID
 	}
 	return script.NextIteration{
-		Mode: w.q.mode, Now: millis(now), Scheduler: job.SchedulerID, JobID: job.ID, At: at,
+		Mode: w.q.mode, Now: wire.Millis(now), Scheduler: job.SchedulerID, JobID: job.ID, At: at,
 		Head: it.head(job.SchedulerID, now), IDHead: jobIDHead(job.SchedulerID), Priority: o.Priority, LIFO: o.LIFO,
 		DedupID: dedup, MaxEvents: w.q.opts.MaxEvents, Name: job.Name, Data: job.Data,
 	}, nil

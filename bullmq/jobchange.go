@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // UpdateProgress stores any value that encodes to JSON as the job's progress and publishes it
@@ -99,7 +100,7 @@ func (j *Job) ChildrenValues(ctx context.Context) (map[string]json.RawMessage, e
 	}
 	values := make(map[string]json.RawMessage, len(hash))
 	for child, value := range hash {
-		if raw := rawJSON(value); raw != nil {
+		if raw := wire.RawJSON(value); raw != nil {
 			values[child] = raw
 		}
 	}
@@ -140,7 +141,7 @@ func (j *Job) RefundRateLimit(ctx context.Context) error {
 		return ErrNotActive
 	}
 	w := j.w.forScript()
-	_, err := run(ctx, j.q, script.Refund{Now: j.q.nowMillis(), Started: millis(j.ProcessedOn), Max: w.Max, Duration: w.Duration})
+	_, err := run(ctx, j.q, script.Refund{Now: j.q.nowMillis(), Started: wire.Millis(j.ProcessedOn), Max: w.Max, Duration: w.Duration})
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // RemoveOptions are the settings of [Queue.Remove].
@@ -196,7 +197,7 @@ func (q *Queue) Clean(ctx context.Context, state State, grace time.Duration, lim
 	if grace < 0 || limit < 0 {
 		return nil, invalid("clean with grace %v and limit %d", grace, limit)
 	}
-	newest := millis(q.now().Add(-grace))
+	newest := wire.Millis(q.now().Add(-grace))
 	var removed []string
 	for _, p := range places {
 		set := p.key[len(q.keys.p):]
@@ -272,7 +273,7 @@ func (q *Queue) RetryJobs(ctx context.Context, state State, before time.Time) er
 	if before.After(lastTime) {
 		return invalid("before %v: the year 9999 is the last", before)
 	}
-	return q.moveAll(ctx, string(state), millis(before))
+	return q.moveAll(ctx, string(state), wire.Millis(before))
 }
 
 // PromoteJobs moves all delayed jobs to the waiting jobs, whatever their priority, in steps of

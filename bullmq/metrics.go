@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"schoolbell/bullmq/internal/wire"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -39,11 +41,11 @@ func (q *Queue) Metrics(ctx context.Context, outcome State, start, end int64) (*
 	}
 	f := hash.Val()
 	m := &Metrics{
-		Count: parseInt(f["count"]), Kept: kept.Val(), Until: fromMillis(parseInt(f["prevTS"])), CountThen: parseInt(f["prevCount"]),
+		Count: wire.ParseInt(f["count"]), Kept: kept.Val(), Until: wire.FromMillis(wire.ParseInt(f["prevTS"])), CountThen: wire.ParseInt(f["prevCount"]),
 		Points: make([]int64, len(points.Val())),
 	}
 	for i, text := range points.Val() {
-		m.Points[i] = parseInt(text)
+		m.Points[i] = wire.ParseInt(text)
 	}
 	return m, nil
 }
@@ -63,7 +65,7 @@ func (q *Queue) CountsPerPriority(ctx context.Context, priorities ...int) (map[i
 			sizes[p] = []*redis.IntCmd{pipe.LLen(ctx, q.keys.wait()), pipe.LLen(ctx, q.keys.paused())}
 		default:
 			least, most := int64(p)<<32, int64(p+1)<<32-1
-			sizes[p] = []*redis.IntCmd{pipe.ZCount(ctx, q.keys.prioritized(), formatInt(least), formatInt(most))}
+			sizes[p] = []*redis.IntCmd{pipe.ZCount(ctx, q.keys.prioritized(), wire.FormatInt(least), wire.FormatInt(most))}
 		}
 	}
 	if len(sizes) == 0 {
@@ -104,11 +106,11 @@ func (q *Queue) Meta(ctx context.Context) (*Meta, error) {
 	}
 	_, paused := f["paused"]
 	m := &Meta{
-		Version: f["version"], MaxEvents: parseInt(f["opts.maxLenEvents"]), Paused: paused,
-		Concurrency: int(parseInt(f["concurrency"])),
+		Version: f["version"], MaxEvents: wire.ParseInt(f["opts.maxLenEvents"]), Paused: paused,
+		Concurrency: int(wire.ParseInt(f["concurrency"])),
 	}
 	if n, err := strconv.Atoi(f["max"]); err == nil && n > 0 {
-		m.RateLimit = &Limiter{Max: n, Duration: time.Duration(parseInt(f["duration"])) * time.Millisecond}
+		m.RateLimit = &Limiter{Max: n, Duration: time.Duration(wire.ParseInt(f["duration"])) * time.Millisecond}
 	}
 	return m, nil
 }
@@ -152,5 +154,5 @@ func (q *Queue) IsMaxed(ctx context.Context) (bool, error) {
 		return false, wrapRead(ctx, "global concurrency", err)
 	}
 	text, ok := limit.Val()[0].(string)
-	return ok && active.Val() >= parseInt(text), nil
+	return ok && active.Val() >= wire.ParseInt(text), nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
+	"schoolbell/bullmq/internal/wire"
 	"schoolbell/bullmq/redistest"
 )
 
@@ -121,7 +122,7 @@ func (m *machine) drawOptions(r *rapid.T) JobOptions {
 // its parent it would close a circle, which no flow can have.
 func (m *machine) under(key, id string) bool {
 	for key != "" {
-		if q, own := m.w.split(key); own == id || (id == "" && own == formatInt(q.lastID+1)) {
+		if q, own := m.w.split(key); own == id || (id == "" && own == wire.FormatInt(q.lastID+1)) {
 			return true
 		}
 		j := m.w.jobs[key]

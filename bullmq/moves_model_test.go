@@ -1,6 +1,10 @@
 package bullmq
 
-import "slices"
+import (
+	"slices"
+
+	"schoolbell/bullmq/internal/wire"
+)
 
 // This file has the moves of the model that add and run jobs, managemoves_model_test.go those
 // that manage them: one for each call of the package. Moves that can be refused say so by
@@ -18,7 +22,7 @@ func (w *world) add(c modelClient, q *modelQueue, o JobOptions) (id string, refu
 	q.lastID++
 	id = o.ID
 	if id == "" {
-		id = formatInt(q.lastID)
+		id = wire.FormatInt(q.lastID)
 	}
 	key := q.p + id
 	if old := w.jobs[key]; old != nil {

@@ -2,95 +2,84 @@ package bullmq
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"time"
+
+	"schoolbell/bullmq/internal/wire"
 )
 
 // encodeOptions writes the stored form of a job's options.
 func encodeOptions(o *JobOptions) []byte {
-	w := objectWriter{b: make([]byte, 0, 64)}
-	w.integer("attempts", int64(o.Attempts))
+	w := wire.NewObject(64)
+	w.Integer("attempts", int64(o.Attempts))
 	if o.ID != "" && !o.drawnID {
-		w.text("jobId", o.ID)
+		w.Text("jobId", o.ID)
 	}
 	if o.Delay > 0 {
-		w.integer("delay", o.Delay.Milliseconds())
+		w.Integer("delay", o.Delay.Milliseconds())
 	}
 	if o.Priority > 0 {
-		w.integer("priority", int64(o.Priority))
+		w.Integer("priority", int64(o.Priority))
 	}
 	if o.LIFO {
-		w.raw("lifo", "true")
+		w.Raw("lifo", "true")
 	}
 	if b := o.Backoff; b != nil {
-		w.raw("backoff", string(encodeBackoff(b)))
+		w.Raw("backoff", string(encodeBackoff(b)))
 	}
 	if p := o.Parent; p != nil {
-		pw := objectWriter{}
-		pw.text("id", p.ID)
-		pw.text("queue", p.Queue)
-		w.raw("parent", string(pw.close()))
+		pw := wire.Object{}
+		pw.Text("id", p.ID)
+		pw.Text("queue", p.Queue)
+		w.Raw("parent", string(pw.Close()))
 	}
 	if flag := o.OnFailure.flag(); flag != "" {
-		w.raw(flag, "true")
+		w.Raw(flag, "true")
 	}
 	if o.RemoveOnComplete != nil {
-		w.raw("removeOnComplete", encodeKeep(o.RemoveOnComplete))
+		w.Raw("removeOnComplete", encodeKeep(o.RemoveOnComplete))
 	}
 	if o.RemoveOnFail != nil {
-		w.raw("removeOnFail", encodeKeep(o.RemoveOnFail))
+		w.Raw("removeOnFail", encodeKeep(o.RemoveOnFail))
 	}
 	if o.KeepLogs > 0 {
-		w.integer("kl", int64(o.KeepLogs))
+		w.Integer("kl", int64(o.KeepLogs))
 	}
 	if o.StackTraceLimit != nil {
-		w.integer("stackTraceLimit", int64(*o.StackTraceLimit))
+		w.Integer("stackTraceLimit", int64(*o.StackTraceLimit))
 	}
 	if o.Deduplication != nil {
-		w.raw("de", encodeDeduplication(o.Deduplication))
+		w.Raw("de", encodeDeduplication(o.Deduplication))
 	}
 	if o.SizeLimit > 0 {
-		w.integer("sizeLimit", int64(o.SizeLimit))
+		w.Integer("sizeLimit", int64(o.SizeLimit))
 	}
 	if !o.Timestamp.IsZero() {
-		w.integer("timestamp", millis(o.Timestamp))
+		w.Integer("timestamp", wire.Millis(o.Timestamp))
 	}
 	if o.TraceContext != "" {
-		w.text("tm", o.TraceContext)
+		w.Text("tm", o.TraceContext)
 	}
 	if o.OmitTraceContext {
-		w.raw("omc", "true")
+		w.Raw("omc", "true")
 	}
-	if len(o.Extra) > 0 {
-		w.extra(o.Extra)
+	for _, name := range slices.Sorted(maps.Keys(o.Extra)) {
+		w.Any(name, o.Extra[name])
 	}
-	return w.close()
-}
-
-func (w *objectWriter) extra(extra map[string]json.RawMessage) {
-	names := make([]string, 0, len(extra))
-	for name := range extra {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		w.b = append(w.b, ',')
-		w.b = appendString(w.b, name)
-		w.b = append(w.b, ':')
-		w.b = append(w.b, extra[name]...)
-	}
+	return w.Close()
 }
 
 func encodeBackoff(b *Backoff) []byte {
-	w := objectWriter{}
-	w.text("type", b.kind())
-	w.integer("delay", b.Delay.Milliseconds())
+	w := wire.Object{}
+	w.Text("type", b.kind())
+	w.Integer("delay", b.Delay.Milliseconds())
 	if b.Jitter > 0 {
-		w.raw("jitter", strconv.FormatFloat(b.Jitter, 'f', -1, 64))
+		w.Raw("jitter", strconv.FormatFloat(b.Jitter, 'f', -1, 64))
 	}
-	return w.close()
+	return w.Close()
 }
 
 func (b *Backoff) kind() string {
@@ -110,15 +99,15 @@ func encodeKeep(k *Keep) string {
 	case k.Age == 0 && !k.ageSet:
 		return strconv.Itoa(k.Count)
 	}
-	w := objectWriter{}
-	w.raw("age", strconv.FormatFloat(k.Age.Seconds(), 'f', -1, 64))
+	w := wire.Object{}
+	w.Raw("age", strconv.FormatFloat(k.Age.Seconds(), 'f', -1, 64))
 	if k.Count > 0 {
-		w.integer("count", int64(k.Count))
+		w.Integer("count", int64(k.Count))
 	}
 	if k.Limit > 0 {
-		w.integer("limit", int64(k.Limit))
+		w.Integer("limit", int64(k.Limit))
 	}
-	return string(w.close())
+	return string(w.Close())
 }
 
 // flag is the key of a failure mode in the options and in the parent field.
@@ -175,13 +164,13 @@ func (o *JobOptions) decodeField(name string, raw json.RawMessage) bool {
 	}
 	switch name {
 	case "attempts":
-		o.Attempts = int(decodeNumber(raw))
+		o.Attempts = int(wire.DecodeNumber(raw))
 	case "jobId":
-		o.ID = decodeText(raw)
+		o.ID = wire.DecodeText(raw)
 	case "delay":
-		o.Delay = msDuration(decodeNumber(raw))
+		o.Delay = wire.Duration(wire.DecodeNumber(raw))
 	case "priority":
-		o.Priority = int(decodeNumber(raw))
+		o.Priority = int(wire.DecodeNumber(raw))
 	case "lifo":
 		o.LIFO = string(raw) == "true"
 	case "backoff":
@@ -196,24 +185,24 @@ func (o *JobOptions) decodeField(name string, raw json.RawMessage) bool {
 	case "removeOnFail":
 		o.RemoveOnFail = decodeKeep(raw)
 	case "kl", "keepLogs":
-		o.KeepLogs = int(decodeNumber(raw))
+		o.KeepLogs = int(wire.DecodeNumber(raw))
 	case "stackTraceLimit":
 		if string(raw) != "null" {
-			n := int(decodeNumber(raw))
+			n := int(wire.DecodeNumber(raw))
 			o.StackTraceLimit = &n
 		}
 	case "de", "deduplication", "debounce":
 		o.Deduplication = decodeDeduplication(raw)
 	case "sizeLimit":
-		o.SizeLimit = int(decodeNumber(raw))
+		o.SizeLimit = int(wire.DecodeNumber(raw))
 	case "tm":
-		if o.TraceContext = decodeText(raw); o.TraceContext == "" {
+		if o.TraceContext = wire.DecodeText(raw); o.TraceContext == "" {
 			return false
 		}
 	case "omc":
 		o.OmitTraceContext = string(raw) == "true"
 	case "timestamp":
-		o.Timestamp = fromMillis(int64(decodeNumber(raw)))
+		o.Timestamp = wire.FromMillis(int64(wire.DecodeNumber(raw)))
 	default:
 		return false
 	}
@@ -227,10 +216,10 @@ func decodeBackoff(raw json.RawMessage) *Backoff {
 		Jitter json.RawMessage `json:"jitter"`
 	}
 	if len(raw) > 0 && raw[0] == '{' && json.Unmarshal(raw, &fields) == nil {
-		return &Backoff{Type: fields.Type, Delay: msDuration(decodeNumber(fields.Delay)), Jitter: decodeNumber(fields.Jitter)}
+		return &Backoff{Type: fields.Type, Delay: wire.Duration(wire.DecodeNumber(fields.Delay)), Jitter: wire.DecodeNumber(fields.Jitter)}
 	}
-	if n := decodeNumber(raw); n > 0 {
-		return &Backoff{Type: "fixed", Delay: msDuration(n)}
+	if n := wire.DecodeNumber(raw); n > 0 {
+		return &Backoff{Type: "fixed", Delay: wire.Duration(n)}
 	}
 	return nil
 }
@@ -249,19 +238,19 @@ func decodeKeep(raw json.RawMessage) *Keep {
 		if json.Unmarshal(raw, &fields) != nil {
 			return &Keep{}
 		}
-		k := &Keep{Limit: int(decodeNumber(fields["limit"]))}
-		if count := fields["count"]; isNumber(count) {
-			k.Count, k.None = keepCount(decodeNumber(count))
+		k := &Keep{Limit: int(wire.DecodeNumber(fields["limit"]))}
+		if count := fields["count"]; wire.IsNumber(count) {
+			k.Count, k.None = keepCount(wire.DecodeNumber(count))
 		}
-		if age := fields["age"]; isNumber(age) && decodeNumber(age) < math.MaxInt64/float64(time.Second) {
-			k.Age, k.ageSet = time.Duration(decodeNumber(age)*float64(time.Second)), true
+		if age := fields["age"]; wire.IsNumber(age) && wire.DecodeNumber(age) < math.MaxInt64/float64(time.Second) {
+			k.Age, k.ageSet = time.Duration(wire.DecodeNumber(age)*float64(time.Second)), true
 		}
 		return k
-	case !isNumber(raw):
+	case !wire.IsNumber(raw):
 		return nil // an unknown form of limit must not delete jobs
 	}
 	k := &Keep{}
-	k.Count, k.None = keepCount(decodeNumber(raw))
+	k.Count, k.None = keepCount(wire.DecodeNumber(raw))
 	return k
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // complete stores a job's result.
@@ -43,7 +44,7 @@ func (s *session) complete(ctx context.Context, job *Job, result any) settled {
 func (s *session) fail(ctx context.Context, job *Job, cause error) settled {
 	trace := traceWith(job, cause)
 	wait, again := s.retry(job, &cause)
-	now := fromMillis(millis(s.q.now()))
+	now := wire.FromMillis(wire.Millis(s.q.now()))
 	reason := cause.Error()
 	ctx, end := s.traceOutcome(ctx, failure(again, wait), job)
 	attempt := script.Attempt{Reason: reason, Trace: trace.json, Context: s.keepsOf(ctx, job)}
@@ -56,11 +57,11 @@ func (s *session) fail(ctx context.Context, job *Job, cause error) settled {
 		next, err = s.end(e)
 		now = e.at
 	case wait > 0:
-		next, err = s.storeDelay(job, script.Delay{Now: millis(now), Delay: wait.Milliseconds(), Attempt: &attempt})
+		next, err = s.storeDelay(job, script.Delay{Now: wire.Millis(now), Delay: wait.Milliseconds(), Attempt: &attempt})
 	default:
 		s.state.fetchNow()
 		_, err = s.store(job, "requeue", script.Requeue{
-			Mode: s.q.mode, Now: millis(now), ID: job.ID, Token: job.token, Attempt: attempt, Front: job.Options.LIFO,
+			Mode: s.q.mode, Now: wire.Millis(now), ID: job.ID, Token: job.token, Attempt: attempt, Front: job.Options.LIFO,
 		}.Call())
 	}
 	end(err)
@@ -133,7 +134,7 @@ func traceWith(job *Job, cause error) trace {
 	if limit := job.Options.StackTraceLimit; limit != nil {
 		entries = entries[max(len(entries)-max(*limit, 0), 0):]
 	}
-	text, _ := encodeJSON(entries) // strings always encode
+	text, _ := wire.EncodeJSON(entries) // strings always encode
 	return trace{entries, text}
 }
 
@@ -153,13 +154,13 @@ func keepFor(job, worker *Keep) script.Keep {
 		return keep
 	}
 	if k.Count > 0 {
-		keep.Count = formatInt(int64(k.Count))
+		keep.Count = wire.FormatInt(int64(k.Count))
 	}
 	if k.Age > 0 || k.ageSet {
-		keep.Age = formatInt(k.Age.Milliseconds())
+		keep.Age = wire.FormatInt(k.Age.Milliseconds())
 	}
 	if k.Limit > 0 {
-		keep.Most = formatInt(int64(k.Limit))
+		keep.Most = wire.FormatInt(int64(k.Limit))
 	}
 	return keep
 }

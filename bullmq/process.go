@@ -10,8 +10,8 @@ import (
 	"schoolbell/bullmq/internal/script"
 )
 
-// process runs a job, stores its outcome and returns the job that this slot goes
-// on with, if the outcome's script has started one.
+// process runs a job and stores its outcome. It returns the job that this slot continues with,
+// if the outcome's script has started one.
 func (s *session) process(job *Job) *Job {
 	ctx, cancel := context.WithCancelCause(s.work)
 	defer cancel(nil)
@@ -71,7 +71,7 @@ func (w *Worker) runHandler(ctx context.Context, job *Job) (result any, err erro
 
 // settled is what came of storing an outcome.
 type settled struct {
-	next *Job    // what the slot goes on with, if the outcome's script has started one
+	next *Job    // that the slot continues with, if the outcome's script has started one
 	span SpanEnd // what the run's span says
 	err  error   // why the outcome is not stored
 }
@@ -123,12 +123,11 @@ func (s *session) handBack(job *Job, how handBack) (time.Duration, error) {
 // alreadyStored stands for the reply of a call that was lost.
 type alreadyStored struct{}
 
-// store calls the script that ends a job's run, again and again while Redis is
-// away. A repetition that is refused means that an earlier call, whose reply was
-// lost, did it, or that the lock ran out meanwhile: either way it is not for
-// this worker to do more.
+// store calls the script that ends a job's run. It repeats the call while Redis is unavailable.
+// If a repeated call is refused, an earlier one whose reply was lost has stored the outcome, or
+// the lock has expired since: there is nothing left to do.
 func (s *session) store(job *Job, op string, call script.Call) (any, error) {
-	reply, repeated, err := s.insist(call)
+	reply, repeated, err := s.retryUntilStored(call)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +150,7 @@ func (s *session) storeDelay(job *Job, d script.Delay) (*Job, error) {
 	d.Next = s.inFlight.newToken()
 	reply, err := s.store(job, "delay", d.Call())
 	if _, lost := reply.(alreadyStored); lost {
-		s.lostReply(d.Next) // it may have told of a next job
+		s.lostReply(d.Next) // the reply may have had a next job
 		s.state.fetchNow()
 		return nil, nil
 	}
@@ -162,12 +161,12 @@ func (s *session) storeDelay(job *Job, d script.Delay) (*Job, error) {
 	return s.fetched(d.Reply(reply).Next, d.Next), nil
 }
 
-// unstoredRest is how long a slot rests where Redis is there but cannot store outcomes:
-// the next job would meet the same.
+// unstoredRest is how long a slot waits when Redis replies but cannot store outcomes: the next
+// job would meet the same error.
 const unstoredRest = time.Second
 
-// notStored reports that a job's outcome could not be stored; its lock will run
-// out and it will be taken for stalled.
+// notStored reports that a job's outcome could not be stored. Its lock will expire, and the
+// check for stalled jobs will put it back.
 func (s *session) notStored(job *Job, err error) {
 	s.state.fetchNow()
 	s.report(fmt.Errorf("outcome of job %s is not stored: %w", shortID(job.ID), err))

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell/bullmq/internal/combine"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // QueueOptions are the settings of a queue. The zero value works.
@@ -175,7 +176,7 @@ func (q *Queue) askServer(ctx context.Context) error {
 	if err := node.Process(ctx, cmd); isPassing(err) {
 		return wrapRead(ctx, "the server's state", err)
 	}
-	if _, err := judge(cmd.Val()); errors.Is(err, ErrServerTooOld) {
+	if _, err := parseServerInfo(cmd.Val()); errors.Is(err, ErrServerTooOld) {
 		return err
 	}
 	q.serverKnown.Store(true)
@@ -189,4 +190,4 @@ type infoCmd struct{ *redis.StringCmd }
 func (infoCmd) NoRetry() bool { return true }
 
 // nowMillis returns the current time as scripts receive it, in ms.
-func (q *Queue) nowMillis() int64 { return millis(q.now()) }
+func (q *Queue) nowMillis() int64 { return wire.Millis(q.now()) }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"schoolbell/bullmq/internal/wire"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -214,7 +216,7 @@ func (w *world) text() map[string]string {
 		}
 		for name, n := range map[string]int64{"id": q.lastID, "pc": q.seq, "limiter": q.limiter} {
 			if n > 0 {
-				text[p+name] = formatInt(n)
+				text[p+name] = wire.FormatInt(n)
 			}
 		}
 		if len(q.suspects) > 0 {
@@ -246,7 +248,7 @@ func (w *world) text() map[string]string {
 
 func (j *modelJob) text() string {
 	var b strings.Builder
-	values := []string{formatInt(j.delay), formatInt(j.priority), formatInt(j.timestamp), formatInt(j.processedOn), formatInt(j.finished),
+	values := []string{wire.FormatInt(j.delay), wire.FormatInt(j.priority), wire.FormatInt(j.timestamp), wire.FormatInt(j.processedOn), wire.FormatInt(j.finished),
 		strconv.Itoa(j.atm), strconv.Itoa(j.ats), strconv.Itoa(j.stc), j.defa, j.parent}
 	for i, v := range values {
 		if v != "" && (v != "0" || i < 2) {

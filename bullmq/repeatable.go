@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // Repeatable jobs are made by BullMQ 5's option repeat. Their key has at least five parts,
@@ -44,11 +45,11 @@ func (j *Job) endsRepeatable() bool {
 func schedulerOfKey(key string, at float64) *Scheduler {
 	parts := strings.SplitN(key, ":", repeatableParts)
 	s := &Scheduler{
-		ID: key, Next: fromMillis(int64(at)), Template: JobTemplate{Name: parts[0]},
-		Schedule: Schedule{End: fromMillis(parseInt(parts[2])), TZ: parts[3]},
+		ID: key, Next: wire.FromMillis(int64(at)), Template: JobTemplate{Name: parts[0]},
+		Schedule: Schedule{End: wire.FromMillis(wire.ParseInt(parts[2])), TZ: parts[3]},
 	}
-	if every := parts[4]; isInteger(every) {
-		s.Schedule.Every = wholeMillis(every)
+	if every := parts[4]; wire.IsInteger(every) {
+		s.Schedule.Every = wire.WholeMillis(every)
 	} else {
 		s.Schedule.Pattern = every
 	}
@@ -80,7 +81,7 @@ func decodeRepeatable(options string) (*repeatable, error) {
 		return nil, err
 	}
 	if it.Pattern == "" { // its name before BullMQ 3
-		it.Pattern = decodeText(r.repeat["cron"])
+		it.Pattern = wire.DecodeText(r.repeat["cron"])
 	}
 	return r, nil
 }
@@ -97,14 +98,14 @@ func (r *repeatable) after(now time.Time, repeat RepeatFunc, name string) (int64
 	if err != nil || r.Pattern != "" {
 		return at, err
 	}
-	base := max(millis(now), int64(decodeNumber(r.options["prevMillis"])))
+	base := max(wire.Millis(now), int64(wire.DecodeNumber(r.options["prevMillis"])))
 	return base/r.Every*r.Every + r.Every, nil
 }
 
 // keys returns the keys under which the repeatable job may be stored, the likeliest first.
 func (r *repeatable) keys(job *Job) []string {
-	old := strings.Join([]string{job.Name, jsText(r.repeat["jobId"]), optional(r.End), r.TZ, r.suffix()}, ":")
-	given := decodeText(r.repeat["key"])
+	old := strings.Join([]string{job.Name, jsText(r.repeat["jobId"]), wire.Optional(r.End), r.TZ, r.suffix()}, ":")
+	given := wire.DecodeText(r.repeat["key"])
 	if given == "" {
 		given = md5Hex(old)
 	}
@@ -119,7 +120,7 @@ func (r *repeatable) suffix() string {
 	if r.Pattern != "" {
 		return r.Pattern
 	}
-	return formatInt(r.Every)
+	return wire.FormatInt(r.Every)
 }
 
 // encode encodes the next job's options.
@@ -131,11 +132,11 @@ func (r *repeatable) encode(id string, at, delay int64, now time.Time) string {
 	delete(repeat, "immediately")
 	delete(repeat, "cron")
 	if r.Pattern != "" {
-		repeat["pattern"] = appendString(nil, r.Pattern)
+		repeat["pattern"] = wire.AppendString(nil, r.Pattern)
 	}
 	for name, end := range map[string]int64{"startDate": r.Start, "endDate": r.End} {
 		if end != 0 {
-			repeat[name] = json.RawMessage(formatInt(end))
+			repeat[name] = json.RawMessage(wire.FormatInt(end))
 		}
 	}
 	repeat["count"] = json.RawMessage(strconv.Itoa(r.Count + 1))
@@ -143,12 +144,12 @@ func (r *repeatable) encode(id string, at, delay int64, now time.Time) string {
 		opts[name] = value
 	}
 	delete(opts, "repeatJobKey")
-	opts["repeat"], _ = encodeJSON(repeat) // of values that were decoded
-	opts["jobId"] = appendString(nil, id)
-	opts["timestamp"] = json.RawMessage(formatInt(millis(now)))
-	opts["prevMillis"] = json.RawMessage(formatInt(at))
-	opts["delay"] = json.RawMessage(formatInt(delay))
-	text, _ := encodeJSON(opts)
+	opts["repeat"], _ = wire.EncodeJSON(repeat) // of values that were decoded
+	opts["jobId"] = wire.AppendString(nil, id)
+	opts["timestamp"] = json.RawMessage(wire.FormatInt(wire.Millis(now)))
+	opts["prevMillis"] = json.RawMessage(wire.FormatInt(at))
+	opts["delay"] = json.RawMessage(wire.FormatInt(delay))
+	text, _ := wire.EncodeJSON(opts)
 	return string(text)
 }
 
@@ -161,12 +162,12 @@ func (w *Worker) nextRepeatable(job *Job) (next script.NextRepeatable, err error
 	if job.Options.Parent != nil {
 		return next, errors.New("a repeatable job with a parent is not continued")
 	}
-	now := fromMillis(millis(w.q.now()))
+	now := wire.FromMillis(wire.Millis(w.q.now()))
 	at, err := r.after(now, w.opts.Repeat, job.Name)
 	if err != nil {
 		return next, err
 	}
-	delay := at - millis(now)
+	delay := at - wire.Millis(now)
 	if r.Offset != nil {
 		delay += *r.Offset
 	}
@@ -174,7 +175,7 @@ func (w *Worker) nextRepeatable(job *Job) (next script.NextRepeatable, err error
 	o := job.Options
 	o.Delay = time.Duration(delay) * time.Millisecond
 	next = script.NextRepeatable{
-		Mode: w.q.mode, Now: millis(now), Scheduler: job.SchedulerID, At: at, Delay: delay, Name: job.Name, Data: job.Data,
+		Mode: w.q.mode, Now: wire.Millis(now), Scheduler: job.SchedulerID, At: at, Delay: delay, Name: job.Name, Data: job.Data,
 		Priority: o.Priority, Where: o.where(), MaxEvents: w.q.opts.MaxEvents, Dedup: o.Deduplication.forScript(),
 	}
 	for _, key := range r.keys(job) {
@@ -187,11 +188,11 @@ func (w *Worker) nextRepeatable(job *Job) (next script.NextRepeatable, err error
 // repeatableID returns the id of a key's job.
 func repeatableID(job *Job, key string, at int64) string {
 	if !hasOldID(key) {
-		return "repeat:" + key + ":" + formatInt(at)
+		return "repeat:" + key + ":" + wire.FormatInt(at)
 	}
 	var data struct{ ID json.RawMessage }
 	_ = json.Unmarshal(job.Data, &data) // data that is not an object has no id
-	return oldRepeatableID(job.Name, jsText(data.ID), key) + formatInt(at)
+	return oldRepeatableID(job.Name, jsText(data.ID), key) + wire.FormatInt(at)
 }
 
 // oldRepeatableID returns an id up to its time.

@@ -3,6 +3,8 @@ package bullmq
 import (
 	"fmt"
 	"time"
+
+	"schoolbell/bullmq/internal/wire"
 )
 
 // RepeatFunc computes when a scheduler with a Pattern runs next, instead of the cron patterns
@@ -32,10 +34,10 @@ func (f RepeatFunc) next(after time.Time, s Schedule, name string) (time.Time, e
 	case at.Before(after):
 		return after, nil
 	}
-	return fromMillis(millis(at)), nil
+	return wire.FromMillis(wire.Millis(at)), nil
 }
 
 // schedule returns the schedule that is stored in a job.
 func (r *repetition) schedule() Schedule {
-	return Schedule{Pattern: r.Pattern, TZ: r.TZ, Limit: r.Limit, Start: fromMillis(r.Start), End: fromMillis(r.End)}
+	return Schedule{Pattern: r.Pattern, TZ: r.TZ, Limit: r.Limit, Start: wire.FromMillis(r.Start), End: wire.FromMillis(r.End)}
 }

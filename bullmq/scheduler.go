@@ -11,6 +11,7 @@ import (
 
 	"schoolbell/bullmq/internal/cron"
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // Schedule sets when a scheduler's jobs run. It has either Every or Pattern.
@@ -69,7 +70,7 @@ var ErrScheduleOver = errors.New("bullmq: the schedule has no run left")
 // Errors are [ErrInvalid] and [ErrScheduleOver] before anything is sent, and a
 // [*ScriptError] with [CodeSchedulerCollision] or [CodeSchedulerBusy].
 func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t JobTemplate) (job *Job, err error) {
-	now := fromMillis(millis(q.now()))
+	now := wire.FromMillis(wire.Millis(q.now()))
 	if err := s.check(id, now); err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t Jo
 	}
 	o := &t.Options
 	repeat := repetition{Every: s.Every.Milliseconds(), Pattern: s.Pattern, TZ: s.TZ, Limit: s.Limit, Count: 1}
-	repeat.Start, repeat.End = optionalMillis(s.Start), optionalMillis(s.End)
+	repeat.Start, repeat.End = wire.OptionalMillis(s.Start), wire.OptionalMillis(s.End)
 	if s.Offset > 0 {
 		offset := s.Offset.Milliseconds()
 		repeat.Offset = &offset
@@ -97,12 +98,12 @@ func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t Jo
 	defer func() { end(addEnd(job, err)) }()
 	template := templateOptions(o)
 	o.carry(trace) // the jobs do, not the template
-	head := appendMember(templateOptions(o), "timestamp", formatInt(millis(now)))
-	head = appendMember(head, "repeatJobKey", string(appendString(nil, id)))
+	head := appendMember(templateOptions(o), "timestamp", wire.FormatInt(wire.Millis(now)))
+	head = appendMember(head, "repeatJobKey", string(wire.AppendString(nil, id)))
 	head = appendMember(head, "repeat", string(repeat.encode()))
 
 	next, err := run(ctx, q, script.UpsertScheduler{
-		Mode: q.mode, Now: millis(now), ID: id, Every: repeat.Every, At: optionalMillis(first), Offset: s.Offset.Milliseconds(),
+		Mode: q.mode, Now: wire.Millis(now), ID: id, Every: repeat.Every, At: wire.OptionalMillis(first), Offset: s.Offset.Milliseconds(),
 		Start: repeat.Start, Name: t.Name, Data: data, Template: template + "}", Head: head, IDHead: jobIDHead(id),
 		Priority: o.Priority, LIFO: o.LIFO, MaxEvents: q.opts.MaxEvents, SchedulerFields: repeat.fields(),
 	})
@@ -135,7 +136,7 @@ func (s *Schedule) check(id string, now time.Time) error {
 		return invalid("scheduler %q: Offset %v is not less than Every", id, s.Offset)
 	case int64(s.Limit) > maxCount:
 		return invalid("scheduler %q: Limit %d is more than %d", id, s.Limit, maxCount)
-	case !s.Start.IsZero() && millis(s.Start) <= 0:
+	case !s.Start.IsZero() && wire.Millis(s.Start) <= 0:
 		return invalid("scheduler %q: Start %v is before 1970", id, s.Start)
 	case s.Start.After(lastTime) || s.End.After(lastTime):
 		return invalid("scheduler %q: Start %v, End %v: the year 9999 is the last", id, s.Start, s.End)
@@ -248,7 +249,7 @@ func appendMember(object, name, value string) string {
 
 // jobIDHead returns the id of a scheduler's job as JSON, up to its time.
 func jobIDHead(scheduler string) string {
-	return strings.TrimSuffix(string(appendString(nil, "repeat:"+scheduler+":")), `"`)
+	return strings.TrimSuffix(string(wire.AppendString(nil, "repeat:"+scheduler+":")), `"`)
 }
 
 // repetition is the stored form of a schedule in its jobs' options.
@@ -265,15 +266,15 @@ type repetition struct {
 }
 
 func (r *repetition) encode() []byte {
-	text, _ := encodeJSON(r) // it always encodes
+	text, _ := wire.EncodeJSON(r) // it always encodes
 	return text
 }
 
 // fields returns the schedule's fields of the scheduler's hash, except every and offset.
 func (r *repetition) fields() (fields []string) {
 	for _, f := range []struct{ name, value string }{
-		{"tz", r.TZ}, {"limit", optional(int64(r.Limit))}, {"pattern", r.Pattern},
-		{"startDate", optional(r.Start)}, {"endDate", optional(r.End)},
+		{"tz", r.TZ}, {"limit", wire.Optional(int64(r.Limit))}, {"pattern", r.Pattern},
+		{"startDate", wire.Optional(r.Start)}, {"endDate", wire.Optional(r.End)},
 	} {
 		if f.value != "" {
 			fields = append(fields, f.name, f.value)

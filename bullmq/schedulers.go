@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -116,16 +117,16 @@ func (q *Queue) RemoveScheduler(ctx context.Context, id string) (bool, error) {
 
 // decodeScheduler decodes a scheduler's hash. Damaged fields count as absent.
 func decodeScheduler(id string, at float64, hash map[string]string) *Scheduler {
-	ms := func(field string) time.Duration { return wholeMillis(hash[field]) }
+	ms := func(field string) time.Duration { return wire.WholeMillis(hash[field]) }
 	s := &Scheduler{
-		ID: id, Next: fromMillis(int64(at)), Iterations: parseInt(hash["ic"]),
+		ID: id, Next: wire.FromMillis(int64(at)), Iterations: wire.ParseInt(hash["ic"]),
 		Schedule: Schedule{
-			Every: ms("every"), Pattern: hash["pattern"], TZ: hash["tz"], Limit: int(parseInt(hash["limit"])),
-			Start: fromMillis(parseInt(hash["startDate"])), End: fromMillis(parseInt(hash["endDate"])), Offset: ms("offset"),
+			Every: ms("every"), Pattern: hash["pattern"], TZ: hash["tz"], Limit: int(wire.ParseInt(hash["limit"])),
+			Start: wire.FromMillis(wire.ParseInt(hash["startDate"])), End: wire.FromMillis(wire.ParseInt(hash["endDate"])), Offset: ms("offset"),
 		},
 		Template: JobTemplate{Name: hash["name"], Options: decodeOptions(hash["opts"])},
 	}
-	if data := rawJSON(hash["data"]); data != nil {
+	if data := wire.RawJSON(hash["data"]); data != nil {
 		s.Template.Data = data
 	}
 	return s

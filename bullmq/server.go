@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"schoolbell/bullmq/internal/wire"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -42,7 +44,7 @@ func (q *Queue) CheckServer(ctx context.Context) (*ServerInfo, error) {
 		askForNodes(ctx, q.rdb, err)
 		return nil, wrapRead(ctx, "the server's state", err)
 	}
-	info, err := judge(text)
+	info, err := parseServerInfo(text)
 	if !errors.Is(err, ErrServerTooOld) {
 		q.serverKnown.Store(true)
 	}
@@ -57,8 +59,8 @@ func (q *Queue) server(ctx context.Context) (redis.UniversalClient, error) {
 	return q.rdb, nil
 }
 
-// judge reads what INFO says.
-func judge(text string) (*ServerInfo, error) {
+// parseServerInfo reads the reply to INFO.
+func parseServerInfo(text string) (*ServerInfo, error) {
 	fields := map[string]string{}
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
@@ -136,9 +138,9 @@ func workersIn(text, base string) (workers []WorkerInfo) {
 		if !named {
 			name = ""
 		}
-		seconds := func(field string) time.Duration { return time.Duration(parseInt(fields[field])) * time.Second }
+		seconds := func(field string) time.Duration { return time.Duration(wire.ParseInt(fields[field])) * time.Second }
 		workers = append(workers, WorkerInfo{
-			Name: name, Addr: fields["addr"], ConnectionID: parseInt(fields["id"]), Age: seconds("age"), Idle: seconds("idle"),
+			Name: name, Addr: fields["addr"], ConnectionID: wire.ParseInt(fields["id"]), Age: seconds("age"), Idle: seconds("idle"),
 		})
 	}
 	return workers

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"schoolbell/bullmq/internal/wire"
 )
 
 // Tracer connects a queue or a worker with a tracing library. Package bullmqotel
@@ -90,7 +92,7 @@ func contextOf(ctx context.Context, t Tracer) string {
 	if len(headers) == 0 {
 		return ""
 	}
-	text, _ := encodeJSON(headers) // strings always encode
+	text, _ := wire.EncodeJSON(headers) // strings always encode
 	return string(text)
 }
 

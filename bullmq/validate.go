@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"schoolbell/bullmq/internal/wire"
 )
 
 // maxCount is the largest number that an option can hold: Node's are exact up to it.
@@ -29,7 +31,7 @@ func isOwnKey(id string) bool {
 	case "de", "dn", "metrics":
 		return true
 	case "repeat": // its jobs are repeat:scheduler:time
-		return !strings.Contains(rest, ":") || !isInteger(last)
+		return !strings.Contains(rest, ":") || !wire.IsInteger(last)
 	}
 	return satellites[last]
 }
@@ -108,4 +110,13 @@ func (o *JobOptions) checkDefaults() error {
 // isPrintable reports whether a text can be part of a connection's name.
 func isPrintable(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r < '!' || r > '~' })
+}
+
+// encodeValue encodes a value that a caller passes.
+func encodeValue(v any) ([]byte, error) {
+	text, err := wire.EncodeValue(v)
+	if err != nil {
+		return nil, invalid("%w", err)
+	}
+	return text, nil
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"schoolbell/bullmq/internal/wire"
 )
 
 // JobFailedError reports that the job that [Queue.WaitUntilFinished] waited for has failed and
@@ -90,7 +92,7 @@ func (q *Queue) jobEnd(ctx context.Context, id string) (*jobEnd, error) {
 	case exists.Val() == 0:
 		return &jobEnd{err: fmt.Errorf("%w: %s in queue %s", ErrJobNotFound, shortID(id), q.name)}, nil
 	case completed.Err() == nil:
-		return &jobEnd{value: rawJSON(field(0))}, nil
+		return &jobEnd{value: wire.RawJSON(field(0))}, nil
 	case failed.Err() == nil:
 		return &jobEnd{err: &JobFailedError{JobID: id, Reason: field(1)}}, nil
 	}
