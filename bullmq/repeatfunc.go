@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"schoolbell/bullmq/internal/repeat"
 	"schoolbell/bullmq/internal/wire"
 )
 
@@ -37,7 +38,11 @@ func (f RepeatFunc) next(after time.Time, s Schedule, name string) (time.Time, e
 	return wire.FromMillis(wire.Millis(at)), nil
 }
 
-// schedule returns the schedule that is stored in a job.
-func (r *repetition) schedule() Schedule {
-	return Schedule{Pattern: r.Pattern, TZ: r.TZ, Limit: r.Limit, Start: wire.FromMillis(r.Start), End: wire.FromMillis(r.End)}
+// strategy returns the worker's own strategy for a stored schedule, nil if it has none.
+func (w *Worker) strategy(r *repeat.Repetition, name string) repeat.Strategy {
+	if w.opts.Repeat == nil {
+		return nil
+	}
+	s := Schedule{Pattern: r.Pattern, TZ: r.TZ, Limit: r.Limit, Start: wire.FromMillis(r.Start), End: wire.FromMillis(r.End)}
+	return func(after time.Time) (time.Time, error) { return w.opts.Repeat.next(after, s, name) }
 }

@@ -3,13 +3,13 @@ package bullmq
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"schoolbell/bullmq/internal/cron"
+	"schoolbell/bullmq/internal/repeat"
 	"schoolbell/bullmq/internal/script"
 	"schoolbell/bullmq/internal/wire"
 )
@@ -88,11 +88,11 @@ func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t Jo
 		s.TZ = "UTC"
 	}
 	o := &t.Options
-	repeat := repetition{Every: s.Every.Milliseconds(), Pattern: s.Pattern, TZ: s.TZ, Limit: s.Limit, Count: 1}
-	repeat.Start, repeat.End = wire.OptionalMillis(s.Start), wire.OptionalMillis(s.End)
+	stored := repeat.Repetition{Every: s.Every.Milliseconds(), Pattern: s.Pattern, TZ: s.TZ, Limit: s.Limit, Count: 1}
+	stored.Start, stored.End = wire.OptionalMillis(s.Start), wire.OptionalMillis(s.End)
 	if s.Offset > 0 {
 		offset := s.Offset.Milliseconds()
-		repeat.Offset = &offset
+		stored.Offset = &offset
 	}
 	ctx, trace, end := q.traceAdd(ctx, Span{Operation: SpanAdd, JobName: t.Name, SchedulerID: id, Jobs: 1})
 	defer func() { end(addEnd(job, err)) }()
@@ -100,12 +100,12 @@ func (q *Queue) UpsertScheduler(ctx context.Context, id string, s Schedule, t Jo
 	o.carry(trace) // the jobs do, not the template
 	head := appendMember(templateOptions(o), "timestamp", wire.FormatInt(wire.Millis(now)))
 	head = appendMember(head, "repeatJobKey", string(wire.AppendString(nil, id)))
-	head = appendMember(head, "repeat", string(repeat.encode()))
+	head = appendMember(head, "repeat", string(stored.Encode()))
 
 	next, err := run(ctx, q, script.UpsertScheduler{
-		Mode: q.mode, Now: wire.Millis(now), ID: id, Every: repeat.Every, At: wire.OptionalMillis(first), Offset: s.Offset.Milliseconds(),
-		Start: repeat.Start, Name: t.Name, Data: data, Template: template + "}", Head: head, IDHead: jobIDHead(id),
-		Priority: o.Priority, LIFO: o.LIFO, MaxEvents: q.opts.MaxEvents, SchedulerFields: repeat.fields(),
+		Mode: q.mode, Now: wire.Millis(now), ID: id, Every: stored.Every, At: wire.OptionalMillis(first), Offset: s.Offset.Milliseconds(),
+		Start: stored.Start, Name: t.Name, Data: data, Template: template + "}", Head: head, IDHead: repeat.JobIDHead(id),
+		Priority: o.Priority, LIFO: o.LIFO, MaxEvents: q.opts.MaxEvents, SchedulerFields: stored.Fields(),
 	})
 	if err != nil {
 		return nil, err
@@ -189,20 +189,10 @@ func (s *Schedule) firstMatch(id string, now time.Time) (first time.Time, err er
 	if s.Immediately {
 		return now, nil
 	}
-	return nextMatch(pattern, zone, now, s.Start, s.End)
-}
-
-// nextMatch returns the first match of a pattern after now and start. If there is none, or it
-// is after end, the error is ErrScheduleOver.
-func nextMatch(pattern *cron.Pattern, zone *time.Location, now, start, end time.Time) (time.Time, error) {
-	if start.After(now) {
-		now = start
+	if first = repeat.NextMatch(pattern, zone, now, s.Start, s.End); first.IsZero() {
+		return first, ErrScheduleOver
 	}
-	next := pattern.Next(now, zone)
-	if next.IsZero() || (!end.IsZero() && next.After(end)) {
-		return time.Time{}, ErrScheduleOver
-	}
-	return next, nil
+	return first, nil
 }
 
 // encode checks a template whose options are filled, and encodes its data, empty for none.
@@ -245,40 +235,4 @@ func appendMember(object, name, value string) string {
 		object += ","
 	}
 	return object + `"` + name + `":` + value
-}
-
-// jobIDHead returns the id of a scheduler's job as JSON, up to its time.
-func jobIDHead(scheduler string) string {
-	return strings.TrimSuffix(string(wire.AppendString(nil, "repeat:"+scheduler+":")), `"`)
-}
-
-// repetition is the stored form of a schedule in its jobs' options.
-type repetition struct {
-	Every   int64           `json:"every,omitempty"`
-	Pattern string          `json:"pattern,omitempty"`
-	TZ      string          `json:"tz,omitempty"`
-	Limit   int             `json:"limit,omitempty"`
-	Start   int64           `json:"startDate,omitempty"`
-	End     int64           `json:"endDate,omitempty"`
-	Offset  *int64          `json:"offset,omitempty"`
-	Key     json.RawMessage `json:"key,omitempty"` // of schedulers as BullMQ 5 once made them
-	Count   int             `json:"count"`
-}
-
-func (r *repetition) encode() []byte {
-	text, _ := wire.EncodeJSON(r) // it always encodes
-	return text
-}
-
-// fields returns the schedule's fields of the scheduler's hash, except every and offset.
-func (r *repetition) fields() (fields []string) {
-	for _, f := range []struct{ name, value string }{
-		{"tz", r.TZ}, {"limit", wire.Optional(int64(r.Limit))}, {"pattern", r.Pattern},
-		{"startDate", wire.Optional(r.Start)}, {"endDate", wire.Optional(r.End)},
-	} {
-		if f.value != "" {
-			fields = append(fields, f.name, f.value)
-		}
-	}
-	return fields
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"schoolbell/bullmq/internal/repeat"
 	"schoolbell/bullmq/internal/script"
 	"schoolbell/bullmq/internal/wire"
 
@@ -36,7 +37,7 @@ func (q *Queue) Scheduler(ctx context.Context, id string) (*Scheduler, error) {
 	if err := exec(ctx, pipe); err != nil {
 		return nil, wrapRead(ctx, "scheduler "+id, err)
 	}
-	if len(hash.Val()) == 0 && at.Err() == nil && looksRepeatable(id) {
+	if len(hash.Val()) == 0 && at.Err() == nil && repeat.IsRepeatable(id) {
 		return schedulerOfKey(id, at.Val()), nil
 	}
 	if len(hash.Val()) == 0 {
@@ -89,7 +90,7 @@ func (q *Queue) readSchedulers(ctx context.Context, entries []redis.Z) ([]*Sched
 		switch {
 		case len(hash) > 0:
 			schedulers = append(schedulers, decodeScheduler(id, e.Score, hash))
-		case looksRepeatable(id):
+		case repeat.IsRepeatable(id):
 			schedulers = append(schedulers, schedulerOfKey(id, e.Score))
 		}
 	}
@@ -111,7 +112,7 @@ func (q *Queue) SchedulerCount(ctx context.Context) (int64, error) {
 // reports whether the scheduler existed. A job that is already waiting still runs.
 // Repeatable jobs of BullMQ 5 are removed by their keys.
 func (q *Queue) RemoveScheduler(ctx context.Context, id string) (bool, error) {
-	removed, err := run(ctx, q, script.RemoveScheduler{Mode: q.mode, ID: id, IDHeads: oldIDs(id)})
+	removed, err := run(ctx, q, script.RemoveScheduler{Mode: q.mode, ID: id, IDHeads: repeat.SumIDHeads(id)})
 	return removed == 1, err
 }
 

@@ -1,4 +1,4 @@
-package bullmq
+package repeat
 
 import (
 	"encoding/json"
@@ -14,26 +14,25 @@ func FuzzRepeatable(f *testing.F) {
 	f.Add("a:b:c", `"x"`, `{"repeat":{"every":"9e15","offset":-5,"jobId":1e30},"prevMillis":9e15}`)
 	f.Add("", ``, `{"repeat":[]}`)
 	f.Fuzz(func(t *testing.T, key, data, options string) {
-		if looksRepeatable(key) && schedulerOfKey(key, 1).ID != key {
-			t.Error("the key is not the id")
+		if IsRepeatable(key) {
+			ParseKey(key) // does not panic
 		}
-		job := &Job{ID: "repeat:x:1", Name: "n", SchedulerID: key, Data: json.RawMessage(data)}
-		r, err := decodeRepeatable(options)
+		r, err := DecodeRepeatable(options)
 		if err != nil {
 			return
 		}
 		now := time.UnixMilli(1_795_000_000_000)
-		at, err := r.after(now, nil, "n")
+		at, err := r.After(now, nil)
 		if err != nil {
 			return
 		}
 		if at <= now.UnixMilli() {
 			t.Errorf("the next run is at %d", at)
 		}
-		for _, key := range r.keys(job) {
-			id := repeatableID(job, key, at)
-			if !strings.HasPrefix(id, "repeat:") || !json.Valid([]byte(r.encode(id, at, 0, now))) {
-				t.Errorf("id %q, options %s", id, r.encode(id, at, 0, now))
+		for _, key := range r.Keys("n", key) {
+			id := JobID("n", []byte(data), key, at)
+			if !strings.HasPrefix(id, "repeat:") || !json.Valid([]byte(r.Encode(id, at, 0, now))) {
+				t.Errorf("id %q, options %s", id, r.Encode(id, at, 0, now))
 			}
 		}
 	})
