@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"schoolbell/bullmq/internal/script"
 	"schoolbell/bullmq/internal/wire"
@@ -170,33 +169,6 @@ func (a *addition) result() (*Job, error) {
 	return a.job, nil
 }
 
-// where returns the job's first place, as scripts name it.
-func (o *JobOptions) where() string {
-	switch {
-	case o.waitForChildren:
-		return "children"
-	case o.Delay > 0:
-		return "delayed"
-	case o.Priority > 0:
-		return "prioritized"
-	case o.LIFO:
-		return "front"
-	}
-	return "wait"
-}
-
-// parentField returns the stored form of the parent, which also has what the job's failure
-// means for it.
-func (o *JobOptions) parentField() string {
-	w := wire.Object{}
-	w.Text("id", o.Parent.ID)
-	w.Text("queueKey", o.Parent.Queue)
-	if flag := o.OnFailure.flag(); flag != "" {
-		w.Raw(flag, "true")
-	}
-	return string(w.Close())
-}
-
 // withDefaults fills unset options from the queue's.
 func (q *Queue) withDefaults(o JobOptions) JobOptions {
 	d := &q.opts.DefaultJobOptions
@@ -215,75 +187,4 @@ func (q *Queue) withDefaults(o JobOptions) JobOptions {
 		o.Extra = d.Extra
 	}
 	return o
-}
-
-// validate refuses options that the protocol cannot store.
-func (o *JobOptions) validate() error {
-	if err := validateID(o.ID); err != nil {
-		return err
-	}
-	switch {
-	case o.Delay < 0:
-		return invalid("Delay %v is negative", o.Delay)
-	case o.Priority < 0 || o.Priority > MaxPriority:
-		return invalid("Priority %d is not within 0 and %d", o.Priority, MaxPriority)
-	case o.Attempts < 0:
-		return invalid("Attempts %d is negative", o.Attempts)
-	case o.KeepLogs < 0:
-		return invalid("KeepLogs %d is negative", o.KeepLogs)
-	case o.SizeLimit < 0:
-		return invalid("SizeLimit %d is negative", o.SizeLimit)
-	case o.StackTraceLimit != nil && *o.StackTraceLimit < 0:
-		return invalid("StackTraceLimit %d is negative", *o.StackTraceLimit)
-	case o.OnFailure < FailureNone || o.OnFailure > RemoveDependency:
-		return invalid("OnFailure %d is not a failure mode", o.OnFailure)
-	case o.Parent != nil && (o.Parent.ID == "" || !strings.Contains(o.Parent.Queue, ":")):
-		return invalid("Parent %+v: needs an id and a qualified queue name", *o.Parent)
-	case !o.Timestamp.IsZero() && wire.Millis(o.Timestamp) <= 0:
-		return invalid("Timestamp %v is before 1970", o.Timestamp)
-	}
-	if b := o.Backoff; b != nil && (b.Delay < 0 || b.Jitter < 0 || b.Jitter > 1) {
-		return invalid("Backoff %+v: delay must not be negative, jitter within 0 and 1", *b)
-	}
-	if d := o.Deduplication; d != nil {
-		if err := d.validate(o); err != nil {
-			return err
-		}
-	}
-	for _, k := range []*Keep{o.RemoveOnComplete, o.RemoveOnFail} {
-		if err := k.validate(); err != nil {
-			return err
-		}
-	}
-	for name, raw := range o.Extra {
-		if !json.Valid(raw) {
-			return invalid("Extra[%q] is not a JSON value", name)
-		}
-	}
-	return o.fits()
-}
-
-func (k *Keep) validate() error {
-	if k != nil && (k.Count < 0 || k.Age < 0 || k.Limit < 0) {
-		return invalid("Keep %+v: no field may be negative", *k)
-	}
-	return nil
-}
-
-// validateID refuses ids that BullMQ refuses or that would collide with a
-// queue's own keys.
-func validateID(id string) error {
-	switch {
-	case id == "":
-		return nil
-	case wire.IsInteger(id):
-		return invalid("id %q: integers are for ids that the queue draws", id)
-	case strings.HasPrefix(id, "0:"):
-		return invalid("id %q begins with 0:", id)
-	case strings.Contains(id, ":") && strings.Count(id, ":") != 2:
-		return invalid("id %q has a colon", id)
-	case reservedIDs[id]:
-		return invalid("id %q is the name of a key of the queue", id)
-	}
-	return nil
 }

@@ -31,7 +31,7 @@ func (q *Queue) AllJobs(ctx context.Context, states ...State) iter.Seq2[*Job, er
 		for batch := range slices.Chunk(ids, jobBatch) {
 			keys := make([]string, len(batch))
 			for i, id := range batch {
-				keys[i] = q.keys.job(id)
+				keys[i] = q.keys.Job(id)
 			}
 			hashes, err := q.readHashes(ctx, "jobs", keys)
 			if err != nil {
@@ -85,7 +85,7 @@ func (q *Queue) allIDs(ctx context.Context, states []State) ([]string, error) {
 // [Queue.AllJobs] yields jobs. An error ends the loop.
 func (q *Queue) AllSchedulers(ctx context.Context) iter.Seq2[*Scheduler, error] {
 	return func(yield func(*Scheduler, error) bool) {
-		entries, err := q.rdb.ZRangeWithScores(ctx, q.keys.repeat(), 0, -1).Result()
+		entries, err := q.rdb.ZRangeWithScores(ctx, q.keys.Repeat(), 0, -1).Result()
 		if err != nil {
 			yield(nil, wrapRead(ctx, "schedulers", err))
 			return

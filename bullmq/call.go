@@ -23,7 +23,7 @@ func (q *Queue) call(ctx context.Context, c script.Call) (any, error) {
 	if err := q.askServer(ctx); err != nil {
 		return nil, err
 	}
-	reply, err := c.Run(ctx, q.rdb, q.keys.p)
+	reply, err := c.Run(ctx, q.rdb, q.keys.Prefix)
 	if err != nil {
 		return nil, q.failed(ctx, c, err)
 	}
@@ -32,7 +32,7 @@ func (q *Queue) call(ctx context.Context, c script.Call) (any, error) {
 
 // runPipeline calls scripts in one pipeline. It returns each call's reply or error.
 func runPipeline(ctx context.Context, q *Queue, calls []script.Call) ([]any, []error) {
-	replies, errs := script.RunPipeline(ctx, q.rdb, q.keys.p, calls)
+	replies, errs := script.RunPipeline(ctx, q.rdb, q.keys.Prefix, calls)
 	for i, err := range errs {
 		if err != nil {
 			errs[i] = q.failed(ctx, calls[i], err)

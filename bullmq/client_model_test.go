@@ -63,8 +63,8 @@ func newMachine(t rapid.TB, rdb *redis.Client, modes ...PauseMode) *machine {
 			h := func(ctx context.Context, j *Job) (any, error) { return u.handler(ctx, j) }
 			w, err := NewWorker(rdb, name, h, opts)
 			m.ok(err)
-			u.queues[q.keys.p] = q
-			u.sessions[q.keys.p] = modelSession(m.ctx, w)
+			u.queues[q.keys.Prefix] = q
+			u.sessions[q.keys.Prefix] = modelSession(m.ctx, w)
 		}
 		m.clients = append(m.clients, u)
 	}

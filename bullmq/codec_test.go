@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"schoolbell/bullmq/internal/keys"
 	"schoolbell/bullmq/internal/wire"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,7 +72,7 @@ func FuzzJobFields(f *testing.F) {
 	f.Add("stacktrace", `[1,2]`)
 	f.Add("timestamp", `1.7e12`)
 	f.Fuzz(func(t *testing.T, field, value string) {
-		q := &Queue{keys: newKeys("bull", "q")}
+		q := &Queue{keys: keys.New("bull", "q")}
 		j := q.jobFromList("1", []any{field, value, "odd"})
 		for _, raw := range []json.RawMessage{j.Progress, j.ReturnValue} {
 			if raw != nil && !json.Valid(raw) {

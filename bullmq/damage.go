@@ -2,16 +2,9 @@ package bullmq
 
 import (
 	"context"
-	"errors"
 
 	"schoolbell/bullmq/internal/script"
 )
-
-// ErrDamagedKey reports that a key holds another type than the protocol requires, or no
-// number where it should be a counter: another program has overwritten it. The text names
-// the key and its type. Nothing was moved, and the same call works once the key is gone.
-// [Queue.RenameDamaged] renames such keys.
-var ErrDamagedKey = errors.New("bullmq: a key of the queue is damaged")
 
 // DamagedKey is a key of a queue that did not hold what the protocol requires and was
 // renamed.

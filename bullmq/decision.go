@@ -75,7 +75,7 @@ func WaitForChildren() error { return decision{kind: decideWait} }
 // in queue. If that child has finished, the job runs again at once. Otherwise the job waits as
 // with WaitForChildren, for all children that are unfinished at that time.
 func WaitForChild(queue *Queue, id string) error {
-	return decision{kind: decideWait, child: queue.keys.job(id)}
+	return decision{kind: decideWait, child: queue.keys.Job(id)}
 }
 
 // carryOut makes the move that a handler has decided on.

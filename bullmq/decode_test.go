@@ -52,8 +52,8 @@ func FuzzChildKey(f *testing.F) {
 		f.Add(key)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
-		if child, err := q.childQueue(key); err == nil && child.keys.job(key[len(child.keys.p):]) != key {
-			t.Errorf("%q is job %q of queue %q", key, key[len(child.keys.p):], child.QualifiedName())
+		if child, err := q.childQueue(key); err == nil && child.keys.Job(key[len(child.keys.Prefix):]) != key {
+			t.Errorf("%q is job %q of queue %q", key, key[len(child.keys.Prefix):], child.QualifiedName())
 		}
 	})
 }

@@ -1,16 +1,12 @@
 package bullmq
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"time"
 	"unicode/utf8"
 
 	"schoolbell/bullmq/internal/script"
 	"schoolbell/bullmq/internal/wire"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Deduplication drops jobs that duplicate another one. The first job added with an id
@@ -108,31 +104,4 @@ func decodeDeduplication(raw json.RawMessage) *Deduplication {
 		ID: wire.DecodeText(fields["id"]), TTL: wire.Duration(wire.DecodeNumber(fields["ttl"])), Extend: set("extend"),
 		Replace: set("replace"), KeepLastIfActive: set("keepLastIfActive"), Reschedule: set("reschedule"),
 	}
-}
-
-// DeduplicationJobID returns the id of the job that holds a deduplication id, empty if the
-// id is free.
-func (q *Queue) DeduplicationJobID(ctx context.Context, id string) (string, error) {
-	holder, err := q.rdb.Get(ctx, q.keys.dedup(id)).Result()
-	if errors.Is(err, redis.Nil) {
-		return "", nil
-	}
-	return holder, wrapRead(ctx, "deduplication id", err)
-}
-
-// RemoveDeduplicationKey frees a deduplication id and reports whether a job held it. The
-// holder itself is not changed.
-func (q *Queue) RemoveDeduplicationKey(ctx context.Context, id string) (bool, error) {
-	n, err := q.rdb.Del(ctx, q.keys.dedup(id)).Result()
-	return n > 0, wrapWrite(ctx, "remove deduplication key", err)
-}
-
-// RemoveDeduplicationKey frees the job's deduplication id if the job holds it, and reports
-// whether it did. The next job with that id is then added.
-func (j *Job) RemoveDeduplicationKey(ctx context.Context) (bool, error) {
-	if j.DeduplicationID == "" {
-		return false, nil
-	}
-	freed, err := run(ctx, j.q, script.FreeDedup{JobID: j.ID, DedupID: j.DeduplicationID})
-	return freed == 1, err
 }

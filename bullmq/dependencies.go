@@ -88,10 +88,10 @@ func (q *Queue) DependencyPage(ctx context.Context, parentID string, opts Depend
 	}
 	k := q.keys
 	size := map[DependencyKind]func() *redis.IntCmd{
-		Unprocessed:     func() *redis.IntCmd { return q.rdb.SCard(ctx, k.dependencies(parentID)) },
-		Processed:       func() *redis.IntCmd { return q.rdb.HLen(ctx, k.processed(parentID)) },
-		IgnoredFailures: func() *redis.IntCmd { return q.rdb.HLen(ctx, k.ignored(parentID)) },
-		Failures:        func() *redis.IntCmd { return q.rdb.ZCard(ctx, k.unsuccessful(parentID)) },
+		Unprocessed:     func() *redis.IntCmd { return q.rdb.SCard(ctx, k.Dependencies(parentID)) },
+		Processed:       func() *redis.IntCmd { return q.rdb.HLen(ctx, k.Processed(parentID)) },
+		IgnoredFailures: func() *redis.IntCmd { return q.rdb.HLen(ctx, k.Ignored(parentID)) },
+		Failures:        func() *redis.IntCmd { return q.rdb.ZCard(ctx, k.Unsuccessful(parentID)) },
 	}
 	var err error
 	page.Total, err = size[opts.Kind]().Result()
@@ -138,14 +138,14 @@ func (q *Queue) scanDependencies(ctx context.Context, id string, kind Dependency
 	var list []string
 	switch kind {
 	case Unprocessed:
-		list, next, err = rdb.SScan(ctx, k.dependencies(id), cursor, "", dependencyBatch).Result()
+		list, next, err = rdb.SScan(ctx, k.Dependencies(id), cursor, "", dependencyBatch).Result()
 	case Processed:
-		list, next, err = rdb.HScan(ctx, k.processed(id), cursor, "", dependencyBatch).Result()
+		list, next, err = rdb.HScan(ctx, k.Processed(id), cursor, "", dependencyBatch).Result()
 	case IgnoredFailures:
-		list, next, err = rdb.HScan(ctx, k.ignored(id), cursor, "", dependencyBatch).Result()
+		list, next, err = rdb.HScan(ctx, k.Ignored(id), cursor, "", dependencyBatch).Result()
 	case Failures: // which have an order
 		at := int64(cursor)
-		list, err = rdb.ZRange(ctx, k.unsuccessful(id), at, at+dependencyBatch-1).Result()
+		list, err = rdb.ZRange(ctx, k.Unsuccessful(id), at, at+dependencyBatch-1).Result()
 		if len(list) == dependencyBatch {
 			next = cursor + dependencyBatch
 		}

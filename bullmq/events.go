@@ -94,7 +94,7 @@ func (r *eventReader) read() ([]Event, error) {
 		return nil, err
 	}
 	streams, err := r.conn.client.XRead(r.ctx, &redis.XReadArgs{
-		Streams: []string{r.q.keys.events(), r.after}, Count: eventsBatch, Block: eventsBlock,
+		Streams: []string{r.q.keys.Events(), r.after}, Count: eventsBatch, Block: eventsBlock,
 	}).Result()
 	if errors.Is(err, redis.Nil) {
 		return nil, nil
@@ -116,7 +116,7 @@ func (r *eventReader) read() ([]Event, error) {
 // begin finds the place to begin.
 func (r *eventReader) begin() error {
 	if r.after == "" {
-		last, err := r.conn.client.XRevRangeN(r.ctx, r.q.keys.events(), "+", "-", 1).Result()
+		last, err := r.conn.client.XRevRangeN(r.ctx, r.q.keys.Events(), "+", "-", 1).Result()
 		if err != nil {
 			r.close()
 			return wrapRead(r.ctx, "the latest event", err)
@@ -135,7 +135,7 @@ func (r *eventReader) begin() error {
 
 func (r *eventReader) connect() (err error) {
 	if r.conn == nil {
-		r.conn, err = newBlocking(r.ctx, r.q.rdb, r.q.keys.events(), "", eventsBlock+time.Second)
+		r.conn, err = newBlocking(r.ctx, r.q.rdb, r.q.keys.Events(), "", eventsBlock+time.Second)
 	}
 	return wrapRead(r.ctx, "events", err)
 }

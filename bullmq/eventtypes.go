@@ -99,11 +99,11 @@ func (q *Queue) Publish(ctx context.Context, name string, fields map[string]stri
 		}
 		values = append(values, field, value)
 	}
-	limit, err := q.rdb.HGet(ctx, q.keys.meta(), "opts.maxLenEvents").Int64()
+	limit, err := q.rdb.HGet(ctx, q.keys.Meta(), "opts.maxLenEvents").Int64()
 	if err != nil || limit < 1 { // none yet, or damaged; a lost connection shows below
 		limit = q.opts.MaxEvents
 	}
-	id, err = q.rdb.XAdd(ctx, &redis.XAddArgs{Stream: q.keys.events(), MaxLen: limit, Approx: true, Values: values}).Result()
+	id, err = q.rdb.XAdd(ctx, &redis.XAddArgs{Stream: q.keys.Events(), MaxLen: limit, Approx: true, Values: values}).Result()
 	return id, wrapWrite(ctx, "publish event "+name, err)
 }
 
@@ -114,7 +114,7 @@ func (q *Queue) TrimEvents(ctx context.Context, limit int64) (int64, error) {
 	if limit < 0 {
 		return 0, invalid("TrimEvents to %d events", limit)
 	}
-	n, err := q.rdb.XTrimMaxLenApprox(ctx, q.keys.events(), limit, 0).Result()
+	n, err := q.rdb.XTrimMaxLenApprox(ctx, q.keys.Events(), limit, 0).Result()
 	return n, wrapWrite(ctx, "trim events", err)
 }
 

@@ -168,7 +168,7 @@ func (f *flow) planOne(ctx context.Context, job FlowJob, parent *FlowNode) (with
 
 // check refuses a job that occurs twice in the flow, perhaps as its own descendant.
 func (f *flow) check(q *Queue, id string) error {
-	key := q.keys.job(id)
+	key := q.keys.Job(id)
 	if f.keys[key] {
 		return invalid("job %s is in the flow twice", key)
 	}
@@ -211,7 +211,7 @@ func (f *flow) script() script.AddFlow {
 	for i, a := range f.additions {
 		q := a.job.q
 		jobs[i] = script.FlowJob{
-			Prefix: q.keys.p, Mode: q.mode, MaxEvents: q.opts.MaxEvents, Job: a.stored, ParentKey: a.job.ParentKey, Parent: a.parent,
+			Prefix: q.keys.Prefix, Mode: q.mode, MaxEvents: q.opts.MaxEvents, Job: a.stored, ParentKey: a.job.ParentKey, Parent: a.parent,
 			Dedup: a.job.Options.Deduplication.forScript(),
 		}
 	}
@@ -225,8 +225,8 @@ func (f *flow) checkSlots() error {
 		return nil
 	}
 	for _, a := range f.additions {
-		if q := a.job.q; hashTag(q.keys.qualified) != hashTag(first.keys.qualified) {
-			return invalid("queues %s and %s have different hash tags: a flow needs them in one slot", first.keys.qualified, q.keys.qualified)
+		if q := a.job.q; hashTag(q.keys.Qualified) != hashTag(first.keys.Qualified) {
+			return invalid("queues %s and %s have different hash tags: a flow needs them in one slot", first.keys.Qualified, q.keys.Qualified)
 		}
 	}
 	return nil

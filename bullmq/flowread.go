@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"schoolbell/bullmq/internal/keys"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -82,7 +84,7 @@ func (q *Queue) readByKey(ctx context.Context, keys []string) (map[string]*Job, 
 	for key, hash := range hashes {
 		child, err := q.childQueue(key)
 		if err == nil && len(hash.Val()) > 0 {
-			jobs[key] = child.jobFromHash(key[len(child.keys.p):], hash.Val())
+			jobs[key] = child.jobFromHash(key[len(child.keys.Prefix):], hash.Val())
 		}
 	}
 	return jobs, nil
@@ -100,8 +102,8 @@ func (q *Queue) childKeys(ctx context.Context, parents []*FlowNode, most int) ([
 	for i, parent := range parents {
 		k, id := parent.Job.q.keys, parent.Job.ID
 		asked[i] = lists{
-			pipe.HScan(ctx, k.processed(id), 0, "", n), pipe.HScan(ctx, k.ignored(id), 0, "", n),
-			pipe.SScan(ctx, k.dependencies(id), 0, "", n), pipe.ZRange(ctx, k.unsuccessful(id), 0, n-1),
+			pipe.HScan(ctx, k.Processed(id), 0, "", n), pipe.HScan(ctx, k.Ignored(id), 0, "", n),
+			pipe.SScan(ctx, k.Dependencies(id), 0, "", n), pipe.ZRange(ctx, k.Unsuccessful(id), 0, n-1),
 		}
 	}
 	cmds, _ := pipe.Exec(ctx) // each command has its own error
@@ -130,7 +132,7 @@ func (q *Queue) childQueue(key string) (*Queue, error) {
 	if end < 0 {
 		return nil, invalid("key %q has no colon", key)
 	}
-	prefix, name, ok := cutLast(key[:end], ':')
+	prefix, name, ok := keys.CutLast(key[:end], ':')
 	if !ok || prefix == "" { // NewQueue would set the default
 		return nil, invalid("key %q has no prefix", key)
 	}

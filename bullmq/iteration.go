@@ -3,6 +3,7 @@ package bullmq
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"schoolbell/bullmq/internal/repeat"
 	"schoolbell/bullmq/internal/script"
@@ -64,4 +65,45 @@ func (w *Worker) nextIteration(job *Job) (next script.NextIteration, err error) 
 		Head: it.Head(job.SchedulerID, now), IDHead: repeat.JobIDHead(job.SchedulerID), Priority: o.Priority, LIFO: o.LIFO,
 		DedupID: dedup, MaxEvents: w.q.opts.MaxEvents, Name: job.Name, Data: job.Data,
 	}, nil
+}
+
+// strategy returns the worker's own strategy for a stored schedule, nil if it has none.
+func (w *Worker) strategy(r *repeat.Repetition, name string) repeat.Strategy {
+	if w.opts.Repeat == nil {
+		return nil
+	}
+	s := Schedule{Pattern: r.Pattern, TZ: r.TZ, Limit: r.Limit, Start: wire.FromMillis(r.Start), End: wire.FromMillis(r.End)}
+	return func(after time.Time) (time.Time, error) { return w.opts.Repeat.next(after, s, name) }
+}
+
+// nextRepeatable returns the call that adds the next job.
+func (w *Worker) nextRepeatable(job *Job) (next script.NextRepeatable, err error) {
+	r, err := repeat.DecodeRepeatable(job.rawOptions)
+	if err != nil {
+		return next, err
+	}
+	if job.Options.Parent != nil {
+		return next, errors.New("a repeatable job with a parent is not continued")
+	}
+	now := wire.FromMillis(wire.Millis(w.q.now()))
+	at, err := r.After(now, w.strategy(&r.Repetition, job.Name))
+	if err != nil {
+		return next, err
+	}
+	delay := at - wire.Millis(now)
+	if r.Offset != nil {
+		delay += *r.Offset
+	}
+	delay = max(delay, 0)
+	o := job.Options
+	o.Delay = time.Duration(delay) * time.Millisecond
+	next = script.NextRepeatable{
+		Mode: w.q.mode, Now: wire.Millis(now), Scheduler: job.SchedulerID, At: at, Delay: delay, Name: job.Name, Data: job.Data,
+		Priority: o.Priority, Where: o.where(), MaxEvents: w.q.opts.MaxEvents, Dedup: o.Deduplication.forScript(),
+	}
+	for _, key := range r.Keys(job.Name, job.SchedulerID) {
+		id := repeat.JobID(job.Name, job.Data, key, at)
+		next.Keys = append(next.Keys, script.RepeatableKey{Key: key, JobID: id, Options: r.Encode(id, at, delay, now)})
+	}
+	return next, nil
 }

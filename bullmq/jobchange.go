@@ -45,7 +45,7 @@ func (j *Job) ClearLogs(ctx context.Context, keep int) error {
 	if keep < 0 {
 		return invalid("keep %d log lines: must not be negative", keep)
 	}
-	key := j.q.keys.logs(j.ID)
+	key := j.q.keys.Logs(j.ID)
 	if keep == 0 {
 		return wrapWrite(ctx, "clear logs of job "+shortID(j.ID), j.q.rdb.Del(ctx, key).Err())
 	}
@@ -71,30 +71,10 @@ func (j *Job) UpdateData(ctx context.Context, data any) error {
 	return nil
 }
 
-// ExtendLock makes the lock of an active job last for d from now, at least one millisecond, in
-// whole milliseconds. It reports false if the lock is gone or held with another token: another
-// worker may then be running the job. It is for jobs started with [Worker.Fetch]; a worker
-// renews the locks of the jobs that its handler runs.
-func (j *Job) ExtendLock(ctx context.Context, token string, d time.Duration) (bool, error) {
-	if d < time.Millisecond {
-		return false, invalid("lock of %v is shorter than a millisecond", d)
-	}
-	if token == "" {
-		return false, invalid("no lock token")
-	}
-	lost, err := run(ctx, j.q, script.ExtendLocks{For: d.Milliseconds(), Locks: []script.Lock{{JobID: j.ID, Token: token}}})
-	return err == nil && len(lost) == 0, err
-}
-
-// Token returns the token of the job's lock if a worker has started this Job: one that a
-// handler was given, or that [Worker.Fetch] has returned and that is not settled. It is empty
-// for a Job that was added or read.
-func (j *Job) Token() string { return j.token }
-
 // ChildrenValues returns the results of the job's completed children by their full keys
 // (prefix:queue:id). A result that is not JSON is left out.
 func (j *Job) ChildrenValues(ctx context.Context) (map[string]json.RawMessage, error) {
-	hash, err := j.q.rdb.HGetAll(ctx, j.q.keys.processed(j.ID)).Result()
+	hash, err := j.q.rdb.HGetAll(ctx, j.q.keys.Processed(j.ID)).Result()
 	if err != nil {
 		return nil, wrapRead(ctx, "children's values", err)
 	}
@@ -110,7 +90,7 @@ func (j *Job) ChildrenValues(ctx context.Context) (map[string]json.RawMessage, e
 // IgnoredChildrenFailures returns the failure reasons of children whose failure mode is
 // IgnoreDependency or ContinueParent, by their full keys (prefix:queue:id).
 func (j *Job) IgnoredChildrenFailures(ctx context.Context) (map[string]string, error) {
-	hash, err := j.q.rdb.HGetAll(ctx, j.q.keys.ignored(j.ID)).Result()
+	hash, err := j.q.rdb.HGetAll(ctx, j.q.keys.Ignored(j.ID)).Result()
 	return hash, wrapRead(ctx, "children's failures", err)
 }
 
@@ -125,24 +105,12 @@ type DependencyCounts struct {
 // DependencyCounts counts the job's children.
 func (j *Job) DependencyCounts(ctx context.Context) (DependencyCounts, error) {
 	k, pipe := j.q.keys, j.q.rdb.Pipeline()
-	processed, unprocessed := pipe.HLen(ctx, k.processed(j.ID)), pipe.SCard(ctx, k.dependencies(j.ID))
-	ignored, failed := pipe.HLen(ctx, k.ignored(j.ID)), pipe.ZCard(ctx, k.unsuccessful(j.ID))
+	processed, unprocessed := pipe.HLen(ctx, k.Processed(j.ID)), pipe.SCard(ctx, k.Dependencies(j.ID))
+	ignored, failed := pipe.HLen(ctx, k.Ignored(j.ID)), pipe.ZCard(ctx, k.Unsuccessful(j.ID))
 	if err := exec(ctx, pipe); err != nil {
 		return DependencyCounts{}, wrapRead(ctx, "dependency counts", err)
 	}
 	return DependencyCounts{processed.Val(), unprocessed.Val(), ignored.Val(), failed.Val()}, nil
-}
-
-// RefundRateLimit returns the start of this run to the queue's limiter window, for a run that
-// did no limited work. It does nothing if the window is over or the queue has no limiter. Call
-// it at most once per run. Outside a handler it is [ErrNotActive]. BullMQ has no such call.
-func (j *Job) RefundRateLimit(ctx context.Context) error {
-	if j.w == nil {
-		return ErrNotActive
-	}
-	w := j.w.forScript()
-	_, err := run(ctx, j.q, script.Refund{Now: j.q.nowMillis(), Started: wire.Millis(j.ProcessedOn), Max: w.Max, Duration: w.Duration})
-	return err
 }
 
 // ChangeDelay sets a delayed job's delay, counted from now, in whole milliseconds. A job in

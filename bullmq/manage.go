@@ -110,7 +110,7 @@ func (q *Queue) repeat(ctx context.Context, op string, next func(first bool) scr
 
 // IsPaused reports whether the queue is paused.
 func (q *Queue) IsPaused(ctx context.Context) (bool, error) {
-	paused, err := q.rdb.HExists(ctx, q.keys.meta(), "paused").Result()
+	paused, err := q.rdb.HExists(ctx, q.keys.Meta(), "paused").Result()
 	return paused, wrapRead(ctx, "whether the queue is paused", err)
 }
 
@@ -124,7 +124,7 @@ func (q *Queue) RateLimit(ctx context.Context, d time.Duration) error {
 	if d < time.Millisecond {
 		return invalid("rate limit of %v is shorter than a millisecond", d)
 	}
-	return wrapWrite(ctx, "set rate limit", q.rdb.Set(ctx, q.keys.limiter(), manualLimit, d).Err())
+	return wrapWrite(ctx, "set rate limit", q.rdb.Set(ctx, q.keys.Limiter(), manualLimit, d).Err())
 }
 
 // RateLimitTTLOptions select the limit for [Queue.RateLimitTTL].
@@ -147,7 +147,7 @@ func (q *Queue) RateLimitTTL(ctx context.Context, opts RateLimitTTLOptions) (tim
 
 // ClearRateLimit ends a limit that is in force.
 func (q *Queue) ClearRateLimit(ctx context.Context) error {
-	return wrapWrite(ctx, "clear rate limit", q.rdb.Del(ctx, q.keys.limiter()).Err())
+	return wrapWrite(ctx, "clear rate limit", q.rdb.Del(ctx, q.keys.Limiter()).Err())
 }
 
 // SetGlobalRateLimit lets all workers together start at most n jobs per duration, at least a
@@ -159,9 +159,9 @@ func (q *Queue) SetGlobalRateLimit(ctx context.Context, n int, per time.Duration
 	case n < 0 || (n > 0 && per < time.Millisecond):
 		return invalid("global rate limit of %d per %v", n, per)
 	case n == 0:
-		err = q.rdb.HDel(ctx, q.keys.meta(), "max", "duration").Err()
+		err = q.rdb.HDel(ctx, q.keys.Meta(), "max", "duration").Err()
 	default:
-		err = q.rdb.HSet(ctx, q.keys.meta(), "max", n, "duration", per.Milliseconds()).Err()
+		err = q.rdb.HSet(ctx, q.keys.Meta(), "max", n, "duration", per.Milliseconds()).Err()
 	}
 	return wrapWrite(ctx, "set global rate limit", err)
 }
@@ -174,9 +174,9 @@ func (q *Queue) SetGlobalConcurrency(ctx context.Context, n int) error {
 	}
 	var err error
 	if n == 0 {
-		err = q.rdb.HDel(ctx, q.keys.meta(), "concurrency").Err()
+		err = q.rdb.HDel(ctx, q.keys.Meta(), "concurrency").Err()
 	} else {
-		err = q.rdb.HSet(ctx, q.keys.meta(), "concurrency", n).Err()
+		err = q.rdb.HSet(ctx, q.keys.Meta(), "concurrency", n).Err()
 	}
 	return wrapWrite(ctx, "set global concurrency", err)
 }
@@ -200,7 +200,7 @@ func (q *Queue) Clean(ctx context.Context, state State, grace time.Duration, lim
 	newest := wire.Millis(q.now().Add(-grace))
 	var removed []string
 	for _, p := range places {
-		set := p.key[len(q.keys.p):]
+		set := p.key[len(q.keys.Prefix):]
 		for {
 			batch := batchSize
 			if limit > 0 {

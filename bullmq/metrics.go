@@ -33,7 +33,7 @@ func (q *Queue) Metrics(ctx context.Context, outcome State, start, end int64) (*
 	if outcome != StateCompleted && outcome != StateFailed {
 		return nil, invalid("state %q: metrics are of completed and failed jobs", outcome)
 	}
-	key := q.keys.metrics(string(outcome))
+	key := q.keys.Metrics(string(outcome))
 	pipe := q.rdb.TxPipeline()
 	hash, points, kept := pipe.HGetAll(ctx, key), pipe.LRange(ctx, key+":data", start, end), pipe.LLen(ctx, key+":data")
 	if err := exec(ctx, pipe); err != nil {
@@ -62,10 +62,10 @@ func (q *Queue) CountsPerPriority(ctx context.Context, priorities ...int) (map[i
 			return nil, invalid("priority %d is not within 0 and %d", p, MaxPriority)
 		case sizes[p] != nil:
 		case p == 0:
-			sizes[p] = []*redis.IntCmd{pipe.LLen(ctx, q.keys.wait()), pipe.LLen(ctx, q.keys.paused())}
+			sizes[p] = []*redis.IntCmd{pipe.LLen(ctx, q.keys.Wait()), pipe.LLen(ctx, q.keys.Paused())}
 		default:
 			least, most := int64(p)<<32, int64(p+1)<<32-1
-			sizes[p] = []*redis.IntCmd{pipe.ZCount(ctx, q.keys.prioritized(), wire.FormatInt(least), wire.FormatInt(most))}
+			sizes[p] = []*redis.IntCmd{pipe.ZCount(ctx, q.keys.Prioritized(), wire.FormatInt(least), wire.FormatInt(most))}
 		}
 	}
 	if len(sizes) == 0 {
@@ -100,7 +100,7 @@ type Meta struct {
 
 // Meta reads the queue's settings.
 func (q *Queue) Meta(ctx context.Context) (*Meta, error) {
-	f, err := q.rdb.HGetAll(ctx, q.keys.meta()).Result()
+	f, err := q.rdb.HGetAll(ctx, q.keys.Meta()).Result()
 	if err != nil {
 		return nil, wrapRead(ctx, "the queue's settings", err)
 	}
@@ -149,7 +149,7 @@ func (q *Queue) GlobalRateLimit(ctx context.Context) (n int, per time.Duration, 
 // false without a limit.
 func (q *Queue) IsMaxed(ctx context.Context) (bool, error) {
 	pipe := q.rdb.TxPipeline()
-	limit, active := pipe.HMGet(ctx, q.keys.meta(), "concurrency"), pipe.LLen(ctx, q.keys.active())
+	limit, active := pipe.HMGet(ctx, q.keys.Meta(), "concurrency"), pipe.LLen(ctx, q.keys.Active())
 	if err := exec(ctx, pipe); err != nil {
 		return false, wrapRead(ctx, "global concurrency", err)
 	}

@@ -3,6 +3,8 @@ package bullmq
 import (
 	"encoding/json"
 	"time"
+
+	"schoolbell/bullmq/internal/wire"
 )
 
 // FailureMode sets what a child's final failure means for its parent.
@@ -134,4 +136,37 @@ func setDefault[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
+}
+
+// where returns the job's first place, as scripts name it.
+func (o *JobOptions) where() string {
+	switch {
+	case o.waitForChildren:
+		return "children"
+	case o.Delay > 0:
+		return "delayed"
+	case o.Priority > 0:
+		return "prioritized"
+	case o.LIFO:
+		return "front"
+	}
+	return "wait"
+}
+
+// parentField returns the stored form of the parent, which also has what the job's failure
+// means for it.
+func (o *JobOptions) parentField() string {
+	w := wire.Object{}
+	w.Text("id", o.Parent.ID)
+	w.Text("queueKey", o.Parent.Queue)
+	if flag := o.OnFailure.flag(); flag != "" {
+		w.Raw(flag, "true")
+	}
+	return string(w.Close())
+}
+
+// Limiter lets all workers of a queue together start at most Max jobs per Duration.
+type Limiter struct {
+	Max      int           // how many jobs, at least one
+	Duration time.Duration // length of a window, which begins with its first job; at least a millisecond
 }

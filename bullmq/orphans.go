@@ -32,11 +32,11 @@ func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, er
 	for {
 		var found []string
 		// The jobs of the queue are on one server, so that server's cursor is enough.
-		if found, cursor, err = node.Scan(ctx, cursor, globEscape.Replace(q.keys.p)+"*", 1000).Result(); err != nil {
+		if found, cursor, err = node.Scan(ctx, cursor, globEscape.Replace(q.keys.Prefix)+"*", 1000).Result(); err != nil {
 			askForNodes(ctx, q.rdb, err)
 			return removed, wrapRead(ctx, "keys", err)
 		}
-		ids := orphanCandidates(found, q.keys.p)
+		ids := q.keys.JobIDs(found)
 		for len(ids) > 0 {
 			n := min(len(ids), orphanBatch)
 			most := -1
@@ -56,28 +56,6 @@ func (q *Queue) RemoveOrphanedJobs(ctx context.Context, limit int) ([]string, er
 			return removed, nil
 		}
 	}
-}
-
-// jobKeySuffixes follow a job's id in the names of its other keys.
-var jobKeySuffixes = map[string]bool{
-	"lock": true, "logs": true, "dependencies": true, "processed": true, "failed": true, "unsuccessful": true,
-}
-
-// keyFamilies begin the names of other keys of a queue, such as metrics:failed.
-var keyFamilies = map[string]bool{"metrics": true, "de": true, "dn": true, "repeat": true}
-
-// orphanCandidates returns the ids of the jobs to which the keys may belong, each once.
-func orphanCandidates(found []string, prefix string) (ids []string) {
-	seen := map[string]bool{}
-	for _, key := range found {
-		id, suffix, sub := strings.Cut(key[len(prefix):], ":")
-		if sub && !jobKeySuffixes[suffix] || seen[id] || reservedIDs[id] || keyFamilies[id] {
-			continue
-		}
-		seen[id] = true
-		ids = append(ids, id)
-	}
-	return ids
 }
 
 // globEscape escapes a text in a pattern of keys.

@@ -75,17 +75,6 @@ func (q *Queue) pages(opts JobsOptions) ([]*page, error) {
 	return pages, err
 }
 
-// lastPosition returns the position in Redis at which a page ends.
-func lastPosition(offset, limit int64) (int64, error) {
-	switch {
-	case offset < 0 || offset > maxCount || limit < 0 || limit > maxCount:
-		return 0, invalid("offset %d, limit %d: both must be within 0 and %d", offset, limit, maxCount)
-	case limit == 0:
-		return -1, nil
-	}
-	return offset + limit - 1, nil
-}
-
 // placesOf returns the places of the given states, of all for none.
 func (q *Queue) placesOf(states []State) (all []place, err error) {
 	if len(states) == 0 {
@@ -118,7 +107,7 @@ func (q *Queue) readPages(ctx context.Context, pages []*page, asc bool) error {
 			slices.Reverse(r.Val())
 		}
 		for _, id := range r.Val() {
-			found[i] = append(found[i], hashes.HGetAll(ctx, q.keys.job(id)))
+			found[i] = append(found[i], hashes.HGetAll(ctx, q.keys.Job(id)))
 		}
 	}
 	cmds, _ := hashes.Exec(ctx) // each command has its own error

@@ -10,8 +10,12 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell/bullmq/internal/combine"
+	"schoolbell/bullmq/internal/keys"
 	"schoolbell/bullmq/internal/wire"
 )
+
+// DefaultPrefix is the first part of every key unless another is set.
+const DefaultPrefix = "bull"
 
 // QueueOptions are the settings of a queue. The zero value works.
 type QueueOptions struct {
@@ -67,7 +71,7 @@ const defaultMaxEvents = 10000
 type Queue struct {
 	rdb  redis.UniversalClient
 	name string
-	keys keys
+	keys keys.Keys
 	opts QueueOptions
 	mode string
 	now  func() time.Time
@@ -99,9 +103,9 @@ func NewQueue(rdb redis.UniversalClient, name string, opts QueueOptions) (*Queue
 	if opts.Clock == nil {
 		opts.Clock = time.Now
 	}
-	k := newKeys(opts.Prefix, name)
-	if inCluster(rdb) && hashTag(k.qualified) == "" {
-		return nil, invalid("queue %q: in Redis Cluster the prefix must hold a hash tag, such as {%s}", k.qualified, DefaultPrefix)
+	k := keys.New(opts.Prefix, name)
+	if inCluster(rdb) && hashTag(k.Qualified) == "" {
+		return nil, invalid("queue %q: in Redis Cluster the prefix must hold a hash tag, such as {%s}", k.Qualified, DefaultPrefix)
 	}
 	q := &Queue{rdb: rdb, name: name, keys: k, opts: opts, mode: opts.Pause.mode(), now: opts.Clock}
 	q.adds = combine.New(q.flushAdds, (*addition).size)
@@ -156,7 +160,7 @@ func hashTag(key string) string {
 func (q *Queue) Name() string { return q.name }
 
 // QualifiedName returns prefix:name, the name of the queue in a [ParentRef].
-func (q *Queue) QualifiedName() string { return q.keys.qualified }
+func (q *Queue) QualifiedName() string { return q.keys.Qualified }
 
 // Close does nothing: a queue has nothing to release. It leaves the Redis client open and
 // never fails.

@@ -2,7 +2,6 @@ package bullmq
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -11,49 +10,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// wrapRead adds what was being read to an error. Nil stays nil.
-func wrapRead(ctx context.Context, what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("bullmq: read %s: %w", what, classified(ctx, err))
-}
-
-// exec sends a pipeline and returns the first error of its commands that is not redis.Nil. For
-// a transaction, that is why a command was refused, not that the others were discarded.
-func exec(ctx context.Context, pipe redis.Pipeliner) error {
-	cmds, err := pipe.Exec(ctx)
-	for _, cmd := range cmds {
-		if e := cmd.Err(); e != nil && !errors.Is(e, redis.Nil) && !redis.HasErrorPrefix(e, "EXECABORT") {
-			return e
-		}
-	}
-	if errors.Is(err, redis.Nil) {
-		return nil
-	}
-	return err
-}
-
-// readError returns the first error of the commands of a pipeline. A key of another type,
-// which other programs may leave, counts as absent.
-func readError(cmds []redis.Cmder) error {
-	for _, cmd := range cmds {
-		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) && !isOtherType(err) {
-			return err
-		}
-	}
-	return nil
-}
-
-func isOtherType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
-
 // Job reads a job. An unknown id is [ErrJobNotFound]. The name of one of the queue's own keys,
 // such as "meta", is [ErrInvalid].
 func (q *Queue) Job(ctx context.Context, id string) (*Job, error) {
 	if err := checkTarget(id); err != nil {
 		return nil, err
 	}
-	hash, err := q.rdb.HGetAll(ctx, q.keys.job(id)).Result()
+	hash, err := q.rdb.HGetAll(ctx, q.keys.Job(id)).Result()
 	if err != nil && !isOtherType(err) {
 		return nil, wrapRead(ctx, "job "+id, err)
 	}
@@ -86,21 +49,21 @@ func (q *Queue) places(s State) ([]place, error) {
 	k := q.keys
 	switch s {
 	case StateWaiting:
-		return []place{{k.wait(), true}, {k.paused(), true}}, nil
+		return []place{{k.Wait(), true}, {k.Paused(), true}}, nil
 	case StatePaused:
-		return []place{{k.paused(), true}}, nil
+		return []place{{k.Paused(), true}}, nil
 	case StateActive:
-		return []place{{k.active(), true}}, nil
+		return []place{{k.Active(), true}}, nil
 	case StateDelayed:
-		return []place{{k.delayed(), false}}, nil
+		return []place{{k.Delayed(), false}}, nil
 	case StatePrioritized:
-		return []place{{k.prioritized(), false}}, nil
+		return []place{{k.Prioritized(), false}}, nil
 	case StateWaitingChildren:
-		return []place{{k.waitingChildren(), false}}, nil
+		return []place{{k.WaitingChildren(), false}}, nil
 	case StateCompleted:
-		return []place{{k.completed(), false}}, nil
+		return []place{{k.Completed(), false}}, nil
 	case StateFailed:
-		return []place{{k.failed(), false}}, nil
+		return []place{{k.Failed(), false}}, nil
 	}
 	return nil, invalid("state %q", s)
 }
@@ -174,8 +137,8 @@ func (q *Queue) Logs(ctx context.Context, id string, opts LogsOptions) ([]string
 		start, end = fromTail(end), fromTail(start)
 	}
 	pipe := q.rdb.TxPipeline()
-	lines := pipe.LRange(ctx, q.keys.logs(id), start, end)
-	count := pipe.LLen(ctx, q.keys.logs(id))
+	lines := pipe.LRange(ctx, q.keys.Logs(id), start, end)
+	count := pipe.LLen(ctx, q.keys.Logs(id))
 	if err := exec(ctx, pipe); err != nil {
 		return nil, 0, wrapRead(ctx, "logs of job "+id, err)
 	}
@@ -183,4 +146,15 @@ func (q *Queue) Logs(ctx context.Context, id string, opts LogsOptions) ([]string
 		slices.Reverse(lines.Val())
 	}
 	return lines.Val(), count.Val(), nil
+}
+
+// lastPosition returns the position in Redis at which a page ends.
+func lastPosition(offset, limit int64) (int64, error) {
+	switch {
+	case offset < 0 || offset > maxCount || limit < 0 || limit > maxCount:
+		return 0, invalid("offset %d, limit %d: both must be within 0 and %d", offset, limit, maxCount)
+	case limit == 0:
+		return -1, nil
+	}
+	return offset + limit - 1, nil
 }

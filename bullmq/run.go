@@ -2,6 +2,7 @@ package bullmq
 
 import (
 	"context"
+	"errors"
 	"math"
 	"sync"
 	"time"
@@ -235,4 +236,21 @@ func (w *Worker) nudge(ctx context.Context) {
 	if _, err := run(ctx, w.q, script.Nudge{Mode: w.q.mode}); err != nil {
 		w.log.Debug("no marker left for other workers", "error", err)
 	}
+}
+
+// checkServer refuses a server on which the worker could never run a job, and warns of one
+// that may lose jobs. The worker starts even if the server does not reply.
+func (w *Worker) checkServer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	info, err := w.q.CheckServer(ctx)
+	if errors.Is(err, ErrServerTooOld) {
+		return err
+	}
+	if info != nil {
+		for _, warning := range info.Warnings {
+			w.log.Warn("redis: " + warning)
+		}
+	}
+	return nil
 }

@@ -32,8 +32,8 @@ type Scheduler struct {
 // Scheduler reads a scheduler. An unknown id is [ErrSchedulerNotFound].
 func (q *Queue) Scheduler(ctx context.Context, id string) (*Scheduler, error) {
 	pipe := q.rdb.TxPipeline()
-	at := pipe.ZScore(ctx, q.keys.repeat(), id)
-	hash := pipe.HGetAll(ctx, q.keys.scheduler(id))
+	at := pipe.ZScore(ctx, q.keys.Repeat(), id)
+	hash := pipe.HGetAll(ctx, q.keys.Scheduler(id))
 	if err := exec(ctx, pipe); err != nil {
 		return nil, wrapRead(ctx, "scheduler "+id, err)
 	}
@@ -67,7 +67,7 @@ func (q *Queue) Schedulers(ctx context.Context, opts SchedulersOptions) ([]*Sche
 	if opts.LatestFirst {
 		read = q.rdb.ZRevRangeWithScores
 	}
-	entries, err := read(ctx, q.keys.repeat(), opts.Offset, end).Result()
+	entries, err := read(ctx, q.keys.Repeat(), opts.Offset, end).Result()
 	if err != nil {
 		return nil, wrapRead(ctx, "schedulers", err)
 	}
@@ -78,7 +78,7 @@ func (q *Queue) Schedulers(ctx context.Context, opts SchedulersOptions) ([]*Sche
 func (q *Queue) readSchedulers(ctx context.Context, entries []redis.Z) ([]*Scheduler, error) {
 	keys := make([]string, len(entries))
 	for i, e := range entries {
-		keys[i] = q.keys.scheduler(memberText(e))
+		keys[i] = q.keys.Scheduler(memberText(e))
 	}
 	hashes, err := q.readHashes(ctx, "schedulers", keys)
 	if err != nil {
@@ -104,7 +104,7 @@ func memberText(z redis.Z) string {
 
 // SchedulerCount returns how many schedulers the queue has.
 func (q *Queue) SchedulerCount(ctx context.Context) (int64, error) {
-	n, err := q.rdb.ZCard(ctx, q.keys.repeat()).Result()
+	n, err := q.rdb.ZCard(ctx, q.keys.Repeat()).Result()
 	return n, wrapRead(ctx, "number of schedulers", err)
 }
 

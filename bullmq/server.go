@@ -54,7 +54,7 @@ func (q *Queue) CheckServer(ctx context.Context) (*ServerInfo, error) {
 // server returns the server that holds the queue's keys.
 func (q *Queue) server(ctx context.Context) (redis.UniversalClient, error) {
 	if c, ok := q.rdb.(*redis.ClusterClient); ok {
-		return c.MasterForKey(ctx, q.keys.meta())
+		return c.MasterForKey(ctx, q.keys.Meta())
 	}
 	return q.rdb, nil
 }
@@ -157,20 +157,3 @@ func clientName(prefix, queue, worker string) string {
 
 // checkTime is how long a worker waits for the server's information at most.
 const checkTime = 2 * time.Second
-
-// checkServer refuses a server on which the worker could never run a job, and warns of one
-// that may lose jobs. The worker starts even if the server does not reply.
-func (w *Worker) checkServer(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
-	info, err := w.q.CheckServer(ctx)
-	if errors.Is(err, ErrServerTooOld) {
-		return err
-	}
-	if info != nil {
-		for _, warning := range info.Warnings {
-			w.log.Warn("redis: " + warning)
-		}
-	}
-	return nil
-}

@@ -3,7 +3,6 @@ package bullmq
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"schoolbell/bullmq/internal/wire"
@@ -122,80 +121,9 @@ func addEnd(job *Job, err error) SpanEnd {
 	return SpanEnd{Err: err, JobID: job.ID}
 }
 
-// begin begins the span of adding flows.
-func (f *flow) begin(ctx context.Context, op SpanOperation, q *Queue, roots []FlowJob) context.Context {
-	s := Span{Operation: op, Queue: q.name, JobName: roots[0].Name, Jobs: len(roots)}
-	if op == SpanAddFlows {
-		s.Queue, s.JobName = "", ""
-		for _, root := range roots {
-			s.JobNames = append(s.JobNames, root.Name)
-		}
-	}
-	within, end := startSpan(ctx, f.tracer, s, nil)
-	f.ends = append(f.ends, end)
-	return within
-}
-
-// beginNode begins the span of one job of a flow, within that of its parent.
-func (f *flow) beginNode(ctx context.Context, q *Queue, name, id string) context.Context {
-	within, end := startSpan(ctx, f.tracer, Span{Operation: SpanAddNode, Queue: q.name, JobName: name, JobID: id, Jobs: 1}, nil)
-	f.ends = append(f.ends, end)
-	return within
-}
-
-// end ends the spans, each after those within it. err is that of the whole.
-func (f *flow) end(err error) {
-	for i, end := range slices.Backward(f.ends) {
-		if i > 0 && f.errs != nil {
-			end(SpanEnd{Err: f.errs[i-1]})
-		} else {
-			end(SpanEnd{Err: err})
-		}
-	}
-}
-
 // carry gives a job a trace context unless it has its own or must not have one.
 func (o *JobOptions) carry(trace string) {
 	if o.TraceContext == "" && !o.OmitTraceContext {
 		o.TraceContext = trace
 	}
-}
-
-// traceRun begins the span of running a job.
-func (w *Worker) traceRun(ctx context.Context, job *Job) (within context.Context, end func(SpanEnd)) {
-	if w.opts.Tracer == nil {
-		return ctx, func(SpanEnd) {}
-	}
-	var remote map[string]string
-	if json.Unmarshal([]byte(job.Options.TraceContext), &remote) != nil {
-		remote = nil // another program's, in another form
-	}
-	within, finish := startSpan(ctx, w.opts.Tracer, Span{
-		Operation: SpanProcess, Queue: w.q.name, JobName: job.Name, JobID: job.ID, Jobs: 1, Attempt: job.Attempt(),
-		WorkerID: w.id, WorkerName: w.opts.Name, ProcessedOn: job.ProcessedOn,
-	}, remote)
-	return within, func(e SpanEnd) {
-		e.Time = w.q.now()
-		finish(e)
-	}
-}
-
-// traceOutcome begins the span of storing the outcome of a run. ctx is the run's context.
-func (w *Worker) traceOutcome(ctx context.Context, op SpanOperation, job *Job) (within context.Context, end func(error)) {
-	if w.opts.Tracer == nil {
-		return ctx, func(error) {}
-	}
-	within, finish := startSpan(ctx, w.opts.Tracer, Span{
-		Operation: op, Queue: w.q.name, JobName: job.Name, JobID: job.ID, Jobs: 1, Attempt: job.Attempt(),
-	}, nil)
-	return within, func(err error) { finish(SpanEnd{Err: err}) }
-}
-
-// keepsOf returns the trace context that a job keeps of a failed attempt, empty for none.
-// It is for people only: the next attempt continues from the call that added the job.
-func (w *Worker) keepsOf(ctx context.Context, job *Job) string {
-	if job.Options.OmitTraceContext {
-		return ""
-	}
-	return contextOf(ctx, w.opts.Tracer)
 }

@@ -136,3 +136,45 @@ func wrapWrite(ctx context.Context, what string, err error) error {
 	}
 	return fmt.Errorf("bullmq: %s: %w", what, classified(ctx, err))
 }
+
+// wrapRead adds what was being read to an error. Nil stays nil.
+func wrapRead(ctx context.Context, what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("bullmq: read %s: %w", what, classified(ctx, err))
+}
+
+// exec sends a pipeline and returns the first error of its commands that is not redis.Nil. For
+// a transaction, that is why a command was refused, not that the others were discarded.
+func exec(ctx context.Context, pipe redis.Pipeliner) error {
+	cmds, err := pipe.Exec(ctx)
+	for _, cmd := range cmds {
+		if e := cmd.Err(); e != nil && !errors.Is(e, redis.Nil) && !redis.HasErrorPrefix(e, "EXECABORT") {
+			return e
+		}
+	}
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	return err
+}
+
+// readError returns the first error of the commands of a pipeline. A key of another type,
+// which other programs may leave, counts as absent.
+func readError(cmds []redis.Cmder) error {
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) && !isOtherType(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func isOtherType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
+
+// ErrDamagedKey reports that a key holds another type than the protocol requires, or no
+// number where it should be a counter: another program has overwritten it. The text names
+// the key and its type. Nothing was moved, and the same call works once the key is gone.
+// [Queue.RenameDamaged] renames such keys.
+var ErrDamagedKey = errors.New("bullmq: a key of the queue is damaged")

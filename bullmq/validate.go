@@ -1,10 +1,12 @@
 package bullmq
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"schoolbell/bullmq/internal/keys"
 	"schoolbell/bullmq/internal/wire"
 )
 
@@ -14,31 +16,9 @@ const maxCount int64 = 1<<53 - 1
 // lastTime is before the year 10000. Scores distinguish milliseconds up to then.
 var lastTime = time.Date(9999, 12, 31, 23, 59, 59, int(999*time.Millisecond), time.UTC)
 
-// satellites are the last parts of the names of keys that belong to a job.
-var satellites = map[string]bool{
-	"lock": true, "logs": true, "dependencies": true, "processed": true, "failed": true, "unsuccessful": true,
-}
-
-// isOwnKey reports whether an id is the rest of a key that holds no job: one of the queue
-// itself, or one that belongs to a job or a scheduler.
-func isOwnKey(id string) bool {
-	head, rest, colon := strings.Cut(id, ":")
-	if !colon {
-		return reservedIDs[id]
-	}
-	_, last, _ := cutLast(id, ':')
-	switch head {
-	case "de", "dn", "metrics":
-		return true
-	case "repeat": // its jobs are repeat:scheduler:time
-		return !strings.Contains(rest, ":") || !wire.IsInteger(last)
-	}
-	return satellites[last]
-}
-
 // checkTarget refuses ids that cannot be a job's, for calls that would use the key as a job.
 func checkTarget(id string) error {
-	if isOwnKey(id) {
+	if keys.IsOwn(id) {
 		return invalid("id %q is the name of a key of the queue", id)
 	}
 	return nil
@@ -60,7 +40,7 @@ func (o *JobOptions) fits() error {
 	if err := checkTarget(o.ID); err != nil {
 		return err
 	}
-	if p := o.Parent; p != nil && (isOwnKey(p.ID) || !utf8.ValidString(p.ID+p.Queue)) {
+	if p := o.Parent; p != nil && (keys.IsOwn(p.ID) || !utf8.ValidString(p.ID+p.Queue)) {
 		return invalid("Parent %+v is no job", *p)
 	}
 	if b := o.Backoff; b != nil && b.Jitter != b.Jitter {
@@ -119,4 +99,75 @@ func encodeValue(v any) ([]byte, error) {
 		return nil, invalid("%w", err)
 	}
 	return text, nil
+}
+
+// validate refuses options that the protocol cannot store.
+func (o *JobOptions) validate() error {
+	if err := validateID(o.ID); err != nil {
+		return err
+	}
+	switch {
+	case o.Delay < 0:
+		return invalid("Delay %v is negative", o.Delay)
+	case o.Priority < 0 || o.Priority > MaxPriority:
+		return invalid("Priority %d is not within 0 and %d", o.Priority, MaxPriority)
+	case o.Attempts < 0:
+		return invalid("Attempts %d is negative", o.Attempts)
+	case o.KeepLogs < 0:
+		return invalid("KeepLogs %d is negative", o.KeepLogs)
+	case o.SizeLimit < 0:
+		return invalid("SizeLimit %d is negative", o.SizeLimit)
+	case o.StackTraceLimit != nil && *o.StackTraceLimit < 0:
+		return invalid("StackTraceLimit %d is negative", *o.StackTraceLimit)
+	case o.OnFailure < FailureNone || o.OnFailure > RemoveDependency:
+		return invalid("OnFailure %d is not a failure mode", o.OnFailure)
+	case o.Parent != nil && (o.Parent.ID == "" || !strings.Contains(o.Parent.Queue, ":")):
+		return invalid("Parent %+v: needs an id and a qualified queue name", *o.Parent)
+	case !o.Timestamp.IsZero() && wire.Millis(o.Timestamp) <= 0:
+		return invalid("Timestamp %v is before 1970", o.Timestamp)
+	}
+	if b := o.Backoff; b != nil && (b.Delay < 0 || b.Jitter < 0 || b.Jitter > 1) {
+		return invalid("Backoff %+v: delay must not be negative, jitter within 0 and 1", *b)
+	}
+	if d := o.Deduplication; d != nil {
+		if err := d.validate(o); err != nil {
+			return err
+		}
+	}
+	for _, k := range []*Keep{o.RemoveOnComplete, o.RemoveOnFail} {
+		if err := k.validate(); err != nil {
+			return err
+		}
+	}
+	for name, raw := range o.Extra {
+		if !json.Valid(raw) {
+			return invalid("Extra[%q] is not a JSON value", name)
+		}
+	}
+	return o.fits()
+}
+
+// validateID refuses ids that BullMQ refuses or that would collide with a
+// queue's own keys.
+func validateID(id string) error {
+	switch {
+	case id == "":
+		return nil
+	case wire.IsInteger(id):
+		return invalid("id %q: integers are for ids that the queue draws", id)
+	case strings.HasPrefix(id, "0:"):
+		return invalid("id %q begins with 0:", id)
+	case strings.Contains(id, ":") && strings.Count(id, ":") != 2:
+		return invalid("id %q has a colon", id)
+	case keys.Reserved[id]:
+		return invalid("id %q is the name of a key of the queue", id)
+	}
+	return nil
+}
+
+func (k *Keep) validate() error {
+	if k != nil && (k.Count < 0 || k.Age < 0 || k.Limit < 0) {
+		return invalid("Keep %+v: no field may be negative", *k)
+	}
+	return nil
 }

@@ -78,9 +78,9 @@ type jobEnd struct {
 // jobEnd reads a job's outcome, nil if it has not finished yet.
 func (q *Queue) jobEnd(ctx context.Context, id string) (*jobEnd, error) {
 	pipe := q.rdb.TxPipeline()
-	exists := pipe.Exists(ctx, q.keys.job(id))
-	completed, failed := pipe.ZScore(ctx, q.keys.completed(), id), pipe.ZScore(ctx, q.keys.failed(), id)
-	fields := pipe.HMGet(ctx, q.keys.job(id), "returnvalue", "failedReason")
+	exists := pipe.Exists(ctx, q.keys.Job(id))
+	completed, failed := pipe.ZScore(ctx, q.keys.Completed(), id), pipe.ZScore(ctx, q.keys.Failed(), id)
+	fields := pipe.HMGet(ctx, q.keys.Job(id), "returnvalue", "failedReason")
 	if err := exec(ctx, pipe); err != nil {
 		return nil, wrapRead(ctx, "the end of job "+shortID(id), err)
 	}

@@ -84,7 +84,7 @@ func (k *waker) pop(wait time.Duration) (score int64, ok bool, err error) {
 		return 0, false, err
 	}
 	seconds := strconv.FormatFloat(wait.Seconds(), 'f', 3, 64)
-	reply, err := k.conn.client.Do(k.ctx, "bzpopmin", k.s.q.keys.marker(), seconds).Slice()
+	reply, err := k.conn.client.Do(k.ctx, "bzpopmin", k.s.q.keys.Marker(), seconds).Slice()
 	switch {
 	case errors.Is(err, redis.Nil):
 		k.s.health.ok()
@@ -115,7 +115,7 @@ func (k *waker) connect() (err error) {
 		return err
 	}
 	if k.conn == nil {
-		k.conn, err = newBlocking(k.ctx, k.s.q.rdb, k.s.q.keys.marker(), k.s.clientName(), k.s.opts.DrainDelay+time.Second)
+		k.conn, err = newBlocking(k.ctx, k.s.q.rdb, k.s.q.keys.Marker(), k.s.clientName(), k.s.opts.DrainDelay+time.Second)
 	}
 	return err
 }

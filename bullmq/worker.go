@@ -29,12 +29,6 @@ type Handler func(ctx context.Context, job *Job) (result any, err error)
 // job has no further attempt. It must be safe for concurrent use.
 type BackoffFunc func(attempt int, b Backoff, err error, job *Job) time.Duration
 
-// Limiter lets all workers of a queue together start at most Max jobs per Duration.
-type Limiter struct {
-	Max      int           // how many jobs, at least one
-	Duration time.Duration // length of a window, which begins with its first job; at least a millisecond
-}
-
 // WorkerOptions are the settings of a worker. The zero value works.
 type WorkerOptions struct {
 	// Prefix is the prefix of the queue, as in QueueOptions. Empty means "bull".

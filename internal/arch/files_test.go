@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	maxLines     = 400
-	maxTestLines = 800
+	maxLines        = 400
+	maxTestLines    = 800
+	maxPackageLines = 7500
 )
 
 // longFiles may be longer than the rest, each for a reason.
@@ -74,6 +75,21 @@ func TestFilesAreAboutOneThing(t *testing.T) {
 			continue
 		}
 		t.Errorf("%s has %d lines, over %d: split it by subject, or list it in longFiles with a reason", f.path, lines, limit)
+	}
+}
+
+func TestPackagesAreAboutOneThing(t *testing.T) {
+	t.Parallel()
+	lines := map[string]int{}
+	for _, f := range tracked(t) {
+		if f.isGo() && !f.isTest() && !f.generated() {
+			lines[path.Dir(f.path)] += bytes.Count(f.text, []byte("\n"))
+		}
+	}
+	for folder, n := range lines {
+		if n > maxPackageLines {
+			t.Errorf("%s has %d lines, over %d: move a part that has an interface of its own to another package", folder, n, maxPackageLines)
+		}
 	}
 }
 
