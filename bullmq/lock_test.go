@@ -54,17 +54,14 @@ func TestShutdownLetsHandlersFinishWithinTheGrace(t *testing.T) {
 		if w != nil || !errors.Is(err, bullmq.ErrInvalid) {
 			t.Errorf("a worker without handler: %v", err)
 		}
-		began, finish := make(chan struct{}), make(chan struct{})
+		began := make(chan struct{})
 		stop := start(t, s.rdb, func(ctx context.Context, _ *bullmq.Job) (any, error) {
 			close(began)
-			<-finish
+			<-bullmq.Stopping(ctx)
 			return "late", ctx.Err()
 		}, bullmq.WorkerOptions{Grace: time.Hour})
 		<-began
-		stopped := make(chan struct{})
-		go func() { stop(); close(stopped) }()
-		close(finish)
-		<-stopped
+		stop()
 		if got := must[bullmq.State](t)(q.State(ctx, "a")); got != bullmq.StateCompleted {
 			t.Errorf("a is %s", got)
 		}

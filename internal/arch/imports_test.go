@@ -29,6 +29,8 @@ var arrows = []struct {
 	{".", nil},
 	{"bullmq/bullmqotel", []string{"bullmq"}},
 	{"bullmq/redistest", []string{"bullmq/testproc"}},
+	{"bullmq/internal/keys", []string{"bullmq/internal/wire"}},
+	{"bullmq/internal/repeat", []string{"bullmq/internal/cron", "bullmq/internal/wire"}},
 	{"bullmq/...", nil},
 	{"client/...", []string{"."}},
 	{"internal/store/storetest", []string{".", "internal/api", "internal/auth", "internal/inbox", "internal/notify", "internal/people", "internal/testenv"}}, // the views of a store
