@@ -114,14 +114,14 @@ func (e *ScriptError) Is(target error) bool {
 	return false
 }
 
-// unrecoverable marks an error after which no attempt is made.
+// unrecoverable marks an error after which there is no further attempt.
 type unrecoverable struct{ err error }
 
 func (e *unrecoverable) Error() string { return e.err.Error() }
 func (e *unrecoverable) Unwrap() error { return e.err }
 
-// Unrecoverable wraps err so that a job which fails with it goes straight to
-// failed, whatever attempts it has left. It returns nil for nil.
+// Unrecoverable wraps err so that a job whose handler returns it fails without a further
+// attempt. It returns nil for nil.
 func Unrecoverable(err error) error {
 	if err == nil {
 		return nil
@@ -135,7 +135,7 @@ func IsUnrecoverable(err error) bool {
 	return errors.As(err, &u)
 }
 
-// refusal is the error of a number that a script returned, nil if it is not negative.
+// refusal returns the error for a code that a script returned, nil if it is not negative.
 func refusal(n int64, op, id, key string) error {
 	if n < 0 {
 		return &ScriptError{Code: Code(n), Op: op, JobID: id, Key: key}
@@ -143,7 +143,7 @@ func refusal(n int64, op, id, key string) error {
 	return nil
 }
 
-// invalid reports a refused argument.
+// invalid returns an error for a refused argument.
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
 }

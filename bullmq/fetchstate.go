@@ -13,8 +13,8 @@ const minBlock = 2 * time.Millisecond
 // maxBlock is longer than a worker should wait without a fetch.
 const maxBlock = 24 * time.Hour
 
-// drained says whether a fetch has found no job since the last one was started, and whether
-// the hook was called.
+// drained is whether a fetch has found no job since the last one was started, and whether the
+// hook was called.
 type drained int
 
 const (

@@ -10,8 +10,7 @@ import (
 	"schoolbell/bullmq/internal/wire"
 )
 
-// ending is an outcome that is to be stored and, if it has a token, a job to be
-// started in its place.
+// ending is an outcome to store. If it has a token, a job is started in its place.
 type ending struct {
 	job     *Job
 	op      string         // for errors
@@ -26,7 +25,7 @@ type ending struct {
 	err  error
 }
 
-// size is how many bytes an ending sends, but for what is short.
+// size returns how many bytes the longer arguments of an ending have.
 func (e *ending) size() int {
 	n := len(e.attempt.Trace) + len(e.attempt.Context)
 	switch value := e.value.(type) {
@@ -38,8 +37,8 @@ func (e *ending) size() int {
 	return n
 }
 
-// end stores how a job ended and returns the next one for its slot, if there is
-// one. Outcomes of several slots go out together.
+// end stores a job's outcome and returns the next job for its slot, if there is one. Outcomes of
+// several slots are sent together.
 func (s *session) end(e *ending) (*Job, error) {
 	if s.takesJobs() {
 		e.token = s.inFlight.newToken()
@@ -131,7 +130,7 @@ func (s *session) take(ends []*ending, reply script.Finished, repeated bool) {
 	}
 }
 
-// read notes what became of this job. It reports whether Redis failed at it.
+// read notes the reply for this job. It reports whether it is an error of Redis.
 func (e *ending) read(ended script.Ended) (failed bool) {
 	if ended.Failure != "" {
 		e.err = fmt.Errorf("bullmq: %s job %s: %w", e.op, shortID(e.job.ID), classified(context.Background(), scriptReply(ended.Failure)))

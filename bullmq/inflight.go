@@ -31,7 +31,7 @@ type running struct {
 	settled bool      // the handler has returned: a lost lock is no longer reported
 }
 
-// newToken returns a token for a job that is to be fetched.
+// newToken returns a token for the next fetch of a job.
 func (f *inFlight) newToken() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -41,7 +41,7 @@ func (s *session) process(job *Job) *Job {
 	return s.unlessStopped(done.next)
 }
 
-// deferredFailure is why a job fails without being run.
+// deferredFailure returns why a job fails without being run, nil if it does not.
 func (w *Worker) deferredFailure(job *Job) error {
 	switch {
 	case job.DeferredFailure != "":
@@ -69,14 +69,14 @@ func (w *Worker) runHandler(ctx context.Context, job *Job) (result any, err erro
 	return w.handler(ctx, job)
 }
 
-// settled is what came of storing an outcome.
+// settled is the result of storing an outcome.
 type settled struct {
 	next *Job    // that the slot continues with, if the outcome's script has started one
-	span SpanEnd // what the run's span says
+	span SpanEnd // the end of the run's span
 	err  error   // why the outcome is not stored
 }
 
-// settle stores what became of a job.
+// settle stores the outcome of a job.
 func (s *session) settle(ctx context.Context, job *Job, result any, err error) settled {
 	cause := context.Cause(ctx)
 	var d decision
@@ -87,7 +87,7 @@ func (s *session) settle(ctx context.Context, job *Job, result any, err error) s
 		return s.carryOut(ctx, job, d)
 	case IsUnrecoverable(err):
 		return s.fail(ctx, job, err)
-	case errors.Is(cause, ErrCancelled): // whatever else its cause may be
+	case errors.Is(cause, ErrCancelled): // also if the cause wraps another reason
 		return s.fail(ctx, job, err)
 	case errors.Is(cause, ErrLockLost):
 		s.state.fetchNow() // another worker has the job, or will
@@ -120,7 +120,7 @@ func (s *session) handBack(job *Job, how handBack) (time.Duration, error) {
 	return time.Duration(max(script.Number(reply), 0)) * time.Millisecond, err
 }
 
-// alreadyStored stands for the reply of a call that was lost.
+// alreadyStored replaces the reply of a call whose reply was lost.
 type alreadyStored struct{}
 
 // store calls the script that ends a job's run. It repeats the call while Redis is unavailable.

@@ -23,7 +23,7 @@ type Process struct {
 	err    error         // how it ended; read after exited
 }
 
-// Options say how a program runs.
+// Options set how a program runs.
 type Options struct {
 	Log        string              // file to which both output streams are appended; required
 	Dir        string              // working folder; empty means that of the test

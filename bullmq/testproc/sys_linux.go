@@ -6,7 +6,7 @@ import (
 )
 
 // sysProcAttr has the kernel send o.Death to a child when the thread that started it
-// ends, and so when this process dies in whatever way.
+// ends, and so however this process dies.
 func sysProcAttr(o Options) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: o.Death, Setpgid: true, Credential: o.Credential}
 }

@@ -12,7 +12,7 @@ type Job struct {
 	Priority  int
 }
 
-// Added is what became of a job.
+// Added is the result for one job.
 type Added struct {
 	ID      string
 	Existed bool  // a job of that id existed, or holds the deduplication id
@@ -35,7 +35,7 @@ func readAdded(reply any) Added {
 	return Added{}
 }
 
-// addedList reads what became of several jobs.
+// addedList decodes the results for several jobs.
 type addedList struct{}
 
 // Reply reads the list.
@@ -70,7 +70,7 @@ func (s Add) Call() Call {
 // Reply implements [Script].
 func (Add) Reply(reply any) Added { return readAdded(reply) }
 
-// AddMany adds jobs without parents and deduplication. It returns what became of each.
+// AddMany adds jobs without parents and deduplication. It returns the result for each.
 type AddMany struct {
 	addedList
 	Mode      string
@@ -99,7 +99,7 @@ type FlowJob struct {
 	Dedup     Dedup
 }
 
-// AddFlow adds a tree of jobs, each parent before its children. It returns what became of
+// AddFlow adds a tree of jobs, each parent before its children. It returns the result for
 // each.
 type AddFlow struct {
 	addedList

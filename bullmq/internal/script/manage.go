@@ -1,7 +1,7 @@
 package script
 
-// Remove deletes a job in whatever state. It returns 1, 0 if it or a child is locked, or a
-// refusal.
+// Remove deletes a job in any state. It returns 1, 0 if it or a descendant that would be removed
+// is locked, or a refusal.
 type Remove struct {
 	numberReply
 	Mode, ID string

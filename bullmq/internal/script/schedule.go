@@ -59,7 +59,7 @@ func (s RemoveScheduler) Call() Call {
 	return Call{removeScheduler, appendTexts([]any{s.Mode, s.ID}, s.IDHeads)}
 }
 
-// NextJob is what became of the job that follows.
+// NextJob is the result of adding the next job.
 type NextJob struct {
 	ID     string // of the job, empty if none was added
 	Number int64  // that was returned in its place

@@ -28,7 +28,7 @@ func (w Worker) args() []any {
 	return []any{w.Lock, limit, optional(w.Duration), w.Name}
 }
 
-// Dedup says how a job is deduplicated; the zero value, not at all.
+// Dedup sets how a job is deduplicated. The zero value means that it is not.
 type Dedup struct {
 	ID    string
 	TTL   int64  // ms
@@ -50,7 +50,7 @@ func optional(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// flag is how scripts are told true and false.
+// flag encodes a boolean for a script.
 func flag(b bool) string {
 	if b {
 		return "1"

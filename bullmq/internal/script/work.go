@@ -9,7 +9,7 @@ type Started struct {
 	Starts    int64 // how often the job has been started
 }
 
-// Later says when to ask for jobs again; zero for a time that is not known.
+// Later is when to fetch again. A time that is not known is zero.
 type Later struct {
 	Rest int64 // for which a rate limit holds, ms
 	Due  int64 // when the next delayed job is due, ms since 1970
@@ -85,7 +85,7 @@ func (s Delay) Call() Call {
 	return Call{delay, append(args, s.Worker.args()...)}
 }
 
-// Delayed is what became of a job that was to be delayed, and the next job.
+// Delayed is the result of delaying a job, and the next job.
 type Delayed struct {
 	Refusal int64 // negative if the job was refused
 	Next    Fetched
@@ -186,13 +186,13 @@ func (s Finish) Call() Call {
 	return Call{finish, args}
 }
 
-// Ended is what became of a run.
+// Ended is the result for one run.
 type Ended struct {
 	Refusal int64  // negative if it was refused
 	Failure string // what Redis failed with, empty for nothing
 }
 
-// Finished is what became of all runs, the jobs started and when to ask for more.
+// Finished has the results for all runs, the started jobs and when to fetch again.
 type Finished struct {
 	Ends    []Ended
 	Started []Started
