@@ -41,7 +41,7 @@ func BenchmarkTrees(b *testing.B) {
 			f := trees[(i+round)%len(trees)]
 			f.measureIdle(b, rdb)
 			last := len(f.p50) - 1
-			fmt.Printf("BenchmarkJob/task=idle-p50/tree=%s 1 %.0f ns/job %.1f MB\n", f.lib.name, f.p50[last]*1e3, f.memory[last]/(1<<20))
+			fmt.Printf("BenchmarkJob/task=idle-p50/tree=%s 1 %.0f ns/job %.1f MB\n", f.lib.name, f.p50[last]*1e3, f.memory[last])
 		}
 	}
 	b.ReportMetric(0, "ns/op") // the time of the whole program says nothing
