@@ -229,12 +229,17 @@ func (s *session) lostReply(token string) {
 }
 
 // nudge sets the marker for other workers, because this one may have taken it without a fetch.
+// It does so twice: a server that reads the end of this worker's connection together with other
+// requests forgets the connection only after it has answered them, so a marker that is set
+// between them may still be sent to it. The second call finds that marker missing.
 func (w *Worker) nudge(ctx context.Context) {
-	if w.health.isDown() {
-		return
-	}
-	if _, err := run(ctx, w.q, script.Nudge{Mode: w.q.mode}); err != nil {
-		w.log.Debug("no marker left for other workers", "error", err)
+	for range 2 {
+		if w.health.isDown() {
+			return
+		}
+		if _, err := run(ctx, w.q, script.Nudge{Mode: w.q.mode}); err != nil {
+			w.log.Debug("no marker left for other workers", "error", err)
+		}
 	}
 }
 
