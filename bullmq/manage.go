@@ -142,7 +142,7 @@ func (q *Queue) RateLimitTTL(ctx context.Context, opts RateLimitTTLOptions) (tim
 		return 0, invalid("rate limit of %d jobs", opts.Max)
 	}
 	ms, err := run(ctx, q, script.LimitTTL{Max: int64(opts.Max)})
-	return time.Duration(ms) * time.Millisecond, err
+	return wire.DurationOf(ms), err
 }
 
 // ClearRateLimit ends a limit that is in force.

@@ -9,6 +9,7 @@ import (
 
 	"schoolbell/bullmq/internal/combine"
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // settleTime is how long the worker still tries to store outcomes after the handlers' contexts
@@ -210,7 +211,7 @@ func (s *session) fetched(f script.Fetched, token string) *Job {
 
 // foundNone notes that a script had no job to start.
 func (s *session) foundNone(later script.Later) {
-	s.state.noJob(s.q.now(), time.Duration(later.Rest)*time.Millisecond, later.Due)
+	s.state.noJob(s.q.now(), wire.DurationOf(later.Rest), later.Due)
 	s.state.noteDrained()
 }
 

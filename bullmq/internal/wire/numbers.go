@@ -60,6 +60,11 @@ func WholeMillis(s string) time.Duration {
 	return 0
 }
 
+// DurationOf is a number of milliseconds that a script has returned, at most 292 years.
+func DurationOf(ms int64) time.Duration {
+	return time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
+}
+
 // OptionalMillis is [Millis], with 0 for the zero time.
 func OptionalMillis(t time.Time) int64 {
 	if t.IsZero() {
