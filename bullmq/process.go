@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq/internal/script"
+	"schoolbell/bullmq/internal/wire"
 )
 
 // process runs a job and stores its outcome. It returns the job that this slot continues with,
@@ -117,7 +118,7 @@ func (s *session) handBack(job *Job, how handBack) (time.Duration, error) {
 	reply, err := s.store(job, "hand back", script.HandBack{
 		Mode: s.q.mode, ID: job.ID, Token: job.token, NotRun: how.notRun, Limit: limit,
 	}.Call())
-	return time.Duration(max(script.Number(reply), 0)) * time.Millisecond, err
+	return wire.DurationOf(max(script.Number(reply), 0)), err
 }
 
 // alreadyStored replaces the reply of a call whose reply was lost.
