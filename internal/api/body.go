@@ -32,17 +32,15 @@ const (
 	maxLargeBodies = 32 << 20
 )
 
-func (rt route) isLarge() bool { return rt.id == "create-event" }
-
 func (rt route) maxBody() int {
-	if rt.isLarge() {
+	if rt.large {
 		return maxEventBody
 	}
 	return maxBody
 }
 
 func (rt route) maxValues() int {
-	if rt.isLarge() {
+	if rt.large {
 		return maxEventValues
 	}
 	return maxValues
@@ -53,7 +51,7 @@ func (rt route) maxValues() int {
 func (s *Server) readBody(rt route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		if rt.id == importUsersID || r.Body == nil || r.Body == http.NoBody {
+		if rt.streamed || r.Body == nil || r.Body == http.NoBody {
 			next(ctx)
 			return
 		}

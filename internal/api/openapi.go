@@ -12,8 +12,6 @@ import (
 	"schoolbell"
 )
 
-const eventStream = "text/event-stream"
-
 // huma knows only one place to say that "Title" is not "title".
 func init() { huma.ValidateStrictCasing = true }
 
@@ -48,8 +46,8 @@ func (s *Server) operation(rt route) huma.Operation {
 			"application/problem+json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Problem")},
 		}}},
 	}
-	op.Description = descriptions[rt.id]
-	if rt.id == importUsersID {
+	op.Description = rt.description
+	if rt.streamed {
 		op.RequestBody = importBody()
 	}
 	if rt.need != open {
@@ -68,21 +66,6 @@ func (s *Server) operation(rt route) huma.Operation {
 			Content: map[string]*huma.MediaType{rt.produces: {Schema: &huma.Schema{Type: huma.TypeString}}}}
 	}
 	return op
-}
-
-const importUsersID = "import-users"
-
-// descriptions say what types and summaries cannot.
-var descriptions = map[string]string{
-	importUsersID: "NDJSON has one user a line, as PUT takes it, with id. CSV begins with a header that names its columns: " +
-		"id, name, email, phone, roles, groups, locale, timezone, guardian_of, in any order; lists are separated by ; or |. " +
-		"Rows with faults are listed by line and left out, the rest goes in.",
-	"stream-event": "Sends an event named progress at once and whenever something changed, and one named done at the end. " +
-		"Each has id, status and progress as GET shows them.",
-	"stream-inbox": "Sends an event named item, whose id is the item's position, for each item that arrives. " +
-		"Items that came after Last-Event-ID are sent first.",
-	"list-jobs": "Pages go by position: a job that moves meanwhile may be seen twice or not at all.",
-	"retry-job": "Its attempts are counted anew.",
 }
 
 func importBody() *huma.RequestBody {

@@ -74,7 +74,7 @@ func New(cfg Config) (*Server, error) {
 	s.metrics = m
 	s.api = humago.New(s.mux, s.humaConfig())
 	for _, r := range s.routes() {
-		r.mount(s, r)
+		r.handler(s, r)
 	}
 	schemas := s.api.OpenAPI().Components.Schemas.Map()
 	delete(schemas, "ErrorModel") // huma's own problems, which fromHuma replaces

@@ -12,6 +12,9 @@ import (
 	"schoolbell"
 )
 
+// eventStream is the media type of server-sent events.
+const eventStream = "text/event-stream"
+
 // streamWrite is how long one piece of a stream may take to leave.
 const streamWrite = 10 * time.Second
 

@@ -1,0 +1,140 @@
+package api
+
+import (
+	"cmp"
+	"net/http"
+
+	"schoolbell"
+)
+
+// group is a part of the route table. What a route leaves empty, its group says.
+type group struct {
+	tag    string           // heading in the documentation
+	path   string           // in front of each route's own
+	read   schoolbell.Scope // the least scope of a key for GET; empty for none at all
+	write  schoolbell.Scope // the least scope of a key for other methods
+	user   bool             // the token of the user {id} will do as well
+	routes []route
+}
+
+// route is one call of the API: everything about it but its types.
+type route struct {
+	id          string // OpenAPI's operationId
+	method      string // empty means GET
+	path        string // after the group's
+	summary     string
+	description string           // what types and summary do not say
+	need        schoolbell.Scope // the least scope of a key, if it differs from the group's
+	status      int              // of success; 0 for the usual one
+	produces    string           // media type of the response if it is not JSON
+	large       bool             // its body may be as large as an event
+	streamed    bool             // its handler reads the body itself
+	handler     mount
+
+	// Of the group.
+	tag  string
+	user bool
+}
+
+// routes returns every call that this server serves, with its group's settings.
+func (s *Server) routes() (routes []route) {
+	for _, g := range s.groups() {
+		for _, rt := range g.routes {
+			if rt.id == "metrics" && s.cfg.NoMetrics {
+				continue
+			}
+			rt.method = cmp.Or(rt.method, http.MethodGet)
+			rt.path = g.path + rt.path
+			if rt.method == http.MethodGet {
+				rt.need = cmp.Or(rt.need, g.read)
+			} else {
+				rt.need = cmp.Or(rt.need, g.write)
+			}
+			rt.tag, rt.user = g.tag, g.user
+			routes = append(routes, rt)
+		}
+	}
+	return routes
+}
+
+// groups is the route table.
+func (s *Server) groups() []group {
+	const (
+		post, put, del         = http.MethodPost, http.MethodPut, http.MethodDelete
+		readScope, send, admin = schoolbell.ScopeRead, schoolbell.ScopeSend, schoolbell.ScopeAdmin
+		openAPI, text          = "application/openapi+json", "text/plain"
+	)
+	return []group{
+		{tag: "Events", path: "/v1/events", read: readScope, write: send, routes: []route{
+			{id: "create-event", method: post, handler: typed(s.createEvent), status: http.StatusCreated, large: true,
+				summary: "Create an event"},
+			{id: "list-events", handler: typed(s.listEvents), summary: "List events, newest first"},
+			{id: "get-event", path: "/{id}", handler: typed(s.getEvent), summary: "Get an event and its progress"},
+			{id: "list-deliveries", path: "/{id}/deliveries", handler: typed(s.listDeliveries),
+				summary: "List an event's deliveries"},
+			{id: "stream-event", path: "/{id}/stream", handler: typed(s.streamEvent), produces: eventStream,
+				summary: "Follow an event's progress live",
+				description: "Sends an event named progress at once and after each change, and one named done at the end. " +
+					"Each has id, status and progress, as GET returns them."},
+			{id: "cancel-event", method: post, path: "/{id}/cancel", handler: typed(s.cancelEvent), summary: "Cancel an event"},
+			{id: "retry-event", method: post, path: "/{id}/retry", handler: typed(s.retryEvent), summary: "Retry failed deliveries"},
+		}},
+		{tag: "Users", path: "/v1/users", read: readScope, write: admin, routes: []route{
+			{id: "import-users", method: post, path: ":import", handler: typed(s.importUsers), streamed: true,
+				summary: "Import users from NDJSON or CSV",
+				description: "NDJSON has one user per line, as PUT takes it, with id. CSV begins with a header that names its columns: " +
+					"id, name, email, phone, roles, groups, locale, timezone, guardian_of, in any order. Lists are separated by ; or |. " +
+					"Invalid rows are reported by line. The rest are imported."},
+			{id: "list-users", handler: typed(s.listUsers), summary: "List users by id"},
+			{id: "put-user", method: put, path: "/{id}", handler: typed(s.putUser), summary: "Create or replace a user"},
+			{id: "get-user", path: "/{id}", handler: typed(s.getUser), summary: "Get a user"},
+			{id: "delete-user", method: del, path: "/{id}", handler: typed(s.deleteUser), status: http.StatusNoContent,
+				summary: "Delete a user"},
+			{id: "create-token", method: post, path: "/{id}/token", handler: typed(s.createToken), need: send, status: http.StatusCreated,
+				summary: "Create a short-lived token for a user"},
+			{id: "revoke-tokens", method: del, path: "/{id}/token", handler: typed(s.revokeTokens), need: send, status: http.StatusNoContent,
+				summary: "Revoke all tokens of a user"},
+		}},
+		{tag: "Users", path: "/v1/users/{id}/preferences", read: readScope, write: send, user: true, routes: []route{
+			{id: "get-preferences", handler: typed(s.getPreferences), summary: "Get what a user opted out of"},
+			{id: "put-preferences", method: put, handler: typed(s.putPreferences),
+				summary: "Opt a user out of a category on a channel, or back in"},
+		}},
+		{tag: "Inbox", path: "/v1/users/{id}/inbox", read: readScope, write: send, user: true, routes: []route{
+			{id: "list-inbox", handler: typed(s.listInbox), summary: "List a user's inbox, newest first"},
+			{id: "stream-inbox", path: "/stream", handler: typed(s.streamInbox), produces: eventStream,
+				summary: "Follow a user's inbox live",
+				description: "Sends an event named item for each item that arrives. Its id is the item's position. " +
+					"Items that came after Last-Event-ID are sent first."},
+			{id: "read-inbox", method: post, path: "/read-all", handler: typed(s.readInbox), summary: "Mark all of a user's inbox as read"},
+			{id: "read-item", method: post, path: "/{event}/read", handler: typed(s.readItem), summary: "Mark one item as read"},
+		}},
+		{tag: "Groups", path: "/v1/groups", read: readScope, write: admin, routes: []route{
+			{id: "list-groups", handler: typed(s.listGroups), summary: "List groups by id"},
+			{id: "put-group", method: put, path: "/{id}", handler: typed(s.putGroup), summary: "Create or replace a group"},
+			{id: "get-group", path: "/{id}", handler: typed(s.getGroup), summary: "Get a group"},
+		}},
+		{tag: "Queues", path: "/v1/queues", read: readScope, write: admin, routes: []route{
+			{id: "list-queues", handler: typed(s.listQueues), summary: "List the queues with their counts"},
+			{id: "count-jobs", path: "/{queue}/counts", handler: typed(s.countJobs), summary: "Count a queue's jobs by state"},
+			{id: "list-jobs", path: "/{queue}/jobs", handler: typed(s.listJobs),
+				summary:     "List a queue's jobs of one state, newest first",
+				description: "Pages go by position: a job that moves in between may be seen twice or not at all."},
+			{id: "get-job", path: "/{queue}/jobs/{job}", handler: typed(s.getJob), summary: "Get a job with its state and log"},
+			{id: "retry-job", method: post, path: "/{queue}/jobs/{job}/retry", handler: typed(s.retryJob),
+				summary: "Retry a finished job", description: "Its attempts are counted from 0 again."},
+			{id: "promote-job", method: post, path: "/{queue}/jobs/{job}/promote", handler: typed(s.promoteJob), summary: "Run a delayed job now"},
+			{id: "remove-job", method: post, path: "/{queue}/jobs/{job}/remove", handler: typed(s.removeJob), status: http.StatusNoContent,
+				summary: "Remove a job"},
+			{id: "pause-queue", method: post, path: "/{queue}/pause", handler: typed(s.pauseQueue), summary: "Stop workers from starting jobs"},
+			{id: "resume-queue", method: post, path: "/{queue}/resume", handler: typed(s.resumeQueue), summary: "Let workers start jobs again"},
+			{id: "clean-queue", method: post, path: "/{queue}/clean", handler: typed(s.cleanQueue), summary: "Remove old jobs of one state"},
+		}},
+		{tag: "Service", routes: []route{
+			{id: "livez", path: "/livez", handler: typed(s.live), summary: "Check whether the process runs"},
+			{id: "readyz", path: "/readyz", handler: typed(s.ready), summary: "Check whether everything the service needs is available"},
+			{id: "metrics", path: "/metrics", handler: plain(s.metricsHandler()), produces: text, summary: "Prometheus metrics"},
+			{id: "openapi", path: "/openapi.json", handler: plain(http.HandlerFunc(s.serveOpenAPI)), produces: openAPI, summary: "This document"},
+		}},
+	}
+}
