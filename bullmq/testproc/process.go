@@ -101,11 +101,15 @@ func (p *Process) Stop(sig syscall.Signal) {
 	<-p.exited
 }
 
-// Signal sends sig. It fails if the program has ended.
+// Signal sends sig. It fails if the program has ended. After SIGSTOP it returns when all
+// threads of the program have stopped (Linux only): on a busy machine some run on for a while.
 func (p *Process) Signal(sig syscall.Signal) error {
 	err := p.cmd.Process.Signal(sig)
 	if errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("%s has ended already", p.cmd.Path)
+	}
+	if err == nil && sig == syscall.SIGSTOP {
+		err = Poll(StartTimeout, func() (bool, error) { return stopped(p.PID()) })
 	}
 	return err
 }

@@ -3,8 +3,10 @@ package testproc
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -90,5 +92,30 @@ func TestMissingProgramsAreSkippedLoudly(t *testing.T) {
 	r = record(func(t testing.TB) { Missing(t, "redis-server", "run `make deps`") })
 	if want := "TestOfSomething: redis-server is missing; run `make deps` (with CI=true this is a failure)"; r.failed != want {
 		t.Errorf("with CI=true: failed with %q", r.failed)
+	}
+}
+
+func TestAStoppedProgramRunsNoFurther(t *testing.T) {
+	t.Parallel()
+	sleep, err := Find([]string{"sleep"}, nil)
+	if err != nil {
+		Missing(t, "sleep", "install coreutils")
+	}
+	p, err := Start(sleep, []string{"60"}, Options{Log: filepath.Join(t.TempDir(), "log"), Death: syscall.SIGKILL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop(syscall.SIGKILL)
+	if still, _ := stopped(p.PID()); still && runtime.GOOS == "linux" {
+		t.Error("a running program counts as stopped")
+	}
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if still, err := stopped(p.PID()); !still {
+		t.Error(err)
+	}
+	if err := p.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
 	}
 }
