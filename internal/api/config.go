@@ -11,6 +11,7 @@ import (
 	"schoolbell"
 	"schoolbell/bullmq"
 	"schoolbell/internal/auth"
+	"schoolbell/internal/health"
 	"schoolbell/internal/inbox"
 	"schoolbell/internal/people"
 )
@@ -54,12 +55,6 @@ type Auth interface {
 	RevokeTokens(ctx context.Context, userID string) error
 }
 
-// Dependency is something the service cannot do its whole work without.
-type Dependency struct {
-	Name  string // as /readyz shows it, such as "redis"
-	Check func(ctx context.Context) error
-}
-
 // Config is what a Server is made of. Store, Pipeline, People, Inbox and Auth are required.
 type Config struct {
 	Store    Store
@@ -72,7 +67,7 @@ type Config struct {
 	Queues []*bullmq.Queue
 
 	// Dependencies are named by /readyz beside the ledger, which is always asked first.
-	Dependencies []Dependency
+	Dependencies []health.Dependency
 
 	// Registry is what /metrics serves; the Server adds its own. Nil means a new one.
 	Registry  *prometheus.Registry

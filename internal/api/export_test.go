@@ -1,8 +1,6 @@
 package api
 
 import (
-	"time"
-
 	"github.com/danielgtaylor/huma/v2"
 
 	"schoolbell"
@@ -34,6 +32,3 @@ var Fingerprint = fingerprint
 
 // OpenAPI returns the document.
 func (s *Server) OpenAPI() *huma.OpenAPI { return s.api.OpenAPI() }
-
-// SetClock replaces the clock of a check, before it is first used.
-func (c *ReadinessCheck) SetClock(now func() time.Time) { c.now = now }

@@ -4,17 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	miniserver "github.com/alicebob/miniredis/v2/server"
 
 	"schoolbell/client"
 	"schoolbell/internal/api"
+	"schoolbell/internal/health"
 	"schoolbell/internal/testenv"
 )
 
@@ -114,47 +112,11 @@ func TestARedisThatRefusesIsUnavailable(t *testing.T) {
 	}
 }
 
-// Whoever can reach /readyz must not be able to make the server connect and log in
-// somewhere as often as they like.
-func TestReadinessIsFoundOutOnceInTenSeconds(t *testing.T) {
-	t.Parallel()
-	var asked, atOnce, most atomic.Int64
-	gate := make(chan struct{})
-	check := api.NewReadinessCheck(slog.New(slog.DiscardHandler), api.Dependency{Name: "ledger", Check: func(context.Context) error { return nil }},
-		api.Dependency{Name: "email", Check: func(context.Context) error {
-			asked.Add(1)
-			most.Store(max(most.Load(), atOnce.Add(1)))
-			defer atOnce.Add(-1)
-			<-gate
-			return nil
-		}})
-	clock := &clock{now: time.Unix(1_700_000_000, 0)}
-	check.SetClock(clock.read)
-	var asking sync.WaitGroup
-	for range 50 {
-		asking.Go(func() {
-			if r := check.Readiness(context.Background()); r.Status != "ok" {
-				t.Errorf("%+v", r)
-			}
-		})
-	}
-	close(gate)
-	asking.Wait()
-	clock.add(9 * time.Second)
-	if r := check.Readiness(context.Background()); asked.Load() != 1 || r.AgeMS != 9_000 {
-		t.Errorf("asked %d times in nine seconds, the answer is %d ms old", asked.Load(), r.AgeMS)
-	}
-	clock.add(2 * time.Second)
-	if r := check.Readiness(context.Background()); asked.Load() != 2 || r.AgeMS != 0 || most.Load() != 1 {
-		t.Errorf("asked %d times in eleven seconds, %d at once, the answer is %d ms old", asked.Load(), most.Load(), r.AgeMS)
-	}
-}
-
 func TestManyRequestsForReadinessAskOnce(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
 	s := newServer(t, func(c *api.Config) {
-		c.Dependencies = []api.Dependency{{Name: "email", Check: func(context.Context) error { asked.Add(1); return fmt.Errorf("535 no") }}}
+		c.Dependencies = []health.Dependency{{Name: "email", Check: func(context.Context) error { asked.Add(1); return fmt.Errorf("535 no") }}}
 	})
 	for range 100 {
 		if a := s.raw("GET", "/readyz", "", "Authorization", ""); a.StatusCode != 503 || !strings.Contains(a.body, `"age_ms":`) {
@@ -164,21 +126,4 @@ func TestManyRequestsForReadinessAskOnce(t *testing.T) {
 	if n := asked.Load(); n > 2 { // a slow machine may take over ten seconds
 		t.Errorf("100 requests asked %d times", n)
 	}
-}
-
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) read() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }

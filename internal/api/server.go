@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"schoolbell/internal/health"
+
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,7 +43,7 @@ type Server struct {
 	metrics *metrics
 	watched progressCache
 
-	readiness *ReadinessCheck
+	readiness *health.Check
 	open      *streamCounter
 	rates     *rateLimiter
 
@@ -61,7 +63,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, log: cfg.Logger, mux: http.NewServeMux()}
-	s.readiness = NewReadinessCheck(cfg.Logger, Dependency{"ledger", cfg.Store.Ping}, cfg.Dependencies...)
+	s.readiness = health.NewCheck(s.dependencyDown, health.Dependency{Name: "ledger", Check: cfg.Store.Ping}, cfg.Dependencies...)
 	s.open = newStreamCounter(cfg.Streams)
 	s.rates = newRateLimiter(cfg.Rates, cfg.Auth)
 	s.largeBodies = semaphore.NewWeighted(maxLargeBodies)

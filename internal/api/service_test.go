@@ -11,6 +11,7 @@ import (
 	"schoolbell"
 	"schoolbell/client"
 	"schoolbell/internal/api"
+	"schoolbell/internal/health"
 )
 
 const secretText = "dial tcp 10.1.2.3:5432: password hunter2"
@@ -110,7 +111,7 @@ func TestReadinessNamesWhatIsDown(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, func(cfg *api.Config) {
-				cfg.Dependencies = []api.Dependency{{Name: "redis", Check: c.redis}}
+				cfg.Dependencies = []health.Dependency{{Name: "redis", Check: c.redis}}
 				if !c.ledger {
 					cfg.Store = storeDown{cfg.Store}
 				}

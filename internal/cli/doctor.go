@@ -17,33 +17,33 @@ type doctorCmd struct {
 	Config config.Config `embed:""`
 }
 
-// health is how a dependency is.
-type health string
+// verdict is how a dependency is.
+type verdict string
 
 const (
-	healthOK   health = "ok"
-	healthWarn health = "warn"
-	healthFail health = "fail"
+	verdictOK   verdict = "ok"
+	verdictWarn verdict = "warn"
+	verdictFail verdict = "fail"
 )
 
 // finding is what one check found.
 type finding struct {
-	Name   string `json:"name"`
-	Status health `json:"status"`
-	Detail string `json:"detail"`
-	Mend   string `json:"mend,omitempty"` // what to do about it
+	Name   string  `json:"name"`
+	Status verdict `json:"status"`
+	Detail string  `json:"detail"`
+	Mend   string  `json:"mend,omitempty"` // what to do about it
 }
 
 func fine(format string, args ...any) finding {
-	return finding{Status: healthOK, Detail: fmt.Sprintf(format, args...)}
+	return finding{Status: verdictOK, Detail: fmt.Sprintf(format, args...)}
 }
 
 func doubtful(mend, format string, args ...any) finding {
-	return finding{Status: healthWarn, Detail: fmt.Sprintf(format, args...), Mend: mend}
+	return finding{Status: verdictWarn, Detail: fmt.Sprintf(format, args...), Mend: mend}
 }
 
 func broken(mend, format string, args ...any) finding {
-	return finding{Status: healthFail, Detail: fmt.Sprintf(format, args...), Mend: mend}
+	return finding{Status: verdictFail, Detail: fmt.Sprintf(format, args...), Mend: mend}
 }
 
 // Run looks at every dependency and says how to mend what is wrong.
@@ -88,29 +88,29 @@ func named(name string, f finding) finding {
 }
 
 func (a *app) report(found []finding, asJSON bool) error {
-	worst := healthOK
+	worst := verdictOK
 	width := 0
 	for _, f := range found {
-		if f.Status == healthFail || f.Status == healthWarn && worst == healthOK {
+		if f.Status == verdictFail || f.Status == verdictWarn && worst == verdictOK {
 			worst = f.Status
 		}
 		width = max(width, len(f.Name))
 	}
 	if asJSON {
-		if err := a.printJSON(map[string]any{"ok": worst != healthFail, "checks": found}); err != nil {
+		if err := a.printJSON(map[string]any{"ok": worst != verdictFail, "checks": found}); err != nil {
 			return err
 		}
 	} else {
 		a.printFindings(found, width, worst)
 	}
-	if worst == healthFail {
+	if worst == verdictFail {
 		return quietError{}
 	}
 	return nil
 }
 
-func (a *app) printFindings(found []finding, width int, worst health) {
-	paint := map[health]func(string) painted{healthOK: a.style.good, healthWarn: a.style.warn, healthFail: a.style.bad}
+func (a *app) printFindings(found []finding, width int, worst verdict) {
+	paint := map[verdict]func(string) painted{verdictOK: a.style.good, verdictWarn: a.style.warn, verdictFail: a.style.bad}
 	for _, f := range found {
 		mark := paint[f.Status](fmt.Sprintf("%-4s", f.Status))
 		a.say("%s  %-*s  %s", mark, width, f.Name, f.Detail)
@@ -119,8 +119,8 @@ func (a *app) printFindings(found []finding, width int, worst health) {
 		}
 	}
 	a.say("")
-	a.say("%s", paint[worst](map[health]string{
-		healthOK: "All is well.", healthWarn: "It works; see the warnings.", healthFail: "It does not work yet; see the failures.",
+	a.say("%s", paint[worst](map[verdict]string{
+		verdictOK: "All is well.", verdictWarn: "It works; see the warnings.", verdictFail: "It does not work yet; see the failures.",
 	}[worst]))
 }
 

@@ -10,6 +10,7 @@ import (
 	"schoolbell/internal/api"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
+	"schoolbell/internal/health"
 	"schoolbell/internal/inbox"
 	"schoolbell/internal/people"
 )
@@ -145,11 +146,19 @@ func (a *app) seedKey(ctx context.Context, cfg *config.Config, keys *auth.Servic
 	return firstKey{}, err
 }
 
+// healthCheck checks the ledger and what else this process depends on.
+func (h *house) healthCheck() *health.Check {
+	report := func(ctx context.Context, dependency string, err error) {
+		h.log.WarnContext(ctx, "dependency is down", "error", err, "dependency", dependency)
+	}
+	return health.NewCheck(report, health.Dependency{Name: "ledger", Check: h.ledger.Ping}, h.dependencies()...)
+}
+
 // dependencies are what /readyz asks beside the ledger.
-func (h *house) dependencies() []api.Dependency {
-	deps := []api.Dependency{{Name: "redis", Check: func(ctx context.Context) error { return checkWritable(ctx, h.rdb, h.cfg.KeyPrefix()) }}}
+func (h *house) dependencies() []health.Dependency {
+	deps := []health.Dependency{{Name: "redis", Check: func(ctx context.Context) error { return checkWritable(ctx, h.rdb, h.cfg.KeyPrefix()) }}}
 	for ch, s := range h.senders {
-		deps = append(deps, api.Dependency{Name: string(ch), Check: s.Check})
+		deps = append(deps, health.Dependency{Name: string(ch), Check: s.Check})
 	}
 	return deps
 }

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"schoolbell/internal/config"
+	"schoolbell/internal/health"
 )
 
 type workerCmd struct {
@@ -35,7 +38,11 @@ func (a *app) runWorker(ctx context.Context, cfg *config.Config) (err error) {
 	a.warnOfFiles(cfg, h.log)
 	defer func() { err = errors.Join(err, h.close()) }()
 
-	page := newHealthPage(h, a.version())
+	var metrics *prometheus.Registry
+	if cfg.HTTP.Metrics {
+		metrics = h.metrics
+	}
+	page := health.NewPage(a.version(), metrics)
 	var ground []part
 	if addr := cfg.HTTP.MetricsAddr; addr != "" {
 		ln, err := listen(ctx, "METRICS_ADDR", addr)
@@ -43,7 +50,7 @@ func (a *app) runWorker(ctx context.Context, cfg *config.Config) (err error) {
 			return err
 		}
 		a.tick("Health and metrics at %s", config.LocalURL(ln.Addr().String()))
-		ground = append(ground, serveHTTP(ln, page.handler(), workGrace(cfg), h.log))
+		ground = append(ground, serveHTTP(ln, page, workGrace(cfg), h.log))
 	}
 	work := func(ctx context.Context) error { return a.work(ctx, h, page) }
 	err = runParts(ctx, []part{work, a.noteStop(ctx, cfg)}, ground)
@@ -52,7 +59,7 @@ func (a *app) runWorker(ctx context.Context, cfg *config.Config) (err error) {
 }
 
 // work waits until Redis is there, puts the worker together and runs it.
-func (a *app) work(ctx context.Context, h *house, page *healthPage) error {
+func (a *app) work(ctx context.Context, h *house, page *health.Page) error {
 	if err := h.openRedis(); err != nil {
 		return err
 	}
@@ -73,7 +80,7 @@ func (a *app) work(ctx context.Context, h *house, page *healthPage) error {
 	announce := func(ctx context.Context) error {
 		select {
 		case <-h.pipeline.Ready():
-			page.ready.Store(true)
+			page.Started(h.healthCheck())
 			a.tick("Queues: %s", strings.Join(h.queueNames(), ", "))
 			a.tick("Worker %s is running and waits for jobs", h.cfg.Queue.WorkerName)
 		case <-ctx.Done():

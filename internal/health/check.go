@@ -1,20 +1,19 @@
-package api
+package health
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 )
 
-// readinessAge is how long an answer of /readyz is good. Asking is free for whoever
-// can reach the page, and each check may connect and log in somewhere.
-const readinessAge = 10 * time.Second
+// maxAge is how old an answer of /readyz may be. Anybody who can reach the page may
+// ask, and each check may connect and log in somewhere.
+const maxAge = 10 * time.Second
 
-// ReadinessCheck answers whether everything a process needs is there. It asks the
+// Check answers whether everything a process needs is there. It asks the
 // dependencies at most once in ten seconds, however many ask it, and one check at
 // a time. It is safe for concurrent use.
-type ReadinessCheck struct {
+type Check struct {
 	ask func(ctx context.Context) Readiness
 	age time.Duration
 	now func() time.Time
@@ -25,17 +24,17 @@ type ReadinessCheck struct {
 	running chan struct{} // closed when the check under way is done; nil if there is none
 }
 
-// NewReadinessCheck returns a check of the ledger, which alone is needed to accept
-// events, and of the other dependencies. Causes of failures go to log.
-func NewReadinessCheck(log *slog.Logger, ledger Dependency, others ...Dependency) *ReadinessCheck {
-	return &ReadinessCheck{age: readinessAge, now: time.Now, ask: func(ctx context.Context) Readiness {
-		return checkReadiness(ctx, log, ledger, others...)
+// NewCheck returns a check of the ledger, which alone is needed to accept
+// events, and of the other dependencies. Causes of failures go to report.
+func NewCheck(report Report, ledger Dependency, others ...Dependency) *Check {
+	return &Check{age: maxAge, now: time.Now, ask: func(ctx context.Context) Readiness {
+		return checkReadiness(ctx, report, ledger, others...)
 	}}
 }
 
 // Readiness returns the latest answer, at most ten seconds old, or waits for the one
 // being found out. If ctx ends first, the process counts as not ready.
-func (c *ReadinessCheck) Readiness(ctx context.Context) Readiness {
+func (c *Check) Readiness(ctx context.Context) Readiness {
 	for {
 		c.mu.Lock()
 		now := c.now()
@@ -59,7 +58,7 @@ func (c *ReadinessCheck) Readiness(ctx context.Context) Readiness {
 	}
 }
 
-func (c *ReadinessCheck) run(ctx context.Context) {
+func (c *Check) run(ctx context.Context) {
 	r := c.ask(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,0 +1,64 @@
+package health_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"schoolbell/internal/health"
+)
+
+// A caller of /readyz must not be able to make the server connect and log in
+// somewhere as often as they like.
+func TestReadinessIsFoundOutOnceInTenSeconds(t *testing.T) {
+	t.Parallel()
+	var asked, atOnce, most atomic.Int64
+	gate := make(chan struct{})
+	check := health.NewCheck(func(context.Context, string, error) {}, health.Dependency{Name: "ledger", Check: func(context.Context) error { return nil }},
+		health.Dependency{Name: "email", Check: func(context.Context) error {
+			asked.Add(1)
+			most.Store(max(most.Load(), atOnce.Add(1)))
+			defer atOnce.Add(-1)
+			<-gate
+			return nil
+		}})
+	clock := &clock{now: time.Unix(1_700_000_000, 0)}
+	check.SetClock(clock.read)
+	var asking sync.WaitGroup
+	for range 50 {
+		asking.Go(func() {
+			if r := check.Readiness(context.Background()); r.Status != "ok" {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+	close(gate)
+	asking.Wait()
+	clock.add(9 * time.Second)
+	if r := check.Readiness(context.Background()); asked.Load() != 1 || r.AgeMS != 9_000 {
+		t.Errorf("asked %d times in nine seconds, the answer is %d ms old", asked.Load(), r.AgeMS)
+	}
+	clock.add(2 * time.Second)
+	if r := check.Readiness(context.Background()); asked.Load() != 2 || r.AgeMS != 0 || most.Load() != 1 {
+		t.Errorf("asked %d times in eleven seconds, %d at once, the answer is %d ms old", asked.Load(), most.Load(), r.AgeMS)
+	}
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
