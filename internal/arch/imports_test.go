@@ -49,7 +49,8 @@ var arrows = []struct {
 	{"internal/config/...", []string{".", "internal/address", "internal/redisdial"}},
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
-	{"internal/cli/...", []string{"...", "!internal/testenv", "!internal/store/storetest"}},
+	{"internal/app", []string{"...", "!internal/cli", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together
+	{"internal/cli/...", []string{".", "client", "internal/app", "internal/auth", "internal/channel/email", "internal/config", "internal/health", "internal/store/sqlite"}},
 	{"cmd/...", []string{"internal/cli"}},
 	{"examples/...", []string{"bullmq"}},
 	{"internal/testenv", []string{"bullmq/redistest", "bullmq/testproc"}},

@@ -1,6 +1,6 @@
-// Package cli is the program's commands: it reads the settings, puts the parts
-// together, runs them and says what happened. Only this package and main know
-// that there is a terminal.
+// Package cli is the program's commands: it reads the settings, starts what package
+// app puts together and says what happened. Only this package and main know that
+// there is a terminal.
 package cli
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"schoolbell"
+	"schoolbell/internal/app"
 	"schoolbell/internal/config"
 )
 
@@ -55,8 +56,8 @@ type grammar struct {
 	Version versionCmd `cmd:"" group:"care" help:"Print the version."`
 }
 
-// app is one run of the program.
-type app struct {
+// program is one run of the program.
+type program struct {
 	Process
 	ctx     *kong.Context // of the parsed command line
 	envFile string
@@ -67,8 +68,8 @@ type app struct {
 // what was asked, 1 when it failed, 2 when arguments or settings are wrong. It
 // returns soon after ctx ends, having stopped everything it started.
 func Run(ctx context.Context, p Process) int {
-	muteRedis()
-	a := &app{Process: p, style: styleOf(p)}
+	app.MuteRedis()
+	a := &program{Process: p, style: styleOf(p)}
 	if i := slices.IndexFunc(p.Args, func(arg string) bool { return !utf8.ValidString(arg) }); i >= 0 {
 		// The parser would replace what is wrong without a word.
 		a.complain("argument %d is not valid UTF-8: %s", i+1, p.Args[i])
@@ -153,7 +154,7 @@ func durationMapper(unit string) kong.Mapper {
 
 // load fills target, the command's settings, from flags, environment and .env
 // and checks them. All faults are reported together.
-func (a *app) load(target interface{ Check() error }) error {
+func (a *program) load(target interface{ Check() error }) error {
 	_, err := config.Load(target, a.sources())
 	faults := faultsOf(err)
 	for _, f := range faultsOf(target.Check()) {
@@ -168,13 +169,13 @@ func (a *app) load(target interface{ Check() error }) error {
 	return nil
 }
 
-func (a *app) sources() config.Sources {
+func (a *program) sources() config.Sources {
 	return config.Sources{Env: a.Env, EnvFile: a.envFile, Must: a.flagged("env-file"), Flagged: a.flagged}
 }
 
 // warnOfFiles names the files with secrets or people's data that other users of the
 // machine may read.
-func (a *app) warnOfFiles(cfg *config.Config, log *slog.Logger) {
+func (a *program) warnOfFiles(cfg *config.Config, log *slog.Logger) {
 	for _, path := range config.Exposed(&config.Config{}, a.sources()) {
 		log.Warn("other users of this machine may read a file with secrets", "file", path, "fix", "chmod 600 "+path)
 	}
@@ -185,7 +186,7 @@ func (a *app) warnOfFiles(cfg *config.Config, log *slog.Logger) {
 }
 
 // flagged tells whether a flag stands on the command line.
-func (a *app) flagged(name string) bool {
+func (a *program) flagged(name string) bool {
 	return slices.ContainsFunc(a.ctx.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == name && !p.Resolved })
 }
 

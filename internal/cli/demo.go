@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/app"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
 )
@@ -32,12 +33,12 @@ type facts struct {
 	Missing         int     `json:"missing"`           // people without their mail or their inbox row
 	Seconds         float64 `json:"seconds"`           // from the request until the event was completed
 	EmailsPerSecond float64 `json:"emails_per_second"` // accepted ones over these seconds
-	MaxRSSMB        float64 `json:"max_rss_mb"`        // largest resident memory of this process, all parts in it
+	MaxRSSMB        float64 `json:"max_rss_mb"`        // largest resident memory of this process, all services in it
 }
 
 // Run makes a school in a temporary folder, sends one event to all of it and
 // counts what arrived at the mail catcher and in the ledger.
-func (c *demoCmd) Run(ctx context.Context, a *app) error {
+func (c *demoCmd) Run(ctx context.Context, a *program) error {
 	channels, err := c.check()
 	if err != nil {
 		return err
@@ -86,14 +87,14 @@ func (c *demoCmd) check() ([]schoolbell.Channel, error) {
 
 // demo is one demonstration.
 type demo struct {
-	app      *app
+	app      *program
 	users    int
 	channels []schoolbell.Channel
 	quiet    bool
 
-	house *house
-	url   string
-	key   string
+	runtime *app.Runtime
+	url     string
+	key     string
 }
 
 // run puts the whole system together on its defaults in dir, uses it, and stops it.
@@ -104,39 +105,35 @@ func (d *demo) run(ctx context.Context, dir string) (f facts, err error) {
 	}}); err != nil {
 		return f, err
 	}
-	h := newHouse(cfg, newLogger(d.app.Err, cfg))
-	d.house = h
-	defer func() { err = errors.Join(err, h.close()) }()
-	ln, err := listen(ctx, "HTTP_ADDR", cfg.HTTP.Addr)
+	r := app.New(cfg, newLogger(d.app.Err, cfg))
+	d.runtime = r
+	defer func() { err = errors.Join(err, r.Close()) }()
+	ln, err := app.Listen(ctx, "HTTP_ADDR", cfg.HTTP.Addr)
 	if err != nil {
 		return f, err
 	}
 	defer ln.Close()
 	d.url = config.LocalURL(ln.Addr().String())
 	cfg.HTTP.PublicURL = d.url
-	for _, open := range []func() error{
-		func() error { return h.openLedger(ctx) }, h.openRedis, h.openSenders, h.openPipeline,
-	} {
-		if err := open(); err != nil {
-			return f, err
-		}
+	if err := r.Open(ctx); err != nil {
+		return f, err
 	}
-	keys := auth.New(h.ledger, auth.Options{})
+	keys := auth.New(r.Ledger, auth.Options{})
 	if d.key, err = keys.FirstStart(ctx, func(string) error { return nil }); err != nil { // an empty ledger has no key yet
 		return f, err
 	}
-	parts, err := h.serveParts(ln, keys, d.app.version())
+	services, err := r.Serve(ln, keys, d.app.version())
 	if err != nil {
 		return f, err
 	}
 	done := errors.New("the demo is over")
-	err = runParts(ctx, append(parts, func(ctx context.Context) error {
+	err = r.Run(ctx, append(services, func(ctx context.Context) error {
 		var err error
 		if f, err = d.show(ctx); err != nil {
 			return err
 		}
-		return done // ends the other parts
-	}), h.ground)
+		return done // ends the other services
+	})...)
 	if errors.Is(err, done) {
 		err = nil
 	}
@@ -153,7 +150,7 @@ func (d *demo) show(ctx context.Context) (f facts, err error) {
 		number(d.having(schoolbell.RoleStudent)), number(d.having(schoolbell.RoleTeacher)), number(d.having(schoolbell.RoleParent)), seconds(time.Since(began)))
 
 	select {
-	case <-d.house.pipeline.Ready():
+	case <-d.runtime.Pipeline.Ready():
 	case <-ctx.Done():
 		return f, ctx.Err()
 	}

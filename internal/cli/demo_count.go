@@ -18,7 +18,7 @@ func (d *demo) tally(ctx context.Context, eventID string) (facts, error) {
 	f := facts{Users: d.users}
 	byEmail, byInbox := slices.Contains(d.channels, schoolbell.ChannelEmail), slices.Contains(d.channels, schoolbell.ChannelInApp)
 	mails := make(map[string]int, d.users)
-	catcher := d.house.catcher
+	catcher := d.runtime.Catcher
 	if !catcher.Complete() {
 		return f, fmt.Errorf("there were more mails than the mail catcher can tell apart")
 	}
@@ -48,11 +48,11 @@ func (d *demo) tally(ctx context.Context, eventID string) (facts, error) {
 
 // inboxRows counts the rows of the event in the inboxes of the given people.
 func (d *demo) inboxRows(ctx context.Context, ids []string, eventID string) (map[string]int, error) {
-	refs, err := d.house.ledger.UserRefs(ctx, ids)
+	refs, err := d.runtime.Ledger.UserRefs(ctx, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read users: %w", err)
 	}
-	found, err := d.house.ledger.InboxSince(ctx, slices.Collect(maps.Values(refs)), 0, 4*len(ids))
+	found, err := d.runtime.Ledger.InboxSince(ctx, slices.Collect(maps.Values(refs)), 0, 4*len(ids))
 	if err != nil {
 		return nil, fmt.Errorf("read inboxes: %w", err)
 	}

@@ -45,7 +45,7 @@ func (d *demo) await(ctx context.Context, id string) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		ev, err := d.house.ledger.Event(ctx, id)
+		ev, err := d.runtime.Ledger.Event(ctx, id)
 		if err != nil {
 			bar.abandon()
 			return fmt.Errorf("look at the event: %w", err)
@@ -56,7 +56,7 @@ func (d *demo) await(ctx context.Context, id string) error {
 			return nil
 		}
 		if slices.Contains(d.channels, schoolbell.ChannelEmail) {
-			bar.set(min(d.users, d.house.catcher.Accepted()), d.users)
+			bar.set(min(d.users, d.runtime.Catcher.Accepted()), d.users)
 		}
 		select {
 		case <-ctx.Done():

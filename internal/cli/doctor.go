@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"schoolbell/internal/app"
 	"schoolbell/internal/config"
 )
 
@@ -47,7 +48,7 @@ func broken(mend, format string, args ...any) finding {
 }
 
 // Run looks at every dependency and says how to mend what is wrong.
-func (c *doctorCmd) Run(ctx context.Context, a *app) error {
+func (c *doctorCmd) Run(ctx context.Context, a *program) error {
 	err := a.load(&c.Config)
 	if c.Live {
 		if err != nil {
@@ -87,7 +88,7 @@ func named(name string, f finding) finding {
 	return f
 }
 
-func (a *app) report(found []finding, asJSON bool) error {
+func (a *program) report(found []finding, asJSON bool) error {
 	worst := verdictOK
 	width := 0
 	for _, f := range found {
@@ -109,7 +110,7 @@ func (a *app) report(found []finding, asJSON bool) error {
 	return nil
 }
 
-func (a *app) printFindings(found []finding, width int, worst verdict) {
+func (a *program) printFindings(found []finding, width int, worst verdict) {
 	paint := map[verdict]func(string) painted{verdictOK: a.style.good, verdictWarn: a.style.warn, verdictFail: a.style.bad}
 	for _, f := range found {
 		mark := paint[f.Status](fmt.Sprintf("%-4s", f.Status))
@@ -127,7 +128,7 @@ func (a *app) printFindings(found []finding, width int, worst verdict) {
 // live asks for /livez and says nothing when all is well.
 func live(ctx context.Context, base string) error {
 	if _, err := get(ctx, base+"/livez"); err != nil {
-		return fmt.Errorf("%s does not live: %s", base, reasonOf(err))
+		return fmt.Errorf("%s does not live: %s", base, app.Reason(err))
 	}
 	return nil
 }

@@ -12,10 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/redis/go-redis/v9"
-
 	"schoolbell"
+	"schoolbell/internal/app"
 	"schoolbell/internal/channel/email"
 	"schoolbell/internal/config"
 	"schoolbell/internal/store/sqlite"
@@ -31,8 +29,8 @@ func faultsOfSettings(err error) schoolbell.Faults {
 
 // stepOf returns the advice that err carries, or another when it has none.
 func stepOf(err error, otherwise string) string {
-	if e, ok := errors.AsType[*advised](err); ok {
-		return e.step
+	if step, ok := app.Advice(err); ok {
+		return step
 	}
 	return otherwise
 }
@@ -80,7 +78,7 @@ func checkLedger(ctx context.Context, cfg *config.Config) finding {
 
 // lookAtLedger reads the version of the ledger's schema and changes nothing.
 func lookAtLedger(ctx context.Context, cfg *config.Config) (have, want int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, app.LedgerTimeout)
 	defer cancel()
 	if cfg.Ledger.DatabaseURL == "" {
 		have, want, err = sqlite.SchemaOf(ctx, cfg.SQLitePath())
@@ -88,17 +86,17 @@ func lookAtLedger(ctx context.Context, cfg *config.Config) (have, want int64, er
 			err = mayWrite(cfg.SQLitePath())
 		}
 		if err != nil {
-			err = ledgerAway(cfg, err)
+			err = app.LedgerUnavailable(cfg, err)
 		}
 		return have, want, err
 	}
-	l, err := openLedger(ctx, cfg)
+	l, err := app.OpenLedger(ctx, cfg)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer l.Close()
 	if have, want, err = l.Schema(ctx); err != nil {
-		err = ledgerAway(cfg, err)
+		err = app.LedgerUnavailable(cfg, err)
 	}
 	return have, want, err
 }
@@ -113,31 +111,20 @@ func checkRedis(ctx context.Context, cfg *config.Config) finding {
 	}
 	defer rdb.Close()
 	name := cfg.Redis.Name()
-	facts, err := probeRedis(ctx, rdb)
+	facts, err := app.ProbeRedis(ctx, rdb)
 	switch {
 	case err != nil:
-		return broken(stepOf(err, redisAdvice(cfg, err)), "%s: %v", name, err)
-	case facts.readOnly:
+		return broken(stepOf(err, app.RedisAdvice(cfg, err)), "%s: %v", name, err)
+	case facts.ReadOnly:
 		return broken("name the master", "%s is a read-only replica", name)
 	}
-	if err := writeRedis(ctx, rdb, cfg.KeyPrefix()); err != nil {
+	if err := app.WriteRedis(ctx, rdb, cfg.KeyPrefix()); err != nil {
 		return broken("see the message; a full Redis needs more maxmemory", "%s cannot be written: %v", name, err)
 	}
-	if facts.evicts() {
-		return doubtful(evictionAdvice, "%s, version %s, but maxmemory-policy is %s: it may throw jobs away", name, facts.version, facts.policy)
+	if facts.Evicts() {
+		return doubtful(app.EvictionAdvice, "%s, version %s, but maxmemory-policy is %s: it may throw jobs away", name, facts.Version, facts.Policy)
 	}
-	return fine("%s, version %s, can be written", name, facts.version)
-}
-
-// writeRedis writes and removes a key under the prefix of the queues.
-func writeRedis(ctx context.Context, rdb redis.UniversalClient, prefix string) error {
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
-	defer cancel()
-	key := prefix + ":doctor:" + uuid.NewString()
-	if err := rdb.Set(ctx, key, "ok", time.Minute).Err(); err != nil {
-		return err
-	}
-	return rdb.Del(ctx, key).Err()
+	return fine("%s, version %s, can be written", name, facts.Version)
 }
 
 func checkMail(ctx context.Context, cfg *config.Config) finding {
@@ -149,7 +136,7 @@ func checkMail(ctx context.Context, cfg *config.Config) finding {
 	}
 	e := cfg.Email
 	e.Timeout = min(e.Timeout, 10*time.Second)
-	s, err := email.NewSMTP(smtpConfig(e, slog.New(slog.DiscardHandler)))
+	s, err := email.NewSMTP(app.SMTPConfig(e, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return broken("check the SMTP settings", "%v", err)
 	}
@@ -183,13 +170,11 @@ func checkClock(ctx context.Context, cfg *config.Config) finding {
 		return doubtful(mend, "Redis cannot be asked: %v", err)
 	}
 	defer rdb.Close()
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
-	defer cancel()
-	theirs, err := rdb.Time(ctx).Result()
+	skew, err := app.RedisSkew(ctx, rdb)
 	if err != nil {
 		return doubtful("see Redis", "there is no other clock to compare with")
 	}
-	if skew := time.Since(theirs).Abs(); skew > maxSkew {
+	if skew > maxSkew {
 		return doubtful(mend, "this machine and Redis are %s apart", skew.Round(time.Millisecond))
 	}
 	return fine("%s, as Redis says", now.UTC().Format(time.RFC3339))
@@ -204,7 +189,7 @@ func checkAPI(ctx context.Context, cfg *config.Config) finding {
 	case err != nil && body != "":
 		return broken("see what it says of its dependencies", "%s: %v: %s", base, err, cut(body, 300))
 	case err != nil:
-		return broken("see the log of schoolbell serve, or set HTTP_ADDR", "%s: %s", base, reasonOf(err))
+		return broken("see the log of schoolbell serve, or set HTTP_ADDR", "%s: %s", base, app.Reason(err))
 	case !strings.HasPrefix(http.DetectContentType([]byte(body)), "text/"):
 		return broken(fmt.Sprintf("set HTTP_ADDR: another program listens on %s", cfg.HTTP.Addr), "%s is not Schoolbell", base)
 	}

@@ -30,7 +30,7 @@ type eventListCmd struct {
 }
 
 // Run lists events.
-func (c *eventListCmd) Run(ctx context.Context, a *app) error {
+func (c *eventListCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (c *eventListCmd) Run(ctx context.Context, a *app) error {
 }
 
 // more says how to get the next page, if there is one.
-func (a *app) more(next string) {
+func (a *program) more(next string) {
 	if next != "" {
 		a.say("%s", a.style.dim("There are more: --cursor "+next))
 	}
@@ -69,7 +69,7 @@ type eventShowCmd struct {
 }
 
 // Run shows an event.
-func (c *eventShowCmd) Run(ctx context.Context, a *app) error {
+func (c *eventShowCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (c *eventShowCmd) Run(ctx context.Context, a *app) error {
 	return a.printEvent(e, c.JSON)
 }
 
-func (a *app) printEvent(e *client.Event, asJSON bool) error {
+func (a *program) printEvent(e *client.Event, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(e)
 	}
@@ -104,7 +104,7 @@ func (a *app) printEvent(e *client.Event, asJSON bool) error {
 }
 
 // printProgress shows what became of the deliveries of each channel.
-func (a *app) printProgress(p schoolbell.Progress) {
+func (a *program) printProgress(p schoolbell.Progress) {
 	t := newTable("CHANNEL", "TOTAL#", "SENT#", "PENDING#", "FAILED#", "SUPPRESSED#", "UNCERTAIN#", "CANCELLED#", "EXPIRED#")
 	for _, ch := range schoolbell.Channels() {
 		if c, ok := p.Channels[ch]; ok {
@@ -130,7 +130,7 @@ type eventDeliveriesCmd struct {
 }
 
 // Run lists deliveries.
-func (c *eventDeliveriesCmd) Run(ctx context.Context, a *app) error {
+func (c *eventDeliveriesCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ type eventCancelCmd struct {
 }
 
 // Run cancels an event.
-func (c *eventCancelCmd) Run(ctx context.Context, a *app) error {
+func (c *eventCancelCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err
@@ -186,7 +186,7 @@ type eventRetryCmd struct {
 }
 
 // Run retries the failed deliveries of an event.
-func (c *eventRetryCmd) Run(ctx context.Context, a *app) error {
+func (c *eventRetryCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ type eventCreateCmd struct {
 }
 
 // Run creates an event.
-func (c *eventCreateCmd) Run(ctx context.Context, a *app) error {
+func (c *eventCreateCmd) Run(ctx context.Context, a *program) error {
 	ev, err := c.event(a, time.Now())
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (c *eventCreateCmd) Run(ctx context.Context, a *app) error {
 	return a.watch(ctx, server, e.ID, c.JSON)
 }
 
-func (c *eventCreateCmd) announce(a *app, e *client.Event) {
+func (c *eventCreateCmd) announce(a *program, e *client.Event) {
 	switch {
 	case e.Replayed:
 		a.say("This event was created before: %s, %s.", e.ID, e.Status)
@@ -77,7 +77,7 @@ func (c *eventCreateCmd) announce(a *app, e *client.Event) {
 }
 
 // event is what the flags, or the file, say.
-func (c *eventCreateCmd) event(a *app, now time.Time) (client.NewEvent, error) {
+func (c *eventCreateCmd) event(a *program, now time.Time) (client.NewEvent, error) {
 	if c.File != "" {
 		return c.fromFile(a)
 	}
@@ -123,7 +123,7 @@ func (c *eventCreateCmd) event(a *app, now time.Time) (client.NewEvent, error) {
 
 // fromFile reads the event as JSON. Flags that say something about the event
 // would contradict it and are refused.
-func (c *eventCreateCmd) fromFile(a *app) (client.NewEvent, error) {
+func (c *eventCreateCmd) fromFile(a *program) (client.NewEvent, error) {
 	for _, name := range []string{"title", "body", "role", "group", "user", "guardians-of-group", "except-user", "channel", "category",
 		"location", "starts-at", "ends-at", "send-at", "expires-at", "data"} {
 		if a.flagged(name) {
@@ -180,7 +180,7 @@ func impossibleTime(event string) (field string) {
 }
 
 // open opens a file that an argument names; - is the standard input.
-func (a *app) open(name string) (io.ReadCloser, error) {
+func (a *program) open(name string) (io.ReadCloser, error) {
 	if name == "-" {
 		return io.NopCloser(a.In), nil
 	}

@@ -14,7 +14,7 @@ type eventWatchCmd struct {
 }
 
 // Run follows an event.
-func (c *eventWatchCmd) Run(ctx context.Context, a *app) error {
+func (c *eventWatchCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func (c *eventWatchCmd) Run(ctx context.Context, a *app) error {
 
 // watch shows an event's progress until nothing will change any more, then its
 // summary. As JSON it prints a line for each change.
-func (a *app) watch(ctx context.Context, server *client.Client, id string, asJSON bool) error {
+func (a *program) watch(ctx context.Context, server *client.Client, id string, asJSON bool) error {
 	var last client.EventProgress
 	bar := newProgress(a.Err, a.style, "Reaching everyone", 1, asJSON)
 	lost := false
@@ -68,7 +68,7 @@ func (a *app) watch(ctx context.Context, server *client.Client, id string, asJSO
 }
 
 // notReached says what else can be done about deliveries that failed.
-func (a *app) notReached(p client.EventProgress) error {
+func (a *program) notReached(p client.EventProgress) error {
 	failed := 0
 	for _, c := range p.Progress.Channels {
 		failed += c.Failed

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"schoolbell/internal/app"
+
 	"github.com/alecthomas/kong"
 
 	"schoolbell"
@@ -21,20 +23,6 @@ func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(fo
 type settingsError struct{ faults schoolbell.Faults }
 
 func (e *settingsError) Error() string { return e.faults.Error() }
-
-// advised is an error with the next step to take.
-type advised struct {
-	err  error
-	step string
-}
-
-func (e *advised) Error() string { return e.err.Error() }
-func (e *advised) Unwrap() error { return e.err }
-
-// advise adds the next step to an error.
-func advise(err error, format string, args ...any) error {
-	return &advised{err: err, step: fmt.Sprintf(format, args...)}
-}
 
 // quietError fails the command without a word: what is wrong was printed already.
 type quietError struct{}
@@ -56,7 +44,7 @@ func faultsOf(err error) schoolbell.Faults {
 }
 
 // refuse reports a command line that could not be read.
-func (a *app) refuse(err error) int {
+func (a *program) refuse(err error) int {
 	command := "schoolbell"
 	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil && e.Context.Selected() != nil {
 		command = e.Context.Selected().FullPath()
@@ -67,7 +55,7 @@ func (a *app) refuse(err error) int {
 }
 
 // fail reports why a command failed and returns the exit code.
-func (a *app) fail(ctx context.Context, err error) int {
+func (a *program) fail(ctx context.Context, err error) int {
 	switch {
 	case errors.As(err, new(quietError)):
 		return exitFailure
@@ -92,22 +80,22 @@ func (a *app) fail(ctx context.Context, err error) int {
 	} else {
 		a.complain("%v", err)
 	}
-	if e, ok := errors.AsType[*advised](err); ok {
-		a.suggest("%s", e.step)
+	if step, ok := app.Advice(err); ok {
+		a.suggest("%s", step)
 	}
 	return code
 }
 
-func (a *app) complain(format string, args ...any) {
+func (a *program) complain(format string, args ...any) {
 	fmt.Fprintf(a.Err, "%s %s\n", a.style.bad("schoolbell:"), fmt.Sprintf(format, printableArgs(args)...))
 }
 
-func (a *app) suggest(format string, args ...any) {
+func (a *program) suggest(format string, args ...any) {
 	fmt.Fprintf(a.Err, "  %s\n", a.style.dim("→ "+fmt.Sprintf(format, args...)))
 }
 
 // complainFields lists faults under a headline, each with its field.
-func (a *app) complainFields(headline string, faults schoolbell.Faults) {
+func (a *program) complainFields(headline string, faults schoolbell.Faults) {
 	a.complain("%s", headline)
 	width := 0
 	for _, f := range faults {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"schoolbell/internal/app"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
 )
@@ -23,14 +24,14 @@ type firstKey struct {
 // Elsewhere the output is a log that others may read and that is kept: the key goes
 // into a file of its own, and the log names that. The file is there before the ledger
 // knows the key, because nobody can find out the key later.
-func (a *app) makeFirstKey(ctx context.Context, cfg *config.Config, keys *auth.Service) (k firstKey, err error) {
+func (a *program) makeFirstKey(ctx context.Context, cfg *config.Config, keys *auth.Service) (k firstKey, err error) {
 	k.secret, err = keys.FirstStart(ctx, func(secret string) error {
 		if isTerminal(a.Out) {
 			return nil
 		}
 		k.path, err = writeKeyFile(cfg.General.DataDir, secret)
 		if err != nil {
-			return advise(fmt.Errorf("keep the first API key in a file: %w", err), "let this user write to DATA_DIR, or set SCHOOLBELL_API_KEY; no key was made")
+			return app.Advise(fmt.Errorf("keep the first API key in a file: %w", err), "let this user write to DATA_DIR, or set SCHOOLBELL_API_KEY; no key was made")
 		}
 		return nil
 	})
@@ -41,7 +42,7 @@ func (a *app) makeFirstKey(ctx context.Context, cfg *config.Config, keys *auth.S
 }
 
 // showFirstKey tells the API key that the first start has made.
-func (a *app) showFirstKey(k firstKey) {
+func (a *program) showFirstKey(k firstKey) {
 	switch {
 	case k.secret == "":
 	case k.path == "":

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/app"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
 )
@@ -26,11 +27,11 @@ type keyring struct {
 }
 
 // open opens the keys in the ledger that the settings name; shut must be called.
-func (c *keyring) open(ctx context.Context, a *app) (keys *auth.Service, shut func() error, err error) {
+func (c *keyring) open(ctx context.Context, a *program) (keys *auth.Service, shut func() error, err error) {
 	if err := a.load(&c.Config); err != nil {
 		return nil, nil, err
 	}
-	l, err := readyLedger(ctx, &c.Config, newLogger(a.Err, &c.Config))
+	l, err := app.ReadyLedger(ctx, &c.Config, newLogger(a.Err, &c.Config))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -56,7 +57,7 @@ type keyCreateCmd struct {
 }
 
 // Run makes a key.
-func (c *keyCreateCmd) Run(ctx context.Context, a *app) (err error) {
+func (c *keyCreateCmd) Run(ctx context.Context, a *program) (err error) {
 	if !slices.Contains(schoolbell.Scopes(), schoolbell.Scope(c.Scope)) {
 		return usage("--scope: %q is not read, send or admin", c.Scope)
 	}
@@ -82,7 +83,7 @@ func (c *keyCreateCmd) Run(ctx context.Context, a *app) (err error) {
 type keyListCmd struct{ keyring }
 
 // Run lists the keys.
-func (c *keyListCmd) Run(ctx context.Context, a *app) (err error) {
+func (c *keyListCmd) Run(ctx context.Context, a *program) (err error) {
 	keys, shut, err := c.open(ctx, a)
 	if err != nil {
 		return err
@@ -117,7 +118,7 @@ type keyRevokeCmd struct {
 }
 
 // Run withdraws a key.
-func (c *keyRevokeCmd) Run(ctx context.Context, a *app) (err error) {
+func (c *keyRevokeCmd) Run(ctx context.Context, a *program) (err error) {
 	keys, shut, err := c.open(ctx, a)
 	if err != nil {
 		return err
@@ -126,9 +127,9 @@ func (c *keyRevokeCmd) Run(ctx context.Context, a *app) (err error) {
 	k, err := keys.Revoke(ctx, c.Fingerprint)
 	switch schoolbell.CodeOf(err) {
 	case schoolbell.CodeNotFound:
-		return advise(err, "see schoolbell key list")
+		return app.Advise(err, "see schoolbell key list")
 	case schoolbell.CodeConflict:
-		return advise(err, "give all of the fingerprint, as schoolbell key list shows it")
+		return app.Advise(err, "give all of the fingerprint, as schoolbell key list shows it")
 	}
 	if err != nil {
 		return err

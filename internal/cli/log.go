@@ -2,13 +2,9 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
-	"sync"
-
-	"github.com/redis/go-redis/v9"
 
 	"schoolbell/internal/config"
 )
@@ -45,13 +41,3 @@ func (p printableWriter) Write(line []byte) (int, error) {
 	}
 	return p.w.Write(line)
 }
-
-// muteRedis drops what the Redis client would print by itself about connections
-// that come and go: the parts that use it report outages. The client has one
-// logger for the whole process, and setting it twice at a time would be a race.
-var muteRedis = sync.OnceFunc(func() { redis.SetLogger(mute{}) })
-
-type mute struct{}
-
-// Printf implements the client's logging interface.
-func (mute) Printf(context.Context, string, ...any) {}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"schoolbell/internal/app"
 	"schoolbell/internal/config"
 )
 
@@ -22,23 +23,23 @@ type migrationJSON struct {
 }
 
 // Run brings the schema up to date.
-func (c *migrateCmd) Run(ctx context.Context, a *app) (err error) {
+func (c *migrateCmd) Run(ctx context.Context, a *program) (err error) {
 	if err := a.load(&c.Config); err != nil {
 		return err
 	}
-	l, err := openLedger(ctx, &c.Config)
+	l, err := app.OpenLedger(ctx, &c.Config)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	have, want, err := l.Schema(ctx)
 	if err != nil {
-		return ledgerAway(&c.Config, err)
+		return app.LedgerUnavailable(&c.Config, err)
 	}
 	done := migrationJSON{Ledger: c.Config.LedgerName(), From: have, To: have, Needed: want}
 	if !c.Status {
 		if have > want {
-			return schemaAhead(have, want)
+			return app.SchemaAhead(have, want)
 		}
 		if err := l.Migrate(ctx); err != nil {
 			return fmt.Errorf("migrate the ledger from version %d to %d: %w", have, want, err)

@@ -15,7 +15,7 @@ type painted string
 
 // printJSON writes v as one line for scripts. Characters that a terminal could
 // obey are written as JSON escapes.
-func (a *app) printJSON(v any) error {
+func (a *program) printJSON(v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -31,7 +31,7 @@ func (a *app) printJSON(v any) error {
 }
 
 // say writes a line of the result. Arguments are made printable, except for [painted] ones.
-func (a *app) say(format string, args ...any) {
+func (a *program) say(format string, args ...any) {
 	fmt.Fprintf(a.Out, format+"\n", printableArgs(args)...)
 }
 

@@ -29,7 +29,7 @@ var states = []string{"waiting", "prioritized", "delayed", "waiting-children", "
 type queueListCmd struct{ remote }
 
 // Run lists the queues.
-func (c *queueListCmd) Run(ctx context.Context, a *app) error {
+func (c *queueListCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ type queueCountsCmd struct {
 }
 
 // Run counts jobs.
-func (c *queueCountsCmd) Run(ctx context.Context, a *app) error {
+func (c *queueCountsCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ type queueJobsCmd struct {
 }
 
 // Run lists jobs.
-func (c *queueJobsCmd) Run(ctx context.Context, a *app) error {
+func (c *queueJobsCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ type queueJobCmd struct {
 }
 
 // Run shows a job.
-func (c *queueJobCmd) Run(ctx context.Context, a *app) error {
+func (c *queueJobCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (c *queueJobCmd) Run(ctx context.Context, a *app) error {
 	return a.printJob(j, c.JSON)
 }
 
-func (a *app) printJob(j *client.Job, asJSON bool) error {
+func (a *program) printJob(j *client.Job, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(j)
 	}

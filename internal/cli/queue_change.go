@@ -16,7 +16,7 @@ type jobsArg struct {
 
 // each does something to every job that the arguments name. One that fails does
 // not keep the others from being tried.
-func (j *jobsArg) each(a *app, r *remote, done string, change func(server *client.Client, id string) (any, error)) error {
+func (j *jobsArg) each(a *program, r *remote, done string, change func(server *client.Client, id string) (any, error)) error {
 	server, hangUp, err := r.dial(a)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ type queueRetryCmd struct {
 }
 
 // Run retries jobs.
-func (c *queueRetryCmd) Run(ctx context.Context, a *app) error {
+func (c *queueRetryCmd) Run(ctx context.Context, a *program) error {
 	return c.each(a, &c.remote, "is back in line", func(s *client.Client, id string) (any, error) { return s.RetryJob(ctx, c.Queue, id) })
 }
 
@@ -61,7 +61,7 @@ type queuePromoteCmd struct {
 }
 
 // Run promotes jobs.
-func (c *queuePromoteCmd) Run(ctx context.Context, a *app) error {
+func (c *queuePromoteCmd) Run(ctx context.Context, a *program) error {
 	return c.each(a, &c.remote, "runs now", func(s *client.Client, id string) (any, error) { return s.PromoteJob(ctx, c.Queue, id) })
 }
 
@@ -71,7 +71,7 @@ type queueRemoveCmd struct {
 }
 
 // Run removes jobs.
-func (c *queueRemoveCmd) Run(ctx context.Context, a *app) error {
+func (c *queueRemoveCmd) Run(ctx context.Context, a *program) error {
 	return c.each(a, &c.remote, "is removed", func(s *client.Client, id string) (any, error) {
 		return map[string]any{"id": id, "removed": true}, s.RemoveJob(ctx, c.Queue, id)
 	})
@@ -83,7 +83,7 @@ type queuePauseCmd struct {
 }
 
 // Run pauses a queue.
-func (c *queuePauseCmd) Run(ctx context.Context, a *app) error {
+func (c *queuePauseCmd) Run(ctx context.Context, a *program) error {
 	return c.change(a, &c.remote, true, func(s *client.Client) error { return s.PauseQueue(ctx, c.Queue) })
 }
 
@@ -93,11 +93,11 @@ type queueResumeCmd struct {
 }
 
 // Run resumes a queue.
-func (c *queueResumeCmd) Run(ctx context.Context, a *app) error {
+func (c *queueResumeCmd) Run(ctx context.Context, a *program) error {
 	return c.change(a, &c.remote, false, func(s *client.Client) error { return s.ResumeQueue(ctx, c.Queue) })
 }
 
-func (q *queueArg) change(a *app, r *remote, paused bool, change func(*client.Client) error) error {
+func (q *queueArg) change(a *program, r *remote, paused bool, change func(*client.Client) error) error {
 	server, hangUp, err := r.dial(a)
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ type queueCleanCmd struct {
 }
 
 // Run removes old jobs.
-func (c *queueCleanCmd) Run(ctx context.Context, a *app) error {
+func (c *queueCleanCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err

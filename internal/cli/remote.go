@@ -2,14 +2,12 @@ package cli
 
 import (
 	"errors"
-	"fmt"
-	"net"
 	"net/http"
 	"net/url"
-	"syscall"
 
 	"schoolbell"
 	"schoolbell/client"
+	"schoolbell/internal/app"
 	"schoolbell/internal/config"
 )
 
@@ -20,7 +18,7 @@ type remote struct {
 }
 
 // dial returns a client of the server. The caller calls hangUp when done.
-func (r *remote) dial(a *app) (c *client.Client, hangUp func(), err error) {
+func (r *remote) dial(a *program) (c *client.Client, hangUp func(), err error) {
 	if err := a.load(&r.Server); err != nil {
 		return nil, nil, err
 	}
@@ -35,7 +33,7 @@ func dial(base, key string) (c *client.Client, hangUp func(), err error) {
 
 // failRemote reports an error that a server or the way to it made, and tells
 // whether err is one.
-func (a *app) failRemote(err error) bool {
+func (a *program) failRemote(err error) bool {
 	if p, ok := errors.AsType[*client.Problem](err); ok {
 		a.failProblem(p)
 		return true
@@ -44,13 +42,13 @@ func (a *app) failRemote(err error) bool {
 	if !ok {
 		return false
 	}
-	a.complain("%s cannot be reached: %s", baseOf(u.URL), reasonOf(u.Err))
+	a.complain("%s cannot be reached: %s", baseOf(u.URL), app.Reason(u.Err))
 	a.suggest("run schoolbell serve, or name the server with --url or SCHOOLBELL_URL")
 	return true
 }
 
 // failProblem reports a refusal by the server and the next step.
-func (a *app) failProblem(p *client.Problem) {
+func (a *program) failProblem(p *client.Problem) {
 	if len(p.Fields) > 0 {
 		var faults schoolbell.Faults
 		for _, f := range p.Fields {
@@ -83,19 +81,4 @@ func baseOf(address string) string {
 		return address
 	}
 	return u.Scheme + "://" + u.Host
-}
-
-// reasonOf says why a server cannot be reached, without the machinery.
-func reasonOf(err error) string {
-	var dns *net.DNSError
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
-	}
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nothing listens there"
-	case errors.As(err, &dns):
-		return fmt.Sprintf("there is no host %s", dns.Name)
-	}
-	return cut(err.Error(), 300)
 }

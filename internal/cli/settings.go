@@ -10,7 +10,7 @@ type configCmd struct {
 }
 
 // Run prints every setting in force and where it came from.
-func (c *configCmd) Run(a *app) error {
+func (c *configCmd) Run(a *program) error {
 	if err := a.load(&c.Config); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type userImportCmd struct {
 }
 
 // Run imports people: what is wrong is listed, the rest goes in.
-func (c *userImportCmd) Run(ctx context.Context, a *app) error {
+func (c *userImportCmd) Run(ctx context.Context, a *program) error {
 	media, err := c.mediaType()
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (c *userImportCmd) mediaType() (string, error) {
 	return "", usage("%s: the name does not say the format; add --format csv or --format ndjson", c.File)
 }
 
-func (a *app) printImport(r *client.ImportReport) {
+func (a *program) printImport(r *client.ImportReport) {
 	a.say("%s imported, %s updated, %s rejected", number(r.Imported), number(r.Updated), number(r.Rejected))
 	if len(r.Errors) == 0 {
 		return
@@ -96,7 +96,7 @@ type userRevokeCmd struct {
 }
 
 // Run revokes a person's tokens.
-func (c *userRevokeCmd) Run(ctx context.Context, a *app) error {
+func (c *userRevokeCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ type userShowCmd struct {
 }
 
 // Run shows a person.
-func (c *userShowCmd) Run(ctx context.Context, a *app) error {
+func (c *userShowCmd) Run(ctx context.Context, a *program) error {
 	server, hangUp, err := c.dial(a)
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ type versionCmd struct {
 }
 
 // Run prints the version.
-func (c *versionCmd) Run(a *app) error {
+func (c *versionCmd) Run(a *program) error {
 	v := a.version()
 	if c.JSON {
 		return a.printJSON(map[string]string{"version": v, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
@@ -21,7 +21,7 @@ func (c *versionCmd) Run(a *app) error {
 
 // version is the one the linker was given, else the module's or the commit's as
 // the build noted it.
-func (a *app) version() string {
+func (a *program) version() string {
 	if a.Process.Version != "" {
 		return a.Process.Version
 	}

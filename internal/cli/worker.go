@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"schoolbell/internal/app"
 	"schoolbell/internal/config"
 	"schoolbell/internal/health"
 )
@@ -17,85 +18,85 @@ type workerCmd struct {
 }
 
 // Run works the queues until ctx ends.
-func (c *workerCmd) Run(ctx context.Context, a *app) error {
+func (c *workerCmd) Run(ctx context.Context, a *program) error {
 	if err := a.load(&c.Config); err != nil {
 		return err
 	}
 	cfg := &c.Config
 	if !cfg.Redis.External() {
-		return advise(errors.New("a worker needs a Redis that it shares with the API"),
+		return app.Advise(errors.New("a worker needs a Redis that it shares with the API"),
 			"set REDIS_HOST or REDIS_URL; without Redis, schoolbell serve runs the workers itself")
 	}
 	if cfg.Email.Host == "" && !cfg.Set("MAIL_CATCHER_ADDR") {
-		return advise(errors.New("a worker needs SMTP_HOST: without it all mail would count as sent that only a mail catcher in this process has seen"),
+		return app.Advise(errors.New("a worker needs SMTP_HOST: without it all mail would count as sent that only a mail catcher in this process has seen"),
 			"set SMTP_HOST and EMAIL_FROM; to catch all mail on purpose, set MAIL_CATCHER_ADDR=%s", cfg.Email.CatcherAddr)
 	}
-	return endsInTime(ctx, cfg.General.ShutdownGrace, func() error { return a.runWorker(ctx, cfg) })
+	return app.EndsInTime(ctx, cfg.General.ShutdownGrace, func() error { return a.runWorker(ctx, cfg) })
 }
 
-func (a *app) runWorker(ctx context.Context, cfg *config.Config) (err error) {
-	h := newHouse(cfg, newLogger(a.Err, cfg))
-	a.warnOfFiles(cfg, h.log)
-	defer func() { err = errors.Join(err, h.close()) }()
+func (a *program) runWorker(ctx context.Context, cfg *config.Config) (err error) {
+	r := app.New(cfg, newLogger(a.Err, cfg))
+	a.warnOfFiles(cfg, r.Log)
+	defer func() { err = errors.Join(err, r.Close()) }()
 
 	var metrics *prometheus.Registry
 	if cfg.HTTP.Metrics {
-		metrics = h.metrics
+		metrics = r.Metrics
 	}
 	page := health.NewPage(a.version(), metrics)
-	var ground []part
+	var infra []app.Service
 	if addr := cfg.HTTP.MetricsAddr; addr != "" {
-		ln, err := listen(ctx, "METRICS_ADDR", addr)
+		ln, err := app.Listen(ctx, "METRICS_ADDR", addr)
 		if err != nil {
 			return err
 		}
 		a.tick("Health and metrics at %s", config.LocalURL(ln.Addr().String()))
-		ground = append(ground, serveHTTP(ln, page, workGrace(cfg), h.log))
+		infra = append(infra, app.ServeHTTP(ln, page, app.WorkGrace(cfg), r.Log))
 	}
-	work := func(ctx context.Context) error { return a.work(ctx, h, page) }
-	err = runParts(ctx, []part{work, a.noteStop(ctx, cfg)}, ground)
+	work := func(ctx context.Context) error { return a.work(ctx, r, page) }
+	err = app.Run(ctx, []app.Service{work, a.noteStop(ctx, cfg)}, infra)
 	a.farewell(err)
 	return err
 }
 
 // work waits until Redis is there, puts the worker together and runs it.
-func (a *app) work(ctx context.Context, h *house, page *health.Page) error {
-	if err := h.openRedis(); err != nil {
+func (a *program) work(ctx context.Context, r *app.Runtime, page *health.Page) error {
+	if err := r.OpenRedis(); err != nil {
 		return err
 	}
-	if err := a.connect(ctx, h); err != nil || ctx.Err() != nil {
+	if err := a.connect(ctx, r); err != nil || ctx.Err() != nil {
 		return err
 	}
-	if err := h.openSenders(); err != nil {
+	if err := r.OpenChannels(); err != nil {
 		return err
 	}
-	a.warnOfCatcher(h)
-	if err := h.openPipeline(); err != nil {
+	a.warnOfCatcher(r)
+	if err := r.OpenPipeline(); err != nil {
 		return err
 	}
-	workers, err := h.workers()
+	workers, err := r.Workers()
 	if err != nil {
 		return err
 	}
 	announce := func(ctx context.Context) error {
 		select {
-		case <-h.pipeline.Ready():
-			page.Started(h.healthCheck())
-			a.tick("Queues: %s", strings.Join(h.queueNames(), ", "))
-			a.tick("Worker %s is running and waits for jobs", h.cfg.Queue.WorkerName)
+		case <-r.Pipeline.Ready():
+			page.Started(r.HealthCheck())
+			a.tick("Queues: %s", strings.Join(r.QueueNames(), ", "))
+			a.tick("Worker %s is running and waits for jobs", r.Config.Queue.WorkerName)
 		case <-ctx.Done():
 		}
 		return nil
 	}
-	return runParts(ctx, []part{workers, h.pipeline.RunRelay, announce}, h.ground)
+	return r.Run(ctx, workers, r.Pipeline.RunRelay, announce)
 }
 
 // connect waits for Redis and opens the ledger, and says so. When ctx ends
 // meanwhile it returns nil: a worker may be stopped while it waits.
-func (a *app) connect(ctx context.Context, h *house) error {
-	name := h.cfg.Redis.Name()
-	facts, err := awaitRedis(ctx, h.rdb, func(err error) {
-		h.log.Warn("Redis is away, waiting for it", "redis", name, "error", err)
+func (a *program) connect(ctx context.Context, r *app.Runtime) error {
+	name := r.Config.Redis.Name()
+	facts, err := app.AwaitRedis(ctx, r.Redis, func(err error) {
+		r.Log.Warn("Redis is away, waiting for it", "redis", name, "error", err)
 	})
 	switch {
 	case ctx.Err() != nil:
@@ -103,40 +104,40 @@ func (a *app) connect(ctx context.Context, h *house) error {
 	case err != nil:
 		return fmt.Errorf("this Redis cannot be used: %w (%s)", err, name)
 	}
-	a.tick("Redis connected: %s, version %s", name, facts.version)
-	a.warnOfRedis(h, facts)
-	if err := h.openLedger(ctx); err != nil {
+	a.tick("Redis connected: %s, version %s", name, facts.Version)
+	a.warnOfRedis(r, facts)
+	if err := r.OpenLedger(ctx); err != nil {
 		return err
 	}
-	a.tick("Ledger connected: %s", h.cfg.LedgerName())
+	a.tick("Ledger connected: %s", r.Config.LedgerName())
 	return nil
 }
 
 // warnOfRedis says what about a Redis may lose jobs.
-func (a *app) warnOfRedis(h *house, f redisFacts) {
-	if f.evicts() {
-		h.log.Warn("Redis may throw jobs away when its memory is full", "maxmemory_policy", f.policy, "mend", evictionAdvice)
+func (a *program) warnOfRedis(r *app.Runtime, f app.RedisFacts) {
+	if f.Evicts() {
+		r.Log.Warn("Redis may throw jobs away when its memory is full", "maxmemory_policy", f.Policy, "mend", app.EvictionAdvice)
 	}
-	if f.readOnly {
-		h.log.Warn("Redis is a read-only replica, jobs cannot be stored", "redis", h.cfg.Redis.Name())
+	if f.ReadOnly {
+		r.Log.Warn("Redis is a read-only replica, jobs cannot be stored", "redis", r.Config.Redis.Name())
 	}
 }
 
 // warnOfCatcher says that no mail leaves.
-func (a *app) warnOfCatcher(h *house) {
-	if h.catcher != nil {
-		h.log.Warn("no mail leaves: SMTP_HOST is not set, a mail catcher in this process takes all e-mail", "catcher", h.catcher.Addr())
+func (a *program) warnOfCatcher(r *app.Runtime) {
+	if r.Catcher != nil {
+		r.Log.Warn("no mail leaves: SMTP_HOST is not set, a mail catcher in this process takes all e-mail", "catcher", r.Catcher.Addr())
 	}
 }
 
 // tick says that a step of the start has been taken.
-func (a *app) tick(format string, args ...any) {
+func (a *program) tick(format string, args ...any) {
 	a.say("%s %s", a.style.good("✓"), fmt.Sprintf(format, args...))
 }
 
-// noteStop is a part that says so when signalled, the end of the outer context,
+// noteStop is a service that says so when signalled, the end of the outer context,
 // asks the process to stop.
-func (a *app) noteStop(signalled context.Context, cfg *config.Config) part {
+func (a *program) noteStop(signalled context.Context, cfg *config.Config) app.Service {
 	return func(ctx context.Context) error {
 		<-ctx.Done()
 		if signalled.Err() != nil {
@@ -147,7 +148,7 @@ func (a *app) noteStop(signalled context.Context, cfg *config.Config) part {
 }
 
 // farewell says that a process ended as it should.
-func (a *app) farewell(err error) {
+func (a *program) farewell(err error) {
 	if err == nil {
 		a.tick("Stopped")
 	}

@@ -22,6 +22,8 @@ const (
 	deadlockDetected    = "40P01"
 	badCharacter        = "22021" // as a zero byte in a text
 	queryCanceled       = "57014"
+	invalidPassword     = "28P01"
+	invalidRole         = "28000" // no such user, or not from here
 )
 
 func sqlState(err error) string {
@@ -29,6 +31,20 @@ func sqlState(err error) string {
 		return e.Code
 	}
 	return ""
+}
+
+// Refusal returns what the server said when it refused to serve us; ok is false for
+// an error that did not come from the server.
+func Refusal(err error) (reason string, ok bool) {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return "", false
+	}
+	switch e.Code {
+	case invalidPassword, invalidRole:
+		return "it refuses our login", true
+	}
+	return e.Message, true
 }
 
 // passing reports whether trying again may help at once: the transaction lost

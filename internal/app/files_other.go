@@ -1,6 +1,6 @@
 //go:build !unix
 
-package cli
+package app
 
 // openFiles is how many files this process may have open; 0: the system does not tell.
 func openFiles() int { return 0 }

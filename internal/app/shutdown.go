@@ -1,4 +1,4 @@
-package cli
+package app
 
 import (
 	"context"
@@ -12,18 +12,18 @@ import (
 // claims handed back, after the work itself was cut off.
 const settleTime = 5 * time.Second
 
-// workGrace is how long work may go on after SIGTERM, so that the whole process ends
+// WorkGrace is how long work may go on after SIGTERM, so that the whole process ends
 // within SHUTDOWN_GRACE.
-func workGrace(cfg *config.Config) time.Duration {
+func WorkGrace(cfg *config.Config) time.Duration {
 	grace := cfg.General.ShutdownGrace
 	return grace - min(settleTime, grace/2)
 }
 
-// endsInTime runs a long-running command and returns at the latest grace after ctx ended,
-// whatever keeps the command: a server that does not answer must not keep a process from
+// EndsInTime runs a long-running command and returns at the latest grace after ctx ended,
+// whatever delays it: a server that does not answer must not keep a process from
 // ending, because the system would kill it at a moment of its own choice. What was not
 // handed back by then is taken over by others when its lease has run out.
-func endsInTime(ctx context.Context, grace time.Duration, run func() error) error {
+func EndsInTime(ctx context.Context, grace time.Duration, run func() error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- run() }()
 	select {

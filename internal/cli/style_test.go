@@ -1,60 +1,10 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
 )
-
-func TestRunPartsStopsTheGroundLast(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	upperStopped := make(chan struct{})
-	upper := func(ctx context.Context) error {
-		cancel() // as a signal would
-		<-ctx.Done()
-		close(upperStopped)
-		return nil
-	}
-	ground := func(ctx context.Context) error {
-		<-ctx.Done()
-		select {
-		case <-upperStopped:
-		default:
-			t.Error("the ground went away under a part that was still running")
-		}
-		return nil
-	}
-	if err := runParts(ctx, []part{upper}, []part{ground}); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestRunPartsEndsAllWhenOneFails(t *testing.T) {
-	t.Parallel()
-	broken := errors.New("broken")
-	fail := func(context.Context) error { return broken }
-	wait := func(ctx context.Context) error { <-ctx.Done(); return nil }
-	if err := runParts(t.Context(), []part{wait, fail}, []part{wait}); !errors.Is(err, broken) {
-		t.Errorf("a part fails: %v", err)
-	}
-	if err := runParts(t.Context(), []part{wait}, []part{wait, fail}); !errors.Is(err, broken) {
-		t.Errorf("the ground fails: %v", err)
-	}
-}
-
-func TestOldRedis(t *testing.T) {
-	t.Parallel()
-	for version, want := range map[string]bool{
-		"2.8.0": true, "5.0.14": true, "6.0.16": true, "6.2.0": false, "7.2.4": false, "8.0": false, "": false, "unknown": false, "10.0.0": false,
-	} {
-		if old(version) != want {
-			t.Errorf("old(%q) is %v", version, !want)
-		}
-	}
-}
 
 func TestNumbersAreGrouped(t *testing.T) {
 	t.Parallel()

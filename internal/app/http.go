@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Listen opens the address that a setting names, so that a port in use is an
+// error before anything else has begun.
+func Listen(ctx context.Context, setting, addr string) (net.Listener, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, Advise(fmt.Errorf("cannot listen on %s: %w", addr, err), "stop the program that uses it, or set %s to another address", setting)
+	}
+	return ln, nil
+}
+
+// The limits on the exchanges of the health page, which are small.
+const (
+	exchangeTimeout = 10 * time.Second
+	idleTimeout     = 2 * time.Minute
+	maxHeaderBytes  = 16 << 10
+)
+
+// ServeHTTP answers on ln until ctx ends, then lets requests in flight finish
+// within grace.
+func ServeHTTP(ln net.Listener, h http.Handler, grace time.Duration, log *slog.Logger) Service {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: exchangeTimeout,
+		ReadTimeout:       exchangeTimeout,
+		WriteTimeout:      exchangeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return func(ctx context.Context) error {
+		stopped := make(chan error, 1)
+		go func() {
+			<-ctx.Done()
+			limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+			defer cancel()
+			stopped <- srv.Shutdown(limit)
+		}()
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP: %w", err)
+		}
+		if err := <-stopped; err != nil {
+			log.Warn("requests cut off", "error", err)
+			_ = srv.Close() // what is left of connections; nothing can be done about them
+		}
+		return nil
+	}
+}

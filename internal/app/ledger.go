@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/api"
+	"schoolbell/internal/auth"
+	"schoolbell/internal/config"
+	"schoolbell/internal/inbox"
+	"schoolbell/internal/notify"
+	"schoolbell/internal/people"
+	"schoolbell/internal/store/postgres"
+	"schoolbell/internal/store/sqlite"
+)
+
+// LedgerTimeout is how long the start waits for a ledger that does not answer.
+const LedgerTimeout = 5 * time.Second
+
+// Ledger is what all services together need of a store.
+type Ledger interface {
+	notify.Ledger
+	people.Store
+	inbox.Store
+	auth.Store
+	api.Store
+	Migrate(ctx context.Context) error
+	Schema(ctx context.Context) (have, want int64, err error)
+	Close() error
+}
+
+// OpenLedger connects to the ledger that the settings name and leaves its schema alone.
+func OpenLedger(ctx context.Context, cfg *config.Config) (Ledger, error) {
+	ctx, cancel := context.WithTimeout(ctx, LedgerTimeout)
+	defer cancel()
+	if cfg.Ledger.DatabaseURL != "" {
+		dsn, err := cfg.Ledger.DSN()
+		if err != nil {
+			return nil, schoolbell.Invalid("DATABASE_URL", "%v", err)
+		}
+		l, err := postgres.Open(ctx, dsn, postgres.Options{Connections: cfg.Ledger.Connections, ConnectTimeout: LedgerTimeout})
+		if err != nil {
+			return nil, LedgerUnavailable(cfg, err)
+		}
+		return l, nil
+	}
+	l, err := sqlite.Open(ctx, cfg.SQLitePath(), sqlite.Options{})
+	if err != nil {
+		return nil, LedgerUnavailable(cfg, err)
+	}
+	return l, nil
+}
+
+// LedgerUnavailable explains a ledger that cannot be used and says how to fix it.
+func LedgerUnavailable(cfg *config.Config, err error) error {
+	name := cfg.LedgerName()
+	switch {
+	case cfg.Ledger.DatabaseURL != "" && schoolbell.CodeOf(err) == schoolbell.CodeInvalid:
+		return Advise(fmt.Errorf("the ledger cannot be opened: %w", err), "set DATABASE_URL as in postgres://user:password@host:5432/name")
+	case cfg.Ledger.DatabaseURL != "":
+		return Advise(fmt.Errorf("the ledger cannot be reached: %s: %s", name, postgresReason(err)), "%s", postgresAdvice(err))
+	case errors.Is(err, fs.ErrPermission):
+		return Advise(fmt.Errorf("the ledger cannot be opened: %s: %w", name, err), "let this user write there, or set DATA_DIR to another folder")
+	}
+	return Advise(fmt.Errorf("the ledger cannot be opened: %s: %w", name, err), "set DATA_DIR to a folder this user may write to")
+}
+
+// postgresReason says why PostgreSQL cannot be used, without the details of the driver.
+func postgresReason(err error) string {
+	if refusal, ok := postgres.Refusal(err); ok {
+		return oneLine(refusal)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("it does not answer, waited %v", LedgerTimeout)
+	}
+	return Reason(err)
+}
+
+// postgresAdvice says what to do about a PostgreSQL that cannot be used.
+func postgresAdvice(err error) string {
+	_, badCert := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
+	case badCert:
+		return "add sslrootcert=FILE to DATABASE_URL for an authority of your own (PEM), and use the host name of the certificate"
+	case strings.Contains(err.Error(), "refused TLS"): // the driver has no error of its own for it
+		return "turn TLS on in PostgreSQL, or add sslmode=disable to DATABASE_URL if the network is private"
+	}
+	return "start PostgreSQL, or check DATABASE_URL"
+}
+
+// ReadyLedger opens the ledger and makes sure that its schema is this program's.
+// A SQLite file belongs to one installation and is migrated here. PostgreSQL may be
+// shared with older programs that still run, so it is migrated only when it is empty.
+func ReadyLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (Ledger, error) {
+	l, err := OpenLedger(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepare(ctx, cfg, l, log); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func prepare(ctx context.Context, cfg *config.Config, l Ledger, log *slog.Logger) error {
+	read, cancel := context.WithTimeout(ctx, LedgerTimeout)
+	defer cancel()
+	have, want, err := l.Schema(read)
+	if err != nil {
+		return LedgerUnavailable(cfg, err)
+	}
+	switch {
+	case have == want:
+		return nil
+	case have > want:
+		return SchemaAhead(have, want)
+	case have > 0 && cfg.Ledger.DatabaseURL != "":
+		return Advise(fmt.Errorf("the ledger's schema is version %d and this program needs %d", have, want), "run: schoolbell migrate")
+	}
+	if err := l.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate the ledger from version %d to %d: %w", have, want, err)
+	}
+	log.Info("ledger migrated", "from", have, "to", want)
+	return nil
+}
+
+// SchemaAhead is the error of a ledger that a newer program has migrated.
+func SchemaAhead(have, want int64) error {
+	return Advise(fmt.Errorf("the ledger's schema is version %d, newer than this program, which knows %d", have, want), "run a newer schoolbell on this ledger")
+}

@@ -1,0 +1,49 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"schoolbell/internal/api"
+	"schoolbell/internal/auth"
+	"schoolbell/internal/inbox"
+	"schoolbell/internal/people"
+)
+
+// Serve returns the services of a server: the API on ln, the inbox and the relay, and the
+// workers where this process has opened the channels.
+func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]Service, error) {
+	box := inbox.New(r.Ledger, inbox.Options{Logger: r.Log})
+	proxies, err := r.Config.HTTP.Proxies()
+	if err != nil {
+		return nil, err
+	}
+	connections := connectionLimit(r.Config, openFiles())
+	streams := streamLimit(r.Config.HTTP.StreamsMax, connections)
+	if streams < r.Config.HTTP.StreamsMax {
+		r.Log.Warn("fewer live streams than STREAMS_MAX: this process may open too few files", "streams", streams, "connections", connections, "files", openFiles())
+	}
+	server, err := api.New(api.Config{
+		Store: r.Ledger, Pipeline: r.Pipeline, People: people.New(r.Ledger, r.Log), Inbox: box, Auth: keys,
+		Queues: r.Pipeline.Queues(), Dependencies: r.dependencies(), Registry: r.Metrics, NoMetrics: !r.Config.HTTP.Metrics,
+		Logger: r.Log, Version: version, Grace: WorkGrace(r.Config),
+		Streams: api.StreamLimits{PerUser: r.Config.HTTP.StreamsPerUser, PerKey: r.Config.HTTP.StreamsPerKey, Total: streams},
+		Rates:   api.RateLimits{PerKey: r.Config.HTTP.RatePerKey, PerAddress: r.Config.HTTP.RatePerAddress, TrustedProxies: proxies},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set the API up: %w", err)
+	}
+	services := []Service{
+		func(ctx context.Context) error { return server.Serve(ctx, limitConnections(ln, connections)) },
+		box.Run, r.Pipeline.RunRelay,
+	}
+	if len(r.providers) == 0 {
+		return services, nil
+	}
+	workers, err := r.Workers()
+	if err != nil {
+		return nil, err
+	}
+	return append(services, workers), nil
+}
