@@ -51,10 +51,13 @@ type User struct {
 	GuardianOf []string `json:"guardian_of,omitempty"` // ids of the students this user is a guardian of
 }
 
-// UserRef is a person as the ledger knows them. Number is never given to another id.
-// Generation grows when the person is deleted or their tokens are revoked: whatever
-// was granted to an earlier generation has ended.
-type UserRef struct{ Number, Generation int64 }
+// Change says what putting a user did.
+type Change string
+
+const (
+	ChangeCreated Change = "created"
+	ChangeUpdated Change = "updated"
+)
 
 var (
 	idPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+~-]*$`)
@@ -115,58 +118,6 @@ func (u *User) Validate() error {
 	}
 	if u.Timezone != "" && !ValidTimezone(u.Timezone) {
 		f.Add("timezone", "must be an IANA time zone such as Europe/London")
-	}
-	return f.Err()
-}
-
-// GroupKind is what a group is made of.
-type GroupKind string
-
-const (
-	GroupSchool GroupKind = "school"
-	GroupGrade  GroupKind = "grade"
-	GroupClass  GroupKind = "class"
-	GroupClub   GroupKind = "club"
-)
-
-// GroupKinds lists every kind of group.
-func GroupKinds() []GroupKind { return []GroupKind{GroupSchool, GroupGrade, GroupClass, GroupClub} }
-
-// Valid reports whether k is a known kind.
-func (k GroupKind) Valid() bool {
-	switch k {
-	case GroupSchool, GroupGrade, GroupClass, GroupClub:
-		return true
-	}
-	return false
-}
-
-// Group is a school, grade, class or club. Groups nest: an audience that names
-// a group means the members of it and of every group below it. A group that is
-// only ever named by its users exists with its id as name, kind class, no parent.
-type Group struct {
-	ID     string    `json:"id"`
-	Name   string    `json:"name"`
-	Kind   GroupKind `json:"kind"`
-	Parent string    `json:"parent,omitempty"` // id of the group above, if any
-}
-
-// Validate reports everything that is wrong with g as [Faults]. Whether the
-// parent exists and closes no circle, the ledger knows.
-func (g *Group) Validate() error {
-	var f Faults
-	if !ValidID(g.ID) {
-		f.Add("id", "must be 1 to %d letters, digits or . _ @ + ~ - and begin with a letter or digit", MaxIDLength)
-	}
-	checkLine(&f, "name", g.Name, MaxNameLength, true)
-	if !g.Kind.Valid() {
-		f.Add("kind", "must be one of %s", join(GroupKinds()))
-	}
-	if g.Parent != "" && !ValidID(g.Parent) {
-		f.Add("parent", "is not a group id")
-	}
-	if g.Parent == g.ID && g.ID != "" {
-		f.Add("parent", "a group cannot be above itself")
 	}
 	return f.Err()
 }

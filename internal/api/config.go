@@ -13,12 +13,13 @@ import (
 	"schoolbell/internal/auth"
 	"schoolbell/internal/health"
 	"schoolbell/internal/inbox"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/people"
 )
 
 // Pipeline is what the API needs of the use cases of events.
 type Pipeline interface {
-	Create(ctx context.Context, ev *schoolbell.Event, idem schoolbell.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
+	Create(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
 	Cancel(ctx context.Context, id string) (*schoolbell.Event, error)
 	Retry(ctx context.Context, id string) (rows int, err error)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 const maxIdempotencyKey = 255
@@ -95,20 +96,20 @@ func (s *Server) createEvent(ctx context.Context, in *createEventInput) (*create
 
 // idempotency is scoped by the API key: what two programs call their requests is not
 // known to each other.
-func idempotency(scope, key string, body []byte) (schoolbell.Idempotency, error) {
+func idempotency(scope, key string, body []byte) (ledger.Idempotency, error) {
 	if key == "" {
-		return schoolbell.Idempotency{}, nil
+		return ledger.Idempotency{}, nil
 	}
 	if len(key) > maxIdempotencyKey {
-		return schoolbell.Idempotency{}, schoolbell.Invalid("Idempotency-Key", "must be at most %d characters", maxIdempotencyKey)
+		return ledger.Idempotency{}, schoolbell.Invalid("Idempotency-Key", "must be at most %d characters", maxIdempotencyKey)
 	}
 	for _, c := range []byte(key) {
 		if c < ' ' || c > '~' {
-			return schoolbell.Idempotency{}, schoolbell.Invalid("Idempotency-Key", "must be printable ASCII")
+			return ledger.Idempotency{}, schoolbell.Invalid("Idempotency-Key", "must be printable ASCII")
 		}
 	}
 	print, err := fingerprint(body)
-	return schoolbell.Idempotency{Scope: scope, Key: key, Fingerprint: print}, err
+	return ledger.Idempotency{Scope: scope, Key: key, Fingerprint: print}, err
 }
 
 // EventPath names an event in the path.
@@ -219,7 +220,7 @@ func (s *Server) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*
 		return nil, err
 	}
 	filter := schoolbell.DeliveryFilter{Status: in.Status, Channel: in.Channel}
-	list, last, err := s.cfg.Store.Deliveries(ctx, in.ID, filter, schoolbell.DeliveryCursor{Channel: at.Channel, Seq: at.N}, in.Limit)
+	list, last, err := s.cfg.Store.Deliveries(ctx, in.ID, filter, ledger.DeliveryCursor{Channel: at.Channel, Seq: at.N}, in.Limit)
 	if err != nil {
 		return nil, err
 	}

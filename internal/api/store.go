@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // Store is what the API reads of the ledger beside the use cases. Every method
@@ -22,7 +23,7 @@ type Store interface {
 	// Deliveries returns up to limit deliveries of the event ordered by channel
 	// and user number, those after the cursor (zero for the first page), and the
 	// cursor of the last one returned. CodeNotFound if there is no such event.
-	Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after schoolbell.DeliveryCursor, limit int) ([]schoolbell.Delivery, schoolbell.DeliveryCursor, error)
+	Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) ([]schoolbell.Delivery, ledger.DeliveryCursor, error)
 
 	// Ping reports whether the ledger answers and its schema is the one this program needs.
 	Ping(ctx context.Context) error

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // StreamLimits say how many live streams may be open at a time in this process. A
@@ -20,12 +21,12 @@ type streamCounter struct {
 
 	mu    sync.Mutex
 	total int
-	users map[schoolbell.UserRef]int
+	users map[ledger.UserRef]int
 	keys  map[string]int
 }
 
 func newStreamCounter(limits StreamLimits) *streamCounter {
-	return &streamCounter{limits: limits, users: map[schoolbell.UserRef]int{}, keys: map[string]int{}}
+	return &streamCounter{limits: limits, users: map[ledger.UserRef]int{}, keys: map[string]int{}}
 }
 
 // open counts a stream of c, or returns CodeLimited. The caller calls the function it
@@ -34,7 +35,7 @@ func (s *streamCounter) open(c caller) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key, user := c.keyID(), c.token.Ref
-	byUser := user != schoolbell.UserRef{}
+	byUser := user != ledger.UserRef{}
 	full := func(n, limit int) bool { return limit > 0 && n >= limit }
 	switch {
 	case byUser && full(s.users[user], s.limits.PerUser):

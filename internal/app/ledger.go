@@ -15,7 +15,7 @@ import (
 	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
 	"schoolbell/internal/inbox"
-	"schoolbell/internal/notify"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/people"
 	"schoolbell/internal/store/postgres"
 	"schoolbell/internal/store/sqlite"
@@ -26,7 +26,7 @@ const LedgerTimeout = 5 * time.Second
 
 // Ledger is what all services together need of a store.
 type Ledger interface {
-	notify.Ledger
+	ledger.Store
 	people.Store
 	inbox.Store
 	auth.Store

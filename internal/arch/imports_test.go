@@ -33,19 +33,20 @@ var arrows = []struct {
 	{"bullmq/internal/repeat", []string{"bullmq/internal/cron", "bullmq/internal/wire"}},
 	{"bullmq/...", nil},
 	{"client/...", []string{"."}},
-	{"internal/store/storetest", []string{".", "internal/api", "internal/auth", "internal/inbox", "internal/notify", "internal/people", "internal/testenv"}}, // the views of a store
+	{"internal/ledger", []string{"."}},
+	{"internal/store/storetest", []string{".", "internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people", "internal/testenv"}}, // the views of a store
 	{"internal/channel/channeltest", []string{".", "internal/testenv"}},
-	{"internal/store/...", []string{".", "internal/store/row"}}, // row: what both engines encode alike
+	{"internal/store/...", []string{".", "internal/ledger", "internal/store/row"}}, // row: what both engines encode alike
 	{"internal/address", []string{"."}},
 	{"internal/channel/...", []string{".", "internal/address"}},
-	{"internal/render/...", []string{"."}},
-	{"internal/notify/...", []string{".", "bullmq"}},
-	{"internal/auth/...", []string{"."}},
+	{"internal/render/...", []string{".", "internal/ledger"}},
+	{"internal/notify/...", []string{".", "bullmq", "internal/ledger"}},
+	{"internal/auth/...", []string{".", "internal/ledger"}},
 	{"internal/people/...", []string{".", "internal/address"}},
-	{"internal/inbox/...", []string{".", "internal/auth"}},
+	{"internal/inbox/...", []string{".", "internal/auth", "internal/ledger"}},
 	{"internal/health", nil},
-	{"internal/api/...", []string{".", "bullmq", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/health"}},
-	{"internal/admin/...", []string{".", "bullmq", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},
+	{"internal/api/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/health"}},
+	{"internal/admin/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},
 	{"internal/config/...", []string{".", "internal/address", "internal/redisdial"}},
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},

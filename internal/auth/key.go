@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 const (
@@ -36,7 +37,7 @@ type Service struct {
 	now   func() time.Time
 
 	keys    remembered[[sha256.Size]byte, schoolbell.APIKey]
-	holders remembered[schoolbell.UserRef, string]   // users of tokens
+	holders remembered[ledger.UserRef, string]       // users of tokens
 	makers  remembered[[fingerprintBytes]byte, bool] // keys that made tokens
 
 	mu     sync.Mutex

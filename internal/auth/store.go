@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // Store is what authentication needs of the ledger. Every method is one
@@ -20,11 +21,11 @@ type Store interface {
 	HasFingerprint(ctx context.Context, prefix []byte) (bool, error)
 
 	// UserRefs returns the users with these ids, by id; those who are not there are left out.
-	UserRefs(ctx context.Context, ids []string) (map[string]schoolbell.UserRef, error)
+	UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error)
 
 	// UserByRef returns the user's id; CodeNotFound if there is no such user or the
 	// user has another generation by now.
-	UserByRef(ctx context.Context, ref schoolbell.UserRef) (id string, err error)
+	UserByRef(ctx context.Context, ref ledger.UserRef) (id string, err error)
 
 	// RevokeTokens gives the user a new generation; CodeNotFound if there is no such user.
 	RevokeTokens(ctx context.Context, userID string) error

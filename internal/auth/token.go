@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // A user token is tokenPrefix, then base64url of its claims, a dot, and base64url of
@@ -48,14 +49,14 @@ func IsToken(s string) bool {
 // claims are what a token says.
 type claims struct {
 	expires time.Time
-	user    schoolbell.UserRef
+	user    ledger.UserRef
 	key     [fingerprintBytes]byte
 }
 
 // TokenUser is whom a good token speaks for.
 type TokenUser struct {
 	ID      string
-	Ref     schoolbell.UserRef
+	Ref     ledger.UserRef
 	Key     string // fingerprint of the key that made the token
 	Expires time.Time
 }
@@ -176,7 +177,7 @@ func decodeToken(secret []byte, token string) (c claims, ok bool) {
 		return claims{}, false
 	}
 	number := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[8*i:])) }
-	c = claims{expires: time.UnixMilli(number(0)).UTC(), user: schoolbell.UserRef{Number: number(1), Generation: number(2)}}
+	c = claims{expires: time.UnixMilli(number(0)).UTC(), user: ledger.UserRef{Number: number(1), Generation: number(2)}}
 	copy(c.key[:], b[3*8:])
 	return c, true
 }

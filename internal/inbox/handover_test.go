@@ -8,6 +8,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/inbox"
+	"schoolbell/internal/ledger"
 )
 
 // gatedStore holds one InboxSince back, so that a pass can be entered and left at will.
@@ -18,7 +19,7 @@ type gatedStore struct {
 
 type gate struct{ entered, leave chan struct{} }
 
-func (s *gatedStore) InboxSince(ctx context.Context, users []schoolbell.UserRef, after int64, limit int) (map[schoolbell.UserRef][]schoolbell.InboxItem, error) {
+func (s *gatedStore) InboxSince(ctx context.Context, users []ledger.UserRef, after int64, limit int) (map[ledger.UserRef][]schoolbell.InboxItem, error) {
 	if g := s.gate.Swap(nil); g != nil {
 		close(g.entered)
 		<-g.leave

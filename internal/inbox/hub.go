@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 const pageItems = 100 // items that a pass reads from the store at a time
@@ -35,13 +36,13 @@ type hub struct {
 	mu    sync.Mutex
 	last  int64 // everything up to here was handed out
 	upTo  int64 // the end of the pass under way; last between passes
-	users map[schoolbell.UserRef]map[*Subscription]struct{}
+	users map[ledger.UserRef]map[*Subscription]struct{}
 	ended bool
 }
 
 func newHub(store Store, o Options) hub {
 	return hub{store: store, log: o.Logger, poll: o.Poll, buffer: o.Buffer,
-		woken: make(chan struct{}, 1), users: map[schoolbell.UserRef]map[*Subscription]struct{}{}}
+		woken: make(chan struct{}, 1), users: map[ledger.UserRef]map[*Subscription]struct{}{}}
 }
 
 func (h *hub) wake() {
@@ -101,7 +102,7 @@ func (h *hub) idle() bool {
 }
 
 // begin fixes what the pass covers and for whom.
-func (h *hub) begin(tail int64) (from int64, users []schoolbell.UserRef) {
+func (h *hub) begin(tail int64) (from int64, users []ledger.UserRef) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.upTo = max(h.upTo, tail)
@@ -112,7 +113,7 @@ func (h *hub) begin(tail int64) (from int64, users []schoolbell.UserRef) {
 }
 
 // hand gives one page of items to the listeners and returns how far that went.
-func (h *hub) hand(found map[schoolbell.UserRef][]schoolbell.InboxItem, from, tail int64) int64 {
+func (h *hub) hand(found map[ledger.UserRef][]schoolbell.InboxItem, from, tail int64) int64 {
 	n, highest := 0, from
 	for _, items := range found {
 		n += len(items)
@@ -138,7 +139,7 @@ func (h *hub) hand(found map[schoolbell.UserRef][]schoolbell.InboxItem, from, ta
 	return highest
 }
 
-func (h *hub) subscribe(ctx context.Context, user schoolbell.UserRef, after int64) (*Subscription, error) {
+func (h *hub) subscribe(ctx context.Context, user ledger.UserRef, after int64) (*Subscription, error) {
 	tail, err := h.store.InboxTail(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the inbox tail: %w", err)

@@ -16,6 +16,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/inbox"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/internal/testenv"
 )
@@ -70,7 +71,7 @@ func (r *rig) send(title string, users ...string) {
 	ev := &schoolbell.Event{ID: id, Title: title, Body: "B", Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: users}},
 		Channels: []schoolbell.Channel{schoolbell.ChannelInApp}, Status: schoolbell.EventQueued, CreatedAt: schoolbell.Time(time.Now())}
 	ev.Normalize()
-	_, _, err := r.store.CreateEvent(r.t.Context(), ev, schoolbell.Idempotency{})
+	_, _, err := r.store.CreateEvent(r.t.Context(), ev, ledger.Idempotency{})
 	must(r.t, err)
 	for {
 		step, err := r.store.FanOut(r.t.Context(), id, 100, 100)

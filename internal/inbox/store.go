@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // Store is what the inbox needs of the ledger. Every method is one
@@ -26,10 +27,10 @@ type Store interface {
 	InboxTail(ctx context.Context) (int64, error)
 
 	// UserRefs returns the users with these ids, by id; those who are not there are left out.
-	UserRefs(ctx context.Context, ids []string) (map[string]schoolbell.UserRef, error)
+	UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error)
 
 	// InboxSince returns the items with positions above after that arrived for
 	// any of the users, oldest first, up to limit, by user. Users of
 	// another generation than they have now get nothing.
-	InboxSince(ctx context.Context, users []schoolbell.UserRef, after int64, limit int) (map[schoolbell.UserRef][]schoolbell.InboxItem, error)
+	InboxSince(ctx context.Context, users []ledger.UserRef, after int64, limit int) (map[ledger.UserRef][]schoolbell.InboxItem, error)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // backlogItems is how many items of a backlog a subscription holds at a time. Items
@@ -15,7 +16,7 @@ const backlogItems = 5
 // Close may be called from any, and more than once.
 type Subscription struct {
 	hub     *hub
-	user    schoolbell.UserRef
+	user    ledger.UserRef
 	at      int64 // position of the last item returned
 	backlog []schoolbell.InboxItem
 	done    chan struct{} // closed after reason is set
@@ -28,7 +29,7 @@ type Subscription struct {
 }
 
 // User returns who listens.
-func (s *Subscription) User() schoolbell.UserRef { return s.user }
+func (s *Subscription) User() ledger.UserRef { return s.user }
 
 // Next waits for the next item of the inbox, in order of position. It returns
 // ctx's error when that ends, and may be called again then; ErrClosed is for good.
@@ -66,7 +67,7 @@ func (s *Subscription) fill(ctx context.Context) error {
 	if len(s.backlog) > 0 || s.at >= upTo {
 		return nil
 	}
-	found, err := s.hub.store.InboxSince(ctx, []schoolbell.UserRef{s.user}, s.at, backlogItems)
+	found, err := s.hub.store.InboxSince(ctx, []ledger.UserRef{s.user}, s.at, backlogItems)
 	if err != nil {
 		return fmt.Errorf("read missed inbox items: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // Create checks ev and stores it, and so promises that it will be sent: the
@@ -16,7 +17,7 @@ import (
 // Status, normalizes the rest, and never waits for Redis or looks at the audience's size.
 // Under an idempotency key that was used for the same body before it returns
 // the earlier event and replayed true. Faults in ev are schoolbell.Faults.
-func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem schoolbell.Idempotency) (stored *schoolbell.Event, replayed bool, err error) {
+func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error) {
 	now := schoolbell.Time(time.Now())
 	ev.Normalize()
 	if err := p.validate(ev, now); err != nil {
@@ -44,7 +45,7 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem school
 // replay answers a request with faults. If the key has its event, the request
 // was good when it came first and only its times have passed since, or the
 // channels set up here have changed: it is a replay all the same.
-func (p *Pipeline) replay(ctx context.Context, idem schoolbell.Idempotency, faults error) (*schoolbell.Event, bool, error) {
+func (p *Pipeline) replay(ctx context.Context, idem ledger.Idempotency, faults error) (*schoolbell.Event, bool, error) {
 	if idem.Key == "" {
 		return nil, false, faults
 	}

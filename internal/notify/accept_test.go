@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // A request may be sent again when its times have passed: its answer was lost, or its sender slept.
@@ -21,7 +22,7 @@ func TestARequestSentAgainAfterItsTimesHavePassedGetsItsEvent(t *testing.T) {
 		ev.Normalize()
 		return ev
 	}
-	idem := schoolbell.Idempotency{Key: "bus-7", Fingerprint: "f"}
+	idem := ledger.Idempotency{Key: "bus-7", Fingerprint: "f"}
 	first := request() // accepted two hours ago
 	first.ID, first.Status, first.CreatedAt = uuid.Must(uuid.NewV7()).String(), schoolbell.EventQueued, now.Add(-2*time.Hour)
 	if _, _, err := s.ledger.CreateEvent(t.Context(), first, idem); err != nil {
@@ -30,7 +31,7 @@ func TestARequestSentAgainAfterItsTimesHavePassedGetsItsEvent(t *testing.T) {
 	if got, replayed, err := s.pipeline.Create(t.Context(), request(), idem); err != nil || !replayed || got.ID != first.ID {
 		t.Errorf("got %v, replayed %v, %v; want the first event", got, replayed, err)
 	}
-	for name, idem := range map[string]schoolbell.Idempotency{
+	for name, idem := range map[string]ledger.Idempotency{
 		"without a key":                     {},
 		"under a key that was not used":     {Key: "bus-8", Fingerprint: "f"},
 		"under the key of another request":  {Key: "bus-7", Fingerprint: "g"},

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/internal/testenv"
@@ -78,18 +79,18 @@ func TestEveryoneIsReachedWhateverKeyOfAQueueIsDamaged(t *testing.T) {
 
 func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) error {
 	const users = 30
-	ledger, err := sqlite.Open(ctx, filepath.Join(dir, "ledger.db"), sqlite.Options{})
+	store, err := sqlite.Open(ctx, filepath.Join(dir, "ledger.db"), sqlite.Options{})
 	if err != nil {
 		return err
 	}
-	defer ledger.Close()
-	if err := errors.Join(ledger.Migrate(ctx), putUsers(ctx, ledger, users)); err != nil {
+	defer store.Close()
+	if err := errors.Join(store.Migrate(ctx), putUsers(ctx, store, users)); err != nil {
 		return err
 	}
 	log := &syncBuffer{}
 	mails := newProvider()
 	mails.gate = make(chan struct{}, users)
-	p, err := notify.New(ledger, rdb, notify.Config{Prefix: prefix, Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3,
+	p, err := notify.New(store, rdb, notify.Config{Prefix: prefix, Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3,
 		Backoff: 20 * time.Millisecond, KeepCompleted: time.Hour, KeepFailed: time.Hour, WorkerName: "test", Grace: 5 * time.Second,
 		BatchSize: 10, Concurrency: 2}, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
@@ -112,7 +113,7 @@ func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) 
 		}
 	}
 	ev, _, err := p.Create(ctx, &schoolbell.Event{Title: "Sports day", Body: "Moved.", Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}},
-		Channels: []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail}}, schoolbell.Idempotency{})
+		Channels: []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail}}, ledger.Idempotency{})
 	if err != nil {
 		return err
 	}
@@ -141,9 +142,9 @@ func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) 
 		}
 	}
 	err = eventually(ctx, func() error {
-		now, err := ledger.Event(ctx, ev.ID)
+		now, err := store.Event(ctx, ev.ID)
 		if err == nil && now.Status != schoolbell.EventCompleted {
-			progress, _ := ledger.Progress(ctx, ev.ID)
+			progress, _ := store.Progress(ctx, ev.ID)
 			err = fmt.Errorf("the event is %s with %+v\n%s", now.Status, progress, log)
 		}
 		return err
@@ -174,13 +175,13 @@ func (d damage) strike(ctx context.Context, rdb *redis.Client, key string) error
 	return nil
 }
 
-func putUsers(ctx context.Context, ledger *sqlite.Store, n int) error {
+func putUsers(ctx context.Context, store *sqlite.Store, n int) error {
 	people := make([]*schoolbell.User, n)
 	for i := range people {
 		people[i] = &schoolbell.User{ID: userID(i), Name: "User", Email: userID(i) + "@school.example", Roles: []schoolbell.Role{schoolbell.RoleStudent}}
 		people[i].Normalize()
 	}
-	_, err := ledger.PutUsers(ctx, people)
+	_, err := store.PutUsers(ctx, people)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/internal/ledger"
 )
 
 // deliverer works one channel's queue: it sends the rows of a batch that are
@@ -28,10 +29,10 @@ type pass struct {
 	*deliverer
 	job   *bullmq.Job
 	ev    *schoolbell.Event
-	batch schoolbell.Batch
+	batch ledger.Batch
 
-	lease    *heldLease           // under which the latest group was claimed
-	outcomes []schoolbell.Outcome // of that group, to be recorded
+	lease    *heldLease       // under which the latest group was claimed
+	outcomes []ledger.Outcome // of that group, to be recorded
 
 	retried   int    // rows that failed for now in this pass
 	exhausted int    // rows whose last try failed in this pass
@@ -48,7 +49,7 @@ func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 		return nil, err
 	}
 	p := &pass{deliverer: d, job: job, ev: ev,
-		batch: schoolbell.Batch{EventID: data.EventID, Channel: data.Channel, Seq: data.Seq}}
+		batch: ledger.Batch{EventID: data.EventID, Channel: data.Channel, Seq: data.Seq}}
 	return p.run(ctx)
 }
 
@@ -75,19 +76,19 @@ func (p *pass) run(ctx context.Context) (any, error) {
 
 // claim records the outcomes in hand and claims the next group under a lease
 // that is good now. Outcomes of a lease that is not are recorded first, under it.
-func (p *pass) claim(ctx context.Context) (schoolbell.Grant, error) {
+func (p *pass) claim(ctx context.Context) (ledger.Grant, error) {
 	if len(p.outcomes) > 0 && p.lease.over() {
 		if err := p.record(ctx); err != nil {
-			return schoolbell.Grant{}, err
+			return ledger.Grant{}, err
 		}
 	}
 	lease, err := p.leases.Lease(ctx)
 	if err != nil {
-		return schoolbell.Grant{}, err
+		return ledger.Grant{}, err
 	}
 	if len(p.outcomes) > 0 && lease != p.lease {
 		if err := p.record(ctx); err != nil {
-			return schoolbell.Grant{}, err
+			return ledger.Grant{}, err
 		}
 	}
 	p.lease = lease
@@ -141,7 +142,7 @@ func (p *pass) handBack(ctx context.Context, why error) error {
 }
 
 // end says what becomes of the job now that the batch has no row to claim.
-func (p *pass) end(ctx context.Context, grant schoolbell.Grant) (any, error) {
+func (p *pass) end(ctx context.Context, grant ledger.Grant) (any, error) {
 	p.progress.report(ctx, p.ev.ID)
 	switch {
 	case grant.Finished && p.exhausted > 0:
@@ -162,7 +163,7 @@ const recordTimeout = 30 * time.Second
 // advance is Ledger.Advance with the outcomes in hand. Outcomes are facts that
 // exist nowhere else, so they outlive ctx and are offered again and again while
 // the ledger is away. After a failure that may have hidden a commit the lease is retired.
-func (p *pass) advance(ctx context.Context, claim int) (schoolbell.Grant, error) {
+func (p *pass) advance(ctx context.Context, claim int) (ledger.Grant, error) {
 	if len(p.outcomes) > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
@@ -201,7 +202,7 @@ func (p *pass) noteLost(n int) {
 }
 
 // send renders and sends one claimed group and returns an outcome for every row of it.
-func (p *pass) send(ctx context.Context, rows []schoolbell.Recipient) []schoolbell.Outcome {
+func (p *pass) send(ctx context.Context, rows []ledger.Recipient) []ledger.Outcome {
 	ctx, cancel := p.lease.during(ctx)
 	defer cancel()
 
@@ -225,7 +226,7 @@ func (p *pass) send(ctx context.Context, rows []schoolbell.Recipient) []schoolbe
 
 // impersonal returns r without what it says about the person, whatever the
 // provider's words repeat. Results go to the ledger, where they outlive the person, to Redis and to the log.
-func impersonal(r schoolbell.Result, to schoolbell.Recipient) schoolbell.Result {
+func impersonal(r schoolbell.Result, to ledger.Recipient) schoolbell.Result {
 	person := schoolbell.Personal{Name: to.Name, Email: to.Email, Phone: to.Phone}
 	r.Reason = schoolbell.Redact(r.Reason, person)
 	r.ProviderID = schoolbell.RedactID(r.ProviderID, person)
@@ -233,8 +234,8 @@ func impersonal(r schoolbell.Result, to schoolbell.Recipient) schoolbell.Result 
 }
 
 // judge turns results into outcomes and lets the channel slow down if the provider asks for it.
-func (p *pass) judge(rows []schoolbell.Recipient, results []schoolbell.Result) []schoolbell.Outcome {
-	outcomes := make([]schoolbell.Outcome, len(rows))
+func (p *pass) judge(rows []ledger.Recipient, results []schoolbell.Result) []ledger.Outcome {
+	outcomes := make([]ledger.Outcome, len(rows))
 	slow, after, sent := false, time.Duration(0), false
 	dropped, answered := 0, 0
 	for i, res := range results {
@@ -286,8 +287,8 @@ func answersMessage(v schoolbell.Verdict) bool {
 // outcome says what a result means for its row. Attempts are spent on tries
 // that the provider turned down or that got lost, not on its wish to be left
 // alone and not on connections that it ended without an answer.
-func (c Config) outcome(r schoolbell.Recipient, res schoolbell.Result) schoolbell.Outcome {
-	out := schoolbell.Outcome{Seq: r.Seq, Attempts: r.Attempts + 1, Uncertain: r.Uncertain, Reason: res.Reason, ProviderID: res.ProviderID}
+func (c Config) outcome(r ledger.Recipient, res schoolbell.Result) ledger.Outcome {
+	out := ledger.Outcome{Seq: r.Seq, Attempts: r.Attempts + 1, Uncertain: r.Uncertain, Reason: res.Reason, ProviderID: res.ProviderID}
 	switch res.Verdict {
 	case schoolbell.VerdictSent:
 		out.Status, out.Reason = schoolbell.DeliverySent, ""

@@ -10,6 +10,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/internal/ledger"
 )
 
 // unfinishedWait is how long an event job rests when rows are still open but no
@@ -100,7 +101,7 @@ func (f *fanOut) refund(ctx context.Context, job *bullmq.Job) {
 }
 
 // addBatches adds the jobs of batches, one round trip a queue.
-func (p *Pipeline) addBatches(ctx context.Context, batches []schoolbell.Batch) error {
+func (p *Pipeline) addBatches(ctx context.Context, batches []ledger.Batch) error {
 	specs := make(map[schoolbell.Channel][]bullmq.JobSpec)
 	for _, b := range batches {
 		specs[b.Channel] = append(specs[b.Channel], p.batchJob(b))

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/internal/testenv"
@@ -29,16 +30,16 @@ func TestTheRelayForgetsOldIdempotencyKeys(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ledger, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+			store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer ledger.Close()
-			if err := ledger.Migrate(t.Context()); err != nil {
+			defer store.Close()
+			if err := store.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			forgotten := make(chan struct{}, 1)
-			p, err := notify.New(forgetful{ledger, forgotten}, redisClient(t, addr), notify.Config{Prefix: fmt.Sprint("forget", c.free),
+			p, err := notify.New(forgetful{store, forgotten}, redisClient(t, addr), notify.Config{Prefix: fmt.Sprint("forget", c.free),
 				RetainIdempotency: c.retain}, slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
@@ -46,7 +47,7 @@ func TestTheRelayForgetsOldIdempotencyKeys(t *testing.T) {
 			create := func(title, fingerprint string) error {
 				_, _, err := p.Create(t.Context(), &schoolbell.Event{Title: title, Body: "Moved.",
 					Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}},
-					Channels: []schoolbell.Channel{schoolbell.ChannelInApp}}, schoolbell.Idempotency{Key: "k", Fingerprint: fingerprint})
+					Channels: []schoolbell.Channel{schoolbell.ChannelInApp}}, ledger.Idempotency{Key: "k", Fingerprint: fingerprint})
 				return err
 			}
 			if err := create("Sports day", "one"); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // leaseMargin is how long before a lease's end its holder stops relying on it.
@@ -16,7 +17,7 @@ const leaseMargin = leaseTTL / 5
 
 // heldLease is a lease and the time during which this process may rely on it.
 type heldLease struct {
-	schoolbell.Lease
+	ledger.Lease
 	ctx   context.Context // ends, with errLeaseEnded, when the lease may be about to
 	end   context.CancelCauseFunc
 	timer *time.Timer
@@ -62,7 +63,7 @@ var errLeaseEnded = errors.New("the lease in the ledger was not renewed in time"
 // When the ledger could not be reached in time it takes a new lease, under which
 // the rows of the old one are nobody's.
 type leaseKeeper struct {
-	ledger Leases
+	ledger ledger.Leases
 	holder string
 	log    *slog.Logger
 
@@ -73,8 +74,8 @@ type leaseKeeper struct {
 	beatNow chan struct{}
 }
 
-func newLeaseKeeper(ledger Leases, holder string, log *slog.Logger) *leaseKeeper {
-	return &leaseKeeper{ledger: ledger, holder: holder, log: log,
+func newLeaseKeeper(store ledger.Leases, holder string, log *slog.Logger) *leaseKeeper {
+	return &leaseKeeper{ledger: store, holder: holder, log: log,
 		changed: make(chan struct{}), beatNow: make(chan struct{}, 1)}
 }
 
@@ -123,7 +124,7 @@ func (k *leaseKeeper) beat(ctx context.Context) error {
 	return nil
 }
 
-func (k *leaseKeeper) hold(lease schoolbell.Lease, until time.Time) {
+func (k *leaseKeeper) hold(lease ledger.Lease, until time.Time) {
 	ctx, end := context.WithCancelCause(context.Background())
 	held := &heldLease{Lease: lease, ctx: ctx, end: end}
 	held.until.Store(&until)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // clockedLeases are leases by the test's clock, over a connection that can be cut.
@@ -23,18 +24,18 @@ type clockedLeases struct {
 
 var errCut = errors.New("connection is cut")
 
-func (c *clockedLeases) OpenLease(_ context.Context, _ string, ttl time.Duration) (schoolbell.Lease, error) {
+func (c *clockedLeases) OpenLease(_ context.Context, _ string, ttl time.Duration) (ledger.Lease, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cut {
-		return schoolbell.Lease{}, errCut
+		return ledger.Lease{}, errCut
 	}
 	id := int64(len(c.ends) + 1)
 	c.ends[id] = time.Now().Add(ttl)
-	return schoolbell.Lease{ID: id}, nil
+	return ledger.Lease{ID: id}, nil
 }
 
-func (c *clockedLeases) RenewLease(_ context.Context, l schoolbell.Lease, ttl time.Duration) error {
+func (c *clockedLeases) RenewLease(_ context.Context, l ledger.Lease, ttl time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -47,7 +48,7 @@ func (c *clockedLeases) RenewLease(_ context.Context, l schoolbell.Lease, ttl ti
 	return nil
 }
 
-func (c *clockedLeases) CloseLease(_ context.Context, l schoolbell.Lease) error {
+func (c *clockedLeases) CloseLease(_ context.Context, l ledger.Lease) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = append(c.closed, l.ID)
@@ -69,19 +70,19 @@ func (c *clockedLeases) live(id int64) bool {
 // runKeeper runs a keeper for the length of body, on the test's clock.
 func runKeeper(t *testing.T, body func(t *testing.T, k *leaseKeeper, l *clockedLeases)) *clockedLeases {
 	t.Helper()
-	ledger := &clockedLeases{ends: map[int64]time.Time{}}
+	store := &clockedLeases{ends: map[int64]time.Time{}}
 	synctest.Test(t, func(t *testing.T) {
-		k := newLeaseKeeper(ledger, "test", slog.New(slog.DiscardHandler))
+		k := newLeaseKeeper(store, "test", slog.New(slog.DiscardHandler))
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- k.Run(ctx) }()
-		body(t, k, ledger)
+		body(t, k, store)
 		stop()
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
 		}
 	})
-	return ledger
+	return store
 }
 
 func mustLease(t *testing.T, k *leaseKeeper) *heldLease {
@@ -94,7 +95,7 @@ func mustLease(t *testing.T, k *leaseKeeper) *heldLease {
 }
 
 func TestLeaseIsRenewedForAsLongAsItIsKeptAndClosedAfter(t *testing.T) {
-	ledger := runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
+	store := runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
 		held := mustLease(t, k)
 		<-time.After(10 * leaseTTL)
 		if held.ctx.Err() != nil || !l.live(held.ID) {
@@ -104,8 +105,8 @@ func TestLeaseIsRenewedForAsLongAsItIsKeptAndClosedAfter(t *testing.T) {
 			t.Error("a second lease was opened beside the first")
 		}
 	})
-	if !slices.Equal(ledger.closed, []int64{1}) {
-		t.Errorf("closed leases %v, want the one", ledger.closed)
+	if !slices.Equal(store.closed, []int64{1}) {
+		t.Errorf("closed leases %v, want the one", store.closed)
 	}
 }
 
@@ -133,7 +134,7 @@ func TestHolderStopsRelyingOnALeaseBeforeTheLedgerEndsIt(t *testing.T) {
 }
 
 func TestRetiredLeaseRunsOutAndIsClosedAtTheEnd(t *testing.T) {
-	ledger := runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
+	store := runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
 		first := mustLease(t, k)
 		k.retire(first)
 		second := mustLease(t, k)
@@ -145,18 +146,18 @@ func TestRetiredLeaseRunsOutAndIsClosedAtTheEnd(t *testing.T) {
 			t.Error("want the retired lease ended and its successor alive")
 		}
 	})
-	if !slices.Equal(ledger.closed, []int64{1, 2}) {
-		t.Errorf("closed leases %v, want both", ledger.closed)
+	if !slices.Equal(store.closed, []int64{1, 2}) {
+		t.Errorf("closed leases %v, want both", store.closed)
 	}
 }
 
 func TestAbandonedLeaseIsNeverClosed(t *testing.T) {
-	ledger := runKeeper(t, func(t *testing.T, k *leaseKeeper, _ *clockedLeases) {
+	store := runKeeper(t, func(t *testing.T, k *leaseKeeper, _ *clockedLeases) {
 		k.abandon(mustLease(t, k))
 		mustLease(t, k)
 	})
-	if !slices.Equal(ledger.closed, []int64{2}) {
-		t.Errorf("closed leases %v, want only the one nobody abandoned", ledger.closed)
+	if !slices.Equal(store.closed, []int64{2}) {
+		t.Errorf("closed leases %v, want only the one nobody abandoned", store.closed)
 	}
 }
 

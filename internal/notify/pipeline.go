@@ -8,6 +8,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/internal/ledger"
 )
 
 // Pipeline takes events from a school's app to its people. A process that
@@ -15,7 +16,7 @@ import (
 // RunWorkers as well. It is safe for concurrent use.
 type Pipeline struct {
 	cfg     Config
-	ledger  Ledger
+	ledger  ledger.Store
 	rdb     redis.UniversalClient
 	log     *slog.Logger
 	metrics *Metrics
@@ -29,15 +30,15 @@ type Pipeline struct {
 }
 
 // New returns a pipeline over the ledger and the queues in Redis. It sends
-// nothing yet, and works on while Redis is away. Ledger and client stay the
+// nothing yet, and works on while Redis is away. Store and client stay the
 // caller's, who closes them after every Run has returned.
-func New(ledger Ledger, rdb redis.UniversalClient, cfg Config, log *slog.Logger) (*Pipeline, error) {
+func New(store ledger.Store, rdb redis.UniversalClient, cfg Config, log *slog.Logger) (*Pipeline, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	p := &Pipeline{
-		cfg: cfg, ledger: ledger, rdb: rdb, log: log, metrics: newMetrics(),
+		cfg: cfg, ledger: store, rdb: rdb, log: log, metrics: newMetrics(),
 		batches: make(map[schoolbell.Channel]*bullmq.Queue),
 		wake:    make(chan struct{}, 1),
 		attend:  make(chan attention, 256),

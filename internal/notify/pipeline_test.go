@@ -16,6 +16,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/internal/testenv"
@@ -35,12 +36,12 @@ type school struct {
 func newSchool(t *testing.T, users int, change ...func(*notify.Config)) *school {
 	t.Helper()
 	ctx := t.Context()
-	ledger, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	store, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatalf("open ledger: %v", err)
 	}
-	t.Cleanup(func() { _ = ledger.Close() })
-	if err := ledger.Migrate(ctx); err != nil {
+	t.Cleanup(func() { _ = store.Close() })
+	if err := store.Migrate(ctx); err != nil {
 		t.Fatalf("migrate: %v", err)
 	}
 	people := make([]*schoolbell.User, users)
@@ -48,10 +49,10 @@ func newSchool(t *testing.T, users int, change ...func(*notify.Config)) *school 
 		people[i] = &schoolbell.User{ID: userID(i), Name: "User", Email: userID(i) + "@school.example", Roles: []schoolbell.Role{schoolbell.RoleStudent}}
 		people[i].Normalize()
 	}
-	if _, err := ledger.PutUsers(ctx, people); err != nil {
+	if _, err := store.PutUsers(ctx, people); err != nil {
 		t.Fatalf("put users: %v", err)
 	}
-	s := &school{t: t, ledger: ledger, provider: newProvider(), cfg: notify.Config{
+	s := &school{t: t, ledger: store, provider: newProvider(), cfg: notify.Config{
 		Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3, Backoff: 20 * time.Millisecond,
 		KeepCompleted: time.Hour, KeepFailed: time.Hour, WorkerName: "test", Grace: 5 * time.Second,
 	}}
@@ -111,7 +112,7 @@ func (s *school) create(change ...func(*schoolbell.Event)) *schoolbell.Event {
 	for _, f := range change {
 		f(ev)
 	}
-	stored, _, err := s.pipeline.Create(s.t.Context(), ev, schoolbell.Idempotency{})
+	stored, _, err := s.pipeline.Create(s.t.Context(), ev, ledger.Idempotency{})
 	if err != nil {
 		s.t.Fatalf("create: %v", err)
 	}
@@ -217,7 +218,7 @@ func (p *provider) count() int {
 
 type plainRenderer struct{}
 
-func (plainRenderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, r schoolbell.Recipient) (schoolbell.Message, error) {
+func (plainRenderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, r ledger.Recipient) (schoolbell.Message, error) {
 	return schoolbell.Message{ID: fmt.Sprintf("%s.%d", ev.ID, r.Seq), EventID: ev.ID, UserID: r.UserID, Channel: ch, To: r.Email, Subject: ev.Title, Text: ev.Body}, nil
 }
 
@@ -307,7 +308,7 @@ func TestStoppedWorkersHandEverythingBackAtNoAttempt(t *testing.T) {
 			open = false
 		}
 	}
-	sending, _, err := s.ledger.Deliveries(t.Context(), ev.ID, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySending}, schoolbell.DeliveryCursor{}, 500)
+	sending, _, err := s.ledger.Deliveries(t.Context(), ev.ID, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySending}, ledger.DeliveryCursor{}, 500)
 	if err != nil || len(sending) > 0 {
 		t.Fatalf("%d rows are still claimed after the stop (%v)", len(sending), err)
 	}
@@ -517,7 +518,7 @@ func TestCreateNamesWhatIsWrongAndStoresNothing(t *testing.T) {
 	for _, tt := range tests {
 		ev := good()
 		tt.change(ev)
-		_, _, err := s.pipeline.Create(t.Context(), ev, schoolbell.Idempotency{})
+		_, _, err := s.pipeline.Create(t.Context(), ev, ledger.Idempotency{})
 		if fields := faultFields(err); schoolbell.CodeOf(err) != schoolbell.CodeInvalid || !slices.Contains(fields, tt.field) {
 			t.Errorf("%s: fields %v (%v), want %s", tt.name, fields, err, tt.field)
 		}

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"schoolbell/bullmq"
+	"schoolbell/internal/ledger"
 )
 
 // progressReporter keeps the progress of event jobs fresh for whoever watches
 // the queue. Counting takes time that grows with the event, so it is done
 // seldom: at most one part in ten of the time, and never twice in half a second.
 type progressReporter struct {
-	ledger Events
+	ledger ledger.Events
 	events *bullmq.Queue
 	log    *slog.Logger
 
@@ -21,8 +22,8 @@ type progressReporter struct {
 	next map[string]time.Time // by event id: not to be counted again before
 }
 
-func newProgressReporter(ledger Events, events *bullmq.Queue, log *slog.Logger) *progressReporter {
-	return &progressReporter{ledger: ledger, events: events, log: log, next: make(map[string]time.Time)}
+func newProgressReporter(store ledger.Events, events *bullmq.Queue, log *slog.Logger) *progressReporter {
+	return &progressReporter{ledger: store, events: events, log: log, next: make(map[string]time.Time)}
 }
 
 // report stores the event's progress in its job. It is decoration: a failure is

@@ -8,6 +8,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/internal/ledger"
 )
 
 // runReconciler makes what the queue holds fit what the ledger says: every open
@@ -84,7 +85,7 @@ func (r *relay) reconcileEvents(ctx context.Context, full bool) (failed error) {
 	}
 }
 
-func eventIDs(events []schoolbell.QueuedEvent) []string {
+func eventIDs(events []ledger.QueuedEvent) []string {
 	ids := make([]string, len(events))
 	for i, ev := range events {
 		ids[i] = ev.ID
@@ -93,7 +94,7 @@ func eventIDs(events []schoolbell.QueuedEvent) []string {
 }
 
 // reconcile gives the event a job that will run. With full it looks at its batches too.
-func (r *relay) reconcile(ctx context.Context, ev schoolbell.QueuedEvent, full bool) error {
+func (r *relay) reconcile(ctx context.Context, ev ledger.QueuedEvent, full bool) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	state, err := r.events.State(ctx, ev.ID)
@@ -123,7 +124,7 @@ func willRun(s bullmq.State) bool {
 
 // rebuildEvent adds the event's job again. The job itself adds the batches that are
 // still open.
-func (r *relay) rebuildEvent(ctx context.Context, ev schoolbell.QueuedEvent, state bullmq.State) error {
+func (r *relay) rebuildEvent(ctx context.Context, ev ledger.QueuedEvent, state bullmq.State) error {
 	now, err := r.ledger.Event(ctx, ev.ID)
 	if err != nil {
 		return err
@@ -148,7 +149,7 @@ func (r *relay) rebuildEvent(ctx context.Context, ev schoolbell.QueuedEvent, sta
 // releaseEvent rebuilds the job of an event that waits for children although all its
 // batches are finished: the set of its children was lost, or names some that will
 // never end.
-func (r *relay) releaseEvent(ctx context.Context, ev schoolbell.QueuedEvent) error {
+func (r *relay) releaseEvent(ctx context.Context, ev ledger.QueuedEvent) error {
 	state, err := r.events.State(ctx, ev.ID)
 	if err != nil || state != bullmq.StateWaitingChildren {
 		return err // the last child has released it meanwhile
@@ -167,7 +168,7 @@ func (r *relay) releaseEvent(ctx context.Context, ev schoolbell.QueuedEvent) err
 // returns how many batches are open.
 func (p *Pipeline) rebuildBatches(ctx context.Context, eventID string) (open int, err error) {
 	const page = 500
-	for after := (*schoolbell.Batch)(nil); ; {
+	for after := (*ledger.Batch)(nil); ; {
 		batches, err := p.ledger.OpenBatches(ctx, eventID, after, page)
 		if err != nil {
 			return open, fmt.Errorf("read open batches of event %s: %w", eventID, err)
@@ -186,8 +187,8 @@ func (p *Pipeline) rebuildBatches(ctx context.Context, eventID string) (open int
 }
 
 // rebuildPage gives each of the batches a job that will run and returns how many had none.
-func (p *Pipeline) rebuildPage(ctx context.Context, batches []schoolbell.Batch) (added int, err error) {
-	byChannel := make(map[schoolbell.Channel][]schoolbell.Batch)
+func (p *Pipeline) rebuildPage(ctx context.Context, batches []ledger.Batch) (added int, err error) {
+	byChannel := make(map[schoolbell.Channel][]ledger.Batch)
 	for _, b := range batches {
 		byChannel[b.Channel] = append(byChannel[b.Channel], b)
 	}
@@ -210,7 +211,7 @@ func (p *Pipeline) rebuildPage(ctx context.Context, batches []schoolbell.Batch) 
 }
 
 // withoutJob returns the jobs of those batches of one queue that have none that will run.
-func (p *Pipeline) withoutJob(ctx context.Context, q *bullmq.Queue, batches []schoolbell.Batch) ([]bullmq.JobSpec, error) {
+func (p *Pipeline) withoutJob(ctx context.Context, q *bullmq.Queue, batches []ledger.Batch) ([]bullmq.JobSpec, error) {
 	ids := make([]string, len(batches))
 	for i, b := range batches {
 		ids[i] = batchJobID(b)
@@ -240,7 +241,7 @@ func (r *relay) attendTo(ctx context.Context, a attention) error {
 	if err != nil || ev.Status.Terminal() {
 		return err
 	}
-	return r.reconcile(ctx, schoolbell.QueuedEvent{ID: ev.ID, SendIn: time.Until(ev.SendAt)}, true)
+	return r.reconcile(ctx, ledger.QueuedEvent{ID: ev.ID, SendIn: time.Until(ev.SendAt)}, true)
 }
 
 // dropCancelled takes a cancelled event's job out of the queue if it has not

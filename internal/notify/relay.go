@@ -9,6 +9,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/internal/ledger"
 )
 
 const (
@@ -103,7 +104,7 @@ func (r *relay) relayAll(ctx context.Context) error {
 	}
 }
 
-func (p *Pipeline) addEvents(ctx context.Context, events []schoolbell.QueuedEvent) error {
+func (p *Pipeline) addEvents(ctx context.Context, events []ledger.QueuedEvent) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	specs := make([]bullmq.JobSpec, len(events))
@@ -117,14 +118,14 @@ func (p *Pipeline) addEvents(ctx context.Context, events []schoolbell.QueuedEven
 }
 
 // eventJob is the job that fans an event out, and closes it when it runs the second time.
-func (p *Pipeline) eventJob(ev schoolbell.QueuedEvent) bullmq.JobSpec {
+func (p *Pipeline) eventJob(ev ledger.QueuedEvent) bullmq.JobSpec {
 	opts := p.jobOptions(ev.ID)
 	opts.Delay = max(0, ev.SendIn.Truncate(time.Millisecond))
 	return bullmq.JobSpec{Name: "event", Data: eventJobData{EventID: ev.ID}, Options: opts}
 }
 
 // batchJob is the job that delivers one batch, a child of its event's.
-func (p *Pipeline) batchJob(b schoolbell.Batch) bullmq.JobSpec {
+func (p *Pipeline) batchJob(b ledger.Batch) bullmq.JobSpec {
 	opts := p.jobOptions(batchJobID(b))
 	opts.Parent = &bullmq.ParentRef{ID: b.EventID, Queue: p.events.QualifiedName()}
 	opts.OnFailure = bullmq.IgnoreDependency
@@ -152,6 +153,6 @@ type batchJobData struct {
 	Seq     int                `json:"seq"`
 }
 
-func batchJobID(b schoolbell.Batch) string {
+func batchJobID(b ledger.Batch) string {
 	return fmt.Sprintf("%s.%s.%d", b.EventID, b.Channel, b.Seq)
 }

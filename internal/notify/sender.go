@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // Sender sends messages over one channel through one provider. It is safe for
@@ -20,5 +21,5 @@ type Sender interface {
 // Renderer writes an event as one recipient is to read it on one channel. An
 // error means that this message can never be written. It is safe for concurrent use.
 type Renderer interface {
-	Render(ev *schoolbell.Event, ch schoolbell.Channel, r schoolbell.Recipient) (schoolbell.Message, error)
+	Render(ev *schoolbell.Event, ch schoolbell.Channel, r ledger.Recipient) (schoolbell.Message, error)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // Config says what all messages of an installation share.
@@ -69,7 +70,7 @@ func New(cfg Config) (*Renderer, error) {
 // Render makes the message of one delivery. Its ID is the same at every try.
 // An event or reader that no message can be made of gives CodeInvalid; the
 // field is a field of the event, or "recipient.…".
-func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to schoolbell.Recipient) (schoolbell.Message, error) {
+func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient) (schoolbell.Message, error) {
 	if ev == nil || ev.ID == "" {
 		return schoolbell.Message{}, schoolbell.Invalid("id", "the event has no id")
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/render"
 )
 
@@ -34,8 +35,8 @@ func sportsDay() *schoolbell.Event {
 	}
 }
 
-func ada() schoolbell.Recipient {
-	return schoolbell.Recipient{Seq: 42, UserID: "p-42", Name: "Ada <b>Lovelace</b> & Söhne", Email: "ada@example.org", Phone: "+442079460018", Timezone: "Europe/Berlin", Locale: "de"}
+func ada() ledger.Recipient {
+	return ledger.Recipient{Seq: 42, UserID: "p-42", Name: "Ada <b>Lovelace</b> & Söhne", Email: "ada@example.org", Phone: "+442079460018", Timezone: "Europe/Berlin", Locale: "de"}
 }
 
 func newRenderer(t testing.TB) *render.Renderer {
@@ -157,7 +158,7 @@ func TestRenderTimes(t *testing.T) {
 func TestRenderRefuses(t *testing.T) {
 	t.Parallel()
 	r := newRenderer(t)
-	change := func(f func(*schoolbell.Event, *schoolbell.Recipient)) (*schoolbell.Event, schoolbell.Recipient) {
+	change := func(f func(*schoolbell.Event, *ledger.Recipient)) (*schoolbell.Event, ledger.Recipient) {
 		ev, to := sportsDay(), ada()
 		f(ev, &to)
 		return ev, to
@@ -165,19 +166,19 @@ func TestRenderRefuses(t *testing.T) {
 	cases := []struct {
 		name string
 		ch   schoolbell.Channel
-		f    func(*schoolbell.Event, *schoolbell.Recipient)
+		f    func(*schoolbell.Event, *ledger.Recipient)
 	}{
-		{"a line break in the title", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *schoolbell.Recipient) { e.Title = "a\r\nBcc: x" }},
-		{"a line break in the location", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *schoolbell.Recipient) { e.Location = "a\nb" }},
-		{"a line break in the name", schoolbell.ChannelEmail, func(_ *schoolbell.Event, r *schoolbell.Recipient) { r.Name = "a\nb" }},
-		{"a broken name", schoolbell.ChannelEmail, func(_ *schoolbell.Event, r *schoolbell.Recipient) { r.Name = "\xff" }},
-		{"a broken body", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *schoolbell.Recipient) { e.Body = "\xff" }},
-		{"a control character in the body", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *schoolbell.Recipient) { e.Body = "a\x00b" }},
-		{"no id", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *schoolbell.Recipient) { e.ID = "" }},
-		{"no address", schoolbell.ChannelEmail, func(_ *schoolbell.Event, r *schoolbell.Recipient) { r.Email = "" }},
-		{"no phone", schoolbell.ChannelSMS, func(_ *schoolbell.Event, r *schoolbell.Recipient) { r.Phone = "" }},
-		{"the inbox", schoolbell.ChannelInApp, func(*schoolbell.Event, *schoolbell.Recipient) {}},
-		{"an unknown channel", "pigeon", func(*schoolbell.Event, *schoolbell.Recipient) {}},
+		{"a line break in the title", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *ledger.Recipient) { e.Title = "a\r\nBcc: x" }},
+		{"a line break in the location", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *ledger.Recipient) { e.Location = "a\nb" }},
+		{"a line break in the name", schoolbell.ChannelEmail, func(_ *schoolbell.Event, r *ledger.Recipient) { r.Name = "a\nb" }},
+		{"a broken name", schoolbell.ChannelEmail, func(_ *schoolbell.Event, r *ledger.Recipient) { r.Name = "\xff" }},
+		{"a broken body", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *ledger.Recipient) { e.Body = "\xff" }},
+		{"a control character in the body", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *ledger.Recipient) { e.Body = "a\x00b" }},
+		{"no id", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *ledger.Recipient) { e.ID = "" }},
+		{"no address", schoolbell.ChannelEmail, func(_ *schoolbell.Event, r *ledger.Recipient) { r.Email = "" }},
+		{"no phone", schoolbell.ChannelSMS, func(_ *schoolbell.Event, r *ledger.Recipient) { r.Phone = "" }},
+		{"the inbox", schoolbell.ChannelInApp, func(*schoolbell.Event, *ledger.Recipient) {}},
+		{"an unknown channel", "pigeon", func(*schoolbell.Event, *ledger.Recipient) {}},
 	}
 	for _, x := range cases {
 		ev, to := change(x.f)

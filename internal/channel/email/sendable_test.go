@@ -8,6 +8,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/address"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/render"
 )
 
@@ -46,7 +47,7 @@ func (w written) check(t fataler) bool {
 	if err != nil {
 		t.Fatalf("school %q: %v", w.school, err)
 	}
-	to := schoolbell.Recipient{UserID: user.ID, Seq: 1, Name: user.Name, Email: user.Email, Phone: "+442079460018", Timezone: user.Timezone}
+	to := ledger.Recipient{UserID: user.ID, Seq: 1, Name: user.Name, Email: user.Email, Phone: "+442079460018", Timezone: user.Timezone}
 	for _, channel := range schoolbell.Channels() {
 		if channel == schoolbell.ChannelInApp || channel == schoolbell.ChannelEmail && to.Email == "" {
 			continue // the inbox shows the event itself, and nobody is mailed without an address

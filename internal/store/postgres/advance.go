@@ -6,17 +6,17 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
-// Advance implements notify.Ledger. It is one round trip, and one more when
+// Advance implements ledger.Store. It is one round trip, and one more when
 // nothing could be claimed.
-func (s *Store) Advance(ctx context.Context, lease schoolbell.Lease, batch schoolbell.Batch, outcomes []schoolbell.Outcome, claim int) (g schoolbell.Grant, err error) {
+func (s *Store) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int) (g ledger.Grant, err error) {
 	for {
 		ended, err := s.recordAndClaim(ctx, lease, batch, outcomes, claim, &g)
 		if err != nil {
-			return schoolbell.Grant{}, err
+			return ledger.Grant{}, err
 		}
 		if len(g.Recipients) > 0 {
 			return g, nil
@@ -27,14 +27,14 @@ func (s *Store) Advance(ctx context.Context, lease schoolbell.Lease, batch schoo
 		outcomes = nil // recorded; all claimed rows were ended: look for others
 	}
 	if err := s.stand(ctx, batch, &g); err != nil {
-		return schoolbell.Grant{}, err
+		return ledger.Grant{}, err
 	}
 	return g, nil
 }
 
 // recordAndClaim adds to g what was lost and claimed, and returns how many rows
 // it ended in place of claiming them.
-func (s *Store) recordAndClaim(ctx context.Context, lease schoolbell.Lease, batch schoolbell.Batch, outcomes []schoolbell.Outcome, claim int, g *schoolbell.Grant) (ended int, err error) {
+func (s *Store) recordAndClaim(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int, g *ledger.Grant) (ended int, err error) {
 	channel := row.ChannelNumber(batch.Channel)
 	var b pgx.Batch
 	b.Queue(sweepLeases)
@@ -69,10 +69,10 @@ func (s *Store) recordAndClaim(ctx context.Context, lease schoolbell.Lease, batc
 	return ended, err
 }
 
-func collectClaimed(rows pgx.Rows, n int) (claimed []schoolbell.Recipient, ended int, err error) {
+func collectClaimed(rows pgx.Rows, n int) (claimed []ledger.Recipient, ended int, err error) {
 	defer rows.Close()
 	for rows.Next() {
-		var d schoolbell.Recipient
+		var d ledger.Recipient
 		var sendable bool
 		if err := rows.Scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Email, &d.Phone, &d.Locale, &d.Timezone, &sendable); err != nil {
 			return nil, 0, fmt.Errorf("claim: %w", err)
@@ -82,7 +82,7 @@ func collectClaimed(rows pgx.Rows, n int) (claimed []schoolbell.Recipient, ended
 			continue
 		}
 		if claimed == nil {
-			claimed = make([]schoolbell.Recipient, 0, n)
+			claimed = make([]ledger.Recipient, 0, n)
 		}
 		claimed = append(claimed, d)
 	}
@@ -90,7 +90,7 @@ func collectClaimed(rows pgx.Rows, n int) (claimed []schoolbell.Recipient, ended
 }
 
 // columns turns outcomes into the arrays that recordRows takes.
-func columns(outcomes []schoolbell.Outcome) []any {
+func columns(outcomes []ledger.Outcome) []any {
 	n := len(outcomes)
 	seqs, statuses, attempts, uncertain := make([]int64, n), make([]int16, n), make([]int32, n), make([]bool, n)
 	retryIn, reasons, providers := make([]int64, n), make([]string, n), make([]string, n)
@@ -177,7 +177,7 @@ const claimRows = `WITH b AS MATERIALIZED (` + batchOf + ` AND current_setting('
 
 // stand says how the batch's rows stand, after ending those of a closed event,
 // and marks the batch finished when all are terminal.
-func (s *Store) stand(ctx context.Context, batch schoolbell.Batch, g *schoolbell.Grant) error {
+func (s *Store) stand(ctx context.Context, batch ledger.Batch, g *ledger.Grant) error {
 	args := []any{batch.EventID, row.ChannelNumber(batch.Channel), batch.Seq}
 	var b pgx.Batch
 	b.Queue(lockBatch, args...)
@@ -202,7 +202,7 @@ func (s *Store) stand(ctx context.Context, batch schoolbell.Batch, g *schoolbell
 	})
 }
 
-func countRows(rows pgx.Rows, g *schoolbell.Grant) error {
+func countRows(rows pgx.Rows, g *ledger.Grant) error {
 	defer rows.Close()
 	next := int64(-1)
 	for rows.Next() {

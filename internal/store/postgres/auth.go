@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // PutAPIKey implements auth.Store.
@@ -47,7 +48,7 @@ func (s *Store) HasFingerprint(ctx context.Context, prefix []byte) (has bool, er
 }
 
 // UserByRef implements auth.Store.
-func (s *Store) UserByRef(ctx context.Context, ref schoolbell.UserRef) (id string, err error) {
+func (s *Store) UserByRef(ctx context.Context, ref ledger.UserRef) (id string, err error) {
 	err = s.again("read user", func() error {
 		err := s.pool.QueryRow(ctx, "SELECT id FROM users WHERE seq = $1 AND generation = $2 AND state = 0", ref.Number, ref.Generation).Scan(&id)
 		return orNotFound(err, "user", "")

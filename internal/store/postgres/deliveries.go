@@ -7,11 +7,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
 // Deliveries implements api.Store.
-func (s *Store) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after schoolbell.DeliveryCursor, limit int) (found []schoolbell.Delivery, next schoolbell.DeliveryCursor, err error) {
+func (s *Store) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (found []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
 	status := -1
 	if f.Status != "" {
 		status = row.StatusNumber(f.Status)
@@ -42,7 +43,7 @@ func (s *Store) Deliveries(ctx context.Context, eventID string, f schoolbell.Del
 		return err
 	})
 	if err != nil {
-		return nil, schoolbell.DeliveryCursor{}, err
+		return nil, ledger.DeliveryCursor{}, err
 	}
 	return found, next, nil
 }

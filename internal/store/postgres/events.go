@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -63,8 +64,8 @@ func getEvent(ctx context.Context, q querier, id string) (*schoolbell.Event, err
 	return ev, orNotFound(err, "event", id)
 }
 
-// CreateEvent implements notify.Ledger.
-func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem schoolbell.Idempotency) (kept *schoolbell.Event, replayed bool, err error) {
+// CreateEvent implements ledger.Store.
+func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (kept *schoolbell.Event, replayed bool, err error) {
 	err = s.write(ctx, "create event", func(tx pgx.Tx) error {
 		kept, replayed = nil, false
 		if idem.Key != "" {
@@ -91,7 +92,7 @@ func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem scho
 // claimKey takes idem's key for the event id, or returns the event that has it.
 // Where another transaction is taking the key just now, it waits for the end of that.
 // Where ForgetKeys took the key's row before it could be read, the key is free again.
-func claimKey(ctx context.Context, tx pgx.Tx, id string, idem schoolbell.Idempotency) (*schoolbell.Event, error) {
+func claimKey(ctx context.Context, tx pgx.Tx, id string, idem ledger.Idempotency) (*schoolbell.Event, error) {
 	for {
 		tag, err := tx.Exec(ctx, "INSERT INTO idempotency (scope, key, fingerprint, event_id, created_at) VALUES ($1, $2, $3, $4, "+now+") ON CONFLICT DO NOTHING",
 			idem.Scope, idem.Key, idem.Fingerprint, id)
@@ -105,7 +106,7 @@ func claimKey(ctx context.Context, tx pgx.Tx, id string, idem schoolbell.Idempot
 }
 
 // earlierEvent returns the event that was created under idem's key, nil if none was.
-func earlierEvent(ctx context.Context, q querier, idem schoolbell.Idempotency) (*schoolbell.Event, error) {
+func earlierEvent(ctx context.Context, q querier, idem ledger.Idempotency) (*schoolbell.Event, error) {
 	var fingerprint, id string
 	err := q.QueryRow(ctx, "SELECT fingerprint, event_id FROM idempotency WHERE scope = $1 AND key = $2", idem.Scope, idem.Key).Scan(&fingerprint, &id)
 	switch {
@@ -119,7 +120,7 @@ func earlierEvent(ctx context.Context, q querier, idem schoolbell.Idempotency) (
 	return getEvent(ctx, q, id)
 }
 
-// ForgetKeys implements notify.Ledger.
+// ForgetKeys implements ledger.Store.
 func (s *Store) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
 	err = s.again("forget idempotency keys", func() error {
 		tag, err := s.pool.Exec(ctx, `DELETE FROM idempotency WHERE (scope, key) IN
@@ -130,8 +131,8 @@ func (s *Store) ForgetKeys(ctx context.Context, before time.Time, limit int) (n 
 	return n, err
 }
 
-// EventByKey implements notify.Ledger.
-func (s *Store) EventByKey(ctx context.Context, idem schoolbell.Idempotency) (ev *schoolbell.Event, found bool, err error) {
+// EventByKey implements ledger.Store.
+func (s *Store) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *schoolbell.Event, found bool, err error) {
 	err = s.again("read event by key", func() error {
 		ev, err = earlierEvent(ctx, s.pool, idem)
 		return err
@@ -188,7 +189,7 @@ func insertEvent(ctx context.Context, tx pgx.Tx, ev *schoolbell.Event) error {
 	return err
 }
 
-// Event implements notify.Ledger.
+// Event implements ledger.Store.
 func (s *Store) Event(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
 	err = s.again("read event", func() error {
 		ev, err = getEvent(ctx, s.pool, id)
@@ -219,22 +220,22 @@ func (s *Store) Events(ctx context.Context, status schoolbell.EventStatus, befor
 
 const queuedEventColumns = "e.id, greatest(coalesce(ceil(extract(epoch FROM e.send_at - clock_timestamp()) * 1000), 0), 0)::bigint, e.walked"
 
-// UnqueuedEvents implements notify.Ledger.
-func (s *Store) UnqueuedEvents(ctx context.Context, limit int) ([]schoolbell.QueuedEvent, error) {
+// UnqueuedEvents implements ledger.Store.
+func (s *Store) UnqueuedEvents(ctx context.Context, limit int) ([]ledger.QueuedEvent, error) {
 	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
 		WHERE e.queued_at IS NULL AND e.completed_at IS NULL ORDER BY e.seq LIMIT $1`, limit)
 }
 
-// OpenEvents implements notify.Ledger.
-func (s *Store) OpenEvents(ctx context.Context, after string, limit int) ([]schoolbell.QueuedEvent, error) {
+// OpenEvents implements ledger.Store.
+func (s *Store) OpenEvents(ctx context.Context, after string, limit int) ([]ledger.QueuedEvent, error) {
 	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
 		WHERE e.queued_at IS NOT NULL AND e.completed_at IS NULL AND e.id > $2 ORDER BY e.id LIMIT $1`, limit, after)
 }
 
-func (s *Store) queuedEvents(ctx context.Context, query string, args ...any) (events []schoolbell.QueuedEvent, err error) {
+func (s *Store) queuedEvents(ctx context.Context, query string, args ...any) (events []ledger.QueuedEvent, err error) {
 	err = s.again("list events", func() error {
 		rows, err := s.pool.Query(ctx, query, args...)
-		events, err = list(rows, err, func(r pgx.CollectableRow) (e schoolbell.QueuedEvent, err error) {
+		events, err = list(rows, err, func(r pgx.CollectableRow) (e ledger.QueuedEvent, err error) {
 			var in int64
 			err = r.Scan(&e.ID, &in, &e.Walked)
 			e.SendIn = duration(in)
@@ -245,7 +246,7 @@ func (s *Store) queuedEvents(ctx context.Context, query string, args ...any) (ev
 	return events, err
 }
 
-// MarkQueued implements notify.Ledger.
+// MarkQueued implements ledger.Store.
 func (s *Store) MarkQueued(ctx context.Context, ids []string) error {
 	return s.again("mark events queued", func() error {
 		_, err := s.pool.Exec(ctx, "UPDATE events SET queued_at = "+now+" WHERE queued_at IS NULL AND id = ANY ($1)", ids)

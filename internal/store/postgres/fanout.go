@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -21,13 +22,13 @@ type walk struct {
 	cursor   int64 // the last user dealt with
 }
 
-// FanOut implements notify.Ledger.
-func (s *Store) FanOut(ctx context.Context, eventID string, users, batchSize int) (step schoolbell.FanOutStep, err error) {
+// FanOut implements ledger.Store.
+func (s *Store) FanOut(ctx context.Context, eventID string, users, batchSize int) (step ledger.FanOutStep, err error) {
 	if users < 1 || batchSize < 1 {
 		return step, fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
 	}
 	err = s.write(ctx, "fan out", func(tx pgx.Tx) error {
-		step = schoolbell.FanOutStep{}
+		step = ledger.FanOutStep{}
 		w, err := walkOf(ctx, tx, eventID)
 		switch {
 		case err != nil:
@@ -53,7 +54,7 @@ func (s *Store) FanOut(ctx context.Context, eventID string, users, batchSize int
 		return err
 	})
 	if err != nil {
-		return schoolbell.FanOutStep{}, err
+		return ledger.FanOutStep{}, err
 	}
 	return step, nil
 }
@@ -80,7 +81,7 @@ func walkOf(ctx context.Context, tx pgx.Tx, id string) (*walk, error) {
 // It looks at windows of user numbers, each wider than the one before, until it
 // has enough people: so a chunk costs as much as it has people, however many
 // groups the audience names and however thinly its people are spread.
-func (w *walk) bound(ctx context.Context, tx pgx.Tx, p *picker, limit int, step *schoolbell.FanOutStep) (int64, error) {
+func (w *walk) bound(ctx context.Context, tx pgx.Tx, p *picker, limit int, step *ledger.FanOutStep) (int64, error) {
 	var top int64
 	if err := tx.QueryRow(ctx, "SELECT coalesce(max(seq), 0) FROM users").Scan(&top); err != nil {
 		return 0, err
@@ -103,7 +104,7 @@ func (w *walk) bound(ctx context.Context, tx pgx.Tx, p *picker, limit int, step 
 }
 
 // store makes the rows of the people in (w.cursor, bound].
-func (w *walk) store(ctx context.Context, tx pgx.Tx, p *picker, eventID string, bound int64, batchSize int, step *schoolbell.FanOutStep) error {
+func (w *walk) store(ctx context.Context, tx pgx.Tx, p *picker, eventID string, bound int64, batchSize int, step *ledger.FanOutStep) error {
 	numbers := make([]int16, len(w.channels))
 	inApp := false
 	for i, c := range w.channels {
@@ -120,8 +121,8 @@ func (w *walk) store(ctx context.Context, tx pgx.Tx, p *picker, eventID string, 
 		return nil
 	}
 	rows, err := tx.Query(ctx, insertBatches, w.seq, w.cursor, bound, batchSize)
-	step.Batches, err = list(rows, err, func(r pgx.CollectableRow) (schoolbell.Batch, error) {
-		b, channel := schoolbell.Batch{EventID: eventID}, 0
+	step.Batches, err = list(rows, err, func(r pgx.CollectableRow) (ledger.Batch, error) {
+		b, channel := ledger.Batch{EventID: eventID}, 0
 		err := r.Scan(&channel, &b.Seq, &b.Size)
 		b.Channel = row.Channel(channel)
 		return b, err
@@ -173,8 +174,8 @@ func (w *walk) fillInboxes(ctx context.Context, tx pgx.Tx, bound int64) error {
 	return nil
 }
 
-// OpenBatches implements notify.Ledger.
-func (s *Store) OpenBatches(ctx context.Context, eventID string, after *schoolbell.Batch, limit int) (batches []schoolbell.Batch, err error) {
+// OpenBatches implements ledger.Store.
+func (s *Store) OpenBatches(ctx context.Context, eventID string, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {
 	channel, seq := 0, 0
 	if after != nil {
 		channel, seq = row.ChannelNumber(after.Channel), after.Seq
@@ -186,8 +187,8 @@ func (s *Store) OpenBatches(ctx context.Context, eventID string, after *schoolbe
 		}
 		rows, err := tx.Query(ctx, `SELECT channel, seq, size FROM batches
 			WHERE event_seq = $1 AND (channel, seq) > ($2, $3) AND finished_at IS NULL ORDER BY channel, seq LIMIT $4`, e.seq, channel, seq, limit)
-		batches, err = list(rows, err, func(r pgx.CollectableRow) (schoolbell.Batch, error) {
-			b, n := schoolbell.Batch{EventID: eventID}, 0
+		batches, err = list(rows, err, func(r pgx.CollectableRow) (ledger.Batch, error) {
+			b, n := ledger.Batch{EventID: eventID}, 0
 			err := r.Scan(&n, &b.Seq, &b.Size)
 			b.Channel = row.Channel(n)
 			return b, err

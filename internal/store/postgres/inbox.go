@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -16,7 +17,7 @@ const inboxColumns = `i.user_seq, (SELECT generation FROM users WHERE seq = i.us
 
 // itemOf is an item and whose it is.
 type itemOf struct {
-	user schoolbell.UserRef
+	user ledger.UserRef
 	item schoolbell.InboxItem
 }
 
@@ -113,15 +114,15 @@ func (s *Store) InboxTail(ctx context.Context) (position int64, err error) {
 }
 
 // UserRefs implements inbox.Store.
-func (s *Store) UserRefs(ctx context.Context, ids []string) (map[string]schoolbell.UserRef, error) {
-	refs := make(map[string]schoolbell.UserRef, len(ids))
+func (s *Store) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {
+	refs := make(map[string]ledger.UserRef, len(ids))
 	err := s.again("look for users", func() error {
 		rows, err := s.pool.Query(ctx, "SELECT id, seq, generation FROM users WHERE id = ANY ($1) AND state = 0", ids)
 		if err != nil {
 			return err
 		}
 		var id string
-		var ref schoolbell.UserRef
+		var ref ledger.UserRef
 		_, err = pgx.ForEachRow(rows, []any{&id, &ref.Number, &ref.Generation}, func() error {
 			refs[id] = ref
 			return nil
@@ -134,8 +135,8 @@ func (s *Store) UserRefs(ctx context.Context, ids []string) (map[string]schoolbe
 // InboxSince implements inbox.Store. People reached together share a position;
 // it never returns some of them and leaves the others for a later call, which
 // would ask for what is above it: so it may return more than limit.
-func (s *Store) InboxSince(ctx context.Context, users []schoolbell.UserRef, after int64, limit int) (map[schoolbell.UserRef][]schoolbell.InboxItem, error) {
-	found := map[schoolbell.UserRef][]schoolbell.InboxItem{}
+func (s *Store) InboxSince(ctx context.Context, users []ledger.UserRef, after int64, limit int) (map[ledger.UserRef][]schoolbell.InboxItem, error) {
+	found := map[ledger.UserRef][]schoolbell.InboxItem{}
 	if len(users) == 0 {
 		return found, nil
 	}

@@ -6,12 +6,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
-// OpenLease implements notify.Ledger.
-func (s *Store) OpenLease(ctx context.Context, holder string, ttl time.Duration) (lease schoolbell.Lease, err error) {
+// OpenLease implements ledger.Store.
+func (s *Store) OpenLease(ctx context.Context, holder string, ttl time.Duration) (lease ledger.Lease, err error) {
 	err = s.again("open lease", func() error {
 		return s.pool.QueryRow(ctx, "INSERT INTO leases (holder, expires_at) VALUES ($1, clock_timestamp() + $2 * interval '1 ms') RETURNING id",
 			row.Text(holder), ttl.Milliseconds()).Scan(&lease.ID)
@@ -19,8 +19,8 @@ func (s *Store) OpenLease(ctx context.Context, holder string, ttl time.Duration)
 	return lease, err
 }
 
-// RenewLease implements notify.Ledger.
-func (s *Store) RenewLease(ctx context.Context, lease schoolbell.Lease, ttl time.Duration) error {
+// RenewLease implements ledger.Store.
+func (s *Store) RenewLease(ctx context.Context, lease ledger.Lease, ttl time.Duration) error {
 	return s.again("renew lease", func() error {
 		tag, err := s.pool.Exec(ctx, "UPDATE leases SET expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE id = $1 AND expires_at > clock_timestamp()",
 			lease.ID, ttl.Milliseconds())
@@ -31,8 +31,8 @@ func (s *Store) RenewLease(ctx context.Context, lease schoolbell.Lease, ttl time
 	})
 }
 
-// CloseLease implements notify.Ledger.
-func (s *Store) CloseLease(ctx context.Context, lease schoolbell.Lease) error {
+// CloseLease implements ledger.Store.
+func (s *Store) CloseLease(ctx context.Context, lease ledger.Lease) error {
 	return s.write(ctx, "close lease", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "DELETE FROM leases WHERE id = $1 AND expires_at > clock_timestamp()", lease.ID)
 		if err != nil || tag.RowsAffected() == 0 {

@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -64,7 +65,7 @@ func closeEventRows(ctx context.Context, tx pgx.Tx, event int64, closing int) er
 	return err
 }
 
-// Progress implements notify.Ledger.
+// Progress implements ledger.Store.
 func (s *Store) Progress(ctx context.Context, id string) (p schoolbell.Progress, err error) {
 	err = s.read(ctx, "count deliveries", func(tx pgx.Tx) error {
 		e, err := standingOf(ctx, tx, standingQuery, id)
@@ -83,7 +84,7 @@ func progress(ctx context.Context, tx pgx.Tx, e *standing) (schoolbell.Progress,
 	return row.Progress(counts, e.walked || e.status.Terminal()), err
 }
 
-// CancelEvent implements notify.Ledger.
+// CancelEvent implements ledger.Store.
 func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
 	err = s.write(ctx, "cancel event", func(tx pgx.Tx) error {
 		e, err := turn(ctx, tx, id)
@@ -108,7 +109,7 @@ func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 	return ev, err
 }
 
-// RetryFailed implements notify.Ledger.
+// RetryFailed implements ledger.Store.
 func (s *Store) RetryFailed(ctx context.Context, id string) (rows int, err error) {
 	err = s.write(ctx, "retry failed deliveries", func(tx pgx.Tx) error {
 		e, err := turn(ctx, tx, id)
@@ -150,8 +151,8 @@ const (
 		WHERE event_seq = $1 AND status = 4`
 )
 
-// FinishEvent implements notify.Ledger.
-func (s *Store) FinishEvent(ctx context.Context, id string) (sum schoolbell.Summary, err error) {
+// FinishEvent implements ledger.Store.
+func (s *Store) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
 	err = s.write(ctx, "finish event", func(tx pgx.Tx) error {
 		e, err := turn(ctx, tx, id)
 		if err != nil {
@@ -172,7 +173,7 @@ func (s *Store) FinishEvent(ctx context.Context, id string) (sum schoolbell.Summ
 				return err
 			}
 		}
-		sum = schoolbell.Summary{EventID: id, Status: e.status, Progress: p}
+		sum = ledger.Summary{EventID: id, Status: e.status, Progress: p}
 		return nil
 	})
 	return sum, err

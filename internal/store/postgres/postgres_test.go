@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/postgres"
 	"schoolbell/internal/store/storetest"
 	"schoolbell/internal/testenv"
@@ -140,7 +141,7 @@ func TestTheLedgerIsUnavailableWhileItsServerIsAndComesBackWithIt(t *testing.T) 
 		"a read":  func() error { _, err := s.InboxTail(t.Context()); return err },
 		"a write": func() error { _, err := s.Secret(t.Context(), "x", []byte("y")); return err },
 		"a claim": func() error {
-			_, err := s.Advance(t.Context(), schoolbell.Lease{ID: 1}, schoolbell.Batch{EventID: "x", Channel: schoolbell.ChannelEmail}, nil, 1)
+			_, err := s.Advance(t.Context(), ledger.Lease{ID: 1}, ledger.Batch{EventID: "x", Channel: schoolbell.ChannelEmail}, nil, 1)
 			return err
 		},
 	} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // SchemaFault returns what is wrong when a database has schema version have and
@@ -26,7 +27,7 @@ func LeaseEnded() error {
 }
 
 // NoBatch is the error for a batch that does not exist.
-func NoBatch(b schoolbell.Batch) error {
+func NoBatch(b ledger.Batch) error {
 	return schoolbell.NotFound("batch", fmt.Sprintf("%s.%s.%d", b.EventID, b.Channel, b.Seq))
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -22,10 +23,10 @@ type work struct {
 	category    schoolbell.Category
 }
 
-// Advance implements notify.Ledger.
-func (s *Store) Advance(ctx context.Context, lease schoolbell.Lease, batch schoolbell.Batch, outcomes []schoolbell.Outcome, claim int) (g schoolbell.Grant, err error) {
+// Advance implements ledger.Store.
+func (s *Store) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int) (g ledger.Grant, err error) {
 	err = s.writeTogether(ctx, "advance batch", func(ctx context.Context, c *conn) error {
-		g = schoolbell.Grant{}
+		g = ledger.Grant{}
 		w, err := workOf(ctx, c, lease, batch)
 		if err != nil {
 			return err
@@ -51,12 +52,12 @@ func (s *Store) Advance(ctx context.Context, lease schoolbell.Lease, batch schoo
 		return w.stand(ctx, c, &g)
 	})
 	if err != nil {
-		return schoolbell.Grant{}, err
+		return ledger.Grant{}, err
 	}
 	return g, nil
 }
 
-func workOf(ctx context.Context, c *conn, lease schoolbell.Lease, b schoolbell.Batch) (*work, error) {
+func workOf(ctx context.Context, c *conn, lease ledger.Lease, b ledger.Batch) (*work, error) {
 	w := work{channel: row.ChannelNumber(b.Channel), batch: b.Seq, lease: lease.ID}
 	var ended bool
 	err := c.get(ctx, `WITH clock(now) AS MATERIALIZED (SELECT `+now+`)
@@ -79,7 +80,7 @@ func workOf(ctx context.Context, c *conn, lease schoolbell.Lease, b schoolbell.B
 // record stores outcomes of rows that the lease still holds and returns how many
 // it does not. One statement a row: joining the table to a list makes SQLite walk
 // the whole event.
-func (w *work) record(ctx context.Context, c *conn, outcomes []schoolbell.Outcome) (lost int, err error) {
+func (w *work) record(ctx context.Context, c *conn, outcomes []ledger.Outcome) (lost int, err error) {
 	for _, o := range outcomes {
 		status, retryAt := row.StatusNumber(o.Status), sql.NullInt64{}
 		switch {
@@ -108,7 +109,7 @@ const recordRow = `UPDATE deliveries SET
 
 // claim takes up to n rows for the lease. Rows that may no longer be sent are
 // ended on the way and do not count.
-func (w *work) claim(ctx context.Context, c *conn, n int) ([]schoolbell.Recipient, error) {
+func (w *work) claim(ctx context.Context, c *conn, n int) ([]ledger.Recipient, error) {
 	for n > 0 {
 		found, err := w.claimable(ctx, c, n)
 		if err != nil || len(found) == 0 {
@@ -124,7 +125,7 @@ func (w *work) claim(ctx context.Context, c *conn, n int) ([]schoolbell.Recipien
 
 // candidate is a row that can be claimed, and why it may not be sent, if so.
 type candidate struct {
-	schoolbell.Recipient
+	ledger.Recipient
 	reason sql.NullString
 }
 
@@ -147,8 +148,8 @@ func (w *work) claimable(ctx context.Context, c *conn, n int) ([]candidate, erro
 }
 
 // take moves the candidates: to the lease, or to suppressed.
-func (w *work) take(ctx context.Context, c *conn, found []candidate) ([]schoolbell.Recipient, error) {
-	claimed := make([]schoolbell.Recipient, 0, len(found))
+func (w *work) take(ctx context.Context, c *conn, found []candidate) ([]ledger.Recipient, error) {
+	claimed := make([]ledger.Recipient, 0, len(found))
 	mine := make([]int64, 0, len(found))
 	for _, d := range found {
 		if !d.reason.Valid {
@@ -183,7 +184,7 @@ const (
 )
 
 // stand says how the batch's rows stand, and marks the batch finished when all are terminal.
-func (w *work) stand(ctx context.Context, c *conn, g *schoolbell.Grant) error {
+func (w *work) stand(ctx context.Context, c *conn, g *ledger.Grant) error {
 	next := int64(-1)
 	err := c.each(ctx, `SELECT d.status, count(*), min(max(coalesce(CASE d.status WHEN 0 THEN d.retry_at WHEN 1 THEN l.expires_at END, 0) - ?5, 0))
 			FROM deliveries d LEFT JOIN leases l ON d.status = 1 AND l.id = d.lease_id

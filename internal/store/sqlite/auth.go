@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // PutAPIKey implements auth.Store.
@@ -56,7 +57,7 @@ func (s *Store) HasFingerprint(ctx context.Context, prefix []byte) (has bool, er
 }
 
 // UserByRef implements auth.Store.
-func (s *Store) UserByRef(ctx context.Context, ref schoolbell.UserRef) (id string, err error) {
+func (s *Store) UserByRef(ctx context.Context, ref ledger.UserRef) (id string, err error) {
 	err = s.read(ctx, "read user", func(c *conn) error {
 		err := c.get(ctx, "SELECT id FROM users WHERE seq = ?1 AND generation = ?2 AND state = 0", []any{ref.Number, ref.Generation}, &id)
 		return orNotFound(err, "user", "")

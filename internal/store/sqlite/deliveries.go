@@ -5,11 +5,12 @@ import (
 	"database/sql"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
 // Deliveries implements api.Store.
-func (s *Store) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after schoolbell.DeliveryCursor, limit int) (list []schoolbell.Delivery, next schoolbell.DeliveryCursor, err error) {
+func (s *Store) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (list []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
 	status := -1
 	if f.Status != "" {
 		status = row.StatusNumber(f.Status)
@@ -39,7 +40,7 @@ func (s *Store) Deliveries(ctx context.Context, eventID string, f schoolbell.Del
 		})
 	})
 	if err != nil {
-		return nil, schoolbell.DeliveryCursor{}, err
+		return nil, ledger.DeliveryCursor{}, err
 	}
 	return list, next, nil
 }

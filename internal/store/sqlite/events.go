@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -48,8 +49,8 @@ func getEvent(ctx context.Context, c *conn, id string) (*schoolbell.Event, error
 	return ev, err
 }
 
-// CreateEvent implements notify.Ledger.
-func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem schoolbell.Idempotency) (stored *schoolbell.Event, replayed bool, err error) {
+// CreateEvent implements ledger.Store.
+func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error) {
 	err = s.write(ctx, "create event", func(c *conn) error {
 		stored, replayed = nil, false
 		if idem.Key != "" {
@@ -80,7 +81,7 @@ func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem scho
 }
 
 // earlierEvent returns the event that was created under idem's key, nil if none was.
-func earlierEvent(ctx context.Context, c *conn, idem schoolbell.Idempotency) (*schoolbell.Event, error) {
+func earlierEvent(ctx context.Context, c *conn, idem ledger.Idempotency) (*schoolbell.Event, error) {
 	var fingerprint, id string
 	err := c.get(ctx, "SELECT fingerprint, event_id FROM idempotency WHERE scope = ?1 AND key = ?2", []any{idem.Scope, idem.Key}, &fingerprint, &id)
 	switch {
@@ -94,7 +95,7 @@ func earlierEvent(ctx context.Context, c *conn, idem schoolbell.Idempotency) (*s
 	return getEvent(ctx, c, id)
 }
 
-// ForgetKeys implements notify.Ledger.
+// ForgetKeys implements ledger.Store.
 func (s *Store) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
 	err = s.write(ctx, "forget idempotency keys", func(c *conn) error {
 		deleted, err := c.exec(ctx, `DELETE FROM idempotency WHERE (scope, key) IN
@@ -105,8 +106,8 @@ func (s *Store) ForgetKeys(ctx context.Context, before time.Time, limit int) (n 
 	return n, err
 }
 
-// EventByKey implements notify.Ledger.
-func (s *Store) EventByKey(ctx context.Context, idem schoolbell.Idempotency) (ev *schoolbell.Event, found bool, err error) {
+// EventByKey implements ledger.Store.
+func (s *Store) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *schoolbell.Event, found bool, err error) {
 	err = s.read(ctx, "read event by key", func(c *conn) error {
 		ev, err = earlierEvent(ctx, c, idem)
 		return err
@@ -180,7 +181,7 @@ func insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event) error {
 	return err
 }
 
-// Event implements notify.Ledger.
+// Event implements ledger.Store.
 func (s *Store) Event(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
 	err = s.read(ctx, "read event", func(c *conn) error {
 		ev, err = getEvent(ctx, c, id)
@@ -215,22 +216,22 @@ func (s *Store) Events(ctx context.Context, status schoolbell.EventStatus, befor
 
 const queuedEventColumns = "e.id, max(coalesce(e.send_at, 0) - " + now + ", 0), e.walked"
 
-// UnqueuedEvents implements notify.Ledger.
-func (s *Store) UnqueuedEvents(ctx context.Context, limit int) ([]schoolbell.QueuedEvent, error) {
+// UnqueuedEvents implements ledger.Store.
+func (s *Store) UnqueuedEvents(ctx context.Context, limit int) ([]ledger.QueuedEvent, error) {
 	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
 		WHERE e.queued_at IS NULL AND e.completed_at IS NULL ORDER BY e.seq LIMIT ?1`, limit)
 }
 
-// OpenEvents implements notify.Ledger.
-func (s *Store) OpenEvents(ctx context.Context, after string, limit int) ([]schoolbell.QueuedEvent, error) {
+// OpenEvents implements ledger.Store.
+func (s *Store) OpenEvents(ctx context.Context, after string, limit int) ([]ledger.QueuedEvent, error) {
 	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
 		WHERE e.queued_at IS NOT NULL AND e.completed_at IS NULL AND e.id > ?2 ORDER BY e.id LIMIT ?1`, limit, after)
 }
 
-func (s *Store) queuedEvents(ctx context.Context, query string, args ...any) (events []schoolbell.QueuedEvent, err error) {
+func (s *Store) queuedEvents(ctx context.Context, query string, args ...any) (events []ledger.QueuedEvent, err error) {
 	err = s.read(ctx, "list events", func(c *conn) error {
 		return c.each(ctx, query, args, func(scan func(...any) error) error {
-			var e schoolbell.QueuedEvent
+			var e ledger.QueuedEvent
 			var in int64
 			err := scan(&e.ID, &in, &e.Walked)
 			e.SendIn = duration(in)
@@ -241,7 +242,7 @@ func (s *Store) queuedEvents(ctx context.Context, query string, args ...any) (ev
 	return events, err
 }
 
-// MarkQueued implements notify.Ledger.
+// MarkQueued implements ledger.Store.
 func (s *Store) MarkQueued(ctx context.Context, ids []string) error {
 	return s.write(ctx, "mark events queued", func(c *conn) error {
 		_, err := c.exec(ctx, "UPDATE events SET queued_at = "+now+" WHERE queued_at IS NULL AND id IN (SELECT value FROM json_each(?1))", jsonOf(ids))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -21,13 +22,13 @@ type walk struct {
 	cursor   int64 // the last user dealt with
 }
 
-// FanOut implements notify.Ledger.
-func (s *Store) FanOut(ctx context.Context, eventID string, users, batchSize int) (step schoolbell.FanOutStep, err error) {
+// FanOut implements ledger.Store.
+func (s *Store) FanOut(ctx context.Context, eventID string, users, batchSize int) (step ledger.FanOutStep, err error) {
 	if users < 1 || batchSize < 1 {
 		return step, fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
 	}
 	err = s.write(ctx, "fan out", func(c *conn) error {
-		step = schoolbell.FanOutStep{}
+		step = ledger.FanOutStep{}
 		w, err := walkOf(ctx, c, eventID)
 		switch {
 		case err != nil:
@@ -51,7 +52,7 @@ func (s *Store) FanOut(ctx context.Context, eventID string, users, batchSize int
 		return err
 	})
 	if err != nil {
-		return schoolbell.FanOutStep{}, err
+		return ledger.FanOutStep{}, err
 	}
 	return step, nil
 }
@@ -76,7 +77,7 @@ func walkOf(ctx context.Context, c *conn, id string) (*walk, error) {
 // It looks at windows of user numbers, each wider than the one before, until it
 // has enough people: so a chunk costs as much as it has people, however many
 // groups the audience names and however thinly its people are spread.
-func (w *walk) pick(ctx context.Context, c *conn, limit int, step *schoolbell.FanOutStep) (bound int64, err error) {
+func (w *walk) pick(ctx context.Context, c *conn, limit int, step *ledger.FanOutStep) (bound int64, err error) {
 	if err := emptyChunk(ctx, c); err != nil {
 		return 0, err
 	}
@@ -117,7 +118,7 @@ func emptyChunk(ctx context.Context, c *conn) error {
 }
 
 // store makes the rows of the people in chunk, the users in (w.cursor, bound].
-func (w *walk) store(ctx context.Context, c *conn, eventID string, bound int64, batchSize int, step *schoolbell.FanOutStep) error {
+func (w *walk) store(ctx context.Context, c *conn, eventID string, bound int64, batchSize int, step *ledger.FanOutStep) error {
 	for _, channel := range w.channels {
 		if err := w.insertDeliveries(ctx, c, row.ChannelNumber(channel)); err != nil {
 			return fmt.Errorf("insert %s deliveries: %w", channel, err)
@@ -132,7 +133,7 @@ func (w *walk) store(ctx context.Context, c *conn, eventID string, bound int64, 
 			continue
 		}
 		err := c.each(ctx, insertBatches, []any{w.seq, row.ChannelNumber(channel), w.cursor, bound, batchSize}, func(scan func(...any) error) error {
-			b := schoolbell.Batch{EventID: eventID, Channel: channel}
+			b := ledger.Batch{EventID: eventID, Channel: channel}
 			err := scan(&b.Seq, &b.Size)
 			step.Batches = append(step.Batches, b)
 			return err
@@ -199,8 +200,8 @@ func (w *walk) fillInboxes(ctx context.Context, c *conn, bound int64) error {
 	return err
 }
 
-// OpenBatches implements notify.Ledger.
-func (s *Store) OpenBatches(ctx context.Context, eventID string, after *schoolbell.Batch, limit int) (batches []schoolbell.Batch, err error) {
+// OpenBatches implements ledger.Store.
+func (s *Store) OpenBatches(ctx context.Context, eventID string, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {
 	channel, seq := 0, 0
 	if after != nil {
 		channel, seq = row.ChannelNumber(after.Channel), after.Seq
@@ -213,7 +214,7 @@ func (s *Store) OpenBatches(ctx context.Context, eventID string, after *schoolbe
 		return c.each(ctx, `SELECT channel, seq, size FROM batches
 				WHERE event_seq = ?1 AND (channel, seq) > (?2, ?3) AND finished_at IS NULL ORDER BY channel, seq LIMIT ?4`,
 			[]any{e.seq, channel, seq, limit}, func(scan func(...any) error) error {
-				b, n := schoolbell.Batch{EventID: eventID}, 0
+				b, n := ledger.Batch{EventID: eventID}, 0
 				err := scan(&n, &b.Seq, &b.Size)
 				b.Channel = row.Channel(n)
 				batches = append(batches, b)

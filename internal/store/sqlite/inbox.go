@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -107,13 +108,13 @@ func (s *Store) InboxTail(ctx context.Context) (position int64, err error) {
 }
 
 // UserRefs implements inbox.Store.
-func (s *Store) UserRefs(ctx context.Context, ids []string) (map[string]schoolbell.UserRef, error) {
-	refs := make(map[string]schoolbell.UserRef, len(ids))
+func (s *Store) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {
+	refs := make(map[string]ledger.UserRef, len(ids))
 	err := s.read(ctx, "look for users", func(c *conn) error {
 		return c.each(ctx, "SELECT id, seq, generation FROM users WHERE id IN (SELECT value FROM json_each(?1)) AND state = 0", []any{jsonOf(ids)},
 			func(scan func(...any) error) error {
 				var id string
-				var ref schoolbell.UserRef
+				var ref ledger.UserRef
 				err := scan(&id, &ref.Number, &ref.Generation)
 				refs[id] = ref
 				return err
@@ -125,8 +126,8 @@ func (s *Store) UserRefs(ctx context.Context, ids []string) (map[string]schoolbe
 // InboxSince implements inbox.Store. People reached together share a position;
 // it never returns some of them and leaves the others for a later call, which
 // would ask for what is above it: so it may return more than limit.
-func (s *Store) InboxSince(ctx context.Context, users []schoolbell.UserRef, after int64, limit int) (map[schoolbell.UserRef][]schoolbell.InboxItem, error) {
-	found := map[schoolbell.UserRef][]schoolbell.InboxItem{}
+func (s *Store) InboxSince(ctx context.Context, users []ledger.UserRef, after int64, limit int) (map[ledger.UserRef][]schoolbell.InboxItem, error) {
+	found := map[ledger.UserRef][]schoolbell.InboxItem{}
 	pairs := make([][2]int64, len(users))
 	for i, u := range users {
 		pairs[i] = [2]int64{u.Number, u.Generation}
@@ -148,7 +149,7 @@ func (s *Store) InboxSince(ctx context.Context, users []schoolbell.UserRef, afte
 		return c.each(ctx, "SELECT i.user_seq, (SELECT generation FROM users WHERE seq = i.user_seq), "+inboxColumns+`
 			WHERE i.user_seq IN (SELECT value FROM json_each(?1)) AND i.position > ?2 AND i.position <= ?3 ORDER BY i.position`,
 			[]any{asked, after, last}, func(scan func(...any) error) error {
-				var user schoolbell.UserRef
+				var user ledger.UserRef
 				it, err := scanItem(scan, &user.Number, &user.Generation)
 				found[user] = append(found[user], shared.Item(it))
 				return err

@@ -4,12 +4,12 @@ import (
 	"context"
 	"time"
 
-	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
-// OpenLease implements notify.Ledger.
-func (s *Store) OpenLease(ctx context.Context, holder string, ttl time.Duration) (lease schoolbell.Lease, err error) {
+// OpenLease implements ledger.Store.
+func (s *Store) OpenLease(ctx context.Context, holder string, ttl time.Duration) (lease ledger.Lease, err error) {
 	err = s.write(ctx, "open lease", func(c *conn) error {
 		lease.ID, err = c.insert(ctx, "INSERT INTO leases (holder, expires_at) VALUES (?1, "+now+" + ?2)", holder, ttl.Milliseconds())
 		return err
@@ -17,8 +17,8 @@ func (s *Store) OpenLease(ctx context.Context, holder string, ttl time.Duration)
 	return lease, err
 }
 
-// RenewLease implements notify.Ledger.
-func (s *Store) RenewLease(ctx context.Context, lease schoolbell.Lease, ttl time.Duration) error {
+// RenewLease implements ledger.Store.
+func (s *Store) RenewLease(ctx context.Context, lease ledger.Lease, ttl time.Duration) error {
 	return s.write(ctx, "renew lease", func(c *conn) error {
 		at, err := clock(ctx, c)
 		if err != nil {
@@ -32,8 +32,8 @@ func (s *Store) RenewLease(ctx context.Context, lease schoolbell.Lease, ttl time
 	})
 }
 
-// CloseLease implements notify.Ledger.
-func (s *Store) CloseLease(ctx context.Context, lease schoolbell.Lease) error {
+// CloseLease implements ledger.Store.
+func (s *Store) CloseLease(ctx context.Context, lease ledger.Lease) error {
 	return s.write(ctx, "close lease", func(c *conn) error {
 		at, err := clock(ctx, c)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -45,7 +46,7 @@ const closeRows = `UPDATE deliveries SET
 		uncertain = uncertain OR status = 1, lease_id = NULL, retry_at = NULL, updated_at = ?3
 	WHERE event_seq = ?1 AND (status = 0 OR status = 1 AND lease_id NOT IN (SELECT id FROM leases WHERE expires_at > ?3))`
 
-// Progress implements notify.Ledger.
+// Progress implements ledger.Store.
 func (s *Store) Progress(ctx context.Context, id string) (p schoolbell.Progress, err error) {
 	err = s.read(ctx, "count deliveries", func(c *conn) error {
 		e, err := standingOf(ctx, c, id)
@@ -70,7 +71,7 @@ func progress(ctx context.Context, c *conn, e *standing) (schoolbell.Progress, e
 	return row.Progress(counts, e.walked || e.status.Terminal()), err
 }
 
-// CancelEvent implements notify.Ledger.
+// CancelEvent implements ledger.Store.
 func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
 	err = s.write(ctx, "cancel event", func(c *conn) error {
 		e, err := standingOf(ctx, c, id)
@@ -95,7 +96,7 @@ func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 	return ev, err
 }
 
-// RetryFailed implements notify.Ledger.
+// RetryFailed implements ledger.Store.
 func (s *Store) RetryFailed(ctx context.Context, id string) (rows int, err error) {
 	err = s.write(ctx, "retry failed deliveries", func(c *conn) error {
 		e, err := standingOf(ctx, c, id)
@@ -130,8 +131,8 @@ const (
 		WHERE event_seq = ?1 AND status = 4`
 )
 
-// FinishEvent implements notify.Ledger.
-func (s *Store) FinishEvent(ctx context.Context, id string) (sum schoolbell.Summary, err error) {
+// FinishEvent implements ledger.Store.
+func (s *Store) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
 	err = s.write(ctx, "finish event", func(c *conn) error {
 		e, err := standingOf(ctx, c, id)
 		if err != nil {
@@ -152,7 +153,7 @@ func (s *Store) FinishEvent(ctx context.Context, id string) (sum schoolbell.Summ
 				return err
 			}
 		}
-		sum = schoolbell.Summary{EventID: id, Status: e.status, Progress: p}
+		sum = ledger.Summary{EventID: id, Status: e.status, Progress: p}
 		return nil
 	})
 	return sum, err

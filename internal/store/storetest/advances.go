@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/testenv"
 )
 
@@ -34,8 +35,8 @@ func advanceOrder(t *testing.T, open func() Store) {
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
 	batches, _ := s.walk(id, 100, 100)
 	l := s.lease()
-	var got []schoolbell.Recipient
-	var done []schoolbell.Outcome
+	var got []ledger.Recipient
+	var done []ledger.Outcome
 	for _, n := range []int{3, 3, 1} {
 		g := s.advance(l, batches[0], done, 3)
 		if len(g.Recipients) != n || g.Finished || g.Lost != 0 {
@@ -48,11 +49,11 @@ func advanceOrder(t *testing.T, open func() Store) {
 			t.Errorf("number %d comes after %d", got[i].Seq, got[i-1].Seq)
 		}
 		got[i].Seq = 0
-		same(t, "recipient", got[i], schoolbell.Recipient{UserID: userID(i), Name: fmt.Sprintf("Žofie %d 学校", i), Email: userID(i) + "@example.org",
+		same(t, "recipient", got[i], ledger.Recipient{UserID: userID(i), Name: fmt.Sprintf("Žofie %d 学校", i), Email: userID(i) + "@example.org",
 			Phone: "+442079460018", Locale: "pt-BR", Timezone: "Europe/Lisbon"})
 	}
 	g := s.advance(l, batches[0], done, 3)
-	same(t, "last grant", g, schoolbell.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 7, Sent: 7}})
+	same(t, "last grant", g, ledger.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 7, Sent: 7}})
 }
 
 func advanceOutcomes(t *testing.T, open func() Store) {
@@ -60,7 +61,7 @@ func advanceOutcomes(t *testing.T, open func() Store) {
 	id, batches := s.sent(6, 10)
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 10)
-	tries := []schoolbell.Outcome{
+	tries := []ledger.Outcome{
 		{Status: schoolbell.DeliverySent, Attempts: 1, ProviderID: "queued as Ž'1\"2"},
 		{Status: schoolbell.DeliveryFailed, Attempts: 4, Reason: "550 no such user \\ 学校"},
 		{Status: schoolbell.DeliveryUncertain, Attempts: 2, Uncertain: true, Reason: "connection lost after the final dot"},
@@ -130,7 +131,7 @@ func advanceRetry(t *testing.T, open func() Store) {
 }
 
 // second creates and walks one more e-mail event to all students.
-func (s *school) second(t testing.TB) (string, []schoolbell.Batch) {
+func (s *school) second(t testing.TB) (string, []ledger.Batch) {
 	t.Helper()
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
 	batches, _ := s.walk(id, 1_000, 100)
@@ -142,9 +143,9 @@ func advanceReleased(t *testing.T, open func() Store) {
 	_, batches := s.sent(3, 10)
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 10)
-	var done []schoolbell.Outcome
+	var done []ledger.Outcome
 	for _, r := range g.Recipients {
-		done = append(done, schoolbell.Outcome{Seq: r.Seq, Status: schoolbell.DeliveryPending, Attempts: r.Attempts})
+		done = append(done, ledger.Outcome{Seq: r.Seq, Status: schoolbell.DeliveryPending, Attempts: r.Attempts})
 	}
 	again := s.advance(l, batches[0], done, 10)
 	same(t, "people claimed again", again.Recipients, g.Recipients)
@@ -156,7 +157,7 @@ func advanceRecordOnly(t *testing.T, open func() Store) {
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 2)
 	g = s.advance(l, batches[0], outcomes(g.Recipients, schoolbell.DeliverySent), 0)
-	same(t, "grant", g, schoolbell.Grant{Pending: 1, Counts: schoolbell.ChannelProgress{Total: 3, Sent: 2, Pending: 1}})
+	same(t, "grant", g, ledger.Grant{Pending: 1, Counts: schoolbell.ChannelProgress{Total: 3, Sent: 2, Pending: 1}})
 }
 
 func advanceSecondJob(t *testing.T, open func() Store) {
@@ -164,13 +165,13 @@ func advanceSecondJob(t *testing.T, open func() Store) {
 	_, batches := s.sent(3, 10)
 	a, b := s.lease(), s.lease()
 	s.advance(a, batches[0], nil, 10)
-	for name, l := range map[string]schoolbell.Lease{"another lease": b, "the same lease": a} {
+	for name, l := range map[string]ledger.Lease{"another lease": b, "the same lease": a} {
 		g := s.advance(l, batches[0], nil, 10)
 		if len(g.Recipients) != 0 || g.Sending != 3 || g.Pending != 0 || g.Finished || g.NextIn <= 59*time.Minute || g.NextIn > time.Hour {
 			t.Errorf("%s: grant %+v, want three sending for about an hour", name, g)
 		}
 	}
-	g := s.advance(b, batches[0], []schoolbell.Outcome{{Seq: 1, Status: schoolbell.DeliverySent, Attempts: 1}}, 0)
+	g := s.advance(b, batches[0], []ledger.Outcome{{Seq: 1, Status: schoolbell.DeliverySent, Attempts: 1}}, 0)
 	same(t, "outcomes lost of rows that another lease holds", g.Lost, 1)
 }
 
@@ -219,7 +220,7 @@ func advanceCancelled(t *testing.T, open func() Store) {
 	done[1].Status = schoolbell.DeliveryPending
 	done[2].Status, done[2].Uncertain = schoolbell.DeliveryPending, true
 	g := s.advance(live, batches[0], done, 10)
-	same(t, "grant", g, schoolbell.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 6, Sent: 1, Cancelled: 3, Uncertain: 2}})
+	same(t, "grant", g, ledger.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 6, Sent: 1, Cancelled: 3, Uncertain: 2}})
 	p, err := s.Progress(s.ctx(), id)
 	s.must(err)
 	same(t, "percent", p.Percent, 100)
@@ -242,7 +243,7 @@ func advanceExpired(t *testing.T, open func() Store) {
 	testenv.Eventually(t, time.Minute, func() bool { return time.Now().After(ev.ExpiresAt) }, "the event to expire")
 	done[1].Status = schoolbell.DeliveryPending
 	g = s.advance(l, batches[0], done[1:], 10)
-	same(t, "grant", g, schoolbell.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 4, Sent: 1, Expired: 3}})
+	same(t, "grant", g, ledger.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 4, Sent: 1, Expired: 3}})
 	_, err := s.RetryFailed(s.ctx(), id)
 	wantCode(t, err, schoolbell.CodeConflict)
 }
@@ -266,13 +267,13 @@ func advanceSticky(t *testing.T, open func() Store) {
 func advanceUnknown(t *testing.T, open func() Store) {
 	s := newSchool(t, open())
 	id, batches := s.sent(1, 10)
-	for _, b := range []schoolbell.Batch{
+	for _, b := range []ledger.Batch{
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 2}, {EventID: id, Channel: schoolbell.ChannelSMS, Seq: 1}, {EventID: id, Channel: schoolbell.ChannelEmail},
 	} {
 		_, err := s.Advance(s.ctx(), s.lease(), b, nil, 1)
 		wantCode(t, err, schoolbell.CodeNotFound)
 	}
-	if g := s.advance(schoolbell.Lease{ID: 987654}, batches[0], nil, 1); !g.LeaseEnded || len(g.Recipients) != 0 {
+	if g := s.advance(ledger.Lease{ID: 987654}, batches[0], nil, 1); !g.LeaseEnded || len(g.Recipients) != 0 {
 		t.Errorf("under a lease that never was: %+v", g)
 	}
 }

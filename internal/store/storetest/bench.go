@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 const benchUsers = 100_000
@@ -70,7 +71,7 @@ func benchAdvance(b *testing.B, database Database) {
 		b.StopTimer()
 		batches, n := s.walk(s.create(newEvent(everybody, schoolbell.ChannelEmail)), 5_000, 100)
 		rows += n
-		work := make(chan schoolbell.Batch, len(batches))
+		work := make(chan ledger.Batch, len(batches))
 		for _, batch := range batches {
 			work <- batch
 		}
@@ -92,8 +93,8 @@ func benchAdvance(b *testing.B, database Database) {
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
 }
 
-func benchBatch(b *testing.B, s *school, l schoolbell.Lease, batch schoolbell.Batch) error {
-	var done []schoolbell.Outcome
+func benchBatch(b *testing.B, s *school, l ledger.Lease, batch ledger.Batch) error {
+	var done []ledger.Outcome
 	for {
 		g, err := s.Advance(b.Context(), l, batch, done, 20)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 var endings = []promise{
@@ -24,7 +25,7 @@ func finish(t *testing.T, open func() Store) {
 	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
 	sum, err := s.FinishEvent(s.ctx(), id)
 	s.must(err)
-	want := schoolbell.Summary{EventID: id, Status: schoolbell.EventCompleted, Progress: schoolbell.Progress{Percent: 100, Total: 3, Done: 3,
+	want := ledger.Summary{EventID: id, Status: schoolbell.EventCompleted, Progress: schoolbell.Progress{Percent: 100, Total: 3, Done: 3,
 		Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{schoolbell.ChannelEmail: {Total: 3, Sent: 3}}}}
 	same(t, "summary", sum, want)
 	ev, err := s.Event(s.ctx(), id)
@@ -81,7 +82,7 @@ func finishCancelled(t *testing.T, open func() Store) {
 	s.kill(dead)
 	sum, err := s.FinishEvent(s.ctx(), id)
 	s.must(err)
-	same(t, "summary", sum, schoolbell.Summary{EventID: id, Status: schoolbell.EventCancelled, Progress: schoolbell.Progress{Percent: 75, Total: 4, Done: 3,
+	same(t, "summary", sum, ledger.Summary{EventID: id, Status: schoolbell.EventCancelled, Progress: schoolbell.Progress{Percent: 75, Total: 4, Done: 3,
 		Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{schoolbell.ChannelEmail: {Total: 4, Pending: 1, Cancelled: 1, Uncertain: 2}}}})
 	s.advance(live, batches[0], outcomes(rs, schoolbell.DeliverySent), 0)
 	sum, err = s.FinishEvent(s.ctx(), id)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 var events = []promise{
@@ -48,7 +49,7 @@ func eventRoundTrip(t *testing.T, open func() Store) {
 	base := time.Date(2031, 3, 30, 1, 30, 0, 0, time.UTC)
 	ev.StartsAt, ev.EndsAt = base.Add(7*time.Millisecond), base.Add(999*time.Millisecond)
 	ev.SendAt, ev.ExpiresAt = base.Add(time.Hour), time.Date(2999, 12, 31, 23, 59, 59, 123e6, time.UTC)
-	stored, replayed, err := s.CreateEvent(s.ctx(), ev, schoolbell.Idempotency{})
+	stored, replayed, err := s.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
 	s.must(err)
 	if replayed {
 		t.Error("a new event counts as replayed")
@@ -81,12 +82,12 @@ func eventUnknownNames(t *testing.T, open func() Store) {
 		GuardiansOf: &schoolbell.Selector{Users: []string{"nobody"}},
 		Exclude:     &schoolbell.Selector{Groups: []string{"no-other"}, Users: []string{"nobody"}},
 	})
-	_, _, err := s.CreateEvent(s.ctx(), ev, schoolbell.Idempotency{Key: "k", Fingerprint: "f"})
+	_, _, err := s.CreateEvent(s.ctx(), ev, ledger.Idempotency{Key: "k", Fingerprint: "f"})
 	wantFields(t, err, "audience.groups[0]", "audience.users[1]", "audience.users[2]",
 		"audience.guardians_of.users[0]", "audience.exclude.groups[0]", "audience.exclude.users[0]")
 	_, err = s.Event(s.ctx(), ev.ID)
 	wantCode(t, err, schoolbell.CodeNotFound)
-	_, replayed, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), schoolbell.Idempotency{Key: "k", Fingerprint: "other"})
+	_, replayed, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "other"})
 	if err != nil || replayed {
 		t.Errorf("the key of a refused request is taken: replayed %v, %v", replayed, err)
 	}
@@ -96,14 +97,14 @@ func eventTwice(t *testing.T, open func() Store) {
 	s := newSchool(t, open())
 	ev := newEvent(toStudents())
 	s.create(ev)
-	_, _, err := s.CreateEvent(s.ctx(), ev, schoolbell.Idempotency{})
+	_, _, err := s.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
 	wantCode(t, err, schoolbell.CodeConflict)
 }
 
 func eventReplay(t *testing.T, open func() Store) {
 	s := newSchool(t, open())
 	s.people(1)
-	idem := schoolbell.Idempotency{Key: "žádost-1", Fingerprint: "f"}
+	idem := ledger.Idempotency{Key: "žádost-1", Fingerprint: "f"}
 	first := newEvent(schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{userID(0)}}})
 	_, _, err := s.CreateEvent(s.ctx(), first, idem)
 	s.must(err)
@@ -122,10 +123,10 @@ func eventReplay(t *testing.T, open func() Store) {
 
 func eventKeyReused(t *testing.T, open func() Store) {
 	s := newSchool(t, open())
-	_, _, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), schoolbell.Idempotency{Key: "k", Fingerprint: "f"})
+	_, _, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
 	s.must(err)
 	second := newEvent(toStudents())
-	_, _, err = s.CreateEvent(s.ctx(), second, schoolbell.Idempotency{Key: "k", Fingerprint: "g"})
+	_, _, err = s.CreateEvent(s.ctx(), second, ledger.Idempotency{Key: "k", Fingerprint: "g"})
 	wantFields(t, err, "Idempotency-Key")
 	_, err = s.Event(s.ctx(), second.ID)
 	wantCode(t, err, schoolbell.CodeNotFound)
@@ -134,13 +135,13 @@ func eventKeyReused(t *testing.T, open func() Store) {
 func keyScopes(t *testing.T, open func() Store) {
 	s := newSchool(t, open())
 	s.people(1)
-	create := func(idem schoolbell.Idempotency) (replayed bool) {
+	create := func(idem ledger.Idempotency) (replayed bool) {
 		t.Helper()
 		_, replayed, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), idem)
 		s.must(err)
 		return replayed
 	}
-	one, two := schoolbell.Idempotency{Scope: "one", Key: "k", Fingerprint: "f"}, schoolbell.Idempotency{Scope: "two", Key: "k", Fingerprint: "other"}
+	one, two := ledger.Idempotency{Scope: "one", Key: "k", Fingerprint: "f"}, ledger.Idempotency{Scope: "two", Key: "k", Fingerprint: "other"}
 	same(t, "first use", create(one), false)
 	same(t, "first use in another scope", create(two), false)
 	same(t, "second use", create(one), true)
@@ -181,7 +182,7 @@ func keysForgottenMeanwhile(t *testing.T, open func() Store) {
 	for range 4 {
 		callers.Go(func() {
 			for range 150 {
-				_, replayed, err := store.CreateEvent(t.Context(), newEvent(toStudents()), schoolbell.Idempotency{Key: "k", Fingerprint: "f"})
+				_, replayed, err := store.CreateEvent(t.Context(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
 				if err != nil {
 					t.Error(err)
 					return
@@ -200,7 +201,7 @@ func keysForgottenMeanwhile(t *testing.T, open func() Store) {
 
 func eventByKey(t *testing.T, open func() Store) {
 	s := newSchool(t, open())
-	idem := schoolbell.Idempotency{Key: "k", Fingerprint: "f"}
+	idem := ledger.Idempotency{Key: "k", Fingerprint: "f"}
 	if ev, found, err := s.EventByKey(s.ctx(), idem); ev != nil || found || err != nil {
 		t.Errorf("before it is used the key has %v, %v, %v", ev, found, err)
 	}
@@ -211,7 +212,7 @@ func eventByKey(t *testing.T, open func() Store) {
 	s.must(err)
 	same(t, "found", found, true)
 	same(t, "event of the key", ev, created)
-	ev, found, err = s.EventByKey(s.ctx(), schoolbell.Idempotency{Key: "k", Fingerprint: "g"})
+	ev, found, err = s.EventByKey(s.ctx(), ledger.Idempotency{Key: "k", Fingerprint: "g"})
 	wantFields(t, err, "Idempotency-Key")
 	if ev != nil || found {
 		t.Errorf("another request gets %v, %v", ev, found)
@@ -225,7 +226,7 @@ func eventKeyRace(t *testing.T, open func() Store) {
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
-			ev, replayed, err := stores[i%2].CreateEvent(t.Context(), newEvent(toStudents()), schoolbell.Idempotency{Key: "k", Fingerprint: "f"})
+			ev, replayed, err := stores[i%2].CreateEvent(t.Context(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
 			if err != nil {
 				t.Error(err)
 				return
@@ -257,7 +258,7 @@ func eventAbandoned(t *testing.T, open func() Store) {
 	ctx, cancel := context.WithCancel(s.ctx())
 	cancel()
 	ev := newEvent(toStudents())
-	if _, _, err := s.CreateEvent(ctx, ev, schoolbell.Idempotency{}); err == nil {
+	if _, _, err := s.CreateEvent(ctx, ev, ledger.Idempotency{}); err == nil {
 		t.Fatal("a call whose context has ended succeeded")
 	}
 	_, err := s.Event(s.ctx(), ev.ID)
@@ -277,11 +278,11 @@ func eventUnknown(t *testing.T, open func() Store) {
 		"OpenBatches": func() error { _, err := s.OpenBatches(s.ctx(), id, nil, 1); return err },
 		"Events":      func() error { _, err := s.Events(s.ctx(), "", id, 1); return err },
 		"Advance": func() error {
-			_, err := s.Advance(s.ctx(), s.lease(), schoolbell.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 1}, nil, 1)
+			_, err := s.Advance(s.ctx(), s.lease(), ledger.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 1}, nil, 1)
 			return err
 		},
 		"Deliveries": func() error {
-			_, _, err := s.Deliveries(s.ctx(), id, schoolbell.DeliveryFilter{}, schoolbell.DeliveryCursor{}, 1)
+			_, _, err := s.Deliveries(s.ctx(), id, schoolbell.DeliveryFilter{}, ledger.DeliveryCursor{}, 1)
 			return err
 		},
 	} {
@@ -338,7 +339,7 @@ func eventOutbox(t *testing.T, open func() Store) {
 
 	out, err := s.UnqueuedEvents(s.ctx(), 10)
 	s.must(err)
-	if len(out) != 2 || out[0] != (schoolbell.QueuedEvent{ID: due}) || out[1].ID != later.ID {
+	if len(out) != 2 || out[0] != (ledger.QueuedEvent{ID: due}) || out[1].ID != later.ID {
 		t.Fatalf("the outbox holds %+v, want the due event and the scheduled one", out)
 	}
 	if in := out[1].SendIn; in <= 59*time.Minute || in > time.Hour {
@@ -372,7 +373,7 @@ func eventOpen(t *testing.T, open func() Store) {
 	s.walk(ids[3], 10, 10)
 	_, err = s.FinishEvent(s.ctx(), ids[3])
 	s.must(err)
-	var got []schoolbell.QueuedEvent
+	var got []ledger.QueuedEvent
 	for after := ""; ; {
 		page, err := s.OpenEvents(s.ctx(), after, 2)
 		s.must(err)
@@ -382,5 +383,5 @@ func eventOpen(t *testing.T, open func() Store) {
 		}
 		after = page[1].ID
 	}
-	same(t, "open events without "+unqueued, got, []schoolbell.QueuedEvent{{ID: ids[0]}, {ID: ids[2], Walked: true}, {ID: ids[4]}})
+	same(t, "open events without "+unqueued, got, []ledger.QueuedEvent{{ID: ids[0]}, {ID: ids[2], Walked: true}, {ID: ids[4]}})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 var fanOuts = []promise{
@@ -32,7 +33,7 @@ func fanOutRows(t *testing.T, open func() Store) {
 	id := s.create(newEvent(toStudents()))
 	step, err := s.FanOut(s.ctx(), id, 100, 10)
 	s.must(err)
-	same(t, "step", step, schoolbell.FanOutStep{Users: 25, Done: true, Batches: []schoolbell.Batch{
+	same(t, "step", step, ledger.FanOutStep{Users: 25, Done: true, Batches: []ledger.Batch{
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 1, Size: 10},
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 2, Size: 10},
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 3, Size: 5},
@@ -79,7 +80,7 @@ func fanOutChunks(t *testing.T, open func() Store) {
 	same(t, "people reached", s.reached(id, schoolbell.ChannelEmail), ids)
 	step, err := s.FanOut(s.ctx(), id, 10, 4)
 	s.must(err)
-	same(t, "a call after the last chunk", step, schoolbell.FanOutStep{Done: true})
+	same(t, "a call after the last chunk", step, ledger.FanOutStep{Done: true})
 	s.put(person("latecomer"))
 	_, n := s.walk(id, 10, 4)
 	if n != 0 || len(s.inbox("latecomer")) != 0 {
@@ -250,7 +251,7 @@ func fanOutSuppressed(t *testing.T, open func() Store) {
 	s.must(s.PutPreferences(s.ctx(), userID(5), []schoolbell.Preference{{Category: schoolbell.CategoryAnnouncement, Channel: schoolbell.ChannelEmail}}))
 	id := s.create(newEvent(toStudents(), schoolbell.Channels()...))
 	batches, _ := s.walk(id, 100, 100)
-	same(t, "batches", batches, []schoolbell.Batch{
+	same(t, "batches", batches, []ledger.Batch{
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 1, Size: 4}, {EventID: id, Channel: schoolbell.ChannelSMS, Seq: 1, Size: 5}})
 	reasons := map[string]string{}
 	for _, d := range s.rows(id, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySuppressed}) {
@@ -308,7 +309,7 @@ func fanOutTerminal(t *testing.T, open func() Store) {
 	s.must(err)
 	step, err := s.FanOut(s.ctx(), id, 10, 10)
 	s.must(err)
-	same(t, "step of a cancelled event", step, schoolbell.FanOutStep{Done: true})
+	same(t, "step of a cancelled event", step, ledger.FanOutStep{Done: true})
 	same(t, "people reached", len(s.reached(id, schoolbell.ChannelInApp)), 10)
 	p, err := s.Progress(s.ctx(), id)
 	s.must(err)
@@ -339,10 +340,10 @@ func fanOutNobody(t *testing.T, open func() Store) {
 	id := s.create(newEvent(toStudents()))
 	step, err := s.FanOut(s.ctx(), id, 10, 10)
 	s.must(err)
-	same(t, "step", step, schoolbell.FanOutStep{Done: true})
+	same(t, "step", step, ledger.FanOutStep{Done: true})
 	sum, err := s.FinishEvent(s.ctx(), id)
 	s.must(err)
-	same(t, "summary", sum, schoolbell.Summary{EventID: id, Status: schoolbell.EventCompleted,
+	same(t, "summary", sum, ledger.Summary{EventID: id, Status: schoolbell.EventCompleted,
 		Progress: schoolbell.Progress{Percent: 100, Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{}}})
 }
 
@@ -354,8 +355,8 @@ func openBatches(t *testing.T, open func() Store) {
 	if g := s.deliver(s.lease(), batches[1], schoolbell.DeliverySent); !g.Finished {
 		t.Fatalf("a delivered batch is not finished: %+v", g)
 	}
-	var got []schoolbell.Batch
-	for after := (*schoolbell.Batch)(nil); ; {
+	var got []ledger.Batch
+	for after := (*ledger.Batch)(nil); ; {
 		page, err := s.OpenBatches(s.ctx(), id, after, 2)
 		s.must(err)
 		got = append(got, page...)
@@ -365,7 +366,7 @@ func openBatches(t *testing.T, open func() Store) {
 		after = &page[1]
 	}
 	want := slices.Delete(slices.Clone(batches), 1, 2)
-	slices.SortStableFunc(want, func(a, b schoolbell.Batch) int {
+	slices.SortStableFunc(want, func(a, b ledger.Batch) int {
 		order := schoolbell.Channels()
 		return slices.Index(order, a.Channel) - slices.Index(order, b.Channel)
 	})

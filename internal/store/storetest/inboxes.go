@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 var inboxes = []promise{
@@ -174,7 +175,7 @@ func inboxSince(t *testing.T, open func() Store) {
 }
 
 // refs are the users of these ids who are there.
-func (s *school) refs(ids ...string) []schoolbell.UserRef {
+func (s *school) refs(ids ...string) []ledger.UserRef {
 	s.t.Helper()
 	found, err := s.UserRefs(s.ctx(), ids)
 	s.must(err)
@@ -189,7 +190,7 @@ func generations(t *testing.T, open func() Store) {
 	if u0.Number == u1.Number {
 		t.Errorf("two users have number %d", u0.Number)
 	}
-	holder := func(ref schoolbell.UserRef) string {
+	holder := func(ref ledger.UserRef) string {
 		t.Helper()
 		id, err := s.UserByRef(s.ctx(), ref)
 		if err != nil {
@@ -197,9 +198,9 @@ func generations(t *testing.T, open func() Store) {
 		}
 		return id
 	}
-	items := func(ref schoolbell.UserRef) int {
+	items := func(ref ledger.UserRef) int {
 		t.Helper()
-		found, err := s.InboxSince(s.ctx(), []schoolbell.UserRef{ref}, 0, 100)
+		found, err := s.InboxSince(s.ctx(), []ledger.UserRef{ref}, 0, 100)
 		s.must(err)
 		return len(found[ref])
 	}
@@ -222,7 +223,7 @@ func generations(t *testing.T, open func() Store) {
 	same(t, "a new user of the same id is another", reborn == now, false)
 	same(t, "user of the old ref", holder(now), "")
 	wantCode(t, s.RevokeTokens(s.ctx(), "nobody"), schoolbell.CodeNotFound)
-	same(t, "user of a number that was never given", holder(schoolbell.UserRef{Number: 1 << 40}), "")
+	same(t, "user of a number that was never given", holder(ledger.UserRef{Number: 1 << 40}), "")
 }
 
 func seededKeys(t *testing.T, open func() Store) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 var leases = []promise{
@@ -38,7 +39,7 @@ func leaseEnded(t *testing.T, open func() Store) {
 	wantCode(t, s.RenewLease(s.ctx(), l, time.Hour), schoolbell.CodeConflict)
 	s.must(s.CloseLease(s.ctx(), l))
 	same(t, "rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 1, schoolbell.DeliverySending: 1, schoolbell.DeliveryPending: 2})
-	wantCode(t, s.RenewLease(s.ctx(), schoolbell.Lease{ID: l.ID + 1000}, time.Hour), schoolbell.CodeConflict)
+	wantCode(t, s.RenewLease(s.ctx(), ledger.Lease{ID: l.ID + 1000}, time.Hour), schoolbell.CodeConflict)
 }
 
 func leaseTakenOver(t *testing.T, open func() Store) {
@@ -63,7 +64,7 @@ func leaseTakenOver(t *testing.T, open func() Store) {
 	g = a.advance(a.lease(), batches[0], outcomes(lost, schoolbell.DeliveryFailed), 0)
 	same(t, "late outcomes lost", g.Lost, 2)
 	g = b.advance(live, batches[0], outcomes(got, schoolbell.DeliverySent), 10)
-	same(t, "grant", g, schoolbell.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 4, Sent: 2, Uncertain: 2}})
+	same(t, "grant", g, ledger.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 4, Sent: 2, Uncertain: 2}})
 	same(t, "first row", a.status(id, schoolbell.ChannelEmail)[userID(0)], schoolbell.DeliveryUncertain)
 }
 
@@ -135,7 +136,7 @@ func leaseIDs(t *testing.T, open func() Store) {
 
 // drain has workers claim all batches to the end; each notes whom it claimed and
 // records them as sent.
-func drain(t *testing.T, schools []*school, workers, claim int, batches []schoolbell.Batch) (claims map[string]int) {
+func drain(t *testing.T, schools []*school, workers, claim int, batches []ledger.Batch) (claims map[string]int) {
 	t.Helper()
 	claims = map[string]int{}
 	var mu sync.Mutex
@@ -146,7 +147,7 @@ func drain(t *testing.T, schools []*school, workers, claim int, batches []school
 		wg.Go(func() {
 			for j := range batches {
 				batch := batches[(i+j)%len(batches)]
-				var done []schoolbell.Outcome
+				var done []ledger.Outcome
 				for {
 					g, err := s.Advance(t.Context(), l, batch, done, claim)
 					if err != nil {
@@ -221,7 +222,7 @@ func failuresApart(t *testing.T, open func() Store) {
 				if err != nil || !g.LeaseEnded || len(g.Recipients) != 0 {
 					t.Errorf("under a dead lease: %+v, %v", g, err)
 				}
-				_, err = s.Advance(t.Context(), dead, schoolbell.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 99}, nil, 5)
+				_, err = s.Advance(t.Context(), dead, ledger.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 99}, nil, 5)
 				wantCode(t, err, schoolbell.CodeNotFound)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // school is a store with what tests do to it. Its methods end the test when they fail.
@@ -85,13 +86,13 @@ func newEvent(a schoolbell.Audience, channels ...schoolbell.Channel) *schoolbell
 // create stores an event and returns its id.
 func (s *school) create(ev *schoolbell.Event) string {
 	s.t.Helper()
-	_, _, err := s.CreateEvent(s.ctx(), ev, schoolbell.Idempotency{})
+	_, _, err := s.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
 	s.must(err)
 	return ev.ID
 }
 
 // walk fans the event out to its end.
-func (s *school) walk(id string, users, batchSize int) (batches []schoolbell.Batch, people int) {
+func (s *school) walk(id string, users, batchSize int) (batches []ledger.Batch, people int) {
 	s.t.Helper()
 	for {
 		step, err := s.FanOut(s.ctx(), id, users, batchSize)
@@ -104,7 +105,7 @@ func (s *school) walk(id string, users, batchSize int) (batches []schoolbell.Bat
 }
 
 // sent puts n students, and an event to them by e-mail, walked into batches of size.
-func (s *school) sent(n, size int) (id string, batches []schoolbell.Batch) {
+func (s *school) sent(n, size int) (id string, batches []ledger.Batch) {
 	s.t.Helper()
 	s.people(n)
 	id = s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
@@ -112,7 +113,7 @@ func (s *school) sent(n, size int) (id string, batches []schoolbell.Batch) {
 	return id, batches
 }
 
-func (s *school) lease() schoolbell.Lease {
+func (s *school) lease() ledger.Lease {
 	s.t.Helper()
 	l, err := s.OpenLease(s.ctx(), s.t.Name(), time.Hour)
 	s.must(err)
@@ -120,12 +121,12 @@ func (s *school) lease() schoolbell.Lease {
 }
 
 // kill ends a lease as if its time had passed.
-func (s *school) kill(l schoolbell.Lease) {
+func (s *school) kill(l ledger.Lease) {
 	s.t.Helper()
 	s.must(s.RenewLease(s.ctx(), l, 0))
 }
 
-func (s *school) advance(l schoolbell.Lease, b schoolbell.Batch, outcomes []schoolbell.Outcome, claim int) schoolbell.Grant {
+func (s *school) advance(l ledger.Lease, b ledger.Batch, outcomes []ledger.Outcome, claim int) ledger.Grant {
 	s.t.Helper()
 	g, err := s.Advance(s.ctx(), l, b, outcomes, claim)
 	s.must(err)
@@ -133,18 +134,18 @@ func (s *school) advance(l schoolbell.Lease, b schoolbell.Batch, outcomes []scho
 }
 
 // outcomes are one outcome of the given status for every recipient.
-func outcomes(rs []schoolbell.Recipient, status schoolbell.DeliveryStatus) []schoolbell.Outcome {
-	out := make([]schoolbell.Outcome, len(rs))
+func outcomes(rs []ledger.Recipient, status schoolbell.DeliveryStatus) []ledger.Outcome {
+	out := make([]ledger.Outcome, len(rs))
 	for i, r := range rs {
-		out[i] = schoolbell.Outcome{Seq: r.Seq, Status: status, Attempts: r.Attempts + 1}
+		out[i] = ledger.Outcome{Seq: r.Seq, Status: status, Attempts: r.Attempts + 1}
 	}
 	return out
 }
 
 // deliver works the batch until nothing can be claimed, with the given outcome for all, and returns the last grant.
-func (s *school) deliver(l schoolbell.Lease, b schoolbell.Batch, status schoolbell.DeliveryStatus) schoolbell.Grant {
+func (s *school) deliver(l ledger.Lease, b ledger.Batch, status schoolbell.DeliveryStatus) ledger.Grant {
 	s.t.Helper()
-	var done []schoolbell.Outcome
+	var done []ledger.Outcome
 	for {
 		g := s.advance(l, b, done, 20)
 		if g.Lost != 0 {
@@ -161,7 +162,7 @@ func (s *school) deliver(l schoolbell.Lease, b schoolbell.Batch, status schoolbe
 func (s *school) rows(id string, f schoolbell.DeliveryFilter) []schoolbell.Delivery {
 	s.t.Helper()
 	var all []schoolbell.Delivery
-	var at schoolbell.DeliveryCursor
+	var at ledger.DeliveryCursor
 	for {
 		page, next, err := s.Deliveries(s.ctx(), id, f, at, 7)
 		s.must(err)

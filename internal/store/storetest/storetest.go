@@ -8,13 +8,13 @@ import (
 	"schoolbell/internal/api"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/inbox"
-	"schoolbell/internal/notify"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/people"
 )
 
 // Store is everything that the parts of the program ask of the ledger.
 type Store interface {
-	notify.Ledger
+	ledger.Store
 	people.Store
 	inbox.Store
 	auth.Store

@@ -1,4 +1,8 @@
-package notify
+// Package ledger is what the pipeline and the stores agree on: the transactions by
+// which events become deliveries and deliveries get their outcomes, and the types
+// that cross between the two. It has promises only; internal/store keeps them,
+// internal/notify relies on them, and storetest checks them.
+package ledger
 
 import (
 	"context"
@@ -7,11 +11,11 @@ import (
 	"schoolbell"
 )
 
-// Ledger is what the pipeline needs of the store: the only truth about events,
+// Store is what the pipeline needs of a ledger: the only truth about events,
 // batches and deliveries. Every method is one transaction. All clocks are the
 // database's. Implementations are safe for concurrent use by many goroutines
 // and many processes; storetest holds them to every promise made here.
-type Ledger interface {
+type Store interface {
 	Events
 	FanOuts
 	Deliveries
@@ -26,7 +30,7 @@ type Events interface {
 	// another fingerprint it returns CodeInvalid with Field "Idempotency-Key".
 	// Groups and users that the audience names and the ledger does not know are
 	// CodeInvalid faults, each with its field ("audience.exclude.users[0]"); nothing is stored then.
-	CreateEvent(ctx context.Context, ev *schoolbell.Event, idem schoolbell.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
+	CreateEvent(ctx context.Context, ev *schoolbell.Event, idem Idempotency) (stored *schoolbell.Event, replayed bool, err error)
 
 	// ForgetKeys forgets up to limit idempotency keys that were used before a time, the
 	// oldest first, and returns how many.
@@ -34,7 +38,7 @@ type Events interface {
 
 	// EventByKey returns the event that was created under idem.Key, and false if
 	// none was; with another fingerprint the same error as CreateEvent.
-	EventByKey(ctx context.Context, idem schoolbell.Idempotency) (ev *schoolbell.Event, found bool, err error)
+	EventByKey(ctx context.Context, idem Idempotency) (ev *schoolbell.Event, found bool, err error)
 
 	// Event returns the event; CodeNotFound if there is none.
 	Event(ctx context.Context, id string) (*schoolbell.Event, error)
@@ -44,14 +48,14 @@ type Events interface {
 
 	// UnqueuedEvents returns up to limit non-terminal events that were never
 	// marked queued, oldest first, scheduled ones included.
-	UnqueuedEvents(ctx context.Context, limit int) ([]schoolbell.QueuedEvent, error)
+	UnqueuedEvents(ctx context.Context, limit int) ([]QueuedEvent, error)
 
 	// MarkQueued notes that the events have their jobs.
 	MarkQueued(ctx context.Context, ids []string) error
 
 	// OpenEvents returns up to limit non-terminal events that were marked
 	// queued, in order of id, those after the given id ("" for the first page).
-	OpenEvents(ctx context.Context, after string, limit int) ([]schoolbell.QueuedEvent, error)
+	OpenEvents(ctx context.Context, after string, limit int) ([]QueuedEvent, error)
 
 	// CancelEvent makes a non-terminal event cancelled and its pending deliveries
 	// cancelled, at once and for good; rows claimed at this moment keep their
@@ -68,7 +72,7 @@ type Events interface {
 	// FinishEvent makes the event completed if its audience is walked and every
 	// delivery is terminal (a cancelled event stays cancelled), and returns where
 	// it stands now with its counts. CodeNotFound if there is no such event.
-	FinishEvent(ctx context.Context, id string) (schoolbell.Summary, error)
+	FinishEvent(ctx context.Context, id string) (Summary, error)
 }
 
 // FanOuts turns events into deliveries.
@@ -81,11 +85,11 @@ type FanOuts interface {
 	// row; in_app rows are delivered at once. Concurrent calls for one event take turns.
 	// After the last chunk, and for a terminal event, it does nothing and returns Done.
 	// An event past its expires_at has the rest of its audience recorded as expired: no inbox rows.
-	FanOut(ctx context.Context, eventID string, users, batchSize int) (schoolbell.FanOutStep, error)
+	FanOut(ctx context.Context, eventID string, users, batchSize int) (FanOutStep, error)
 
 	// OpenBatches returns up to limit batches of the event that are not finished,
 	// ordered by channel and seq, those after the given one (nil for the first page).
-	OpenBatches(ctx context.Context, eventID string, after *schoolbell.Batch, limit int) ([]schoolbell.Batch, error)
+	OpenBatches(ctx context.Context, eventID string, after *Batch, limit int) ([]Batch, error)
 }
 
 // Deliveries moves the rows of a batch.
@@ -100,19 +104,19 @@ type Deliveries interface {
 	// When the lease itself has ended nothing is claimed, but outcomes of rows that
 	// nobody has taken over since are recorded all the same (they are the truth),
 	// and Grant.LeaseEnded is set. CodeNotFound if there is no such batch.
-	Advance(ctx context.Context, lease schoolbell.Lease, batch schoolbell.Batch, outcomes []schoolbell.Outcome, claim int) (schoolbell.Grant, error)
+	Advance(ctx context.Context, lease Lease, batch Batch, outcomes []Outcome, claim int) (Grant, error)
 }
 
 // Leases are the signs of life of worker processes.
 type Leases interface {
 	// OpenLease starts a lease of the given length. holder is for people to read.
-	OpenLease(ctx context.Context, holder string, ttl time.Duration) (schoolbell.Lease, error)
+	OpenLease(ctx context.Context, holder string, ttl time.Duration) (Lease, error)
 
 	// RenewLease makes the lease end ttl from now; CodeConflict if it has already
 	// ended, after which it can never be renewed.
-	RenewLease(ctx context.Context, lease schoolbell.Lease, ttl time.Duration) error
+	RenewLease(ctx context.Context, lease Lease, ttl time.Duration) error
 
 	// CloseLease ends the lease. Rows still claimed under it become pending again
 	// at no cost: its holder says that it did not offer them to a provider.
-	CloseLease(ctx context.Context, lease schoolbell.Lease) error
+	CloseLease(ctx context.Context, lease Lease) error
 }

@@ -1,0 +1,19 @@
+package schoolbell
+
+import "time"
+
+// InboxItem is one event in one user's in-app inbox.
+type InboxItem struct {
+	Position  int64 // grows with arrival over the whole ledger, in the order of commit
+	EventID   string
+	Title     string
+	Body      string
+	Category  Category
+	Data      []byte // the event's data object; nil for none
+	Location  string
+	StartsAt  time.Time
+	EndsAt    time.Time
+	ArrivedAt time.Time
+	ReadAt    time.Time // zero while unread
+	Cancelled bool      // the event was cancelled after it arrived
+}

@@ -1,0 +1,18 @@
+package ledger
+
+import "schoolbell"
+
+// Batch names a stretch of the deliveries of one event and channel: the unit that a job works.
+type Batch struct {
+	EventID string
+	Channel schoolbell.Channel
+	Seq     int // 1, 2, 3 … within (EventID, Channel)
+	Size    int // deliveries in it that were pending when it was made
+}
+
+// FanOutStep is what one chunk of a fan-out did. It was committed as a whole.
+type FanOutStep struct {
+	Batches []Batch // made by this chunk
+	Users   int     // picked by this chunk
+	Done    bool    // the audience is walked to its end
+}

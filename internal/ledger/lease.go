@@ -1,0 +1,52 @@
+package ledger
+
+import (
+	"time"
+
+	"schoolbell"
+)
+
+// Lease is a worker process's sign of life in the ledger. Deliveries claimed
+// under a lease belong to its holder until the lease ends, by the database's clock.
+type Lease struct {
+	ID int64
+}
+
+// Recipient is one claimed delivery with what is needed to send it.
+type Recipient struct {
+	Seq       int64 // the user's number in the ledger; names the row within its batch
+	UserID    string
+	Name      string
+	Email     string
+	Phone     string
+	Locale    string
+	Timezone  string
+	Attempts  int  // tries spent before this one
+	Uncertain bool // an earlier try may have reached the user
+}
+
+// Outcome is what a try means for the delivery's row.
+type Outcome struct {
+	Seq        int64                     // Recipient.Seq
+	Status     schoolbell.DeliveryStatus // pending (to be tried again), or a terminal status
+	Attempts   int                       // tries spent in all
+	Uncertain  bool                      // an earlier or this try may have reached the user
+	RetryIn    time.Duration             // pending: not to be claimed again before, from the database's now
+	Reason     string
+	ProviderID string
+}
+
+// Grant is what [Batch] rows a worker may send now, and what stands of the rest.
+type Grant struct {
+	Recipients []Recipient // claimed for the caller, in order of Seq
+
+	// Counted only when Recipients is empty; of rows the caller cannot have now.
+	Pending  int           // waiting for their retry time
+	Sending  int           // claimed under another lease, or under this one by another job
+	NextIn   time.Duration // until the earliest retry time or end of such a lease; at least zero
+	Finished bool          // every row is terminal, and the batch is now marked so
+
+	Counts     schoolbell.ChannelProgress // of the batch's rows; only when Recipients is empty
+	LeaseEnded bool                       // the caller's lease has ended: nothing was claimed
+	Lost       int                        // outcomes passed in that were not recorded because the row is no longer the caller's
+}

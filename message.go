@@ -1,0 +1,39 @@
+package schoolbell
+
+import "time"
+
+// Message is one delivery ready to be sent over one channel.
+type Message struct {
+	ID       string // the same for every try of this delivery: event id, then the user's number
+	EventID  string
+	UserID   string
+	Channel  Channel
+	To       string // e-mail address, or E.164 phone number, or push endpoint
+	ToName   string // the reader's name
+	Subject  string
+	Text     string
+	HTML     string
+	Category Category
+	Locale   string
+}
+
+// Verdict is how one try to send a message ended.
+type Verdict string
+
+const (
+	VerdictSent      Verdict = "sent"      // the provider accepted it
+	VerdictRetry     Verdict = "retry"     // refused for now; try later
+	VerdictSlowDown  Verdict = "slow_down" // the provider wants fewer, or takes none at all; costs no attempt, rests the channel
+	VerdictGiveUp    Verdict = "give_up"   // refused for good
+	VerdictUncertain Verdict = "uncertain" // the reply was lost after the message was handed over
+	VerdictDropped   Verdict = "dropped"   // the provider hung up without a word about it, before it was handed over; costs no attempt
+	VerdictUntried   Verdict = "untried"   // not offered to the provider at all; costs no attempt
+)
+
+// Result is what became of one try to send a message.
+type Result struct {
+	Verdict    Verdict
+	ProviderID string        // the provider's id for the message, if it gave one
+	Reason     string        // the provider's words or the failure, one line; shown to staff, never to recipients
+	After      time.Duration // VerdictSlowDown: how long the provider wants to be left alone; zero for unsaid
+}
