@@ -50,8 +50,9 @@ var arrows = []struct {
 	{"internal/config/...", []string{".", "internal/address", "internal/redisdial"}},
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
-	{"internal/app", []string{"...", "!internal/cli", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together
-	{"internal/cli/...", []string{".", "client", "internal/app", "internal/auth", "internal/channel/email", "internal/config", "internal/health", "internal/store/sqlite"}},
+	{"internal/app", []string{"...", "!internal/cli", "!internal/doctor", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together
+	{"internal/doctor", []string{".", "internal/app", "internal/channel/email", "internal/config", "internal/store/sqlite"}},
+	{"internal/cli/...", []string{".", "client", "internal/app", "internal/auth", "internal/config", "internal/doctor", "internal/health"}},
 	{"cmd/...", []string{"internal/cli"}},
 	{"examples/...", []string{"bullmq"}},
 	{"internal/testenv", []string{"bullmq/redistest", "bullmq/testproc"}},
@@ -283,7 +284,9 @@ func TestArrowsAreRead(t *testing.T) {
 		{"the queue library may not import the root", "bullmq", ".", false},
 		{"the queue library may import what is below it", "bullmq", "bullmq/internal/keys", true},
 		{"the root may not import the queue library", ".", "bullmq", false},
-		{"the command line may import a channel", "internal/cli", "internal/channel/email", true},
+		{"the composition root may import a channel", "internal/app", "internal/channel/email", true},
+		{"the composition root may not import the command line", "internal/app", "internal/cli", false},
+		{"the command line may not import a channel", "internal/cli", "internal/channel/email", false},
 		{"the command line may not import testenv", "internal/cli", "internal/testenv", false},
 		{"the API may not import settings", "internal/api", "internal/config", false},
 		{"a folder whose name begins alike is another", "internal/api", "internal/notifyother", false},

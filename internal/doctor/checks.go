@@ -1,4 +1,4 @@
-package cli
+package doctor
 
 import (
 	"context"
@@ -12,20 +12,11 @@ import (
 	"syscall"
 	"time"
 
-	"schoolbell"
 	"schoolbell/internal/app"
 	"schoolbell/internal/channel/email"
 	"schoolbell/internal/config"
 	"schoolbell/internal/store/sqlite"
 )
-
-// faultsOfSettings returns the faults that load found.
-func faultsOfSettings(err error) schoolbell.Faults {
-	if e, ok := errors.AsType[*settingsError](err); ok {
-		return e.faults
-	}
-	return faultsOf(err)
-}
 
 // stepOf returns the advice that err carries, or another when it has none.
 func stepOf(err error, otherwise string) string {
@@ -35,7 +26,7 @@ func stepOf(err error, otherwise string) string {
 	return otherwise
 }
 
-func checkFolder(_ context.Context, cfg *config.Config) finding {
+func checkFolder(_ context.Context, cfg *config.Config) Finding {
 	if cfg.Ledger.DatabaseURL != "" {
 		return fine("not used: the ledger is in PostgreSQL")
 	}
@@ -55,7 +46,7 @@ func checkFolder(_ context.Context, cfg *config.Config) finding {
 	return fine("%s can be written", dir)
 }
 
-func checkLedger(ctx context.Context, cfg *config.Config) finding {
+func checkLedger(ctx context.Context, cfg *config.Config) Finding {
 	if _, err := os.Stat(cfg.SQLitePath()); cfg.Ledger.DatabaseURL == "" && errors.Is(err, fs.ErrNotExist) {
 		return doubtful("run: schoolbell serve, which makes it", "%s is not there yet", cfg.SQLitePath())
 	}
@@ -101,7 +92,7 @@ func lookAtLedger(ctx context.Context, cfg *config.Config) (have, want int64, er
 	return have, want, err
 }
 
-func checkRedis(ctx context.Context, cfg *config.Config) finding {
+func checkRedis(ctx context.Context, cfg *config.Config) Finding {
 	if !cfg.Redis.External() {
 		return fine("in the process of serve; set REDIS_HOST for workers of their own")
 	}
@@ -127,7 +118,7 @@ func checkRedis(ctx context.Context, cfg *config.Config) finding {
 	return fine("%s, version %s, can be written", name, facts.Version)
 }
 
-func checkMail(ctx context.Context, cfg *config.Config) finding {
+func checkMail(ctx context.Context, cfg *config.Config) Finding {
 	switch {
 	case cfg.Email.Host == "" && cfg.Redis.External() && !cfg.Set("MAIL_CATCHER_ADDR"):
 		return broken("set SMTP_HOST and EMAIL_FROM", "a worker does not start without SMTP_HOST, or MAIL_CATCHER_ADDR to catch all mail")
@@ -156,7 +147,7 @@ const (
 
 // checkClock compares this machine's clock with that of Redis, which stands on
 // another one.
-func checkClock(ctx context.Context, cfg *config.Config) finding {
+func checkClock(ctx context.Context, cfg *config.Config) Finding {
 	mend := "let the machines set their clocks by NTP"
 	now := time.Now()
 	if now.Year() < firstSaneYear {
@@ -180,14 +171,14 @@ func checkClock(ctx context.Context, cfg *config.Config) finding {
 	return fine("%s, as Redis says", now.UTC().Format(time.RFC3339))
 }
 
-func checkAPI(ctx context.Context, cfg *config.Config) finding {
+func checkAPI(ctx context.Context, cfg *config.Config) Finding {
 	base := config.LocalURL(cfg.HTTP.Addr)
 	body, err := get(ctx, base+"/readyz")
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return doubtful("run: schoolbell serve", "nothing listens on %s", cfg.HTTP.Addr)
 	case err != nil && body != "":
-		return broken("see what it says of its dependencies", "%s: %v: %s", base, err, cut(body, 300))
+		return broken("see what it says of its dependencies", "%s: %v: %s", base, err, oneLine(body, maxQuoted))
 	case err != nil:
 		return broken("see the log of schoolbell serve, or set HTTP_ADDR", "%s: %s", base, app.Reason(err))
 	case !strings.HasPrefix(http.DetectContentType([]byte(body)), "text/"):

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package cli
+package doctor
 
 // mayWrite is nil: the system does not tell without trying.
 func mayWrite(string) error { return nil }

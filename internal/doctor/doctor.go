@@ -1,0 +1,72 @@
+// Package doctor checks everything that the settings name and says how to fix what it
+// finds: the data folder, the ledger, Redis, the mail server, the clock and the API.
+package doctor
+
+import (
+	"context"
+	"fmt"
+
+	"schoolbell"
+	"schoolbell/internal/config"
+)
+
+// Status tells how serious a finding is.
+type Status string
+
+// The statuses.
+const (
+	OK   Status = "ok"
+	Warn Status = "warn"
+	Fail Status = "fail"
+)
+
+// Finding is what one check found.
+type Finding struct {
+	Name   string `json:"name"`
+	Status Status `json:"status"`
+	Detail string `json:"detail"`
+	Mend   string `json:"mend,omitempty"` // what to do about it
+}
+
+func fine(format string, args ...any) Finding {
+	return Finding{Status: OK, Detail: fmt.Sprintf(format, args...)}
+}
+
+func doubtful(mend, format string, args ...any) Finding {
+	return Finding{Status: Warn, Detail: fmt.Sprintf(format, args...), Mend: mend}
+}
+
+func broken(mend, format string, args ...any) Finding {
+	return Finding{Status: Fail, Detail: fmt.Sprintf(format, args...), Mend: mend}
+}
+
+// Examine makes every check of what the settings name. Each check has its own time limit.
+// The exposed files are those with secrets that other users of the machine may read.
+func Examine(ctx context.Context, cfg *config.Config, exposed []string) []Finding {
+	found := []Finding{named("settings", fine("all %d can be used", len(config.Settings())))}
+	for _, c := range []struct {
+		name  string
+		check func(context.Context, *config.Config) Finding
+	}{
+		{"data folder", checkFolder}, {"ledger", checkLedger}, {"Redis", checkRedis}, {"e-mail", checkMail}, {"clock", checkClock}, {"API", checkAPI},
+	} {
+		found = append(found, named(c.name, c.check(ctx, cfg)))
+	}
+	for _, path := range exposed {
+		found = append(found, named("secrets", doubtful("chmod 600 "+path, "other users of this machine may read %s", path)))
+	}
+	return found
+}
+
+// OfSettings returns a finding for each fault of the settings. The file envFile may hold settings.
+func OfSettings(faults schoolbell.Faults, envFile string) (found []Finding) {
+	for _, f := range faults {
+		found = append(found, named("settings", broken("set it by flag, in the environment or in "+envFile, "%s: %s", f.Field, f.Message)))
+	}
+	return found
+}
+
+func named(name string, f Finding) Finding {
+	f.Name = name
+	return f
+}
