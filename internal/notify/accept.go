@@ -79,7 +79,7 @@ func (p *Pipeline) Cancel(ctx context.Context, id string) (*schoolbell.Event, er
 	if err != nil {
 		return nil, err
 	}
-	p.callRelay(attention{eventID: id, cancelled: true})
+	p.callRelay(wakeup{eventID: id, cancelled: true})
 	return ev, nil
 }
 
@@ -92,7 +92,7 @@ func (p *Pipeline) Retry(ctx context.Context, id string) (rows int, err error) {
 		return 0, err
 	}
 	if rows > 0 {
-		p.callRelay(attention{eventID: id})
+		p.callRelay(wakeup{eventID: id})
 	}
 	return rows, nil
 }

@@ -20,7 +20,7 @@ type deliverer struct {
 	sender   Sender
 	renderer Renderer
 	leases   *leaseKeeper
-	pace     *pace
+	throttle *throttle
 	progress *progressReporter
 }
 
@@ -44,7 +44,7 @@ func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) || data.Channel != d.channel {
 		return nil, bullmq.Unrecoverable(fmt.Errorf("job data names no %s batch", d.channel))
 	}
-	ev, err := d.known(ctx, data.EventID)
+	ev, err := d.eventOrFail(ctx, data.EventID)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (p *pass) interrupted(ctx context.Context) error {
 		return context.Cause(ctx)
 	case stopping(ctx):
 		return bullmq.Requeue()
-	case p.pace.rest() > 0:
+	case p.throttle.rest() > 0:
 		return errResting
 	}
 	return nil
@@ -136,7 +136,7 @@ func (p *pass) handBack(ctx context.Context, why error) error {
 		return err
 	}
 	if errors.Is(why, errResting) {
-		return bullmq.Throttled(max(p.pace.rest(), time.Millisecond))
+		return bullmq.Throttled(max(p.throttle.rest(), time.Millisecond))
 	}
 	return why
 }
@@ -268,9 +268,9 @@ func (p *pass) judge(rows []ledger.Recipient, results []schoolbell.Result) []led
 	}
 	switch {
 	case slow:
-		p.log.Warn("provider wants us to slow down", "channel", string(p.channel), "rest", p.pace.slowDown(after), "reason", p.reason)
+		p.log.Warn("provider wants us to slow down", "channel", string(p.channel), "rest", p.throttle.slowDown(after), "reason", p.reason)
 	case sent:
-		p.pace.good()
+		p.throttle.good()
 	}
 	return outcomes
 }

@@ -53,11 +53,11 @@ func (f *fanOut) event(ctx context.Context, job *bullmq.Job) (*schoolbell.Event,
 	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) {
 		return nil, bullmq.Unrecoverable(errors.New("job data names no event"))
 	}
-	return f.known(ctx, data.EventID)
+	return f.eventOrFail(ctx, data.EventID)
 }
 
-// known reads an event; one the ledger does not have will not come by waiting.
-func (p *Pipeline) known(ctx context.Context, id string) (*schoolbell.Event, error) {
+// eventOrFail reads an event; one the ledger does not have will not come by waiting.
+func (p *Pipeline) eventOrFail(ctx context.Context, id string) (*schoolbell.Event, error) {
 	ev, err := p.ledger.Event(ctx, id)
 	if schoolbell.CodeOf(err) == schoolbell.CodeNotFound {
 		return nil, bullmq.Unrecoverable(err)

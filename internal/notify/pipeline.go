@@ -24,8 +24,8 @@ type Pipeline struct {
 	events  *bullmq.Queue
 	batches map[schoolbell.Channel]*bullmq.Queue // one for each channel but in_app
 
-	wake   chan struct{}  // an event was accepted
-	attend chan attention // an event needs the relay's eye at once
+	wake   chan struct{} // an event was accepted
+	attend chan wakeup   // an event needs the relay's eye at once
 	ready  chan struct{}
 }
 
@@ -41,7 +41,7 @@ func New(store ledger.Store, rdb redis.UniversalClient, cfg Config, log *slog.Lo
 		cfg: cfg, ledger: store, rdb: rdb, log: log, metrics: newMetrics(),
 		batches: make(map[schoolbell.Channel]*bullmq.Queue),
 		wake:    make(chan struct{}, 1),
-		attend:  make(chan attention, 256),
+		attend:  make(chan wakeup, 256),
 		ready:   make(chan struct{}),
 	}
 	var err error

@@ -233,7 +233,7 @@ func (p *Pipeline) withoutJob(ctx context.Context, q *bullmq.Queue, batches []le
 }
 
 // attendTo does at once what the next round would do for one event.
-func (r *relay) attendTo(ctx context.Context, a attention) error {
+func (r *relay) attendTo(ctx context.Context, a wakeup) error {
 	if a.cancelled {
 		return r.dropCancelled(ctx, a.eventID)
 	}

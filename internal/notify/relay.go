@@ -20,8 +20,8 @@ const (
 	queueTimeout      = 10 * time.Second // for one round of work against Redis
 )
 
-// attention names an event whose jobs do not fit its ledger row just now.
-type attention struct {
+// wakeup names an event whose jobs do not fit its ledger row just now.
+type wakeup struct {
 	eventID   string
 	cancelled bool
 }
@@ -34,7 +34,7 @@ func (p *Pipeline) wakeRelay() {
 }
 
 // callRelay never waits: if the relay is busy the reconciler will see the event anyway.
-func (p *Pipeline) callRelay(a attention) {
+func (p *Pipeline) callRelay(a wakeup) {
 	select {
 	case p.attend <- a:
 	default:

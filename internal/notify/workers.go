@@ -50,7 +50,7 @@ func (p *Pipeline) newWorkers(ctx context.Context, leases *leaseKeeper, renderer
 			return nil, fmt.Errorf("channel %s has no sender", ch)
 		}
 		d := &deliverer{Pipeline: p, channel: ch, sender: sender, renderer: renderer,
-			leases: leases, pace: new(pace), progress: progress}
+			leases: leases, throttle: new(throttle), progress: progress}
 		handlers[q] = d.handle
 	}
 	var all []*bullmq.Worker

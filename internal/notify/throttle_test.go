@@ -8,7 +8,7 @@ import (
 
 func TestPaceRestsLongerEachTimeUntilAMessageGoesThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := new(pace)
+		p := new(throttle)
 		if p.rest() > 0 {
 			t.Error("rests before anybody asked")
 		}
