@@ -26,7 +26,7 @@ func (s *Store) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Ba
 		}
 		outcomes = nil // recorded; all claimed rows were ended: look for others
 	}
-	if err := s.stand(ctx, batch, &g); err != nil {
+	if err := s.batchState(ctx, batch, &g); err != nil {
 		return ledger.Grant{}, err
 	}
 	return g, nil
@@ -175,9 +175,9 @@ const claimRows = `WITH b AS MATERIALIZED (` + batchOf + ` AND current_setting('
 			AND EXISTS (SELECT 1 FROM judged WHERE unsendable IS NULL))
 	SELECT user_seq, attempts, uncertain, id, name, email, phone, locale, timezone, unsendable IS NULL FROM judged ORDER BY user_seq`
 
-// stand says how the batch's rows stand, after ending those of a closed event,
+// batchState says how the batch's rows stand, after ending those of a closed event,
 // and marks the batch finished when all are terminal.
-func (s *Store) stand(ctx context.Context, batch ledger.Batch, g *ledger.Grant) error {
+func (s *Store) batchState(ctx context.Context, batch ledger.Batch, g *ledger.Grant) error {
 	args := []any{batch.EventID, row.ChannelNumber(batch.Channel), batch.Seq}
 	var b pgx.Batch
 	b.Queue(lockBatch, args...)

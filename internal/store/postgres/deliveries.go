@@ -19,7 +19,7 @@ func (s *Store) Deliveries(ctx context.Context, eventID string, f schoolbell.Del
 	}
 	next = after
 	err = s.read(ctx, "list deliveries", func(tx pgx.Tx) error {
-		e, err := standingOf(ctx, tx, standingQuery, eventID)
+		e, err := eventStateOf(ctx, tx, eventStateQuery, eventID)
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 
 // walk is one event in the hands of FanOut.
 type walk struct {
-	standing
+	eventState
 	category schoolbell.Category
 	channels []schoolbell.Channel
 	audience schoolbell.Audience
@@ -181,7 +181,7 @@ func (s *Store) OpenBatches(ctx context.Context, eventID string, after *ledger.B
 		channel, seq = row.ChannelNumber(after.Channel), after.Seq
 	}
 	err = s.read(ctx, "list open batches", func(tx pgx.Tx) error {
-		e, err := standingOf(ctx, tx, standingQuery, eventID)
+		e, err := eventStateOf(ctx, tx, eventStateQuery, eventID)
 		if err != nil {
 			return err
 		}

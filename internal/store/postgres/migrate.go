@@ -33,11 +33,11 @@ func (s *Store) Migrate(ctx context.Context) (err error) {
 	}
 	db := stdlib.OpenDBFromPool(s.pool)
 	defer func() { err = errors.Join(err, wrap("migrate", db.Close())) }()
-	turn, err := gooselock.NewPostgresSessionLocker(gooselock.WithLockTimeout(1, 300)) // every second for five minutes
+	locker, err := gooselock.NewPostgresSessionLocker(gooselock.WithLockTimeout(1, 300)) // every second for five minutes
 	if err != nil {
 		return wrap("migrate", err)
 	}
-	p, err := provider(db, goose.WithSessionLocker(turn))
+	p, err := provider(db, goose.WithSessionLocker(locker))
 	if err != nil {
 		return wrap("migrate", err)
 	}

@@ -10,8 +10,8 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// standing is where an event stands, as the moves of its deliveries need it.
-type standing struct {
+// eventState is where an event stands, as the moves of its deliveries need it.
+type eventState struct {
 	seq     int64
 	status  schoolbell.EventStatus
 	walked  bool
@@ -19,7 +19,7 @@ type standing struct {
 }
 
 // closing returns the status that rows of the event get in place of being sent, 0 if they may be sent.
-func (e *standing) closing() int {
+func (e *eventState) closing() int {
 	switch {
 	case e.status == schoolbell.EventCancelled:
 		return row.Cancelled
@@ -29,18 +29,18 @@ func (e *standing) closing() int {
 	return 0
 }
 
-const standingQuery = "SELECT seq, status, walked, coalesce(expires_at <= clock_timestamp(), false) FROM events WHERE id = $1"
+const eventStateQuery = "SELECT seq, status, walked, coalesce(expires_at <= clock_timestamp(), false) FROM events WHERE id = $1"
 
-func standingOf(ctx context.Context, tx pgx.Tx, query, id string) (*standing, error) {
-	var e standing
+func eventStateOf(ctx context.Context, tx pgx.Tx, query, id string) (*eventState, error) {
+	var e eventState
 	err := tx.QueryRow(ctx, query, id).Scan(&e.seq, &e.status, &e.walked, &e.expired)
 	return &e, orNotFound(err, "event", id)
 }
 
-// turn returns where the event stands and keeps others from moving it until the
+// lockEvent returns where the event stands and keeps others from moving it until the
 // transaction ends.
-func turn(ctx context.Context, tx pgx.Tx, id string) (*standing, error) {
-	return standingOf(ctx, tx, standingQuery+" FOR UPDATE", id)
+func lockEvent(ctx context.Context, tx pgx.Tx, id string) (*eventState, error) {
+	return eventStateOf(ctx, tx, eventStateQuery+" FOR UPDATE", id)
 }
 
 // sweepLeases deletes the leases that have ended, save those that somebody else
@@ -68,7 +68,7 @@ func closeEventRows(ctx context.Context, tx pgx.Tx, event int64, closing int) er
 // Progress implements ledger.Store.
 func (s *Store) Progress(ctx context.Context, id string) (p schoolbell.Progress, err error) {
 	err = s.read(ctx, "count deliveries", func(tx pgx.Tx) error {
-		e, err := standingOf(ctx, tx, standingQuery, id)
+		e, err := eventStateOf(ctx, tx, eventStateQuery, id)
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (s *Store) Progress(ctx context.Context, id string) (p schoolbell.Progress,
 	return p, err
 }
 
-func progress(ctx context.Context, tx pgx.Tx, e *standing) (schoolbell.Progress, error) {
+func progress(ctx context.Context, tx pgx.Tx, e *eventState) (schoolbell.Progress, error) {
 	rows, err := tx.Query(ctx, "SELECT channel, status, count(*) FROM deliveries WHERE event_seq = $1 GROUP BY channel, status", e.seq)
 	counts, err := list(rows, err, pgx.RowToStructByPos[row.Count])
 	return row.Progress(counts, e.walked || e.status.Terminal()), err
@@ -87,7 +87,7 @@ func progress(ctx context.Context, tx pgx.Tx, e *standing) (schoolbell.Progress,
 // CancelEvent implements ledger.Store.
 func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
 	err = s.write(ctx, "cancel event", func(tx pgx.Tx) error {
-		e, err := turn(ctx, tx, id)
+		e, err := lockEvent(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 // RetryFailed implements ledger.Store.
 func (s *Store) RetryFailed(ctx context.Context, id string) (rows int, err error) {
 	err = s.write(ctx, "retry failed deliveries", func(tx pgx.Tx) error {
-		e, err := turn(ctx, tx, id)
+		e, err := lockEvent(ctx, tx, id)
 		switch {
 		case err != nil:
 			return err
@@ -154,7 +154,7 @@ const (
 // FinishEvent implements ledger.Store.
 func (s *Store) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
 	err = s.write(ctx, "finish event", func(tx pgx.Tx) error {
-		e, err := turn(ctx, tx, id)
+		e, err := lockEvent(ctx, tx, id)
 		if err != nil {
 			return err
 		}

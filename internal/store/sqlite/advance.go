@@ -13,7 +13,7 @@ import (
 
 // work is one batch in the hands of Advance.
 type work struct {
-	standing
+	eventState
 	channel     int
 	batch       int
 	first, last int64 // the users of the batch
@@ -49,7 +49,7 @@ func (s *Store) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Ba
 		if len(g.Recipients) > 0 {
 			return nil
 		}
-		return w.stand(ctx, c, &g)
+		return w.batchState(ctx, c, &g)
 	})
 	if err != nil {
 		return ledger.Grant{}, err
@@ -183,8 +183,8 @@ const (
 		WHERE event_seq = ?1 AND channel = ?2 AND user_seq = ?3`
 )
 
-// stand says how the batch's rows stand, and marks the batch finished when all are terminal.
-func (w *work) stand(ctx context.Context, c *conn, g *ledger.Grant) error {
+// batchState says how the batch's rows stand, and marks the batch finished when all are terminal.
+func (w *work) batchState(ctx context.Context, c *conn, g *ledger.Grant) error {
 	next := int64(-1)
 	err := c.each(ctx, `SELECT d.status, count(*), min(max(coalesce(CASE d.status WHEN 0 THEN d.retry_at WHEN 1 THEN l.expires_at END, 0) - ?5, 0))
 			FROM deliveries d LEFT JOIN leases l ON d.status = 1 AND l.id = d.lease_id

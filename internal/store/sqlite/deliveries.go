@@ -17,7 +17,7 @@ func (s *Store) Deliveries(ctx context.Context, eventID string, f schoolbell.Del
 	}
 	next = after
 	err = s.read(ctx, "list deliveries", func(c *conn) error {
-		e, err := standingOf(ctx, c, eventID)
+		e, err := eventStateOf(ctx, c, eventID)
 		if err != nil {
 			return err
 		}

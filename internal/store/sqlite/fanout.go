@@ -14,7 +14,7 @@ import (
 
 // walk is one event in the hands of FanOut.
 type walk struct {
-	standing
+	eventState
 	category schoolbell.Category
 	channels []schoolbell.Channel
 	audience schoolbell.Audience
@@ -207,7 +207,7 @@ func (s *Store) OpenBatches(ctx context.Context, eventID string, after *ledger.B
 		channel, seq = row.ChannelNumber(after.Channel), after.Seq
 	}
 	err = s.read(ctx, "list open batches", func(c *conn) error {
-		e, err := standingOf(ctx, c, eventID)
+		e, err := eventStateOf(ctx, c, eventID)
 		if err != nil {
 			return err
 		}

@@ -9,8 +9,8 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// standing is where an event stands, as the moves of its deliveries need it.
-type standing struct {
+// eventState is where an event stands, as the moves of its deliveries need it.
+type eventState struct {
 	seq       int64
 	status    schoolbell.EventStatus
 	walked    bool
@@ -18,10 +18,10 @@ type standing struct {
 	now       int64 // the database's clock
 }
 
-func (e *standing) expired() bool { return e.expiresAt.Valid && e.expiresAt.Int64 <= e.now }
+func (e *eventState) expired() bool { return e.expiresAt.Valid && e.expiresAt.Int64 <= e.now }
 
 // closing returns the status that rows of the event get in place of being sent, 0 if they may be sent.
-func (e *standing) closing() int {
+func (e *eventState) closing() int {
 	switch {
 	case e.status == schoolbell.EventCancelled:
 		return row.Cancelled
@@ -31,8 +31,8 @@ func (e *standing) closing() int {
 	return 0
 }
 
-func standingOf(ctx context.Context, c *conn, id string) (*standing, error) {
-	var e standing
+func eventStateOf(ctx context.Context, c *conn, id string) (*eventState, error) {
+	var e eventState
 	err := c.get(ctx, "SELECT seq, status, walked, expires_at, "+now+" FROM events WHERE id = ?1", []any{id},
 		&e.seq, &e.status, &e.walked, &e.expiresAt, &e.now)
 	return &e, orNotFound(err, "event", id)
@@ -49,7 +49,7 @@ const closeRows = `UPDATE deliveries SET
 // Progress implements ledger.Store.
 func (s *Store) Progress(ctx context.Context, id string) (p schoolbell.Progress, err error) {
 	err = s.read(ctx, "count deliveries", func(c *conn) error {
-		e, err := standingOf(ctx, c, id)
+		e, err := eventStateOf(ctx, c, id)
 		if err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (s *Store) Progress(ctx context.Context, id string) (p schoolbell.Progress,
 	return p, err
 }
 
-func progress(ctx context.Context, c *conn, e *standing) (schoolbell.Progress, error) {
+func progress(ctx context.Context, c *conn, e *eventState) (schoolbell.Progress, error) {
 	var counts []row.Count
 	err := c.each(ctx, "SELECT channel, status, count(*) FROM deliveries WHERE event_seq = ?1 GROUP BY channel, status", []any{e.seq},
 		func(scan func(...any) error) error {
@@ -74,7 +74,7 @@ func progress(ctx context.Context, c *conn, e *standing) (schoolbell.Progress, e
 // CancelEvent implements ledger.Store.
 func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
 	err = s.write(ctx, "cancel event", func(c *conn) error {
-		e, err := standingOf(ctx, c, id)
+		e, err := eventStateOf(ctx, c, id)
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 // RetryFailed implements ledger.Store.
 func (s *Store) RetryFailed(ctx context.Context, id string) (rows int, err error) {
 	err = s.write(ctx, "retry failed deliveries", func(c *conn) error {
-		e, err := standingOf(ctx, c, id)
+		e, err := eventStateOf(ctx, c, id)
 		switch {
 		case err != nil:
 			return err
@@ -134,7 +134,7 @@ const (
 // FinishEvent implements ledger.Store.
 func (s *Store) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
 	err = s.write(ctx, "finish event", func(c *conn) error {
-		e, err := standingOf(ctx, c, id)
+		e, err := eventStateOf(ctx, c, id)
 		if err != nil {
 			return err
 		}
