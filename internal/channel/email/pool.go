@@ -20,13 +20,13 @@ type SMTP struct {
 	slots    chan struct{} // one taken for each connection in use
 
 	mu     sync.Mutex
-	idle   []*link // the one used last is the last
+	idle   []*pooledConn // the one used last is the last
 	closed bool
 	loud   time.Time // when a broken setup was last logged
 }
 
-// link is a connection with what the pool remembers of it.
-type link struct {
+// pooledConn is a connection with what the pool remembers of it.
+type pooledConn struct {
 	conn  *smtpconn.Conn
 	born  time.Time
 	mails int         // begun on it
@@ -38,7 +38,7 @@ type link struct {
 
 // get returns a connection: one that is kept, if fresh is false and there is one, or a new one.
 // The caller holds a slot.
-func (s *SMTP) get(ctx context.Context, fresh bool) (*link, error) {
+func (s *SMTP) get(ctx context.Context, fresh bool) (*pooledConn, error) {
 	for !fresh {
 		s.mu.Lock()
 		n := len(s.idle)
@@ -63,11 +63,11 @@ func (s *SMTP) get(ctx context.Context, fresh bool) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &link{conn: c, born: time.Now()}, nil
+	return &pooledConn{conn: c, born: time.Now()}, nil
 }
 
 // put keeps l for the next, or lets it go when it has served its time.
-func (s *SMTP) put(l *link) {
+func (s *SMTP) put(l *pooledConn) {
 	s.mu.Lock()
 	if s.closed || s.worn(l) || len(s.idle) >= s.cfg.Connections {
 		s.mu.Unlock()
@@ -77,7 +77,7 @@ func (s *SMTP) put(l *link) {
 	defer s.mu.Unlock()
 	l.reap = time.AfterFunc(idleTime, func() {
 		s.mu.Lock()
-		s.idle = slices.DeleteFunc(s.idle, func(o *link) bool { return o == l })
+		s.idle = slices.DeleteFunc(s.idle, func(o *pooledConn) bool { return o == l })
 		s.mu.Unlock()
 		l.conn.Quit()
 	})
@@ -85,7 +85,7 @@ func (s *SMTP) put(l *link) {
 	s.idle = append(s.idle, l)
 }
 
-func (s *SMTP) worn(l *link) bool {
+func (s *SMTP) worn(l *pooledConn) bool {
 	return l.mails >= s.cfg.MaxMails || time.Since(l.born) > s.cfg.MaxAge
 }
 

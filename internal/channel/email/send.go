@@ -55,12 +55,12 @@ type worker struct {
 	s    *SMTP
 	b    *batch
 	ctx  context.Context
-	l    *link // nil when lost
+	l    *pooledConn // nil when lost
 	stop func() bool
 }
 
-// letter is a message on its way.
-type letter struct {
+// outgoing is a message on its way.
+type outgoing struct {
 	i        int
 	envelope smtpconn.Envelope
 	reset    bool // its envelope begins with RSET
@@ -86,7 +86,7 @@ func (w *worker) connect(fresh bool) (lack schoolbell.Result, ok bool) {
 	return lack, false
 }
 
-func (w *worker) use(l *link) {
+func (w *worker) use(l *pooledConn) {
 	w.l = l
 	l.conn.Limit(time.Time{})
 	w.stop = context.AfterFunc(w.ctx, func() { l.conn.Limit(time.Now().Add(stopGrace)) })
@@ -128,7 +128,7 @@ func (w *worker) run() {
 }
 
 // begin takes the next message that can be a mail and writes its envelope.
-func (w *worker) begin() *letter {
+func (w *worker) begin() *outgoing {
 	if w.s.worn(w.l) && !w.renew() {
 		return nil
 	}
@@ -140,23 +140,23 @@ func (w *worker) begin() *letter {
 }
 
 // take takes the next message that can be a mail, without writing anything.
-func (w *worker) take() *letter {
+func (w *worker) take() *outgoing {
 	for {
 		i, ok := w.b.take(w.ctx)
 		if !ok {
 			return nil
 		}
-		if cur := w.letter(i); cur != nil {
+		if cur := w.prepare(i); cur != nil {
 			return cur
 		}
 	}
 }
 
-// letter makes message i ready, or reports that it can never be sent.
-func (w *worker) letter(i int) *letter {
+// prepare makes message i ready, or reports that it can never be sent.
+func (w *worker) prepare(i int) *outgoing {
 	m := &w.b.msgs[i]
 	to, err := check(m)
-	cur := &letter{i: i, envelope: smtpconn.Envelope{From: w.s.composer.sender, To: to}, reset: w.l.dirty}
+	cur := &outgoing{i: i, envelope: smtpconn.Envelope{From: w.s.composer.sender, To: to}, reset: w.l.dirty}
 	cur.envelope.UTF8 = !address.IsASCII(to) || !address.IsASCII(w.s.composer.sender)
 	switch {
 	case err != nil:
@@ -175,7 +175,7 @@ func (w *worker) letter(i int) *letter {
 }
 
 // flushed sends the envelope if it has not left yet, and hears what the server says to it.
-func (w *worker) flushed(cur *letter) error {
+func (w *worker) flushed(cur *outgoing) error {
 	if err := w.l.conn.Flush(); err != nil {
 		return err
 	}
@@ -184,10 +184,10 @@ func (w *worker) flushed(cur *letter) error {
 
 // deliver sends the text of cur, whose envelope was taken, together with the
 // envelope of the next, which it returns.
-func (w *worker) deliver(cur *letter) *letter {
+func (w *worker) deliver(cur *outgoing) *outgoing {
 	c := w.l.conn
 	w.l.text = w.s.composer.append(w.l.text[:0], &w.b.msgs[cur.i], cur.envelope.To, time.Now())
-	var next *letter
+	var next *outgoing
 	var envelope *smtpconn.Envelope
 	if c.Pipelining && !w.s.worn(w.l) {
 		if next = w.take(); next != nil {
@@ -211,19 +211,19 @@ func (w *worker) deliver(cur *letter) *letter {
 }
 
 // after returns what to go on with when the connection is well.
-func (w *worker) after(next *letter) *letter {
+func (w *worker) after(next *outgoing) *outgoing {
 	if next == nil {
 		return w.begin()
 	}
 	return next
 }
 
-func (w *worker) untried(cur *letter) {
+func (w *worker) untried(cur *outgoing) {
 	w.b.done(cur.i, schoolbell.Result{Verdict: schoolbell.VerdictUntried})
 }
 
 // turnedDown sees to a message whose envelope was not taken, and returns what to go on with.
-func (w *worker) turnedDown(cur *letter, err error) *letter {
+func (w *worker) turnedDown(cur *outgoing, err error) *outgoing {
 	if survives(err) {
 		w.tell(cur, err)
 		w.l.dirty = true
@@ -242,7 +242,7 @@ func (w *worker) turnedDown(cur *letter, err error) *letter {
 }
 
 // again begins cur anew on a new connection.
-func (w *worker) again(cur *letter) *letter {
+func (w *worker) again(cur *outgoing) *outgoing {
 	if cur == nil {
 		if !w.renew() {
 			return nil
@@ -281,7 +281,7 @@ func (w *worker) renew() bool {
 }
 
 // tell reports what err means for cur.
-func (w *worker) tell(cur *letter, err error) {
+func (w *worker) tell(cur *outgoing, err error) {
 	res, broken := refused(err)
 	if broken {
 		w.s.complain(res.Reason)
