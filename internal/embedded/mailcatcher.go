@@ -41,7 +41,7 @@ type MailCatcherOptions struct {
 // delivers none: it counts them, keeps the newest for viewing, and knows which
 // recipients and Message-IDs it has seen. It is safe for concurrent use.
 type MailCatcher struct {
-	book     *mailbook
+	book     *mailLog
 	faults   atomic.Pointer[Faults]
 	opts     MailCatcherOptions
 	listener *listener
@@ -68,7 +68,7 @@ func NewMailCatcher(o MailCatcherOptions) (*MailCatcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mail catcher: %w", err)
 	}
-	c := &MailCatcher{book: newMailbook(o.KeepBodies, o.MaxAccounted), opts: o, listener: newListener(netutil.LimitListener(l, maxConnections), o)}
+	c := &MailCatcher{book: newMailLog(o.KeepBodies, o.MaxAccounted), opts: o, listener: newListener(netutil.LimitListener(l, maxConnections), o)}
 	c.server = smtp.NewServer(smtp.BackendFunc(c.newSession))
 	c.server.Domain = "mail-catcher"
 	c.server.MaxMessageBytes = maxMessageBytes

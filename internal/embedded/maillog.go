@@ -13,9 +13,9 @@ import (
 // few huge ones cannot fill the memory.
 const maxKeptBytes = 64 << 20
 
-// mailbook is the catcher's account of what it took: numbers for all mails, one
+// mailLog is the catcher's account of what it took: numbers for all mails, one
 // small entry for each Message-ID and recipient, and the newest mails whole.
-type mailbook struct {
+type mailLog struct {
 	seed  maphash.Seed
 	keep  int
 	limit int // entries in ids and in recipients
@@ -35,8 +35,8 @@ type mailCounts struct {
 	complete           bool
 }
 
-func newMailbook(keep, limit int) *mailbook {
-	return &mailbook{
+func newMailLog(keep, limit int) *mailLog {
+	return &mailLog{
 		seed:       maphash.MakeSeed(),
 		keep:       keep,
 		limit:      limit,
@@ -46,7 +46,7 @@ func newMailbook(keep, limit int) *mailbook {
 }
 
 // add takes m, whose To and Raw stay the caller's.
-func (b *mailbook) add(m CaughtMail) {
+func (b *mailLog) add(m CaughtMail) {
 	id := headerValue(m.Raw, "Message-ID")
 	hash := maphash.Bytes(b.seed, id)
 	if b.keep > 0 {
@@ -79,7 +79,7 @@ func (b *mailbook) add(m CaughtMail) {
 }
 
 // hold keeps m and lets the oldest go.
-func (b *mailbook) hold(m CaughtMail) {
+func (b *mailLog) hold(m CaughtMail) {
 	b.kept = append(b.kept, m)
 	b.keptBytes += len(m.Raw)
 	drop := 0
@@ -91,13 +91,13 @@ func (b *mailbook) hold(m CaughtMail) {
 	b.kept = b.kept[drop:] // append copies what is left once the room behind it is used up
 }
 
-func (b *mailbook) counts() mailCounts {
+func (b *mailLog) counts() mailCounts {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return mailCounts{accepted: b.accepted, distinct: len(b.ids) + b.nameless, complete: !b.overflow}
 }
 
-func (b *mailbook) eachRecipient(f func(addr string, n int)) {
+func (b *mailLog) eachRecipient(f func(addr string, n int)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for addr, n := range b.recipients {
@@ -105,7 +105,7 @@ func (b *mailbook) eachRecipient(f func(addr string, n int)) {
 	}
 }
 
-func (b *mailbook) newest(limit int) []CaughtMail {
+func (b *mailLog) newest(limit int) []CaughtMail {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := max(0, min(limit, len(b.kept)))
@@ -117,7 +117,7 @@ func (b *mailbook) newest(limit int) []CaughtMail {
 	return out
 }
 
-func (b *mailbook) byID(id string) (CaughtMail, bool) {
+func (b *mailLog) byID(id string) (CaughtMail, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i := slices.IndexFunc(b.kept, func(m CaughtMail) bool { return m.ID == id })
