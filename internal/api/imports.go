@@ -59,7 +59,7 @@ func (s *Server) importUsers(ctx context.Context, in *importInput) (*importOutpu
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.ImportTimeout, errImportTimeout)
 	defer cancel()
-	body := &patient{ctx: ctx, from: in.body, answer: in.answer, left: s.cfg.MaxImportBytes, idle: s.cfg.ImportIdle}
+	body := &slowBody{ctx: ctx, from: in.body, answer: in.answer, left: s.cfg.MaxImportBytes, idle: s.cfg.ImportIdle}
 	report, err := s.cfg.People.Import(ctx, body, format)
 	if err == nil {
 		return &importOutput{&report}, body.done()
@@ -86,8 +86,8 @@ func (s *Server) importProblem(ctx context.Context, err error, report people.Rep
 	return p
 }
 
-// patient reads a body that may take long as a whole but must not stall, up to a limit.
-type patient struct {
+// slowBody reads a body that may take long as a whole but must not stall, up to a limit.
+type slowBody struct {
 	ctx    context.Context // ends when the import has taken too long
 	from   io.Reader
 	answer *http.ResponseController
@@ -100,23 +100,23 @@ type brokenBody struct{ error }
 
 func (e *brokenBody) Unwrap() error { return e.error }
 
-func (p *patient) Read(b []byte) (int, error) {
-	if p.left <= 0 {
+func (s *slowBody) Read(b []byte) (int, error) {
+	if s.left <= 0 {
 		var one [1]byte
-		if n, err := p.from.Read(one[:]); n == 0 && errors.Is(err, io.EOF) {
+		if n, err := s.from.Read(one[:]); n == 0 && errors.Is(err, io.EOF) {
 			return 0, io.EOF
 		}
 		return 0, &schoolbell.Error{Code: schoolbell.CodeTooLarge, Message: "the import is over its size limit; split the file"}
 	}
-	if err := p.ctx.Err(); err != nil {
+	if err := s.ctx.Err(); err != nil {
 		return 0, err
 	}
 	now := time.Now()
-	if err := errors.Join(p.answer.SetReadDeadline(now.Add(p.idle)), p.answer.SetWriteDeadline(now.Add(2*p.idle))); err != nil {
+	if err := errors.Join(s.answer.SetReadDeadline(now.Add(s.idle)), s.answer.SetWriteDeadline(now.Add(2*s.idle))); err != nil {
 		return 0, fmt.Errorf("set the deadline of an import: %w", err)
 	}
-	n, err := p.from.Read(b[:min(int64(len(b)), p.left)])
-	p.left -= int64(n)
+	n, err := s.from.Read(b[:min(int64(len(b)), s.left)])
+	s.left -= int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = &brokenBody{err}
 	}
@@ -124,8 +124,8 @@ func (p *patient) Read(b []byte) (int, error) {
 }
 
 // done gives the answer its time: the last deadline may be nearly over.
-func (p *patient) done() error {
-	if err := p.answer.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+func (s *slowBody) done() error {
+	if err := s.answer.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return fmt.Errorf("set the deadline of an import's answer: %w", err)
 	}
 	return nil
