@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"strings"
 	"time"
 
 	"schoolbell"
@@ -89,7 +88,7 @@ func postgresAdvice(err error) string {
 	switch {
 	case badCert:
 		return "add sslrootcert=FILE to DATABASE_URL for an authority of your own (PEM), and use the host name of the certificate"
-	case strings.Contains(err.Error(), "refused TLS"): // the driver has no error of its own for it
+	case postgres.RefusedTLS(err):
 		return "turn TLS on in PostgreSQL, or add sslmode=disable to DATABASE_URL if the network is private"
 	}
 	return "start PostgreSQL, or check DATABASE_URL"

@@ -1,4 +1,4 @@
-// Package arch holds the rules of the house that no compiler knows: which package
+// Package arch holds the rules of the repository that no compiler checks: which package
 // may import which, and what files may look like. It has tests only.
 package arch
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -46,6 +47,10 @@ func Refusal(err error) (reason string, ok bool) {
 	}
 	return e.Message, true
 }
+
+// RefusedTLS reports whether the server refused a connection with TLS. The driver has
+// no error of its own for it.
+func RefusedTLS(err error) bool { return strings.Contains(err.Error(), "refused TLS") }
 
 // passing reports whether trying again may help at once: the transaction lost
 // against another one, or its connection was dead before anything was sent.
