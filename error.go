@@ -80,6 +80,20 @@ func (f *Faults) Add(field, format string, args ...any) {
 	*f = append(*f, &Error{Code: CodeInvalid, Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
+// FaultsOf returns the faults in err, and an error that is none as one fault without a field.
+func FaultsOf(err error) Faults {
+	if err == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[Faults](err); ok {
+		return f
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return Faults{e}
+	}
+	return Faults{{Code: CodeOf(err), Message: err.Error()}}
+}
+
 // CodeOf returns the code of the nearest [Error] in err's chain. An error
 // without one is ours: CodeInternal. CodeOf(nil) is the empty code.
 func CodeOf(err error) Code {

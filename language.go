@@ -1,6 +1,9 @@
 package schoolbell
 
-import "regexp"
+import (
+	"errors"
+	"regexp"
+)
 
 // maxLanguageLength is in bytes; the longest registered tags have 12, and RFC 5646
 // §4.4.1 names 35 as what every program must take.
@@ -8,8 +11,11 @@ const maxLanguageLength = 35
 
 var languagePattern = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
 
-// ValidLanguage reports whether tag has the form of a language tag (BCP 47) such
+// ValidateLanguage reports why tag has not the form of a language tag (BCP 47) such
 // as en or pt-BR.
-func ValidLanguage(tag string) bool {
-	return len(tag) <= maxLanguageLength && languagePattern.MatchString(tag)
+func ValidateLanguage(tag string) error {
+	if len(tag) > maxLanguageLength || !languagePattern.MatchString(tag) {
+		return errors.New("must be a language tag such as en or pt-BR")
+	}
+	return nil
 }

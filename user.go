@@ -113,8 +113,10 @@ func (u *User) Validate() error {
 			f.Add(fmt.Sprintf("guardian_of[%d]", i), "nobody is their own guardian")
 		}
 	}
-	if u.Locale != "" && !ValidLanguage(u.Locale) {
-		f.Add("locale", "must be a language tag such as en or pt-BR")
+	if u.Locale != "" {
+		if err := ValidateLanguage(u.Locale); err != nil {
+			f.Add("locale", "%v", err)
+		}
 	}
 	if u.Timezone != "" && !ValidTimezone(u.Timezone) {
 		f.Add("timezone", "must be an IANA time zone such as Europe/London")

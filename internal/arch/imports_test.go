@@ -47,7 +47,7 @@ var arrows = []struct {
 	{"internal/health", nil},
 	{"internal/api/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/health"}},
 	{"internal/admin/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},
-	{"internal/config/...", []string{".", "internal/address", "internal/redisdial"}},
+	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/smtpconn", "internal/redisdial"}},
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
 	{"internal/app", []string{"...", "!internal/cli", "!internal/doctor", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together

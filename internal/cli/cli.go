@@ -156,8 +156,8 @@ func durationMapper(unit string) kong.Mapper {
 // and checks them. All faults are reported together.
 func (a *program) load(target interface{ Check() error }) error {
 	_, err := config.Load(target, a.sources())
-	faults := faultsOf(err)
-	for _, f := range faultsOf(target.Check()) {
+	faults := schoolbell.FaultsOf(err)
+	for _, f := range schoolbell.FaultsOf(target.Check()) {
 		// What could not even be read was reported already.
 		if !slices.ContainsFunc(faults, func(g *schoolbell.Error) bool { return g.Field == f.Field }) {
 			faults = append(faults, f)

@@ -37,7 +37,7 @@ func faultsOfSettings(err error) schoolbell.Faults {
 	if e, ok := errors.AsType[*settingsError](err); ok {
 		return e.faults
 	}
-	return faultsOf(err)
+	return schoolbell.FaultsOf(err)
 }
 
 func (a *program) report(found []doctor.Finding, asJSON bool) error {

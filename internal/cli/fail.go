@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"schoolbell/internal/app"
-
 	"github.com/alecthomas/kong"
 
 	"schoolbell"
+	"schoolbell/internal/app"
 )
 
 // usageError is a command line that kong's grammar allows and the command does not.
@@ -28,20 +27,6 @@ func (e *settingsError) Error() string { return e.faults.Error() }
 type quietError struct{}
 
 func (quietError) Error() string { return "failed" }
-
-// faultsOf returns the faults in err, an error without faults as one without field.
-func faultsOf(err error) schoolbell.Faults {
-	if err == nil {
-		return nil
-	}
-	if f, ok := errors.AsType[schoolbell.Faults](err); ok {
-		return f
-	}
-	if e, ok := errors.AsType[*schoolbell.Error](err); ok {
-		return schoolbell.Faults{e}
-	}
-	return schoolbell.Faults{{Code: schoolbell.CodeOf(err), Message: err.Error()}}
-}
 
 // refuse reports a command line that could not be read.
 func (a *program) refuse(err error) int {

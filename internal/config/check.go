@@ -13,6 +13,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/address"
+	"schoolbell/internal/channel/email/smtpconn"
 )
 
 // maxSchoolName is in bytes.
@@ -40,8 +41,8 @@ func (g *General) check(f *schoolbell.Faults) {
 	if len(g.SchoolName) > maxSchoolName || schoolbell.CheckLine("SCHOOL_NAME", g.SchoolName, maxSchoolName) != nil {
 		f.Add("SCHOOL_NAME", "must be one line of at most %d bytes with a visible character", maxSchoolName)
 	}
-	if !schoolbell.ValidLanguage(g.Language) {
-		f.Add("SCHOOL_LANGUAGE", "must be a language tag such as en or pt-BR")
+	if err := schoolbell.ValidateLanguage(g.Language); err != nil {
+		f.Add("SCHOOL_LANGUAGE", "%v", err)
 	}
 	oneOf(f, "LOG_LEVEL", g.LogLevel, "debug", "info", "warn", "error")
 	oneOf(f, "LOG_FORMAT", g.LogFormat, "text", "json")
@@ -135,7 +136,7 @@ func (e *Email) check(f *schoolbell.Faults) {
 		f.Add("SMTP_HOST", "must be a host name; the port belongs in SMTP_PORT")
 	}
 	port(f, "SMTP_PORT", e.Port)
-	oneOf(f, "SMTP_TLS", e.TLS, "starttls", "implicit", "none")
+	oneOf(f, "SMTP_TLS", e.TLS, smtpconn.Modes()...)
 	switch {
 	case e.From != "":
 		mailbox(f, "EMAIL_FROM", e.From)

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"schoolbell"
+	"schoolbell/internal/channel/email/smtpconn"
 )
 
 // derive fills what follows from other settings, once all of them are read.
@@ -32,22 +32,8 @@ func (c *Config) derive() {
 		}
 		c.Queue.WorkerName = fmt.Sprintf("%s:%d", host, os.Getpid())
 	}
-	c.Email.derive()
-}
-
-func (e *Email) derive() {
-	if e.TLS == "" {
-		e.TLS = "starttls"
-		if e.Host == "" || schoolbell.Loopback(e.Host) {
-			e.TLS = "none"
-		}
-	}
-	if e.Port == 0 {
-		e.Port = map[string]int{"implicit": 465, "none": 25}[e.TLS]
-	}
-	if e.Port == 0 {
-		e.Port = 587
-	}
+	e := &c.Email
+	e.TLS, e.Port = smtpconn.WithDefaults(e.Host, e.TLS, e.Port)
 }
 
 // derive finds the server of this machine when no other is named. Leave to send the key

@@ -159,7 +159,7 @@ func (im *importer) ended(err error) error {
 
 func (im *importer) check(line int, u *schoolbell.User) (faults []LineError) {
 	u.Normalize()
-	for _, f := range faultsOf(validate(u)) {
+	for _, f := range schoolbell.FaultsOf(validate(u)) {
 		faults = append(faults, LineError{line, f.Field, f.Message})
 	}
 	if first, dup := im.firstLine[im.hash(u.ID)]; dup && len(faults) == 0 {
@@ -241,15 +241,4 @@ func (im *importer) list(faults ...LineError) {
 			im.report.Omitted++
 		}
 	}
-}
-
-// faultsOf returns the single faults of what a Validate returned.
-func faultsOf(err error) []*schoolbell.Error {
-	if f, ok := errors.AsType[schoolbell.Faults](err); ok {
-		return f
-	}
-	if f, ok := errors.AsType[*schoolbell.Error](err); ok {
-		return []*schoolbell.Error{f}
-	}
-	return nil
 }

@@ -80,7 +80,7 @@ func (s *Service) PutPreferences(ctx context.Context, userID string, wishes []sc
 	seen := make(map[what]bool, len(wishes))
 	for i, w := range wishes {
 		at := fmt.Sprintf("preferences[%d]", i)
-		for _, f := range faultsOf(w.Validate()) {
+		for _, f := range schoolbell.FaultsOf(w.Validate()) {
 			faults.Add(at+"."+f.Field, "%s", f.Message)
 		}
 		if seen[what{w.Category, w.Channel}] {

@@ -84,29 +84,14 @@ func NewSMTP(cfg SMTPConfig) (*SMTP, error) {
 	return s, nil
 }
 
+// chooseSecurity fills in the mode and the port, and returns what the mode names.
 func chooseSecurity(cfg *SMTPConfig) (smtpconn.Security, error) {
-	if cfg.TLS == "" {
-		cfg.TLS = "starttls"
-		if schoolbell.Loopback(cfg.Host) {
-			cfg.TLS = "none"
-		}
-	}
-	modes := map[string]struct {
-		security smtpconn.Security
-		port     int
-	}{
-		"starttls": {smtpconn.StartTLS, 587},
-		"implicit": {smtpconn.Implicit, 465},
-		"none":     {smtpconn.Plain, 25},
-	}
-	m, ok := modes[cfg.TLS]
+	cfg.TLS, cfg.Port = smtpconn.WithDefaults(cfg.Host, cfg.TLS, cfg.Port)
+	security, ok := smtpconn.ParseMode(cfg.TLS)
 	if !ok {
 		return 0, schoolbell.Invalid("smtp_tls", "must be starttls, implicit or none")
 	}
-	if cfg.Port == 0 {
-		cfg.Port = m.port
-	}
-	return m.security, nil
+	return security, nil
 }
 
 func setDefaults(cfg *SMTPConfig) {

@@ -16,15 +16,6 @@ import (
 	"github.com/emersion/go-sasl"
 )
 
-// Security says how a connection is protected.
-type Security int
-
-const (
-	StartTLS Security = iota // plain at first; STARTTLS is required
-	Implicit                 // TLS from the first byte
-	Plain                    // none
-)
-
 // Options say how to connect.
 type Options struct {
 	Addr     string // "host:port"
@@ -195,7 +186,7 @@ func (c *Conn) hello() error {
 
 // login sends the credentials, over TLS or within this machine only.
 func (c *Conn) login() error {
-	if _, ok := c.nc.(*tls.Conn); !ok && !isLoopback(c.nc.RemoteAddr()) {
+	if _, ok := c.nc.(*tls.Conn); !ok && !onLoopback(c.nc.RemoteAddr()) {
 		return &Error{Stage: StageAuth, Err: errors.New("credentials are not sent in clear over a network")}
 	}
 	mech, err := c.mechanism()
@@ -258,9 +249,4 @@ func (l *loginClient) Next([]byte) ([]byte, error) {
 	answer := l.answers[0]
 	l.answers = l.answers[1:]
 	return []byte(answer), nil
-}
-
-func isLoopback(a net.Addr) bool {
-	t, ok := a.(*net.TCPAddr)
-	return ok && t.IP.IsLoopback()
 }
