@@ -12,6 +12,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/outage"
 )
 
 const pageItems = 100 // items that a pass reads from the store at a time
@@ -56,7 +57,7 @@ func (h *hub) run(ctx context.Context) error {
 	defer h.end()
 	tick := time.NewTicker(h.poll)
 	defer tick.Stop()
-	failing := false
+	var down outage.Log
 	for {
 		select {
 		case <-ctx.Done():
@@ -64,14 +65,7 @@ func (h *hub) run(ctx context.Context) error {
 		case <-h.woken:
 		case <-tick.C:
 		}
-		err := h.pass(ctx)
-		if err != nil && ctx.Err() == nil && !failing {
-			h.log.Warn("inbox: looking for new items fails, trying on", "error", err)
-		}
-		if err == nil && failing {
-			h.log.Info("inbox: looking for new items works again")
-		}
-		failing = err != nil
+		down.Note(ctx, h.log, slog.LevelWarn, "look for new inbox items", h.pass(ctx))
 	}
 }
 

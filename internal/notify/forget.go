@@ -3,7 +3,10 @@ package notify
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
+
+	"schoolbell/internal/outage"
 )
 
 const (
@@ -15,10 +18,10 @@ const (
 func (r *relay) runForgetting(ctx context.Context) error {
 	tick := time.NewTicker(forgetInterval)
 	defer tick.Stop()
-	var down outage
+	var down outage.Log
 	for {
 		_, err := r.ForgetKeys(ctx, time.Now())
-		down.note(ctx, r.log, "forget old idempotency keys", err)
+		down.Note(ctx, r.log, slog.LevelError, "forget old idempotency keys", err)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -10,6 +10,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/outage"
 )
 
 // leaseMargin is how long before a lease's end its holder stops relying on it.
@@ -82,10 +83,10 @@ func newLeaseKeeper(store ledger.Leases, holder string, log *slog.Logger) *lease
 // Run opens and renews the lease until ctx ends, then closes it: call it so
 // that its context ends after everybody who uses the lease has stopped.
 func (k *leaseKeeper) Run(ctx context.Context) error {
-	var down outage
+	var down outage.Log
 	for {
 		err := k.beat(ctx)
-		down.note(ctx, k.log, "keep the lease in the ledger", err)
+		down.Note(ctx, k.log, slog.LevelError, "keep the lease in the ledger", err)
 		wait := leaseTTL / 5
 		if err != nil {
 			wait = leaseTTL / 20

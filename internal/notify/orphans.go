@@ -3,7 +3,10 @@ package notify
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
+
+	"schoolbell/internal/outage"
 )
 
 // orphanInterval is the time between two scans of Redis for jobs that are in no list.
@@ -13,7 +16,7 @@ const orphanInterval = time.Hour
 func (r *relay) runOrphanRemoval(ctx context.Context) error {
 	tick := time.NewTicker(orphanInterval)
 	defer tick.Stop()
-	var down outage
+	var down outage.Log
 	for {
 		select {
 		case <-ctx.Done():
@@ -21,7 +24,7 @@ func (r *relay) runOrphanRemoval(ctx context.Context) error {
 		case <-tick.C:
 		}
 		_, err := r.RemoveOrphans(ctx)
-		down.note(ctx, r.log, "remove jobs that are in no list", err)
+		down.Note(ctx, r.log, slog.LevelError, "remove jobs that are in no list", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"schoolbell"
@@ -20,14 +21,14 @@ func (r *relay) runReconciler(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		err := r.reconcileAll(ctx)
-		r.reconcilerDown.note(ctx, r.log, "reconcile the queue with the ledger", err)
+		r.reconcilerDown.Note(ctx, r.log, slog.LevelError, "reconcile the queue with the ledger", err)
 		for more := true; more; {
 			select {
 			case <-ctx.Done():
 				return nil
 			case a := <-r.attend:
 				err := r.attendTo(ctx, a)
-				r.reconcilerDown.note(ctx, r.log, "reconcile the queue with the ledger", err)
+				r.reconcilerDown.Note(ctx, r.log, slog.LevelError, "reconcile the queue with the ledger", err)
 			case <-tick.C:
 				more = false
 			}

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -10,6 +11,7 @@ import (
 	"schoolbell"
 	"schoolbell/bullmq"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/outage"
 )
 
 const (
@@ -57,7 +59,7 @@ func (p *Pipeline) RunRelay(ctx context.Context) error {
 
 type relay struct {
 	*Pipeline
-	outboxDown, reconcilerDown outage
+	outboxDown, reconcilerDown outage.Log
 	untilFull                  int                    // rounds of the reconciler until the one that looks at every open batch
 	paused                     map[*bullmq.Queue]bool // which queues were paused in the last round
 }
@@ -67,7 +69,7 @@ func (r *relay) runOutbox(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		err := r.relayAll(ctx)
-		r.outboxDown.note(ctx, r.log, "relay events to the queue", err)
+		r.outboxDown.Note(ctx, r.log, slog.LevelError, "relay events to the queue", err)
 		select {
 		case <-ctx.Done():
 			return nil
