@@ -17,7 +17,7 @@ const (
 	CodeConflict     Code = "conflict"     // the thing is in a state that rules this out
 	CodeTooLarge     Code = "too_large"    // the input is over its size limit
 	CodeLimited      Code = "limited"      // too many requests; try later
-	CodeUnavailable  Code = "unavailable"  // a dependency is away; try later
+	CodeUnavailable  Code = "unavailable"  // a dependency is unavailable; try later
 	CodeInternal     Code = "internal"     // our own fault; the cause is logged, never sent
 )
 

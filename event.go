@@ -16,7 +16,7 @@ const (
 	EventQueued     EventStatus = "queued"     // waits for a worker
 	EventProcessing EventStatus = "processing" // its audience is being walked or reached
 	EventCompleted  EventStatus = "completed"  // every delivery is terminal
-	EventCancelled  EventStatus = "cancelled"  // called off; what was not sent by then never will be
+	EventCancelled  EventStatus = "cancelled"  // cancelled; messages not sent by then are never sent
 )
 
 // Terminal reports whether the pipeline has nothing left to do for the event.

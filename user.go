@@ -110,7 +110,7 @@ func (u *User) Validate() error {
 	checkIDs(&f, "guardian_of", u.GuardianOf, MaxGuardianOf)
 	for i, id := range u.GuardianOf {
 		if id == u.ID {
-			f.Add(fmt.Sprintf("guardian_of[%d]", i), "nobody is their own guardian")
+			f.Add(fmt.Sprintf("guardian_of[%d]", i), "a user cannot be their own guardian")
 		}
 	}
 	if u.Locale != "" {

@@ -252,7 +252,7 @@ func ExampleQueue_RetryJobs() {
 	_, _ = queue.AddBulk(ctx, []bullmq.JobSpec{{Name: "to ada"}, {Name: "to grace"}})
 	failed := 0
 	worker, _ := bullmq.NewWorker(rdb, "mails", func(context.Context, *bullmq.Job) (any, error) {
-		return nil, errors.New("mail server is away")
+		return nil, errors.New("mail server is unavailable")
 	}, bullmq.WorkerOptions{Hooks: bullmq.WorkerHooks{OnFailed: func(*bullmq.Job, error) {
 		if failed++; failed == 2 {
 			cancel()

@@ -79,7 +79,7 @@ func TestATraceGoesFromWhoAddsAJobToWhoRunsIt(t *testing.T) {
 			}
 			if j.Name == "one" && first {
 				first = false
-				return nil, errors.New("once more")
+				return nil, errors.New("try again")
 			}
 			return nil, nil
 		}, bullmq.WorkerOptions{Tracer: tracer})
@@ -94,7 +94,7 @@ func TestATraceGoesFromWhoAddsAJobToWhoRunsIt(t *testing.T) {
 			"addFlow q parent×1 #0 < request: <nil>",
 			"addNode q parent×1 #0 < addFlow q parent×1 #0: <nil>",
 			"addNode q child×1 #0 < addNode q parent×1 #0: <nil>",
-			"process q one×1 #1 < add q one×1 #0: once more, attempt 1 ",
+			"process q one×1 #1 < add q one×1 #0: try again, attempt 1 ",
 			"retry q one×1 #1 < process q one×1 #1: <nil>",
 			"process q own×1 #1 < theirs: <nil>, attempt 1 null",
 			"complete q own×1 #1 < process q own×1 #1: <nil>",
@@ -226,7 +226,7 @@ func TestTheJobsOfASchedulerContinueTheTraceOfWhoMadeIt(t *testing.T) {
 			t.Errorf("the trace context is part of the template: %s", opts)
 		}
 		if second.Options.TraceContext != "" {
-			t.Error("a trace context where there is to be none")
+			t.Error("a trace context where there should be none")
 		}
 		stop := start(t, s.rdb, func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{Tracer: tracer})
 		eventually(t, q, first.ID, bullmq.StateCompleted)

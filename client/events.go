@@ -100,7 +100,7 @@ func (c *Client) Deliveries(ctx context.Context, id string, f schoolbell.Deliver
 	return out, err
 }
 
-// CancelEvent calls an event off: what was not sent yet never will be.
+// CancelEvent cancels an event: messages not sent yet are never sent.
 func (c *Client) CancelEvent(ctx context.Context, id string) (*Event, error) {
 	out := &Event{}
 	_, err := c.do(ctx, call{method: http.MethodPost, path: segments("v1", "events", id, "cancel")}, out)

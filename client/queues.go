@@ -75,7 +75,7 @@ func (c *Client) Job(ctx context.Context, queue, id string) (*Job, error) {
 	return out, err
 }
 
-// RetryJob puts a finished job back in line, its attempts counted anew.
+// RetryJob moves a finished job back to the queue and resets its attempts.
 func (c *Client) RetryJob(ctx context.Context, queue, id string) (*Job, error) {
 	return c.changeJob(ctx, queue, id, "retry")
 }

@@ -10,7 +10,7 @@ import (
 	"schoolbell/client"
 )
 
-// The key is for one server: whoever answers with a redirect does not get it elsewhere.
+// The key is for one server: a server that answers with a redirect does not pass it on.
 func TestTheKeyDoesNotFollowRedirects(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64

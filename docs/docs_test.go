@@ -7,7 +7,7 @@
 //
 //	go test ./docs -update
 //
-// writes the settings table and the outputs anew; read the difference before you
+// rewrites the settings table and the outputs; read the difference before you
 // commit it.
 package docs_test
 
@@ -27,7 +27,7 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-var update = flag.Bool("update", false, "write the settings table and the shown outputs anew")
+var update = flag.Bool("update", false, "rewrite the settings table and the shown outputs")
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 

@@ -180,7 +180,7 @@ func TestWhatPagesShowIsWhatHappens(t *testing.T) {
 }
 
 // check tells whether a page shows something else than what a block did, which is
-// an error unless it is about to be written anew.
+// an error unless it is about to be rewritten.
 func check(t *testing.T, d *document, b, output block, r result) (differs bool) {
 	t.Helper()
 	where := fmt.Sprintf("%s:%d", d.path, b.from+1)

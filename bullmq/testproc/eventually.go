@@ -8,7 +8,7 @@ import (
 
 // Eventually calls cond until it returns true, or nil, and fails the test at once
 // when it has not within timeout. The message says what was waited for. cond runs
-// in the calling goroutine, at least once, and at least once more after timeout
+// in the calling goroutine, at least once, and again after timeout
 // has passed, so that a slow machine is not taken for a failure.
 func Eventually[F func() bool | func() error](t testing.TB, timeout time.Duration, cond F, msg string, args ...any) {
 	t.Helper()

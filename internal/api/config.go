@@ -81,7 +81,7 @@ type Config struct {
 	BodyTimeout    time.Duration // within which a JSON body must arrive; 0 means 30 s
 	ImportIdle     time.Duration // how long an import may wait for its next bytes; 0 means a minute
 	ImportTimeout  time.Duration // how long an import may take; 0 means 30 minutes
-	Grace          time.Duration // how long Serve waits for requests in hand when it stops; 0 means 10 s
+	Grace          time.Duration // how long Serve waits for running requests when it stops; 0 means 10 s
 	ProgressEvery  time.Duration // how often a watched event is counted; 0 means 300 ms
 	Heartbeat      time.Duration // how often a quiet stream says that it lives; 0 means 15 s
 	StreamCheck    time.Duration // how often a stream checks that its caller may still read it; 0 means 4 s

@@ -27,7 +27,7 @@ type itemResponse struct {
 	EndsAt    stamp               `json:"ends_at,omitzero"`
 	ArrivedAt stamp               `json:"arrived_at"`
 	ReadAt    stamp               `json:"read_at,omitzero" doc:"Not there while unread."`
-	Cancelled bool                `json:"cancelled,omitempty" doc:"The event was called off after it arrived."`
+	Cancelled bool                `json:"cancelled,omitempty" doc:"The event was cancelled after it arrived."`
 }
 
 func newItemResponse(it schoolbell.InboxItem) itemResponse {

@@ -59,7 +59,7 @@ var kinds = []struct {
 	{schoolbell.CodeInvalid, http.StatusUnprocessableEntity, "Invalid input", "The input breaks rules; errors names each fault with its field. Nothing was stored."},
 	{schoolbell.CodeLimited, http.StatusTooManyRequests, "Too many requests", "Too many requests, or too many live streams; Retry-After says when to try again."},
 	{schoolbell.CodeInternal, http.StatusInternalServerError, "Internal error", "Our own fault; it is in the server's log under the request's id."},
-	{schoolbell.CodeUnavailable, http.StatusServiceUnavailable, "Unavailable", "Something the server needs is away; try again later."},
+	{schoolbell.CodeUnavailable, http.StatusServiceUnavailable, "Unavailable", "A dependency of the server is unavailable; try again later."},
 }
 
 // Codes of problems that only HTTP knows.

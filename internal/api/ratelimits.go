@@ -72,7 +72,7 @@ func (l *rateLimiter) issued(ctx context.Context, credential string) bool {
 		return false
 	}
 	known, err := l.auth.Recognizes(ctx, credential)
-	return known && err == nil // when the ledger is away, there is no use in asking it again
+	return known && err == nil // while the ledger is unavailable, there is no use in asking it again
 }
 
 // guessed counts a credential that was refused.

@@ -126,7 +126,7 @@ func (c Config) withDefaults() Config {
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
 
 // Serve answers requests that come in on ln until ctx ends. Then it stops
-// listening, ends the streams, waits for the requests in hand up to the grace
+// listening, ends the streams, waits for the running requests up to the grace
 // time, and returns; it returns an error if it had to cut some off. It closes ln.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	hs := &http.Server{
@@ -157,5 +157,5 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 // EndStreams ends every live stream and refuses new ones; Serve does it when it
-// stops. Whoever runs the Server in an http.Server of their own calls it then.
+// stops. A program that runs the Server in its own http.Server calls it then.
 func (s *Server) EndStreams() { s.endStreams() }

@@ -26,7 +26,7 @@ func (brokenStore) Event(_ context.Context, id string) (*schoolbell.Event, error
 	case "wrapped":
 		return nil, fmt.Errorf("read event: %w", &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "it is taken", Err: errors.New(secretText)})
 	case "away":
-		return nil, &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the ledger is away", Err: errors.New(secretText)}
+		return nil, &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the ledger is unavailable", Err: errors.New(secretText)}
 	case "coded":
 		return nil, &schoolbell.Error{Code: schoolbell.CodeInternal, Message: secretText}
 	}

@@ -197,7 +197,7 @@ func TestAnImportThatBreaksOffKeepsWhatCameWithoutLinksToNobody(t *testing.T) {
 	if err := <-answered; err == nil {
 		t.Fatal("a broken request was answered")
 	}
-	s.stop() // the request in hand is over then
+	s.stop() // the running request is over then
 	for _, u := range stored() {
 		if len(u.GuardianOf) > 0 {
 			t.Fatalf("%s is a guardian of somebody who is not there", u.ID)

@@ -66,7 +66,7 @@ func (c *progressCache) join(id string) (ev *watchedEvent, leave func()) {
 	}
 }
 
-// get returns where the event stands, counted anew if the last count is old.
+// get returns the event's progress, recounted if the last count is old.
 // Viewers that come meanwhile wait for the one who counts.
 func (c *progressCache) get(ctx context.Context, id string, ev *watchedEvent) (progressResponse, error) {
 	ev.mu.Lock()

@@ -214,7 +214,7 @@ func TestAGoodKeyIsTakenForGoodForAWhile(t *testing.T) {
 	_, err = a.Key(t.Context(), secret)
 	must(t, err)
 	if store.n != 2 {
-		t.Errorf("looked up %d times, want once more", store.n)
+		t.Errorf("looked up %d times, want one more", store.n)
 	}
 }
 

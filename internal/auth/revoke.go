@@ -29,7 +29,7 @@ func (s *Service) Keys(ctx context.Context) ([]schoolbell.APIKey, error) {
 	return keys, nil
 }
 
-// Revoke withdraws the key whose digest begins with fingerprint, in hex, at least
+// Revoke revokes the key whose digest begins with fingerprint, in hex, at least
 // four characters, and returns what it was. Every process refuses it within five
 // seconds. CodeNotFound if no key has it, CodeConflict if several do, CodeInvalid
 // if it is no fingerprint.

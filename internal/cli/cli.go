@@ -48,11 +48,11 @@ type grammar struct {
 	Demo    demoCmd    `cmd:"" group:"run" help:"Reach thousands of made-up people in one process and count what arrived."`
 	Event   eventCmd   `cmd:"" group:"use" help:"Create events and see what became of them."`
 	User    userCmd    `cmd:"" group:"use" help:"Import people and look at them."`
-	Queue   queueCmd   `cmd:"" group:"use" help:"Look into the queues and mend them."`
-	Key     keyCmd     `cmd:"" group:"care" help:"Make, list and withdraw API keys, in the ledger itself."`
+	Queue   queueCmd   `cmd:"" group:"use" help:"Inspect and manage the queues."`
+	Key     keyCmd     `cmd:"" group:"care" help:"Create, list and revoke API keys in the ledger."`
 	Migrate migrateCmd `cmd:"" group:"care" help:"Bring the ledger's schema up to this program."`
 	Config  configCmd  `cmd:"" group:"care" help:"Print the settings in force, secrets hidden."`
-	Doctor  doctorCmd  `cmd:"" group:"care" help:"Check everything this program depends on and say how to mend it."`
+	Doctor  doctorCmd  `cmd:"" group:"care" help:"Check settings and dependencies, and suggest fixes."`
 	Version versionCmd `cmd:"" group:"care" help:"Print the version."`
 }
 

@@ -67,8 +67,8 @@ func (a *program) printFindings(found []doctor.Finding, width int, worst doctor.
 	for _, f := range found {
 		mark := paint[f.Status](fmt.Sprintf("%-4s", f.Status))
 		a.say("%s  %-*s  %s", mark, width, f.Name, f.Detail)
-		if f.Mend != "" {
-			a.say("      %-*s  %s", width, "", a.style.dim("→ "+f.Mend))
+		if f.Fix != "" {
+			a.say("      %-*s  %s", width, "", a.style.dim("→ "+f.Fix))
 		}
 	}
 	a.say("")

@@ -134,7 +134,7 @@ func TestADataFolderThatOthersMayReadIsNamedOnceAtTheStart(t *testing.T) {
 		serve.says(urlLine)
 		serve.ends()
 		worker := inProcess(t, append(env, fmt.Sprintf("REDIS_PORT=%d", 1), catchAll), "worker")
-		worker.says("Redis is away, waiting for it")
+		worker.says("Redis is unavailable, waiting for it")
 		worker.ends()
 		for _, r := range []*running{serve, worker} {
 			found := warning.FindAllString(r.err.String(), -1)

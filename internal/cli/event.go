@@ -18,7 +18,7 @@ type eventCmd struct {
 	Show       eventShowCmd       `cmd:"" help:"Show an event and how far it is."`
 	Watch      eventWatchCmd      `cmd:"" help:"Follow an event until everyone is reached."`
 	Deliveries eventDeliveriesCmd `cmd:"" help:"List what became of each delivery of an event."`
-	Cancel     eventCancelCmd     `cmd:"" help:"Call an event off: what was not sent yet never will be."`
+	Cancel     eventCancelCmd     `cmd:"" help:"Cancel an event: messages not sent yet are never sent."`
 	Retry      eventRetryCmd      `cmd:"" help:"Send the failed deliveries of an event again, and only those."`
 }
 
@@ -26,7 +26,7 @@ type eventListCmd struct {
 	remote
 	Status string `name:"status" placeholder:"STATUS" help:"Only those that are scheduled, queued, processing, completed or cancelled."`
 	Limit  int    `name:"limit" default:"20" placeholder:"N" help:"How many."`
-	Cursor string `name:"cursor" placeholder:"CURSOR" help:"Go on where the page before ended."`
+	Cursor string `name:"cursor" placeholder:"CURSOR" help:"Cursor of the next page, as the previous page printed it."`
 }
 
 // Run lists events.
@@ -126,7 +126,7 @@ type eventDeliveriesCmd struct {
 	Status  string `name:"status" placeholder:"STATUS" help:"Only those with this status, such as failed."`
 	Channel string `name:"channel" placeholder:"CHANNEL" help:"Only those of this channel."`
 	Limit   int    `name:"limit" default:"50" placeholder:"N" help:"How many."`
-	Cursor  string `name:"cursor" placeholder:"CURSOR" help:"Go on where the page before ended."`
+	Cursor  string `name:"cursor" placeholder:"CURSOR" help:"Cursor of the next page, as the previous page printed it."`
 }
 
 // Run lists deliveries.

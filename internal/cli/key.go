@@ -14,13 +14,13 @@ import (
 )
 
 type keyCmd struct {
-	Create keyCreateCmd `cmd:"" help:"Make an API key and print its secret, once."`
+	Create keyCreateCmd `cmd:"" help:"Create an API key and print its secret once."`
 	List   keyListCmd   `cmd:"" help:"List the API keys, the oldest first."`
-	Revoke keyRevokeCmd `cmd:"" help:"Withdraw an API key."`
+	Revoke keyRevokeCmd `cmd:"" help:"Revoke an API key."`
 }
 
 // keyring is what the key commands have in common: they work on the ledger
-// itself, so that whoever may use it needs no key to make one.
+// itself, so that anybody who may use it needs no key to make one.
 type keyring struct {
 	JSON   bool          `name:"json" help:"Print as JSON."`
 	Config config.Config `embed:""`
@@ -117,7 +117,7 @@ type keyRevokeCmd struct {
 	Fingerprint string `arg:"" name:"fingerprint" help:"The key's fingerprint, as key list shows it, or how it begins."`
 }
 
-// Run withdraws a key.
+// Run revokes a key.
 func (c *keyRevokeCmd) Run(ctx context.Context, a *program) (err error) {
 	keys, shut, err := c.open(ctx, a)
 	if err != nil {

@@ -38,7 +38,7 @@ func TestServeOnItsDefaultsReachesPeopleAndKeepsThem(t *testing.T) {
 	if strings.Contains(first.out.String()+first.err.String(), s.key) {
 		t.Error("the key is in the output, which is a log here")
 	}
-	first.says("no mail leaves")
+	first.says("email is captured, not sent")
 	s.people(7)
 	id := s.announce()
 	s.reached(id, 7)
@@ -98,13 +98,13 @@ func TestEventsAreAcceptedWhileRedisIsAwayAndSentWhenItIsBack(t *testing.T) {
 	env := bare("DATA_DIR="+dir, "REDIS_URL=redis://"+redis.Addr, "SCHOOLBELL_API_KEY="+testKey, catchAll)
 
 	api := inProcess(t, env, "serve")
-	api.says("Redis is away: events are accepted")
+	api.says("Redis is unavailable: events are accepted")
 	s := server{t, api.says(urlLine), testKey}
 	s.people(3)
 	id := s.announce()
 
 	worker := inProcess(t, env, "worker")
-	worker.says("Redis is away, waiting for it")
+	worker.says("Redis is unavailable, waiting for it")
 	redis.Restart()
 	worker.says("waits for jobs")
 	s.reached(id, 3)
@@ -116,7 +116,7 @@ func TestAWorkerMayBeStoppedWhileItWaitsForRedis(t *testing.T) {
 	t.Parallel()
 	env := bare("DATA_DIR="+t.TempDir(), fmt.Sprintf("REDIS_PORT=%d", testenv.FreePort(t)), "METRICS_ADDR=127.0.0.1:0", catchAll)
 	w := spawn(t, env, "worker")
-	w.says("Redis is away, waiting for it")
+	w.says("Redis is unavailable, waiting for it")
 	base := w.says(`Health and metrics at (http://\S+)`)
 	if status := statusOf(t, base+"/livez"); status != http.StatusOK {
 		t.Errorf("livez: %d", status)
@@ -146,7 +146,7 @@ func TestAWorkerThatWouldSwallowAllMailDoesNotStart(t *testing.T) {
 	d.exits(1)
 
 	willing := inProcess(t, append(env, catchAll), "worker")
-	willing.says("no mail leaves")
+	willing.says("email is captured, not sent")
 	willing.says("waits for jobs")
 	willing.ends()
 }
@@ -212,7 +212,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 		t.Fatal("nobody calls the mail server")
 	}
 	r.stop()
-	r.says("Stopping: .* a second signal ends at once")
+	r.says("Stopping: .* a second signal exits at once")
 	r.stop()
 	select {
 	case <-r.exited:
@@ -255,7 +255,7 @@ func TestARedisThatCannotBeUsedIsRefused(t *testing.T) {
 	t.Parallel()
 	locked := testenv.RedisServer(t, testenv.RedisOptions{Args: []string{"--requirepass", "sesame"}})
 	for _, command := range []string{"serve", "worker"} {
-		for _, c := range []struct{ name, addr, says, mend string }{
+		for _, c := range []struct{ name, addr, says, fix string }{
 			{"a wrong password", "redis://:wrong-hunter2@" + locked.Addr, "this Redis cannot be used: it refuses our login", "→ check REDIS_PASSWORD"},
 			{"an old version", "redis://" + oldServer(t), `this Redis cannot be used: it is version 5\.0\.14`, `→ Redis 6\.2 or Valkey 7\.2 is needed`},
 		} {
@@ -263,7 +263,7 @@ func TestARedisThatCannotBeUsedIsRefused(t *testing.T) {
 				t.Parallel()
 				r := inProcess(t, bare("DATA_DIR="+t.TempDir(), "REDIS_URL="+c.addr, catchAll), command)
 				r.says(c.says)
-				r.says(c.mend)
+				r.says(c.fix)
 				r.exits(1)
 				if strings.Contains(r.err.String(), "hunter2") {
 					t.Errorf("a secret shows:\n%s", &r.err)

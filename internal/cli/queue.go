@@ -15,7 +15,7 @@ type queueCmd struct {
 	Counts  queueCountsCmd  `cmd:"" help:"Count a queue's jobs by state."`
 	Jobs    queueJobsCmd    `cmd:"" help:"List a queue's jobs of one state, newest first."`
 	Job     queueJobCmd     `cmd:"" help:"Show a job."`
-	Retry   queueRetryCmd   `cmd:"" help:"Put finished jobs back in line."`
+	Retry   queueRetryCmd   `cmd:"" help:"Retry finished jobs."`
 	Promote queuePromoteCmd `cmd:"" help:"Run delayed jobs now."`
 	Remove  queueRemoveCmd  `cmd:"" help:"Remove jobs."`
 	Pause   queuePauseCmd   `cmd:"" help:"Stop workers from taking jobs of a queue."`
@@ -103,7 +103,7 @@ type queueJobsCmd struct {
 	queueArg
 	State  string `name:"state" default:"failed" placeholder:"STATE" help:"waiting, active, delayed, prioritized, waiting-children, completed or failed."`
 	Limit  int    `name:"limit" default:"20" placeholder:"N" help:"How many."`
-	Cursor string `name:"cursor" placeholder:"CURSOR" help:"Go on where the page before ended."`
+	Cursor string `name:"cursor" placeholder:"CURSOR" help:"Cursor of the next page, as the previous page printed it."`
 }
 
 // Run lists jobs.

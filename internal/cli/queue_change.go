@@ -30,7 +30,7 @@ func (j *jobsArg) each(a *program, r *remote, done string, change func(server *c
 			return err
 		case err != nil:
 			if _, ok := errors.AsType[*client.Problem](err); !ok {
-				return err // the server is away: the others would fare no better
+				return err // the server is unavailable: the others would fail too
 			}
 			a.failRemote(err)
 			failed = quietError{}
@@ -52,7 +52,7 @@ type queueRetryCmd struct {
 
 // Run retries jobs.
 func (c *queueRetryCmd) Run(ctx context.Context, a *program) error {
-	return c.each(a, &c.remote, "is back in line", func(s *client.Client, id string) (any, error) { return s.RetryJob(ctx, c.Queue, id) })
+	return c.each(a, &c.remote, "is waiting again", func(s *client.Client, id string) (any, error) { return s.RetryJob(ctx, c.Queue, id) })
 }
 
 type queuePromoteCmd struct {

@@ -70,7 +70,7 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 	return err
 }
 
-// lookAtRedis says what Redis this is. One that is away does not keep the API
+// lookAtRedis says what Redis this is. An unavailable one does not keep the API
 // from accepting events: they are in the ledger, and leave when it is back.
 func (a *program) lookAtRedis(ctx context.Context, r *app.Runtime) error {
 	name := r.Config.Redis.Name()
@@ -85,7 +85,7 @@ func (a *program) lookAtRedis(ctx context.Context, r *app.Runtime) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		r.Log.Error("Redis is away: events are accepted and will be sent when it is back", "redis", name, "error", err)
+		r.Log.Error("Redis is unavailable: events are accepted and will be sent when it is back", "redis", name, "error", err)
 		return nil
 	}
 	a.tick("Redis connected: %s, version %s; run schoolbell worker to work the queues", name, facts.Version)

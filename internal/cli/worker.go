@@ -96,7 +96,7 @@ func (a *program) work(ctx context.Context, r *app.Runtime, page *health.Page) e
 func (a *program) connect(ctx context.Context, r *app.Runtime) error {
 	name := r.Config.Redis.Name()
 	facts, err := app.AwaitRedis(ctx, r.Redis, func(err error) {
-		r.Log.Warn("Redis is away, waiting for it", "redis", name, "error", err)
+		r.Log.Warn("Redis is unavailable, waiting for it", "redis", name, "error", err)
 	})
 	switch {
 	case ctx.Err() != nil:
@@ -116,17 +116,17 @@ func (a *program) connect(ctx context.Context, r *app.Runtime) error {
 // warnOfRedis says what about a Redis may lose jobs.
 func (a *program) warnOfRedis(r *app.Runtime, f app.RedisFacts) {
 	if f.Evicts() {
-		r.Log.Warn("Redis may throw jobs away when its memory is full", "maxmemory_policy", f.Policy, "mend", app.EvictionAdvice)
+		r.Log.Warn("Redis may throw jobs away when its memory is full", "maxmemory_policy", f.Policy, "fix", app.EvictionAdvice)
 	}
 	if f.ReadOnly {
 		r.Log.Warn("Redis is a read-only replica, jobs cannot be stored", "redis", r.Config.Redis.Name())
 	}
 }
 
-// warnOfCatcher says that no mail leaves.
+// warnOfCatcher says that email is captured, not sent.
 func (a *program) warnOfCatcher(r *app.Runtime) {
 	if r.Catcher != nil {
-		r.Log.Warn("no mail leaves: SMTP_HOST is not set, a mail catcher in this process takes all e-mail", "catcher", r.Catcher.Addr())
+		r.Log.Warn("email is captured, not sent: SMTP_HOST is not set", "catcher", r.Catcher.Addr())
 	}
 }
 
@@ -141,7 +141,7 @@ func (a *program) noteStop(signalled context.Context, cfg *config.Config) app.Se
 	return func(ctx context.Context) error {
 		<-ctx.Done()
 		if signalled.Err() != nil {
-			a.say("Stopping: work in hand may take up to %v, a second signal ends at once", cfg.General.ShutdownGrace)
+			a.say("Stopping: running work may take up to %v, a second signal exits at once", cfg.General.ShutdownGrace)
 		}
 		return nil
 	}

@@ -24,7 +24,7 @@ type General struct {
 	Language      string        `name:"school-language" setting:"SCHOOL_LANGUAGE" default:"en" placeholder:"TAG" help:"Language the school writes its messages in, as en or pt-BR."`
 	LogLevel      string        `name:"log-level" setting:"LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"What to log: debug, info, warn or error."`
 	LogFormat     string        `name:"log-format" setting:"LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"How to log: text or json."`
-	ShutdownGrace time.Duration `name:"shutdown-grace" setting:"SHUTDOWN_GRACE" default:"30s" type:"s" placeholder:"TIME" help:"How long work in hand may go on after SIGTERM. A plain number is seconds."`
+	ShutdownGrace time.Duration `name:"shutdown-grace" setting:"SHUTDOWN_GRACE" default:"30s" type:"s" placeholder:"TIME" help:"How long running work may continue after SIGTERM. A plain number is seconds."`
 }
 
 // HTTP settings are those of the API and of what other programs look at.
@@ -103,7 +103,7 @@ type Email struct {
 type Client struct {
 	URL      string `name:"url" setting:"SCHOOLBELL_URL" placeholder:"URL" help:"Address of the server; http:// and HTTP_ADDR when empty."`
 	APIKey   Secret `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key to show it."`
-	Insecure bool   `name:"insecure" setting:"SCHOOLBELL_INSECURE" default:"false" help:"Send the key over http:// to another machine all the same."`
+	Insecure bool   `name:"insecure" setting:"SCHOOLBELL_INSECURE" default:"false" help:"Allow sending the key over http:// to another machine."`
 
 	origins  map[string]Origin
 	envNamed bool   // the .env file was named on the command line

@@ -31,17 +31,17 @@ func checkFolder(_ context.Context, cfg *config.Config) Finding {
 		return fine("not used: the ledger is in PostgreSQL")
 	}
 	dir := cfg.General.DataDir
-	mend := "let this user write there, or set DATA_DIR to another folder"
+	fix := "let this user write there, or set DATA_DIR to another folder"
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
 		return doubtful("run: schoolbell serve, which makes it, or set DATA_DIR to another folder", "%s is not there yet", dir)
 	case err != nil:
-		return broken(mend, "%v", err)
+		return broken(fix, "%v", err)
 	case info.Mode().Perm()&0o077 != 0:
 		return doubtful("chmod 700 "+dir, "other users of this machine may look into %s", dir)
 	}
 	if err := mayWrite(dir); err != nil {
-		return broken(mend, "%v", err)
+		return broken(fix, "%v", err)
 	}
 	return fine("%s can be written", dir)
 }
@@ -56,9 +56,9 @@ func checkLedger(ctx context.Context, cfg *config.Config) Finding {
 	case err != nil:
 		return broken(stepOf(err, "see the message"), "%v", err)
 	case have == 0:
-		return doubtful("run: schoolbell migrate (serve and worker also do it by themselves)", "%s is reached and empty", name)
+		return doubtful("run: schoolbell migrate (serve and worker also do it when they start)", "%s is reached and empty", name)
 	case have < want && cfg.Ledger.DatabaseURL == "":
-		return doubtful("run: schoolbell migrate (serve also does it by itself)", "%s has version %d, this program needs %d", name, have, want)
+		return doubtful("run: schoolbell migrate (serve also does it when it starts)", "%s has version %d, this program needs %d", name, have, want)
 	case have < want:
 		return broken("run: schoolbell migrate", "%s has version %d, this program needs %d", name, have, want)
 	case have > want:
@@ -123,7 +123,7 @@ func checkMail(ctx context.Context, cfg *config.Config) Finding {
 	case cfg.Email.Host == "" && cfg.Redis.External() && !cfg.Set("MAIL_CATCHER_ADDR"):
 		return broken("set SMTP_HOST and EMAIL_FROM", "a worker does not start without SMTP_HOST, or MAIL_CATCHER_ADDR to catch all mail")
 	case cfg.Email.Host == "":
-		return doubtful("set SMTP_HOST and EMAIL_FROM", "a mail catcher in this program takes all mail; none leaves")
+		return doubtful("set SMTP_HOST and EMAIL_FROM", "email is captured by this program, not sent")
 	}
 	e := cfg.Email
 	e.Timeout = min(e.Timeout, 10*time.Second)
@@ -148,17 +148,17 @@ const (
 // checkClock compares this machine's clock with that of Redis, which stands on
 // another one.
 func checkClock(ctx context.Context, cfg *config.Config) Finding {
-	mend := "let the machines set their clocks by NTP"
+	fix := "let the machines set their clocks by NTP"
 	now := time.Now()
 	if now.Year() < firstSaneYear {
-		return broken(mend, "this machine says it is %s", now.UTC().Format(time.RFC3339))
+		return broken(fix, "this machine says it is %s", now.UTC().Format(time.RFC3339))
 	}
 	if !cfg.Redis.External() {
 		return fine("%s", now.UTC().Format(time.RFC3339))
 	}
 	rdb, err := cfg.Redis.Client()
 	if err != nil {
-		return doubtful(mend, "Redis cannot be asked: %v", err)
+		return doubtful(fix, "Redis cannot be asked: %v", err)
 	}
 	defer rdb.Close()
 	skew, err := app.RedisSkew(ctx, rdb)
@@ -166,7 +166,7 @@ func checkClock(ctx context.Context, cfg *config.Config) Finding {
 		return doubtful("see Redis", "there is no other clock to compare with")
 	}
 	if skew > maxSkew {
-		return doubtful(mend, "this machine and Redis are %s apart", skew.Round(time.Millisecond))
+		return doubtful(fix, "this machine and Redis are %s apart", skew.Round(time.Millisecond))
 	}
 	return fine("%s, as Redis says", now.UTC().Format(time.RFC3339))
 }

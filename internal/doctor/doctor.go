@@ -25,19 +25,19 @@ type Finding struct {
 	Name   string `json:"name"`
 	Status Status `json:"status"`
 	Detail string `json:"detail"`
-	Mend   string `json:"mend,omitempty"` // what to do about it
+	Fix    string `json:"fix,omitempty"` // what to do about it
 }
 
 func fine(format string, args ...any) Finding {
 	return Finding{Status: OK, Detail: fmt.Sprintf(format, args...)}
 }
 
-func doubtful(mend, format string, args ...any) Finding {
-	return Finding{Status: Warn, Detail: fmt.Sprintf(format, args...), Mend: mend}
+func doubtful(fix, format string, args ...any) Finding {
+	return Finding{Status: Warn, Detail: fmt.Sprintf(format, args...), Fix: fix}
 }
 
-func broken(mend, format string, args ...any) Finding {
-	return Finding{Status: Fail, Detail: fmt.Sprintf(format, args...), Mend: mend}
+func broken(fix, format string, args ...any) Finding {
+	return Finding{Status: Fail, Detail: fmt.Sprintf(format, args...), Fix: fix}
 }
 
 // Examine makes every check of what the settings name. Each check has its own time limit.

@@ -73,7 +73,7 @@ func (r *Redis) Dial(context.Context, string, string) (net.Conn, error) {
 // Run makes time pass for the server's keys until ctx ends; it returns nil then.
 // The server itself goes on until Close.
 func (r *Redis) Run(ctx context.Context) error {
-	// miniredis could follow the clock by itself, but then walks all keys at every command.
+	// miniredis could follow the clock on its own, but then walks all keys at every command.
 	step := time.NewTimer(clockStep)
 	defer step.Stop()
 	sweep := time.NewTicker(sweepStep)

@@ -24,7 +24,7 @@ var ErrClosed = errors.New("inbox: the stream has ended")
 // hub finds new items for all listeners with one query at a time.
 //
 // A pass covers the positions (last, upTo]. upTo is set before the listeners are
-// counted, under the lock; whoever comes later begins at upTo or above, and
+// counted, under the lock; a later subscriber begins at upTo or above, and
 // reads what is below from the store by itself. So each position reaches each
 // listener by exactly one of the two ways.
 type hub struct {

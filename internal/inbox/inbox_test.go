@@ -264,7 +264,7 @@ type watchedStore struct {
 func (s *watchedStore) InboxTail(ctx context.Context) (int64, error) {
 	s.polls.Add(1)
 	if s.down.Load() {
-		return 0, errors.New("the ledger is away")
+		return 0, errors.New("the ledger is unavailable")
 	}
 	return s.Store.InboxTail(ctx)
 }

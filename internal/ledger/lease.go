@@ -6,7 +6,7 @@ import (
 	"schoolbell"
 )
 
-// Lease is a worker process's sign of life in the ledger. Deliveries claimed
+// Lease is a worker process's heartbeat in the ledger. Deliveries claimed
 // under a lease belong to its holder until the lease ends, by the database's clock.
 type Lease struct {
 	ID int64

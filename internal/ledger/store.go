@@ -107,7 +107,7 @@ type Deliveries interface {
 	Advance(ctx context.Context, lease Lease, batch Batch, outcomes []Outcome, claim int) (Grant, error)
 }
 
-// Leases are the signs of life of worker processes.
+// Leases are the heartbeats of worker processes.
 type Leases interface {
 	// OpenLease starts a lease of the given length. holder is for people to read.
 	OpenLease(ctx context.Context, holder string, ttl time.Duration) (Lease, error)

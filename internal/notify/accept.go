@@ -72,7 +72,7 @@ func (p *Pipeline) validate(ev *schoolbell.Event, now time.Time) error {
 	return f.Err()
 }
 
-// Cancel calls an event off: what was not sent yet never will be. Cancelling
+// Cancel cancels an event: messages not sent yet are never sent. Cancelling
 // twice is no error; a completed event is CodeConflict, an unknown one CodeNotFound.
 func (p *Pipeline) Cancel(ctx context.Context, id string) (*schoolbell.Event, error) {
 	ev, err := p.ledger.CancelEvent(ctx, id)

@@ -74,7 +74,7 @@ func (p *pass) run(ctx context.Context) (any, error) {
 	}
 }
 
-// claim records the outcomes in hand and claims the next group under a lease
+// claim records the outcomes so far and claims the next group under a lease
 // that is good now. Outcomes of a lease that is not are recorded first, under it.
 func (p *pass) claim(ctx context.Context) (ledger.Grant, error) {
 	if len(p.outcomes) > 0 && p.lease.over() {
@@ -95,7 +95,7 @@ func (p *pass) claim(ctx context.Context) (ledger.Grant, error) {
 	return p.advance(ctx, claimSize)
 }
 
-// record stores the outcomes in hand and claims nothing.
+// record stores the outcomes so far and claims nothing.
 func (p *pass) record(ctx context.Context) error {
 	if len(p.outcomes) == 0 {
 		return nil
@@ -130,7 +130,7 @@ func (p *pass) interrupted(ctx context.Context) error {
 	return nil
 }
 
-// handBack records what is in hand and returns the job at no attempt.
+// handBack records the outcomes so far and returns the job at no attempt.
 func (p *pass) handBack(ctx context.Context, why error) error {
 	if err := p.record(ctx); err != nil {
 		return err
@@ -160,9 +160,9 @@ func (p *pass) end(ctx context.Context, grant ledger.Grant) (any, error) {
 
 const recordTimeout = 30 * time.Second
 
-// advance is Ledger.Advance with the outcomes in hand. Outcomes are facts that
+// advance is Ledger.Advance with the outcomes so far. Outcomes are facts that
 // exist nowhere else, so they outlive ctx and are offered again and again while
-// the ledger is away. After a failure that may have hidden a commit the lease is retired.
+// the ledger is unavailable. After a failure that may have hidden a commit the lease is retired.
 func (p *pass) advance(ctx context.Context, claim int) (ledger.Grant, error) {
 	if len(p.outcomes) > 0 {
 		var cancel context.CancelFunc

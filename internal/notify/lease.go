@@ -26,7 +26,7 @@ type heldLease struct {
 }
 
 // over reports whether the lease cannot be relied on any more. It looks at the
-// clock itself: in a process that was frozen, whoever asks may be quicker than the timer.
+// clock itself: in a process that was frozen, a caller may be quicker than the timer.
 func (h *heldLease) over() bool {
 	return h.ctx.Err() != nil || !time.Now().Before(*h.until.Load())
 }

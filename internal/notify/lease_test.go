@@ -124,7 +124,7 @@ func TestHolderStopsRelyingOnALeaseBeforeTheLedgerEndsIt(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), leaseTTL)
 		defer cancel()
 		if _, err := k.Lease(ctx); err == nil {
-			t.Error("a lease was handed out while the ledger was away")
+			t.Error("a lease was handed out while the ledger was unavailable")
 		}
 		l.setCut(false)
 		if fresh := mustLease(t, k); fresh.ID == held.ID || !l.live(fresh.ID) {

@@ -30,7 +30,7 @@ type Pipeline struct {
 }
 
 // New returns a pipeline over the ledger and the queues in Redis. It sends
-// nothing yet, and works on while Redis is away. Store and client stay the
+// nothing yet, and works on while Redis is unavailable. Store and client stay the
 // caller's, who closes them after every Run has returned.
 func New(store ledger.Store, rdb redis.UniversalClient, cfg Config, log *slog.Logger) (*Pipeline, error) {
 	cfg = cfg.withDefaults()

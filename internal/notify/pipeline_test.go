@@ -66,7 +66,7 @@ func newSchool(t *testing.T, users int, change ...func(*notify.Config)) *school 
 
 func redisClient(t *testing.T, addr string) *redis.Client {
 	rdb := redis.NewClient(&redis.Options{Addr: addr,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}}) // its goroutines outlive a client whose server was away
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}}) // its goroutines outlive a client whose server was unavailable
 	t.Cleanup(func() { _ = rdb.Close() })
 	return rdb
 }
@@ -301,7 +301,7 @@ func TestStoppedWorkersHandEverythingBackAtNoAttempt(t *testing.T) {
 	}
 	stopped := make(chan struct{})
 	go func() { stop(); close(stopped) }()
-	for open := true; open; { // groups in hand go out; none is begun after them
+	for open := true; open; { // claimed rows are sent; none are claimed after them
 		select {
 		case s.provider.gate <- struct{}{}:
 		case <-stopped:
@@ -454,7 +454,7 @@ func TestCancelledHalfWaySendsNothingMore(t *testing.T) {
 		t.Errorf("%d rows are sent, the provider accepted %d", got.Sent, s.provider.count())
 	}
 	if n := s.provider.count(); n > 60+5*25+25 {
-		t.Errorf("%d mails went out, more than were in hand when the event was cancelled", n)
+		t.Errorf("%d mails went out, more than were in flight when the event was cancelled", n)
 	}
 }
 

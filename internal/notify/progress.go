@@ -10,7 +10,7 @@ import (
 	"schoolbell/internal/ledger"
 )
 
-// progressReporter keeps the progress of event jobs fresh for whoever watches
+// progressReporter keeps the progress of event jobs fresh for programs that watch
 // the queue. Counting takes time that grows with the event, so it is done
 // seldom: at most one part in ten of the time, and never twice in half a second.
 type progressReporter struct {

@@ -42,7 +42,7 @@ func (p *Pipeline) renameDamaged(ctx context.Context, q *bullmq.Queue, ids ...st
 }
 
 // notePause logs the end of a pause. A pause is a field among the queue's settings,
-// so that whoever deletes these ends it.
+// so that deleting these ends it.
 func (r *relay) notePause(ctx context.Context, q *bullmq.Queue) error {
 	paused, err := q.IsPaused(ctx)
 	if err != nil {

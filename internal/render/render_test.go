@@ -19,7 +19,7 @@ import (
 	"schoolbell/internal/render"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const eventID = "019a0000-0000-7000-8000-000000000001"
 

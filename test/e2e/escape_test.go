@@ -59,7 +59,7 @@ func TestForeignTextCannotSteerATerminal(t *testing.T) {
 	serve.Stop()
 }
 
-// A log on a terminal quotes requests of whoever can reach the port.
+// A log on a terminal quotes requests of anybody who can reach the port.
 func TestALogCannotSteerATerminal(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {

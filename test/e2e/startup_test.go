@@ -155,18 +155,18 @@ func TestALedgerOfANewerProgramIsLeftAlone(t *testing.T) {
 	}
 }
 
-// A Redis that is away is no reason not to start: it may come back.
+// An unavailable Redis is no reason not to start: it may come back.
 func TestAStartWithoutRedisWaitsForIt(t *testing.T) {
 	t.Parallel()
 	mail, redis := system.NewMail(t), testenv.RedisServer(t, testenv.RedisOptions{})
 	redis.Stop()
 	s := system.New(t, system.Parts{Redis: redis.Addr, SMTP: mail.Addr()})
 	serve := s.Serve()
-	serve.Await("Redis is away: events are accepted and will be sent when it is back")
+	serve.Await("Redis is unavailable: events are accepted and will be sent when it is back")
 	s.Import(50)
 	id := s.Create().ID
 	worker := s.Launch("worker", "worker")
-	worker.Await("Redis is away, waiting for it")
+	worker.Await("Redis is unavailable, waiting for it")
 	redis.Restart()
 	worker.Await("waits for jobs")
 	s.ReachedOnce(mail, id, 50)

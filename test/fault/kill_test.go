@@ -26,7 +26,7 @@ func TestAWorkerIsKilledAndAnotherGoesOn(t *testing.T) {
 	f := s.Reached(mail, id, everyone)
 	first, last := inDoubt(t, f, claimed, held, crash)
 	report(t, f, everyone)
-	t.Logf("rows in hand were sent again %.1f s to %.1f s after the crash", first.Seconds(), last.Seconds())
+	t.Logf("claimed rows were sent again %.1f s to %.1f s after the crash", first.Seconds(), last.Seconds())
 	other.Stop()
 	api.Stop()
 }
@@ -48,7 +48,7 @@ func TestTheOnlyWorkerIsKilledAndStartedAgain(t *testing.T) {
 	f := s.Reached(mail, id, everyone)
 	first, last := inDoubt(t, f, claimed, held, restart)
 	report(t, f, everyone)
-	t.Logf("rows in hand were sent again %.1f s to %.1f s after the restart", first.Seconds(), last.Seconds())
+	t.Logf("claimed rows were sent again %.1f s to %.1f s after the restart", first.Seconds(), last.Seconds())
 	next.Stop()
 	api.Stop()
 }
@@ -127,6 +127,6 @@ func TestServeWithTheQueueInItIsKilledAndStartedAgain(t *testing.T) {
 	f := s.Reached(mail, id, everyone)
 	again, last := inDoubt(t, f, claimed, held, restart)
 	report(t, f, everyone)
-	t.Logf("rows in hand were sent again %.1f s to %.1f s after the restart", again.Seconds(), last.Seconds())
+	t.Logf("claimed rows were sent again %.1f s to %.1f s after the restart", again.Seconds(), last.Seconds())
 	second.Stop()
 }

@@ -25,7 +25,7 @@ const (
 func inDoubt(t *testing.T, f system.Facts, claimed, held []string, crash time.Time) (first, last time.Duration) {
 	t.Helper()
 	if !slices.Equal(f.Uncertain, claimed) {
-		t.Errorf("%d rows are uncertain and %d were in hand; only uncertain: %v; only in hand: %v", len(f.Uncertain), len(claimed),
+		t.Errorf("%d rows are uncertain and %d were claimed; only uncertain: %v; only claimed: %v", len(f.Uncertain), len(claimed),
 			system.Without(f.Uncertain, claimed), system.Without(claimed, f.Uncertain))
 	}
 	if once := system.Without(held, f.Repeated); len(once) > 0 {
@@ -39,17 +39,17 @@ func inDoubt(t *testing.T, f system.Facts, claimed, held []string, crash time.Ti
 		}
 	}
 	if len(again) == 0 {
-		t.Fatal("nobody whose row was in hand got a mail")
+		t.Fatal("nobody whose row was claimed got a mail")
 	}
 	first, last = slices.Min(again), slices.Max(again)
 	if late := first - othersDone(f, claimed, crash); late > promise {
-		t.Errorf("work on the rows in hand went on after %v, %v after there was nothing else to do", first, late)
+		t.Errorf("work on the claimed rows went on after %v, %v after there was nothing else to do", first, late)
 	}
 	return first, last
 }
 
 // othersDone is the time from the crash to the last mail for a row that was in nobody's
-// hands, 0 if there was none after it. The rows in hand come back at the end of the
+// hands, 0 if there was none after it. The claimed rows come back at the end of the
 // line, and how fast that moves is the machine's affair.
 func othersDone(f system.Facts, claimed []string, crash time.Time) (done time.Duration) {
 	inHand := map[string]bool{}

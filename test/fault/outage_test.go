@@ -31,7 +31,7 @@ func TestRedisLosesEverything(t *testing.T) {
 	api.Stop()
 }
 
-// The database is away, first in good order and then by a crash, while answers
+// The database is unavailable, first in good order and then by a crash, while answers
 // to mails come in that cannot be recorded.
 func TestTheDatabaseIsRestartedTwice(t *testing.T) {
 	t.Parallel()

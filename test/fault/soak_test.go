@@ -83,7 +83,7 @@ func (s *soak) worker() *system.Process {
 	return s.school.Worker(fmt.Sprintf("worker-%d", s.started))
 }
 
-// strike waits a moment, breaks one part and mends it again.
+// strike waits a moment, breaks one part and repairs it.
 func (s *soak) strike() {
 	s.t.Helper()
 	faults := []struct {

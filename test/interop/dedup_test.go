@@ -20,7 +20,7 @@ var dedupModes = []struct {
 }{
 	{name: "simple", js: `{}`},
 	{name: "with a time to live", mode: bullmq.Deduplication{TTL: time.Hour}, js: `{ ttl: 3600000 }`},
-	{name: "with a time to live that begins anew", mode: bullmq.Deduplication{TTL: time.Hour, Extend: true}, js: `{ ttl: 3600000, extend: true }`},
+	{name: "with a time to live that starts over", mode: bullmq.Deduplication{TTL: time.Hour, Extend: true}, js: `{ ttl: 3600000, extend: true }`},
 	{name: "replacing a delayed holder", mode: bullmq.Deduplication{Replace: true}, js: `{ replace: true }`, delay: time.Hour},
 	{name: "replacing a delayed holder for a time", mode: bullmq.Deduplication{Replace: true, TTL: time.Hour}, js: `{ replace: true, ttl: 3600000 }`, delay: time.Hour},
 	{name: "replacing a holder in line", mode: bullmq.Deduplication{Replace: true}, js: `{ replace: true }`},
@@ -89,7 +89,7 @@ func TestDeduplicationLeavesTheSameInRedis(t *testing.T) {
 	goldenTests(t, cases)
 }
 
-func TestTheLastJobDroppedDuringARunFollowsOnceWhoeverEndsIt(t *testing.T) {
+func TestTheLastJobDroppedDuringARunFollowsOnceInEitherLanguage(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, runner := range languages {
 			name := "run-in-" + runner

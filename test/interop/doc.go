@@ -26,10 +26,10 @@
 //	16 children fail                      TestAFailedChildMeansTheSameForItsParent TestAChildsFailureReachesTheOtherLanguagesParents
 //	17 a job waits for its own children   TestAStepJobIsReleasedOnceWhenTheOtherLanguageRetriesAndRemovesItsChildren TestAJobInGoWaitsForChildrenThatNodeRuns
 //	18 ids that exist                     TestAnIDThatExistsIsNotAddedAgainByTheOtherLanguage TestAChildThatCompletedLongAgoCountsInANewFlow
-//	19 pauses                             TestAPauseLosesNoJobWhoeverPausesAddsAndResumes TestWorkersStopInAPauseAndGoOnAfterIt TestAPausedWorkerLeavesJobsToTheOtherLanguage
+//	19 pauses                             TestAPauseInOneLanguageLosesNoJobOfTheOther TestWorkersStopInAPauseAndGoOnAfterIt TestAPausedWorkerLeavesJobsToTheOtherLanguage
 //	20 rate limits                        TestWorkersOfBothLanguagesKeepToOneRateLimit TestALimitSetByHandHoldsForTheOtherLanguage TestWhetherALimitIsReachedDependsOnItsMaximumAsInNode
 //	21 global concurrency                 TestGlobalConcurrencyHoldsForWorkersOfBothLanguages
-//	22 deduplication                      TestDeduplicationLeavesTheSameInRedis TestTheLastJobDroppedDuringARunFollowsOnceWhoeverEndsIt TestAnIDHeldByAJobThatIsGoneIsFreeInGoAsInBullMQ6
+//	22 deduplication                      TestDeduplicationLeavesTheSameInRedis TestTheLastJobDroppedDuringARunFollowsOnceInEitherLanguage TestAnIDHeldByAJobThatIsGoneIsFreeInGoAsInBullMQ6
 //	23 schedulers                         TestASchedulersJobsAreMadeByTurnsAsByOneLanguage TestASchedulerIsChangedAndRemovedByTheOtherLanguage TestASchedulerRunsOnTimeWithWorkersOfBothLanguagesAtOnce TestARepeatableJobOfBullMQ5IsDrivenOnByTurns TestRepeatableJobsOfBullMQ5AreListedAndRemoved TestARepeatableJobOfBullMQ5EndsInBullMQ6AndGoesOnInGo TestARepeatableJobWithAParentIsReportedAndNotDrivenOn TestARepeatStrategyDrivesASchedulerOnInBothLanguages
 //	24 keeping finished jobs              TestKeepingFinishedJobsLeavesTheSame
 //	25 managing the other's jobs          TestManagingLeavesTheSameInRedis TestRefusalsHaveTheSameCodesInBothLanguages

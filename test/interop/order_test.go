@@ -180,7 +180,7 @@ func waiting(r *rig, queue string) []string {
 	return all
 }
 
-func TestAPauseLosesNoJobWhoeverPausesAddsAndResumes(t *testing.T) {
+func TestAPauseInOneLanguageLosesNoJobOfTheOther(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, story := range pauseStories() {
 			r.Run(strings.Join(story, ", "), func(t *testing.T) {

@@ -235,6 +235,6 @@ func (s *soak) checkScheduler(look *look) {
 	next := slices.Max(times)
 	planned := look.places[fmt.Sprintf("repeat:%s:%d", name, next)]
 	if scheduler.Next.UnixMilli() != next || scheduler.Iterations != int64(len(times)) || len(planned) != 1 || planned[0] != "delayed" && planned[0] != "wait" {
-		s.complain("of %d iterations, %d are counted; the last, of %d, is in %v; the next is to be at %d", len(times), scheduler.Iterations, next, planned, scheduler.Next.UnixMilli())
+		s.complain("of %d iterations, %d are counted; the last, of %d, is in %v; the next should be at %d", len(times), scheduler.Iterations, next, planned, scheduler.Next.UnixMilli())
 	}
 }

@@ -83,7 +83,7 @@ func (s *School) As(key string) *client.Client {
 	return c
 }
 
-// Serve starts serve and returns once the API answers. What it depends on may be away.
+// Serve starts serve and returns once the API answers. Its dependencies may be unavailable.
 func (s *School) Serve() *Process {
 	s.t.Helper()
 	p := s.Launch("serve", "serve")

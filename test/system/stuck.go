@@ -8,7 +8,7 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-// What a worker takes in hand by default.
+// What a worker claims by default.
 const (
 	jobs      = 5  // of a queue at a time
 	claimSize = 25 // rows of a job
@@ -25,7 +25,7 @@ func (s *School) AwaitStuck(m *Mail, workers ...string) (claimed, held []string)
 		testenv.Eventually(s.t, patience, func() (err error) {
 			people, waiting, err = s.stuck(m, w)
 			return err
-		}, "worker %s has all it can take in hand and gets no further", w)
+		}, "worker %s has claimed all it can and gets no further", w)
 		if i == 0 {
 			claimed, held = people, waiting
 		}

@@ -97,7 +97,7 @@ func Run(t *testing.T, open func(t *testing.T) (Sender, Provider)) {
 		}
 	})
 	t.Run("stops in the middle without losing count", func(t *testing.T) { t.Parallel(); stopped(t, open) })
-	t.Run("tells once that the provider is away", func(t *testing.T) {
+	t.Run("reports once that the provider is unavailable", func(t *testing.T) {
 		t.Parallel()
 		s, p := open(t)
 		p.Stop()

@@ -47,14 +47,14 @@ func (b *batch) halt() (first bool) {
 	return first
 }
 
-// over reports whether nothing is to be begun any more.
+// over reports whether nothing more may start.
 func (b *batch) over(ctx context.Context) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.stop || b.next == len(b.msgs) || ctx.Err() != nil
 }
 
-// quits reports whether even a message whose envelope has left is to be left alone.
+// quits reports whether even a message whose envelope was sent must not be sent.
 func (b *batch) quits(ctx context.Context) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 	"schoolbell/internal/address"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 

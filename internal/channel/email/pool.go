@@ -98,6 +98,6 @@ func (s *SMTP) complain(reason string) {
 	}
 	s.mu.Unlock()
 	if !quiet {
-		s.log.Error("mail server takes nothing from us; check the SMTP settings and the server", "server", s.dial.Addr, "reason", schoolbell.Redact(reason, schoolbell.Personal{}))
+		s.log.Error("mail server rejects all mail; check the SMTP settings and the server", "server", s.dial.Addr, "reason", schoolbell.Redact(reason, schoolbell.Personal{}))
 	}
 }

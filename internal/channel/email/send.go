@@ -241,7 +241,7 @@ func (w *worker) turnedDown(cur *outgoing, err error) *outgoing {
 	return w.begin()
 }
 
-// again begins cur anew on a new connection.
+// again restarts cur on a new connection.
 func (w *worker) again(cur *outgoing) *outgoing {
 	if cur == nil {
 		if !w.renew() {

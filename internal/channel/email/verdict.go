@@ -28,7 +28,7 @@ func sent(r smtpconn.Reply) schoolbell.Result {
 // that cannot be reached, does not let us in, or does not take the sender we give for every
 // message, would use up the attempts of message after message; that is
 // VerdictSlowDown, which costs none and rests the whole channel. broken is true
-// when it lasts until somebody mends the settings or the server. A server that
+// when it lasts until somebody fixes the settings or the server. A server that
 // ends the connection instead of answering said nothing about the message; that
 // is VerdictDropped, which costs no attempt and does not keep others waiting,
 // because it may be this message alone that the server stumbles over.

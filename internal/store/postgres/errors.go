@@ -69,7 +69,7 @@ func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// wrap adds what was being done, and classifies a database that is away.
+// wrap adds what was being done, and classifies an unavailable database.
 func wrap(doing string, err error) error {
 	if err == nil {
 		return nil

@@ -56,7 +56,7 @@ func (w *writer) together(ctx context.Context, f func(c *conn) error) error {
 		w.lead(context.WithoutCancel(ctx)) // for others too
 		return <-a.done                    // by this call, or by the one before
 	case <-ctx.Done():
-		if w.withdraw(a) {
+		if w.takeBack(a) {
 			return ctx.Err()
 		}
 		return <-a.done // it is being done this moment
@@ -110,8 +110,8 @@ func (w *writer) part(ctx context.Context, a *ask) (err, broken error) {
 	return err, broken
 }
 
-// withdraw takes an ask back; false if it is being done already.
-func (w *writer) withdraw(a *ask) bool {
+// takeBack removes an ask; false if it is being done already.
+func (w *writer) takeBack(a *ask) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, other := range w.queue {

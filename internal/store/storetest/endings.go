@@ -63,7 +63,7 @@ func finishEarly(t *testing.T, open func() Store) {
 	batches, _ := s.walk(id, 2, 10)
 	open1("with rows pending", 50)
 	s.advance(l, batches[0], nil, 1)
-	open1("with a row in hand", 50)
+	open1("with a claimed row", 50)
 	s.must(s.CloseLease(s.ctx(), l))
 	s.deliver(s.lease(), batches[0], schoolbell.DeliveryFailed)
 	sum, err := s.FinishEvent(s.ctx(), id)

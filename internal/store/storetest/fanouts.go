@@ -111,7 +111,7 @@ func fanOutSparse(t *testing.T, open func() Store) {
 }
 
 // endAfter is a context that ends when it has been looked at n times: it cuts a
-// call off in the middle, wherever that is, without a clock.
+// cancel in the middle, wherever that is, without a clock.
 type endAfter struct {
 	context.Context
 	mu     sync.Mutex

@@ -27,7 +27,7 @@ var inboxes = []promise{
 var keys = []promise{
 	{"API keys are found by digest and renamed in place", apiKeys},
 	{"API keys are listed from the oldest and deleted one by one", apiKeyList},
-	{"Secret is the same for every process, whoever came first", secretRace},
+	{"Secret is the same for every process, no matter which came first", secretRace},
 	{"Ping is content with a migrated ledger", ping},
 }
 

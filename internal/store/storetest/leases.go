@@ -77,7 +77,7 @@ func leaseRenewed(t *testing.T, open func() Store) {
 	s.must(s.RenewLease(s.ctx(), l, time.Hour))
 	g := s.advance(s.lease(), batches[0], nil, 2)
 	if len(g.Recipients) != 0 || g.NextIn <= 59*time.Minute {
-		t.Errorf("grant %+v, want rows in hand for about an hour", g)
+		t.Errorf("grant %+v, want claimed rows for about an hour", g)
 	}
 	if g := s.advance(l, batches[0], outcomes(rs, schoolbell.DeliverySent), 0); g.Lost != 0 || !g.Finished {
 		t.Errorf("grant %+v, want both recorded", g)

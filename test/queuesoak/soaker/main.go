@@ -38,7 +38,7 @@ const impatience = 300 * time.Millisecond
 func run(addr, name, role string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	fmt.Println("begins")
-	// Impatient, so that a frozen Redis is taken for one that is away, and does later what was given up.
+	// Impatient, so that a frozen Redis is taken for an unavailable one, and does later what was given up.
 	rdb := redis.NewClient(&redis.Options{Addr: addr, ClientName: name, DialTimeout: impatience, ReadTimeout: impatience})
 	var err error
 	switch role {

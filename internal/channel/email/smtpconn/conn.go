@@ -64,7 +64,7 @@ func (e Envelope) append(out []byte, l line) []byte {
 // Envelope reads the answers to what Begin wrote with the same arguments, or, without PIPELINING,
 // goes through it step by step. When it returns nil the server waits for the
 // text. After an Error with a Reply the connection can go on with the next mail,
-// whose Begin must reset; after any other it is to be closed.
+// whose Begin must reset; after any other it must be closed.
 func (c *Conn) Envelope(e Envelope, reset bool) error {
 	if !c.Pipelining {
 		return c.stepwise(e, reset)

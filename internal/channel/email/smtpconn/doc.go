@@ -5,5 +5,5 @@
 // libraries at hand none pipelines.
 //
 // It moves bytes and reads answers. What an answer means for a message, and
-// when to connect anew, its caller decides.
+// its caller decides when to reconnect.
 package smtpconn

@@ -77,7 +77,7 @@ local function activate(q, id, now, w, token, max, duration)
   end
   emit(q, 'active', 'jobId', id, 'prev', 'waiting')
   local started, before = 1, field(hash, 'ats')
-  if before and string.find(before, '^%d+$') then -- another's is damaged and starts anew
+  if before and string.find(before, '^%d+$') then -- another's is damaged and starts over
     started = tonumber(before) + 1
   end
   if w.name ~= '' then
