@@ -13,7 +13,7 @@ import (
 // A request may be sent again when its times have passed: its answer was lost, or its sender slept.
 func TestARequestSentAgainAfterItsTimesHavePassedGetsItsEvent(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 1)
+	s := newTestPipeline(t, 1)
 	now := schoolbell.Time(time.Now())
 	request := func() *schoolbell.Event {
 		ev := &schoolbell.Event{Title: "Bus is late", Body: "By ten minutes.", ExpiresAt: now.Add(-time.Hour),

@@ -12,7 +12,7 @@ import (
 // removed; those of open events are added again.
 func TestJobsInNoListAreRemovedAndOpenEventsStillReachEveryone(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 30)
+	s := newTestPipeline(t, 30)
 	s.work()
 	ctx := t.Context()
 	done := s.create()

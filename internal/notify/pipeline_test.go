@@ -22,9 +22,9 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-// school is a pipeline on a real ledger and a real Redis, with people in it,
+// testPipeline is a pipeline on a real ledger and a real Redis, with people in it,
 // whose e-mails go to a provider that does as the test says.
-type school struct {
+type testPipeline struct {
 	t        *testing.T
 	ledger   *sqlite.Store
 	redis    *redis.Client
@@ -33,7 +33,7 @@ type school struct {
 	cfg      notify.Config
 }
 
-func newSchool(t *testing.T, users int, change ...func(*notify.Config)) *school {
+func newTestPipeline(t *testing.T, users int, change ...func(*notify.Config)) *testPipeline {
 	t.Helper()
 	ctx := t.Context()
 	store, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
@@ -52,7 +52,7 @@ func newSchool(t *testing.T, users int, change ...func(*notify.Config)) *school 
 	if _, err := store.PutUsers(ctx, people); err != nil {
 		t.Fatalf("put users: %v", err)
 	}
-	s := &school{t: t, ledger: store, provider: newProvider(), cfg: notify.Config{
+	s := &testPipeline{t: t, ledger: store, provider: newProvider(), cfg: notify.Config{
 		Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3, Backoff: 20 * time.Millisecond,
 		KeepCompleted: time.Hour, KeepFailed: time.Hour, WorkerName: "test", Grace: 5 * time.Second,
 	}}
@@ -73,7 +73,7 @@ func redisClient(t *testing.T, addr string) *redis.Client {
 
 func userID(i int) string { return fmt.Sprintf("u%05d", i) }
 
-func (s *school) newPipeline() *notify.Pipeline {
+func (s *testPipeline) newPipeline() *notify.Pipeline {
 	s.t.Helper()
 	p, err := notify.New(s.ledger, s.redis, s.cfg, testLog())
 	if err != nil {
@@ -83,7 +83,7 @@ func (s *school) newPipeline() *notify.Pipeline {
 }
 
 // work runs the relay and the workers until stop is called or the test ends.
-func (s *school) work() (stop func()) {
+func (s *testPipeline) work() (stop func()) {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -104,7 +104,7 @@ func (s *school) work() (stop func()) {
 	return stop
 }
 
-func (s *school) create(change ...func(*schoolbell.Event)) *schoolbell.Event {
+func (s *testPipeline) create(change ...func(*schoolbell.Event)) *schoolbell.Event {
 	s.t.Helper()
 	ev := &schoolbell.Event{Title: "Sports day", Body: "Moved to Friday.",
 		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}},
@@ -119,7 +119,7 @@ func (s *school) create(change ...func(*schoolbell.Event)) *schoolbell.Event {
 	return stored
 }
 
-func (s *school) await(id string, want schoolbell.EventStatus) {
+func (s *testPipeline) await(id string, want schoolbell.EventStatus) {
 	s.t.Helper()
 	testenv.Eventually(s.t, 40*time.Second, func() error {
 		ev, err := s.ledger.Event(s.t.Context(), id)
@@ -134,7 +134,7 @@ func (s *school) await(id string, want schoolbell.EventStatus) {
 	}, "event becomes %s", want)
 }
 
-func (s *school) email(id string) schoolbell.ChannelProgress {
+func (s *testPipeline) email(id string) schoolbell.ChannelProgress {
 	s.t.Helper()
 	p, err := s.ledger.Progress(s.t.Context(), id)
 	if err != nil {
@@ -143,7 +143,7 @@ func (s *school) email(id string) schoolbell.ChannelProgress {
 	return p.Channels[schoolbell.ChannelEmail]
 }
 
-func (s *school) wantOnce(users int) {
+func (s *testPipeline) wantOnce(users int) {
 	s.t.Helper()
 	s.provider.mu.Lock()
 	defer s.provider.mu.Unlock()
@@ -224,7 +224,7 @@ func (plainRenderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, r ledge
 
 func TestEveryoneIsReachedOnce(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 1234)
+	s := newTestPipeline(t, 1234)
 	s.work()
 	ev := s.create()
 	s.await(ev.ID, schoolbell.EventCompleted)
@@ -246,7 +246,7 @@ func TestEveryoneIsReachedOnce(t *testing.T) {
 	}
 }
 
-func (s *school) jobState(id string, want bullmq.State) error {
+func (s *testPipeline) jobState(id string, want bullmq.State) error {
 	state, err := s.pipeline.Queues()[0].State(s.t.Context(), id)
 	if err == nil && state != want {
 		err = fmt.Errorf("job is %s, want %s", state, want)
@@ -256,7 +256,7 @@ func (s *school) jobState(id string, want bullmq.State) error {
 
 func TestEventsWaitInTheLedgerWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 30)
+	s := newTestPipeline(t, 30)
 	server := testenv.RedisServer(t, testenv.RedisOptions{})
 	s.redis = redisClient(t, server.Addr)
 	s.pipeline = s.newPipeline()
@@ -273,7 +273,7 @@ func TestEventsWaitInTheLedgerWhileRedisIsAway(t *testing.T) {
 
 func TestLosingEverythingInRedisLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 2000)
+	s := newTestPipeline(t, 2000)
 	s.provider.gate = make(chan struct{})
 	s.work()
 	ev := s.create()
@@ -292,7 +292,7 @@ func TestLosingEverythingInRedisLosesAndRepeatsNothing(t *testing.T) {
 
 func TestStoppedWorkersHandEverythingBackAtNoAttempt(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 1000)
+	s := newTestPipeline(t, 1000)
 	s.provider.gate = make(chan struct{})
 	stop := s.work()
 	ev := s.create()
@@ -327,7 +327,7 @@ func TestStoppedWorkersHandEverythingBackAtNoAttempt(t *testing.T) {
 
 func TestRowsComeBackUntilTheirTriesAreUsedUp(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 120)
+	s := newTestPipeline(t, 120)
 	tries := map[string]int{}
 	s.provider.answer = func(m schoolbell.Message) schoolbell.Result {
 		tries[m.UserID]++
@@ -371,7 +371,7 @@ func TestRowsComeBackUntilTheirTriesAreUsedUp(t *testing.T) {
 
 func TestSlowDownRestsTheChannelAndCostsNoAttempt(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 300, func(c *notify.Config) { c.Retries = 0 })
+	s := newTestPipeline(t, 300, func(c *notify.Config) { c.Retries = 0 })
 	refusals := 0
 	s.provider.answer = func(schoolbell.Message) schoolbell.Result {
 		if refusals < 40 {
@@ -391,7 +391,7 @@ func TestSlowDownRestsTheChannelAndCostsNoAttempt(t *testing.T) {
 
 func TestLostRepliesEndUncertain(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 50)
+	s := newTestPipeline(t, 50)
 	lost := map[string]bool{}
 	s.provider.answer = func(m schoolbell.Message) schoolbell.Result {
 		if m.UserID == userID(7) && !lost[m.ID] {
@@ -410,7 +410,7 @@ func TestLostRepliesEndUncertain(t *testing.T) {
 
 func TestScheduledEventWaitsAndCanBeCancelled(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 10)
+	s := newTestPipeline(t, 10)
 	s.work()
 	later := func(d time.Duration) func(*schoolbell.Event) {
 		return func(ev *schoolbell.Event) { ev.SendAt = time.Now().Add(d) }
@@ -433,7 +433,7 @@ func TestScheduledEventWaitsAndCanBeCancelled(t *testing.T) {
 
 func TestCancelledHalfWaySendsNothingMore(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 1000)
+	s := newTestPipeline(t, 1000)
 	s.provider.gate = make(chan struct{})
 	s.work()
 	ev := s.create()
@@ -460,7 +460,7 @@ func TestCancelledHalfWaySendsNothingMore(t *testing.T) {
 
 func TestInAppAloneNeedsNoBatches(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 77)
+	s := newTestPipeline(t, 77)
 	s.work()
 	ev := s.create(func(ev *schoolbell.Event) { ev.Channels = []schoolbell.Channel{schoolbell.ChannelInApp} })
 	s.await(ev.ID, schoolbell.EventCompleted)
@@ -472,7 +472,7 @@ func TestInAppAloneNeedsNoBatches(t *testing.T) {
 
 func TestJobsRemovedByHandAreRebuilt(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 400)
+	s := newTestPipeline(t, 400)
 	s.provider.gate = make(chan struct{})
 	s.cfg.Concurrency = 1
 	s.pipeline = s.newPipeline()
@@ -499,7 +499,7 @@ func TestJobsRemovedByHandAreRebuilt(t *testing.T) {
 
 func TestCreateNamesWhatIsWrongAndStoresNothing(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t, 1)
+	s := newTestPipeline(t, 1)
 	good := func() *schoolbell.Event {
 		return &schoolbell.Event{Title: "T", Body: "B", Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{userID(0)}}},
 			Channels: []schoolbell.Channel{schoolbell.ChannelInApp}}

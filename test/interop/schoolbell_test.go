@@ -20,21 +20,21 @@ const (
 	mailQueue  = "event-notifications-email"
 )
 
-// school is Schoolbell as it is shipped: serve and worker, on servers of its own.
-type school struct {
+// program is Schoolbell as it is shipped: serve and worker, on servers of its own.
+type program struct {
 	*rig
 	bin string
 	env []string
 }
 
-// startSchool runs it beside BullMQ 6. Extra are settings; the ledger is SQLite
+// startProgram runs it beside BullMQ 6. Extra are settings; the ledger is SQLite
 // unless they name another.
-func startSchool(t *testing.T, sink *testenv.Sink, extra ...string) *school {
+func startProgram(t *testing.T, sink *testenv.Sink, extra ...string) *program {
 	t.Helper()
 	r := newRig(t, 6)
 	host, port, _ := strings.Cut(r.addr, ":")
 	addr := "127.0.0.1:" + strconv.Itoa(testenv.FreePort(t))
-	s := &school{rig: r, bin: testenv.Binary(t), env: append([]string{
+	s := &program{rig: r, bin: testenv.Binary(t), env: append([]string{
 		"REDIS_HOST=" + host, "REDIS_PORT=" + port, "HTTP_ADDR=" + addr, "SCHOOLBELL_URL=http://" + addr, "SCHOOLBELL_API_KEY=" + apiKey,
 		"DATA_DIR=" + t.TempDir(), "SMTP_HOST=" + sink.Host, "SMTP_PORT=" + strconv.Itoa(sink.Port), "SMTP_TLS=none",
 		"EMAIL_FROM=office@hill.example", "WORKER_NAME=worker-1", "BATCH_SIZE=10", "JOB_RETRIES=1", "JOB_BACKOFF=50ms",
@@ -44,13 +44,13 @@ func startSchool(t *testing.T, sink *testenv.Sink, extra ...string) *school {
 	return s
 }
 
-func (s *school) process(command string) *testenv.Program {
+func (s *program) process(command string) *testenv.Program {
 	s.Helper()
 	return testenv.StartProgram(s.T, testenv.ProgramOptions{Dir: s.TempDir(), Env: s.env}, s.bin, command)
 }
 
 // cli runs a command and decodes what it prints into out, which may be nil.
-func (s *school) cli(out any, stdin string, args ...string) {
+func (s *program) cli(out any, stdin string, args ...string) {
 	s.Helper()
 	cmd := exec.CommandContext(s.Context(), s.bin, args...)
 	cmd.Dir, cmd.Env, cmd.Stdin = s.TempDir(), append(cmd.Environ(), s.env...), strings.NewReader(stdin)
@@ -66,7 +66,7 @@ func (s *school) cli(out any, stdin string, args ...string) {
 }
 
 // people imports that many parents.
-func (s *school) people(n int) {
+func (s *program) people(n int) {
 	s.Helper()
 	var file strings.Builder
 	for i := range n {
@@ -76,7 +76,7 @@ func (s *school) people(n int) {
 }
 
 // event creates an event for all parents and returns its id.
-func (s *school) event(channels ...string) string {
+func (s *program) event(channels ...string) string {
 	s.Helper()
 	args := []string{"event", "create", "--json", "--title", "Sports day", "--body", "On Friday.", "--role", "parent"}
 	for _, ch := range channels {
@@ -108,7 +108,7 @@ type cliJob struct {
 
 // agrees compares all that Node and the command line say of a queue, and returns
 // the counts.
-func (s *school) agrees(queue string) map[string]int64 {
+func (s *program) agrees(queue string) map[string]int64 {
 	s.Helper()
 	var ours, theirs map[string]int64
 	s.cli(&ours, "", "queue", "counts", queue, "--json")
@@ -137,7 +137,7 @@ func (s *school) agrees(queue string) map[string]int64 {
 }
 
 // sameSingle compares one job as both show it by its id.
-func (s *school) sameSingle(queue, id, state string) {
+func (s *program) sameSingle(queue, id, state string) {
 	s.Helper()
 	var ours cliJob
 	s.cli(&ours, "", "queue", "job", queue, id, "--json")
@@ -157,7 +157,7 @@ func (s *school) sameSingle(queue, id, state string) {
 	}
 }
 
-func (s *school) sameAsNode(ours cliJob, theirs nodeJob, state string) {
+func (s *program) sameAsNode(ours cliJob, theirs nodeJob, state string) {
 	s.Helper()
 	date := func(ms int64) time.Time {
 		if ms == 0 {
@@ -183,7 +183,7 @@ func (s *school) sameAsNode(ours cliJob, theirs nodeJob, state string) {
 }
 
 // settles waits until a queue's jobs are counted so, by Node.
-func (s *school) settles(queue string, want map[string]int64) {
+func (s *program) settles(queue string, want map[string]int64) {
 	s.Helper()
 	testenv.Eventually(s.T, patience, func() error {
 		var counts map[string]int64
@@ -210,7 +210,7 @@ func TestANodeProgramReadsSchoolbellsQueuesWhileItRuns(t *testing.T) {
 			t.Parallel()
 			// The mail server puts everybody off, so that jobs fail in the end.
 			sink := testenv.SMTPSinkServer(t, testenv.SinkOptions{Args: []string{"-r", "RCPT"}})
-			s := startSchool(t, sink, ledger.env(t)...)
+			s := startProgram(t, sink, ledger.env(t)...)
 			s.people(95) // ten batches
 			inApp := s.event("in_app")
 			s.settles(eventQueue, map[string]int64{"completed": 1})
@@ -244,7 +244,7 @@ func TestANodeProgramReadsSchoolbellsQueuesWhileItRuns(t *testing.T) {
 }
 
 // sameProgress compares the progress of an event's job with the event's own.
-func (s *school) sameProgress(event string, want float64) {
+func (s *program) sameProgress(event string, want float64) {
 	s.Helper()
 	var job nodeJob
 	s.node.do(&job, `return $.plain(await $.queue(args[0]).getJob(args[1]))`, eventQueue, event)
@@ -259,7 +259,7 @@ func (s *school) sameProgress(event string, want float64) {
 }
 
 // seesChildren has Node follow the event's job to those of its batches.
-func (s *school) seesChildren(event string, want int) {
+func (s *program) seesChildren(event string, want int) {
 	s.Helper()
 	var children []struct{ Name, Parent string }
 	s.node.do(&children, `const job = await $.queue(args[0]).getJob(args[1]);
@@ -278,7 +278,7 @@ func (s *school) seesChildren(event string, want int) {
 }
 
 // failedAgree compares getFailed with the command line's default list.
-func (s *school) failedAgree() {
+func (s *program) failedAgree() {
 	s.Helper()
 	var theirs []nodeJob
 	s.node.do(&theirs, `return (await $.queue(args[0]).getFailed()).map($.plain)`, mailQueue)

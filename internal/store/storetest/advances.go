@@ -28,7 +28,7 @@ var advances = []promise{
 }
 
 func advanceOrder(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(7, func(i int, u *schoolbell.User) {
 		u.Name, u.Phone, u.Locale, u.Timezone = fmt.Sprintf("Žofie %d 学校", i), "+442079460018", "pt-BR", "Europe/Lisbon"
 	})
@@ -57,7 +57,7 @@ func advanceOrder(t *testing.T, open func() Store) {
 }
 
 func advanceOutcomes(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(6, 10)
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 10)
@@ -89,7 +89,7 @@ func advanceOutcomes(t *testing.T, open func() Store) {
 }
 
 func advanceGarbage(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(1, 10)
 	l := s.lease()
 	done := outcomes(s.advance(l, batches[0], nil, 1).Recipients, schoolbell.DeliveryFailed)
@@ -102,7 +102,7 @@ func advanceGarbage(t *testing.T, open func() Store) {
 }
 
 func advanceRetry(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	_, batches := s.sent(2, 10)
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 10)
@@ -114,7 +114,7 @@ func advanceRetry(t *testing.T, open func() Store) {
 	}
 	same(t, "counts", g.Counts, schoolbell.ChannelProgress{Total: 2, Pending: 2})
 
-	_, batches = newSchool(t, s.Store).second(t)
+	_, batches = newTestStore(t, s.Store).second(t)
 	g = s.advance(l, batches[0], nil, 10)
 	done = outcomes(g.Recipients, schoolbell.DeliveryPending)
 	for i := range done {
@@ -131,7 +131,7 @@ func advanceRetry(t *testing.T, open func() Store) {
 }
 
 // second creates and walks one more e-mail event to all students.
-func (s *school) second(t testing.TB) (string, []ledger.Batch) {
+func (s *testStore) second(t testing.TB) (string, []ledger.Batch) {
 	t.Helper()
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
 	batches, _ := s.walk(id, 1_000, 100)
@@ -139,7 +139,7 @@ func (s *school) second(t testing.TB) (string, []ledger.Batch) {
 }
 
 func advanceReleased(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	_, batches := s.sent(3, 10)
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 10)
@@ -152,7 +152,7 @@ func advanceReleased(t *testing.T, open func() Store) {
 }
 
 func advanceRecordOnly(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	_, batches := s.sent(3, 10)
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 2)
@@ -161,7 +161,7 @@ func advanceRecordOnly(t *testing.T, open func() Store) {
 }
 
 func advanceSecondJob(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	_, batches := s.sent(3, 10)
 	a, b := s.lease(), s.lease()
 	s.advance(a, batches[0], nil, 10)
@@ -176,7 +176,7 @@ func advanceSecondJob(t *testing.T, open func() Store) {
 }
 
 func advanceOptOut(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(6, 10)
 	s.optOut(userID(0), schoolbell.CategoryAnnouncement, schoolbell.ChannelEmail)
 	s.optOut(userID(1), schoolbell.CategoryAnnouncement, schoolbell.ChannelEmail)
@@ -203,7 +203,7 @@ func advanceOptOut(t *testing.T, open func() Store) {
 }
 
 func advanceCancelled(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(6, 10)
 	live, dead := s.lease(), s.lease()
 	mine := s.advance(live, batches[0], nil, 3).Recipients
@@ -227,7 +227,7 @@ func advanceCancelled(t *testing.T, open func() Store) {
 }
 
 func advanceExpired(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(4)
 	ev := newEvent(toStudents(), schoolbell.ChannelEmail)
 	ev.ExpiresAt = schoolbell.Time(time.Now().Add(3 * time.Second))
@@ -249,7 +249,7 @@ func advanceExpired(t *testing.T, open func() Store) {
 }
 
 func advanceSticky(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(2, 10)
 	l := s.lease()
 	rs := s.advance(l, batches[0], nil, 10).Recipients
@@ -265,7 +265,7 @@ func advanceSticky(t *testing.T, open func() Store) {
 }
 
 func advanceUnknown(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(1, 10)
 	for _, b := range []ledger.Batch{
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 2}, {EventID: id, Channel: schoolbell.ChannelSMS, Seq: 1}, {EventID: id, Channel: schoolbell.ChannelEmail},
@@ -279,7 +279,7 @@ func advanceUnknown(t *testing.T, open func() Store) {
 }
 
 func deliveryPages(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	ids := s.people(12, func(i int, u *schoolbell.User) {
 		if i%2 == 0 {
 			u.Email = ""

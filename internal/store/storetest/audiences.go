@@ -18,7 +18,7 @@ var audiences = []promise{
 // staffed makes a small school: students s0 to s5 in classes 7a (0,1,2) and 7b
 // (3,4), both in grade7 in school, s5 and teacher t0 in the chess club; parents p0
 // of s0 and s3, p1 of s3, tp who teaches and is a parent of s4.
-func (s *school) staffed() {
+func (s *testStore) staffed() {
 	s.t.Helper()
 	for _, g := range []schoolbell.Group{
 		{ID: "school", Kind: schoolbell.GroupSchool}, {ID: "grade7", Kind: schoolbell.GroupGrade, Parent: "school"},
@@ -94,7 +94,7 @@ func guardians(of schoolbell.Selector) schoolbell.Audience {
 }
 
 func audienceForms(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.staffed()
 	for _, c := range audienceCases {
 		id := s.create(newEvent(c.audience))
@@ -105,7 +105,7 @@ func audienceForms(t *testing.T, open func() Store) {
 }
 
 func audienceChunks(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.staffed()
 	for _, c := range audienceCases {
 		for _, size := range []int{1, 2, 3} {
@@ -118,7 +118,7 @@ func audienceChunks(t *testing.T, open func() Store) {
 }
 
 func audienceNested(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	parent := ""
 	var want []string
 	for i := range schoolbell.MaxGroupDepth {
@@ -137,7 +137,7 @@ func audienceNested(t *testing.T, open func() Store) {
 }
 
 func audienceGone(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	u := person("gone", schoolbell.RoleStudent, schoolbell.RoleParent)
 	u.Groups = []string{"7a"}
 	s.people(2, func(_ int, u *schoolbell.User) { u.Groups = []string{"7a"} })

@@ -35,7 +35,7 @@ func crowd(n int) []*schoolbell.User {
 var everybody = schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}}
 
 func benchPutUsers(b *testing.B, database Database) {
-	s, list := newSchool(b, database(b)()), crowd(10_000)
+	s, list := newTestStore(b, database(b)()), crowd(10_000)
 	for b.Loop() { // creates once, then updates
 		if _, err := s.PutUsers(b.Context(), list); err != nil {
 			b.Fatal(err)
@@ -45,8 +45,8 @@ func benchPutUsers(b *testing.B, database Database) {
 }
 
 // large makes a ledger of benchUsers people.
-func large(b *testing.B, database Database) *school {
-	s := newSchool(b, database(b)())
+func large(b *testing.B, database Database) *testStore {
+	s := newTestStore(b, database(b)())
 	if _, err := s.PutUsers(b.Context(), crowd(benchUsers)); err != nil {
 		b.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func benchAdvance(b *testing.B, database Database) {
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
 }
 
-func benchBatch(b *testing.B, s *school, l ledger.Lease, batch ledger.Batch) error {
+func benchBatch(b *testing.B, s *testStore, l ledger.Lease, batch ledger.Batch) error {
 	var done []ledger.Outcome
 	for {
 		g, err := s.Advance(b.Context(), l, batch, done, 20)

@@ -20,7 +20,7 @@ var endings = []promise{
 }
 
 func finish(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(3, 10)
 	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
 	sum, err := s.FinishEvent(s.ctx(), id)
@@ -43,7 +43,7 @@ func finish(t *testing.T, open func() Store) {
 }
 
 func finishEarly(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(4)
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
 	open1 := func(when string, percent int) {
@@ -72,7 +72,7 @@ func finishEarly(t *testing.T, open func() Store) {
 }
 
 func finishCancelled(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(4, 10)
 	dead, live := s.lease(), s.lease()
 	s.advance(dead, batches[0], nil, 2)
@@ -91,7 +91,7 @@ func finishCancelled(t *testing.T, open func() Store) {
 }
 
 func cancel(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(2, 10)
 	first, err := s.CancelEvent(s.ctx(), id)
 	s.must(err)
@@ -110,7 +110,7 @@ func cancel(t *testing.T, open func() Store) {
 }
 
 func cancelQueued(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(3)
 	id := s.create(newEvent(toStudents()))
 	_, err := s.CancelEvent(s.ctx(), id)
@@ -124,7 +124,7 @@ func cancelQueued(t *testing.T, open func() Store) {
 }
 
 func retry(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(6, 2)
 	l := s.lease()
 	s.deliver(l, batches[0], schoolbell.DeliverySent)
@@ -166,7 +166,7 @@ func retry(t *testing.T, open func() Store) {
 }
 
 func retryRefused(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(4)
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
 	step, err := s.FanOut(s.ctx(), id, 2, 2)
@@ -182,7 +182,7 @@ func retryRefused(t *testing.T, open func() Store) {
 }
 
 func retryNone(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(2, 10)
 	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
 	_, err := s.FinishEvent(s.ctx(), id)

@@ -32,7 +32,7 @@ var events = []promise{
 }
 
 func eventRoundTrip(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(2)
 	_, err := s.PutGroup(s.ctx(), &schoolbell.Group{ID: "7a", Name: "7a", Kind: schoolbell.GroupClass})
 	s.must(err)
@@ -61,7 +61,7 @@ func eventRoundTrip(t *testing.T, open func() Store) {
 }
 
 func eventZeroes(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	ev := newEvent(toStudents())
 	s.create(ev)
 	read, err := s.Event(s.ctx(), ev.ID)
@@ -73,7 +73,7 @@ func eventZeroes(t *testing.T, open func() Store) {
 }
 
 func eventUnknownNames(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(1)
 	s.put(person("gone"))
 	s.must(s.DeleteUser(s.ctx(), "gone"))
@@ -94,7 +94,7 @@ func eventUnknownNames(t *testing.T, open func() Store) {
 }
 
 func eventTwice(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	ev := newEvent(toStudents())
 	s.create(ev)
 	_, _, err := s.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
@@ -102,7 +102,7 @@ func eventTwice(t *testing.T, open func() Store) {
 }
 
 func eventReplay(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(1)
 	idem := ledger.Idempotency{Key: "žádost-1", Fingerprint: "f"}
 	first := newEvent(schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{userID(0)}}})
@@ -122,7 +122,7 @@ func eventReplay(t *testing.T, open func() Store) {
 }
 
 func eventKeyReused(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	_, _, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
 	s.must(err)
 	second := newEvent(toStudents())
@@ -133,7 +133,7 @@ func eventKeyReused(t *testing.T, open func() Store) {
 }
 
 func keyScopes(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(1)
 	create := func(idem ledger.Idempotency) (replayed bool) {
 		t.Helper()
@@ -162,7 +162,7 @@ func keyScopes(t *testing.T, open func() Store) {
 // Each event that is created takes a key all the same.
 func keysForgottenMeanwhile(t *testing.T, open func() Store) {
 	store := open()
-	s := newSchool(t, store)
+	s := newTestStore(t, store)
 	s.people(1)
 	claiming, stop := context.WithCancel(t.Context())
 	var created atomic.Int64
@@ -200,7 +200,7 @@ func keysForgottenMeanwhile(t *testing.T, open func() Store) {
 }
 
 func eventByKey(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	idem := ledger.Idempotency{Key: "k", Fingerprint: "f"}
 	if ev, found, err := s.EventByKey(s.ctx(), idem); ev != nil || found || err != nil {
 		t.Errorf("before it is used the key has %v, %v, %v", ev, found, err)
@@ -254,7 +254,7 @@ func eventKeyRace(t *testing.T, open func() Store) {
 }
 
 func eventAbandoned(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	ctx, cancel := context.WithCancel(s.ctx())
 	cancel()
 	ev := newEvent(toStudents())
@@ -266,7 +266,7 @@ func eventAbandoned(t *testing.T, open func() Store) {
 }
 
 func eventUnknown(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	const id = "0192f000-0000-7000-8000-000000000000"
 	for name, call := range map[string]func() error{
 		"Event":       func() error { _, err := s.Event(s.ctx(), id); return err },
@@ -293,7 +293,7 @@ func eventUnknown(t *testing.T, open func() Store) {
 }
 
 func eventPages(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	var ids []string
 	for i := range 7 {
 		ids = append(ids, s.create(newEvent(toStudents())))
@@ -328,7 +328,7 @@ func eventPages(t *testing.T, open func() Store) {
 }
 
 func eventOutbox(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	due := s.create(newEvent(toStudents()))
 	later := newEvent(toStudents())
 	later.Status, later.SendAt = schoolbell.EventScheduled, schoolbell.Time(time.Now().Add(time.Hour))
@@ -359,7 +359,7 @@ func eventOutbox(t *testing.T, open func() Store) {
 }
 
 func eventOpen(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(1)
 	var ids []string
 	for range 5 {

@@ -28,7 +28,7 @@ var fanOuts = []promise{
 }
 
 func fanOutRows(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	ids := s.people(25)
 	id := s.create(newEvent(toStudents()))
 	step, err := s.FanOut(s.ctx(), id, 100, 10)
@@ -54,7 +54,7 @@ func fanOutRows(t *testing.T, open func() Store) {
 }
 
 func fanOutChunks(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	ids := s.people(25)
 	id := s.create(newEvent(toStudents()))
 	var sizes []int
@@ -89,7 +89,7 @@ func fanOutChunks(t *testing.T, open func() Store) {
 }
 
 func fanOutSparse(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	var want []string
 	s.people(2_000, func(i int, u *schoolbell.User) {
 		if i%97 == 3 {
@@ -146,7 +146,7 @@ func (c *endAfter) Err() error {
 }
 
 func fanOutAbandoned(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	ids := s.people(30)
 	id := s.create(newEvent(toStudents()))
 	_, err := s.FanOut(s.ctx(), id, 10, 5)
@@ -188,14 +188,14 @@ func fanOutAbandoned(t *testing.T, open func() Store) {
 }
 
 func fanOutConcurrent(t *testing.T, open func() Store) {
-	a, b := newSchool(t, open()), newSchool(t, open())
+	a, b := newTestStore(t, open()), newTestStore(t, open())
 	ids := a.people(300)
 	id := a.create(newEvent(toStudents()))
 	var mu sync.Mutex
 	users, sizes := 0, map[int]int{}
 	var wg sync.WaitGroup
 	for i := range 8 {
-		s := []*school{a, b}[i%2]
+		s := []*testStore{a, b}[i%2]
 		wg.Go(func() {
 			for {
 				step, err := s.FanOut(t.Context(), id, 17, 5)
@@ -231,13 +231,13 @@ func fanOutConcurrent(t *testing.T, open func() Store) {
 	}
 }
 
-func (s *school) optOut(user string, category schoolbell.Category, channel schoolbell.Channel) {
+func (s *testStore) optOut(user string, category schoolbell.Category, channel schoolbell.Channel) {
 	s.t.Helper()
 	s.must(s.PutPreferences(s.ctx(), user, []schoolbell.Preference{{Category: category, Channel: channel, OptedOut: true}}))
 }
 
 func fanOutSuppressed(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(6, func(i int, u *schoolbell.User) {
 		if i == 1 {
 			u.Email = ""
@@ -266,7 +266,7 @@ func fanOutSuppressed(t *testing.T, open func() Store) {
 }
 
 func fanOutMandatory(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(2)
 	s.optOut(userID(0), schoolbell.CategoryUrgent, schoolbell.ChannelEmail)
 	ev := newEvent(toStudents(), schoolbell.ChannelEmail)
@@ -279,7 +279,7 @@ func fanOutMandatory(t *testing.T, open func() Store) {
 }
 
 func fanOutScheduled(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(3)
 	later, due := newEvent(toStudents()), newEvent(toStudents())
 	later.Status, later.SendAt = schoolbell.EventScheduled, schoolbell.Time(time.Now().Add(time.Hour))
@@ -300,7 +300,7 @@ func fanOutScheduled(t *testing.T, open func() Store) {
 }
 
 func fanOutTerminal(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(20)
 	id := s.create(newEvent(toStudents()))
 	_, err := s.FanOut(s.ctx(), id, 10, 10)
@@ -317,7 +317,7 @@ func fanOutTerminal(t *testing.T, open func() Store) {
 }
 
 func fanOutExpired(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(5)
 	ev := newEvent(toStudents())
 	ev.ExpiresAt = schoolbell.Time(time.Now().Add(-time.Second))
@@ -336,7 +336,7 @@ func fanOutExpired(t *testing.T, open func() Store) {
 }
 
 func fanOutNobody(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id := s.create(newEvent(toStudents()))
 	step, err := s.FanOut(s.ctx(), id, 10, 10)
 	s.must(err)
@@ -348,7 +348,7 @@ func fanOutNobody(t *testing.T, open func() Store) {
 }
 
 func openBatches(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(10, func(_ int, u *schoolbell.User) { u.Phone = "+442079460018" })
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelSMS, schoolbell.ChannelEmail))
 	batches, _ := s.walk(id, 100, 3)

@@ -32,7 +32,7 @@ var keys = []promise{
 }
 
 // arrive sends n in-app events to all students and returns their ids.
-func (s *school) arrive(n int) []string {
+func (s *testStore) arrive(n int) []string {
 	s.t.Helper()
 	ids := make([]string, n)
 	for i := range ids {
@@ -43,7 +43,7 @@ func (s *school) arrive(n int) []string {
 }
 
 func inboxPages(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(2)
 	ids := s.arrive(7)
 	var got []string
@@ -65,7 +65,7 @@ func inboxPages(t *testing.T, open func() Store) {
 }
 
 func inboxItem(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(1)
 	ev := newEvent(toStudents(), schoolbell.ChannelInApp)
 	ev.Category, ev.Location, ev.Data = schoolbell.CategoryEvent, "Hall", []byte(`{"a": 1}`)
@@ -90,7 +90,7 @@ func inboxItem(t *testing.T, open func() Store) {
 }
 
 func markRead(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(30)
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelInApp))
 	s.walk(id, 7, 10) // several chunks
@@ -125,7 +125,7 @@ func markRead(t *testing.T, open func() Store) {
 }
 
 func markAllRead(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(2)
 	s.arrive(4)
 	items, _, err := s.Inbox(s.ctx(), userID(0), 0, 10)
@@ -142,7 +142,7 @@ func markAllRead(t *testing.T, open func() Store) {
 }
 
 func inboxSince(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	tail, err := s.InboxTail(s.ctx())
 	s.must(err)
 	same(t, "tail of an empty ledger", tail, int64(0))
@@ -175,7 +175,7 @@ func inboxSince(t *testing.T, open func() Store) {
 }
 
 // refs are the users of these ids who are there.
-func (s *school) refs(ids ...string) []ledger.UserRef {
+func (s *testStore) refs(ids ...string) []ledger.UserRef {
 	s.t.Helper()
 	found, err := s.UserRefs(s.ctx(), ids)
 	s.must(err)
@@ -183,7 +183,7 @@ func (s *school) refs(ids ...string) []ledger.UserRef {
 }
 
 func generations(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(2)
 	s.arrive(1)
 	u0, u1 := s.refs(userID(0))[0], s.refs(userID(1))[0]
@@ -227,7 +227,7 @@ func generations(t *testing.T, open func() Store) {
 }
 
 func seededKeys(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
 	key := func(b byte, name string) schoolbell.APIKey {
 		return schoolbell.APIKey{Digest: bytes.Repeat([]byte{b}, 32), Name: name, Scope: schoolbell.ScopeAdmin, CreatedAt: at}
@@ -255,7 +255,7 @@ func seededKeys(t *testing.T, open func() Store) {
 }
 
 func inboxSinceTies(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	ids := s.people(5)
 	s.arrive(4)
 	n, at := 0, int64(0)
@@ -274,7 +274,7 @@ func inboxSinceTies(t *testing.T, open func() Store) {
 }
 
 func apiKeys(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	has, err := s.HasAPIKeys(s.ctx())
 	s.must(err)
 	same(t, "keys in an empty ledger", has, false)
@@ -299,7 +299,7 @@ func apiKeys(t *testing.T, open func() Store) {
 }
 
 func apiKeyList(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	none, err := s.ListAPIKeys(s.ctx())
 	s.must(err)
 	same(t, "keys of an empty ledger", len(none), 0)
@@ -353,6 +353,6 @@ func secretRace(t *testing.T, open func() Store) {
 }
 
 func ping(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.must(s.Ping(s.ctx()))
 }

@@ -26,7 +26,7 @@ var crowds = []promise{
 }
 
 func leaseEnded(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(4, 10)
 	l := s.lease()
 	rs := s.advance(l, batches[0], nil, 2).Recipients
@@ -43,7 +43,7 @@ func leaseEnded(t *testing.T, open func() Store) {
 }
 
 func leaseTakenOver(t *testing.T, open func() Store) {
-	a, b := newSchool(t, open()), newSchool(t, open())
+	a, b := newTestStore(t, open()), newTestStore(t, open())
 	id, batches := a.sent(4, 10)
 	dead, live := a.lease(), b.lease()
 	lost := a.advance(dead, batches[0], nil, 2).Recipients
@@ -69,7 +69,7 @@ func leaseTakenOver(t *testing.T, open func() Store) {
 }
 
 func leaseRenewed(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	_, batches := s.sent(2, 10)
 	l, err := s.OpenLease(s.ctx(), "worker", time.Minute)
 	s.must(err)
@@ -85,7 +85,7 @@ func leaseRenewed(t *testing.T, open func() Store) {
 }
 
 func leaseClosed(t *testing.T, open func() Store) {
-	a, b := newSchool(t, open()), newSchool(t, open())
+	a, b := newTestStore(t, open()), newTestStore(t, open())
 	id, batches := a.sent(9, 3)
 	l, other := a.lease(), a.lease()
 	for _, batch := range batches {
@@ -109,7 +109,7 @@ func leaseClosed(t *testing.T, open func() Store) {
 }
 
 func leaseClosedCancelled(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(3, 10)
 	l := s.lease()
 	s.advance(l, batches[0], nil, 2)
@@ -120,10 +120,10 @@ func leaseClosedCancelled(t *testing.T, open func() Store) {
 }
 
 func leaseIDs(t *testing.T, open func() Store) {
-	a, b := newSchool(t, open()), newSchool(t, open())
+	a, b := newTestStore(t, open()), newTestStore(t, open())
 	seen := map[int64]bool{}
 	for range 5 {
-		for _, s := range []*school{a, b} {
+		for _, s := range []*testStore{a, b} {
 			l := s.lease()
 			if seen[l.ID] {
 				t.Fatalf("lease %d was given before", l.ID)
@@ -136,7 +136,7 @@ func leaseIDs(t *testing.T, open func() Store) {
 
 // drain has workers claim all batches to the end; each notes whom it claimed and
 // records them as sent.
-func drain(t *testing.T, schools []*school, workers, claim int, batches []ledger.Batch) (claims map[string]int) {
+func drain(t *testing.T, schools []*testStore, workers, claim int, batches []ledger.Batch) (claims map[string]int) {
 	t.Helper()
 	claims = map[string]int{}
 	var mu sync.Mutex
@@ -187,9 +187,9 @@ func wantOnce(t *testing.T, claims map[string]int, n int) {
 }
 
 func claimsDisjoint(t *testing.T, open func() Store) {
-	a, b := newSchool(t, open()), newSchool(t, open())
+	a, b := newTestStore(t, open()), newTestStore(t, open())
 	id, batches := a.sent(400, 100)
-	wantOnce(t, drain(t, []*school{a, b}, 8, 7, batches), 400)
+	wantOnce(t, drain(t, []*testStore{a, b}, 8, 7, batches), 400)
 	same(t, "rows", a.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 400})
 	left, err := a.OpenBatches(a.ctx(), id, nil, 10)
 	a.must(err)
@@ -204,7 +204,7 @@ func claimsDisjoint(t *testing.T, open func() Store) {
 }
 
 func failuresApart(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	id, batches := s.sent(200, 50)
 	dead := s.lease()
 	s.kill(dead)
@@ -227,14 +227,14 @@ func failuresApart(t *testing.T, open func() Store) {
 			}
 		})
 	}
-	wantOnce(t, drain(t, []*school{s}, 4, 7, batches), 200)
+	wantOnce(t, drain(t, []*testStore{s}, 4, 7, batches), 200)
 	close(stop)
 	failing.Wait()
 	same(t, "rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 200})
 }
 
 func takeOversDisjoint(t *testing.T, open func() Store) {
-	a, b := newSchool(t, open()), newSchool(t, open())
+	a, b := newTestStore(t, open()), newTestStore(t, open())
 	id, batches := a.sent(120, 40)
 	for range 3 {
 		dead := a.lease()
@@ -243,14 +243,14 @@ func takeOversDisjoint(t *testing.T, open func() Store) {
 		}
 		a.kill(dead)
 	}
-	wantOnce(t, drain(t, []*school{a, b}, 8, 7, batches), 120)
+	wantOnce(t, drain(t, []*testStore{a, b}, 8, 7, batches), 120)
 	same(t, "rows", a.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 90, schoolbell.DeliveryUncertain: 30})
 }
 
 // newcomersDisjoint has every claim made under a lease that was opened after other
 // claims had begun: to those such a lease must not look like one that is gone.
 func newcomersDisjoint(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	_, batches := s.sent(600, 600)
 	claims := map[string]int{}
 	var mu sync.Mutex

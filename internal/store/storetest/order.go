@@ -10,7 +10,7 @@ import (
 // commitOrder has a reader follow the tail while writers race: whatever lies
 // below a tail it has seen must have been there then.
 func commitOrder(t *testing.T, open func() Store) {
-	a, b := newSchool(t, open()), newSchool(t, open())
+	a, b := newTestStore(t, open()), newTestStore(t, open())
 	ids := a.people(40)
 	var evs []string
 	for range 8 {
@@ -18,7 +18,7 @@ func commitOrder(t *testing.T, open func() Store) {
 	}
 	var writers sync.WaitGroup
 	for i, id := range evs {
-		s := []*school{a, b}[i%2]
+		s := []*testStore{a, b}[i%2]
 		writers.Go(func() {
 			for {
 				step, err := s.FanOut(t.Context(), id, 10, 10)

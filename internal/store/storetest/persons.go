@@ -30,7 +30,7 @@ var groups = []promise{
 	{"Groups pages in order of id", groupPages},
 }
 
-func (s *school) user(id string) *schoolbell.User {
+func (s *testStore) user(id string) *schoolbell.User {
 	s.t.Helper()
 	u, err := s.User(s.ctx(), id)
 	s.must(err)
@@ -38,7 +38,7 @@ func (s *school) user(id string) *schoolbell.User {
 }
 
 func userRoundTrip(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.put(person("s1"), person("s2"))
 	u := &schoolbell.User{ID: "A.b_c@d+e~f-1", Name: `Žofie "学校" O'Neil \ 🎒`, Email: "žofie@example.org", Phone: "+442079460018", Locale: "pt-BR", Timezone: "Europe/Lisbon",
 		Roles: []schoolbell.Role{schoolbell.RoleParent, schoolbell.RoleTeacher}, Groups: []string{"7a", "chess"}, GuardianOf: []string{"s1", "s2"}}
@@ -63,7 +63,7 @@ func userRoundTrip(t *testing.T, open func() Store) {
 }
 
 func userUnknownStudent(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.put(person("s1"), person("gone"))
 	s.must(s.DeleteUser(s.ctx(), "gone"))
 	u := person("p", schoolbell.RoleParent)
@@ -77,7 +77,7 @@ func userUnknownStudent(t *testing.T, open func() Store) {
 }
 
 func userGroups(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	_, err := s.PutGroup(s.ctx(), &schoolbell.Group{ID: "7a", Name: "Class 7a", Kind: schoolbell.GroupGrade})
 	s.must(err)
 	u := person("s1")
@@ -91,7 +91,7 @@ func userGroups(t *testing.T, open func() Store) {
 }
 
 func usersChanges(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.put(person("b"))
 	second := person("a")
 	second.Name = "the later mention"
@@ -105,7 +105,7 @@ func usersChanges(t *testing.T, open func() Store) {
 }
 
 func usersGuardians(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	p := person("p", schoolbell.RoleParent)
 	p.GuardianOf = []string{"s1", "s2"}
 	_, err := s.PutUsers(s.ctx(), []*schoolbell.User{p})
@@ -133,10 +133,10 @@ func usersGuardians(t *testing.T, open func() Store) {
 }
 
 func usersConcurrent(t *testing.T, open func() Store) {
-	a, b := newSchool(t, open()), newSchool(t, open())
+	a, b := newTestStore(t, open()), newTestStore(t, open())
 	var wg sync.WaitGroup
 	for i := range 8 {
-		s := []*school{a, b}[i%2]
+		s := []*testStore{a, b}[i%2]
 		wg.Go(func() {
 			var list []*schoolbell.User
 			for j := range 60 {
@@ -159,7 +159,7 @@ func usersConcurrent(t *testing.T, open func() Store) {
 }
 
 func usersMany(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.people(3_000, func(i int, u *schoolbell.User) { u.Groups = []string{fmt.Sprintf("g%d", i%30)} })
 	id := s.create(newEvent(schoolbell.Audience{Selector: sel(inGroups("g7"))}))
 	_, n := s.walk(id, 1_000, 100)
@@ -167,7 +167,7 @@ func usersMany(t *testing.T, open func() Store) {
 }
 
 func usersPages(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	want := []string{"1", "A", "B", "a", "a-b", "a.b", "b", "z", "zz"} // order of bytes, not of a language
 	for _, id := range []string{"b", "a.b", "zz", "B", "a", "1", "z", "A", "a-b"} {
 		s.put(person(id))
@@ -189,7 +189,7 @@ func usersPages(t *testing.T, open func() Store) {
 }
 
 func userDeleted(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.put(person("s1"))
 	u := person("gone", schoolbell.RoleStudent, schoolbell.RoleParent)
 	u.Groups, u.GuardianOf = []string{"7a"}, []string{"s1"}
@@ -215,7 +215,7 @@ func userDeleted(t *testing.T, open func() Store) {
 }
 
 func userReborn(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	u := person("a")
 	u.Groups = []string{"7a"}
 	s.put(u)
@@ -235,7 +235,7 @@ func userReborn(t *testing.T, open func() Store) {
 }
 
 func preferences(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	s.put(person("a"), person("b"))
 	out := func(c schoolbell.Category, ch schoolbell.Channel, v bool) schoolbell.Preference {
 		return schoolbell.Preference{Category: c, Channel: ch, OptedOut: v}
@@ -254,7 +254,7 @@ func preferences(t *testing.T, open func() Store) {
 }
 
 func userUnknown(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	for name, call := range map[string]func() error{
 		"User":           func() error { _, err := s.User(s.ctx(), "nobody"); return err },
 		"DeleteUser":     func() error { return s.DeleteUser(s.ctx(), "nobody") },
@@ -272,7 +272,7 @@ func userUnknown(t *testing.T, open func() Store) {
 }
 
 func groupRoundTrip(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	for i, g := range []*schoolbell.Group{
 		{ID: "school", Name: "Škola 学校", Kind: schoolbell.GroupSchool}, {ID: "7a", Name: "7a", Kind: schoolbell.GroupClass, Parent: "school"},
 		{ID: "7a", Name: "7A", Kind: schoolbell.GroupClub},
@@ -287,7 +287,7 @@ func groupRoundTrip(t *testing.T, open func() Store) {
 }
 
 func groupParents(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	put := func(id, parent string) error {
 		_, err := s.PutGroup(s.ctx(), &schoolbell.Group{ID: id, Name: id, Kind: schoolbell.GroupClass, Parent: parent})
 		return err
@@ -314,7 +314,7 @@ func groupParents(t *testing.T, open func() Store) {
 }
 
 func groupPages(t *testing.T, open func() Store) {
-	s := newSchool(t, open())
+	s := newTestStore(t, open())
 	for _, id := range []string{"c", "a", "B", "d", "b"} {
 		_, err := s.PutGroup(s.ctx(), &schoolbell.Group{ID: id, Name: id, Kind: schoolbell.GroupClub})
 		s.must(err)

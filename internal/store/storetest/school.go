@@ -15,17 +15,17 @@ import (
 	"schoolbell/internal/ledger"
 )
 
-// school is a store with what tests do to it. Its methods end the test when they fail.
-type school struct {
+// testStore is a store with what tests do to it. Its methods end the test when they fail.
+type testStore struct {
 	Store
 	t testing.TB
 }
 
-func newSchool(t testing.TB, s Store) *school { return &school{Store: s, t: t} }
+func newTestStore(t testing.TB, s Store) *testStore { return &testStore{Store: s, t: t} }
 
-func (s *school) ctx() context.Context { return s.t.Context() }
+func (s *testStore) ctx() context.Context { return s.t.Context() }
 
-func (s *school) must(err error) {
+func (s *testStore) must(err error) {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatal(err)
@@ -44,7 +44,7 @@ func person(id string, roles ...schoolbell.Role) *schoolbell.User {
 func userID(i int) string { return fmt.Sprintf("u%05d", i) }
 
 // people puts n users, each as change made it, and returns their ids.
-func (s *school) people(n int, change ...func(i int, u *schoolbell.User)) []string {
+func (s *testStore) people(n int, change ...func(i int, u *schoolbell.User)) []string {
 	s.t.Helper()
 	ids, users := make([]string, n), make([]*schoolbell.User, n)
 	for i := range n {
@@ -59,7 +59,7 @@ func (s *school) people(n int, change ...func(i int, u *schoolbell.User)) []stri
 	return ids
 }
 
-func (s *school) put(users ...*schoolbell.User) {
+func (s *testStore) put(users ...*schoolbell.User) {
 	s.t.Helper()
 	for _, u := range users {
 		_, err := s.PutUser(s.ctx(), u)
@@ -84,7 +84,7 @@ func newEvent(a schoolbell.Audience, channels ...schoolbell.Channel) *schoolbell
 }
 
 // create stores an event and returns its id.
-func (s *school) create(ev *schoolbell.Event) string {
+func (s *testStore) create(ev *schoolbell.Event) string {
 	s.t.Helper()
 	_, _, err := s.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
 	s.must(err)
@@ -92,7 +92,7 @@ func (s *school) create(ev *schoolbell.Event) string {
 }
 
 // walk fans the event out to its end.
-func (s *school) walk(id string, users, batchSize int) (batches []ledger.Batch, people int) {
+func (s *testStore) walk(id string, users, batchSize int) (batches []ledger.Batch, people int) {
 	s.t.Helper()
 	for {
 		step, err := s.FanOut(s.ctx(), id, users, batchSize)
@@ -105,7 +105,7 @@ func (s *school) walk(id string, users, batchSize int) (batches []ledger.Batch, 
 }
 
 // sent puts n students, and an event to them by e-mail, walked into batches of size.
-func (s *school) sent(n, size int) (id string, batches []ledger.Batch) {
+func (s *testStore) sent(n, size int) (id string, batches []ledger.Batch) {
 	s.t.Helper()
 	s.people(n)
 	id = s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
@@ -113,7 +113,7 @@ func (s *school) sent(n, size int) (id string, batches []ledger.Batch) {
 	return id, batches
 }
 
-func (s *school) lease() ledger.Lease {
+func (s *testStore) lease() ledger.Lease {
 	s.t.Helper()
 	l, err := s.OpenLease(s.ctx(), s.t.Name(), time.Hour)
 	s.must(err)
@@ -121,12 +121,12 @@ func (s *school) lease() ledger.Lease {
 }
 
 // kill ends a lease as if its time had passed.
-func (s *school) kill(l ledger.Lease) {
+func (s *testStore) kill(l ledger.Lease) {
 	s.t.Helper()
 	s.must(s.RenewLease(s.ctx(), l, 0))
 }
 
-func (s *school) advance(l ledger.Lease, b ledger.Batch, outcomes []ledger.Outcome, claim int) ledger.Grant {
+func (s *testStore) advance(l ledger.Lease, b ledger.Batch, outcomes []ledger.Outcome, claim int) ledger.Grant {
 	s.t.Helper()
 	g, err := s.Advance(s.ctx(), l, b, outcomes, claim)
 	s.must(err)
@@ -143,7 +143,7 @@ func outcomes(rs []ledger.Recipient, status schoolbell.DeliveryStatus) []ledger.
 }
 
 // deliver works the batch until nothing can be claimed, with the given outcome for all, and returns the last grant.
-func (s *school) deliver(l ledger.Lease, b ledger.Batch, status schoolbell.DeliveryStatus) ledger.Grant {
+func (s *testStore) deliver(l ledger.Lease, b ledger.Batch, status schoolbell.DeliveryStatus) ledger.Grant {
 	s.t.Helper()
 	var done []ledger.Outcome
 	for {
@@ -159,7 +159,7 @@ func (s *school) deliver(l ledger.Lease, b ledger.Batch, status schoolbell.Deliv
 }
 
 // rows returns every delivery of the event, read page by page.
-func (s *school) rows(id string, f schoolbell.DeliveryFilter) []schoolbell.Delivery {
+func (s *testStore) rows(id string, f schoolbell.DeliveryFilter) []schoolbell.Delivery {
 	s.t.Helper()
 	var all []schoolbell.Delivery
 	var at ledger.DeliveryCursor
@@ -174,7 +174,7 @@ func (s *school) rows(id string, f schoolbell.DeliveryFilter) []schoolbell.Deliv
 }
 
 // status returns the rows of one channel as user id and status.
-func (s *school) status(id string, c schoolbell.Channel) map[string]schoolbell.DeliveryStatus {
+func (s *testStore) status(id string, c schoolbell.Channel) map[string]schoolbell.DeliveryStatus {
 	s.t.Helper()
 	out := map[string]schoolbell.DeliveryStatus{}
 	for _, d := range s.rows(id, schoolbell.DeliveryFilter{Channel: c}) {
@@ -187,7 +187,7 @@ func (s *school) status(id string, c schoolbell.Channel) map[string]schoolbell.D
 }
 
 // tally counts the rows of one channel by status.
-func (s *school) tally(id string, c schoolbell.Channel) map[schoolbell.DeliveryStatus]int {
+func (s *testStore) tally(id string, c schoolbell.Channel) map[schoolbell.DeliveryStatus]int {
 	s.t.Helper()
 	out := map[schoolbell.DeliveryStatus]int{}
 	for _, st := range s.status(id, c) {
@@ -197,7 +197,7 @@ func (s *school) tally(id string, c schoolbell.Channel) map[schoolbell.DeliveryS
 }
 
 // reached returns who has a delivery on the channel, sorted.
-func (s *school) reached(id string, c schoolbell.Channel) []string {
+func (s *testStore) reached(id string, c schoolbell.Channel) []string {
 	s.t.Helper()
 	var ids []string
 	for user := range s.status(id, c) {
@@ -208,7 +208,7 @@ func (s *school) reached(id string, c schoolbell.Channel) []string {
 }
 
 // inbox returns the ids of the events in a user's inbox, newest first.
-func (s *school) inbox(user string) []string {
+func (s *testStore) inbox(user string) []string {
 	s.t.Helper()
 	items, _, err := s.Inbox(s.ctx(), user, 0, 1_000)
 	s.must(err)
