@@ -15,10 +15,22 @@ import (
 var version string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // from now on a second signal ends the process at once
-	os.Exit(cli.Run(ctx, cli.Process{
+	os.Exit(cli.Run(untilSignal(), cli.Process{
 		Args: os.Args[1:], Env: os.Environ(), Version: version,
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 	}))
+}
+
+// untilSignal returns a context that ends with the first signal to stop. A second signal ends
+// the process at once: its default action is back before anyone learns of the first.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx
 }
