@@ -67,6 +67,23 @@ var oldNames = []struct {
 	{"...", "mend", "fix"},
 	{"...", "Mend", "Fix"},
 	{"...", "withdraw", "revoke or takeBack"},
+	{"...", "house", "Runtime"},
+	{"...", "ground", "infra"},
+	{"...", "mailbook", "mailLog"},
+	{"...", "patient", "slowBody"},
+	{"...", "attention", "wakeup"},
+	{"internal/channel/...", "letter", "outgoing"},
+	{"internal/app", "part", "Service"},
+	{"internal/cli", "part", "Service"},
+	{"internal/notify", "pace", "throttle"},
+	{"internal/notify", "known", "eventOrFail"},
+	{"internal/store/...", "standing", "eventState"},
+	{"internal/store/...", "stand", "batchState"},
+	{"internal/store/postgres", "turn", "lockEvent"},
+	{"internal/channel/...", "link", "pooledConn"},
+	{"bullmq", "pace", "fetchState"},
+	{"bullmq", "hand", "inFlight"},
+	{"bullmq", "judge", "parseServerInfo"},
 }
 
 func TestTextUsesTheWordsOfTheGlossary(t *testing.T) {
