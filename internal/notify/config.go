@@ -2,12 +2,10 @@ package notify
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
 	"schoolbell"
-	"schoolbell/bullmq"
 )
 
 // Config are the settings of a pipeline. Every process on one ledger and one
@@ -35,7 +33,6 @@ type Config struct {
 
 const (
 	defaultQueueName = "event-notifications"
-	backoffStrategy  = "schoolbell" // base × 5ⁿ, computed by the worker
 
 	// claimSize is how many rows a worker holds unrecorded at most for each job:
 	// what a crash can leave uncertain.
@@ -89,22 +86,4 @@ func (c Config) validate() error {
 		return fmt.Errorf("a rate limit needs a duration")
 	}
 	return nil
-}
-
-// attempts is how often a delivery, and so its job, is tried in all.
-func (c Config) attempts() int { return 1 + c.Retries }
-
-// retryWait is the wait after the nth failed try, n from 1: base, 5 × base,
-// 25 × base and so on, never above a day.
-func (c Config) retryWait(n int) time.Duration {
-	wait := float64(c.Backoff) * math.Pow(5, float64(max(n, 1)-1))
-	return time.Duration(min(wait, float64(24*time.Hour)))
-}
-
-// keep turns a retention into what the queue understands.
-func keep(d time.Duration) *bullmq.Keep {
-	if d <= 0 {
-		return &bullmq.Keep{None: true}
-	}
-	return &bullmq.Keep{Age: d}
 }

@@ -283,38 +283,3 @@ func answersMessage(v schoolbell.Verdict) bool {
 	}
 	return false
 }
-
-// outcome says what a result means for its row. Attempts are spent on tries
-// that the provider turned down or that got lost, not on its wish to be left
-// alone and not on connections that it ended without an answer.
-func (c Config) outcome(r ledger.Recipient, res schoolbell.Result) ledger.Outcome {
-	out := ledger.Outcome{Seq: r.Seq, Attempts: r.Attempts + 1, Uncertain: r.Uncertain, Reason: res.Reason, ProviderID: res.ProviderID}
-	switch res.Verdict {
-	case schoolbell.VerdictSent:
-		out.Status, out.Reason = schoolbell.DeliverySent, ""
-	case schoolbell.VerdictGiveUp:
-		out.Status = schoolbell.DeliveryFailed
-	case schoolbell.VerdictUncertain:
-		out.Uncertain = true
-		fallthrough
-	case schoolbell.VerdictRetry:
-		out.Status, out.RetryIn = schoolbell.DeliveryPending, c.retryWait(out.Attempts)
-		if out.Attempts >= c.attempts() {
-			out.Status, out.RetryIn = schoolbell.DeliveryFailed, 0
-		}
-	case schoolbell.VerdictDropped:
-		out.Status, out.Attempts, out.RetryIn = schoolbell.DeliveryPending, r.Attempts, min(c.retryWait(2), maxRest)
-	default: // slow down, untried
-		out.Status, out.Attempts = schoolbell.DeliveryPending, r.Attempts
-	}
-	if out.Uncertain && (out.Status == schoolbell.DeliverySent || out.Status == schoolbell.DeliveryFailed) {
-		out.Status = schoolbell.DeliveryUncertain // an earlier try may have reached the user all the same
-	}
-	return out
-}
-
-// backoff is the worker's strategy for failed jobs, in step with their rows' retry times.
-func (c Config) backoff(attempt int, b bullmq.Backoff, _ error, _ *bullmq.Job) time.Duration {
-	c.Backoff = b.Delay
-	return c.retryWait(attempt)
-}

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"schoolbell"
 	"schoolbell/bullmq"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/outage"
@@ -117,44 +116,4 @@ func (p *Pipeline) addEvents(ctx context.Context, events []ledger.QueuedEvent) e
 		return fmt.Errorf("add event jobs: %w", err)
 	}
 	return nil
-}
-
-// eventJob is the job that fans an event out, and closes it when it runs the second time.
-func (p *Pipeline) eventJob(ev ledger.QueuedEvent) bullmq.JobSpec {
-	opts := p.jobOptions(ev.ID)
-	opts.Delay = max(0, ev.SendIn.Truncate(time.Millisecond))
-	return bullmq.JobSpec{Name: "event", Data: eventJobData{EventID: ev.ID}, Options: opts}
-}
-
-// batchJob is the job that delivers one batch, a child of its event's.
-func (p *Pipeline) batchJob(b ledger.Batch) bullmq.JobSpec {
-	opts := p.jobOptions(batchJobID(b))
-	opts.Parent = &bullmq.ParentRef{ID: b.EventID, Queue: p.events.QualifiedName()}
-	opts.OnFailure = bullmq.IgnoreDependency
-	return bullmq.JobSpec{Name: string(b.Channel), Data: batchJobData{EventID: b.EventID, Channel: b.Channel, Seq: b.Seq}, Options: opts}
-}
-
-func (p *Pipeline) jobOptions(id string) bullmq.JobOptions {
-	return bullmq.JobOptions{
-		ID:               id,
-		Attempts:         p.cfg.attempts(),
-		Backoff:          &bullmq.Backoff{Type: backoffStrategy, Delay: p.cfg.Backoff},
-		RemoveOnComplete: keep(p.cfg.KeepCompleted),
-		RemoveOnFail:     keep(p.cfg.KeepFailed),
-	}
-}
-
-// eventJobData and batchJobData are all that a queue ever holds of an event: ids.
-type eventJobData struct {
-	EventID string `json:"event_id"`
-}
-
-type batchJobData struct {
-	EventID string             `json:"event_id"`
-	Channel schoolbell.Channel `json:"channel"`
-	Seq     int                `json:"seq"`
-}
-
-func batchJobID(b ledger.Batch) string {
-	return fmt.Sprintf("%s.%s.%d", b.EventID, b.Channel, b.Seq)
 }
