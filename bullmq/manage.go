@@ -142,7 +142,7 @@ func (q *Queue) RateLimitTTL(ctx context.Context, opts RateLimitTTLOptions) (tim
 		return 0, invalid("rate limit of %d jobs", opts.Max)
 	}
 	ms, err := run(ctx, q, script.LimitTTL{Max: int64(opts.Max)})
-	return wire.DurationOf(ms), err
+	return wire.CappedMillis(ms), err
 }
 
 // ClearRateLimit ends a limit that is in force.

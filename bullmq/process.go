@@ -118,7 +118,7 @@ func (s *session) handBack(job *Job, how handBack) (time.Duration, error) {
 	reply, err := s.store(job, "hand back", script.HandBack{
 		Mode: s.q.mode, ID: job.ID, Token: job.token, NotRun: how.notRun, Limit: limit,
 	}.Call())
-	return wire.DurationOf(max(script.Number(reply), 0)), err
+	return wire.CappedMillis(max(script.Number(reply), 0)), err
 }
 
 // alreadyStored replaces the reply of a call whose reply was lost.

@@ -211,7 +211,7 @@ func (s *session) fetched(f script.Fetched, token string) *Job {
 
 // foundNone notes that a script had no job to start.
 func (s *session) foundNone(later script.Later) {
-	s.state.noJob(s.q.now(), wire.DurationOf(later.Rest), later.Due)
+	s.state.noJob(s.q.now(), wire.CappedMillis(later.Rest), later.Due)
 	s.state.noteDrained()
 }
 

@@ -2,7 +2,6 @@ package testproc
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -29,31 +28,6 @@ func TestFreePortGivesNoPortTwice(t *testing.T) {
 	}
 }
 
-// recorder stands in for a test that is expected to skip or fail.
-type recorder struct {
-	testing.TB
-	skipped, failed string
-}
-
-func (r *recorder) Helper()      {}
-func (r *recorder) Name() string { return "TestOfSomething" }
-func (r *recorder) Skip(args ...any) {
-	r.skipped = fmt.Sprint(args...)
-	runtime.Goexit()
-}
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.failed = fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
-// record runs f as a test of its own and tells how it ended.
-func record(f func(t testing.TB)) *recorder {
-	r, done := &recorder{}, make(chan struct{})
-	go func() { defer close(done); f(r) }()
-	<-done
-	return r
-}
-
 func TestEventually(t *testing.T) {
 	t.Parallel()
 	n := 0
@@ -61,23 +35,23 @@ func TestEventually(t *testing.T) {
 	if n != 3 {
 		t.Errorf("called %d times, want 3", n)
 	}
-	r := record(func(t testing.TB) {
+	r := Record(func(t testing.TB) {
 		Eventually(t, 0, func() error { return errors.New("still red") }, "green %s", "light")
 	})
-	if want := "green light: not within 0s: still red"; r.failed != want {
-		t.Errorf("failed with %q, want %q", r.failed, want)
+	if want := "green light: not within 0s: still red"; r.FailText != want {
+		t.Errorf("failed with %q, want %q", r.FailText, want)
 	}
-	r = record(func(t testing.TB) { Eventually(t, 0, func() bool { return false }, "ever") })
-	if r.failed == "" {
+	r = Record(func(t testing.TB) { Eventually(t, 0, func() bool { return false }, "ever") })
+	if r.FailText == "" {
 		t.Error("a condition that never holds passed")
 	}
 }
 
 func TestMissingProgramsAreSkippedLoudly(t *testing.T) {
 	t.Setenv("CI", "")
-	r := record(func(t testing.TB) { Missing(t, "redis-server", "run `make deps`") })
-	if want := "SKIPPED: TestOfSomething: redis-server is missing; run `make deps`"; r.skipped != want {
-		t.Errorf("skipped with %q, want %q", r.skipped, want)
+	r := Record(func(t testing.TB) { Missing(t, "redis-server", "run `make deps`") })
+	if want := "SKIPPED: TestOfSomething: redis-server is missing; run `make deps`"; r.SkipText != want {
+		t.Errorf("skipped with %q, want %q", r.SkipText, want)
 	}
 	var summary strings.Builder
 	printSkipped(&summary)
@@ -89,9 +63,9 @@ func TestMissingProgramsAreSkippedLoudly(t *testing.T) {
 	process.mu.Unlock()
 
 	t.Setenv("CI", "true")
-	r = record(func(t testing.TB) { Missing(t, "redis-server", "run `make deps`") })
-	if want := "TestOfSomething: redis-server is missing; run `make deps` (with CI=true this is a failure)"; r.failed != want {
-		t.Errorf("with CI=true: failed with %q", r.failed)
+	r = Record(func(t testing.TB) { Missing(t, "redis-server", "run `make deps`") })
+	if want := "TestOfSomething: redis-server is missing; run `make deps` (with CI=true this is a failure)"; r.FailText != want {
+		t.Errorf("with CI=true: failed with %q", r.FailText)
 	}
 }
 

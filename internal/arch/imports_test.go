@@ -29,6 +29,7 @@ var arrows = []struct {
 	{".", nil},
 	{"bullmq/bullmqotel", []string{"bullmq"}},
 	{"bullmq/redistest", []string{"bullmq/testproc"}},
+	{"bullmq/internal/script", []string{"bullmq/internal/wire"}},
 	{"bullmq/internal/keys", []string{"bullmq/internal/wire"}},
 	{"bullmq/internal/repeat", []string{"bullmq/internal/cron", "bullmq/internal/wire"}},
 	{"bullmq/...", nil},

@@ -45,7 +45,7 @@ func (p *Pipeline) callRelay(a wakeup) {
 // RunRelay brings accepted events into the queue and repairs the queue from the
 // ledger: at once after Create in this process, every second for events left
 // behind by others, and every few seconds for jobs that went missing. It runs until ctx ends and
-// rides out an unavailable Redis or ledger. Any number of processes may run it on one ledger.
+// continues through outages of Redis and the ledger. Any number of processes may run it on one ledger.
 func (p *Pipeline) RunRelay(ctx context.Context) error {
 	r := &relay{Pipeline: p, paused: map[*bullmq.Queue]bool{}}
 	g, ctx := errgroup.WithContext(ctx)

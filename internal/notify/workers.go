@@ -17,7 +17,7 @@ import (
 // RunWorkers works the events' queue and the queue of each channel that has a
 // sender. When ctx ends it claims nothing more, lets what is being sent finish
 // within Config.Grace, hands every unfinished job and row back at no attempt, and
-// returns once all has stopped. It rides out an unavailable Redis or ledger.
+// returns once all has stopped. It continues through outages of Redis and the ledger.
 func (p *Pipeline) RunWorkers(ctx context.Context, renderer Renderer, senders map[schoolbell.Channel]Sender) error {
 	leases := newLeaseKeeper(p.ledger, p.cfg.WorkerName, p.log)
 	workers, err := p.newWorkers(ctx, leases, renderer, senders)

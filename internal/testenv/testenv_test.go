@@ -9,10 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"schoolbell/bullmq/testproc"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
@@ -108,31 +109,6 @@ func TestSMTPSinksDoNotShareAPort(t *testing.T) {
 	}
 }
 
-// recorder stands in for a test that is expected to skip or fail.
-type recorder struct {
-	testing.TB
-	skipped, failed string
-}
-
-func (r *recorder) Helper()      {}
-func (r *recorder) Name() string { return "TestOfSomething" }
-func (r *recorder) Skip(args ...any) {
-	r.skipped = fmt.Sprint(args...)
-	runtime.Goexit()
-}
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.failed = fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
-// record runs f as a test of its own and tells how it ended.
-func record(f func(t testing.TB)) *recorder {
-	r, done := &recorder{}, make(chan struct{})
-	go func() { defer close(done); f(r) }()
-	<-done
-	return r
-}
-
 func TestMissingProgramsFailWithCI(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("CI", "true")
@@ -142,8 +118,8 @@ func TestMissingProgramsFailWithCI(t *testing.T) {
 		"chromium":     func(t testing.TB) { Chromium(t) },
 		"node":         func(t testing.TB) { Node(t, ".") },
 	} {
-		if r := record(f); !strings.Contains(r.failed, name+" is missing") {
-			t.Errorf("%s with CI=true: failed with %q", name, r.failed)
+		if r := testproc.Record(f); !strings.Contains(r.FailText, name+" is missing") {
+			t.Errorf("%s with CI=true: failed with %q", name, r.FailText)
 		}
 	}
 }
@@ -163,12 +139,12 @@ func TestNodeAsksForInstalledPackages(t *testing.T) {
 	dir := t.TempDir()
 	lock, done := filepath.Join(dir, "package-lock.json"), filepath.Join(dir, "node_modules", ".package-lock.json")
 	write(lock, time.Hour)
-	if r := record(func(t testing.TB) { Node(t, dir) }); !strings.Contains(r.failed, "not installed") {
-		t.Errorf("without node_modules: failed with %q", r.failed)
+	if r := testproc.Record(func(t testing.TB) { Node(t, dir) }); !strings.Contains(r.FailText, "not installed") {
+		t.Errorf("without node_modules: failed with %q", r.FailText)
 	}
 	write(done, 2*time.Hour)
-	if r := record(func(t testing.TB) { Node(t, dir) }); !strings.Contains(r.failed, "older than") {
-		t.Errorf("with old node_modules: failed with %q", r.failed)
+	if r := testproc.Record(func(t testing.TB) { Node(t, dir) }); !strings.Contains(r.FailText, "older than") {
+		t.Errorf("with old node_modules: failed with %q", r.FailText)
 	}
 	write(done, 0)
 	if out, err := exec.Command(Node(t, dir), "-p", "6*7").Output(); err != nil || strings.TrimSpace(string(out)) != "42" {

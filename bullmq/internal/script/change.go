@@ -1,5 +1,7 @@
 package script
 
+import "schoolbell/bullmq/internal/wire"
+
 // Progress stores a job's progress. It returns 0 or a refusal.
 type Progress struct {
 	numberReply
@@ -18,7 +20,7 @@ type Log struct {
 }
 
 // Call implements [Script].
-func (s Log) Call() Call { return Call{log, []any{s.ID, s.Line, optional(s.Keep)}} }
+func (s Log) Call() Call { return Call{log, []any{s.ID, s.Line, wire.Optional(s.Keep)}} }
 
 // UpdateData replaces a job's payload. It returns 0 or a refusal.
 type UpdateData struct {
@@ -66,7 +68,7 @@ type Refund struct {
 
 // Call implements [Script].
 func (s Refund) Call() Call {
-	return Call{refund, []any{s.Now, s.Started, optional(s.Max), optional(s.Duration)}}
+	return Call{refund, []any{s.Now, s.Started, wire.Optional(s.Max), wire.Optional(s.Duration)}}
 }
 
 // FreeDedup frees a deduplication id that a job holds. It returns 1, or 0 if the job does not

@@ -1,5 +1,7 @@
 package script
 
+import "schoolbell/bullmq/internal/wire"
+
 // Remove deletes a job in any state. It returns 1, 0 if it or a descendant that would be removed
 // is locked, or a refusal.
 type Remove struct {
@@ -68,7 +70,7 @@ type LimitTTL struct {
 }
 
 // Call implements [Script].
-func (s LimitTTL) Call() Call { return Call{limitTTL, []any{optional(s.Max)}} }
+func (s LimitTTL) Call() Call { return Call{limitTTL, []any{wire.Optional(s.Max)}} }
 
 // Clean removes jobs of one state that are older than a time. It returns their ids.
 type Clean struct {

@@ -1,5 +1,7 @@
 package script
 
+import "schoolbell/bullmq/internal/wire"
+
 // UpsertScheduler makes or changes a scheduler and adds the job of its next run.
 type UpsertScheduler struct {
 	Mode            string
@@ -22,7 +24,7 @@ type UpsertScheduler struct {
 // Call implements [Script].
 func (s UpsertScheduler) Call() Call {
 	args := []any{
-		s.Mode, s.Now, s.ID, optional(s.Every), optional(s.At), optional(s.Offset), optional(s.Start), s.Name, s.Data, s.Template,
+		s.Mode, s.Now, s.ID, wire.Optional(s.Every), wire.Optional(s.At), wire.Optional(s.Offset), wire.Optional(s.Start), s.Name, s.Data, s.Template,
 		s.Head, s.IDHead, s.Priority, flag(s.LIFO), s.MaxEvents,
 	}
 	return Call{upsertScheduler, appendTexts(args, s.SchedulerFields)}
@@ -92,7 +94,7 @@ type NextIteration struct {
 // Call implements [Script].
 func (s NextIteration) Call() Call {
 	return Call{nextIteration, []any{
-		s.Mode, s.Now, s.Scheduler, s.JobID, optional(s.At), s.Head, s.IDHead, s.Priority, flag(s.LIFO), s.DedupID, s.MaxEvents,
+		s.Mode, s.Now, s.Scheduler, s.JobID, wire.Optional(s.At), s.Head, s.IDHead, s.Priority, flag(s.LIFO), s.DedupID, s.MaxEvents,
 		s.Name, s.Data,
 	}}
 }

@@ -1,6 +1,6 @@
 package script
 
-import "strconv"
+import "schoolbell/bullmq/internal/wire"
 
 // Script is a call whose reply is read as an R.
 type Script[R any] interface {
@@ -21,11 +21,11 @@ type Worker struct {
 }
 
 func (w Worker) args() []any {
-	limit := optional(w.Max)
+	limit := wire.Optional(w.Max)
 	if w.Heed && w.Max == 0 {
 		limit = "heed"
 	}
-	return []any{w.Lock, limit, optional(w.Duration), w.Name}
+	return []any{w.Lock, limit, wire.Optional(w.Duration), w.Name}
 }
 
 // Dedup sets how a job is deduplicated. The zero value means that it is not.
@@ -40,14 +40,6 @@ func (d Dedup) args() []any {
 		return []any{"", "", ""}
 	}
 	return []any{d.ID, d.TTL, d.Modes}
-}
-
-// optional is a number that may be missing, 0 for none.
-func optional(n int64) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.FormatInt(n, 10)
 }
 
 // flag encodes a boolean for a script.

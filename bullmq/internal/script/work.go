@@ -1,6 +1,10 @@
 package script
 
-import "cmp"
+import (
+	"cmp"
+
+	"schoolbell/bullmq/internal/wire"
+)
 
 // Started is a job that was started for a worker.
 type Started struct {
@@ -126,7 +130,7 @@ type HandBack struct {
 
 // Call implements [Script].
 func (s HandBack) Call() Call {
-	return Call{handBack, []any{s.Mode, s.ID, s.Token, flag(s.NotRun), optional(s.Limit)}}
+	return Call{handBack, []any{s.Mode, s.ID, s.Token, flag(s.NotRun), wire.Optional(s.Limit)}}
 }
 
 // WaitChildren lets a running job wait for its children. It returns 0, 1 if there was nothing
@@ -171,7 +175,7 @@ type Finish struct {
 // Call implements [Script].
 func (s Finish) Call() Call {
 	args := make([]any, 0, 8+10*len(s.Ends))
-	args = append(args, s.Mode, s.Now, optional(s.MetricsPoints))
+	args = append(args, s.Mode, s.Now, wire.Optional(s.MetricsPoints))
 	args = append(args, s.Worker.args()...)
 	args = append(args, len(s.Ends))
 	for i := range s.Ends {

@@ -60,8 +60,8 @@ func WholeMillis(s string) time.Duration {
 	return 0
 }
 
-// DurationOf is a number of milliseconds that a script has returned, at most 292 years.
-func DurationOf(ms int64) time.Duration {
+// CappedMillis is a number of milliseconds that a script has returned, at most 292 years.
+func CappedMillis(ms int64) time.Duration {
 	return time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
