@@ -15,15 +15,16 @@ type DamagedKey struct {
 }
 
 // RenameDamaged renames keys that another program has overwritten with another type:
-// those of the queue itself, and those of the jobs with the given ids. Counters that hold no
-// number are renamed too. The scripts of a queue fail at such a key; once it is gone they
-// create it again.
+// those of the queue itself, the locks of jobs in progress, and those of the jobs with the
+// given ids. Counters that hold no number are renamed too, and locks without an expiry. The
+// scripts of a queue fail at such a key; once it is gone they create it again.
 //
 // The overwriting value stays under the new name. What the queue had stored in the key is
-// lost: jobs of a lost list are in no state afterwards ([StateUnknown]), and a queue without
-// its settings is no longer paused.
+// lost: jobs of a lost list are in no state afterwards ([StateUnknown]), a queue without
+// its settings is no longer paused, and a job in progress that has lost its lock counts as
+// stalled at the next check.
 //
-// It takes one script call, with seven look-ups for each id. More than 1000 ids are
+// It takes one script call, with two look-ups for each job in progress and eight for each id. More than 1000 ids are
 // [ErrInvalid].
 func (q *Queue) RenameDamaged(ctx context.Context, ids ...string) ([]DamagedKey, error) {
 	if len(ids) > 1000 {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"schoolbell/bullmq"
 	"schoolbell/bullmq/testproc"
 )
@@ -55,6 +57,40 @@ func TestRenameDamagedRenamesWhatIsNotOfTheProtocol(t *testing.T) {
 	job := must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "a"}))
 	if state := must[bullmq.State](t)(q.State(ctx, job.ID)); job.Existed || state != bullmq.StateWaiting {
 		t.Errorf("added again, the job is %s, existed %v", state, job.Existed)
+	}
+}
+
+// A worker's lock always expires. One that does not would keep its job in progress forever.
+func TestAJobWhoseLockNeverExpiresGoesToAnotherWorker(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for was, replace := range map[string]func(tx redis.Pipeliner, key string){
+		"string without an expiry": func(tx redis.Pipeliner, key string) { tx.Set(ctx, key, "x", 0) },
+		"list":                     func(tx redis.Pipeliner, key string) { tx.RPush(ctx, key, "x") },
+	} {
+		t.Run(was, func(t *testing.T) {
+			t.Parallel()
+			s := realServer(t)
+			q, w := newQueue(t, s.rdb, bullmq.QueueOptions{}), byHand(t, s, bullmq.WorkerOptions{})
+			must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "a"}))
+			must[*bullmq.Job](t)(w.Fetch(ctx, ""))
+			if renamed := must[[]bullmq.DamagedKey](t)(q.RenameDamaged(ctx, "a")); len(renamed) > 0 {
+				t.Fatalf("a worker's lock is renamed: %+v", renamed)
+			}
+			_, err := s.rdb.TxPipelined(ctx, func(tx redis.Pipeliner) error {
+				tx.Del(ctx, "bull:q:a:lock")
+				replace(tx, "bull:q:a:lock")
+				return nil
+			})
+			ok(t, err)
+			renamed := must[[]bullmq.DamagedKey](t)(q.RenameDamaged(ctx))
+			if len(renamed) != 1 || renamed[0].Key != "bull:q:a:lock" || renamed[0].Was != was {
+				t.Fatalf("renamed %+v, want the lock", renamed)
+			}
+			if stalled := must[[]string](t)(w.CheckStalled(ctx)); len(stalled) != 1 || stalled[0] != "a" {
+				t.Errorf("stalled are %v, want the job", stalled)
+			}
+		})
 	}
 }
 

@@ -161,18 +161,20 @@ func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) 
 	return nil
 }
 
-// strike damages the key, if that differs from what is there.
+// strike damages the key, if that differs from what is there. No worker may write the key
+// between its removal and its replacement.
 func (d damage) strike(ctx context.Context, rdb *redis.Client, key string) error {
-	if err := rdb.Del(ctx, key).Err(); err != nil {
-		return err
-	}
-	switch d.as {
-	case "string":
-		return rdb.Set(ctx, key, "damaged", 0).Err()
-	case "list":
-		return rdb.RPush(ctx, key, "damaged").Err()
-	}
-	return nil
+	_, err := rdb.TxPipelined(ctx, func(tx redis.Pipeliner) error {
+		tx.Del(ctx, key)
+		switch d.as {
+		case "string":
+			tx.Set(ctx, key, "damaged", 0)
+		case "list":
+			tx.RPush(ctx, key, "damaged")
+		}
+		return nil
+	})
+	return err
 }
 
 func putUsers(ctx context.Context, store *sqlite.Store, n int) error {

@@ -1,5 +1,6 @@
 -- rename_damaged renames keys of a queue that do not hold what the protocol requires. The next
 -- script creates them again.
+-- Jobs in progress lose a lock of another type, or without an expiry, whatever ARGV names.
 -- KEYS  1 queue prefix
 -- ARGV  1 now ms  2… ids of jobs whose keys are also checked
 -- returns for each key renamed: { key, what it was, new name }
@@ -51,10 +52,27 @@ if check(p .. 'stalled-check', 'string') and redis.call('PTTL', p .. 'stalled-ch
   rename(p .. 'stalled-check', 'string without an expiry')
 end
 
+-- checkLock renames a lock that never ends: its job would be in progress forever.
+local function checkLock(id)
+  local key = p .. id .. ':lock'
+  local was = #renamed
+  if check(key, 'string') and redis.call('PTTL', key) < 0 then
+    rename(key, 'string without an expiry')
+  end
+  return #renamed > was
+end
+
+for _, id in ipairs(redis.call('LRANGE', p .. 'active', 0, -1)) do
+  if checkLock(id) then
+    redis.call('SADD', p .. 'stalled', id) -- the next check takes it for stalled
+  end
+end
+
 for i = firstId, #ARGV do
   local key = p .. ARGV[i]
   check(key, 'hash')
-  for suffix, want in pairs({ lock = 'string', logs = 'list', dependencies = 'set', processed = 'hash', failed = 'hash', unsuccessful = 'zset' }) do
+  checkLock(ARGV[i])
+  for suffix, want in pairs({ logs = 'list', dependencies = 'set', processed = 'hash', failed = 'hash', unsuccessful = 'zset' }) do
     check(key .. ':' .. suffix, want)
   end
 end
