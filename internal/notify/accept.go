@@ -37,7 +37,7 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger
 	}
 	if !replayed {
 		p.metrics.accepted.Inc()
-		p.wakeRelay()
+		p.notifyOutbox()
 	}
 	return stored, replayed, nil
 }
@@ -79,7 +79,7 @@ func (p *Pipeline) Cancel(ctx context.Context, id string) (*schoolbell.Event, er
 	if err != nil {
 		return nil, err
 	}
-	p.callRelay(wakeup{eventID: id, cancelled: true})
+	p.notifyReconciler(change{eventID: id, cancelled: true})
 	return ev, nil
 }
 
@@ -92,7 +92,7 @@ func (p *Pipeline) Retry(ctx context.Context, id string) (rows int, err error) {
 		return 0, err
 	}
 	if rows > 0 {
-		p.callRelay(wakeup{eventID: id})
+		p.notifyReconciler(change{eventID: id})
 	}
 	return rows, nil
 }

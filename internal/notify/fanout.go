@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"schoolbell"
@@ -21,7 +22,12 @@ const unfinishedWait = 2 * time.Second
 // audience, adding batches as it goes, and waits for them; then, released by
 // the last of them, it closes the event.
 type fanOut struct {
-	*Pipeline
+	cfg     Config
+	ledger  eventLedger
+	queues  *queues
+	rebuild *rebuilder
+	metrics *Metrics
+	log     *slog.Logger
 }
 
 func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
@@ -38,7 +44,7 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	if ev.Status == schoolbell.EventProcessing {
 		// An earlier run began the walk. It may have died between a chunk's
 		// commit and its jobs, or Redis may have lost them since.
-		if _, err := f.rebuildBatches(ctx, ev.ID); err != nil {
+		if _, err := f.rebuild.batchesOf(ctx, ev.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -53,12 +59,12 @@ func (f *fanOut) event(ctx context.Context, job *bullmq.Job) (*schoolbell.Event,
 	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) {
 		return nil, bullmq.Unrecoverable(errors.New("job data names no event"))
 	}
-	return f.eventOrFail(ctx, data.EventID)
+	return eventOrFail(ctx, f.ledger, data.EventID)
 }
 
 // eventOrFail reads an event; one the ledger does not have will not come by waiting.
-func (p *Pipeline) eventOrFail(ctx context.Context, id string) (*schoolbell.Event, error) {
-	ev, err := p.ledger.Event(ctx, id)
+func eventOrFail(ctx context.Context, events ledger.Events, id string) (*schoolbell.Event, error) {
+	ev, err := events.Event(ctx, id)
 	if schoolbell.CodeOf(err) == schoolbell.CodeNotFound {
 		return nil, bullmq.Unrecoverable(err)
 	}
@@ -77,7 +83,7 @@ func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event
 			return fmt.Errorf("fan out event %s: %w", ev.ID, err)
 		}
 		f.metrics.walked.Add(float64(step.Users))
-		if err := f.addBatches(ctx, step.Batches); err != nil {
+		if err := f.queues.addBatches(ctx, step.Batches); err != nil {
 			return err
 		}
 		if step.Done {
@@ -98,24 +104,6 @@ func (f *fanOut) refund(ctx context.Context, job *bullmq.Job) {
 	if err := job.RefundRateLimit(ctx); err != nil {
 		f.log.Warn("closing run counts against the rate limit", "event", job.ID, "error", err)
 	}
-}
-
-// addBatches adds the jobs of batches, one round trip a queue.
-func (p *Pipeline) addBatches(ctx context.Context, batches []ledger.Batch) error {
-	specs := make(map[schoolbell.Channel][]bullmq.JobSpec)
-	for _, b := range batches {
-		specs[b.Channel] = append(specs[b.Channel], p.batchJob(b))
-	}
-	for ch, list := range specs {
-		q := p.batches[ch]
-		if q == nil {
-			continue // accepted while the channel was set up; waits for its return
-		}
-		if _, err := q.AddBulk(ctx, list); err != nil {
-			return fmt.Errorf("add %s batch jobs: %w", ch, err)
-		}
-	}
-	return nil
 }
 
 func (f *fanOut) finish(ctx context.Context, job *bullmq.Job, id string) (any, error) {

@@ -15,13 +15,13 @@ const (
 )
 
 // runForgetting removes idempotency keys whose time is over, until ctx ends.
-func (r *relay) runForgetting(ctx context.Context) error {
+func (p *Pipeline) runForgetting(ctx context.Context) error {
 	tick := time.NewTicker(forgetInterval)
 	defer tick.Stop()
 	var down outage.Log
 	for {
-		_, err := r.ForgetKeys(ctx, time.Now())
-		down.Note(ctx, r.log, slog.LevelError, "forget old idempotency keys", err)
+		_, err := p.ForgetKeys(ctx, time.Now())
+		down.Note(ctx, p.log, slog.LevelError, "forget old idempotency keys", err)
 		select {
 		case <-ctx.Done():
 			return nil

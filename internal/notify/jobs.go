@@ -13,27 +13,27 @@ import (
 // ids only; what it is about is in the ledger.
 
 // eventJob is the job that fans an event out, and closes it when it runs the second time.
-func (p *Pipeline) eventJob(ev ledger.QueuedEvent) bullmq.JobSpec {
-	opts := p.jobOptions(ev.ID)
+func (q *queues) eventJob(ev ledger.QueuedEvent) bullmq.JobSpec {
+	opts := q.jobOptions(ev.ID)
 	opts.Delay = max(0, ev.SendIn.Truncate(time.Millisecond))
 	return bullmq.JobSpec{Name: "event", Data: eventJobData{EventID: ev.ID}, Options: opts}
 }
 
 // batchJob is the job that delivers one batch, a child of its event's.
-func (p *Pipeline) batchJob(b ledger.Batch) bullmq.JobSpec {
-	opts := p.jobOptions(batchJobID(b))
-	opts.Parent = &bullmq.ParentRef{ID: b.EventID, Queue: p.events.QualifiedName()}
+func (q *queues) batchJob(b ledger.Batch) bullmq.JobSpec {
+	opts := q.jobOptions(batchJobID(b))
+	opts.Parent = &bullmq.ParentRef{ID: b.EventID, Queue: q.events.QualifiedName()}
 	opts.OnFailure = bullmq.IgnoreDependency
 	return bullmq.JobSpec{Name: string(b.Channel), Data: batchJobData{EventID: b.EventID, Channel: b.Channel, Seq: b.Seq}, Options: opts}
 }
 
-func (p *Pipeline) jobOptions(id string) bullmq.JobOptions {
+func (q *queues) jobOptions(id string) bullmq.JobOptions {
 	return bullmq.JobOptions{
 		ID:               id,
-		Attempts:         p.cfg.attempts(),
-		Backoff:          &bullmq.Backoff{Type: backoffStrategy, Delay: p.cfg.Backoff},
-		RemoveOnComplete: keep(p.cfg.KeepCompleted),
-		RemoveOnFail:     keep(p.cfg.KeepFailed),
+		Attempts:         q.cfg.attempts(),
+		Backoff:          &bullmq.Backoff{Type: backoffStrategy, Delay: q.cfg.Backoff},
+		RemoveOnComplete: keep(q.cfg.KeepCompleted),
+		RemoveOnFail:     keep(q.cfg.KeepFailed),
 	}
 }
 

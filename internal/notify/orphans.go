@@ -13,7 +13,7 @@ import (
 const orphanInterval = time.Hour
 
 // runOrphanRemoval removes jobs that are in no list, every hour until ctx ends.
-func (r *relay) runOrphanRemoval(ctx context.Context) error {
+func (p *Pipeline) runOrphanRemoval(ctx context.Context) error {
 	tick := time.NewTicker(orphanInterval)
 	defer tick.Stop()
 	var down outage.Log
@@ -23,8 +23,8 @@ func (r *relay) runOrphanRemoval(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		_, err := r.RemoveOrphans(ctx)
-		down.Note(ctx, r.log, slog.LevelError, "remove jobs that are in no list", err)
+		_, err := p.RemoveOrphans(ctx)
+		down.Note(ctx, p.log, slog.LevelError, "remove jobs that are in no list", err)
 	}
 }
 

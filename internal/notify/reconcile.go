@@ -7,28 +7,63 @@ import (
 	"log/slog"
 	"time"
 
-	"schoolbell"
+	"github.com/redis/go-redis/v9"
+
 	"schoolbell/bullmq"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/outage"
 )
 
-// runReconciler makes what the queue holds fit what the ledger says: every open
-// event has a job that will run, and so has every open batch of it. That heals
+const (
+	reconcileInterval = 5 * time.Second // between rounds that look at all open events
+	batchCheckEvery   = 6               // every so many rounds also look at every open batch
+)
+
+// reconciler makes what the queue holds match the ledger: every open
+// event has a job that will run, and so has every open batch of it. That repairs
 // a Redis that lost some or all of its data, jobs removed by hand, and jobs that used up
 // their attempts while their rows did not.
-func (r *relay) runReconciler(ctx context.Context) error {
+type reconciler struct {
+	ledger  ledger.Events
+	queues  *queues
+	rebuild *rebuilder
+	changed <-chan change
+	log     *slog.Logger
+
+	down      outage.Log
+	untilFull int                    // rounds until one also looks at every open batch
+	paused    map[*bullmq.Queue]bool // which queues were paused in the last round
+}
+
+// change names an event whose jobs no longer match its ledger row.
+type change struct {
+	eventID   string
+	cancelled bool
+}
+
+// notifyReconciler never waits: if the reconciler is busy, its next round will see the event.
+func (p *Pipeline) notifyReconciler(c change) {
+	select {
+	case p.changed <- c:
+	default:
+	}
+}
+
+// Run compares the queues with the ledger until ctx ends: all open events every few
+// seconds, and one at once when told of its change.
+func (r *reconciler) Run(ctx context.Context) error {
 	tick := time.NewTicker(reconcileInterval)
 	defer tick.Stop()
 	for {
 		err := r.reconcileAll(ctx)
-		r.reconcilerDown.Note(ctx, r.log, slog.LevelError, "reconcile the queue with the ledger", err)
+		r.down.Note(ctx, r.log, slog.LevelError, "reconcile the queue with the ledger", err)
 		for more := true; more; {
 			select {
 			case <-ctx.Done():
 				return nil
-			case a := <-r.attend:
-				err := r.attendTo(ctx, a)
-				r.reconcilerDown.Note(ctx, r.log, slog.LevelError, "reconcile the queue with the ledger", err)
+			case c := <-r.changed:
+				err := r.apply(ctx, c)
+				r.down.Note(ctx, r.log, slog.LevelError, "reconcile the queue with the ledger", err)
 			case <-tick.C:
 				more = false
 			}
@@ -39,7 +74,7 @@ func (r *relay) runReconciler(ctx context.Context) error {
 // reconcileAll looks at all open events, and sometimes at all their open batches too:
 // when a key of a queue was damaged, because that may have cost jobs, and else every
 // batchCheckEvery rounds, or as soon as that succeeds.
-func (r *relay) reconcileAll(ctx context.Context) error {
+func (r *reconciler) reconcileAll(ctx context.Context) error {
 	renamed, failed := r.repairQueues(ctx)
 	if failed != nil && !concernsOneJob(failed) {
 		return failed
@@ -58,16 +93,48 @@ func (r *relay) reconcileAll(ctx context.Context) error {
 	return failed
 }
 
+// repairQueues renames the damaged keys of every queue, reports whether there were any,
+// and notes pauses that have ended since the last round.
+func (r *reconciler) repairQueues(ctx context.Context) (renamed bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	for _, q := range r.queues.all() {
+		n, err := r.queues.renameDamaged(ctx, q)
+		renamed = renamed || n > 0
+		if err == nil {
+			err = r.notePause(ctx, q)
+		}
+		if err != nil {
+			return renamed, err
+		}
+	}
+	return renamed, nil
+}
+
+// notePause logs the end of a pause. A pause is a field among the queue's settings,
+// so that deleting these ends it.
+func (r *reconciler) notePause(ctx context.Context, q *bullmq.Queue) error {
+	paused, err := q.IsPaused(ctx)
+	if err != nil {
+		return fmt.Errorf("look whether queue %s is paused: %w", q.Name(), err)
+	}
+	if r.paused[q] && !paused {
+		r.log.Warn("the queue is no longer paused: it was resumed, or Redis lost its settings", "queue", q.Name())
+	}
+	r.paused[q] = paused
+	return nil
+}
+
 // reconcileEvents goes through all open events once. An error at one event's keys
 // leaves the others alone; it is returned when they are done.
-func (r *relay) reconcileEvents(ctx context.Context, full bool) (failed error) {
+func (r *reconciler) reconcileEvents(ctx context.Context, full bool) (failed error) {
 	for after := ""; ; {
 		events, err := r.ledger.OpenEvents(ctx, after, relayPage)
 		if err != nil {
 			return fmt.Errorf("read open events: %w", err)
 		}
 		if full && len(events) > 0 {
-			if _, err := r.renameDamaged(ctx, r.events, eventIDs(events)...); err != nil {
+			if _, err := r.queues.renameDamaged(ctx, r.queues.events, eventIDs(events)...); err != nil {
 				return err
 			}
 		}
@@ -86,6 +153,13 @@ func (r *relay) reconcileEvents(ctx context.Context, full bool) (failed error) {
 	}
 }
 
+// concernsOneJob reports whether err is what Redis said about one job's keys, so that
+// other jobs may still be looked at.
+func concernsOneJob(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply) && !errors.Is(err, bullmq.ErrUnavailable)
+}
+
 func eventIDs(events []ledger.QueuedEvent) []string {
 	ids := make([]string, len(events))
 	for i, ev := range events {
@@ -95,17 +169,17 @@ func eventIDs(events []ledger.QueuedEvent) []string {
 }
 
 // reconcile gives the event a job that will run. With full it looks at its batches too.
-func (r *relay) reconcile(ctx context.Context, ev ledger.QueuedEvent, full bool) error {
+func (r *reconciler) reconcile(ctx context.Context, ev ledger.QueuedEvent, full bool) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	state, err := r.events.State(ctx, ev.ID)
+	state, err := r.queues.events.State(ctx, ev.ID)
 	switch {
 	case err != nil:
 		return fmt.Errorf("state of event job %s: %w", ev.ID, err)
 	case !willRun(state):
-		return r.rebuildEvent(ctx, ev, state)
+		return r.rebuild.event(ctx, ev, state)
 	case state == bullmq.StateWaitingChildren && full:
-		open, err := r.rebuildBatches(ctx, ev.ID)
+		open, err := r.rebuild.batchesOf(ctx, ev.ID)
 		if err != nil || open > 0 {
 			return err
 		}
@@ -114,131 +188,30 @@ func (r *relay) reconcile(ctx context.Context, ev ledger.QueuedEvent, full bool)
 	return nil
 }
 
-// willRun reports whether a job in this state gets to a worker sooner or later.
-func willRun(s bullmq.State) bool {
-	switch s {
-	case bullmq.StateWaiting, bullmq.StateActive, bullmq.StateDelayed, bullmq.StatePrioritized, bullmq.StateWaitingChildren:
-		return true
-	}
-	return false
-}
-
-// rebuildEvent adds the event's job again. The job itself adds the batches that are
-// still open.
-func (r *relay) rebuildEvent(ctx context.Context, ev ledger.QueuedEvent, state bullmq.State) error {
-	now, err := r.ledger.Event(ctx, ev.ID)
-	if err != nil {
-		return err
-	}
-	if now.Status.Terminal() {
-		return nil // it came to its end since it was listed
-	}
-	if _, err := r.renameDamaged(ctx, r.events, ev.ID); err != nil {
-		return err
-	}
-	added, err := r.addMissing(ctx, r.events, []bullmq.JobSpec{r.eventJob(ev)})
-	if err != nil {
-		return fmt.Errorf("add event job %s: %w", ev.ID, err)
-	}
-	if added > 0 {
-		r.metrics.reconciled.WithLabelValues("event").Inc()
-		r.log.Info("event job rebuilt from the ledger", "event", ev.ID, "was", string(state))
-	}
-	return nil
-}
-
 // releaseEvent rebuilds the job of an event that waits for children although all its
 // batches are finished: the set of its children was lost, or names some that will
 // never end.
-func (r *relay) releaseEvent(ctx context.Context, ev ledger.QueuedEvent) error {
-	state, err := r.events.State(ctx, ev.ID)
+func (r *reconciler) releaseEvent(ctx context.Context, ev ledger.QueuedEvent) error {
+	state, err := r.queues.events.State(ctx, ev.ID)
 	if err != nil || state != bullmq.StateWaitingChildren {
 		return err // the last child has released it meanwhile
 	}
-	err = r.events.Remove(ctx, ev.ID, bullmq.RemoveOptions{})
+	err = r.queues.events.Remove(ctx, ev.ID, bullmq.RemoveOptions{})
 	switch {
 	case errors.Is(err, bullmq.ErrJobLocked):
 		return nil
 	case err != nil:
 		return fmt.Errorf("remove event job %s, which waits for nothing: %w", ev.ID, err)
 	}
-	return r.rebuildEvent(ctx, ev, state)
+	return r.rebuild.event(ctx, ev, state)
 }
 
-// rebuildBatches gives every open batch of the event a job that will run, and
-// returns how many batches are open.
-func (p *Pipeline) rebuildBatches(ctx context.Context, eventID string) (open int, err error) {
-	const page = 500
-	for after := (*ledger.Batch)(nil); ; {
-		batches, err := p.ledger.OpenBatches(ctx, eventID, after, page)
-		if err != nil {
-			return open, fmt.Errorf("read open batches of event %s: %w", eventID, err)
-		}
-		open += len(batches)
-		added, err := p.rebuildPage(ctx, batches)
-		if added > 0 {
-			p.metrics.reconciled.WithLabelValues("batch").Add(float64(added))
-			p.log.Info("batch jobs rebuilt from the ledger", "event", eventID, "batches", added)
-		}
-		if err != nil || len(batches) < page {
-			return open, err
-		}
-		after = &batches[len(batches)-1]
+// apply does at once what the next round would do for one event.
+func (r *reconciler) apply(ctx context.Context, c change) error {
+	if c.cancelled {
+		return r.dropCancelled(ctx, c.eventID)
 	}
-}
-
-// rebuildPage gives each of the batches a job that will run and returns how many had none.
-func (p *Pipeline) rebuildPage(ctx context.Context, batches []ledger.Batch) (added int, err error) {
-	byChannel := make(map[schoolbell.Channel][]ledger.Batch)
-	for _, b := range batches {
-		byChannel[b.Channel] = append(byChannel[b.Channel], b)
-	}
-	for channel, list := range byChannel {
-		q := p.batches[channel]
-		if q == nil { // a channel that is set up no longer: its batches wait for its return
-			continue
-		}
-		missing, err := p.withoutJob(ctx, q, list)
-		if err != nil {
-			return added, err
-		}
-		n, err := p.addMissing(ctx, q, missing)
-		added += n
-		if err != nil {
-			return added, fmt.Errorf("add %s batch jobs: %w", channel, err)
-		}
-	}
-	return added, nil
-}
-
-// withoutJob returns the jobs of those batches of one queue that have none that will run.
-func (p *Pipeline) withoutJob(ctx context.Context, q *bullmq.Queue, batches []ledger.Batch) ([]bullmq.JobSpec, error) {
-	ids := make([]string, len(batches))
-	for i, b := range batches {
-		ids[i] = batchJobID(b)
-	}
-	if _, err := p.renameDamaged(ctx, q, ids...); err != nil {
-		return nil, err
-	}
-	var missing []bullmq.JobSpec
-	for i, b := range batches {
-		state, err := q.State(ctx, ids[i])
-		if err != nil {
-			return nil, fmt.Errorf("state of batch job %s: %w", ids[i], err)
-		}
-		if !willRun(state) {
-			missing = append(missing, p.batchJob(b))
-		}
-	}
-	return missing, nil
-}
-
-// attendTo does at once what the next round would do for one event.
-func (r *relay) attendTo(ctx context.Context, a wakeup) error {
-	if a.cancelled {
-		return r.dropCancelled(ctx, a.eventID)
-	}
-	ev, err := r.ledger.Event(ctx, a.eventID)
+	ev, err := r.ledger.Event(ctx, c.eventID)
 	if err != nil || ev.Status.Terminal() {
 		return err
 	}
@@ -246,18 +219,18 @@ func (r *relay) attendTo(ctx context.Context, a wakeup) error {
 }
 
 // dropCancelled takes a cancelled event's job out of the queue if it has not
-// started. One that has finds out by itself.
-func (r *relay) dropCancelled(ctx context.Context, id string) error {
+// started. A job that runs reads the event's status from the ledger.
+func (r *reconciler) dropCancelled(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	state, err := r.events.State(ctx, id)
+	state, err := r.queues.events.State(ctx, id)
 	if err != nil {
 		return fmt.Errorf("state of event job %s: %w", id, err)
 	}
 	if state != bullmq.StateWaiting && state != bullmq.StateDelayed {
 		return nil
 	}
-	if err := r.events.Remove(ctx, id, bullmq.RemoveOptions{}); err != nil && !errors.Is(err, bullmq.ErrJobLocked) {
+	if err := r.queues.events.Remove(ctx, id, bullmq.RemoveOptions{}); err != nil && !errors.Is(err, bullmq.ErrJobLocked) {
 		return fmt.Errorf("remove job of cancelled event %s: %w", id, err)
 	}
 	return nil

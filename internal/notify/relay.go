@@ -14,106 +14,83 @@ import (
 )
 
 const (
-	relayInterval     = time.Second     // between looks for events other processes left behind
-	reconcileInterval = 5 * time.Second // between looks whether open events have their jobs
-	batchCheckEvery   = 6               // of these looks, the one that also looks at every open batch
-	relayPage         = 100
-	queueTimeout      = 10 * time.Second // for one round of work against Redis
+	relayInterval = time.Second // between searches for events that other processes left behind
+	relayPage     = 100         // events
 )
 
-// wakeup names an event whose jobs do not fit its ledger row just now.
-type wakeup struct {
-	eventID   string
-	cancelled bool
+// RunRelay brings accepted events into the queue and repairs the queue from the
+// ledger: at once after Create in this process, every second for events left
+// behind by others, and every few seconds for jobs that are missing. It runs until ctx ends and
+// continues through outages of Redis and the ledger. Any number of processes may run it on one ledger.
+func (p *Pipeline) RunRelay(ctx context.Context) error {
+	box := &outbox{ledger: p.ledger, queues: p.queues, accepted: p.accepted, log: p.log}
+	rec := &reconciler{ledger: p.ledger, queues: p.queues, rebuild: p.rebuilder(), changed: p.changed, log: p.log,
+		paused: map[*bullmq.Queue]bool{}}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return box.Run(ctx) })
+	g.Go(func() error { return rec.Run(ctx) })
+	g.Go(func() error { return p.runForgetting(ctx) })
+	g.Go(func() error { return p.runOrphanRemoval(ctx) })
+	return g.Wait()
 }
 
-func (p *Pipeline) wakeRelay() {
-	select {
-	case p.wake <- struct{}{}:
-	default: // it is awake already
-	}
+// outbox brings accepted events into the queue. The event's row in the ledger is the
+// promise; its job follows.
+type outbox struct {
+	ledger   ledger.Events
+	queues   *queues
+	accepted <-chan struct{}
+	log      *slog.Logger
+	down     outage.Log
 }
 
-// callRelay never waits: if the relay is busy the reconciler will see the event anyway.
-func (p *Pipeline) callRelay(a wakeup) {
+// notifyOutbox never waits: an outbox that is already told will see this event too.
+func (p *Pipeline) notifyOutbox() {
 	select {
-	case p.attend <- a:
+	case p.accepted <- struct{}{}:
 	default:
 	}
 }
 
-// RunRelay brings accepted events into the queue and repairs the queue from the
-// ledger: at once after Create in this process, every second for events left
-// behind by others, and every few seconds for jobs that went missing. It runs until ctx ends and
-// continues through outages of Redis and the ledger. Any number of processes may run it on one ledger.
-func (p *Pipeline) RunRelay(ctx context.Context) error {
-	r := &relay{Pipeline: p, paused: map[*bullmq.Queue]bool{}}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.runOutbox(ctx) })
-	g.Go(func() error { return r.runReconciler(ctx) })
-	g.Go(func() error { return r.runForgetting(ctx) })
-	g.Go(func() error { return r.runOrphanRemoval(ctx) })
-	return g.Wait()
-}
-
-type relay struct {
-	*Pipeline
-	outboxDown, reconcilerDown outage.Log
-	untilFull                  int                    // rounds of the reconciler until the one that looks at every open batch
-	paused                     map[*bullmq.Queue]bool // which queues were paused in the last round
-}
-
-func (r *relay) runOutbox(ctx context.Context) error {
+// Run looks for events without a job until ctx ends: when told of one, and every second.
+func (o *outbox) Run(ctx context.Context) error {
 	tick := time.NewTicker(relayInterval)
 	defer tick.Stop()
 	for {
-		err := r.relayAll(ctx)
-		r.outboxDown.Note(ctx, r.log, slog.LevelError, "relay events to the queue", err)
+		err := o.relayAll(ctx)
+		o.down.Note(ctx, o.log, slog.LevelError, "relay events to the queue", err)
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-r.wake:
+		case <-o.accepted:
 		case <-tick.C:
 		}
 	}
 }
 
-// relayAll adds a job for every event that has none yet. A crash between the
-// add and the mark repeats the add, which an existing job id turns into nothing.
-func (r *relay) relayAll(ctx context.Context) error {
+// relayAll adds a job for every event that has none yet. After a crash between the add and
+// the mark, the add is repeated; it does nothing if a job with that id exists.
+func (o *outbox) relayAll(ctx context.Context) error {
 	for {
-		events, err := r.ledger.UnqueuedEvents(ctx, relayPage)
+		events, err := o.ledger.UnqueuedEvents(ctx, relayPage)
 		if err != nil {
 			return fmt.Errorf("read unqueued events: %w", err)
 		}
 		if len(events) == 0 {
 			return nil
 		}
-		if err := r.addEvents(ctx, events); err != nil {
+		if err := o.queues.addEvents(ctx, events); err != nil {
 			return err
 		}
 		ids := make([]string, len(events))
 		for i, ev := range events {
 			ids[i] = ev.ID
 		}
-		if err := r.ledger.MarkQueued(ctx, ids); err != nil {
+		if err := o.ledger.MarkQueued(ctx, ids); err != nil {
 			return fmt.Errorf("mark events queued: %w", err)
 		}
 		if len(events) < relayPage {
 			return nil
 		}
 	}
-}
-
-func (p *Pipeline) addEvents(ctx context.Context, events []ledger.QueuedEvent) error {
-	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
-	defer cancel()
-	specs := make([]bullmq.JobSpec, len(events))
-	for i, ev := range events {
-		specs[i] = p.eventJob(ev)
-	}
-	if _, err := p.events.AddBulk(ctx, specs); err != nil {
-		return fmt.Errorf("add event jobs: %w", err)
-	}
-	return nil
 }

@@ -40,22 +40,21 @@ func (p *Pipeline) RunWorkers(ctx context.Context, renderer Renderer, senders ma
 }
 
 func (p *Pipeline) newWorkers(ctx context.Context, leases *leaseKeeper, renderer Renderer, senders map[schoolbell.Channel]Sender) ([]*bullmq.Worker, error) {
-	progress := newProgressReporter(p.ledger, p.events, p.log)
-	handlers := map[*bullmq.Queue]bullmq.Handler{
-		p.events: (&fanOut{Pipeline: p}).handle,
-	}
-	for ch, q := range p.batches {
+	progress := newProgressReporter(p.ledger, p.queues.events, p.log)
+	f := &fanOut{cfg: p.cfg, ledger: p.ledger, queues: p.queues, rebuild: p.rebuilder(), metrics: p.metrics, log: p.log}
+	handlers := map[*bullmq.Queue]bullmq.Handler{p.queues.events: f.handle}
+	for ch, q := range p.queues.batches {
 		sender := senders[ch]
 		if sender == nil {
 			return nil, fmt.Errorf("channel %s has no sender", ch)
 		}
-		d := &deliverer{Pipeline: p, channel: ch, sender: sender, renderer: renderer,
+		d := &deliverer{cfg: p.cfg, ledger: p.ledger, metrics: p.metrics, log: p.log, channel: ch, sender: sender, renderer: renderer,
 			leases: leases, throttle: new(throttle), progress: progress}
 		handlers[q] = d.handle
 	}
 	var all []*bullmq.Worker
 	ready := p.countdown(len(handlers))
-	for _, q := range p.Queues() {
+	for _, q := range p.queues.all() {
 		w, err := bullmq.NewWorker(p.rdb, q.Name(), handlers[q], p.workerOptions(q, ready))
 		if err != nil {
 			return nil, fmt.Errorf("worker of queue %s: %w", q.Name(), err)
@@ -86,7 +85,7 @@ func (p *Pipeline) workerOptions(q *bullmq.Queue, ready func()) bullmq.WorkerOpt
 		StalledInterval: stalledInterval,
 		MaxStalledCount: -1, // a crash costs no attempt, however often
 		Limiter:         p.limiter(q),
-		HeedRateLimit:   q != p.events, // a provider may have asked for a pause
+		HeedRateLimit:   q != p.queues.events, // a provider may have asked for a pause
 		Backoffs:        map[string]bullmq.BackoffFunc{backoffStrategy: p.cfg.backoff},
 		Grace:           p.cfg.Grace,
 		Logger:          p.log,
@@ -104,13 +103,13 @@ func (p *Pipeline) workerOptions(q *bullmq.Queue, ready func()) bullmq.WorkerOpt
 
 // limiter is the rate limit of event jobs; batches have none.
 func (p *Pipeline) limiter(q *bullmq.Queue) *bullmq.Limiter {
-	if q != p.events || p.cfg.RateMax <= 0 {
+	if q != p.queues.events || p.cfg.RateMax <= 0 {
 		return nil
 	}
 	return &bullmq.Limiter{Max: p.cfg.RateMax, Duration: p.cfg.RateDuration}
 }
 
-// maxLogged is in bytes.
+// maxLogged is the length of a logged text, in bytes.
 const maxLogged = 500
 
 // short cuts a text of a job, which another program may have written, for the log.

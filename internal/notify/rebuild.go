@@ -1,0 +1,129 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+	"schoolbell/internal/ledger"
+)
+
+// eventLedger is what the jobs of events need of the ledger.
+type eventLedger interface {
+	ledger.Events
+	ledger.FanOuts
+}
+
+// rebuilder adds jobs that Redis should have according to the ledger.
+type rebuilder struct {
+	ledger  eventLedger
+	queues  *queues
+	metrics *Metrics
+	log     *slog.Logger
+}
+
+func (p *Pipeline) rebuilder() *rebuilder {
+	return &rebuilder{ledger: p.ledger, queues: p.queues, metrics: p.metrics, log: p.log}
+}
+
+// event adds the event's job again. That job adds the jobs of open batches.
+func (r *rebuilder) event(ctx context.Context, ev ledger.QueuedEvent, state bullmq.State) error {
+	now, err := r.ledger.Event(ctx, ev.ID)
+	if err != nil {
+		return err
+	}
+	if now.Status.Terminal() {
+		return nil // it ended since it was listed
+	}
+	if _, err := r.queues.renameDamaged(ctx, r.queues.events, ev.ID); err != nil {
+		return err
+	}
+	added, err := r.queues.addMissing(ctx, r.queues.events, []bullmq.JobSpec{r.queues.eventJob(ev)})
+	if err != nil {
+		return fmt.Errorf("add event job %s: %w", ev.ID, err)
+	}
+	if added > 0 {
+		r.metrics.reconciled.WithLabelValues("event").Inc()
+		r.log.Info("event job rebuilt from the ledger", "event", ev.ID, "was", string(state))
+	}
+	return nil
+}
+
+// batchesOf gives every open batch of the event a job that will run, and
+// returns how many batches are open.
+func (r *rebuilder) batchesOf(ctx context.Context, eventID string) (open int, err error) {
+	const page = 500
+	for after := (*ledger.Batch)(nil); ; {
+		batches, err := r.ledger.OpenBatches(ctx, eventID, after, page)
+		if err != nil {
+			return open, fmt.Errorf("read open batches of event %s: %w", eventID, err)
+		}
+		open += len(batches)
+		added, err := r.page(ctx, batches)
+		if added > 0 {
+			r.metrics.reconciled.WithLabelValues("batch").Add(float64(added))
+			r.log.Info("batch jobs rebuilt from the ledger", "event", eventID, "batches", added)
+		}
+		if err != nil || len(batches) < page {
+			return open, err
+		}
+		after = &batches[len(batches)-1]
+	}
+}
+
+// page gives each of the batches a job that will run and returns how many had none.
+func (r *rebuilder) page(ctx context.Context, batches []ledger.Batch) (added int, err error) {
+	byChannel := make(map[schoolbell.Channel][]ledger.Batch)
+	for _, b := range batches {
+		byChannel[b.Channel] = append(byChannel[b.Channel], b)
+	}
+	for channel, list := range byChannel {
+		q := r.queues.batches[channel]
+		if q == nil { // the channel was removed from the settings
+			continue
+		}
+		missing, err := r.withoutJob(ctx, q, list)
+		if err != nil {
+			return added, err
+		}
+		n, err := r.queues.addMissing(ctx, q, missing)
+		added += n
+		if err != nil {
+			return added, fmt.Errorf("add %s batch jobs: %w", channel, err)
+		}
+	}
+	return added, nil
+}
+
+// withoutJob returns jobs for the batches of one queue whose job is missing or will not run.
+func (r *rebuilder) withoutJob(ctx context.Context, q *bullmq.Queue, batches []ledger.Batch) ([]bullmq.JobSpec, error) {
+	ids := make([]string, len(batches))
+	for i, b := range batches {
+		ids[i] = batchJobID(b)
+	}
+	if _, err := r.queues.renameDamaged(ctx, q, ids...); err != nil {
+		return nil, err
+	}
+	var missing []bullmq.JobSpec
+	for i, b := range batches {
+		state, err := q.State(ctx, ids[i])
+		if err != nil {
+			return nil, fmt.Errorf("state of batch job %s: %w", ids[i], err)
+		}
+		if !willRun(state) {
+			missing = append(missing, r.queues.batchJob(b))
+		}
+	}
+	return missing, nil
+}
+
+// willRun reports whether a job in this state gets to a worker sooner or later.
+func willRun(s bullmq.State) bool {
+	switch s {
+	case bullmq.StateWaiting, bullmq.StateActive, bullmq.StateDelayed, bullmq.StatePrioritized, bullmq.StateWaitingChildren:
+		return true
+	}
+	return false
+}
