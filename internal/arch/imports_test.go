@@ -18,11 +18,10 @@ import (
 
 const module = "schoolbell"
 
-// arrows says which packages of ours a package may import, beside those in its
-// own folder and below. The first line whose pattern fits counts; a pattern that
-// ends in /... takes in everything below. A package that fits none is a fault:
-// say here where it stands.
-var arrows = []struct {
+// importRules lists the packages of ours that a package may import, beside those in its
+// own folder and below. The first rule whose pattern matches counts; a pattern that
+// ends in /... matches everything below. A package that no rule matches is an error.
+var importRules = []struct {
 	pattern string
 	may     []string
 }{
@@ -129,10 +128,9 @@ func fits(pattern, folder string) bool {
 	return folder == below || tree && (below == "" || strings.HasPrefix(folder, below+"/"))
 }
 
-// allowed tells whether the rule of arrows lets the package in folder from import
-// the one in folder to.
+// allowed reports whether the package in folder from may import the one in folder to.
 func allowed(from, to string) (ok, known bool) {
-	for _, rule := range arrows {
+	for _, rule := range importRules {
 		if !fits(rule.pattern, from) {
 			continue
 		}
@@ -147,12 +145,12 @@ func allowed(from, to string) (ok, known bool) {
 	return false, false
 }
 
-func TestImportsFollowTheArrows(t *testing.T) {
+func TestImportsFollowTheRules(t *testing.T) {
 	t.Parallel()
 	for _, p := range listAll(t) {
 		from, _ := ours(p.ImportPath)
 		if _, known := allowed(from, from); !known {
-			t.Errorf("%s has no line in arrows: add one that says what it may import", from)
+			t.Errorf("%s has no rule in importRules: add one", from)
 			continue
 		}
 		for _, imported := range p.Imports {
@@ -161,7 +159,7 @@ func TestImportsFollowTheArrows(t *testing.T) {
 				continue
 			}
 			if ok, _ := allowed(from, to); !ok {
-				t.Errorf("%s must not import %s; see arrows in this test and docs/architecture.md", from, to)
+				t.Errorf("%s must not import %s; see importRules in this test and docs/architecture.md", from, to)
 			}
 		}
 	}
@@ -274,7 +272,7 @@ func TestPackagesAreNamedAfterWhatTheyProvide(t *testing.T) {
 	}
 }
 
-func TestArrowsAreRead(t *testing.T) {
+func TestImportRulesAreRead(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, from, to string
