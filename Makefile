@@ -66,12 +66,13 @@ fuzz: ## fuzz each decoder for a short while (FUZZTIME=10s)
 	./scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: deps build ## measure the whole system and print the tables
-	CI=true $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/...
+bench: deps build ## measure the whole system and print the tables, or against another working tree (AGAINST=…)
+	CI=true $(GO) test -run '^$$' -bench $(if $(AGAINST),SystemTrees,.) -benchtime 1x -timeout 60m ./bench \
+		$(if $(AGAINST),-args -against $(abspath $(AGAINST)) -rounds 10)
 
 .PHONY: bench-queue
 bench-queue: deps ## measure the queue library beside its peers, or against another working tree (AGAINST=…)
-	CI=true $(GO) test -run '^$$' -bench $(if $(AGAINST),Trees,Queue) -benchtime 1x -timeout 60m ./bench \
+	CI=true $(GO) test -run '^$$' -bench $(if $(AGAINST),QueueTrees,Queue) -benchtime 1x -timeout 60m ./bench \
 		$(if $(AGAINST),-args -against $(abspath $(AGAINST)) -rounds 10)
 
 .PHONY: soak

@@ -13,10 +13,10 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-// BenchmarkTrees compares the queue library of this working tree with that of another one,
+// BenchmarkQueueTrees compares the queue library of this working tree with that of another one,
 // -against, by turns on one Redis. Each measurement is a line of the benchmark format, as
 // benchstat -col /tree reads it.
-func BenchmarkTrees(b *testing.B) {
+func BenchmarkQueueTrees(b *testing.B) {
 	if *against == "" {
 		b.Skip("-against names no other working tree")
 	}
@@ -58,11 +58,17 @@ func (f *queueFacts) printLast(t queueTask) {
 // buildTree builds the program that measures our library in a working tree.
 func buildTree(b testing.TB, name, root string) string {
 	b.Helper()
+	return goBuild(b, name, filepath.Join(root, "bench", "queue"), "./bullmq")
+}
+
+// goBuild builds a package, seen from a folder, as it is shipped.
+func goBuild(b testing.TB, name, folder, pkg string) string {
+	b.Helper()
 	bin := filepath.Join(b.TempDir(), name)
-	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", bin, "./bullmq")
-	cmd.Dir = filepath.Join(root, "bench", "queue")
+	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", bin, pkg)
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		b.Fatalf("go build in %s: %v\n%s", root, err, out)
+		b.Fatalf("go build in %s: %v\n%s", folder, err, out)
 	}
 	return bin
 }

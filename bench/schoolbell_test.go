@@ -18,11 +18,16 @@ import (
 
 const apiKey = "a-key-for-measurements-only"
 
-// startSchoolbell runs serve with a school of that many people, and a worker
-// unless sink is nil.
+// startSchoolbell runs the program of this working tree, see startBinary.
 func startSchoolbell(b testing.TB, srv *servers, sink *testenv.Sink, people int) *system {
 	b.Helper()
-	bin := testenv.Binary(b)
+	return startBinary(b, testenv.Binary(b), srv, sink, people)
+}
+
+// startBinary runs serve of a program with a school of that many people, and a worker
+// unless sink is nil.
+func startBinary(b testing.TB, bin string, srv *servers, sink *testenv.Sink, people int) *system {
+	b.Helper()
 	srv.empty(b)
 	addr := "127.0.0.1:" + strconv.Itoa(testenv.FreePort(b))
 	env := append(srv.redisEnv(b), "DATABASE_URL="+srv.postgres.Database(), "HTTP_ADDR="+addr, "SCHOOLBELL_API_KEY="+apiKey, "LOG_LEVEL=warn",
@@ -100,10 +105,10 @@ type demo struct {
 	MaxRSSMB        float64 `json:"max_rss_mb"`
 }
 
-// runDemo runs everything in one process on the embedded parts.
-func runDemo(b testing.TB, people int) run {
+// runDemo runs everything of a program in one process on the embedded parts.
+func runDemo(b testing.TB, bin string, people int) run {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), testenv.Binary(b), "demo", "--users", strconv.Itoa(people), "--json")
+	cmd := exec.CommandContext(b.Context(), bin, "demo", "--users", strconv.Itoa(people), "--json")
 	cmd.Dir = b.TempDir()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

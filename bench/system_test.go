@@ -40,7 +40,7 @@ func BenchmarkSystem(b *testing.B) {
 	}
 	node := &contender{name: "Node, BullMQ, nodemailer", run: whole(startPeer, *some)}
 	bell := &contender{name: "Schoolbell, serve + worker", run: whole(startSchoolbell, *some)}
-	demo := &contender{name: "Schoolbell, embedded demo", run: func(b testing.TB) run { return runDemo(b, *some) }}
+	demo := &contender{name: "Schoolbell, embedded demo", run: func(b testing.TB) run { return runDemo(b, testenv.Binary(b), *some) }}
 	bulk := &contender{name: "Schoolbell, serve + worker", run: whole(startSchoolbell, *many)}
 	all := []*contender{node, bell, demo, bulk}
 	for round := range *rounds {
