@@ -59,7 +59,6 @@ var importRules = []struct {
 	{"internal/testenv", []string{"bullmq/redistest", "bullmq/testproc"}},
 	{"internal/arch", nil},
 	{"deploy", nil},
-	{"docs", nil},
 	{"test/...", []string{".", "bullmq", "client", "internal/embedded", "internal/testenv"}}, // from outside, and through the mail catcher
 	{"bench/...", []string{"..."}},
 }

@@ -25,7 +25,7 @@ type block struct {
 }
 
 // pages are the documents whose blocks are run and checked, in the order in which they are read.
-var pages = []string{"README.md", "docs/api.md", "docs/operations.md", "docs/migrating.md", "docs/bullmq.md", "docs/performance.md", "docs/glossary.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md", "CHANGELOG.md", "docs/architecture.md", "bullmq/README.md", "bullmq/bullmqotel/README.md"}
+var pages = []string{"README.md", "docs/commands.md", "docs/settings.md", "docs/deployment.md", "docs/guarantees.md", "docs/api.md", "docs/operations.md", "docs/migrating.md", "docs/bullmq.md", "docs/performance.md", "docs/glossary.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md", "CHANGELOG.md", "docs/architecture.md", "bullmq/README.md", "bullmq/bullmqotel/README.md"}
 
 func load(t *testing.T, path string) *document {
 	t.Helper()
@@ -153,6 +153,14 @@ func TestLinksBetweenFilesResolve(t *testing.T) {
 				t.Errorf("%s links to %s, which has no such heading", path, m[1])
 			}
 		}
+	}
+}
+
+func TestREADMEIsShort(t *testing.T) {
+	t.Parallel()
+	const limit = 150
+	if n := len(load(t, "README.md").lines) - 1; n > limit {
+		t.Errorf("README.md has %d lines, over %d: move details to a page in docs", n, limit)
 	}
 }
 

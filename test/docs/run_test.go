@@ -143,12 +143,12 @@ func (r result) asShown(t *testing.T, kind string) string {
 }
 
 // pagesRun are the pages whose blocks are run.
-var pagesRun = []string{"README.md", "docs/api.md", "docs/operations.md"}
+var pagesRun = []string{"README.md", "docs/commands.md", "docs/api.md", "docs/operations.md"}
 
 func TestWhatPagesShowIsWhatHappens(t *testing.T) {
 	for _, path := range pagesRun {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			if !*update { // which writes README.md, as the settings do
+			if !*update { // which writes README.md, as the demo does
 				t.Parallel()
 			}
 			d := load(t, path)

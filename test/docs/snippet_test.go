@@ -11,7 +11,7 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-// snippet is what stands around the Go code of README.md.
+// snippet surrounds the Go code of docs/bullmq.md that is marked "go build".
 const snippet = `package main
 
 import (
@@ -32,13 +32,16 @@ func main() { _ = program }
 `
 
 // The compiler gets the code as a package that is in no folder.
-func TestTheGoCodeOfREADMECompiles(t *testing.T) {
+func TestGoSnippetCompiles(t *testing.T) {
 	t.Parallel()
 	var code string
-	for _, b := range load(t, "README.md").blocks() {
-		if b.info == "go" {
+	for _, b := range load(t, "docs/bullmq.md").blocks() {
+		if b.info == "go build" {
 			code += b.text
 		}
+	}
+	if code == "" {
+		t.Fatal("docs/bullmq.md has no block marked \"go build\"")
 	}
 	root, dir := testenv.Root(t), t.TempDir()
 	file, overlay := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json")

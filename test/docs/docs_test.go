@@ -1,14 +1,3 @@
-// Package docs_test holds the documents to the program: what they say of
-// commands, settings, calls, log lines and outputs is compared with the real ones.
-//
-// A block marked "sh run" is run in the order of its page, in one shell, against
-// the built program; a block marked "output" behind it is what that printed,
-// where ids, times and the like may differ. After a change of the program,
-//
-//	go test ./docs -update
-//
-// rewrites the settings table and the outputs; read the difference before you
-// commit it.
 package docs_test
 
 import (
@@ -51,8 +40,8 @@ func settingsTable() string {
 }
 
 func TestTheSettingsTableIsThatOfTheProgram(t *testing.T) {
-	d := load(t, "README.md")
-	rows, from, to := d.rows(t, "## Settings")
+	d := load(t, "docs/settings.md")
+	rows, from, to := d.rows(t, "## All settings")
 	want := settingsTable()
 	if got := strings.Join(d.lines[from:to], "\n") + "\n"; got == want {
 		return
@@ -69,14 +58,14 @@ func TestTheSettingsTableIsThatOfTheProgram(t *testing.T) {
 	for line := range strings.Lines(want) {
 		r := cells(strings.TrimSpace(line))
 		if !slices.Equal(shown[r[0]], r) {
-			t.Errorf("README.md says %q, the program %q", shown[r[0]], r)
+			t.Errorf("docs/settings.md says %q, the program %q", shown[r[0]], r)
 		}
 		delete(shown, r[0])
 	}
 	for name := range shown {
-		t.Errorf("README.md has %s, the program does not", name)
+		t.Errorf("docs/settings.md has %s, the program does not", name)
 	}
-	t.Error("the table differs, if only in order: go test ./docs -update")
+	t.Error("the table differs, if only in order: go test ./test/docs -update")
 }
 
 // others are names in capitals that are no settings of a server: of the commands,
@@ -234,12 +223,12 @@ func TestWrongCommandLinesAreTold(t *testing.T) {
 func TestTheCommandsTableIsComplete(t *testing.T) {
 	t.Parallel()
 	var shown, want []string
-	rows, _, _ := load(t, "README.md").rows(t, "## Commands")
+	rows, _, _ := load(t, "docs/commands.md").rows(t, "## All commands")
 	for _, r := range rows {
 		shown = append(shown, strings.Trim(r[0], "`"))
 	}
 	text, _ := help(t)
-	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?) {2,}\S`).FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z-]+)?) {2,}\S`).FindAllStringSubmatch(text, -1) {
 		want = append(want, "schoolbell "+m[1])
 	}
 	slices.Sort(shown)
