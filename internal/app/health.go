@@ -17,8 +17,13 @@ func (r *Runtime) HealthCheck() *health.Check {
 // dependencies are what /readyz asks beside the ledger.
 func (r *Runtime) dependencies() []health.Dependency {
 	deps := []health.Dependency{{Name: "redis", Check: func(ctx context.Context) error { return checkWritable(ctx, r.Redis, r.Config.KeyPrefix()) }}}
-	for ch, s := range r.providers {
-		deps = append(deps, health.Dependency{Name: string(ch), Check: s.Check})
+	if r.Channels == nil {
+		return deps
+	}
+	for _, c := range r.Channels.Channels() {
+		if c.Provider != nil {
+			deps = append(deps, health.Dependency{Name: string(c.Name), Check: c.Provider.Check})
+		}
 	}
 	return deps
 }

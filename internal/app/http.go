@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"schoolbell/internal/advice"
 )
 
 // Listen opens the address that a setting names, so that a port in use is an
@@ -15,7 +17,7 @@ import (
 func Listen(ctx context.Context, setting, addr string) (net.Listener, error) {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, Advise(fmt.Errorf("cannot listen on %s: %w", addr, err), "stop the program that uses it, or set %s to another address", setting)
+		return nil, advice.Add(fmt.Errorf("cannot listen on %s: %w", addr, err), "stop the program that uses it, or set %s to another address", setting)
 	}
 	return ln, nil
 }

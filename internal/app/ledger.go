@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/advice"
 	"schoolbell/internal/api"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
@@ -62,13 +63,13 @@ func LedgerUnavailable(cfg *config.Config, err error) error {
 	name := cfg.LedgerName()
 	switch {
 	case cfg.Ledger.DatabaseURL != "" && schoolbell.CodeOf(err) == schoolbell.CodeInvalid:
-		return Advise(fmt.Errorf("the ledger cannot be opened: %w", err), "set DATABASE_URL as in postgres://user:password@host:5432/name")
+		return advice.Add(fmt.Errorf("the ledger cannot be opened: %w", err), "set DATABASE_URL as in postgres://user:password@host:5432/name")
 	case cfg.Ledger.DatabaseURL != "":
-		return Advise(fmt.Errorf("the ledger cannot be reached: %s: %s", name, postgresReason(err)), "%s", postgresAdvice(err))
+		return advice.Add(fmt.Errorf("the ledger cannot be reached: %s: %s", name, postgresReason(err)), "%s", postgresAdvice(err))
 	case errors.Is(err, fs.ErrPermission):
-		return Advise(fmt.Errorf("the ledger cannot be opened: %s: %w", name, err), "let this user write there, or set DATA_DIR to another folder")
+		return advice.Add(fmt.Errorf("the ledger cannot be opened: %s: %w", name, err), "let this user write there, or set DATA_DIR to another folder")
 	}
-	return Advise(fmt.Errorf("the ledger cannot be opened: %s: %w", name, err), "set DATA_DIR to a folder this user may write to")
+	return advice.Add(fmt.Errorf("the ledger cannot be opened: %s: %w", name, err), "set DATA_DIR to a folder this user may write to")
 }
 
 // postgresReason says why PostgreSQL cannot be used, without the details of the driver.
@@ -121,7 +122,7 @@ func prepare(ctx context.Context, cfg *config.Config, l Ledger, log *slog.Logger
 	case have > want:
 		return SchemaAhead(have, want)
 	case have > 0 && cfg.Ledger.DatabaseURL != "":
-		return Advise(fmt.Errorf("the ledger's schema is version %d and this program needs %d", have, want), "run: schoolbell migrate")
+		return advice.Add(fmt.Errorf("the ledger's schema is version %d and this program needs %d", have, want), "run: schoolbell migrate")
 	}
 	if err := l.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrate the ledger from version %d to %d: %w", have, want, err)
@@ -132,5 +133,5 @@ func prepare(ctx context.Context, cfg *config.Config, l Ledger, log *slog.Logger
 
 // SchemaAhead is the error of a ledger that a newer program has migrated.
 func SchemaAhead(have, want int64) error {
-	return Advise(fmt.Errorf("the ledger's schema is version %d, newer than this program, which knows %d", have, want), "run a newer schoolbell on this ledger")
+	return advice.Add(fmt.Errorf("the ledger's schema is version %d, newer than this program, which knows %d", have, want), "run a newer schoolbell on this ledger")
 }

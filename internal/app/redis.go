@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"schoolbell/internal/advice"
 	"schoolbell/internal/config"
 	"schoolbell/internal/redisdial"
 )
@@ -53,7 +54,7 @@ func ProbeRedis(ctx context.Context, rdb redis.UniversalClient) (RedisFacts, err
 	info, err := rdb.Info(ctx, "server", "replication").Result()
 	switch {
 	case redis.IsAuthError(err) || redis.IsPermissionError(err):
-		return RedisFacts{}, Advise(&unusableError{fmt.Errorf("it refuses our login: %w", err)}, "check REDIS_PASSWORD and REDIS_USERNAME, or the password in REDIS_URL")
+		return RedisFacts{}, advice.Add(&unusableError{fmt.Errorf("it refuses our login: %w", err)}, "check REDIS_PASSWORD and REDIS_USERNAME, or the password in REDIS_URL")
 	case err != nil:
 		return RedisFacts{}, err
 	}
@@ -63,7 +64,7 @@ func ProbeRedis(ctx context.Context, rdb redis.UniversalClient) (RedisFacts, err
 		f.Version = "Valkey " + v
 	}
 	if old(fields["redis_version"]) {
-		return f, Advise(&unusableError{fmt.Errorf("it is version %s", f.Version)}, "Redis %d.%d or Valkey 7.2 is needed, or newer", oldestRedis[0], oldestRedis[1])
+		return f, advice.Add(&unusableError{fmt.Errorf("it is version %s", f.Version)}, "Redis %d.%d or Valkey 7.2 is needed, or newer", oldestRedis[0], oldestRedis[1])
 	}
 	// Managed servers often forbid CONFIG; then the policy stays unknown.
 	if m, err := rdb.ConfigGet(ctx, "maxmemory-policy").Result(); err == nil {

@@ -5,29 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/mail"
 	"slices"
-	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell"
-	"schoolbell/internal/channel/email"
+	"schoolbell/internal/channel"
 	"schoolbell/internal/config"
 	"schoolbell/internal/embedded"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/render"
 )
-
-// provider is the implementation of a channel, as this package opens and closes it.
-type provider interface {
-	notify.Sender
-	Check(ctx context.Context) error
-	Close() error
-}
 
 // Runtime is one process, put together as its settings say. The Open methods fill it;
 // [Runtime.OpenPipeline] needs the ledger and Redis. [Runtime.Close] closes what they
@@ -38,19 +28,18 @@ type Runtime struct {
 
 	Ledger   Ledger
 	Redis    redis.UniversalClient
-	Catcher  *embedded.MailCatcher // nil when mail goes to a real server, or this process sends none
+	Channels *channel.Set // nil while this process sends nothing
 	Pipeline *notify.Pipeline
 	Metrics  *prometheus.Registry
 
-	providers map[schoolbell.Channel]provider
-	infra     []Service // servers in this process that services use
-	closers   []func() error
+	infra   []Service // servers in this process that services use
+	closers []func() error
 }
 
 // New returns a process with these settings in which nothing is open yet.
 func New(cfg *config.Config, log *slog.Logger) *Runtime {
 	MuteRedis()
-	r := &Runtime{Config: cfg, Log: log, providers: map[schoolbell.Channel]provider{}, Metrics: prometheus.NewRegistry()}
+	r := &Runtime{Config: cfg, Log: log, Metrics: prometheus.NewRegistry()}
 	r.Metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
@@ -116,56 +105,18 @@ func (r *Runtime) OpenRedis() error {
 	return nil
 }
 
-// OpenChannels opens the provider of every channel, and the mail catcher when no
-// mail server is named.
+// OpenChannels opens the providers of all channels.
 func (r *Runtime) OpenChannels() error {
-	e := r.Config.Email
-	if e.Host == "" {
-		c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{Addr: e.CatcherAddr, KeepBodies: keptMails})
-		if err != nil {
-			return Advise(fmt.Errorf("start the mail catcher on %s: %w", e.CatcherAddr, err), "set MAIL_CATCHER_ADDR to a free address, or SMTP_HOST to a mail server")
-		}
-		r.Catcher = c
-		r.infra = append(r.infra, c.Run)
-		if e, err = caughtBy(e, c.Addr(), r.Config.General.SchoolName); err != nil {
-			return err
-		}
-	}
-	s, err := email.NewSMTP(SMTPConfig(e, r.Log))
+	set, err := channel.Open(r.Config, r.Log)
 	if err != nil {
-		return fmt.Errorf("set e-mail up: %w", err)
+		return err
 	}
-	r.providers[schoolbell.ChannelEmail] = s
-	r.closers = append(r.closers, s.Close)
+	r.Channels = set
+	r.closers = append(r.closers, set.Close)
+	for _, run := range set.Infra() {
+		r.infra = append(r.infra, run)
+	}
 	return nil
-}
-
-// keptMails is how many caught mails are kept whole, to be looked at.
-const keptMails = 200
-
-// caughtBy returns the settings that hand mail to the catcher at addr.
-func caughtBy(e config.Email, addr, school string) (config.Email, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return e, fmt.Errorf("address of the mail catcher: %w", err)
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		return e, fmt.Errorf("port of the mail catcher: %w", err)
-	}
-	e.Host, e.Port, e.TLS, e.Username, e.Password = host, n, "none", "", ""
-	if e.From == "" {
-		e.From = (&mail.Address{Name: school, Address: "schoolbell@localhost"}).String()
-	}
-	return e, nil
-}
-
-// SMTPConfig returns the settings of the email channel as its provider takes them.
-func SMTPConfig(e config.Email, log *slog.Logger) email.SMTPConfig {
-	return email.SMTPConfig{
-		Host: e.Host, Port: e.Port, Username: e.Username, Password: e.Password.Reveal(), TLS: e.TLS,
-		From: e.From, ReplyTo: e.ReplyTo, Connections: e.Connections, Timeout: e.Timeout, Logger: log,
-	}
 }
 
 // OpenPipeline puts the pipeline on the ledger and the queues.
@@ -173,7 +124,7 @@ func (r *Runtime) OpenPipeline() error {
 	q := r.Config.Queue
 	c := notify.Config{
 		Prefix: r.Config.KeyPrefix(), QueueName: q.Name,
-		Channels:  []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail},
+		Channels:  channel.Names(r.Config),
 		BatchSize: q.BatchSize, Retries: q.Retries, Backoff: q.Backoff, Concurrency: q.Concurrency,
 		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed, RetainIdempotency: q.RetainIdempotency,
 		Grace: WorkGrace(r.Config), WorkerName: q.WorkerName,
@@ -196,9 +147,11 @@ func (r *Runtime) Workers() (Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set the templates up: %w", err)
 	}
-	senders := make(map[schoolbell.Channel]notify.Sender, len(r.providers))
-	for ch, s := range r.providers {
-		senders[ch] = s
+	senders := make(map[schoolbell.Channel]notify.Sender)
+	for _, c := range r.Channels.Channels() {
+		if c.Provider != nil {
+			senders[c.Name] = c.Provider
+		}
 	}
 	return func(ctx context.Context) error { return r.Pipeline.RunWorkers(ctx, renderer, senders) }, nil
 }

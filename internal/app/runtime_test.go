@@ -87,7 +87,7 @@ func TestRuntime(t *testing.T) {
 			stored, err := r.Ledger.Event(t.Context(), e.ID)
 			return err == nil && stored.Status.Terminal()
 		}, "the event is still open")
-		if n := r.Catcher.Accepted(); n != 1 {
+		if n := r.Channels.Catcher.Accepted(); n != 1 {
 			t.Errorf("the mail catcher took %d mails, want 1", n)
 		}
 	})

@@ -38,7 +38,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 		func(ctx context.Context) error { return server.Serve(ctx, limitConnections(ln, connections)) },
 		box.Run, r.Pipeline.RunRelay,
 	}
-	if len(r.providers) == 0 {
+	if r.Channels == nil {
 		return services, nil
 	}
 	workers, err := r.Workers()

@@ -35,10 +35,12 @@ var importRules = []struct {
 	{"client/...", []string{"."}},
 	{"internal/ledger", []string{"."}},
 	{"internal/outage", nil},
+	{"internal/advice", nil},
 	{"internal/store/storetest", []string{".", "internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people", "internal/testenv"}}, // the views of a store
 	{"internal/channel/channeltest", []string{".", "internal/testenv"}},
 	{"internal/store/...", []string{".", "internal/ledger", "internal/store/row"}}, // row: what both engines encode alike
 	{"internal/address", []string{"."}},
+	{"internal/channel", []string{".", "internal/advice", "internal/config", "internal/embedded"}}, // opens every provider
 	{"internal/channel/...", []string{".", "internal/address"}},
 	{"internal/render/...", []string{".", "internal/ledger"}},
 	{"internal/notify/...", []string{".", "bullmq", "internal/ledger", "internal/outage"}},
@@ -52,8 +54,8 @@ var importRules = []struct {
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
 	{"internal/app", []string{"...", "!internal/cli", "!internal/doctor", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together
-	{"internal/doctor", []string{".", "internal/app", "internal/channel/email", "internal/config", "internal/store/sqlite"}},
-	{"internal/cli/...", []string{".", "client", "internal/app", "internal/auth", "internal/config", "internal/doctor", "internal/health"}},
+	{"internal/doctor", []string{".", "internal/advice", "internal/app", "internal/channel", "internal/config", "internal/store/sqlite"}},
+	{"internal/cli/...", []string{".", "client", "internal/advice", "internal/app", "internal/auth", "internal/channel", "internal/config", "internal/doctor", "internal/health"}},
 	{"cmd/...", []string{"internal/cli"}},
 	{"examples/...", []string{"bullmq"}},
 	{"internal/testenv", []string{"bullmq/redistest", "bullmq/testproc"}},

@@ -11,6 +11,7 @@ import (
 	"schoolbell"
 	"schoolbell/internal/app"
 	"schoolbell/internal/auth"
+	"schoolbell/internal/channel"
 	"schoolbell/internal/config"
 )
 
@@ -69,10 +70,11 @@ func (c *demoCmd) check() ([]schoolbell.Channel, error) {
 	if c.Users < 1 || c.Users > maxDemoUsers {
 		return nil, usage("--users must be between 1 and %s", number(maxDemoUsers))
 	}
+	known := channel.Names(&config.Config{})
 	var channels []schoolbell.Channel
 	for _, name := range c.Channels {
 		ch := schoolbell.Channel(name)
-		if ch != schoolbell.ChannelInApp && ch != schoolbell.ChannelEmail {
+		if !slices.Contains(known, ch) {
 			return nil, usage("--channels: %q is not in_app or email", name)
 		}
 		if !slices.Contains(channels, ch) {

@@ -18,7 +18,7 @@ func (d *demo) tally(ctx context.Context, eventID string) (facts, error) {
 	f := facts{Users: d.users}
 	byEmail, byInbox := slices.Contains(d.channels, schoolbell.ChannelEmail), slices.Contains(d.channels, schoolbell.ChannelInApp)
 	mails := make(map[string]int, d.users)
-	catcher := d.runtime.Catcher
+	catcher := d.runtime.Channels.Catcher
 	if !catcher.Complete() {
 		return f, fmt.Errorf("there were more mails than the mail catcher can tell apart")
 	}

@@ -56,7 +56,7 @@ func (d *demo) await(ctx context.Context, id string) error {
 			return nil
 		}
 		if slices.Contains(d.channels, schoolbell.ChannelEmail) {
-			bar.set(min(d.users, d.runtime.Catcher.Accepted()), d.users)
+			bar.set(min(d.users, d.runtime.Channels.Catcher.Accepted()), d.users)
 		}
 		select {
 		case <-ctx.Done():

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"schoolbell/internal/advice"
+
 	"github.com/alecthomas/kong"
 
 	"schoolbell"
-	"schoolbell/internal/app"
 )
 
 // usageError is a command line that kong's grammar allows and the command does not.
@@ -65,7 +66,7 @@ func (a *program) fail(ctx context.Context, err error) int {
 	} else {
 		a.complain("%v", err)
 	}
-	if step, ok := app.Advice(err); ok {
+	if step, ok := advice.Of(err); ok {
 		a.suggest("%s", step)
 	}
 	return code

@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"schoolbell/internal/app"
+	"schoolbell/internal/advice"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
 )
@@ -31,7 +31,7 @@ func (a *program) makeFirstKey(ctx context.Context, cfg *config.Config, keys *au
 		}
 		k.path, err = writeKeyFile(cfg.General.DataDir, secret)
 		if err != nil {
-			return app.Advise(fmt.Errorf("keep the first API key in a file: %w", err), "let this user write to DATA_DIR, or set SCHOOLBELL_API_KEY; no key was made")
+			return advice.Add(fmt.Errorf("keep the first API key in a file: %w", err), "let this user write to DATA_DIR, or set SCHOOLBELL_API_KEY; no key was made")
 		}
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/advice"
 	"schoolbell/internal/app"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
@@ -127,9 +128,9 @@ func (c *keyRevokeCmd) Run(ctx context.Context, a *program) (err error) {
 	k, err := keys.Revoke(ctx, c.Fingerprint)
 	switch schoolbell.CodeOf(err) {
 	case schoolbell.CodeNotFound:
-		return app.Advise(err, "see schoolbell key list")
+		return advice.Add(err, "see schoolbell key list")
 	case schoolbell.CodeConflict:
-		return app.Advise(err, "give all of the fingerprint, as schoolbell key list shows it")
+		return advice.Add(err, "give all of the fingerprint, as schoolbell key list shows it")
 	}
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ func TestReadinessDoesNotLogWhatAMailServerRepeats(t *testing.T) {
 			}
 			serve.says(`dependency is down.*5\.7\.8`)
 			doctor := inProcess(t, env, "doctor")
-			doctor.says(`^fail +e-mail .*5\.7\.8`)
+			doctor.says(`^fail +email .*5\.7\.8`)
 			doctor.exits(1)
 			serve.ends()
 			for _, text := range []string{"anne", "school.example", "1234567"} {

@@ -8,7 +8,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"schoolbell/internal/advice"
 	"schoolbell/internal/app"
+	"schoolbell/internal/channel"
 	"schoolbell/internal/config"
 	"schoolbell/internal/health"
 )
@@ -24,12 +26,11 @@ func (c *workerCmd) Run(ctx context.Context, a *program) error {
 	}
 	cfg := &c.Config
 	if !cfg.Redis.External() {
-		return app.Advise(errors.New("a worker needs a Redis that it shares with the API"),
+		return advice.Add(errors.New("a worker needs a Redis that it shares with the API"),
 			"set REDIS_HOST or REDIS_URL; without Redis, schoolbell serve runs the workers itself")
 	}
-	if cfg.Email.Host == "" && !cfg.Set("MAIL_CATCHER_ADDR") {
-		return app.Advise(errors.New("a worker needs SMTP_HOST: without it all mail would count as sent that only a mail catcher in this process has seen"),
-			"set SMTP_HOST and EMAIL_FROM; to catch all mail on purpose, set MAIL_CATCHER_ADDR=%s", cfg.Email.CatcherAddr)
+	if err := channel.Runnable(cfg); err != nil {
+		return err
 	}
 	return app.EndsInTime(ctx, cfg.General.ShutdownGrace, func() error { return a.runWorker(ctx, cfg) })
 }
@@ -125,8 +126,8 @@ func (a *program) warnOfRedis(r *app.Runtime, f app.RedisFacts) {
 
 // warnOfCatcher says that email is captured, not sent.
 func (a *program) warnOfCatcher(r *app.Runtime) {
-	if r.Catcher != nil {
-		r.Log.Warn("email is captured, not sent: SMTP_HOST is not set", "catcher", r.Catcher.Addr())
+	if c := r.Channels.Catcher; c != nil {
+		r.Log.Warn("email is captured, not sent: SMTP_HOST is not set", "catcher", c.Addr())
 	}
 }
 

@@ -5,26 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net/http"
 	"os"
 	"strings"
 	"syscall"
 	"time"
 
+	"schoolbell/internal/advice"
 	"schoolbell/internal/app"
-	"schoolbell/internal/channel/email"
+	"schoolbell/internal/channel"
 	"schoolbell/internal/config"
 	"schoolbell/internal/store/sqlite"
 )
-
-// stepOf returns the advice that err carries, or another when it has none.
-func stepOf(err error, otherwise string) string {
-	if step, ok := app.Advice(err); ok {
-		return step
-	}
-	return otherwise
-}
 
 func checkFolder(_ context.Context, cfg *config.Config) Finding {
 	if cfg.Ledger.DatabaseURL != "" {
@@ -54,7 +46,7 @@ func checkLedger(ctx context.Context, cfg *config.Config) Finding {
 	name := cfg.LedgerName()
 	switch {
 	case err != nil:
-		return broken(stepOf(err, "see the message"), "%v", err)
+		return broken(advice.Or(err, "see the message"), "%v", err)
 	case have == 0:
 		return doubtful("run: schoolbell migrate (serve and worker also do it when they start)", "%s is reached and empty", name)
 	case have < want && cfg.Ledger.DatabaseURL == "":
@@ -105,7 +97,7 @@ func checkRedis(ctx context.Context, cfg *config.Config) Finding {
 	facts, err := app.ProbeRedis(ctx, rdb)
 	switch {
 	case err != nil:
-		return broken(stepOf(err, app.RedisAdvice(cfg, err)), "%s: %v", name, err)
+		return broken(advice.Or(err, app.RedisAdvice(cfg, err)), "%s: %v", name, err)
 	case facts.ReadOnly:
 		return broken("name the master", "%s is a read-only replica", name)
 	}
@@ -118,26 +110,19 @@ func checkRedis(ctx context.Context, cfg *config.Config) Finding {
 	return fine("%s, version %s, can be written", name, facts.Version)
 }
 
-func checkMail(ctx context.Context, cfg *config.Config) Finding {
-	switch {
-	case cfg.Email.Host == "" && cfg.Redis.External() && !cfg.Set("MAIL_CATCHER_ADDR"):
-		return broken("set SMTP_HOST and EMAIL_FROM", "a worker does not start without SMTP_HOST, or MAIL_CATCHER_ADDR to catch all mail")
-	case cfg.Email.Host == "":
-		return doubtful("set SMTP_HOST and EMAIL_FROM", "email is captured by this program, not sent")
+// checkChannels makes a finding of every channel that has a provider.
+func checkChannels(ctx context.Context, cfg *config.Config) (found []Finding) {
+	for _, d := range channel.Diagnose(ctx, cfg) {
+		f := fine("%s", d.Detail)
+		switch {
+		case d.Broken:
+			f = broken(d.Fix, "%s", d.Detail)
+		case d.Fix != "":
+			f = doubtful(d.Fix, "%s", d.Detail)
+		}
+		found = append(found, named(string(d.Channel), f))
 	}
-	e := cfg.Email
-	e.Timeout = min(e.Timeout, 10*time.Second)
-	s, err := email.NewSMTP(app.SMTPConfig(e, slog.New(slog.DiscardHandler)))
-	if err != nil {
-		return broken("check the SMTP settings", "%v", err)
-	}
-	defer s.Close()
-	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
-	defer cancel()
-	if err := s.Check(ctx); err != nil {
-		return broken(stepOf(err, "check SMTP_HOST, SMTP_PORT, SMTP_TLS and the login"), "%s:%d: %v", e.Host, e.Port, err)
-	}
-	return fine("%s:%d answers, TLS %s", e.Host, e.Port, e.TLS)
+	return found
 }
 
 const (

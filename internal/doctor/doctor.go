@@ -44,14 +44,15 @@ func broken(fix, format string, args ...any) Finding {
 // The exposed files are those with secrets that other users of the machine may read.
 func Examine(ctx context.Context, cfg *config.Config, exposed []string) []Finding {
 	found := []Finding{named("settings", fine("all %d can be used", len(config.Settings())))}
-	for _, c := range []struct {
-		name  string
-		check func(context.Context, *config.Config) Finding
-	}{
-		{"data folder", checkFolder}, {"ledger", checkLedger}, {"Redis", checkRedis}, {"e-mail", checkMail}, {"clock", checkClock}, {"API", checkAPI},
-	} {
-		found = append(found, named(c.name, c.check(ctx, cfg)))
+	one := func(name string, check func(context.Context, *config.Config) Finding) {
+		found = append(found, named(name, check(ctx, cfg)))
 	}
+	one("data folder", checkFolder)
+	one("ledger", checkLedger)
+	one("Redis", checkRedis)
+	found = append(found, checkChannels(ctx, cfg)...)
+	one("clock", checkClock)
+	one("API", checkAPI)
 	for _, path := range exposed {
 		found = append(found, named("secrets", doubtful("chmod 600 "+path, "other users of this machine may read %s", path)))
 	}

@@ -47,10 +47,10 @@ func newQueues(rdb redis.UniversalClient, cfg Config, log *slog.Logger) (*queues
 	return &queues{cfg: cfg, log: log, events: events, batches: batches}, nil
 }
 
-// all returns the queue of events, then those of the channels in their usual order.
+// all returns the queue of events, then those of the channels in the order of the settings.
 func (q *queues) all() []*bullmq.Queue {
 	all := []*bullmq.Queue{q.events}
-	for _, ch := range schoolbell.Channels() {
+	for _, ch := range q.cfg.Channels {
 		if batches := q.batches[ch]; batches != nil {
 			all = append(all, batches)
 		}

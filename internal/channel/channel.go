@@ -1,0 +1,146 @@
+// Package channel knows every channel and every provider: which of them the settings set
+// up, how to open them, and how to check them. A new channel is a package below this one,
+// its settings, and a line in kinds.
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"schoolbell"
+	"schoolbell/internal/config"
+	"schoolbell/internal/embedded"
+)
+
+// Provider sends the messages of one channel. It is safe for concurrent use.
+type Provider interface {
+	// Send tries each message at most once and calls done exactly once for each,
+	// perhaps from several goroutines at once, always before it returns. When ctx
+	// ends, messages not yet offered to the provider are VerdictUntried.
+	Send(ctx context.Context, msgs []schoolbell.Message, done func(i int, r schoolbell.Result))
+
+	// Check reports whether the provider would accept messages now, and sends none.
+	Check(ctx context.Context) error
+
+	// Close ends the provider's connections, once Send has returned.
+	Close() error
+}
+
+// Channel is one way to reach people, as the settings set it up.
+type Channel struct {
+	Name     schoolbell.Channel
+	Provider Provider // nil for the inbox, which the pipeline fills itself
+}
+
+// kind is a channel that this program knows.
+type kind struct {
+	name     schoolbell.Channel
+	setUp    func(cfg *config.Config) bool
+	open     func(cfg *config.Config, log *slog.Logger, s *Set) (Provider, error)
+	diagnose func(ctx context.Context, cfg *config.Config) Diagnosis
+	runnable func(cfg *config.Config) error // whether a worker of its own may run it
+}
+
+// kinds are all channels, in the order in which they are shown.
+var kinds = []kind{
+	{name: schoolbell.ChannelInApp, setUp: always},
+	{name: schoolbell.ChannelEmail, setUp: always, open: openEmail, diagnose: diagnoseEmail, runnable: emailRunnable},
+}
+
+func always(*config.Config) bool { return true }
+
+// Names returns the channels that the settings set up, in the order in which they are shown.
+func Names(cfg *config.Config) (names []schoolbell.Channel) {
+	for _, k := range kinds {
+		if k.setUp(cfg) {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
+// Set holds the channels that a process has opened.
+type Set struct {
+	// Catcher captures email instead of a mail server. It is nil when one is set up.
+	Catcher *embedded.MailCatcher
+
+	channels []Channel
+	infra    []func(ctx context.Context) error
+	closers  []func() error
+}
+
+// Open opens the provider of every channel that the settings set up, without connecting to
+// it. The caller closes the set.
+func Open(cfg *config.Config, log *slog.Logger) (*Set, error) {
+	s := &Set{}
+	for _, k := range kinds {
+		if !k.setUp(cfg) {
+			continue
+		}
+		c := Channel{Name: k.name}
+		if k.open != nil {
+			p, err := k.open(cfg, log, s)
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("set up channel %s: %w", k.name, err), s.Close())
+			}
+			c.Provider = p
+			s.closers = append(s.closers, p.Close)
+		}
+		s.channels = append(s.channels, c)
+	}
+	return s, nil
+}
+
+// Channels returns the channels in the order in which they are shown.
+func (s *Set) Channels() []Channel { return s.channels }
+
+// Infra returns the servers in this process that providers use. Each runs until its
+// context ends, and must outlive every Send.
+func (s *Set) Infra() []func(ctx context.Context) error { return s.infra }
+
+// Close closes the providers, the latest first.
+func (s *Set) Close() error {
+	var err error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, s.closers[i]())
+	}
+	s.closers = nil
+	return err
+}
+
+// Runnable returns an error with advice if a worker process must not run with these
+// settings.
+func Runnable(cfg *config.Config) error {
+	for _, k := range kinds {
+		if k.runnable == nil || !k.setUp(cfg) {
+			continue
+		}
+		if err := k.runnable(cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Diagnosis is what the check of a channel found.
+type Diagnosis struct {
+	Channel schoolbell.Channel
+	Detail  string
+	Fix     string // what to do about it; empty if all is well
+	Broken  bool   // nothing can be sent; false with a Fix is a warning
+}
+
+// Diagnose checks every channel that the settings set up and that has a provider.
+func Diagnose(ctx context.Context, cfg *config.Config) (found []Diagnosis) {
+	for _, k := range kinds {
+		if k.diagnose == nil || !k.setUp(cfg) {
+			continue
+		}
+		d := k.diagnose(ctx, cfg)
+		d.Channel = k.name
+		found = append(found, d)
+	}
+	return found
+}
