@@ -38,15 +38,15 @@ func (s DeliveryStatus) Terminal() bool { return s != DeliveryPending && s != De
 
 // Delivery is one (event, user, channel): the row that says what became of it.
 type Delivery struct {
-	EventID    string         `json:"event_id"`
-	UserID     string         `json:"user_id"`
-	Channel    Channel        `json:"channel"`
-	Status     DeliveryStatus `json:"status"`
-	Attempts   int            `json:"attempts"`              // tries that were spent
-	Reason     string         `json:"reason,omitempty"`      // why it failed, was suppressed or is uncertain
-	ProviderID string         `json:"provider_id,omitempty"` // the provider's own id for the message, where it gives one
-	ReadAt     *time.Time     `json:"read_at,omitempty"`     // in-app: when the user read it
-	UpdatedAt  time.Time      `json:"updated_at"`
+	EventID    string
+	UserID     string
+	Channel    Channel
+	Status     DeliveryStatus
+	Attempts   int        // tries that were spent
+	Reason     string     // why it failed, was suppressed or is uncertain
+	ProviderID string     // the provider's own id for the message, where it gives one
+	ReadAt     *time.Time // in-app: when the user read it
+	UpdatedAt  time.Time
 }
 
 // Reasons for which deliveries are suppressed.

@@ -5,6 +5,8 @@
 // did not speak as it should. Text that is not valid UTF-8 is refused before anything
 // is sent. Lists come a page at a time: pass the Next of one
 // page as the Cursor of the following one, until it is empty.
+//
+// The bodies of requests and responses are types of package wire.
 package client
 
 import (
@@ -19,6 +21,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"schoolbell/wire"
 )
 
 const (
@@ -67,22 +71,10 @@ func stayHere(req *http.Request, via []*http.Request) error {
 
 // Problem is a refusal by the server (RFC 9457).
 type Problem struct {
-	Status int           `json:"status"` // of HTTP
-	Code   string        `json:"code"`   // such as "invalid" or "not_found"
-	Title  string        `json:"title"`
-	Detail string        `json:"detail"`
-	Fields []FieldError  `json:"errors"`         // at most 100
-	More   int           `json:"errors_omitted"` // faults beyond those in Fields
-	Import *ImportReport `json:"import"`         // what an import did before it stopped
+	wire.Problem
 
 	// RetryAfter is how long to wait before the next attempt, for 429 and 503; 0 if the server did not say.
 	RetryAfter time.Duration `json:"-"`
-}
-
-// FieldError is one fault of the input.
-type FieldError struct {
-	Field   string `json:"field"`
-	Message string `json:"message"`
 }
 
 // Error says what went wrong, with every field.

@@ -2,91 +2,54 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
 	"time"
+
+	"schoolbell/wire"
 )
 
-// Queue is a queue with the number of its jobs in each state.
-type Queue struct {
-	Name   string           `json:"name"`
-	Paused bool             `json:"paused"`
-	Counts map[string]int64 `json:"counts"`
-}
-
-// Job is a job as BullMQ keeps it.
-type Job struct {
-	ID           string          `json:"id"`
-	Name         string          `json:"name"`
-	State        string          `json:"state"` // "waiting", "active", "delayed", "completed", "failed" …
-	Data         json.RawMessage `json:"data"`
-	Progress     json.RawMessage `json:"progress,omitempty"`
-	ReturnValue  json.RawMessage `json:"return_value,omitempty"`
-	FailedReason string          `json:"failed_reason,omitempty"`
-	StackTrace   []string        `json:"stacktrace,omitempty"`
-	AttemptsMade int             `json:"attempts_made"`
-	Attempts     int             `json:"attempts"`
-	Stalled      int             `json:"stalled,omitempty"`
-	Priority     int             `json:"priority,omitempty"`
-	DelayMS      int64           `json:"delay_ms,omitempty"`
-	Parent       string          `json:"parent,omitempty"`
-	Worker       string          `json:"worker,omitempty"`
-	CreatedAt    time.Time       `json:"created_at,omitzero"`
-	ProcessedAt  time.Time       `json:"processed_at,omitzero"`
-	FinishedAt   time.Time       `json:"finished_at,omitzero"`
-	Logs         []string        `json:"logs,omitempty"` // of Job only
-}
-
 // Queues lists the queues with their counts.
-func (c *Client) Queues(ctx context.Context) ([]Queue, error) {
-	var out struct {
-		Queues []Queue `json:"queues"`
-	}
+func (c *Client) Queues(ctx context.Context) ([]wire.Queue, error) {
+	var out wire.QueueList
 	_, err := c.do(ctx, call{method: http.MethodGet, path: "/v1/queues"}, &out)
 	return out.Queues, err
 }
 
 // QueueCounts counts a queue's jobs by state.
-func (c *Client) QueueCounts(ctx context.Context, queue string) (map[string]int64, error) {
-	out := map[string]int64{}
+func (c *Client) QueueCounts(ctx context.Context, queue string) (wire.Counts, error) {
+	out := wire.Counts{}
 	_, err := c.do(ctx, call{method: http.MethodGet, path: segments("v1", "queues", queue, "counts")}, &out)
 	return out, err
 }
 
-// JobPage is one page of jobs, newest first.
-type JobPage struct {
-	Jobs []Job  `json:"jobs"`
-	Next string `json:"next"`
-}
-
 // Jobs lists a queue's jobs of one state, newest first.
-func (c *Client) Jobs(ctx context.Context, queue, state string, p Page) (*JobPage, error) {
-	out := &JobPage{}
+func (c *Client) Jobs(ctx context.Context, queue, state string, p Page) (*wire.JobPage, error) {
+	out := &wire.JobPage{}
 	_, err := c.do(ctx, call{method: http.MethodGet, path: segments("v1", "queues", queue, "jobs"), query: p.query("state", state)}, out)
 	return out, err
 }
 
 // Job returns a job with its state and log.
-func (c *Client) Job(ctx context.Context, queue, id string) (*Job, error) {
-	out := &Job{}
+func (c *Client) Job(ctx context.Context, queue, id string) (*wire.Job, error) {
+	out := &wire.Job{}
 	_, err := c.do(ctx, call{method: http.MethodGet, path: segments("v1", "queues", queue, "jobs", id)}, out)
 	return out, err
 }
 
 // RetryJob moves a finished job back to the queue and resets its attempts.
-func (c *Client) RetryJob(ctx context.Context, queue, id string) (*Job, error) {
+func (c *Client) RetryJob(ctx context.Context, queue, id string) (*wire.Job, error) {
 	return c.changeJob(ctx, queue, id, "retry")
 }
 
 // PromoteJob makes a delayed job run now.
-func (c *Client) PromoteJob(ctx context.Context, queue, id string) (*Job, error) {
+func (c *Client) PromoteJob(ctx context.Context, queue, id string) (*wire.Job, error) {
 	return c.changeJob(ctx, queue, id, "promote")
 }
 
-func (c *Client) changeJob(ctx context.Context, queue, id, change string) (*Job, error) {
-	out := &Job{}
+func (c *Client) changeJob(ctx context.Context, queue, id, change string) (*wire.Job, error) {
+	out := &wire.Job{}
 	_, err := c.do(ctx, call{method: http.MethodPost, path: segments("v1", "queues", queue, "jobs", id, change)}, out)
 	return out, err
 }
@@ -115,14 +78,8 @@ func (c *Client) CleanQueue(ctx context.Context, queue, state string, olderThan 
 	if olderThan < 0 || olderThan > math.MaxInt64-time.Second {
 		return 0, fmt.Errorf("client: jobs older than %v: must be a time from now to the past", olderThan)
 	}
-	in := struct {
-		State     string `json:"state"`
-		OlderThan int    `json:"older_than,omitempty"`
-		Limit     int    `json:"limit,omitempty"`
-	}{state, int((olderThan + time.Second - 1) / time.Second), limit}
-	var out struct {
-		Removed int `json:"removed"`
-	}
+	in := wire.CleanQueue{State: wire.JobState(state), OlderThan: int((olderThan + time.Second - 1) / time.Second), Limit: limit}
+	var out wire.Cleaned
 	_, err := c.json(ctx, call{method: http.MethodPost, path: segments("v1", "queues", queue, "clean")}, in, &out)
 	return out.Removed, err
 }

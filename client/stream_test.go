@@ -13,6 +13,7 @@ import (
 	"schoolbell"
 	"schoolbell/client"
 	"schoolbell/internal/testenv"
+	"schoolbell/wire"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m) }
@@ -111,7 +112,7 @@ func TestTextThatIsNotUTF8IsRefusedAndNothingIsSent(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, func(w http.ResponseWriter, r *http.Request) { t.Errorf("%s %s was sent", r.Method, r.URL) })
 	ctx, bad := t.Context(), "caf\xe9"
-	event := func(ev client.NewEvent) error {
+	event := func(ev wire.NewEvent) error {
 		_, err := c.CreateEvent(ctx, ev)
 		return err
 	}
@@ -119,11 +120,11 @@ func TestTextThatIsNotUTF8IsRefusedAndNothingIsSent(t *testing.T) {
 	_, _, group := c.PutGroup(ctx, schoolbell.Group{ID: "g1", Name: bad})
 	_, wishes := c.PutPreferences(ctx, "u1", schoolbell.Preference{}, schoolbell.Preference{Category: schoolbell.Category(bad)})
 	for want, err := range map[string]error{
-		"title":                          event(client.NewEvent{Title: bad}),
-		"body":                           event(client.NewEvent{Title: "x", Body: bad}),
-		"channels[1]":                    event(client.NewEvent{Channels: []schoolbell.Channel{"email", schoolbell.Channel(bad)}}),
-		"audience.groups[0]":             event(client.NewEvent{Audience: schoolbell.Audience{Selector: schoolbell.Selector{Groups: []string{bad}}}}),
-		"audience.guardians_of.users[0]": event(client.NewEvent{Audience: schoolbell.Audience{GuardiansOf: &schoolbell.Selector{Users: []string{bad}}}}),
+		"title":                          event(wire.NewEvent{Title: bad}),
+		"body":                           event(wire.NewEvent{Title: "x", Body: bad}),
+		"channels[1]":                    event(wire.NewEvent{Channels: []schoolbell.Channel{"email", schoolbell.Channel(bad)}}),
+		"audience.groups[0]":             event(wire.NewEvent{Audience: schoolbell.Audience{Selector: schoolbell.Selector{Groups: []string{bad}}}}),
+		"audience.guardians_of.users[0]": event(wire.NewEvent{Audience: schoolbell.Audience{GuardiansOf: &schoolbell.Selector{Users: []string{bad}}}}),
 		"name":                           errors.Join(user, group),
 		"preferences[1].category":        wishes,
 	} {

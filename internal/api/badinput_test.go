@@ -9,6 +9,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/client"
+	"schoolbell/wire"
 )
 
 // event is a good event as JSON, with some of its members replaced.
@@ -94,7 +95,7 @@ func TestBadEventsAreRefusedByNameAndLeaveNothing(t *testing.T) {
 			if p.Status != c.status || p.Code != c.code {
 				t.Errorf("answered %d %s (%s), want %d %s", p.Status, p.Code, p.Detail, c.status, c.code)
 			}
-			if c.field != "" && !slices.ContainsFunc(p.Fields, func(f client.FieldError) bool { return f.Field == c.field && f.Message != "" }) {
+			if c.field != "" && !slices.ContainsFunc(p.Fields, func(f wire.FieldError) bool { return f.Field == c.field && f.Message != "" }) {
 				t.Errorf("blamed %v, want %s", p.Fields, c.field)
 			}
 		})
@@ -216,7 +217,7 @@ func wantProblem(t *testing.T, err error, status int, code, field string) {
 	if p.Status != status || p.Code != code {
 		t.Errorf("got %d %s (%s), want %d %s", p.Status, p.Code, p.Detail, status, code)
 	}
-	if field != "" && !slices.ContainsFunc(p.Fields, func(f client.FieldError) bool { return f.Field == field }) {
+	if field != "" && !slices.ContainsFunc(p.Fields, func(f wire.FieldError) bool { return f.Field == field }) {
 		t.Errorf("blamed %v, want %s", p.Fields, field)
 	}
 }

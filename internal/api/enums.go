@@ -7,10 +7,11 @@ import (
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/wire"
 )
 
-// The types below stand for the domain's in the OpenAPI document, so that it
-// lists their values, and requests with others are refused, wherever they are used.
+// The types below stand for others in the OpenAPI document, so that it says which
+// values they have, and requests with others are refused, wherever they are used.
 type (
 	roleValue     string
 	channelValue  string
@@ -19,6 +20,7 @@ type (
 	deliveryValue string
 	eventValue    string
 	jobStateValue string
+	timeValue     string
 )
 
 func (roleValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.Roles()) }
@@ -31,6 +33,9 @@ func (eventValue) Schema(huma.Registry) *huma.Schema {
 		schoolbell.EventProcessing, schoolbell.EventCompleted, schoolbell.EventCancelled})
 }
 func (jobStateValue) Schema(huma.Registry) *huma.Schema { return oneOf(jobStates) }
+func (timeValue) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Examples: []any{"2026-11-23T08:30:00.000Z"}}
+}
 
 // jobStates are the states by which jobs are listed and cleaned.
 var jobStates = []bullmq.State{bullmq.StateWaiting, bullmq.StateActive, bullmq.StateDelayed, bullmq.StatePrioritized,
@@ -52,4 +57,6 @@ func listValues(r huma.Registry) {
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.DeliveryStatus](), reflect.TypeFor[deliveryValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.EventStatus](), reflect.TypeFor[eventValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[bullmq.State](), reflect.TypeFor[jobStateValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[wire.JobState](), reflect.TypeFor[jobStateValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[wire.Time](), reflect.TypeFor[timeValue]())
 }

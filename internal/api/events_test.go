@@ -18,6 +18,7 @@ import (
 	"schoolbell/client"
 	"schoolbell/internal/api"
 	"schoolbell/internal/testenv"
+	"schoolbell/wire"
 )
 
 func parents() schoolbell.Audience {
@@ -29,14 +30,14 @@ func TestACreatedEventComesBackAsItWasWritten(t *testing.T) {
 	s := newServer(t)
 	s.user("p1")
 	at := time.Date(2027, 6, 4, 7, 0, 0, 123e6, time.UTC)
-	in := client.NewEvent{Title: "Sports day — ü 体育", Body: "On Friday.\n\nBring <water> & a hat.", Category: schoolbell.CategoryEvent,
+	in := wire.NewEvent{Title: "Sports day — ü 体育", Body: "On Friday.\n\nBring <water> & a hat.", Category: schoolbell.CategoryEvent,
 		Audience: parents(), Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Data: json.RawMessage(`{"room":"5b"}`),
-		Location: "Field", StartsAt: at, EndsAt: at.Add(time.Hour), SendAt: at.Add(-48 * time.Hour), ExpiresAt: at}
+		Location: "Field", StartsAt: wire.At(at), EndsAt: wire.At(at.Add(time.Hour)), SendAt: wire.At(at.Add(-48 * time.Hour)), ExpiresAt: wire.At(at)}
 	made, err := s.CreateEvent(t.Context(), in)
 	must(t, err)
 	got, err := s.Event(t.Context(), made.ID)
 	must(t, err)
-	want := &client.Event{ID: made.ID, Status: schoolbell.EventScheduled, Title: in.Title, Body: in.Body, Category: in.Category, Audience: in.Audience,
+	want := &wire.Event{ID: made.ID, Status: schoolbell.EventScheduled, Title: in.Title, Body: in.Body, Category: in.Category, Audience: in.Audience,
 		Channels: in.Channels, Data: in.Data, Location: in.Location, StartsAt: in.StartsAt, EndsAt: in.EndsAt, SendAt: in.SendAt,
 		ExpiresAt: in.ExpiresAt, CreatedAt: made.CreatedAt, Progress: &schoolbell.Progress{Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{}}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -63,7 +64,7 @@ func TestCreatingSaysWhereTheEventIs(t *testing.T) {
 
 func TestChannelsLeftOutAreInAppAndEmail(t *testing.T) {
 	t.Parallel()
-	ev, err := newServer(t).CreateEvent(t.Context(), client.NewEvent{Title: "T", Body: "B", Audience: parents()})
+	ev, err := newServer(t).CreateEvent(t.Context(), wire.NewEvent{Title: "T", Body: "B", Audience: parents()})
 	must(t, err)
 	if want := []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail}; !slices.Equal(ev.Channels, want) {
 		t.Errorf("channels are %v, want %v", ev.Channels, want)
@@ -97,13 +98,13 @@ func TestTheSameKeyAndBodyGiveTheSameEventAgain(t *testing.T) {
 func TestTheSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	_, err := s.CreateEvent(t.Context(), client.NewEvent{Title: "A", Body: "B", Audience: parents(), IdempotencyKey: "k"})
+	_, _, err := s.CreateEventOnce(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()}, "k")
 	must(t, err)
-	_, err = s.CreateEvent(t.Context(), client.NewEvent{Title: "Other", Body: "B", Audience: parents(), IdempotencyKey: "k"})
+	_, _, err = s.CreateEventOnce(t.Context(), wire.NewEvent{Title: "Other", Body: "B", Audience: parents()}, "k")
 	wantProblem(t, err, 422, "invalid", "Idempotency-Key")
-	other, err := s.as(s.keys[schoolbell.ScopeSend]).CreateEvent(t.Context(), client.NewEvent{Title: "Another program's", Body: "B", Audience: parents(), IdempotencyKey: "k"})
+	other, replayed, err := s.as(s.keys[schoolbell.ScopeSend]).CreateEventOnce(t.Context(), wire.NewEvent{Title: "Another program's", Body: "B", Audience: parents()}, "k")
 	must(t, err)
-	if other.Replayed || other.Title != "Another program's" {
+	if replayed || other.Title != "Another program's" {
 		t.Errorf("under the same key of another API key: %+v", other)
 	}
 }
@@ -128,7 +129,7 @@ func TestConcurrentCallsUnderOneKeyMakeOneEvent(t *testing.T) {
 	var calls sync.WaitGroup
 	for i := range ids {
 		calls.Go(func() {
-			ev, err := s.CreateEvent(t.Context(), client.NewEvent{Title: "A", Body: "B", Audience: parents(), IdempotencyKey: "k"})
+			ev, _, err := s.CreateEventOnce(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()}, "k")
 			if err != nil {
 				t.Error(err)
 				return
@@ -151,7 +152,7 @@ func TestCreatingAnEventMakesNoDeliveriesWhateverTheAudience(t *testing.T) {
 	}
 	_, err := s.ImportUsers(t.Context(), strings.NewReader(rows.String()), client.NDJSON)
 	must(t, err)
-	ev, err := s.CreateEvent(t.Context(), client.NewEvent{Title: "A", Body: "B", Audience: parents()})
+	ev, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()})
 	must(t, err)
 	got, err := s.Event(t.Context(), ev.ID)
 	must(t, err)
@@ -166,7 +167,7 @@ func TestProgressIsCountedByChannel(t *testing.T) {
 	s.user("p1")
 	_, _, err := s.PutUser(t.Context(), schoolbell.User{ID: "p2", Name: "No address", Roles: []schoolbell.Role{schoolbell.RoleParent}})
 	must(t, err)
-	ev, err := s.CreateEvent(t.Context(), client.NewEvent{Title: "A", Body: "B", Audience: parents()})
+	ev, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()})
 	must(t, err)
 	s.fanOut(ev.ID)
 	got, err := s.Event(t.Context(), ev.ID)
@@ -259,7 +260,7 @@ func TestEventsAreListedByStatus(t *testing.T) {
 	s.user("p1")
 	done := s.notice("Done", "p1")
 	s.finish(done.ID)
-	off, err := s.CreateEvent(t.Context(), client.NewEvent{Title: "Off", Body: "B", Audience: parents()})
+	off, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "Off", Body: "B", Audience: parents()})
 	must(t, err)
 	_, err = s.CancelEvent(t.Context(), off.ID)
 	must(t, err)
@@ -276,7 +277,7 @@ func TestCancellingTwiceIsFineAndACompletedEventCannotBe(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("p1")
-	ev, err := s.CreateEvent(t.Context(), client.NewEvent{Title: "Off", Body: "B", Audience: parents()})
+	ev, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "Off", Body: "B", Audience: parents()})
 	must(t, err)
 	for range 2 {
 		got, err := s.CancelEvent(t.Context(), ev.ID)
@@ -301,9 +302,9 @@ func TestAnEventIsWatchedToItsEnd(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("p1")
-	ev, err := s.CreateEvent(t.Context(), client.NewEvent{Title: "A", Body: "B", Audience: parents(), Channels: []schoolbell.Channel{schoolbell.ChannelInApp}})
+	ev, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents(), Channels: []schoolbell.Channel{schoolbell.ChannelInApp}})
 	must(t, err)
-	var seen []client.EventProgress
+	var seen []wire.EventProgress
 	for p, err := range s.WatchEvent(t.Context(), ev.ID) {
 		must(t, err)
 		seen = append(seen, p)

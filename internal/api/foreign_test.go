@@ -14,6 +14,7 @@ import (
 	"schoolbell/internal/api"
 	"schoolbell/internal/health"
 	"schoolbell/internal/testenv"
+	"schoolbell/wire"
 )
 
 // Other programs put what they like into a queue; the page that shows it must not break.
@@ -42,7 +43,7 @@ func TestWhatOtherProgramsPutIntoJobsIsShownAndBounded(t *testing.T) {
 	}
 	page, err := s.Jobs(ctx, "bells", "waiting", client.Page{})
 	must(t, err)
-	got := map[string]client.Job{}
+	got := map[string]wire.Job{}
 	for _, j := range page.Jobs {
 		got[j.ID] = j
 	}

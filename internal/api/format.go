@@ -8,31 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"schoolbell"
 )
-
-// stamp is a time as the API writes it: RFC 3339, UTC, always three decimals.
-type stamp time.Time
-
-const stampLayout = "2006-01-02T15:04:05.000Z"
-
-// MarshalJSON writes the time.
-func (t stamp) MarshalJSON() ([]byte, error) {
-	return time.Time(t).UTC().AppendFormat(nil, `"`+stampLayout+`"`), nil
-}
-
-// IsZero makes a time be left out (omitzero) that is not set, or that is so far away
-// that RFC 3339 cannot write it: other programs put anything into the times of jobs.
-func (t stamp) IsZero() bool { return !schoolbell.ValidTime(time.Time(t)) }
-
-// Schema says how a stamp looks in the OpenAPI document.
-func (stamp) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Examples: []any{"2026-11-23T08:30:00.000Z"}}
-}
 
 // jsonFormat writes text as it is and says where a body is broken.
 var jsonFormat = huma.Format{

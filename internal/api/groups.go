@@ -4,16 +4,10 @@ import (
 	"context"
 	"net/http"
 
+	"schoolbell/wire"
+
 	"schoolbell"
 )
-
-// groupRequest is a group as clients write one; the id is in the path.
-type groupRequest struct {
-	ID     string               `json:"id,omitempty" doc:"May be left out; must be the one in the path."`
-	Name   string               `json:"name" example:"Class 5b"`
-	Kind   schoolbell.GroupKind `json:"kind"`
-	Parent string               `json:"parent,omitempty" doc:"Id of the group above, if any."`
-}
 
 // GroupPath names a group in the path.
 type GroupPath struct {
@@ -22,7 +16,7 @@ type GroupPath struct {
 
 type putGroupInput struct {
 	GroupPath
-	Body groupRequest
+	Body wire.GroupRequest
 }
 
 type putGroupOutput struct {
@@ -35,12 +29,13 @@ func (s *Server) putGroup(ctx context.Context, in *putGroupInput) (*putGroupOutp
 	if in.Body.ID != "" && in.Body.ID != in.ID {
 		return nil, schoolbell.Invalid("id", "is not the one in the path")
 	}
-	g := &schoolbell.Group{ID: in.ID, Name: in.Body.Name, Kind: in.Body.Kind, Parent: in.Body.Parent}
-	change, err := s.cfg.People.PutGroup(ctx, g)
+	g := schoolbell.Group(in.Body)
+	g.ID = in.ID
+	change, err := s.cfg.People.PutGroup(ctx, &g)
 	if err != nil {
 		return nil, err
 	}
-	out := &putGroupOutput{Status: http.StatusOK, Body: g}
+	out := &putGroupOutput{Status: http.StatusOK, Body: &g}
 	if change == schoolbell.ChangeCreated {
 		out.Status, out.Location = http.StatusCreated, "/v1/groups/"+g.ID
 	}
@@ -57,12 +52,7 @@ func (s *Server) getGroup(ctx context.Context, in *GroupPath) (*groupOutput, err
 	return &groupOutput{g}, nil
 }
 
-type listGroupsOutput struct {
-	Body struct {
-		Groups []*schoolbell.Group `json:"groups"`
-		Next   string              `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
-	}
-}
+type listGroupsOutput struct{ Body wire.GroupPage }
 
 func (s *Server) listGroups(ctx context.Context, in *struct{ Page }) (*listGroupsOutput, error) {
 	at, err := decodeCursor("groups", in.Cursor)

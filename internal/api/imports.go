@@ -14,6 +14,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/people"
+	"schoolbell/wire"
 )
 
 // The usual [Config.ImportIdle] and [Config.ImportTimeout].
@@ -46,7 +47,7 @@ func (in *importInput) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-type importOutput struct{ Body *people.Report }
+type importOutput struct{ Body *wire.ImportReport }
 
 func (s *Server) importUsers(ctx context.Context, in *importInput) (*importOutput, error) {
 	mediaType, _, err := mime.ParseMediaType(in.ContentType)
@@ -62,9 +63,18 @@ func (s *Server) importUsers(ctx context.Context, in *importInput) (*importOutpu
 	body := &slowBody{ctx: ctx, from: in.body, answer: in.answer, left: s.cfg.MaxImportBytes, idle: s.cfg.ImportIdle}
 	report, err := s.cfg.People.Import(ctx, body, format)
 	if err == nil {
-		return &importOutput{&report}, body.done()
+		return &importOutput{reportOf(report)}, body.done()
 	}
 	return nil, s.importProblem(ctx, err, report)
+}
+
+func reportOf(r people.Report) *wire.ImportReport {
+	out := &wire.ImportReport{Imported: r.Imported, Updated: r.Updated, Rejected: r.Rejected, Omitted: r.Omitted,
+		Errors: make([]wire.ImportError, 0, len(r.Errors))}
+	for _, e := range r.Errors {
+		out.Errors = append(out.Errors, wire.ImportError(e))
+	}
+	return out
 }
 
 // importProblem says why an import stopped and what it had done by then.
@@ -81,7 +91,7 @@ func (s *Server) importProblem(ctx context.Context, err error, report people.Rep
 	}
 	if report.Imported+report.Updated+report.Rejected > 0 {
 		p.Detail += fmt.Sprintf("; %d rows went in before, importing the file again is harmless", report.Imported+report.Updated)
-		p.Import = &report
+		p.Import = reportOf(report)
 	}
 	return p
 }

@@ -13,6 +13,7 @@ import (
 
 	"schoolbell/client"
 	"schoolbell/internal/api"
+	"schoolbell/wire"
 )
 
 func TestTheInboxIsListedAndRead(t *testing.T) {
@@ -46,10 +47,10 @@ func TestTheInboxIsListedAndRead(t *testing.T) {
 }
 
 // watch reads an inbox stream into a channel until the test ends.
-func watch(t *testing.T, c *client.Client, user string, after int64) <-chan client.InboxItem {
+func watch(t *testing.T, c *client.Client, user string, after int64) <-chan wire.InboxItem {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	items, done := make(chan client.InboxItem, 1000), make(chan struct{})
+	items, done := make(chan wire.InboxItem, 1000), make(chan struct{})
 	go func() {
 		defer close(done)
 		for item, err := range c.WatchInbox(ctx, user, after) {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,42 +11,15 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/inbox"
+	"schoolbell/wire"
 )
-
-// itemResponse is one event in a user's inbox.
-type itemResponse struct {
-	Position  int64               `json:"position" doc:"Grows with arrival; the id of the item in the live stream."`
-	EventID   string              `json:"event_id"`
-	Title     string              `json:"title"`
-	Body      string              `json:"body"`
-	Category  schoolbell.Category `json:"category"`
-	Data      json.RawMessage     `json:"data,omitempty"`
-	Location  string              `json:"location,omitempty"`
-	StartsAt  stamp               `json:"starts_at,omitzero"`
-	EndsAt    stamp               `json:"ends_at,omitzero"`
-	ArrivedAt stamp               `json:"arrived_at"`
-	ReadAt    stamp               `json:"read_at,omitzero" doc:"Not there while unread."`
-	Cancelled bool                `json:"cancelled,omitempty" doc:"The event was cancelled after it arrived."`
-}
-
-func newItemResponse(it schoolbell.InboxItem) itemResponse {
-	return itemResponse{Position: it.Position, EventID: it.EventID, Title: it.Title, Body: it.Body, Category: it.Category,
-		Data: it.Data, Location: it.Location, StartsAt: stamp(it.StartsAt), EndsAt: stamp(it.EndsAt),
-		ArrivedAt: stamp(it.ArrivedAt), ReadAt: stamp(it.ReadAt), Cancelled: it.Cancelled}
-}
 
 type listInboxInput struct {
 	UserAccess
 	Page
 }
 
-type listInboxOutput struct {
-	Body struct {
-		Items  []itemResponse `json:"items"`
-		Unread int            `json:"unread" doc:"In the whole inbox."`
-		Next   string         `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
-	}
-}
+type listInboxOutput struct{ Body wire.InboxPage }
 
 func (s *Server) listInbox(ctx context.Context, in *listInboxInput) (*listInboxOutput, error) {
 	at, err := decodeCursor("inbox", in.Cursor)
@@ -61,18 +33,14 @@ func (s *Server) listInbox(ctx context.Context, in *listInboxInput) (*listInboxO
 	out := &listInboxOutput{}
 	out.Body.Unread = unread
 	list, out.Body.Next, err = cut(list, in.Limit, func(it schoolbell.InboxItem) cursor { return cursor{Kind: "inbox", N: it.Position} })
-	out.Body.Items = make([]itemResponse, 0, len(list))
+	out.Body.Items = make([]wire.InboxItem, 0, len(list))
 	for _, it := range list {
-		out.Body.Items = append(out.Body.Items, newItemResponse(it))
+		out.Body.Items = append(out.Body.Items, wire.InboxItemOf(it))
 	}
 	return out, err
 }
 
-type unreadOutput struct {
-	Body struct {
-		Unread int `json:"unread" doc:"How many are unread now."`
-	}
-}
+type unreadOutput struct{ Body wire.Unread }
 
 type readItemInput struct {
 	UserAccess
@@ -84,16 +52,12 @@ func (s *Server) readItem(ctx context.Context, in *readItemInput) (*unreadOutput
 	if err != nil {
 		return nil, err
 	}
-	out := &unreadOutput{}
-	out.Body.Unread = unread
-	return out, nil
+	return &unreadOutput{wire.Unread{Unread: unread}}, nil
 }
 
 type readInboxInput struct {
 	UserAccess
-	Body *struct {
-		UpTo int64 `json:"up_to,omitempty" minimum:"0" doc:"Position of the last item that was seen; all there are if left out."`
-	}
+	Body *wire.ReadInbox
 }
 
 func (s *Server) readInbox(ctx context.Context, in *readInboxInput) (*unreadOutput, error) {
@@ -105,9 +69,7 @@ func (s *Server) readInbox(ctx context.Context, in *readInboxInput) (*unreadOutp
 	if err != nil {
 		return nil, err
 	}
-	out := &unreadOutput{}
-	out.Body.Unread = unread
-	return out, nil
+	return &unreadOutput{wire.Unread{Unread: unread}}, nil
 }
 
 type streamInboxInput struct {
@@ -156,7 +118,7 @@ func (s *Server) sendItems(ctx context.Context, out *sse, sub *inbox.Subscriptio
 		item, err := nextWithin(ctx, sub, s.cfg.Heartbeat)
 		switch {
 		case err == nil:
-			out.event("item", strconv.FormatInt(item.Position, 10), newItemResponse(item))
+			out.event("item", strconv.FormatInt(item.Position, 10), wire.InboxItemOf(item))
 		case ctx.Err() == nil && isTimeout(err):
 			out.heartbeat()
 		default:

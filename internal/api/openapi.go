@@ -5,11 +5,10 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
-	"time"
+
+	"schoolbell/wire"
 
 	"github.com/danielgtaylor/huma/v2"
-
-	"schoolbell"
 )
 
 // huma knows only one place to say that "Title" is not "title".
@@ -43,7 +42,7 @@ func (s *Server) operation(rt route) huma.Operation {
 		Method: rt.method, Path: rt.path, OperationID: rt.id, Summary: rt.summary, Tags: []string{rt.tag},
 		DefaultStatus: rt.status, MaxBodyBytes: int64(rt.maxBody()) + 1, BodyReadTimeout: readTimeout,
 		Responses: map[string]*huma.Response{"default": {Description: "A problem", Content: map[string]*huma.MediaType{
-			"application/problem+json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Problem")},
+			"application/problem+json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Problem](), true, "Problem")},
 		}}},
 	}
 	op.Description = rt.description
@@ -79,16 +78,4 @@ func importBody() *huma.RequestBody {
 func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/openapi+json")
 	_ = json.NewEncoder(w).Encode(s.api.OpenAPI()) // the client may have gone
-}
-
-// optional turns a time of a request into the domain's, where none is zero. A request
-// that writes the zero time itself gets the second before, which validation refuses.
-func optional(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	if at := schoolbell.Time(*t); !at.IsZero() {
-		return at
-	}
-	return time.Time{}.Add(-time.Second)
 }

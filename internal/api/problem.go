@@ -8,30 +8,19 @@ import (
 	"strconv"
 	"strings"
 
+	"schoolbell/wire"
+
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
 
 	"schoolbell"
-	"schoolbell/internal/people"
 )
 
-// problem is the body of every answer that is not a success (RFC 9457).
+// problem is a failure of a request, as it is answered.
 type problem struct {
-	Type   string         `json:"type" doc:"Where this kind of problem is explained."`
-	Title  string         `json:"title" doc:"The kind of problem in words."`
-	Status int            `json:"status" doc:"The HTTP status."`
-	Detail string         `json:"detail,omitempty" doc:"What went wrong this time."`
-	Code   string         `json:"code" doc:"The kind of problem, for programs." example:"invalid"`
-	Errors []fieldError   `json:"errors,omitempty" maxItems:"100" doc:"The faults found in the input, at most 100."`
-	More   int            `json:"errors_omitted,omitempty" doc:"How many faults there are beyond those listed."`
-	Import *people.Report `json:"import,omitempty" doc:"What an import did before it stopped."`
+	wire.Problem
 
 	retryAfter int // seconds, for Retry-After; 0 means the usual for the status
-}
-
-type fieldError struct {
-	Field   string `json:"field" doc:"The field, header or parameter to blame." example:"audience.groups[1]"`
-	Message string `json:"message" doc:"What is wrong with it."`
 }
 
 // Error and GetStatus make a problem an error that huma writes as it is.
@@ -81,15 +70,15 @@ const (
 	maxFaultDetail = 300 // characters
 )
 
-func newProblem(code schoolbell.Code, detail string, faults ...fieldError) *problem {
+func newProblem(code schoolbell.Code, detail string, faults ...wire.FieldError) *problem {
 	for _, k := range kinds {
 		if k.code != code {
 			continue
 		}
-		p := &problem{Type: "/docs#problem-" + string(code), Title: k.title, Status: k.status,
-			Detail: shorten(detail, maxFaultDetail), Code: string(code), More: max(0, len(faults)-maxFaults)}
+		p := &problem{Problem: wire.Problem{Type: "/docs#problem-" + string(code), Title: k.title, Status: k.status,
+			Detail: shorten(detail, maxFaultDetail), Code: string(code), More: max(0, len(faults)-maxFaults)}}
 		for _, f := range faults[:min(len(faults), maxFaults)] {
-			p.Errors = append(p.Errors, fieldError{shorten(f.Field, maxFaultField), shorten(f.Message, maxFaultDetail)})
+			p.Fields = append(p.Fields, wire.FieldError{Field: shorten(f.Field, maxFaultField), Message: shorten(f.Message, maxFaultDetail)})
 		}
 		return p
 	}
@@ -147,10 +136,10 @@ func internalProblem(ctx context.Context) *problem {
 
 // fromFaults shows faults that are meant for the caller; their causes stay here.
 func fromFaults(faults schoolbell.Faults) *problem {
-	var fields []fieldError
+	var fields []wire.FieldError
 	for _, f := range faults {
 		if f.Field != "" {
-			fields = append(fields, fieldError{f.Field, f.Message})
+			fields = append(fields, wire.FieldError{Field: f.Field, Message: f.Message})
 		}
 	}
 	detail := faults[0].Message
@@ -170,7 +159,7 @@ func (s *Server) fromHuma(ctx huma.Context, _ string, v any) (any, error) {
 	if !ok {
 		return v, nil
 	}
-	var fields []fieldError
+	var fields []wire.FieldError
 	detail := m.Detail
 	for _, e := range m.Errors {
 		field, message := blame(e)
@@ -178,7 +167,7 @@ func (s *Server) fromHuma(ctx huma.Context, _ string, v any) (any, error) {
 			detail = message
 			continue
 		}
-		fields = append(fields, fieldError{field, message})
+		fields = append(fields, wire.FieldError{Field: field, Message: message})
 	}
 	if len(fields) > 0 {
 		detail = fields[0].Field + ": " + fields[0].Message

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq"
+	"schoolbell/wire"
 )
 
 const cleanTimeout = 30 * time.Second
@@ -54,12 +55,7 @@ func (s *Server) removeJob(ctx context.Context, in *JobPath) (*struct{}, error) 
 	return nil, fromQueue(q.Remove(ctx, in.Job, bullmq.RemoveOptions{}), in.Job)
 }
 
-type pausedOutput struct {
-	Body struct {
-		Name   string `json:"name"`
-		Paused bool   `json:"paused"`
-	}
-}
+type pausedOutput struct{ Body wire.QueuePaused }
 
 func (s *Server) pauseQueue(ctx context.Context, in *QueuePath) (*pausedOutput, error) {
 	return s.setPaused(ctx, in.Queue, true)
@@ -83,25 +79,15 @@ func (s *Server) setPaused(ctx context.Context, name string, paused bool) (*paus
 	if err := change(ctx); err != nil {
 		return nil, fromQueue(err, "")
 	}
-	out := &pausedOutput{}
-	out.Body.Name, out.Body.Paused = name, paused
-	return out, nil
+	return &pausedOutput{wire.QueuePaused{Name: name, Paused: paused}}, nil
 }
 
 type cleanQueueInput struct {
 	QueuePath
-	Body struct {
-		State     bullmq.State `json:"state" doc:"Which jobs."`
-		OlderThan int          `json:"older_than,omitempty" minimum:"0" maximum:"315360000" doc:"Seconds, at most ten years; 0 takes all."`
-		Limit     int          `json:"limit,omitempty" minimum:"1" maximum:"10000" default:"1000" doc:"How many at most."`
-	}
+	Body wire.CleanQueue
 }
 
-type cleanQueueOutput struct {
-	Body struct {
-		Removed int `json:"removed"`
-	}
-}
+type cleanQueueOutput struct{ Body wire.Cleaned }
 
 func (s *Server) cleanQueue(ctx context.Context, in *cleanQueueInput) (*cleanQueueOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
@@ -110,11 +96,9 @@ func (s *Server) cleanQueue(ctx context.Context, in *cleanQueueInput) (*cleanQue
 	if err != nil {
 		return nil, err
 	}
-	ids, err := q.Clean(ctx, in.Body.State, time.Duration(in.Body.OlderThan)*time.Second, in.Body.Limit)
+	ids, err := q.Clean(ctx, bullmq.State(in.Body.State), time.Duration(in.Body.OlderThan)*time.Second, in.Body.Limit)
 	if err != nil {
 		return nil, fromQueue(err, "")
 	}
-	out := &cleanQueueOutput{}
-	out.Body.Removed = len(ids)
-	return out, nil
+	return &cleanQueueOutput{wire.Cleaned{Removed: len(ids)}}, nil
 }

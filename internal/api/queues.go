@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,44 +9,13 @@ import (
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/wire"
 )
 
 const (
 	queueTimeout = 5 * time.Second // for Redis to answer
 	maxLogLines  = 1000
 )
-
-// The states counted, as BullMQ calls them.
-type countsBody map[bullmq.State]int64
-
-type queueResponse struct {
-	Name   string     `json:"name"`
-	Paused bool       `json:"paused"`
-	Counts countsBody `json:"counts" doc:"Jobs by state."`
-}
-
-// jobResponse is a job as BullMQ keeps it.
-type jobResponse struct {
-	ID           string          `json:"id"`
-	Name         string          `json:"name"`
-	State        bullmq.State    `json:"state"`
-	Data         json.RawMessage `json:"data" doc:"A value that is long or is no JSON is shown as a string of its first 1,000 characters in lists, 50,000 alone; other texts are cut there too."`
-	Progress     json.RawMessage `json:"progress,omitempty"`
-	ReturnValue  json.RawMessage `json:"return_value,omitempty"`
-	FailedReason string          `json:"failed_reason,omitempty"`
-	StackTrace   []string        `json:"stacktrace,omitempty" doc:"One entry for each failed attempt."`
-	AttemptsMade int             `json:"attempts_made"`
-	Attempts     int             `json:"attempts" doc:"How often it is tried in all."`
-	Stalled      int             `json:"stalled,omitempty" doc:"How often its worker was lost."`
-	Priority     int             `json:"priority,omitempty"`
-	DelayMS      int64           `json:"delay_ms,omitempty"`
-	Parent       string          `json:"parent,omitempty" doc:"Key of the job that waits for this one."`
-	Worker       string          `json:"worker,omitempty" doc:"Who ran it last."`
-	CreatedAt    stamp           `json:"created_at,omitzero"`
-	ProcessedAt  stamp           `json:"processed_at,omitzero"`
-	FinishedAt   stamp           `json:"finished_at,omitzero"`
-	Logs         []string        `json:"logs,omitempty" doc:"The newest lines, oldest first; not in lists."`
-}
 
 func (s *Server) queue(name string) (*bullmq.Queue, error) {
 	for _, q := range s.cfg.Queues {
@@ -91,17 +59,13 @@ type JobPath struct {
 	Job string `path:"job" doc:"The job's id."`
 }
 
-type listQueuesOutput struct {
-	Body struct {
-		Queues []queueResponse `json:"queues"`
-	}
-}
+type listQueuesOutput struct{ Body wire.QueueList }
 
 func (s *Server) listQueues(ctx context.Context, _ *struct{}) (*listQueuesOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	out := &listQueuesOutput{}
-	out.Body.Queues = make([]queueResponse, 0, len(s.cfg.Queues))
+	out.Body.Queues = make([]wire.Queue, 0, len(s.cfg.Queues))
 	for _, q := range s.cfg.Queues {
 		counts, err := q.Counts(ctx, jobStates...)
 		if err != nil {
@@ -111,12 +75,12 @@ func (s *Server) listQueues(ctx context.Context, _ *struct{}) (*listQueuesOutput
 		if err != nil {
 			return nil, fromQueue(err, "")
 		}
-		out.Body.Queues = append(out.Body.Queues, queueResponse{q.Name(), paused, counts})
+		out.Body.Queues = append(out.Body.Queues, wire.Queue{Name: q.Name(), Paused: paused, Counts: shownCounts(counts)})
 	}
 	return out, nil
 }
 
-type countsOutput struct{ Body countsBody }
+type countsOutput struct{ Body wire.Counts }
 
 func (s *Server) countJobs(ctx context.Context, in *QueuePath) (*countsOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
@@ -129,7 +93,7 @@ func (s *Server) countJobs(ctx context.Context, in *QueuePath) (*countsOutput, e
 	if err != nil {
 		return nil, fromQueue(err, "")
 	}
-	return &countsOutput{counts}, nil
+	return &countsOutput{shownCounts(counts)}, nil
 }
 
 type listJobsInput struct {
@@ -138,12 +102,7 @@ type listJobsInput struct {
 	State bullmq.State `query:"state" required:"true" doc:"Where the jobs stand."`
 }
 
-type listJobsOutput struct {
-	Body struct {
-		Jobs []jobResponse `json:"jobs"`
-		Next string        `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
-	}
-}
+type listJobsOutput struct{ Body wire.JobPage }
 
 // listJobs pages by position: jobs that move meanwhile may be seen twice or not at all.
 func (s *Server) listJobs(ctx context.Context, in *listJobsInput) (*listJobsOutput, error) {
@@ -162,22 +121,22 @@ func (s *Server) listJobs(ctx context.Context, in *listJobsInput) (*listJobsOutp
 		return nil, fromQueue(err, "")
 	}
 	out := &listJobsOutput{}
-	out.Body.Jobs, out.Body.Next, err = cut(list, in.Limit, func(jobResponse) cursor { return cursor{Kind: "jobs", N: at.N + int64(in.Limit)} })
+	out.Body.Jobs, out.Body.Next, err = cut(list, in.Limit, func(wire.Job) cursor { return cursor{Kind: "jobs", N: at.N + int64(in.Limit)} })
 	return out, err
 }
 
 // readJobs reads n jobs from a position on, some at a time: what they hold may be
 // large, and only its beginning is kept.
-func readJobs(ctx context.Context, q *bullmq.Queue, state bullmq.State, from int64, n int) ([]jobResponse, error) {
+func readJobs(ctx context.Context, q *bullmq.Queue, state bullmq.State, from int64, n int) ([]wire.Job, error) {
 	const atOnce = 20
-	shown := make([]jobResponse, 0, n)
+	shown := make([]wire.Job, 0, n)
 	for end := from + int64(n); from < end; from += atOnce {
 		list, err := q.Jobs(ctx, bullmq.JobsOptions{States: []bullmq.State{state}, Offset: from, Limit: min(atOnce, end-from)})
 		if err != nil {
 			return nil, err
 		}
 		for _, j := range list {
-			shown = append(shown, newJobResponse(j, state, shownInList))
+			shown = append(shown, shownJob(j, state, shownInList))
 		}
 		if len(list) == 0 {
 			break
@@ -186,7 +145,7 @@ func readJobs(ctx context.Context, q *bullmq.Queue, state bullmq.State, from int
 	return shown, nil
 }
 
-type jobOutput struct{ Body jobResponse }
+type jobOutput struct{ Body wire.Job }
 
 func (s *Server) getJob(ctx context.Context, in *JobPath) (*jobOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
@@ -208,7 +167,7 @@ func readJob(ctx context.Context, q *bullmq.Queue, id string) (*jobOutput, error
 	if err != nil {
 		return nil, err
 	}
-	out := &jobOutput{newJobResponse(job, state, shownAlone)}
+	out := &jobOutput{shownJob(job, state, shownAlone)}
 	logs, _, err := q.Logs(ctx, id, bullmq.LogsOptions{Limit: maxLogLines, NewestFirst: true})
 	slices.Reverse(logs)
 	for _, line := range logs {

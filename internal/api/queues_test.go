@@ -16,6 +16,7 @@ import (
 	"schoolbell/client"
 	"schoolbell/internal/api"
 	"schoolbell/internal/testenv"
+	"schoolbell/wire"
 )
 
 // withQueue gives the server one queue on a real Redis.
@@ -47,7 +48,7 @@ func TestQueuesAreShownAndManaged(t *testing.T) {
 
 	counts, err := s.QueueCounts(ctx, "bells")
 	must(t, err)
-	want := map[string]int64{"waiting": 5, "active": 0, "delayed": 1, "prioritized": 0, "waiting-children": 0, "completed": 0, "failed": 1, "paused": 0}
+	want := wire.Counts{"waiting": 5, "active": 0, "delayed": 1, "prioritized": 0, "waiting-children": 0, "completed": 0, "failed": 1, "paused": 0}
 	if diff := cmp.Diff(want, counts); diff != "" {
 		t.Error(diff)
 	}
@@ -57,7 +58,7 @@ func TestQueuesAreShownAndManaged(t *testing.T) {
 		got, err := s.Jobs(ctx, "bells", "waiting", page)
 		must(t, err)
 		for _, j := range got.Jobs {
-			waiting = append(waiting, j.ID+" "+j.State)
+			waiting = append(waiting, j.ID+" "+string(j.State))
 		}
 		if page.Cursor = got.Next; page.Cursor == "" {
 			break
@@ -154,7 +155,7 @@ func TestWhatAJobsStateRulesOutIsAConflict(t *testing.T) {
 	wantProblem(t, err, 409, "conflict", "")
 	_, err = s.PromoteJob(ctx, "bells", "w")
 	wantProblem(t, err, 409, "conflict", "")
-	for _, change := range []func(context.Context, string, string) (*client.Job, error){s.RetryJob, s.PromoteJob, s.Job} {
+	for _, change := range []func(context.Context, string, string) (*wire.Job, error){s.RetryJob, s.PromoteJob, s.Job} {
 		_, err = change(ctx, "bells", "ghost")
 		wantProblem(t, err, 404, "not_found", "")
 	}

@@ -24,6 +24,7 @@ import (
 	"schoolbell/internal/notify"
 	"schoolbell/internal/people"
 	"schoolbell/internal/store/sqlite"
+	"schoolbell/wire"
 )
 
 // server is the whole API on a real ledger, and no Redis anywhere.
@@ -146,9 +147,9 @@ func (s *server) user(id string, roles ...schoolbell.Role) {
 }
 
 // notice creates an in-app event for the users and puts it into their inboxes.
-func (s *server) notice(title string, users ...string) *client.Event {
+func (s *server) notice(title string, users ...string) *wire.Event {
 	s.t.Helper()
-	ev, err := s.CreateEvent(s.t.Context(), client.NewEvent{Title: title, Body: "Body of " + title,
+	ev, err := s.CreateEvent(s.t.Context(), wire.NewEvent{Title: title, Body: "Body of " + title,
 		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: users}}, Channels: []schoolbell.Channel{schoolbell.ChannelInApp}})
 	must(s.t, err)
 	s.fanOut(ev.ID)

@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"schoolbell"
-	"schoolbell/client"
 	"schoolbell/internal/api"
 	"schoolbell/internal/health"
+	"schoolbell/wire"
 )
 
 const secretText = "dial tcp 10.1.2.3:5432: password hunter2"
@@ -162,7 +162,7 @@ func TestQueuesWithoutRedisAreUnavailableAndEventsAreTakenAllTheSame(t *testing.
 	s := newServer(t) // nothing listens where its Redis should be
 	_, err := s.Queues(t.Context())
 	wantProblem(t, err, 503, "unavailable", "")
-	if _, err := s.CreateEvent(t.Context(), client.NewEvent{Title: "A", Body: "B", Audience: parents()}); err != nil {
+	if _, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()}); err != nil {
 		t.Errorf("an event is refused while Redis is down: %v", err)
 	}
 }

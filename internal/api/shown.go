@@ -8,6 +8,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/wire"
 )
 
 // What other programs put into jobs is shown up to these lengths, in characters. A
@@ -49,16 +50,16 @@ func shownTexts(list []string, limit int) []string {
 }
 
 // shownTime leaves out a time that has no form in the API.
-func shownTime(t time.Time) stamp {
+func shownTime(t time.Time) wire.Time {
 	if !schoolbell.ValidTime(t) {
-		return stamp{}
+		return wire.Time{}
 	}
-	return stamp(t)
+	return wire.At(t)
 }
 
-// newJobResponse shows a job in state, its texts cut at limit.
-func newJobResponse(j *bullmq.Job, state bullmq.State, limit int) jobResponse {
-	return jobResponse{ID: shownText(j.ID, limit), Name: shownText(j.Name, limit), State: state,
+// shownJob is a job in state, its texts cut at limit.
+func shownJob(j *bullmq.Job, state bullmq.State, limit int) wire.Job {
+	return wire.Job{ID: shownText(j.ID, limit), Name: shownText(j.Name, limit), State: wire.JobState(state),
 		Data: orNull(shownValue(j.Data, limit)), Progress: shownValue(j.Progress, limit), ReturnValue: shownValue(j.ReturnValue, limit),
 		FailedReason: shownText(j.FailedReason, limit), StackTrace: shownTexts(j.StackTrace, limit),
 		AttemptsMade: j.AttemptsMade, Attempts: max(1, j.Options.Attempts), Stalled: j.StalledCount, Priority: j.Priority,
@@ -71,4 +72,12 @@ func orNull(raw json.RawMessage) json.RawMessage {
 		return json.RawMessage("null")
 	}
 	return raw
+}
+
+func shownCounts(counts map[bullmq.State]int64) wire.Counts {
+	shown := make(wire.Counts, len(counts))
+	for state, n := range counts {
+		shown[wire.JobState(state)] = n
+	}
+	return shown
 }

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"schoolbell"
-	"schoolbell/client"
 	"schoolbell/internal/api"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/testenv"
+	"schoolbell/wire"
 )
 
 // openStream opens a live stream and returns its response, whose body the caller reads.
@@ -197,7 +197,7 @@ func live() uint64 {
 // arrived puts an event with this body into a user's inbox.
 func (s *server) arrived(body, user string) {
 	s.t.Helper()
-	ev, err := s.CreateEvent(s.t.Context(), client.NewEvent{Title: "Long", Body: body,
+	ev, err := s.CreateEvent(s.t.Context(), wire.NewEvent{Title: "Long", Body: body,
 		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{user}}}, Channels: []schoolbell.Channel{schoolbell.ChannelInApp}})
 	must(s.t, err)
 	s.fanOut(ev.ID)

@@ -5,25 +5,14 @@ import (
 	"net/http"
 	"time"
 
+	"schoolbell/wire"
+
 	"schoolbell"
 )
 
-// userRequest is a user as clients write one; the id is in the path.
-type userRequest struct {
-	ID         string            `json:"id,omitempty" doc:"May be left out; must be the one in the path."`
-	Name       string            `json:"name" example:"Ada Lovelace"`
-	Email      string            `json:"email,omitempty" example:"ada@example.org"`
-	Phone      string            `json:"phone,omitempty" doc:"International, E.164." example:"+442079460018"`
-	Roles      []schoolbell.Role `json:"roles" maxItems:"20" doc:"At least one."`
-	Groups     []string          `json:"groups,omitempty" maxItems:"100" doc:"Ids of groups; one that is not there yet comes into being."`
-	Locale     string            `json:"locale,omitempty" doc:"Language tag; en if left out." example:"en"`
-	Timezone   string            `json:"timezone,omitempty" doc:"IANA name; UTC if left out." example:"Europe/London"`
-	GuardianOf []string          `json:"guardian_of,omitempty" maxItems:"50" doc:"Ids of the students this user is a guardian of."`
-}
-
 type putUserInput struct {
 	UserPath
-	Body userRequest
+	Body wire.UserRequest
 }
 
 type putUserOutput struct {
@@ -36,13 +25,13 @@ func (s *Server) putUser(ctx context.Context, in *putUserInput) (*putUserOutput,
 	if in.Body.ID != "" && in.Body.ID != in.ID {
 		return nil, schoolbell.Invalid("id", "is not the one in the path")
 	}
-	u := &schoolbell.User{ID: in.ID, Name: in.Body.Name, Email: in.Body.Email, Phone: in.Body.Phone, Roles: in.Body.Roles,
-		Groups: in.Body.Groups, Locale: in.Body.Locale, Timezone: in.Body.Timezone, GuardianOf: in.Body.GuardianOf}
-	change, err := s.cfg.People.Put(ctx, u)
+	u := schoolbell.User(in.Body)
+	u.ID = in.ID
+	change, err := s.cfg.People.Put(ctx, &u)
 	if err != nil {
 		return nil, err
 	}
-	out := &putUserOutput{Status: http.StatusOK, Body: u}
+	out := &putUserOutput{Status: http.StatusOK, Body: &u}
 	if change == schoolbell.ChangeCreated {
 		out.Status, out.Location = http.StatusCreated, "/v1/users/"+u.ID
 	}
@@ -75,12 +64,7 @@ func (s *Server) deleteUser(ctx context.Context, in *UserPath) (*struct{}, error
 	return nil, s.cfg.People.Delete(ctx, in.ID)
 }
 
-type listUsersOutput struct {
-	Body struct {
-		Users []*schoolbell.User `json:"users"`
-		Next  string             `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
-	}
-}
+type listUsersOutput struct{ Body wire.UserPage }
 
 func (s *Server) listUsers(ctx context.Context, in *struct{ Page }) (*listUsersOutput, error) {
 	at, err := decodeCursor("users", in.Cursor)
@@ -98,17 +82,10 @@ func (s *Server) listUsers(ctx context.Context, in *struct{ Page }) (*listUsersO
 
 type createTokenInput struct {
 	UserPath
-	Body *struct {
-		TTL int `json:"ttl,omitempty" minimum:"10" maximum:"86400" doc:"Seconds; 3600 if left out."`
-	}
+	Body *wire.NewToken
 }
 
-type createTokenOutput struct {
-	Body struct {
-		Token     string `json:"token"`
-		ExpiresAt stamp  `json:"expires_at"`
-	}
-}
+type createTokenOutput struct{ Body wire.Token }
 
 func (s *Server) createToken(ctx context.Context, in *createTokenInput) (*createTokenOutput, error) {
 	var ttl time.Duration
@@ -119,20 +96,14 @@ func (s *Server) createToken(ctx context.Context, in *createTokenInput) (*create
 	if err != nil {
 		return nil, err
 	}
-	out := &createTokenOutput{}
-	out.Body.Token, out.Body.ExpiresAt = token, stamp(expires)
-	return out, nil
+	return &createTokenOutput{wire.Token{Token: token, ExpiresAt: wire.At(expires)}}, nil
 }
 
 func (s *Server) revokeTokens(ctx context.Context, in *UserPath) (*struct{}, error) {
 	return nil, s.cfg.Auth.RevokeTokens(ctx, in.ID)
 }
 
-type preferencesBody struct {
-	Preferences []schoolbell.Preference `json:"preferences" maxItems:"100"`
-}
-
-type preferencesOutput struct{ Body preferencesBody }
+type preferencesOutput struct{ Body wire.Preferences }
 
 func (s *Server) getPreferences(ctx context.Context, in *UserAccess) (*preferencesOutput, error) {
 	wishes, err := s.cfg.People.Preferences(ctx, in.ID)
@@ -142,12 +113,12 @@ func (s *Server) getPreferences(ctx context.Context, in *UserAccess) (*preferenc
 	if wishes == nil {
 		wishes = []schoolbell.Preference{}
 	}
-	return &preferencesOutput{preferencesBody{wishes}}, nil
+	return &preferencesOutput{wire.Preferences{Preferences: wishes}}, nil
 }
 
 type putPreferencesInput struct {
 	UserAccess
-	Body preferencesBody
+	Body wire.Preferences
 }
 
 func (s *Server) putPreferences(ctx context.Context, in *putPreferencesInput) (*preferencesOutput, error) {

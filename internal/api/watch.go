@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"schoolbell/wire"
+
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
@@ -16,13 +18,6 @@ import (
 
 // countTimeout bounds one count of an event's deliveries.
 const countTimeout = 10 * time.Second
-
-// progressResponse is where an event stands, as its live stream says it.
-type progressResponse struct {
-	ID       string                 `json:"id"`
-	Status   schoolbell.EventStatus `json:"status"`
-	Progress schoolbell.Progress    `json:"progress"`
-}
 
 // progressCache counts each watched event once per interval, however many watch it.
 type progressCache struct {
@@ -39,7 +34,7 @@ type watchedEvent struct {
 
 	mu      sync.Mutex
 	counted time.Time
-	state   progressResponse
+	state   wire.EventProgress
 	err     error
 }
 
@@ -68,7 +63,7 @@ func (c *progressCache) join(id string) (ev *watchedEvent, leave func()) {
 
 // get returns the event's progress, recounted if the last count is old.
 // Viewers that come meanwhile wait for the one who counts.
-func (c *progressCache) get(ctx context.Context, id string, ev *watchedEvent) (progressResponse, error) {
+func (c *progressCache) get(ctx context.Context, id string, ev *watchedEvent) (wire.EventProgress, error) {
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
 	if !ev.counted.IsZero() && time.Since(ev.counted) < c.interval {
@@ -82,19 +77,19 @@ func (c *progressCache) get(ctx context.Context, id string, ev *watchedEvent) (p
 	return ev.state, ev.err
 }
 
-func (c *progressCache) count(ctx context.Context, id string) (progressResponse, error) {
+func (c *progressCache) count(ctx context.Context, id string) (wire.EventProgress, error) {
 	e, err := c.store.Event(ctx, id)
 	if err != nil {
-		return progressResponse{}, err
+		return wire.EventProgress{}, err
 	}
 	// Status first: a terminal one then goes with counts that are final as well.
 	p, err := c.store.Progress(ctx, id)
-	return progressResponse{ID: id, Status: e.Status, Progress: p}, err
+	return wire.EventProgress{ID: id, Status: e.Status, Progress: p}, err
 }
 
 // finished reports that nothing will change any more: a cancelled event may
 // still have rows in a worker's hands.
-func (p progressResponse) finished() bool {
+func finished(p wire.EventProgress) bool {
 	return p.Status.Terminal() && p.Progress.Done == p.Progress.Total
 }
 
@@ -140,7 +135,7 @@ func (s *Server) sendProgress(ctx context.Context, out *sse, id string, ev *watc
 			out.event("progress", strconv.Itoa(n), state)
 			last, said, n = now, time.Now(), n+1
 		}
-		if err == nil && state.finished() {
+		if err == nil && finished(state) {
 			out.event("done", strconv.Itoa(n), state)
 			return
 		}

@@ -13,6 +13,7 @@ import (
 	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
 	"schoolbell/internal/testenv"
+	"schoolbell/wire"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m) }
@@ -75,7 +76,7 @@ func TestRuntime(t *testing.T) {
 		if _, err := r.Ledger.PutUsers(t.Context(), []*schoolbell.User{ada}); err != nil {
 			t.Fatal(err)
 		}
-		e, err := c.CreateEvent(t.Context(), client.NewEvent{
+		e, err := c.CreateEvent(t.Context(), wire.NewEvent{
 			Title: "Sports day", Body: "On Friday.", Category: schoolbell.CategoryAnnouncement,
 			Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{"ada"}}},
 			Channels: []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail},

@@ -32,7 +32,8 @@ var importRules = []struct {
 	{"bullmq/internal/keys", []string{"bullmq/internal/wire"}},
 	{"bullmq/internal/repeat", []string{"bullmq/internal/cron", "bullmq/internal/wire"}},
 	{"bullmq/...", nil},
-	{"client/...", []string{"."}},
+	{"wire", []string{"."}},
+	{"client/...", []string{".", "wire"}},
 	{"internal/ledger", []string{"."}},
 	{"internal/outage", nil},
 	{"internal/advice", nil},
@@ -48,20 +49,20 @@ var importRules = []struct {
 	{"internal/people/...", []string{".", "internal/address"}},
 	{"internal/inbox/...", []string{".", "internal/auth", "internal/ledger", "internal/outage"}},
 	{"internal/health", nil},
-	{"internal/api/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/health"}},
+	{"internal/api/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/health"}},
 	{"internal/admin/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},
 	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/smtpconn", "internal/redisdial"}},
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
 	{"internal/app", []string{"...", "!internal/cli", "!internal/doctor", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together
 	{"internal/doctor", []string{".", "internal/advice", "internal/app", "internal/channel", "internal/config", "internal/store/sqlite"}},
-	{"internal/cli/...", []string{".", "client", "internal/advice", "internal/app", "internal/auth", "internal/channel", "internal/config", "internal/doctor", "internal/health"}},
+	{"internal/cli/...", []string{".", "client", "wire", "internal/advice", "internal/app", "internal/auth", "internal/channel", "internal/config", "internal/doctor", "internal/health"}},
 	{"cmd/...", []string{"internal/cli"}},
 	{"examples/...", []string{"bullmq"}},
 	{"internal/testenv", []string{"bullmq/redistest", "bullmq/testproc"}},
 	{"internal/arch", nil},
 	{"deploy", nil},
-	{"test/...", []string{".", "bullmq", "client", "internal/embedded", "internal/testenv"}}, // from outside, and through the mail catcher
+	{"test/...", []string{".", "bullmq", "client", "wire", "internal/embedded", "internal/testenv"}}, // from outside, and through the mail catcher
 	{"bench/...", []string{"..."}},
 }
 

@@ -21,7 +21,7 @@ func layers(t *testing.T, page string) map[string]int {
 		t.Fatal("docs/architecture.md has no block ```layers")
 	}
 	line := map[string]int{}
-	name := regexp.MustCompile(`(?:cmd|internal|bullmq|client)(?:/[a-z/]+)?\b|schoolbell \(root\)`)
+	name := regexp.MustCompile(`(?:cmd|internal|bullmq|client|wire)(?:/[a-z/]+)?\b|schoolbell \(root\)`)
 	for i, text := range strings.Split(strings.TrimSpace(diagram), "\n") {
 		for _, folder := range name.FindAllString(text, -1) {
 			if folder == "schoolbell (root)" {

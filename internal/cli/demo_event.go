@@ -8,6 +8,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/client"
+	"schoolbell/wire"
 )
 
 // lookEvery is how often the demo looks at what it has reached.
@@ -26,7 +27,7 @@ func (d *demo) createEvent(ctx context.Context) (id string, took time.Duration, 
 		return "", 0, fmt.Errorf("call the API: %w", err)
 	}
 	start := time.Now()
-	e, err := server.CreateEvent(ctx, client.NewEvent{
+	e, err := server.CreateEvent(ctx, wire.NewEvent{
 		Title:    "Sports day moved to Friday",
 		Body:     "Because of the weather, sports day takes place on Friday instead of Thursday.\n\nPlease bring water and a hat.",
 		Category: schoolbell.CategoryAnnouncement,

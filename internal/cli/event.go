@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"schoolbell"
 	"schoolbell/client"
+	"schoolbell/wire"
 )
 
 type eventCmd struct {
@@ -49,7 +49,7 @@ func (c *eventListCmd) Run(ctx context.Context, a *program) error {
 	}
 	t := newTable("ID", "STATUS", "CREATED", "TITLE")
 	for _, e := range page.Events {
-		t.add(e.ID, string(e.Status), when(e.CreatedAt), cut(e.Title, 60))
+		t.add(e.ID, string(e.Status), when(e.CreatedAt.Time), cut(e.Title, 60))
 	}
 	t.print(a.Out, a.style)
 	a.more(page.Next)
@@ -80,27 +80,6 @@ func (c *eventShowCmd) Run(ctx context.Context, a *program) error {
 		return err
 	}
 	return a.printEvent(e, c.JSON)
-}
-
-func (a *program) printEvent(e *client.Event, asJSON bool) error {
-	if asJSON {
-		return a.printJSON(e)
-	}
-	a.say("%s", a.style.bold(e.Title))
-	for _, l := range [][2]string{
-		{"Id", e.ID}, {"Status", string(e.Status)}, {"Category", string(e.Category)}, {"For", audienceText(e.Audience)}, {"By", joined(e.Channels)},
-		{"Location", e.Location}, {"Starts", optional(e.StartsAt)}, {"Ends", optional(e.EndsAt)}, {"Send at", optional(e.SendAt)},
-		{"Expires", optional(e.ExpiresAt)}, {"Created", when(e.CreatedAt)}, {"Completed", optional(e.CompletedAt)},
-	} {
-		if l[1] != "" {
-			a.say("  %-10s %s", l[0], l[1])
-		}
-	}
-	if e.Progress != nil {
-		a.say("")
-		a.printProgress(*e.Progress)
-	}
-	return nil
 }
 
 // printProgress shows what became of the deliveries of each channel.
@@ -150,7 +129,7 @@ func (c *eventDeliveriesCmd) Run(ctx context.Context, a *program) error {
 	}
 	t := newTable("USER", "CHANNEL", "STATUS", "TRIES#", "SINCE", "REASON")
 	for _, d := range page.Deliveries {
-		t.add(d.UserID, string(d.Channel), string(d.Status), number(d.Attempts), when(d.UpdatedAt), cut(d.Reason, 60))
+		t.add(d.UserID, string(d.Channel), string(d.Status), number(d.Attempts), when(d.UpdatedAt.Time), cut(d.Reason, 60))
 	}
 	t.print(a.Out, a.style)
 	a.more(page.Next)
@@ -203,41 +182,12 @@ func (c *eventRetryCmd) Run(ctx context.Context, a *program) error {
 	return nil
 }
 
-func audienceText(x schoolbell.Audience) string {
-	parts := []string{selectorText(&x.Selector)}
-	if !x.GuardiansOf.Empty() {
-		parts = append(parts, "guardians of "+selectorText(x.GuardiansOf))
-	}
-	if !x.Exclude.Empty() {
-		parts = append(parts, "except "+selectorText(x.Exclude))
-	}
-	return strings.TrimPrefix(strings.Join(parts, "; "), "; ")
-}
-
-func selectorText(s *schoolbell.Selector) string {
-	var parts []string
-	for _, p := range [][2]string{{"roles", joined(s.Roles)}, {"groups", joined(s.Groups)}, {"users", joined(s.Users)}} {
-		if p[1] != "" {
-			parts = append(parts, p[0]+" "+p[1])
-		}
-	}
-	return strings.Join(parts, ", ")
-}
-
 func joined[T ~string](list []T) string {
 	texts := make([]string, len(list))
 	for i, v := range list {
 		texts[i] = string(v)
 	}
 	return cut(strings.Join(texts, ", "), 200)
-}
-
-// optional is a time, or nothing for none.
-func optional(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return when(t)
 }
 
 // readAll reads an input that is UTF-8 text, up to a limit well above what the server takes.
@@ -254,4 +204,12 @@ func readAll(r io.Reader) (string, error) {
 		return "", usage("the input is not valid UTF-8")
 	}
 	return string(b), nil
+}
+
+// optional is a time, or nothing for none.
+func optional(t wire.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return when(t.Time)
 }

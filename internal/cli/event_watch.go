@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"schoolbell/client"
+	"schoolbell/wire"
 )
 
 type eventWatchCmd struct {
@@ -26,7 +27,7 @@ func (c *eventWatchCmd) Run(ctx context.Context, a *program) error {
 // watch shows an event's progress until nothing will change any more, then its
 // summary. As JSON it prints a line for each change.
 func (a *program) watch(ctx context.Context, server *client.Client, id string, asJSON bool) error {
-	var last client.EventProgress
+	var last wire.EventProgress
 	bar := newProgress(a.Err, a.style, "Reaching everyone", 1, asJSON)
 	lost := false
 	for p, err := range server.WatchEvent(ctx, id) {
@@ -68,7 +69,7 @@ func (a *program) watch(ctx context.Context, server *client.Client, id string, a
 }
 
 // notReached says what else can be done about deliveries that failed.
-func (a *program) notReached(p client.EventProgress) error {
+func (a *program) notReached(p wire.EventProgress) error {
 	failed := 0
 	for _, c := range p.Progress.Channels {
 		failed += c.Failed

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"schoolbell/client"
+	"schoolbell/wire"
 )
 
 type queueCmd struct {
@@ -24,7 +25,7 @@ type queueCmd struct {
 }
 
 // states are BullMQ's, in the order of a job's life.
-var states = []string{"waiting", "prioritized", "delayed", "waiting-children", "active", "completed", "failed"}
+var states = []wire.JobState{"waiting", "prioritized", "delayed", "waiting-children", "active", "completed", "failed"}
 
 type queueListCmd struct{ remote }
 
@@ -44,7 +45,7 @@ func (c *queueListCmd) Run(ctx context.Context, a *program) error {
 	}
 	header := []string{"QUEUE"}
 	for _, s := range states {
-		header = append(header, strings.ToUpper(s)+"#")
+		header = append(header, strings.ToUpper(string(s))+"#")
 	}
 	t := newTable(append(header, "")...)
 	for _, q := range queues {
@@ -87,11 +88,11 @@ func (c *queueCountsCmd) Run(ctx context.Context, a *program) error {
 	}
 	t := newTable("STATE", "JOBS#")
 	for _, s := range states {
-		t.add(s, number(counts[s]))
+		t.add(string(s), number(counts[s]))
 	}
 	for s, n := range counts { // states of other versions
 		if !slices.Contains(states, s) && n > 0 {
-			t.add(s, number(n))
+			t.add(string(s), number(n))
 		}
 	}
 	t.print(a.Out, a.style)
@@ -126,7 +127,7 @@ func (c *queueJobsCmd) Run(ctx context.Context, a *program) error {
 	}
 	t := newTable("ID", "NAME", "TRIES#", "CREATED", "FINISHED", "REASON")
 	for _, j := range page.Jobs {
-		t.add(j.ID, j.Name, fmt.Sprintf("%d/%d", j.AttemptsMade, j.Attempts), when(j.CreatedAt), when(j.FinishedAt), cut(j.FailedReason, 60))
+		t.add(j.ID, j.Name, fmt.Sprintf("%d/%d", j.AttemptsMade, j.Attempts), when(j.CreatedAt.Time), when(j.FinishedAt.Time), cut(j.FailedReason, 60))
 	}
 	t.print(a.Out, a.style)
 	a.more(page.Next)
@@ -153,7 +154,7 @@ func (c *queueJobCmd) Run(ctx context.Context, a *program) error {
 	return a.printJob(j, c.JSON)
 }
 
-func (a *program) printJob(j *client.Job, asJSON bool) error {
+func (a *program) printJob(j *wire.Job, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(j)
 	}
@@ -163,7 +164,7 @@ func (a *program) printJob(j *client.Job, asJSON bool) error {
 		delay = (time.Duration(j.DelayMS) * time.Millisecond).String()
 	}
 	for _, l := range [][2]string{
-		{"Name", j.Name}, {"State", j.State}, {"Tries", fmt.Sprintf("%d of %d", j.AttemptsMade, j.Attempts)}, {"Delay", delay},
+		{"Name", j.Name}, {"State", string(j.State)}, {"Tries", fmt.Sprintf("%d of %d", j.AttemptsMade, j.Attempts)}, {"Delay", delay},
 		{"Data", string(j.Data)}, {"Progress", string(j.Progress)}, {"Result", string(j.ReturnValue)}, {"Failure", j.FailedReason},
 		{"Parent", j.Parent}, {"Worker", j.Worker}, {"Created", optional(j.CreatedAt)}, {"Started", optional(j.ProcessedAt)}, {"Finished", optional(j.FinishedAt)},
 	} {

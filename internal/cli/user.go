@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"schoolbell/client"
+	"schoolbell/wire"
 )
 
 type userCmd struct {
@@ -74,7 +75,7 @@ func (c *userImportCmd) mediaType() (string, error) {
 	return "", usage("%s: the name does not say the format; add --format csv or --format ndjson", c.File)
 }
 
-func (a *program) printImport(r *client.ImportReport) {
+func (a *program) printImport(r *wire.ImportReport) {
 	a.say("%s imported, %s updated, %s rejected", number(r.Imported), number(r.Updated), number(r.Rejected))
 	if len(r.Errors) == 0 {
 		return

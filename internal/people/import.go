@@ -37,18 +37,18 @@ const (
 
 // Report says what an import did.
 type Report struct {
-	Imported int         `json:"imported"`                 // users that are new
-	Updated  int         `json:"updated"`                  // users that were there before and have been replaced
-	Rejected int         `json:"rejected"`                 // rows left out
-	Errors   []LineError `json:"errors"`                   // what was wrong, in order of line
-	Omitted  int         `json:"errors_omitted,omitempty"` // errors beyond the number that is listed
+	Imported int         // users that are new
+	Updated  int         // users that were there before and have been replaced
+	Rejected int         // rows left out
+	Errors   []LineError // what was wrong, in order of line
+	Omitted  int         // errors beyond the number that is listed
 }
 
 // LineError is one fault in an imported file.
 type LineError struct {
-	Line    int    `json:"line"` // where the row begins, from 1; a CSV header counts
-	Field   string `json:"field,omitempty"`
-	Message string `json:"message"`
+	Line    int // where the row begins, from 1; a CSV header counts
+	Field   string
+	Message string
 }
 
 // Import reads users from r and stores them as they come, some hundred in a

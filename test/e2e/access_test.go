@@ -15,6 +15,7 @@ import (
 	"schoolbell/client"
 	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
+	"schoolbell/wire"
 )
 
 // A process started with another key in its settings ends the key before, also in a
@@ -151,7 +152,7 @@ func TestStreamsLeaveDescriptorsForTheRest(t *testing.T) {
 			t.Fatalf("no stream was refused: %v", got)
 		}
 	}
-	ev, err := s.Client.CreateEvent(t.Context(), client.NewEvent{Title: "Sports day", Body: "Moved.",
+	ev, err := s.Client.CreateEvent(t.Context(), wire.NewEvent{Title: "Sports day", Body: "Moved.",
 		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}}})
 	if err != nil {
 		t.Fatal(err)

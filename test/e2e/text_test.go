@@ -4,9 +4,9 @@ import (
 	"testing"
 
 	"schoolbell"
-	"schoolbell/client"
 	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
+	"schoolbell/wire"
 )
 
 // An event whose text has every kind of line break is accepted, so it must reach people.
@@ -28,7 +28,7 @@ func TestTextWithAnyLineBreakIsSent(t *testing.T) {
 				"One\u2028two\u2029three":                "One\ntwo\nthree",
 				"One\u0085two\vthree\ffour\rfive\r\nsix": "One\ntwo\nthree\nfour\nfive\nsix",
 			} {
-				created, err := s.Client.CreateEvent(t.Context(), client.NewEvent{
+				created, err := s.Client.CreateEvent(t.Context(), wire.NewEvent{
 					Title:    "Sports day 👨\u200d👩\u200d👧",
 					Body:     body,
 					Location: "\u2068Main hall\u2069",

@@ -11,6 +11,7 @@ import (
 	"schoolbell/client"
 	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
+	"schoolbell/wire"
 )
 
 const people = 2_000
@@ -81,7 +82,7 @@ func usesAll(t *testing.T, s *system.School, mail *system.Mail) {
 // watched follows the event's stream to its end.
 func watched(t *testing.T, s *system.School, id string) {
 	t.Helper()
-	var seen []client.EventProgress
+	var seen []wire.EventProgress
 	for p, err := range s.Client.WatchEvent(t.Context(), id) {
 		if err != nil {
 			t.Fatalf("watch the event: %v", err)
@@ -91,7 +92,7 @@ func watched(t *testing.T, s *system.School, id string) {
 	if len(seen) == 0 {
 		t.Fatal("the stream says nothing")
 	}
-	if !slices.IsSortedFunc(seen, func(a, b client.EventProgress) int { return a.Progress.Done - b.Progress.Done }) {
+	if !slices.IsSortedFunc(seen, func(a, b wire.EventProgress) int { return a.Progress.Done - b.Progress.Done }) {
 		t.Errorf("progress goes back: %+v", seen)
 	}
 	if last := seen[len(seen)-1]; last.Status != schoolbell.EventCompleted || last.Progress.Percent != 100 || last.Progress.Done != 2*people {
@@ -180,9 +181,9 @@ func decode(t *testing.T, text string, out any) {
 }
 
 // announce creates an event on the command line.
-func announce(t *testing.T, s *system.School, args ...string) *client.Event {
+func announce(t *testing.T, s *system.School, args ...string) *wire.Event {
 	t.Helper()
-	ev := &client.Event{}
+	ev := &wire.Event{}
 	decode(t, s.Does(append([]string{"event", "create", "--title", "Choir", "--body", "Sing.", "--json"}, args...)...), ev)
 	return ev
 }
@@ -216,7 +217,7 @@ func scheduled(t *testing.T, s *system.School, mail *system.Mail) {
 		t.Errorf("%d teachers got the scheduled event, want %d", len(letters), people/20)
 	}
 	for _, l := range letters {
-		if l.At.Before(ev.SendAt) {
+		if l.At.Before(ev.SendAt.Time) {
 			t.Errorf("%s got it at %v, before %v", l.User, l.At, ev.SendAt)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"schoolbell"
 	"schoolbell/client"
 	"schoolbell/internal/testenv"
+	"schoolbell/wire"
 )
 
 const (
@@ -234,7 +235,7 @@ func (s *School) CreateSurely(key string) (id string) {
 	s.t.Helper()
 	everybody := schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}}
 	testenv.Eventually(s.t, patience, func() error {
-		ev, err := s.Client.CreateEvent(s.t.Context(), client.NewEvent{Title: "Event " + key, Body: "It takes place.", Audience: everybody, IdempotencyKey: key})
+		ev, _, err := s.Client.CreateEventOnce(s.t.Context(), wire.NewEvent{Title: "Event " + key, Body: "It takes place.", Audience: everybody}, key)
 		if err == nil {
 			id = ev.ID
 		}
@@ -244,9 +245,9 @@ func (s *School) CreateSurely(key string) (id string) {
 }
 
 // AwaitStatus waits until the event has this status and returns it with its progress.
-func (s *School) AwaitStatus(id string, want schoolbell.EventStatus) *client.Event {
+func (s *School) AwaitStatus(id string, want schoolbell.EventStatus) *wire.Event {
 	s.t.Helper()
-	var ev *client.Event
+	var ev *wire.Event
 	testenv.Eventually(s.t, patience, func() (err error) {
 		if ev, err = s.Client.Event(s.t.Context(), id); err == nil && ev.Status != want {
 			err = fmt.Errorf("it is %s with %+v", ev.Status, ev.Progress)

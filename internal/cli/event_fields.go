@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"schoolbell"
+	"schoolbell/wire"
+)
+
+// eventFlags describe an event.
+type eventFlags struct {
+	Title    string   `name:"title" placeholder:"TEXT" help:"One line."`
+	Body     string   `name:"body" placeholder:"TEXT" help:"The message; - reads it from the standard input."`
+	Role     []string `name:"role" placeholder:"ROLE" help:"For everybody with this role: student, teacher, parent, staff. May be repeated."`
+	Group    []string `name:"group" placeholder:"ID" help:"For the members of this group and of those below it. May be repeated."`
+	User     []string `name:"user" placeholder:"ID" help:"For this person. May be repeated."`
+	Guardian []string `name:"guardians-of-group" placeholder:"ID" help:"For the guardians of the students of this group. May be repeated."`
+	Except   []string `name:"except-user" placeholder:"ID" help:"Not for this person. May be repeated."`
+	Channel  []string `name:"channel" placeholder:"CHANNEL" help:"By in_app, email. May be repeated; both when left out."`
+	Category string   `name:"category" placeholder:"CATEGORY" help:"announcement, event, attendance, urgent or digest."`
+	Location string   `name:"location" placeholder:"TEXT" help:"Where it takes place."`
+	StartsAt string   `name:"starts-at" placeholder:"TIME" help:"When it begins."`
+	EndsAt   string   `name:"ends-at" placeholder:"TIME" help:"When it ends."`
+	SendAt   string   `name:"send-at" placeholder:"TIME" help:"When to send it, as 2026-12-01T08:00, with Z or an offset for another zone than this machine's, or +2h."`
+	Expires  string   `name:"expires-at" placeholder:"TIME" help:"After this nothing more is sent."`
+	Data     string   `name:"data" placeholder:"JSON" help:"An object of your own that is handed on."`
+}
+
+// eventFlagNames lists the flags that describe an event.
+func eventFlagNames() (names []string) {
+	for f := range reflect.TypeFor[eventFlags]().Fields() {
+		names = append(names, f.Tag.Get("name"))
+	}
+	return names
+}
+
+// event is what the flags say.
+func (c *eventFlags) event(a *program, now time.Time) (wire.NewEvent, error) {
+	ev := wire.NewEvent{
+		Title: c.Title, Body: c.Body, Category: schoolbell.Category(c.Category), Location: c.Location,
+		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: as[schoolbell.Role](c.Role), Groups: c.Group, Users: c.User}},
+		Channels: as[schoolbell.Channel](c.Channel),
+	}
+	if len(c.Guardian) > 0 {
+		ev.Audience.GuardiansOf = &schoolbell.Selector{Groups: c.Guardian}
+	}
+	if len(c.Except) > 0 {
+		ev.Audience.Exclude = &schoolbell.Selector{Users: c.Except}
+	}
+	if c.Body == "-" {
+		text, err := readAll(a.In)
+		if err != nil {
+			return ev, err
+		}
+		ev.Body = text
+	}
+	if c.Data != "" {
+		if !json.Valid([]byte(c.Data)) {
+			return ev, usage("--data: is not valid JSON")
+		}
+		ev.Data = json.RawMessage(c.Data)
+	}
+	for _, t := range []struct {
+		flag, text string
+		target     *wire.Time
+	}{{"starts-at", c.StartsAt, &ev.StartsAt}, {"ends-at", c.EndsAt, &ev.EndsAt}, {"send-at", c.SendAt, &ev.SendAt}, {"expires-at", c.Expires, &ev.ExpiresAt}} {
+		at, err := parseTime(t.text, now)
+		if err == nil && t.text != "" && !schoolbell.ValidTime(at) {
+			err = errYear
+		}
+		if err != nil {
+			return ev, usage("--%s: %v", t.flag, err)
+		}
+		*t.target = wire.At(at)
+	}
+	return ev, nil
+}
+
+var errYear = errors.New("must be within the years 1970 to 9999 in UTC")
+
+// impossibleTime names a time that no event can have.
+func impossibleTime(ev wire.NewEvent) (field string) {
+	for _, x := range []struct {
+		name string
+		at   wire.Time
+	}{{"starts_at", ev.StartsAt}, {"ends_at", ev.EndsAt}, {"send_at", ev.SendAt}, {"expires_at", ev.ExpiresAt}} {
+		if !x.at.IsZero() && !schoolbell.ValidTime(x.at.Time) {
+			return x.name
+		}
+	}
+	return ""
+}
+
+func (a *program) printEvent(e *wire.Event, asJSON bool) error {
+	if asJSON {
+		return a.printJSON(e)
+	}
+	a.say("%s", a.style.bold(e.Title))
+	for _, l := range [][2]string{
+		{"Id", e.ID}, {"Status", string(e.Status)}, {"Category", string(e.Category)}, {"For", audienceText(e.Audience)}, {"By", joined(e.Channels)},
+		{"Location", e.Location}, {"Starts", optional(e.StartsAt)}, {"Ends", optional(e.EndsAt)}, {"Send at", optional(e.SendAt)},
+		{"Expires", optional(e.ExpiresAt)}, {"Created", when(e.CreatedAt.Time)}, {"Completed", optional(e.CompletedAt)},
+	} {
+		if l[1] != "" {
+			a.say("  %-10s %s", l[0], l[1])
+		}
+	}
+	if e.Progress != nil {
+		a.say("")
+		a.printProgress(*e.Progress)
+	}
+	return nil
+}
+
+func audienceText(x schoolbell.Audience) string {
+	parts := []string{selectorText(&x.Selector)}
+	if !x.GuardiansOf.Empty() {
+		parts = append(parts, "guardians of "+selectorText(x.GuardiansOf))
+	}
+	if !x.Exclude.Empty() {
+		parts = append(parts, "except "+selectorText(x.Exclude))
+	}
+	return strings.TrimPrefix(strings.Join(parts, "; "), "; ")
+}
+
+func selectorText(s *schoolbell.Selector) string {
+	var parts []string
+	for _, p := range [][2]string{{"roles", joined(s.Roles)}, {"groups", joined(s.Groups)}, {"users", joined(s.Users)}} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+" "+p[1])
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func as[T ~string](list []string) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]T, len(list))
+	for i, s := range list {
+		out[i] = T(s)
+	}
+	return out
+}
+
+// parseTime reads a time with zone, one without as this machine's, or a time
+// from now such as +2h. Nothing is the zero time.
+func parseTime(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if text[0] == '+' {
+		d, err := time.ParseDuration(text[1:])
+		if err != nil || d < 0 {
+			return time.Time{}, fmt.Errorf("%q is not a time from now such as +90m", text)
+		}
+		return now.Add(d), nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is not a time such as 2026-12-01T08:00 or +2h", text)
+}

@@ -1,0 +1,81 @@
+package wire
+
+import (
+	"encoding/json"
+
+	"schoolbell"
+)
+
+// NewEvent is an event to be created. Zero fields are left out.
+type NewEvent struct {
+	Title     string               `json:"title" doc:"One line, at most 200 characters." example:"Sports day moved to Friday"`
+	Body      string               `json:"body" doc:"Plain text, at most 20,000 characters; an empty line parts paragraphs." example:"Because of the rain, sports day is on Friday at nine."`
+	Category  schoolbell.Category  `json:"category,omitempty" doc:"Kind of event; announcement if left out. Urgent and attendance reach people whatever they opted out of."`
+	Audience  schoolbell.Audience  `json:"audience" doc:"Whom it concerns: all that the parts pick, each once, less those that exclude picks."`
+	Channels  []schoolbell.Channel `json:"channels,omitzero" nullable:"false" maxItems:"20" doc:"How it travels; in_app and email if left out."`
+	Data      json.RawMessage      `json:"data,omitempty" doc:"An object of your own, at most 16 KiB, handed to the inbox unread."`
+	Location  string               `json:"location,omitempty" doc:"Where the thing itself is."`
+	StartsAt  Time                 `json:"starts_at,omitzero" doc:"When the thing itself begins."`
+	EndsAt    Time                 `json:"ends_at,omitzero" doc:"When the thing itself ends."`
+	SendAt    Time                 `json:"send_at,omitzero" doc:"When to tell people; at once if left out or past."`
+	ExpiresAt Time                 `json:"expires_at,omitzero" doc:"After this nothing more is sent."`
+}
+
+// Event returns what is to be created. Nil channels become in_app and email; an empty
+// list stays empty and is not valid.
+func (in *NewEvent) Event() *schoolbell.Event {
+	ev := &schoolbell.Event{Title: in.Title, Body: in.Body, Category: in.Category, Audience: in.Audience, Channels: in.Channels,
+		Data: in.Data, Location: in.Location, StartsAt: in.StartsAt.Time, EndsAt: in.EndsAt.Time,
+		SendAt: in.SendAt.Time, ExpiresAt: in.ExpiresAt.Time}
+	if in.Channels == nil {
+		ev.Channels = []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail}
+	}
+	return ev
+}
+
+// Event is an event as the server shows it.
+type Event struct {
+	ID          string                 `json:"id"`
+	Status      schoolbell.EventStatus `json:"status"`
+	Title       string                 `json:"title"`
+	Body        string                 `json:"body"`
+	Category    schoolbell.Category    `json:"category"`
+	Audience    schoolbell.Audience    `json:"audience"`
+	Channels    []schoolbell.Channel   `json:"channels"`
+	Data        json.RawMessage        `json:"data,omitempty"`
+	Location    string                 `json:"location,omitempty"`
+	StartsAt    Time                   `json:"starts_at,omitzero"`
+	EndsAt      Time                   `json:"ends_at,omitzero"`
+	SendAt      Time                   `json:"send_at,omitzero"`
+	ExpiresAt   Time                   `json:"expires_at,omitzero"`
+	CreatedAt   Time                   `json:"created_at"`
+	CompletedAt Time                   `json:"completed_at,omitzero" doc:"When it became completed or cancelled."`
+	Progress    *schoolbell.Progress   `json:"progress,omitempty" doc:"Counted from the deliveries themselves; not in lists."`
+}
+
+// EventOf shows ev without its progress.
+func EventOf(ev *schoolbell.Event) *Event {
+	return &Event{ID: ev.ID, Status: ev.Status, Title: ev.Title, Body: ev.Body, Category: ev.Category,
+		Audience: ev.Audience, Channels: ev.Channels, Data: ev.Data, Location: ev.Location,
+		StartsAt: At(ev.StartsAt), EndsAt: At(ev.EndsAt), SendAt: At(ev.SendAt), ExpiresAt: At(ev.ExpiresAt),
+		CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt)}
+}
+
+// EventPage is one page of events, newest first.
+type EventPage struct {
+	Events []*Event `json:"events"`
+	Next   string   `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
+}
+
+// EventProgress says how far an event is, as its live stream does.
+type EventProgress struct {
+	ID       string                 `json:"id"`
+	Status   schoolbell.EventStatus `json:"status"`
+	Progress schoolbell.Progress    `json:"progress"`
+}
+
+// Retried says what retrying an event did.
+type Retried struct {
+	ID      string `json:"id"`
+	Retried int    `json:"retried" doc:"How many failed deliveries are tried again."`
+}

@@ -1,0 +1,19 @@
+package wire
+
+import "schoolbell"
+
+// GroupRequest is a group to be put; the id is in the path. It has the fields of
+// [schoolbell.Group], so that Go converts one into the other. As a response the API
+// writes that type itself.
+type GroupRequest struct {
+	ID     string               `json:"id,omitempty" doc:"May be left out; must be the one in the path."`
+	Name   string               `json:"name" example:"Class 5b"`
+	Kind   schoolbell.GroupKind `json:"kind"`
+	Parent string               `json:"parent,omitempty" doc:"Id of the group above, if any."`
+}
+
+// GroupPage is one page of groups in order of id.
+type GroupPage struct {
+	Groups []*schoolbell.Group `json:"groups"`
+	Next   string              `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
+}
