@@ -154,7 +154,7 @@ func TestAnExpiredTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
-	slow := auth.New(s.store, auth.Options{Clock: func() time.Time { return time.Now().Add(-48 * time.Hour) }})
+	slow := auth.New(s.ledger.Auth, auth.Options{Clock: func() time.Time { return time.Now().Add(-48 * time.Hour) }})
 	token, _, err := slow.Token(t.Context(), s.key(schoolbell.ScopeSend), "u1", 0)
 	must(t, err)
 	p := s.raw("GET", "/v1/users/u1/inbox", "", "Authorization", "Bearer "+token).problem(t)

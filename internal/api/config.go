@@ -56,9 +56,10 @@ type Auth interface {
 	RevokeTokens(ctx context.Context, userID string) error
 }
 
-// Config is what a Server is made of. Store, Pipeline, People, Inbox and Auth are required.
+// Config is what a Server is made of. Store, Ping, Pipeline, People, Inbox and Auth are required.
 type Config struct {
 	Store    Store
+	Ping     func(ctx context.Context) error // reports whether the ledger answers and its schema is the one this program needs
 	Pipeline Pipeline
 	People   People
 	Inbox    Inbox

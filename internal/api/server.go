@@ -55,7 +55,7 @@ type Server struct {
 
 // New returns a Server with all its routes.
 func New(cfg Config) (*Server, error) {
-	for name, missing := range map[string]bool{"Store": cfg.Store == nil, "Pipeline": cfg.Pipeline == nil,
+	for name, missing := range map[string]bool{"Store": cfg.Store == nil, "Ping": cfg.Ping == nil, "Pipeline": cfg.Pipeline == nil,
 		"People": cfg.People == nil, "Inbox": cfg.Inbox == nil, "Auth": cfg.Auth == nil} {
 		if missing {
 			return nil, fmt.Errorf("api: Config.%s is required", name)
@@ -63,7 +63,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, log: cfg.Logger, mux: http.NewServeMux()}
-	s.readiness = health.NewCheck(s.dependencyDown, health.Dependency{Name: "ledger", Check: cfg.Store.Ping}, cfg.Dependencies...)
+	s.readiness = health.NewCheck(s.dependencyDown, health.Dependency{Name: "ledger", Check: cfg.Ping}, cfg.Dependencies...)
 	s.open = newStreamCounter(cfg.Streams)
 	s.rates = newRateLimiter(cfg.Rates, cfg.Auth)
 	s.largeBodies = semaphore.NewWeighted(maxLargeBodies)

@@ -23,20 +23,21 @@ import (
 	"schoolbell/internal/inbox"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/people"
+	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/wire"
 )
 
 // server is the whole API on a real ledger, and no Redis anywhere.
 type server struct {
-	t     testing.TB
-	url   string
-	api   *api.Server
-	store *sqlite.Store
-	keys  map[schoolbell.Scope]string
-	log   *logBuffer
-	auth  *auth.Service
-	stop  func()
+	t      testing.TB
+	url    string
+	api    *api.Server
+	ledger *store.Ledger
+	keys   map[schoolbell.Scope]string
+	log    *logBuffer
+	auth   *auth.Service
+	stop   func()
 
 	dialed []net.Conn
 
@@ -67,13 +68,13 @@ func newServer(t testing.TB, change ...func(*api.Config)) *server {
 	s := &server{t: t, keys: map[schoolbell.Scope]string{}, log: &logBuffer{}}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 
-	store, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
 	must(t, err)
-	t.Cleanup(func() { must(t, store.Close()) })
-	must(t, store.Migrate(ctx))
-	s.store = store
+	t.Cleanup(func() { must(t, db.Close()) })
+	must(t, db.Migrate(ctx))
+	s.ledger = store.OnSQLite(db)
 
-	keys := auth.New(store, auth.Options{})
+	keys := auth.New(s.ledger.Auth, auth.Options{})
 	s.auth = keys
 	for _, scope := range schoolbell.Scopes() {
 		secret, _, err := keys.CreateKey(ctx, string(scope), scope)
@@ -82,12 +83,12 @@ func newServer(t testing.TB, change ...func(*api.Config)) *server {
 	}
 	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 	t.Cleanup(func() { must(t, rdb.Close()) })
-	pipeline, err := notify.New(store, rdb, notify.Config{
+	pipeline, err := notify.New(s.ledger.Stores, rdb, notify.Config{
 		Channels: []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail}}, log)
 	must(t, err)
-	box := inbox.New(store, inbox.Options{Poll: 5 * time.Millisecond, Logger: log})
+	box := inbox.New(s.ledger.Inboxes, inbox.Options{Poll: 5 * time.Millisecond, Logger: log})
 
-	cfg := api.Config{Store: store, Pipeline: pipeline, People: people.New(store, log), Inbox: box, Auth: keys,
+	cfg := api.Config{Store: s.ledger.Reports, Ping: db.Ping, Pipeline: pipeline, People: people.New(s.ledger.People, log), Inbox: box, Auth: keys,
 		Queues: pipeline.Queues(), Logger: log, Version: "test", ProgressEvery: 5 * time.Millisecond}
 	for _, c := range change {
 		c(&cfg)
@@ -159,7 +160,7 @@ func (s *server) notice(title string, users ...string) *wire.Event {
 func (s *server) fanOut(id string) {
 	s.t.Helper()
 	for {
-		step, err := s.store.FanOut(s.t.Context(), id, 1000, 100)
+		step, err := s.ledger.FanOuts.FanOut(s.t.Context(), id, 1000, 100)
 		must(s.t, err)
 		if step.Done {
 			return
@@ -169,7 +170,7 @@ func (s *server) fanOut(id string) {
 
 func (s *server) finish(id string) {
 	s.t.Helper()
-	_, err := s.store.FinishEvent(s.t.Context(), id)
+	_, err := s.ledger.Events.FinishEvent(s.t.Context(), id)
 	must(s.t, err)
 }
 
@@ -229,7 +230,7 @@ func must(t testing.TB, err error) {
 // key is the key of a scope as the ledger keeps it.
 func (s *server) key(scope schoolbell.Scope) schoolbell.APIKey {
 	s.t.Helper()
-	k, err := auth.New(s.store, auth.Options{}).Key(s.t.Context(), s.keys[scope])
+	k, err := auth.New(s.ledger.Auth, auth.Options{}).Key(s.t.Context(), s.keys[scope])
 	must(s.t, err)
 	return k
 }

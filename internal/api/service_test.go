@@ -113,7 +113,7 @@ func TestReadinessNamesWhatIsDown(t *testing.T) {
 			s := newServer(t, func(cfg *api.Config) {
 				cfg.Dependencies = []health.Dependency{{Name: "redis", Check: c.redis}}
 				if !c.ledger {
-					cfg.Store = storeDown{cfg.Store}
+					cfg.Ping = ledgerDown
 				}
 			})
 			a := s.raw("GET", "/readyz", "", "Authorization", "")
@@ -132,9 +132,7 @@ func TestReadinessNamesWhatIsDown(t *testing.T) {
 	}
 }
 
-type storeDown struct{ api.Store }
-
-func (storeDown) Ping(context.Context) error { return errors.New(secretText) }
+func ledgerDown(context.Context) error { return errors.New(secretText) }
 
 func TestMetricsCountRequestsByRoute(t *testing.T) {
 	t.Parallel()

@@ -24,7 +24,4 @@ type Store interface {
 	// and user number, those after the cursor (zero for the first page), and the
 	// cursor of the last one returned. CodeNotFound if there is no such event.
 	Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) ([]schoolbell.Delivery, ledger.DeliveryCursor, error)
-
-	// Ping reports whether the ledger answers and its schema is the one this program needs.
-	Ping(ctx context.Context) error
 }

@@ -60,7 +60,7 @@ func TestStreamsEndWithWhatTheyStandFor(t *testing.T) {
 			s.notice("private", "u1")
 		},
 		"the key is revoked": func(s *server) {
-			_, err := auth.New(s.store, auth.Options{}).Revoke(s.t.Context(), auth.Fingerprint(s.key(schoolbell.ScopeSend)))
+			_, err := auth.New(s.ledger.Auth, auth.Options{}).Revoke(s.t.Context(), auth.Fingerprint(s.key(schoolbell.ScopeSend)))
 			must(s.t, err)
 		},
 	} {
@@ -92,7 +92,7 @@ func TestAStreamEndsWhenItsTokenExpires(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *api.Config) { c.StreamCheck = 20 * time.Millisecond })
 	s.user("u1")
-	early := auth.New(s.store, auth.Options{Clock: func() time.Time { return time.Now().Add(auth.MinTokenTTL - time.Hour + 2*time.Second) }})
+	early := auth.New(s.ledger.Auth, auth.Options{Clock: func() time.Time { return time.Now().Add(auth.MinTokenTTL - time.Hour + 2*time.Second) }})
 	token, expires, err := early.Token(t.Context(), s.key(schoolbell.ScopeSend), "u1", time.Hour-auth.MinTokenTTL)
 	must(t, err)
 	ends(t, s.openStream("/v1/users/u1/inbox/stream", token))

@@ -170,7 +170,7 @@ func TestAnImportThatBreaksOffKeepsWhatCameWithoutLinksToNobody(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	stored := func() []*schoolbell.User {
-		users, err := s.store.Users(context.Background(), "", 2000)
+		users, err := s.ledger.People.Users(context.Background(), "", 2000)
 		must(t, err)
 		return users
 	}

@@ -11,12 +11,8 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/advice"
-	"schoolbell/internal/api"
-	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
-	"schoolbell/internal/inbox"
-	"schoolbell/internal/ledger"
-	"schoolbell/internal/people"
+	"schoolbell/internal/store"
 	"schoolbell/internal/store/postgres"
 	"schoolbell/internal/store/sqlite"
 )
@@ -24,20 +20,8 @@ import (
 // LedgerTimeout is how long the start waits for a ledger that does not answer.
 const LedgerTimeout = 5 * time.Second
 
-// Ledger is what all services together need of a store.
-type Ledger interface {
-	ledger.Store
-	people.Store
-	inbox.Store
-	auth.Store
-	api.Store
-	Migrate(ctx context.Context) error
-	Schema(ctx context.Context) (have, want int64, err error)
-	Close() error
-}
-
 // OpenLedger connects to the ledger that the settings name and leaves its schema alone.
-func OpenLedger(ctx context.Context, cfg *config.Config) (Ledger, error) {
+func OpenLedger(ctx context.Context, cfg *config.Config) (*store.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, LedgerTimeout)
 	defer cancel()
 	if cfg.Ledger.DatabaseURL != "" {
@@ -45,17 +29,17 @@ func OpenLedger(ctx context.Context, cfg *config.Config) (Ledger, error) {
 		if err != nil {
 			return nil, schoolbell.Invalid("DATABASE_URL", "%v", err)
 		}
-		l, err := postgres.Open(ctx, dsn, postgres.Options{Connections: cfg.Ledger.Connections, ConnectTimeout: LedgerTimeout})
+		db, err := postgres.Open(ctx, dsn, postgres.Options{Connections: cfg.Ledger.Connections, ConnectTimeout: LedgerTimeout})
 		if err != nil {
 			return nil, LedgerUnavailable(cfg, err)
 		}
-		return l, nil
+		return store.OnPostgres(db), nil
 	}
-	l, err := sqlite.Open(ctx, cfg.SQLitePath(), sqlite.Options{})
+	db, err := sqlite.Open(ctx, cfg.SQLitePath(), sqlite.Options{})
 	if err != nil {
 		return nil, LedgerUnavailable(cfg, err)
 	}
-	return l, nil
+	return store.OnSQLite(db), nil
 }
 
 // LedgerUnavailable explains a ledger that cannot be used and says how to fix it.
@@ -98,7 +82,7 @@ func postgresAdvice(err error) string {
 // ReadyLedger opens the ledger and makes sure that its schema is this program's.
 // A SQLite file belongs to one installation and is migrated here. PostgreSQL may be
 // shared with older programs that still run, so it is migrated only when it is empty.
-func ReadyLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (Ledger, error) {
+func ReadyLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (*store.Ledger, error) {
 	l, err := OpenLedger(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -109,7 +93,7 @@ func ReadyLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (Led
 	return l, nil
 }
 
-func prepare(ctx context.Context, cfg *config.Config, l Ledger, log *slog.Logger) error {
+func prepare(ctx context.Context, cfg *config.Config, l *store.Ledger, log *slog.Logger) error {
 	read, cancel := context.WithTimeout(ctx, LedgerTimeout)
 	defer cancel()
 	have, want, err := l.Schema(read)

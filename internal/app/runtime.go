@@ -17,6 +17,7 @@ import (
 	"schoolbell/internal/embedded"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/render"
+	"schoolbell/internal/store"
 )
 
 // Runtime is one process, put together as its settings say. The Open methods fill it;
@@ -26,7 +27,7 @@ type Runtime struct {
 	Config *config.Config
 	Log    *slog.Logger
 
-	Ledger   Ledger
+	Ledger   *store.Ledger
 	Redis    redis.UniversalClient
 	Channels *channel.Set // nil while this process sends nothing
 	Pipeline *notify.Pipeline
@@ -132,7 +133,7 @@ func (r *Runtime) OpenPipeline() error {
 	if q.RateDuration == 0 {
 		c.RateMax = 0
 	}
-	p, err := notify.New(r.Ledger, r.Redis, c, r.Log)
+	p, err := notify.New(r.Ledger.Stores, r.Redis, c, r.Log)
 	if err != nil {
 		return fmt.Errorf("set the pipeline up: %w", err)
 	}

@@ -39,7 +39,7 @@ func start(t *testing.T) (*app.Runtime, *client.Client) {
 	if err := r.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	keys := auth.New(r.Ledger, auth.Options{})
+	keys := auth.New(r.Ledger.Auth, auth.Options{})
 	key, err := keys.FirstStart(t.Context(), func(string) error { return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestRuntime(t *testing.T) {
 		r, c := start(t)
 		ada := &schoolbell.User{ID: "ada", Name: "Ada", Email: "ada@hill.example", Roles: []schoolbell.Role{schoolbell.RoleStudent}}
 		ada.Normalize()
-		if _, err := r.Ledger.PutUsers(t.Context(), []*schoolbell.User{ada}); err != nil {
+		if _, err := r.Ledger.People.PutUsers(t.Context(), []*schoolbell.User{ada}); err != nil {
 			t.Fatal(err)
 		}
 		e, err := c.CreateEvent(t.Context(), wire.NewEvent{
@@ -85,7 +85,7 @@ func TestRuntime(t *testing.T) {
 			t.Fatal(err)
 		}
 		testenv.Eventually(t, time.Minute, func() bool {
-			stored, err := r.Ledger.Event(t.Context(), e.ID)
+			stored, err := r.Ledger.Events.Event(t.Context(), e.ID)
 			return err == nil && stored.Status.Terminal()
 		}, "the event is still open")
 		if n := r.Channels.Catcher.Accepted(); n != 1 {

@@ -14,7 +14,7 @@ import (
 // Serve returns the services of a server: the API on ln, the inbox and the relay, and the
 // workers where this process has opened the channels.
 func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]Service, error) {
-	box := inbox.New(r.Ledger, inbox.Options{Logger: r.Log})
+	box := inbox.New(r.Ledger.Inboxes, inbox.Options{Logger: r.Log})
 	proxies, err := r.Config.HTTP.Proxies()
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 		r.Log.Warn("fewer live streams than STREAMS_MAX: this process may open too few files", "streams", streams, "connections", connections, "files", openFiles())
 	}
 	server, err := api.New(api.Config{
-		Store: r.Ledger, Pipeline: r.Pipeline, People: people.New(r.Ledger, r.Log), Inbox: box, Auth: keys,
+		Store: r.Ledger.Reports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Log), Inbox: box, Auth: keys,
 		Queues: r.Pipeline.Queues(), Dependencies: r.dependencies(), Registry: r.Metrics, NoMetrics: !r.Config.HTTP.Metrics,
 		Logger: r.Log, Version: version, Grace: WorkGrace(r.Config),
 		Streams: api.StreamLimits{PerUser: r.Config.HTTP.StreamsPerUser, PerKey: r.Config.HTTP.StreamsPerKey, Total: streams},

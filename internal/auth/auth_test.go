@@ -16,13 +16,15 @@ import (
 	"schoolbell/internal/store/sqlite"
 )
 
-func newStore(t testing.TB) *sqlite.Store {
+func newStore(t testing.TB) sqlite.Auth { return sqlite.Auth{DB: newDB(t)} }
+
+func newDB(t testing.TB) *sqlite.DB {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
 	must(t, err)
-	t.Cleanup(func() { must(t, s.Close()) })
-	must(t, s.Migrate(t.Context()))
-	return s
+	t.Cleanup(func() { must(t, db.Close()) })
+	must(t, db.Migrate(t.Context()))
+	return db
 }
 
 func must(t testing.TB, err error) {
@@ -218,29 +220,29 @@ func TestAGoodKeyIsTakenForGoodForAWhile(t *testing.T) {
 	}
 }
 
-// withUser returns a store with the user u1 and a service over it with a key.
-func withUser(t testing.TB, o auth.Options) (*sqlite.Store, *auth.Service, schoolbell.APIKey) {
+// withUser returns a ledger with the user u1 and a service over it with a key.
+func withUser(t testing.TB, o auth.Options) (*sqlite.DB, *auth.Service, schoolbell.APIKey) {
 	t.Helper()
-	store := newStore(t)
-	_, err := store.PutUser(t.Context(), &schoolbell.User{ID: "u1", Name: "Ada", Roles: []schoolbell.Role{schoolbell.RoleParent}})
+	db := newDB(t)
+	_, err := sqlite.People{DB: db}.PutUser(t.Context(), &schoolbell.User{ID: "u1", Name: "Ada", Roles: []schoolbell.Role{schoolbell.RoleParent}})
 	must(t, err)
-	a := auth.New(store, o)
+	a := auth.New(sqlite.Auth{DB: db}, o)
 	_, key, err := a.CreateKey(t.Context(), "app", schoolbell.ScopeSend)
 	must(t, err)
-	return store, a, key
+	return db, a, key
 }
 
 func TestATokenSpeaksForItsUserUntilItEnds(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 23, 8, 0, 0, 5e6, time.UTC)
 	clock := auth.Options{Clock: func() time.Time { return now }}
-	store, a, key := withUser(t, clock)
+	db, a, key := withUser(t, clock)
 	token, expires, err := a.Token(t.Context(), key, "u1", time.Minute)
 	must(t, err)
 	if !expires.Equal(now.Add(time.Minute)) || !auth.IsToken(token) || strings.Contains(token, "u1") {
 		t.Errorf("token %q ends at %v", token, expires)
 	}
-	other := auth.New(store, clock) // another process on the same ledger
+	other := auth.New(sqlite.Auth{DB: db}, clock) // another process on the same ledger
 	now = expires.Add(-time.Millisecond)
 	if user, err := other.TokenUser(t.Context(), token); user.ID != "u1" || user.Key != auth.Fingerprint(key) || !user.Expires.Equal(expires) || err != nil {
 		t.Errorf("a moment before its end: %+v, %v", user, err)
@@ -253,19 +255,19 @@ func TestATokenSpeaksForItsUserUntilItEnds(t *testing.T) {
 
 func TestATokenEndsWithWhatItStandsFor(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(t *testing.T, store *sqlite.Store, a *auth.Service, key schoolbell.APIKey){
-		"its user's tokens are revoked": func(t *testing.T, _ *sqlite.Store, a *auth.Service, _ schoolbell.APIKey) {
+	for name, end := range map[string]func(t *testing.T, db *sqlite.DB, a *auth.Service, key schoolbell.APIKey){
+		"its user's tokens are revoked": func(t *testing.T, _ *sqlite.DB, a *auth.Service, _ schoolbell.APIKey) {
 			must(t, a.RevokeTokens(t.Context(), "u1"))
 		},
-		"its user is deleted": func(t *testing.T, store *sqlite.Store, _ *auth.Service, _ schoolbell.APIKey) {
-			must(t, store.DeleteUser(t.Context(), "u1"))
+		"its user is deleted": func(t *testing.T, db *sqlite.DB, _ *auth.Service, _ schoolbell.APIKey) {
+			must(t, sqlite.People{DB: db}.DeleteUser(t.Context(), "u1"))
 		},
-		"another user gets the id": func(t *testing.T, store *sqlite.Store, _ *auth.Service, _ schoolbell.APIKey) {
-			must(t, store.DeleteUser(t.Context(), "u1"))
-			_, err := store.PutUser(t.Context(), &schoolbell.User{ID: "u1", Name: "Eve", Roles: []schoolbell.Role{schoolbell.RoleParent}})
+		"another user gets the id": func(t *testing.T, db *sqlite.DB, _ *auth.Service, _ schoolbell.APIKey) {
+			must(t, sqlite.People{DB: db}.DeleteUser(t.Context(), "u1"))
+			_, err := sqlite.People{DB: db}.PutUser(t.Context(), &schoolbell.User{ID: "u1", Name: "Eve", Roles: []schoolbell.Role{schoolbell.RoleParent}})
 			must(t, err)
 		},
-		"its key is revoked": func(t *testing.T, _ *sqlite.Store, a *auth.Service, key schoolbell.APIKey) {
+		"its key is revoked": func(t *testing.T, _ *sqlite.DB, a *auth.Service, key schoolbell.APIKey) {
 			_, err := a.Revoke(t.Context(), auth.Fingerprint(key))
 			must(t, err)
 		},
@@ -273,13 +275,13 @@ func TestATokenEndsWithWhatItStandsFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			now := time.Now()
-			store, a, key := withUser(t, auth.Options{Clock: func() time.Time { return now }})
+			db, a, key := withUser(t, auth.Options{Clock: func() time.Time { return now }})
 			token, _, err := a.Token(t.Context(), key, "u1", time.Hour)
 			must(t, err)
 			if _, err := a.TokenUser(t.Context(), token); err != nil {
 				t.Fatalf("before: %v", err)
 			}
-			end(t, store, a, key)
+			end(t, db, a, key)
 			now = now.Add(6 * time.Second) // what is remembered is forgotten
 			if user, err := a.TokenUser(t.Context(), token); schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
 				t.Errorf("after: %+v, %v", user, err)

@@ -120,7 +120,7 @@ func (d *demo) run(ctx context.Context, dir string) (f facts, err error) {
 	if err := r.Open(ctx); err != nil {
 		return f, err
 	}
-	keys := auth.New(r.Ledger, auth.Options{})
+	keys := auth.New(r.Ledger.Auth, auth.Options{})
 	if d.key, err = keys.FirstStart(ctx, func(string) error { return nil }); err != nil { // an empty ledger has no key yet
 		return f, err
 	}

@@ -48,11 +48,11 @@ func (d *demo) tally(ctx context.Context, eventID string) (facts, error) {
 
 // inboxRows counts the rows of the event in the inboxes of the given people.
 func (d *demo) inboxRows(ctx context.Context, ids []string, eventID string) (map[string]int, error) {
-	refs, err := d.runtime.Ledger.UserRefs(ctx, ids)
+	refs, err := d.runtime.Ledger.Inboxes.UserRefs(ctx, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read users: %w", err)
 	}
-	found, err := d.runtime.Ledger.InboxSince(ctx, slices.Collect(maps.Values(refs)), 0, 4*len(ids))
+	found, err := d.runtime.Ledger.Inboxes.InboxSince(ctx, slices.Collect(maps.Values(refs)), 0, 4*len(ids))
 	if err != nil {
 		return nil, fmt.Errorf("read inboxes: %w", err)
 	}

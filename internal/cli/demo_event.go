@@ -46,7 +46,7 @@ func (d *demo) await(ctx context.Context, id string) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		ev, err := d.runtime.Ledger.Event(ctx, id)
+		ev, err := d.runtime.Ledger.Events.Event(ctx, id)
 		if err != nil {
 			bar.abandon()
 			return fmt.Errorf("look at the event: %w", err)

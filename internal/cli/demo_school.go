@@ -66,7 +66,7 @@ func (d *demo) makeSchool(ctx context.Context) error {
 		if len(page) < demoPage && n+1 < d.users {
 			continue
 		}
-		if _, err := d.runtime.Ledger.PutUsers(ctx, page); err != nil {
+		if _, err := d.runtime.Ledger.People.PutUsers(ctx, page); err != nil {
 			return fmt.Errorf("store people: %w", err)
 		}
 		page = page[:0]

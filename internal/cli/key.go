@@ -36,7 +36,7 @@ func (c *keyring) open(ctx context.Context, a *program) (keys *auth.Service, shu
 	if err != nil {
 		return nil, nil, err
 	}
-	return auth.New(l, auth.Options{}), l.Close, nil
+	return auth.New(l.Auth, auth.Options{}), l.Close, nil
 }
 
 type keyJSON struct {

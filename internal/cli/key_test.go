@@ -85,17 +85,18 @@ func TestAKeyDoesWhatItsScopeAllowsUntilItIsRevoked(t *testing.T) {
 func TestAFingerprintOfTwoKeysRevokesNeither(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "schoolbell.db"), sqlite.Options{})
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "schoolbell.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
-	if err := store.Migrate(t.Context()); err != nil {
+	defer db.Close()
+	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	keys := sqlite.Auth{DB: db}
 	for _, b := range []byte{1, 2} {
 		k := schoolbell.APIKey{Digest: append([]byte{0xab, 0xcd}, bytes.Repeat([]byte{b}, 30)...), Name: "x", Scope: schoolbell.ScopeRead, CreatedAt: time.Now()}
-		if err := store.PutAPIKey(t.Context(), k); err != nil {
+		if err := keys.PutAPIKey(t.Context(), k); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,7 +104,7 @@ func TestAFingerprintOfTwoKeysRevokesNeither(t *testing.T) {
 	r.says("^schoolbell: 2 API keys have fingerprints that begin with abcd$")
 	r.says("→ give all of the fingerprint")
 	r.exits(1)
-	if all, err := store.ListAPIKeys(t.Context()); err != nil || len(all) != 2 {
+	if all, err := keys.ListAPIKeys(t.Context()); err != nil || len(all) != 2 {
 		t.Errorf("%d keys are left, %v", len(all), err)
 	}
 }

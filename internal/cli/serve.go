@@ -53,7 +53,7 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 	if err := r.OpenPipeline(); err != nil {
 		return err
 	}
-	keys := auth.New(r.Ledger, auth.Options{})
+	keys := auth.New(r.Ledger.Auth, auth.Options{})
 	services, err := r.Serve(ln, keys, a.version())
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func TestListenersWhoComeDuringAPassGetItsItemsOnce(t *testing.T) {
 	r := newRig(t, inbox.Options{Poll: time.Hour}, func(s inbox.Store) inbox.Store { gated.Store = s; return gated }, "u1", "u2")
 	r.send("before", "u1", "u2")
 	there := r.subscribe("u1", -1)
-	before, _, err := r.store.Inbox(t.Context(), "u1", 0, 1)
+	before, _, err := r.ledger.Inboxes.Inbox(t.Context(), "u1", 0, 1)
 	must(t, err)
 
 	g := &gate{make(chan struct{}), make(chan struct{})}

@@ -17,13 +17,14 @@ import (
 	"schoolbell"
 	"schoolbell/internal/inbox"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/internal/testenv"
 )
 
 type rig struct {
-	t     *testing.T
-	store *sqlite.Store
+	t      *testing.T
+	ledger *store.Ledger
 	*inbox.Service
 	stop func()
 }
@@ -31,12 +32,13 @@ type rig struct {
 // newRig runs an inbox with these users on a real ledger. wrap may put something before the store.
 func newRig(t *testing.T, o inbox.Options, wrap func(inbox.Store) inbox.Store, users ...string) *rig {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
 	must(t, err)
-	t.Cleanup(func() { must(t, store.Close()) })
-	must(t, store.Migrate(t.Context()))
+	t.Cleanup(func() { must(t, db.Close()) })
+	must(t, db.Migrate(t.Context()))
+	stores := store.OnSQLite(db)
 	for _, id := range users {
-		_, err := store.PutUser(t.Context(), &schoolbell.User{ID: id, Name: id, Roles: []schoolbell.Role{schoolbell.RoleParent}})
+		_, err := stores.People.PutUser(t.Context(), &schoolbell.User{ID: id, Name: id, Roles: []schoolbell.Role{schoolbell.RoleParent}})
 		must(t, err)
 	}
 	if wrap == nil {
@@ -45,7 +47,7 @@ func newRig(t *testing.T, o inbox.Options, wrap func(inbox.Store) inbox.Store, u
 	if o.Poll == 0 {
 		o.Poll = time.Millisecond
 	}
-	r := &rig{t: t, store: store, Service: inbox.New(wrap(store), o)}
+	r := &rig{t: t, ledger: stores, Service: inbox.New(wrap(stores.Inboxes), o)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -71,10 +73,10 @@ func (r *rig) send(title string, users ...string) {
 	ev := &schoolbell.Event{ID: id, Title: title, Body: "B", Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: users}},
 		Channels: []schoolbell.Channel{schoolbell.ChannelInApp}, Status: schoolbell.EventQueued, CreatedAt: schoolbell.Time(time.Now())}
 	ev.Normalize()
-	_, _, err := r.store.CreateEvent(r.t.Context(), ev, ledger.Idempotency{})
+	_, _, err := r.ledger.Events.CreateEvent(r.t.Context(), ev, ledger.Idempotency{})
 	must(r.t, err)
 	for {
-		step, err := r.store.FanOut(r.t.Context(), id, 100, 100)
+		step, err := r.ledger.FanOuts.FanOut(r.t.Context(), id, 100, 100)
 		must(r.t, err)
 		if step.Done {
 			return
@@ -196,11 +198,11 @@ func TestAListenerDoesNotReadTheNextUserOfTheSameID(t *testing.T) {
 	r := newRig(t, inbox.Options{}, nil, "u1")
 	sub := r.subscribe("u1", -1)
 	must(t, r.Check(t.Context(), "u1", sub))
-	must(t, r.store.DeleteUser(t.Context(), "u1"))
+	must(t, r.ledger.People.DeleteUser(t.Context(), "u1"))
 	if err := r.Check(t.Context(), "u1", sub); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
 		t.Errorf("after the user was deleted: %v", err)
 	}
-	_, err := r.store.PutUser(t.Context(), &schoolbell.User{ID: "u1", Name: "Another", Roles: []schoolbell.Role{schoolbell.RoleParent}})
+	_, err := r.ledger.People.PutUser(t.Context(), &schoolbell.User{ID: "u1", Name: "Another", Roles: []schoolbell.Role{schoolbell.RoleParent}})
 	must(t, err)
 	if err := r.Check(t.Context(), "u1", sub); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
 		t.Errorf("for another user of that id: %v", err)

@@ -11,15 +11,15 @@ import (
 	"schoolbell"
 )
 
-// Store is what the pipeline needs of a ledger: the only truth about events,
+// Stores are what the pipeline needs of a ledger: the only truth about events,
 // batches and deliveries. Every method is one transaction. All clocks are the
 // database's. Implementations are safe for concurrent use by many goroutines
 // and many processes; storetest holds them to every promise made here.
-type Store interface {
-	Events
-	FanOuts
-	Deliveries
-	Leases
+type Stores struct {
+	Events     Events
+	FanOuts    FanOuts
+	Deliveries Deliveries
+	Leases     Leases
 }
 
 // Events are the ledger's events and where they stand.

@@ -31,7 +31,7 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger
 	if ev.SendAt.After(now) {
 		ev.Status = schoolbell.EventScheduled
 	}
-	stored, replayed, err = p.ledger.CreateEvent(ctx, ev, idem)
+	stored, replayed, err = p.ledger.Events.CreateEvent(ctx, ev, idem)
 	if err != nil {
 		return nil, false, err
 	}
@@ -49,7 +49,7 @@ func (p *Pipeline) replay(ctx context.Context, idem ledger.Idempotency, faults e
 	if idem.Key == "" {
 		return nil, false, faults
 	}
-	ev, found, err := p.ledger.EventByKey(ctx, idem)
+	ev, found, err := p.ledger.Events.EventByKey(ctx, idem)
 	switch {
 	case err != nil && schoolbell.CodeOf(err) != schoolbell.CodeInvalid:
 		return nil, false, err
@@ -75,7 +75,7 @@ func (p *Pipeline) validate(ev *schoolbell.Event, now time.Time) error {
 // Cancel cancels an event: messages not sent yet are never sent. Cancelling
 // twice is no error; a completed event is CodeConflict, an unknown one CodeNotFound.
 func (p *Pipeline) Cancel(ctx context.Context, id string) (*schoolbell.Event, error) {
-	ev, err := p.ledger.CancelEvent(ctx, id)
+	ev, err := p.ledger.Events.CancelEvent(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (p *Pipeline) Cancel(ctx context.Context, id string) (*schoolbell.Event, er
 // returns how many they are. An event still being walked, cancelled or expired
 // is CodeConflict, an unknown one CodeNotFound.
 func (p *Pipeline) Retry(ctx context.Context, id string) (rows int, err error) {
-	rows, err = p.ledger.RetryFailed(ctx, id)
+	rows, err = p.ledger.Events.RetryFailed(ctx, id)
 	if err != nil {
 		return 0, err
 	}

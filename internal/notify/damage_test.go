@@ -18,6 +18,7 @@ import (
 	"schoolbell"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/notify"
+	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/internal/testenv"
 )
@@ -79,18 +80,18 @@ func TestEveryoneIsReachedWhateverKeyOfAQueueIsDamaged(t *testing.T) {
 
 func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) error {
 	const users = 30
-	store, err := sqlite.Open(ctx, filepath.Join(dir, "ledger.db"), sqlite.Options{})
+	db, err := sqlite.Open(ctx, filepath.Join(dir, "ledger.db"), sqlite.Options{})
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	if err := errors.Join(store.Migrate(ctx), putUsers(ctx, store, users)); err != nil {
+	defer db.Close()
+	if err := errors.Join(db.Migrate(ctx), putUsers(ctx, db, users)); err != nil {
 		return err
 	}
 	log := &syncBuffer{}
 	mails := newProvider()
 	mails.gate = make(chan struct{}, users)
-	p, err := notify.New(store, rdb, notify.Config{Prefix: prefix, Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3,
+	p, err := notify.New(store.OnSQLite(db).Stores, rdb, notify.Config{Prefix: prefix, Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3,
 		Backoff: 20 * time.Millisecond, KeepCompleted: time.Hour, KeepFailed: time.Hour, WorkerName: "test", Grace: 5 * time.Second,
 		BatchSize: 10, Concurrency: 2}, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
@@ -142,9 +143,9 @@ func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) 
 		}
 	}
 	err = eventually(ctx, func() error {
-		now, err := store.Event(ctx, ev.ID)
+		now, err := sqlite.Events{DB: db}.Event(ctx, ev.ID)
 		if err == nil && now.Status != schoolbell.EventCompleted {
-			progress, _ := store.Progress(ctx, ev.ID)
+			progress, _ := sqlite.Events{DB: db}.Progress(ctx, ev.ID)
 			err = fmt.Errorf("the event is %s with %+v\n%s", now.Status, progress, log)
 		}
 		return err
@@ -177,13 +178,13 @@ func (d damage) strike(ctx context.Context, rdb *redis.Client, key string) error
 	return err
 }
 
-func putUsers(ctx context.Context, store *sqlite.Store, n int) error {
+func putUsers(ctx context.Context, db *sqlite.DB, n int) error {
 	people := make([]*schoolbell.User, n)
 	for i := range people {
 		people[i] = &schoolbell.User{ID: userID(i), Name: "User", Email: userID(i) + "@school.example", Roles: []schoolbell.Role{schoolbell.RoleStudent}}
 		people[i].Normalize()
 	}
-	_, err := store.PutUsers(ctx, people)
+	_, err := sqlite.People{DB: db}.PutUsers(ctx, people)
 	return err
 }
 

@@ -16,21 +16,17 @@ import (
 // deliverer works one channel's queue: it sends the rows of a batch that are
 // still pending, in claims small enough that a crash leaves few of them uncertain.
 type deliverer struct {
-	cfg      Config
-	ledger   delivererLedger
-	metrics  *Metrics
-	log      *slog.Logger
-	channel  schoolbell.Channel
-	sender   Sender
-	renderer Renderer
-	leases   *leaseKeeper
-	throttle *throttle
-	progress *progressReporter
-}
-
-type delivererLedger interface {
-	ledger.Events
-	ledger.Deliveries
+	cfg        Config
+	events     ledger.Events
+	deliveries ledger.Deliveries
+	metrics    *Metrics
+	log        *slog.Logger
+	channel    schoolbell.Channel
+	sender     Sender
+	renderer   Renderer
+	leases     *leaseKeeper
+	throttle   *throttle
+	progress   *progressReporter
 }
 
 // batchRun is one run of a batch's job.
@@ -53,7 +49,7 @@ func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) || data.Channel != d.channel {
 		return nil, bullmq.Unrecoverable(fmt.Errorf("job data names no %s batch", d.channel))
 	}
-	ev, err := eventOrFail(ctx, d.ledger, data.EventID)
+	ev, err := eventOrFail(ctx, d.events, data.EventID)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +165,7 @@ func (r *batchRun) end(ctx context.Context, grant ledger.Grant) (any, error) {
 
 const recordTimeout = 30 * time.Second
 
-// advance is Ledger.Advance with the outcomes so far. Outcomes are facts that
+// advance is Deliveries.Advance with the outcomes so far. Outcomes are facts that
 // exist nowhere else, so recording them outlives ctx and is repeated while
 // the ledger is unavailable. After a failure that may have hidden a commit the lease is retired.
 func (r *batchRun) advance(ctx context.Context, claim int) (ledger.Grant, error) {
@@ -179,7 +175,7 @@ func (r *batchRun) advance(ctx context.Context, claim int) (ledger.Grant, error)
 		defer cancel()
 	}
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		grant, err := r.ledger.Advance(ctx, r.lease.Lease, r.batch, r.outcomes, claim)
+		grant, err := r.deliveries.Advance(ctx, r.lease.Lease, r.batch, r.outcomes, claim)
 		switch {
 		case err == nil:
 			r.noteLost(grant.Lost)

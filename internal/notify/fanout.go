@@ -23,7 +23,8 @@ const unfinishedWait = 2 * time.Second
 // the last of them, it closes the event.
 type fanOut struct {
 	cfg     Config
-	ledger  eventLedger
+	events  ledger.Events
+	fanOuts ledger.FanOuts
 	queues  *queues
 	rebuild *rebuilder
 	metrics *Metrics
@@ -59,7 +60,7 @@ func (f *fanOut) event(ctx context.Context, job *bullmq.Job) (*schoolbell.Event,
 	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) {
 		return nil, bullmq.Unrecoverable(errors.New("job data names no event"))
 	}
-	return eventOrFail(ctx, f.ledger, data.EventID)
+	return eventOrFail(ctx, f.events, data.EventID)
 }
 
 // eventOrFail reads an event; one the ledger does not have will not come by waiting.
@@ -78,7 +79,7 @@ func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event
 		if stopping(ctx) {
 			return bullmq.Requeue()
 		}
-		step, err := f.ledger.FanOut(ctx, ev.ID, chunk, f.cfg.BatchSize)
+		step, err := f.fanOuts.FanOut(ctx, ev.ID, chunk, f.cfg.BatchSize)
 		if err != nil {
 			return fmt.Errorf("fan out event %s: %w", ev.ID, err)
 		}
@@ -107,7 +108,7 @@ func (f *fanOut) refund(ctx context.Context, job *bullmq.Job) {
 }
 
 func (f *fanOut) finish(ctx context.Context, job *bullmq.Job, id string) (any, error) {
-	sum, err := f.ledger.FinishEvent(ctx, id)
+	sum, err := f.events.FinishEvent(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("finish event %s: %w", id, err)
 	}

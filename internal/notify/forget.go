@@ -34,7 +34,7 @@ func (p *Pipeline) runForgetting(ctx context.Context) error {
 // Config.RetainIdempotency, as of the time now, and returns how many.
 func (p *Pipeline) ForgetKeys(ctx context.Context, now time.Time) (n int, err error) {
 	for {
-		gone, err := p.ledger.ForgetKeys(ctx, now.Add(-p.cfg.RetainIdempotency), forgetPiece)
+		gone, err := p.ledger.Events.ForgetKeys(ctx, now.Add(-p.cfg.RetainIdempotency), forgetPiece)
 		n += gone
 		if err != nil {
 			return n, fmt.Errorf("forget idempotency keys: %w", err)

@@ -13,6 +13,7 @@ import (
 	"schoolbell"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/notify"
+	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/internal/testenv"
 )
@@ -30,16 +31,18 @@ func TestTheRelayForgetsOldIdempotencyKeys(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+			db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer store.Close()
-			if err := store.Migrate(t.Context()); err != nil {
+			defer db.Close()
+			if err := db.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			forgotten := make(chan struct{}, 1)
-			p, err := notify.New(forgetful{store, forgotten}, redisClient(t, addr), notify.Config{Prefix: fmt.Sprint("forget", c.free),
+			stores := store.OnSQLite(db).Stores
+			stores.Events = forgetful{stores.Events, forgotten}
+			p, err := notify.New(stores, redisClient(t, addr), notify.Config{Prefix: fmt.Sprint("forget", c.free),
 				RetainIdempotency: c.retain}, slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
@@ -80,12 +83,12 @@ func TestTheRelayForgetsOldIdempotencyKeys(t *testing.T) {
 
 // forgetful says when keys have been forgotten.
 type forgetful struct {
-	*sqlite.Store
+	ledger.Events
 	done chan struct{}
 }
 
 func (f forgetful) ForgetKeys(ctx context.Context, before time.Time, limit int) (int, error) {
-	n, err := f.Store.ForgetKeys(ctx, before, limit)
+	n, err := f.Events.ForgetKeys(ctx, before, limit)
 	select {
 	case f.done <- struct{}{}:
 	default:

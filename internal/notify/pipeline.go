@@ -14,7 +14,7 @@ import (
 // RunWorkers as well. It is safe for concurrent use.
 type Pipeline struct {
 	cfg     Config
-	ledger  ledger.Store
+	ledger  ledger.Stores
 	rdb     redis.UniversalClient
 	log     *slog.Logger
 	metrics *Metrics
@@ -26,9 +26,9 @@ type Pipeline struct {
 }
 
 // New returns a pipeline over the ledger and the queues in Redis. It sends
-// nothing yet, and does not need Redis yet. Store and client stay the
+// nothing yet, and does not need Redis yet. Stores and client stay the
 // caller's, who closes them after every Run has returned.
-func New(store ledger.Store, rdb redis.UniversalClient, cfg Config, log *slog.Logger) (*Pipeline, error) {
+func New(stores ledger.Stores, rdb redis.UniversalClient, cfg Config, log *slog.Logger) (*Pipeline, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func New(store ledger.Store, rdb redis.UniversalClient, cfg Config, log *slog.Lo
 		return nil, err
 	}
 	return &Pipeline{
-		cfg: cfg, ledger: store, rdb: rdb, log: log, metrics: newMetrics(), queues: queues,
+		cfg: cfg, ledger: stores, rdb: rdb, log: log, metrics: newMetrics(), queues: queues,
 		accepted: make(chan struct{}, 1),
 		changed:  make(chan change, 256),
 		ready:    make(chan struct{}),

@@ -18,6 +18,7 @@ import (
 	"schoolbell/bullmq"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/notify"
+	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/internal/testenv"
 )
@@ -26,7 +27,7 @@ import (
 // whose e-mails go to a provider that does as the test says.
 type testPipeline struct {
 	t        *testing.T
-	ledger   *sqlite.Store
+	ledger   *store.Ledger
 	redis    *redis.Client
 	pipeline *notify.Pipeline
 	provider *provider
@@ -36,12 +37,12 @@ type testPipeline struct {
 func newTestPipeline(t *testing.T, users int, change ...func(*notify.Config)) *testPipeline {
 	t.Helper()
 	ctx := t.Context()
-	store, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatalf("open ledger: %v", err)
 	}
-	t.Cleanup(func() { _ = store.Close() })
-	if err := store.Migrate(ctx); err != nil {
+	t.Cleanup(func() { _ = db.Close() })
+	if err := db.Migrate(ctx); err != nil {
 		t.Fatalf("migrate: %v", err)
 	}
 	people := make([]*schoolbell.User, users)
@@ -49,13 +50,13 @@ func newTestPipeline(t *testing.T, users int, change ...func(*notify.Config)) *t
 		people[i] = &schoolbell.User{ID: userID(i), Name: "User", Email: userID(i) + "@school.example", Roles: []schoolbell.Role{schoolbell.RoleStudent}}
 		people[i].Normalize()
 	}
-	if _, err := store.PutUsers(ctx, people); err != nil {
-		t.Fatalf("put users: %v", err)
-	}
-	s := &testPipeline{t: t, ledger: store, provider: newProvider(), cfg: notify.Config{
+	s := &testPipeline{t: t, ledger: store.OnSQLite(db), provider: newProvider(), cfg: notify.Config{
 		Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3, Backoff: 20 * time.Millisecond,
 		KeepCompleted: time.Hour, KeepFailed: time.Hour, WorkerName: "test", Grace: 5 * time.Second,
 	}}
+	if _, err := s.ledger.People.PutUsers(ctx, people); err != nil {
+		t.Fatalf("put users: %v", err)
+	}
 	for _, f := range change {
 		f(&s.cfg)
 	}
@@ -75,7 +76,7 @@ func userID(i int) string { return fmt.Sprintf("u%05d", i) }
 
 func (s *testPipeline) newPipeline() *notify.Pipeline {
 	s.t.Helper()
-	p, err := notify.New(s.ledger, s.redis, s.cfg, testLog())
+	p, err := notify.New(s.ledger.Stores, s.redis, s.cfg, testLog())
 	if err != nil {
 		s.t.Fatalf("new pipeline: %v", err)
 	}
@@ -122,12 +123,12 @@ func (s *testPipeline) create(change ...func(*schoolbell.Event)) *schoolbell.Eve
 func (s *testPipeline) await(id string, want schoolbell.EventStatus) {
 	s.t.Helper()
 	testenv.Eventually(s.t, 40*time.Second, func() error {
-		ev, err := s.ledger.Event(s.t.Context(), id)
+		ev, err := s.ledger.Events.Event(s.t.Context(), id)
 		if err != nil {
 			return err
 		}
 		if ev.Status != want {
-			p, _ := s.ledger.Progress(s.t.Context(), id)
+			p, _ := s.ledger.Events.Progress(s.t.Context(), id)
 			return fmt.Errorf("event is %s with %+v", ev.Status, p)
 		}
 		return nil
@@ -136,7 +137,7 @@ func (s *testPipeline) await(id string, want schoolbell.EventStatus) {
 
 func (s *testPipeline) email(id string) schoolbell.ChannelProgress {
 	s.t.Helper()
-	p, err := s.ledger.Progress(s.t.Context(), id)
+	p, err := s.ledger.Events.Progress(s.t.Context(), id)
 	if err != nil {
 		s.t.Fatalf("progress: %v", err)
 	}
@@ -229,7 +230,7 @@ func TestEveryoneIsReachedOnce(t *testing.T) {
 	ev := s.create()
 	s.await(ev.ID, schoolbell.EventCompleted)
 	s.wantOnce(1234)
-	p, err := s.ledger.Progress(t.Context(), ev.ID)
+	p, err := s.ledger.Events.Progress(t.Context(), ev.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +309,7 @@ func TestStoppedWorkersHandEverythingBackAtNoAttempt(t *testing.T) {
 			open = false
 		}
 	}
-	sending, _, err := s.ledger.Deliveries(t.Context(), ev.ID, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySending}, ledger.DeliveryCursor{}, 500)
+	sending, _, err := s.ledger.Reports.Deliveries(t.Context(), ev.ID, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySending}, ledger.DeliveryCursor{}, 500)
 	if err != nil || len(sending) > 0 {
 		t.Fatalf("%d rows are still claimed after the stop (%v)", len(sending), err)
 	}
@@ -464,7 +465,7 @@ func TestInAppAloneNeedsNoBatches(t *testing.T) {
 	s.work()
 	ev := s.create(func(ev *schoolbell.Event) { ev.Channels = []schoolbell.Channel{schoolbell.ChannelInApp} })
 	s.await(ev.ID, schoolbell.EventCompleted)
-	items, unread, err := s.ledger.Inbox(t.Context(), userID(76), 0, 10)
+	items, unread, err := s.ledger.Inboxes.Inbox(t.Context(), userID(76), 0, 10)
 	if err != nil || len(items) != 1 || unread != 1 || items[0].EventID != ev.ID {
 		t.Errorf("inbox %+v, %d unread, %v", items, unread, err)
 	}
@@ -523,7 +524,7 @@ func TestCreateNamesWhatIsWrongAndStoresNothing(t *testing.T) {
 			t.Errorf("%s: fields %v (%v), want %s", tt.name, fields, err, tt.field)
 		}
 	}
-	left, err := s.ledger.UnqueuedEvents(t.Context(), 10)
+	left, err := s.ledger.Events.UnqueuedEvents(t.Context(), 10)
 	if err != nil || len(left) != 0 {
 		t.Errorf("%d events were stored (%v)", len(left), err)
 	}

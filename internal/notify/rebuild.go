@@ -10,27 +10,22 @@ import (
 	"schoolbell/internal/ledger"
 )
 
-// eventLedger is what the jobs of events need of the ledger.
-type eventLedger interface {
-	ledger.Events
-	ledger.FanOuts
-}
-
 // rebuilder adds jobs that Redis should have according to the ledger.
 type rebuilder struct {
-	ledger  eventLedger
+	events  ledger.Events
+	fanOuts ledger.FanOuts
 	queues  *queues
 	metrics *Metrics
 	log     *slog.Logger
 }
 
 func (p *Pipeline) rebuilder() *rebuilder {
-	return &rebuilder{ledger: p.ledger, queues: p.queues, metrics: p.metrics, log: p.log}
+	return &rebuilder{events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues, metrics: p.metrics, log: p.log}
 }
 
 // event adds the event's job again. That job adds the jobs of open batches.
 func (r *rebuilder) event(ctx context.Context, ev ledger.QueuedEvent, state bullmq.State) error {
-	now, err := r.ledger.Event(ctx, ev.ID)
+	now, err := r.events.Event(ctx, ev.ID)
 	if err != nil {
 		return err
 	}
@@ -56,7 +51,7 @@ func (r *rebuilder) event(ctx context.Context, ev ledger.QueuedEvent, state bull
 func (r *rebuilder) batchesOf(ctx context.Context, eventID string) (open int, err error) {
 	const page = 500
 	for after := (*ledger.Batch)(nil); ; {
-		batches, err := r.ledger.OpenBatches(ctx, eventID, after, page)
+		batches, err := r.fanOuts.OpenBatches(ctx, eventID, after, page)
 		if err != nil {
 			return open, fmt.Errorf("read open batches of event %s: %w", eventID, err)
 		}

@@ -23,8 +23,8 @@ const (
 // behind by others, and every few seconds for jobs that are missing. It runs until ctx ends and
 // continues through outages of Redis and the ledger. Any number of processes may run it on one ledger.
 func (p *Pipeline) RunRelay(ctx context.Context) error {
-	box := &outbox{ledger: p.ledger, queues: p.queues, accepted: p.accepted, log: p.log}
-	rec := &reconciler{ledger: p.ledger, queues: p.queues, rebuild: p.rebuilder(), changed: p.changed, log: p.log,
+	box := &outbox{ledger: p.ledger.Events, queues: p.queues, accepted: p.accepted, log: p.log}
+	rec := &reconciler{ledger: p.ledger.Events, queues: p.queues, rebuild: p.rebuilder(), changed: p.changed, log: p.log,
 		paused: map[*bullmq.Queue]bool{}}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return box.Run(ctx) })

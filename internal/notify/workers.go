@@ -19,7 +19,7 @@ import (
 // within Config.Grace, hands every unfinished job and row back at no attempt, and
 // returns once all has stopped. It continues through outages of Redis and the ledger.
 func (p *Pipeline) RunWorkers(ctx context.Context, renderer Renderer, senders map[schoolbell.Channel]Sender) error {
-	leases := newLeaseKeeper(p.ledger, p.cfg.WorkerName, p.log)
+	leases := newLeaseKeeper(p.ledger.Leases, p.cfg.WorkerName, p.log)
 	workers, err := p.newWorkers(ctx, leases, renderer, senders)
 	if err != nil {
 		return err
@@ -40,16 +40,17 @@ func (p *Pipeline) RunWorkers(ctx context.Context, renderer Renderer, senders ma
 }
 
 func (p *Pipeline) newWorkers(ctx context.Context, leases *leaseKeeper, renderer Renderer, senders map[schoolbell.Channel]Sender) ([]*bullmq.Worker, error) {
-	progress := newProgressReporter(p.ledger, p.queues.events, p.log)
-	f := &fanOut{cfg: p.cfg, ledger: p.ledger, queues: p.queues, rebuild: p.rebuilder(), metrics: p.metrics, log: p.log}
+	progress := newProgressReporter(p.ledger.Events, p.queues.events, p.log)
+	f := &fanOut{cfg: p.cfg, events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues,
+		rebuild: p.rebuilder(), metrics: p.metrics, log: p.log}
 	handlers := map[*bullmq.Queue]bullmq.Handler{p.queues.events: f.handle}
 	for ch, q := range p.queues.batches {
 		sender := senders[ch]
 		if sender == nil {
 			return nil, fmt.Errorf("channel %s has no sender", ch)
 		}
-		d := &deliverer{cfg: p.cfg, ledger: p.ledger, metrics: p.metrics, log: p.log, channel: ch, sender: sender, renderer: renderer,
-			leases: leases, throttle: new(throttle), progress: progress}
+		d := &deliverer{cfg: p.cfg, events: p.ledger.Events, deliveries: p.ledger.Deliveries, metrics: p.metrics, log: p.log,
+			channel: ch, sender: sender, renderer: renderer, leases: leases, throttle: new(throttle), progress: progress}
 		handlers[q] = d.handle
 	}
 	var all []*bullmq.Worker

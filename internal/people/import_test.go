@@ -22,13 +22,14 @@ import (
 	"schoolbell/internal/store/sqlite"
 )
 
-func newService(t testing.TB) (*people.Service, *sqlite.Store) {
+func newService(t testing.TB) (*people.Service, people.Store) {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
 	must(t, err)
-	t.Cleanup(func() { must(t, s.Close()) })
-	must(t, s.Migrate(t.Context()))
-	return people.New(s, slog.Default()), s
+	t.Cleanup(func() { must(t, db.Close()) })
+	must(t, db.Migrate(t.Context()))
+	store := sqlite.People{DB: db}
+	return people.New(store, slog.Default()), store
 }
 
 func must(t testing.TB, err error) {
@@ -210,7 +211,7 @@ func TestAReaderThatFailsLeavesWhatCameAndNoLinksToNobody(t *testing.T) {
 
 // failingStore fails at the second batch.
 type failingStore struct {
-	*sqlite.Store
+	people.Store
 	puts int
 	err  error
 }

@@ -10,9 +10,12 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// Advance implements ledger.Store. It is one round trip, and one more when
+// Deliveries implements ledger.Deliveries.
+type Deliveries struct{ DB *DB }
+
+// Advance implements ledger.Deliveries. It is one round trip, and one more when
 // nothing could be claimed.
-func (s *Store) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int) (g ledger.Grant, err error) {
+func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int) (g ledger.Grant, err error) {
 	for {
 		ended, err := s.recordAndClaim(ctx, lease, batch, outcomes, claim, &g)
 		if err != nil {
@@ -34,7 +37,7 @@ func (s *Store) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Ba
 
 // recordAndClaim adds to g what was lost and claimed, and returns how many rows
 // it ended in place of claiming them.
-func (s *Store) recordAndClaim(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int, g *ledger.Grant) (ended int, err error) {
+func (s Deliveries) recordAndClaim(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int, g *ledger.Grant) (ended int, err error) {
 	channel := row.ChannelNumber(batch.Channel)
 	var b pgx.Batch
 	b.Queue(sweepLeases)
@@ -43,7 +46,7 @@ func (s *Store) recordAndClaim(ctx context.Context, lease ledger.Lease, batch le
 		b.Queue(claimRows, batch.EventID, channel, batch.Seq, lease.ID, claim)
 	}
 	var recorded int
-	err = s.pipeline(ctx, "advance batch", &b, func(r pgx.BatchResults) error {
+	err = s.DB.pipeline(ctx, "advance batch", &b, func(r pgx.BatchResults) error {
 		if _, err := r.Exec(); err != nil {
 			return err
 		}
@@ -177,14 +180,14 @@ const claimRows = `WITH b AS MATERIALIZED (` + batchOf + ` AND current_setting('
 
 // batchState says how the batch's rows stand, after ending those of a closed event,
 // and marks the batch finished when all are terminal.
-func (s *Store) batchState(ctx context.Context, batch ledger.Batch, g *ledger.Grant) error {
+func (s Deliveries) batchState(ctx context.Context, batch ledger.Batch, g *ledger.Grant) error {
 	args := []any{batch.EventID, row.ChannelNumber(batch.Channel), batch.Seq}
 	var b pgx.Batch
 	b.Queue(lockBatch, args...)
 	b.Queue(closeBatchRows, args...)
 	b.Queue(countBatchRows, args...)
 	b.Queue(finishBatch, args...)
-	return s.pipeline(ctx, "count batch", &b, func(r pgx.BatchResults) error {
+	return s.DB.pipeline(ctx, "count batch", &b, func(r pgx.BatchResults) error {
 		for range 2 {
 			if _, err := r.Exec(); err != nil {
 				return err

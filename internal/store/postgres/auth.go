@@ -9,17 +9,20 @@ import (
 	"schoolbell/internal/ledger"
 )
 
+// Auth implements auth.Store.
+type Auth struct{ DB *DB }
+
 // PutAPIKey implements auth.Store.
-func (s *Store) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
-	return s.again("put API key", func() error {
-		_, err := s.pool.Exec(ctx, putKey, k.Digest, k.Name, k.Scope, stored(k.CreatedAt))
+func (s Auth) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
+	return s.DB.again("put API key", func() error {
+		_, err := s.DB.pool.Exec(ctx, putKey, k.Digest, k.Name, k.Scope, stored(k.CreatedAt))
 		return err
 	})
 }
 
 // SeedAPIKey implements auth.Store.
-func (s *Store) SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []schoolbell.APIKey, err error) {
-	err = s.write(ctx, "seed API key", func(tx pgx.Tx) error {
+func (s Auth) SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []schoolbell.APIKey, err error) {
+	err = s.DB.write(ctx, "seed API key", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, "DELETE FROM api_keys WHERE name = $1 AND digest <> $2 RETURNING digest, name, scope, created_at", k.Name, k.Digest)
 		if replaced, err = list(rows, err, scanKey); err != nil {
 			return err
@@ -40,25 +43,30 @@ func scanKey(r pgx.CollectableRow) (k schoolbell.APIKey, err error) {
 }
 
 // HasFingerprint implements auth.Store.
-func (s *Store) HasFingerprint(ctx context.Context, prefix []byte) (has bool, err error) {
-	err = s.again("look for API key", func() error {
-		return s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys WHERE substr(digest, 1, length($1::bytea)) = $1::bytea)", prefix).Scan(&has)
+func (s Auth) HasFingerprint(ctx context.Context, prefix []byte) (has bool, err error) {
+	err = s.DB.again("look for API key", func() error {
+		return s.DB.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys WHERE substr(digest, 1, length($1::bytea)) = $1::bytea)", prefix).Scan(&has)
 	})
 	return has, err
 }
 
+// UserRefs implements auth.Store.
+func (s Auth) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {
+	return userRefs(ctx, s.DB, ids)
+}
+
 // UserByRef implements auth.Store.
-func (s *Store) UserByRef(ctx context.Context, ref ledger.UserRef) (id string, err error) {
-	err = s.again("read user", func() error {
-		err := s.pool.QueryRow(ctx, "SELECT id FROM users WHERE seq = $1 AND generation = $2 AND state = 0", ref.Number, ref.Generation).Scan(&id)
+func (s Auth) UserByRef(ctx context.Context, ref ledger.UserRef) (id string, err error) {
+	err = s.DB.again("read user", func() error {
+		err := s.DB.pool.QueryRow(ctx, "SELECT id FROM users WHERE seq = $1 AND generation = $2 AND state = 0", ref.Number, ref.Generation).Scan(&id)
 		return orNotFound(err, "user", "")
 	})
 	return id, err
 }
 
 // RevokeTokens implements auth.Store.
-func (s *Store) RevokeTokens(ctx context.Context, userID string) error {
-	return s.write(ctx, "revoke tokens", func(tx pgx.Tx) error {
+func (s Auth) RevokeTokens(ctx context.Context, userID string) error {
+	return s.DB.write(ctx, "revoke tokens", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "UPDATE users SET generation = generation + 1 WHERE id = $1 AND state = 0", userID)
 		if err == nil && tag.RowsAffected() == 0 {
 			return schoolbell.NotFound("user", userID)
@@ -68,9 +76,9 @@ func (s *Store) RevokeTokens(ctx context.Context, userID string) error {
 }
 
 // APIKey implements auth.Store.
-func (s *Store) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, err error) {
-	err = s.again("read API key", func() error {
-		err := s.pool.QueryRow(ctx, "SELECT digest, name, scope, created_at FROM api_keys WHERE digest = $1", digest).
+func (s Auth) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, err error) {
+	err = s.DB.again("read API key", func() error {
+		err := s.DB.pool.QueryRow(ctx, "SELECT digest, name, scope, created_at FROM api_keys WHERE digest = $1", digest).
 			Scan(&k.Digest, &k.Name, &k.Scope, &k.CreatedAt)
 		if noRows(err) {
 			return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "unknown API key"}
@@ -82,17 +90,17 @@ func (s *Store) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey,
 }
 
 // HasAPIKeys implements auth.Store.
-func (s *Store) HasAPIKeys(ctx context.Context) (has bool, err error) {
-	err = s.again("look for API keys", func() error {
-		return s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys)").Scan(&has)
+func (s Auth) HasAPIKeys(ctx context.Context) (has bool, err error) {
+	err = s.DB.again("look for API keys", func() error {
+		return s.DB.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys)").Scan(&has)
 	})
 	return has, err
 }
 
 // ListAPIKeys implements auth.Store.
-func (s *Store) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err error) {
-	err = s.again("list API keys", func() error {
-		rows, err := s.pool.Query(ctx, "SELECT digest, name, scope, created_at FROM api_keys ORDER BY created_at, digest")
+func (s Auth) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err error) {
+	err = s.DB.again("list API keys", func() error {
+		rows, err := s.DB.pool.Query(ctx, "SELECT digest, name, scope, created_at FROM api_keys ORDER BY created_at, digest")
 		keys, err = list(rows, err, scanKey)
 		return err
 	})
@@ -100,8 +108,8 @@ func (s *Store) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err 
 }
 
 // DeleteAPIKey implements auth.Store.
-func (s *Store) DeleteAPIKey(ctx context.Context, digest []byte) error {
-	return s.write(ctx, "delete API key", func(tx pgx.Tx) error {
+func (s Auth) DeleteAPIKey(ctx context.Context, digest []byte) error {
+	return s.DB.write(ctx, "delete API key", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "DELETE FROM api_keys WHERE digest = $1", digest)
 		if err == nil && tag.RowsAffected() == 0 {
 			return &schoolbell.Error{Code: schoolbell.CodeNotFound, Message: "there is no such API key"}
@@ -111,8 +119,8 @@ func (s *Store) DeleteAPIKey(ctx context.Context, digest []byte) error {
 }
 
 // Secret implements auth.Store.
-func (s *Store) Secret(ctx context.Context, name string, fresh []byte) (value []byte, err error) {
-	err = s.write(ctx, "read secret", func(tx pgx.Tx) error {
+func (s Auth) Secret(ctx context.Context, name string, fresh []byte) (value []byte, err error) {
+	err = s.DB.write(ctx, "read secret", func(tx pgx.Tx) error {
 		// It waits for another process that is keeping its own just now.
 		if _, err := tx.Exec(ctx, "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", name, fresh); err != nil {
 			return err

@@ -1,6 +1,10 @@
 // Package postgres keeps the ledger in PostgreSQL, through pgx's own interface
 // and pool.
 //
+// A DB is the connection. The small types over it, such as Events and People, each
+// implement one interface of the parts of the program that use the ledger; package
+// store puts them together.
+//
 // Transactions are READ COMMITTED and take the locks they need by hand, each
 // reason beside its statement:
 //

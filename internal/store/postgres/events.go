@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -64,9 +63,21 @@ func getEvent(ctx context.Context, q querier, id string) (*schoolbell.Event, err
 	return ev, orNotFound(err, "event", id)
 }
 
-// CreateEvent implements ledger.Store.
-func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (kept *schoolbell.Event, replayed bool, err error) {
-	err = s.write(ctx, "create event", func(tx pgx.Tx) error {
+// readEvent returns an event in a transaction of its own.
+func readEvent(ctx context.Context, db *DB, id string) (ev *schoolbell.Event, err error) {
+	err = db.again("read event", func() error {
+		ev, err = getEvent(ctx, db.pool, id)
+		return err
+	})
+	return ev, err
+}
+
+// Events implements ledger.Events.
+type Events struct{ DB *DB }
+
+// CreateEvent implements ledger.Events.
+func (s Events) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (kept *schoolbell.Event, replayed bool, err error) {
+	err = s.DB.write(ctx, "create event", func(tx pgx.Tx) error {
 		kept, replayed = nil, false
 		if idem.Key != "" {
 			if kept, err = claimKey(ctx, tx, ev.ID, idem); err != nil || kept != nil {
@@ -120,10 +131,10 @@ func earlierEvent(ctx context.Context, q querier, idem ledger.Idempotency) (*sch
 	return getEvent(ctx, q, id)
 }
 
-// ForgetKeys implements ledger.Store.
-func (s *Store) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
-	err = s.again("forget idempotency keys", func() error {
-		tag, err := s.pool.Exec(ctx, `DELETE FROM idempotency WHERE (scope, key) IN
+// ForgetKeys implements ledger.Events.
+func (s Events) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	err = s.DB.again("forget idempotency keys", func() error {
+		tag, err := s.DB.pool.Exec(ctx, `DELETE FROM idempotency WHERE (scope, key) IN
 			(SELECT scope, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)`, before, limit)
 		n = int(tag.RowsAffected())
 		return err
@@ -131,10 +142,10 @@ func (s *Store) ForgetKeys(ctx context.Context, before time.Time, limit int) (n 
 	return n, err
 }
 
-// EventByKey implements ledger.Store.
-func (s *Store) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *schoolbell.Event, found bool, err error) {
-	err = s.again("read event by key", func() error {
-		ev, err = earlierEvent(ctx, s.pool, idem)
+// EventByKey implements ledger.Events.
+func (s Events) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *schoolbell.Event, found bool, err error) {
+	err = s.DB.again("read event by key", func() error {
+		ev, err = earlierEvent(ctx, s.DB.pool, idem)
 		return err
 	})
 	return ev, ev != nil, err
@@ -189,52 +200,28 @@ func insertEvent(ctx context.Context, tx pgx.Tx, ev *schoolbell.Event) error {
 	return err
 }
 
-// Event implements ledger.Store.
-func (s *Store) Event(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
-	err = s.again("read event", func() error {
-		ev, err = getEvent(ctx, s.pool, id)
-		return err
-	})
-	return ev, err
-}
-
-// Events implements api.Store.
-func (s *Store) Events(ctx context.Context, status schoolbell.EventStatus, before string, limit int) (events []*schoolbell.Event, err error) {
-	err = s.read(ctx, "list events", func(tx pgx.Tx) error {
-		top := int64(math.MaxInt64)
-		if before != "" {
-			if err := tx.QueryRow(ctx, "SELECT seq FROM events WHERE id = $1", before).Scan(&top); err != nil {
-				return orNotFound(err, "event", before)
-			}
-		}
-		query, args := "SELECT "+eventColumns+" FROM events e WHERE e.seq < $1", []any{top, limit}
-		if status != "" {
-			query, args = query+" AND e.status = $3", append(args, status)
-		}
-		rows, err := tx.Query(ctx, query+" ORDER BY e.seq DESC LIMIT $2", args...)
-		events, err = list(rows, err, scanEvent)
-		return err
-	})
-	return events, err
+// Event implements ledger.Events.
+func (s Events) Event(ctx context.Context, id string) (*schoolbell.Event, error) {
+	return readEvent(ctx, s.DB, id)
 }
 
 const queuedEventColumns = "e.id, greatest(coalesce(ceil(extract(epoch FROM e.send_at - clock_timestamp()) * 1000), 0), 0)::bigint, e.walked"
 
-// UnqueuedEvents implements ledger.Store.
-func (s *Store) UnqueuedEvents(ctx context.Context, limit int) ([]ledger.QueuedEvent, error) {
+// UnqueuedEvents implements ledger.Events.
+func (s Events) UnqueuedEvents(ctx context.Context, limit int) ([]ledger.QueuedEvent, error) {
 	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
 		WHERE e.queued_at IS NULL AND e.completed_at IS NULL ORDER BY e.seq LIMIT $1`, limit)
 }
 
-// OpenEvents implements ledger.Store.
-func (s *Store) OpenEvents(ctx context.Context, after string, limit int) ([]ledger.QueuedEvent, error) {
+// OpenEvents implements ledger.Events.
+func (s Events) OpenEvents(ctx context.Context, after string, limit int) ([]ledger.QueuedEvent, error) {
 	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
 		WHERE e.queued_at IS NOT NULL AND e.completed_at IS NULL AND e.id > $2 ORDER BY e.id LIMIT $1`, limit, after)
 }
 
-func (s *Store) queuedEvents(ctx context.Context, query string, args ...any) (events []ledger.QueuedEvent, err error) {
-	err = s.again("list events", func() error {
-		rows, err := s.pool.Query(ctx, query, args...)
+func (s Events) queuedEvents(ctx context.Context, query string, args ...any) (events []ledger.QueuedEvent, err error) {
+	err = s.DB.again("list events", func() error {
+		rows, err := s.DB.pool.Query(ctx, query, args...)
 		events, err = list(rows, err, func(r pgx.CollectableRow) (e ledger.QueuedEvent, err error) {
 			var in int64
 			err = r.Scan(&e.ID, &in, &e.Walked)
@@ -246,10 +233,10 @@ func (s *Store) queuedEvents(ctx context.Context, query string, args ...any) (ev
 	return events, err
 }
 
-// MarkQueued implements ledger.Store.
-func (s *Store) MarkQueued(ctx context.Context, ids []string) error {
-	return s.again("mark events queued", func() error {
-		_, err := s.pool.Exec(ctx, "UPDATE events SET queued_at = "+now+" WHERE queued_at IS NULL AND id = ANY ($1)", ids)
+// MarkQueued implements ledger.Events.
+func (s Events) MarkQueued(ctx context.Context, ids []string) error {
+	return s.DB.again("mark events queued", func() error {
+		_, err := s.DB.pool.Exec(ctx, "UPDATE events SET queued_at = "+now+" WHERE queued_at IS NULL AND id = ANY ($1)", ids)
 		return err
 	})
 }

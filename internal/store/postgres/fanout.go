@@ -22,12 +22,15 @@ type walk struct {
 	cursor   int64 // the last user dealt with
 }
 
-// FanOut implements ledger.Store.
-func (s *Store) FanOut(ctx context.Context, eventID string, users, batchSize int) (step ledger.FanOutStep, err error) {
+// FanOuts implements ledger.FanOuts.
+type FanOuts struct{ DB *DB }
+
+// FanOut implements ledger.FanOuts.
+func (s FanOuts) FanOut(ctx context.Context, eventID string, users, batchSize int) (step ledger.FanOutStep, err error) {
 	if users < 1 || batchSize < 1 {
 		return step, fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
 	}
-	err = s.write(ctx, "fan out", func(tx pgx.Tx) error {
+	err = s.DB.write(ctx, "fan out", func(tx pgx.Tx) error {
 		step = ledger.FanOutStep{}
 		w, err := walkOf(ctx, tx, eventID)
 		switch {
@@ -174,13 +177,13 @@ func (w *walk) fillInboxes(ctx context.Context, tx pgx.Tx, bound int64) error {
 	return nil
 }
 
-// OpenBatches implements ledger.Store.
-func (s *Store) OpenBatches(ctx context.Context, eventID string, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {
+// OpenBatches implements ledger.FanOuts.
+func (s FanOuts) OpenBatches(ctx context.Context, eventID string, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {
 	channel, seq := 0, 0
 	if after != nil {
 		channel, seq = row.ChannelNumber(after.Channel), after.Seq
 	}
-	err = s.read(ctx, "list open batches", func(tx pgx.Tx) error {
+	err = s.DB.read(ctx, "list open batches", func(tx pgx.Tx) error {
 		e, err := eventStateOf(ctx, tx, eventStateQuery, eventID)
 		if err != nil {
 			return err

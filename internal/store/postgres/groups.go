@@ -10,8 +10,8 @@ import (
 )
 
 // PutGroup implements people.Store.
-func (s *Store) PutGroup(ctx context.Context, g *schoolbell.Group) (change schoolbell.Change, err error) {
-	err = s.write(ctx, "put group", func(tx pgx.Tx) error {
+func (s People) PutGroup(ctx context.Context, g *schoolbell.Group) (change schoolbell.Change, err error) {
+	err = s.DB.write(ctx, "put group", func(tx pgx.Tx) error {
 		if err := lock(ctx, tx, lockPeople); err != nil { // two could close a circle together
 			return err
 		}
@@ -73,9 +73,9 @@ func scanGroup(r pgx.CollectableRow) (*schoolbell.Group, error) {
 }
 
 // Group implements people.Store.
-func (s *Store) Group(ctx context.Context, id string) (g *schoolbell.Group, err error) {
-	err = s.again("read group", func() error {
-		rows, err := s.pool.Query(ctx, "SELECT "+groupColumns+" WHERE g.id = $1", id)
+func (s People) Group(ctx context.Context, id string) (g *schoolbell.Group, err error) {
+	err = s.DB.again("read group", func() error {
+		rows, err := s.DB.pool.Query(ctx, "SELECT "+groupColumns+" WHERE g.id = $1", id)
 		if err != nil {
 			return err
 		}
@@ -89,9 +89,9 @@ func (s *Store) Group(ctx context.Context, id string) (g *schoolbell.Group, err 
 }
 
 // Groups implements people.Store.
-func (s *Store) Groups(ctx context.Context, after string, limit int) (groups []*schoolbell.Group, err error) {
-	err = s.again("list groups", func() error {
-		rows, err := s.pool.Query(ctx, "SELECT "+groupColumns+" WHERE g.id > $1 ORDER BY g.id LIMIT $2", after, limit)
+func (s People) Groups(ctx context.Context, after string, limit int) (groups []*schoolbell.Group, err error) {
+	err = s.DB.again("list groups", func() error {
+		rows, err := s.DB.pool.Query(ctx, "SELECT "+groupColumns+" WHERE g.id > $1 ORDER BY g.id LIMIT $2", after, limit)
 		groups, err = list(rows, err, scanGroup)
 		return err
 	})

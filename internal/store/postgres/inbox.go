@@ -37,12 +37,15 @@ func unread(ctx context.Context, tx pgx.Tx, user int64) (n int, err error) {
 	return n, err
 }
 
+// Inboxes implements inbox.Store.
+type Inboxes struct{ DB *DB }
+
 // Inbox implements inbox.Store.
-func (s *Store) Inbox(ctx context.Context, userID string, before int64, limit int) (items []schoolbell.InboxItem, n int, err error) {
+func (s Inboxes) Inbox(ctx context.Context, userID string, before int64, limit int) (items []schoolbell.InboxItem, n int, err error) {
 	if before <= 0 {
 		before = math.MaxInt64
 	}
-	err = s.read(ctx, "read inbox", func(tx pgx.Tx) error {
+	err = s.DB.read(ctx, "read inbox", func(tx pgx.Tx) error {
 		user, err := userSeq(ctx, tx, userID)
 		if err != nil {
 			return err
@@ -63,8 +66,8 @@ func (s *Store) Inbox(ctx context.Context, userID string, before int64, limit in
 }
 
 // MarkRead implements inbox.Store.
-func (s *Store) MarkRead(ctx context.Context, userID, eventID string) (n int, err error) {
-	err = s.write(ctx, "mark read", func(tx pgx.Tx) error {
+func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, err error) {
+	err = s.DB.write(ctx, "mark read", func(tx pgx.Tx) error {
 		user, err := userSeq(ctx, tx, userID)
 		if err != nil {
 			return err
@@ -87,11 +90,11 @@ func (s *Store) MarkRead(ctx context.Context, userID, eventID string) (n int, er
 }
 
 // MarkAllRead implements inbox.Store.
-func (s *Store) MarkAllRead(ctx context.Context, userID string, upTo int64) (n int, err error) {
+func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n int, err error) {
 	if upTo <= 0 {
 		upTo = math.MaxInt64
 	}
-	err = s.write(ctx, "mark all read", func(tx pgx.Tx) error {
+	err = s.DB.write(ctx, "mark all read", func(tx pgx.Tx) error {
 		user, err := userSeq(ctx, tx, userID)
 		if err != nil {
 			return err
@@ -106,36 +109,22 @@ func (s *Store) MarkAllRead(ctx context.Context, userID string, upTo int64) (n i
 }
 
 // InboxTail implements inbox.Store.
-func (s *Store) InboxTail(ctx context.Context) (position int64, err error) {
-	err = s.again("read the inbox tail", func() error {
-		return s.pool.QueryRow(ctx, "SELECT coalesce(max(position), 0) FROM chunks").Scan(&position)
+func (s Inboxes) InboxTail(ctx context.Context) (position int64, err error) {
+	err = s.DB.again("read the inbox tail", func() error {
+		return s.DB.pool.QueryRow(ctx, "SELECT coalesce(max(position), 0) FROM chunks").Scan(&position)
 	})
 	return position, err
 }
 
 // UserRefs implements inbox.Store.
-func (s *Store) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {
-	refs := make(map[string]ledger.UserRef, len(ids))
-	err := s.again("look for users", func() error {
-		rows, err := s.pool.Query(ctx, "SELECT id, seq, generation FROM users WHERE id = ANY ($1) AND state = 0", ids)
-		if err != nil {
-			return err
-		}
-		var id string
-		var ref ledger.UserRef
-		_, err = pgx.ForEachRow(rows, []any{&id, &ref.Number, &ref.Generation}, func() error {
-			refs[id] = ref
-			return nil
-		})
-		return err
-	})
-	return refs, err
+func (s Inboxes) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {
+	return userRefs(ctx, s.DB, ids)
 }
 
 // InboxSince implements inbox.Store. People reached together share a position;
 // it never returns some of them and leaves the others for a later call, which
 // would ask for what is above it: so it may return more than limit.
-func (s *Store) InboxSince(ctx context.Context, users []ledger.UserRef, after int64, limit int) (map[ledger.UserRef][]schoolbell.InboxItem, error) {
+func (s Inboxes) InboxSince(ctx context.Context, users []ledger.UserRef, after int64, limit int) (map[ledger.UserRef][]schoolbell.InboxItem, error) {
 	found := map[ledger.UserRef][]schoolbell.InboxItem{}
 	if len(users) == 0 {
 		return found, nil
@@ -144,9 +133,9 @@ func (s *Store) InboxSince(ctx context.Context, users []ledger.UserRef, after in
 	for i, u := range users {
 		numbers[i], generations[i] = u.Number, u.Generation
 	}
-	err := s.again("read new inbox items", func() error {
+	err := s.DB.again("read new inbox items", func() error {
 		clear(found)
-		rows, err := s.pool.Query(ctx, "SELECT "+inboxColumns+` WHERE i.user_seq IN (SELECT n.seq FROM unnest($1::bigint[], $2::bigint[]) n(seq, generation)
+		rows, err := s.DB.pool.Query(ctx, "SELECT "+inboxColumns+` WHERE i.user_seq IN (SELECT n.seq FROM unnest($1::bigint[], $2::bigint[]) n(seq, generation)
 				JOIN users p ON p.seq = n.seq AND p.generation = n.generation AND p.state = 0) AND i.position > $3
 			ORDER BY i.position FETCH FIRST ($4::integer) ROWS WITH TIES`, numbers, generations, after, limit)
 		items, err := list(rows, err, scanItem)

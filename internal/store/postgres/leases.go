@@ -10,19 +10,22 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// OpenLease implements ledger.Store.
-func (s *Store) OpenLease(ctx context.Context, holder string, ttl time.Duration) (lease ledger.Lease, err error) {
-	err = s.again("open lease", func() error {
-		return s.pool.QueryRow(ctx, "INSERT INTO leases (holder, expires_at) VALUES ($1, clock_timestamp() + $2 * interval '1 ms') RETURNING id",
+// Leases implements ledger.Leases.
+type Leases struct{ DB *DB }
+
+// OpenLease implements ledger.Leases.
+func (s Leases) OpenLease(ctx context.Context, holder string, ttl time.Duration) (lease ledger.Lease, err error) {
+	err = s.DB.again("open lease", func() error {
+		return s.DB.pool.QueryRow(ctx, "INSERT INTO leases (holder, expires_at) VALUES ($1, clock_timestamp() + $2 * interval '1 ms') RETURNING id",
 			row.Text(holder), ttl.Milliseconds()).Scan(&lease.ID)
 	})
 	return lease, err
 }
 
-// RenewLease implements ledger.Store.
-func (s *Store) RenewLease(ctx context.Context, lease ledger.Lease, ttl time.Duration) error {
-	return s.again("renew lease", func() error {
-		tag, err := s.pool.Exec(ctx, "UPDATE leases SET expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE id = $1 AND expires_at > clock_timestamp()",
+// RenewLease implements ledger.Leases.
+func (s Leases) RenewLease(ctx context.Context, lease ledger.Lease, ttl time.Duration) error {
+	return s.DB.again("renew lease", func() error {
+		tag, err := s.DB.pool.Exec(ctx, "UPDATE leases SET expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE id = $1 AND expires_at > clock_timestamp()",
 			lease.ID, ttl.Milliseconds())
 		if err == nil && tag.RowsAffected() == 0 {
 			err = row.LeaseEnded()
@@ -31,9 +34,9 @@ func (s *Store) RenewLease(ctx context.Context, lease ledger.Lease, ttl time.Dur
 	})
 }
 
-// CloseLease implements ledger.Store.
-func (s *Store) CloseLease(ctx context.Context, lease ledger.Lease) error {
-	return s.write(ctx, "close lease", func(tx pgx.Tx) error {
+// CloseLease implements ledger.Leases.
+func (s Leases) CloseLease(ctx context.Context, lease ledger.Lease) error {
+	return s.DB.write(ctx, "close lease", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "DELETE FROM leases WHERE id = $1 AND expires_at > clock_timestamp()", lease.ID)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err // too late: its rows may have been taken over, and those that were not are uncertain

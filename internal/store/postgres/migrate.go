@@ -21,8 +21,8 @@ var migrations embed.FS
 // Migrate brings the schema to the version this program needs. Processes that
 // migrate one database at once take turns. A schema that is newer than the
 // program is CodeUnavailable and stays as it is.
-func (s *Store) Migrate(ctx context.Context) (err error) {
-	have, want, err := s.Schema(ctx)
+func (db *DB) Migrate(ctx context.Context) (err error) {
+	have, want, err := db.Schema(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -31,13 +31,13 @@ func (s *Store) Migrate(ctx context.Context) (err error) {
 	case have > want:
 		return row.SchemaFault(have, want)
 	}
-	db := stdlib.OpenDBFromPool(s.pool)
-	defer func() { err = errors.Join(err, wrap("migrate", db.Close())) }()
+	pool := stdlib.OpenDBFromPool(db.pool)
+	defer func() { err = errors.Join(err, wrap("migrate", pool.Close())) }()
 	locker, err := gooselock.NewPostgresSessionLocker(gooselock.WithLockTimeout(1, 300)) // every second for five minutes
 	if err != nil {
 		return wrap("migrate", err)
 	}
-	p, err := provider(db, goose.WithSessionLocker(locker))
+	p, err := provider(pool, goose.WithSessionLocker(locker))
 	if err != nil {
 		return wrap("migrate", err)
 	}
@@ -46,8 +46,8 @@ func (s *Store) Migrate(ctx context.Context) (err error) {
 }
 
 // Schema returns the version of the database's schema, 0 for an empty one, and the one that this program needs.
-func (s *Store) Schema(ctx context.Context) (have, want int64, err error) {
-	err = s.read(ctx, "read the schema version", func(tx pgx.Tx) error {
+func (db *DB) Schema(ctx context.Context) (have, want int64, err error) {
+	err = db.read(ctx, "read the schema version", func(tx pgx.Tx) error {
 		var made bool
 		if err := tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", goose.DefaultTablename).Scan(&made); err != nil || !made {
 			return err
@@ -57,9 +57,9 @@ func (s *Store) Schema(ctx context.Context) (have, want int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	db := stdlib.OpenDBFromPool(s.pool) // goose wants one, even to list files
-	defer func() { err = errors.Join(err, db.Close()) }()
-	p, err := provider(db)
+	pool := stdlib.OpenDBFromPool(db.pool) // goose wants one, even to list files
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	p, err := provider(pool)
 	if err != nil {
 		return 0, 0, wrap("read the schema version", err)
 	}
@@ -68,8 +68,8 @@ func (s *Store) Schema(ctx context.Context) (have, want int64, err error) {
 }
 
 // Ping reports whether the ledger answers and its schema is the one this program needs.
-func (s *Store) Ping(ctx context.Context) error {
-	have, want, err := s.Schema(ctx)
+func (db *DB) Ping(ctx context.Context) error {
+	have, want, err := db.Schema(ctx)
 	if err != nil {
 		return err
 	}

@@ -65,9 +65,14 @@ func closeEventRows(ctx context.Context, tx pgx.Tx, event int64, closing int) er
 	return err
 }
 
-// Progress implements ledger.Store.
-func (s *Store) Progress(ctx context.Context, id string) (p schoolbell.Progress, err error) {
-	err = s.read(ctx, "count deliveries", func(tx pgx.Tx) error {
+// Progress implements ledger.Events.
+func (s Events) Progress(ctx context.Context, id string) (schoolbell.Progress, error) {
+	return readProgress(ctx, s.DB, id)
+}
+
+// readProgress counts an event's deliveries in a transaction of its own.
+func readProgress(ctx context.Context, db *DB, id string) (p schoolbell.Progress, err error) {
+	err = db.read(ctx, "count deliveries", func(tx pgx.Tx) error {
 		e, err := eventStateOf(ctx, tx, eventStateQuery, id)
 		if err != nil {
 			return err
@@ -84,9 +89,9 @@ func progress(ctx context.Context, tx pgx.Tx, e *eventState) (schoolbell.Progres
 	return row.Progress(counts, e.walked || e.status.Terminal()), err
 }
 
-// CancelEvent implements ledger.Store.
-func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
-	err = s.write(ctx, "cancel event", func(tx pgx.Tx) error {
+// CancelEvent implements ledger.Events.
+func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
+	err = s.DB.write(ctx, "cancel event", func(tx pgx.Tx) error {
 		e, err := lockEvent(ctx, tx, id)
 		if err != nil {
 			return err
@@ -109,9 +114,9 @@ func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 	return ev, err
 }
 
-// RetryFailed implements ledger.Store.
-func (s *Store) RetryFailed(ctx context.Context, id string) (rows int, err error) {
-	err = s.write(ctx, "retry failed deliveries", func(tx pgx.Tx) error {
+// RetryFailed implements ledger.Events.
+func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error) {
+	err = s.DB.write(ctx, "retry failed deliveries", func(tx pgx.Tx) error {
 		e, err := lockEvent(ctx, tx, id)
 		switch {
 		case err != nil:
@@ -151,9 +156,9 @@ const (
 		WHERE event_seq = $1 AND status = 4`
 )
 
-// FinishEvent implements ledger.Store.
-func (s *Store) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
-	err = s.write(ctx, "finish event", func(tx pgx.Tx) error {
+// FinishEvent implements ledger.Events.
+func (s Events) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
+	err = s.DB.write(ctx, "finish event", func(tx pgx.Tx) error {
 		e, err := lockEvent(ctx, tx, id)
 		if err != nil {
 			return err

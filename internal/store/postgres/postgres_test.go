@@ -12,6 +12,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store"
 	"schoolbell/internal/store/postgres"
 	"schoolbell/internal/store/storetest"
 	"schoolbell/internal/testenv"
@@ -19,28 +20,28 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-func open(t testing.TB, url string) *postgres.Store {
+func open(t testing.TB, url string) *postgres.DB {
 	t.Helper()
-	s, err := postgres.Open(context.Background(), url, postgres.Options{Connections: 8})
+	db, err := postgres.Open(context.Background(), url, postgres.Options{Connections: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
+		if err := db.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
-	return s
+	return db
 }
 
 // database makes a migrated database.
-func database(t testing.TB) func() storetest.Store {
+func database(t testing.TB) func() *store.Ledger {
 	t.Helper()
 	url := testenv.Postgres(t)
 	if err := open(t, url).Migrate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	return func() storetest.Store { return open(t, url) }
+	return func() *store.Ledger { return store.OnPostgres(open(t, url)) }
 }
 
 func TestStoreKeepsEveryPromise(t *testing.T) { storetest.Run(t, database) }
@@ -52,19 +53,19 @@ func TestMigrateFromManyProcessesAtOnceIsDoneOnce(t *testing.T) {
 	url := testenv.Postgres(t)
 	var wg sync.WaitGroup
 	for range 4 {
-		s := open(t, url)
+		db := open(t, url)
 		wg.Go(func() {
-			if err := s.Migrate(context.Background()); err != nil {
+			if err := db.Migrate(context.Background()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	s := open(t, url)
-	if err := s.Migrate(t.Context()); err != nil {
+	db := open(t, url)
+	if err := db.Migrate(t.Context()); err != nil {
 		t.Errorf("migrate a current ledger: %v", err)
 	}
-	have, want, err := s.Schema(t.Context())
+	have, want, err := db.Schema(t.Context())
 	if err != nil || have != want || want == 0 {
 		t.Errorf("schema %d of %d, %v", have, want, err)
 	}
@@ -88,17 +89,17 @@ func raw(t testing.TB, url string) *pgx.Conn {
 func TestPingAndMigrateRefuseAnotherSchema(t *testing.T) {
 	t.Parallel()
 	url := testenv.Postgres(t)
-	s := open(t, url)
-	if err := s.Ping(t.Context()); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
+	db := open(t, url)
+	if err := db.Ping(t.Context()); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
 		t.Errorf("ping of an empty database: %v", err)
 	}
-	if err := s.Migrate(t.Context()); err != nil {
+	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := raw(t, url).Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)"); err != nil {
 		t.Fatal(err)
 	}
-	for name, err := range map[string]error{"ping": s.Ping(t.Context()), "migrate": s.Migrate(t.Context())} {
+	for name, err := range map[string]error{"ping": db.Ping(t.Context()), "migrate": db.Migrate(t.Context())} {
 		if schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
 			t.Errorf("%s of a newer schema: %v", name, err)
 		}
@@ -116,9 +117,9 @@ func TestOpenSaysWhyADatabaseCannotBeUsed(t *testing.T) {
 		{"no such database", url[:strings.LastIndexByte(url, '/')] + "/nowhere?sslmode=disable", schoolbell.CodeUnavailable},
 		{"not a URL", "postgres://u:secret@host:port/x", schoolbell.CodeInvalid},
 	} {
-		s, err := postgres.Open(t.Context(), c.url, postgres.Options{})
+		db, err := postgres.Open(t.Context(), c.url, postgres.Options{})
 		if err == nil {
-			_ = s.Close()
+			_ = db.Close()
 		}
 		if got := schoolbell.CodeOf(err); got != c.want {
 			t.Errorf("%s: %v has code %q, want %q", c.name, err, got, c.want)
@@ -132,16 +133,16 @@ func TestOpenSaysWhyADatabaseCannotBeUsed(t *testing.T) {
 func TestTheLedgerIsUnavailableWhileItsServerIsAndComesBackWithIt(t *testing.T) {
 	t.Parallel()
 	server := testenv.PostgresServer(t, testenv.PostgresOptions{Durable: true})
-	s := open(t, server.Database())
-	if err := s.Migrate(t.Context()); err != nil {
+	db := open(t, server.Database())
+	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	server.Stop()
 	for name, call := range map[string]func() error{
-		"a read":  func() error { _, err := s.InboxTail(t.Context()); return err },
-		"a write": func() error { _, err := s.Secret(t.Context(), "x", []byte("y")); return err },
+		"a read":  func() error { _, err := postgres.Inboxes{DB: db}.InboxTail(t.Context()); return err },
+		"a write": func() error { _, err := postgres.Auth{DB: db}.Secret(t.Context(), "x", []byte("y")); return err },
 		"a claim": func() error {
-			_, err := s.Advance(t.Context(), ledger.Lease{ID: 1}, ledger.Batch{EventID: "x", Channel: schoolbell.ChannelEmail}, nil, 1)
+			_, err := postgres.Deliveries{DB: db}.Advance(t.Context(), ledger.Lease{ID: 1}, ledger.Batch{EventID: "x", Channel: schoolbell.ChannelEmail}, nil, 1)
 			return err
 		},
 	} {
@@ -150,8 +151,8 @@ func TestTheLedgerIsUnavailableWhileItsServerIsAndComesBackWithIt(t *testing.T) 
 		}
 	}
 	server.Restart()
-	testenv.Eventually(t, time.Minute, func() error { return s.Ping(t.Context()) }, "the ledger answers again")
-	if _, err := s.Secret(t.Context(), "x", []byte("y")); err != nil {
+	testenv.Eventually(t, time.Minute, func() error { return db.Ping(t.Context()) }, "the ledger answers again")
+	if _, err := (postgres.Auth{DB: db}).Secret(t.Context(), "x", []byte("y")); err != nil {
 		t.Errorf("a write after the restart: %v", err)
 	}
 }
@@ -159,12 +160,12 @@ func TestTheLedgerIsUnavailableWhileItsServerIsAndComesBackWithIt(t *testing.T) 
 func TestTextThatPostgreSQLCannotStoreIsInvalidInput(t *testing.T) {
 	t.Parallel()
 	url := testenv.Postgres(t)
-	s := open(t, url)
-	if err := s.Migrate(t.Context()); err != nil {
+	db := open(t, url)
+	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"a\x00b", "\xff"} {
-		if _, err := s.User(t.Context(), id); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+		if _, err := (postgres.People{DB: db}).User(t.Context(), id); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
 			t.Errorf("user %q: %v", id, err)
 		}
 	}

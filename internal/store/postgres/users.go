@@ -6,14 +6,18 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
 const pieceSize = 5_000 // users that one round of statements stores
 
+// People implements people.Store.
+type People struct{ DB *DB }
+
 // PutUser implements people.Store.
-func (s *Store) PutUser(ctx context.Context, u *schoolbell.User) (change schoolbell.Change, err error) {
-	err = s.write(ctx, "put user", func(tx pgx.Tx) error {
+func (s People) PutUser(ctx context.Context, u *schoolbell.User) (change schoolbell.Change, err error) {
+	err = s.DB.write(ctx, "put user", func(tx pgx.Tx) error {
 		if err := lock(ctx, tx, lockPeople); err != nil {
 			return err
 		}
@@ -35,8 +39,8 @@ func (s *Store) PutUser(ctx context.Context, u *schoolbell.User) (change schoolb
 }
 
 // PutUsers implements people.Store.
-func (s *Store) PutUsers(ctx context.Context, users []*schoolbell.User) (changes []schoolbell.Change, err error) {
-	err = s.write(ctx, "put users", func(tx pgx.Tx) error {
+func (s People) PutUsers(ctx context.Context, users []*schoolbell.User) (changes []schoolbell.Change, err error) {
+	err = s.DB.write(ctx, "put users", func(tx pgx.Tx) error {
 		changes = make([]schoolbell.Change, 0, len(users))
 		if err := lock(ctx, tx, lockPeople); err != nil {
 			return err
@@ -137,17 +141,17 @@ func unknownUsers(ctx context.Context, q querier, ids []string) ([]string, error
 }
 
 // UnknownUsers implements people.Store.
-func (s *Store) UnknownUsers(ctx context.Context, ids []string) (unknown []string, err error) {
-	err = s.again("look for users", func() error {
-		unknown, err = unknownUsers(ctx, s.pool, ids)
+func (s People) UnknownUsers(ctx context.Context, ids []string) (unknown []string, err error) {
+	err = s.DB.again("look for users", func() error {
+		unknown, err = unknownUsers(ctx, s.DB.pool, ids)
 		return err
 	})
 	return unknown, err
 }
 
 // DropGuardianships implements people.Store.
-func (s *Store) DropGuardianships(ctx context.Context, unknownStudents []string) error {
-	return s.write(ctx, "drop guardianships", func(tx pgx.Tx) error {
+func (s People) DropGuardianships(ctx context.Context, unknownStudents []string) error {
+	return s.DB.write(ctx, "drop guardianships", func(tx pgx.Tx) error {
 		if err := lock(ctx, tx, lockPeople); err != nil {
 			return err
 		}
@@ -184,9 +188,9 @@ func scanUser(r pgx.CollectableRow) (*schoolbell.User, error) {
 }
 
 // User implements people.Store.
-func (s *Store) User(ctx context.Context, id string) (u *schoolbell.User, err error) {
-	err = s.again("read user", func() error {
-		rows, err := s.pool.Query(ctx, "SELECT "+userColumns+" FROM users u WHERE u.id = $1 AND u.state = 0", id)
+func (s People) User(ctx context.Context, id string) (u *schoolbell.User, err error) {
+	err = s.DB.again("read user", func() error {
+		rows, err := s.DB.pool.Query(ctx, "SELECT "+userColumns+" FROM users u WHERE u.id = $1 AND u.state = 0", id)
 		if err != nil {
 			return err
 		}
@@ -197,9 +201,9 @@ func (s *Store) User(ctx context.Context, id string) (u *schoolbell.User, err er
 }
 
 // Users implements people.Store.
-func (s *Store) Users(ctx context.Context, after string, limit int) (users []*schoolbell.User, err error) {
-	err = s.again("list users", func() error {
-		rows, err := s.pool.Query(ctx, "SELECT "+userColumns+" FROM users u WHERE u.id > $1 AND u.state = 0 ORDER BY u.id LIMIT $2", after, limit)
+func (s People) Users(ctx context.Context, after string, limit int) (users []*schoolbell.User, err error) {
+	err = s.DB.again("list users", func() error {
+		rows, err := s.DB.pool.Query(ctx, "SELECT "+userColumns+" FROM users u WHERE u.id > $1 AND u.state = 0 ORDER BY u.id LIMIT $2", after, limit)
 		users, err = list(rows, err, scanUser)
 		return err
 	})
@@ -207,8 +211,8 @@ func (s *Store) Users(ctx context.Context, after string, limit int) (users []*sc
 }
 
 // DeleteUser implements people.Store.
-func (s *Store) DeleteUser(ctx context.Context, id string) error {
-	return s.write(ctx, "delete user", func(tx pgx.Tx) error {
+func (s People) DeleteUser(ctx context.Context, id string) error {
+	return s.DB.write(ctx, "delete user", func(tx pgx.Tx) error {
 		if err := lock(ctx, tx, lockPeople); err != nil {
 			return err
 		}
@@ -237,4 +241,23 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 func userSeq(ctx context.Context, q querier, id string) (seq int64, err error) {
 	err = q.QueryRow(ctx, "SELECT seq FROM users WHERE id = $1 AND state = 0", id).Scan(&seq)
 	return seq, orNotFound(err, "user", id)
+}
+
+// userRefs returns the people with these ids, by id.
+func userRefs(ctx context.Context, db *DB, ids []string) (map[string]ledger.UserRef, error) {
+	refs := make(map[string]ledger.UserRef, len(ids))
+	err := db.again("look for users", func() error {
+		rows, err := db.pool.Query(ctx, "SELECT id, seq, generation FROM users WHERE id = ANY ($1) AND state = 0", ids)
+		if err != nil {
+			return err
+		}
+		var id string
+		var ref ledger.UserRef
+		_, err = pgx.ForEachRow(rows, []any{&id, &ref.Number, &ref.Generation}, func() error {
+			refs[id] = ref
+			return nil
+		})
+		return err
+	})
+	return refs, err
 }

@@ -23,9 +23,12 @@ type work struct {
 	category    schoolbell.Category
 }
 
-// Advance implements ledger.Store.
-func (s *Store) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int) (g ledger.Grant, err error) {
-	err = s.writeTogether(ctx, "advance batch", func(ctx context.Context, c *conn) error {
+// Deliveries implements ledger.Deliveries.
+type Deliveries struct{ DB *DB }
+
+// Advance implements ledger.Deliveries.
+func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int) (g ledger.Grant, err error) {
+	err = s.DB.writeTogether(ctx, "advance batch", func(ctx context.Context, c *conn) error {
 		g = ledger.Grant{}
 		w, err := workOf(ctx, c, lease, batch)
 		if err != nil {

@@ -9,17 +9,20 @@ import (
 	"schoolbell/internal/ledger"
 )
 
+// Auth implements auth.Store.
+type Auth struct{ DB *DB }
+
 // PutAPIKey implements auth.Store.
-func (s *Store) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
-	return s.write(ctx, "put API key", func(c *conn) error {
+func (s Auth) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
+	return s.DB.write(ctx, "put API key", func(c *conn) error {
 		_, err := c.exec(ctx, putKey, k.Digest, k.Name, string(k.Scope), millis(k.CreatedAt))
 		return err
 	})
 }
 
 // SeedAPIKey implements auth.Store.
-func (s *Store) SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []schoolbell.APIKey, err error) {
-	err = s.write(ctx, "seed API key", func(c *conn) error {
+func (s Auth) SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []schoolbell.APIKey, err error) {
+	err = s.DB.write(ctx, "seed API key", func(c *conn) error {
 		replaced = nil
 		err := c.each(ctx, "SELECT digest, name, scope, created_at FROM api_keys WHERE name = ?1 AND digest <> ?2", []any{k.Name, k.Digest}, func(scan func(...any) error) error {
 			old, err := scanKey(scan)
@@ -49,16 +52,21 @@ func scanKey(scan func(...any) error) (k schoolbell.APIKey, err error) {
 }
 
 // HasFingerprint implements auth.Store.
-func (s *Store) HasFingerprint(ctx context.Context, prefix []byte) (has bool, err error) {
-	err = s.read(ctx, "look for API key", func(c *conn) error {
+func (s Auth) HasFingerprint(ctx context.Context, prefix []byte) (has bool, err error) {
+	err = s.DB.read(ctx, "look for API key", func(c *conn) error {
 		return c.get(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys WHERE substr(digest, 1, length(?1)) = ?1)", []any{prefix}, &has)
 	})
 	return has, err
 }
 
+// UserRefs implements auth.Store.
+func (s Auth) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {
+	return userRefs(ctx, s.DB, ids)
+}
+
 // UserByRef implements auth.Store.
-func (s *Store) UserByRef(ctx context.Context, ref ledger.UserRef) (id string, err error) {
-	err = s.read(ctx, "read user", func(c *conn) error {
+func (s Auth) UserByRef(ctx context.Context, ref ledger.UserRef) (id string, err error) {
+	err = s.DB.read(ctx, "read user", func(c *conn) error {
 		err := c.get(ctx, "SELECT id FROM users WHERE seq = ?1 AND generation = ?2 AND state = 0", []any{ref.Number, ref.Generation}, &id)
 		return orNotFound(err, "user", "")
 	})
@@ -66,8 +74,8 @@ func (s *Store) UserByRef(ctx context.Context, ref ledger.UserRef) (id string, e
 }
 
 // RevokeTokens implements auth.Store.
-func (s *Store) RevokeTokens(ctx context.Context, userID string) error {
-	return s.write(ctx, "revoke tokens", func(c *conn) error {
+func (s Auth) RevokeTokens(ctx context.Context, userID string) error {
+	return s.DB.write(ctx, "revoke tokens", func(c *conn) error {
 		n, err := c.exec(ctx, "UPDATE users SET generation = generation + 1 WHERE id = ?1 AND state = 0", userID)
 		if err == nil && n == 0 {
 			return schoolbell.NotFound("user", userID)
@@ -77,8 +85,8 @@ func (s *Store) RevokeTokens(ctx context.Context, userID string) error {
 }
 
 // APIKey implements auth.Store.
-func (s *Store) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, err error) {
-	err = s.read(ctx, "read API key", func(c *conn) error {
+func (s Auth) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, err error) {
+	err = s.DB.read(ctx, "read API key", func(c *conn) error {
 		var created sql.NullInt64
 		err := c.get(ctx, "SELECT digest, name, scope, created_at FROM api_keys WHERE digest = ?1", []any{digest}, &k.Digest, &k.Name, &k.Scope, &created)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -91,16 +99,16 @@ func (s *Store) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey,
 }
 
 // HasAPIKeys implements auth.Store.
-func (s *Store) HasAPIKeys(ctx context.Context) (has bool, err error) {
-	err = s.read(ctx, "look for API keys", func(c *conn) error {
+func (s Auth) HasAPIKeys(ctx context.Context) (has bool, err error) {
+	err = s.DB.read(ctx, "look for API keys", func(c *conn) error {
 		return c.get(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys)", nil, &has)
 	})
 	return has, err
 }
 
 // ListAPIKeys implements auth.Store.
-func (s *Store) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err error) {
-	err = s.read(ctx, "list API keys", func(c *conn) error {
+func (s Auth) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err error) {
+	err = s.DB.read(ctx, "list API keys", func(c *conn) error {
 		return c.each(ctx, "SELECT digest, name, scope, created_at FROM api_keys ORDER BY created_at, digest", nil, func(scan func(...any) error) error {
 			k, err := scanKey(scan)
 			keys = append(keys, k)
@@ -111,8 +119,8 @@ func (s *Store) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err 
 }
 
 // DeleteAPIKey implements auth.Store.
-func (s *Store) DeleteAPIKey(ctx context.Context, digest []byte) error {
-	return s.write(ctx, "delete API key", func(c *conn) error {
+func (s Auth) DeleteAPIKey(ctx context.Context, digest []byte) error {
+	return s.DB.write(ctx, "delete API key", func(c *conn) error {
 		n, err := c.exec(ctx, "DELETE FROM api_keys WHERE digest = ?1", digest)
 		if err == nil && n == 0 {
 			return &schoolbell.Error{Code: schoolbell.CodeNotFound, Message: "there is no such API key"}
@@ -122,8 +130,8 @@ func (s *Store) DeleteAPIKey(ctx context.Context, digest []byte) error {
 }
 
 // Secret implements auth.Store.
-func (s *Store) Secret(ctx context.Context, name string, fresh []byte) (value []byte, err error) {
-	err = s.write(ctx, "read secret", func(c *conn) error {
+func (s Auth) Secret(ctx context.Context, name string, fresh []byte) (value []byte, err error) {
+	err = s.DB.write(ctx, "read secret", func(c *conn) error {
 		if _, err := c.exec(ctx, "INSERT INTO secrets (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING", name, fresh); err != nil {
 			return err
 		}

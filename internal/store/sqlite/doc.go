@@ -1,5 +1,9 @@
 // Package sqlite keeps the ledger in a SQLite file.
 //
+// A DB is the connection. The small types over it, such as Events and People, each
+// implement one interface of the parts of the program that use the ledger; package
+// store puts them together.
+//
 // The driver is modernc.org/sqlite: SQLite's own C code translated to Go, so the
 // binary stays a single static one that cross-compiles, at a bit more than half
 // the speed of the C library. That is far more than the pipeline asks for.

@@ -13,57 +13,6 @@ import (
 	"schoolbell"
 )
 
-const busyTries = 3 // each waits for the busy timeout first
-
-// write runs f in a writing transaction of its own, again if another process
-// held the file for longer than the busy timeout. doing says what for, in errors.
-func (s *Store) write(ctx context.Context, doing string, f func(c *conn) error) error {
-	return s.again(doing, func() error { return s.w.transaction(ctx, f) })
-}
-
-// writeTogether does the same for a short f, together with others'. f must not
-// use a context that can end: what it does may be part of another's transaction.
-func (s *Store) writeTogether(ctx context.Context, doing string, f func(ctx context.Context, c *conn) error) error {
-	return s.again(doing, func() error {
-		return s.w.together(ctx, func(c *conn) error { return f(context.WithoutCancel(ctx), c) })
-	})
-}
-
-func (s *Store) again(doing string, write func() error) error {
-	for try := 1; ; try++ {
-		err := write()
-		if primaryCode(err) == sqlite3.SQLITE_BUSY && try < busyTries {
-			continue
-		}
-		return wrap(doing, err)
-	}
-}
-
-// read runs f in a reading transaction, which sees one moment of the ledger.
-func (s *Store) read(ctx context.Context, doing string, f func(c *conn) error) error {
-	select {
-	case r := <-s.readers:
-		defer func() { s.readers <- r }()
-		return wrap(doing, r.transaction(ctx, f))
-	case <-ctx.Done():
-		return wrap(doing, ctx.Err())
-	}
-}
-
-// reader is a connection that reads. Its holder has it alone.
-type reader struct {
-	*conn
-	sql *sql.Conn
-}
-
-func (r *reader) transaction(ctx context.Context, f func(c *conn) error) error {
-	if _, err := r.exec(ctx, "BEGIN"); err != nil {
-		return err
-	}
-	defer func() { _, _ = r.exec(context.WithoutCancel(ctx), "ROLLBACK") }() // there is nothing to lose
-	return f(r.conn)
-}
-
 // primaryCode returns SQLite's result code of err without its extension, 0 if it has none.
 func primaryCode(err error) int {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {

@@ -49,9 +49,21 @@ func getEvent(ctx context.Context, c *conn, id string) (*schoolbell.Event, error
 	return ev, err
 }
 
-// CreateEvent implements ledger.Store.
-func (s *Store) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error) {
-	err = s.write(ctx, "create event", func(c *conn) error {
+// readEvent returns an event in a transaction of its own.
+func readEvent(ctx context.Context, db *DB, id string) (ev *schoolbell.Event, err error) {
+	err = db.read(ctx, "read event", func(c *conn) error {
+		ev, err = getEvent(ctx, c, id)
+		return err
+	})
+	return ev, err
+}
+
+// Events implements ledger.Events.
+type Events struct{ DB *DB }
+
+// CreateEvent implements ledger.Events.
+func (s Events) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error) {
+	err = s.DB.write(ctx, "create event", func(c *conn) error {
 		stored, replayed = nil, false
 		if idem.Key != "" {
 			if stored, err = earlierEvent(ctx, c, idem); err != nil || stored != nil {
@@ -95,9 +107,9 @@ func earlierEvent(ctx context.Context, c *conn, idem ledger.Idempotency) (*schoo
 	return getEvent(ctx, c, id)
 }
 
-// ForgetKeys implements ledger.Store.
-func (s *Store) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
-	err = s.write(ctx, "forget idempotency keys", func(c *conn) error {
+// ForgetKeys implements ledger.Events.
+func (s Events) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	err = s.DB.write(ctx, "forget idempotency keys", func(c *conn) error {
 		deleted, err := c.exec(ctx, `DELETE FROM idempotency WHERE (scope, key) IN
 			(SELECT scope, key FROM idempotency WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)`, millis(before), limit)
 		n = int(deleted)
@@ -106,9 +118,9 @@ func (s *Store) ForgetKeys(ctx context.Context, before time.Time, limit int) (n 
 	return n, err
 }
 
-// EventByKey implements ledger.Store.
-func (s *Store) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *schoolbell.Event, found bool, err error) {
-	err = s.read(ctx, "read event by key", func(c *conn) error {
+// EventByKey implements ledger.Events.
+func (s Events) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *schoolbell.Event, found bool, err error) {
+	err = s.DB.read(ctx, "read event by key", func(c *conn) error {
 		ev, err = earlierEvent(ctx, c, idem)
 		return err
 	})
@@ -181,55 +193,27 @@ func insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event) error {
 	return err
 }
 
-// Event implements ledger.Store.
-func (s *Store) Event(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
-	err = s.read(ctx, "read event", func(c *conn) error {
-		ev, err = getEvent(ctx, c, id)
-		return err
-	})
-	return ev, err
-}
-
-// Events implements api.Store.
-func (s *Store) Events(ctx context.Context, status schoolbell.EventStatus, before string, limit int) (events []*schoolbell.Event, err error) {
-	query, args := "SELECT "+eventColumns+" FROM events e WHERE e.seq < ?1", []any{int64(1<<63 - 1), limit}
-	if status != "" {
-		query, args = query+" AND e.status = ?3", append(args, string(status))
-	}
-	query += " ORDER BY e.seq DESC LIMIT ?2"
-	err = s.read(ctx, "list events", func(c *conn) error {
-		if before != "" {
-			var seq int64
-			if err := c.get(ctx, "SELECT seq FROM events WHERE id = ?1", []any{before}, &seq); err != nil {
-				return orNotFound(err, "event", before)
-			}
-			args[0] = seq
-		}
-		return c.each(ctx, query, args, func(scan func(...any) error) error {
-			ev, err := scanEvent(scan)
-			events = append(events, ev)
-			return err
-		})
-	})
-	return events, err
+// Event implements ledger.Events.
+func (s Events) Event(ctx context.Context, id string) (*schoolbell.Event, error) {
+	return readEvent(ctx, s.DB, id)
 }
 
 const queuedEventColumns = "e.id, max(coalesce(e.send_at, 0) - " + now + ", 0), e.walked"
 
-// UnqueuedEvents implements ledger.Store.
-func (s *Store) UnqueuedEvents(ctx context.Context, limit int) ([]ledger.QueuedEvent, error) {
+// UnqueuedEvents implements ledger.Events.
+func (s Events) UnqueuedEvents(ctx context.Context, limit int) ([]ledger.QueuedEvent, error) {
 	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
 		WHERE e.queued_at IS NULL AND e.completed_at IS NULL ORDER BY e.seq LIMIT ?1`, limit)
 }
 
-// OpenEvents implements ledger.Store.
-func (s *Store) OpenEvents(ctx context.Context, after string, limit int) ([]ledger.QueuedEvent, error) {
+// OpenEvents implements ledger.Events.
+func (s Events) OpenEvents(ctx context.Context, after string, limit int) ([]ledger.QueuedEvent, error) {
 	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
 		WHERE e.queued_at IS NOT NULL AND e.completed_at IS NULL AND e.id > ?2 ORDER BY e.id LIMIT ?1`, limit, after)
 }
 
-func (s *Store) queuedEvents(ctx context.Context, query string, args ...any) (events []ledger.QueuedEvent, err error) {
-	err = s.read(ctx, "list events", func(c *conn) error {
+func (s Events) queuedEvents(ctx context.Context, query string, args ...any) (events []ledger.QueuedEvent, err error) {
+	err = s.DB.read(ctx, "list events", func(c *conn) error {
 		return c.each(ctx, query, args, func(scan func(...any) error) error {
 			var e ledger.QueuedEvent
 			var in int64
@@ -242,9 +226,9 @@ func (s *Store) queuedEvents(ctx context.Context, query string, args ...any) (ev
 	return events, err
 }
 
-// MarkQueued implements ledger.Store.
-func (s *Store) MarkQueued(ctx context.Context, ids []string) error {
-	return s.write(ctx, "mark events queued", func(c *conn) error {
+// MarkQueued implements ledger.Events.
+func (s Events) MarkQueued(ctx context.Context, ids []string) error {
+	return s.DB.write(ctx, "mark events queued", func(c *conn) error {
 		_, err := c.exec(ctx, "UPDATE events SET queued_at = "+now+" WHERE queued_at IS NULL AND id IN (SELECT value FROM json_each(?1))", jsonOf(ids))
 		return err
 	})

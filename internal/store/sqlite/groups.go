@@ -10,8 +10,8 @@ import (
 )
 
 // PutGroup implements people.Store.
-func (s *Store) PutGroup(ctx context.Context, g *schoolbell.Group) (change schoolbell.Change, err error) {
-	err = s.write(ctx, "put group", func(c *conn) error {
+func (s People) PutGroup(ctx context.Context, g *schoolbell.Group) (change schoolbell.Change, err error) {
+	err = s.DB.write(ctx, "put group", func(c *conn) error {
 		parent, err := parentOf(ctx, c, g)
 		if err != nil {
 			return err
@@ -62,8 +62,8 @@ const groupDepth = `WITH RECURSIVE up(seq, level) AS (
 
 const groupColumns = "g.id, g.name, g.kind, coalesce(p.id, '') FROM groups g LEFT JOIN groups p ON p.seq = g.parent_seq"
 
-func (s *Store) groups(ctx context.Context, query string, args ...any) (groups []*schoolbell.Group, err error) {
-	err = s.read(ctx, "read groups", func(c *conn) error {
+func (s People) groups(ctx context.Context, query string, args ...any) (groups []*schoolbell.Group, err error) {
+	err = s.DB.read(ctx, "read groups", func(c *conn) error {
 		return c.each(ctx, query, args, func(scan func(...any) error) error {
 			var g schoolbell.Group
 			err := scan(&g.ID, &g.Name, &g.Kind, &g.Parent)
@@ -75,7 +75,7 @@ func (s *Store) groups(ctx context.Context, query string, args ...any) (groups [
 }
 
 // Group implements people.Store.
-func (s *Store) Group(ctx context.Context, id string) (*schoolbell.Group, error) {
+func (s People) Group(ctx context.Context, id string) (*schoolbell.Group, error) {
 	groups, err := s.groups(ctx, "SELECT "+groupColumns+" WHERE g.id = ?1", id)
 	switch {
 	case err != nil:
@@ -87,6 +87,6 @@ func (s *Store) Group(ctx context.Context, id string) (*schoolbell.Group, error)
 }
 
 // Groups implements people.Store.
-func (s *Store) Groups(ctx context.Context, after string, limit int) ([]*schoolbell.Group, error) {
+func (s People) Groups(ctx context.Context, after string, limit int) ([]*schoolbell.Group, error) {
 	return s.groups(ctx, "SELECT "+groupColumns+" WHERE g.id > ?1 ORDER BY g.id LIMIT ?2", after, limit)
 }

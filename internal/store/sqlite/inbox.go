@@ -28,12 +28,15 @@ func unread(ctx context.Context, c *conn, user int64) (n int, err error) {
 	return n, err
 }
 
+// Inboxes implements inbox.Store.
+type Inboxes struct{ DB *DB }
+
 // Inbox implements inbox.Store.
-func (s *Store) Inbox(ctx context.Context, userID string, before int64, limit int) (items []schoolbell.InboxItem, n int, err error) {
+func (s Inboxes) Inbox(ctx context.Context, userID string, before int64, limit int) (items []schoolbell.InboxItem, n int, err error) {
 	if before <= 0 {
 		before = 1<<63 - 1
 	}
-	err = s.read(ctx, "read inbox", func(c *conn) error {
+	err = s.DB.read(ctx, "read inbox", func(c *conn) error {
 		user, err := userSeq(ctx, c, userID)
 		if err != nil {
 			return err
@@ -54,8 +57,8 @@ func (s *Store) Inbox(ctx context.Context, userID string, before int64, limit in
 }
 
 // MarkRead implements inbox.Store.
-func (s *Store) MarkRead(ctx context.Context, userID, eventID string) (n int, err error) {
-	err = s.write(ctx, "mark read", func(c *conn) error {
+func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, err error) {
+	err = s.DB.write(ctx, "mark read", func(c *conn) error {
 		user, err := userSeq(ctx, c, userID)
 		if err != nil {
 			return err
@@ -81,11 +84,11 @@ func (s *Store) MarkRead(ctx context.Context, userID, eventID string) (n int, er
 }
 
 // MarkAllRead implements inbox.Store.
-func (s *Store) MarkAllRead(ctx context.Context, userID string, upTo int64) (n int, err error) {
+func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n int, err error) {
 	if upTo <= 0 {
 		upTo = 1<<63 - 1
 	}
-	err = s.write(ctx, "mark all read", func(c *conn) error {
+	err = s.DB.write(ctx, "mark all read", func(c *conn) error {
 		user, err := userSeq(ctx, c, userID)
 		if err != nil {
 			return err
@@ -100,39 +103,28 @@ func (s *Store) MarkAllRead(ctx context.Context, userID string, upTo int64) (n i
 }
 
 // InboxTail implements inbox.Store.
-func (s *Store) InboxTail(ctx context.Context) (position int64, err error) {
-	err = s.read(ctx, "read the inbox tail", func(c *conn) error {
+func (s Inboxes) InboxTail(ctx context.Context) (position int64, err error) {
+	err = s.DB.read(ctx, "read the inbox tail", func(c *conn) error {
 		return c.get(ctx, "SELECT coalesce(max(position), 0) FROM chunks", nil, &position)
 	})
 	return position, err
 }
 
 // UserRefs implements inbox.Store.
-func (s *Store) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {
-	refs := make(map[string]ledger.UserRef, len(ids))
-	err := s.read(ctx, "look for users", func(c *conn) error {
-		return c.each(ctx, "SELECT id, seq, generation FROM users WHERE id IN (SELECT value FROM json_each(?1)) AND state = 0", []any{jsonOf(ids)},
-			func(scan func(...any) error) error {
-				var id string
-				var ref ledger.UserRef
-				err := scan(&id, &ref.Number, &ref.Generation)
-				refs[id] = ref
-				return err
-			})
-	})
-	return refs, err
+func (s Inboxes) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {
+	return userRefs(ctx, s.DB, ids)
 }
 
 // InboxSince implements inbox.Store. People reached together share a position;
 // it never returns some of them and leaves the others for a later call, which
 // would ask for what is above it: so it may return more than limit.
-func (s *Store) InboxSince(ctx context.Context, users []ledger.UserRef, after int64, limit int) (map[ledger.UserRef][]schoolbell.InboxItem, error) {
+func (s Inboxes) InboxSince(ctx context.Context, users []ledger.UserRef, after int64, limit int) (map[ledger.UserRef][]schoolbell.InboxItem, error) {
 	found := map[ledger.UserRef][]schoolbell.InboxItem{}
 	pairs := make([][2]int64, len(users))
 	for i, u := range users {
 		pairs[i] = [2]int64{u.Number, u.Generation}
 	}
-	err := s.read(ctx, "read new inbox items", func(c *conn) error {
+	err := s.DB.read(ctx, "read new inbox items", func(c *conn) error {
 		numbers, err := listOf[int64](ctx, c, `SELECT u.seq FROM json_each(?1) CROSS JOIN users u ON u.seq = value ->> 0
 			WHERE u.generation = value ->> 1 AND u.state = 0`, jsonOf(pairs))
 		if err != nil {

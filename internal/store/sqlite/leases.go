@@ -8,18 +8,21 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// OpenLease implements ledger.Store.
-func (s *Store) OpenLease(ctx context.Context, holder string, ttl time.Duration) (lease ledger.Lease, err error) {
-	err = s.write(ctx, "open lease", func(c *conn) error {
+// Leases implements ledger.Leases.
+type Leases struct{ DB *DB }
+
+// OpenLease implements ledger.Leases.
+func (s Leases) OpenLease(ctx context.Context, holder string, ttl time.Duration) (lease ledger.Lease, err error) {
+	err = s.DB.write(ctx, "open lease", func(c *conn) error {
 		lease.ID, err = c.insert(ctx, "INSERT INTO leases (holder, expires_at) VALUES (?1, "+now+" + ?2)", holder, ttl.Milliseconds())
 		return err
 	})
 	return lease, err
 }
 
-// RenewLease implements ledger.Store.
-func (s *Store) RenewLease(ctx context.Context, lease ledger.Lease, ttl time.Duration) error {
-	return s.write(ctx, "renew lease", func(c *conn) error {
+// RenewLease implements ledger.Leases.
+func (s Leases) RenewLease(ctx context.Context, lease ledger.Lease, ttl time.Duration) error {
+	return s.DB.write(ctx, "renew lease", func(c *conn) error {
 		at, err := clock(ctx, c)
 		if err != nil {
 			return err
@@ -32,9 +35,9 @@ func (s *Store) RenewLease(ctx context.Context, lease ledger.Lease, ttl time.Dur
 	})
 }
 
-// CloseLease implements ledger.Store.
-func (s *Store) CloseLease(ctx context.Context, lease ledger.Lease) error {
-	return s.write(ctx, "close lease", func(c *conn) error {
+// CloseLease implements ledger.Leases.
+func (s Leases) CloseLease(ctx context.Context, lease ledger.Lease) error {
+	return s.DB.write(ctx, "close lease", func(c *conn) error {
 		at, err := clock(ctx, c)
 		if err != nil {
 			return err

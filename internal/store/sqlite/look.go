@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// SchemaOf is [Store.Schema] of the file at path, which another process may have open.
+// SchemaOf is [DB.Schema] of the file at path, which another process may have open.
 // It changes nothing on disk and takes no lock that holds others up. A file that is
 // missing is an error.
 func SchemaOf(ctx context.Context, path string) (have, want int64, err error) {

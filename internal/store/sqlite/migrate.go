@@ -21,8 +21,8 @@ var migrations embed.FS
 // Migrate brings the schema to the version this program needs. Processes that
 // migrate one file at once take turns. A schema that is newer than the program
 // is CodeUnavailable and stays as it is.
-func (s *Store) Migrate(ctx context.Context) (err error) {
-	have, want, err := s.Schema(ctx)
+func (db *DB) Migrate(ctx context.Context) (err error) {
+	have, want, err := db.Schema(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -31,12 +31,12 @@ func (s *Store) Migrate(ctx context.Context) (err error) {
 	case have > want:
 		return row.SchemaFault(have, want)
 	}
-	db, err := openPool(s.path, s.opts, 1, "_txlock=immediate")
+	pool, err := openPool(db.path, db.opts, 1, "_txlock=immediate")
 	if err != nil {
 		return wrap("migrate", err)
 	}
-	defer func() { err = errors.Join(err, wrap("migrate", db.Close())) }()
-	p, err := provider(db, goose.WithLocker(&turnFile{path: s.path + "-migrate"}))
+	defer func() { err = errors.Join(err, wrap("migrate", pool.Close())) }()
+	p, err := provider(pool, goose.WithLocker(&turnFile{path: db.path + "-migrate"}))
 	if err != nil {
 		return wrap("migrate", err)
 	}
@@ -45,15 +45,15 @@ func (s *Store) Migrate(ctx context.Context) (err error) {
 }
 
 // Schema returns the version of the file's schema, 0 for an empty file, and the one that this program needs.
-func (s *Store) Schema(ctx context.Context) (have, want int64, err error) {
-	err = s.read(ctx, "read the schema version", func(c *conn) (err error) {
+func (db *DB) Schema(ctx context.Context) (have, want int64, err error) {
+	err = db.read(ctx, "read the schema version", func(c *conn) (err error) {
 		have, err = appliedVersion(ctx, c)
 		return err
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	want, err = newestVersion(s.readDB)
+	want, err = newestVersion(db.readDB)
 	return have, want, err
 }
 
@@ -77,8 +77,8 @@ func newestVersion(db *sql.DB) (int64, error) {
 }
 
 // Ping reports whether the ledger answers and its schema is the one this program needs.
-func (s *Store) Ping(ctx context.Context) error {
-	have, want, err := s.Schema(ctx)
+func (db *DB) Ping(ctx context.Context) error {
+	have, want, err := db.Schema(ctx)
 	if err != nil {
 		return err
 	}

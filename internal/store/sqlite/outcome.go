@@ -46,9 +46,14 @@ const closeRows = `UPDATE deliveries SET
 		uncertain = uncertain OR status = 1, lease_id = NULL, retry_at = NULL, updated_at = ?3
 	WHERE event_seq = ?1 AND (status = 0 OR status = 1 AND lease_id NOT IN (SELECT id FROM leases WHERE expires_at > ?3))`
 
-// Progress implements ledger.Store.
-func (s *Store) Progress(ctx context.Context, id string) (p schoolbell.Progress, err error) {
-	err = s.read(ctx, "count deliveries", func(c *conn) error {
+// Progress implements ledger.Events.
+func (s Events) Progress(ctx context.Context, id string) (schoolbell.Progress, error) {
+	return readProgress(ctx, s.DB, id)
+}
+
+// readProgress counts an event's deliveries in a transaction of its own.
+func readProgress(ctx context.Context, db *DB, id string) (p schoolbell.Progress, err error) {
+	err = db.read(ctx, "count deliveries", func(c *conn) error {
 		e, err := eventStateOf(ctx, c, id)
 		if err != nil {
 			return err
@@ -71,9 +76,9 @@ func progress(ctx context.Context, c *conn, e *eventState) (schoolbell.Progress,
 	return row.Progress(counts, e.walked || e.status.Terminal()), err
 }
 
-// CancelEvent implements ledger.Store.
-func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
-	err = s.write(ctx, "cancel event", func(c *conn) error {
+// CancelEvent implements ledger.Events.
+func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
+	err = s.DB.write(ctx, "cancel event", func(c *conn) error {
 		e, err := eventStateOf(ctx, c, id)
 		if err != nil {
 			return err
@@ -96,9 +101,9 @@ func (s *Store) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 	return ev, err
 }
 
-// RetryFailed implements ledger.Store.
-func (s *Store) RetryFailed(ctx context.Context, id string) (rows int, err error) {
-	err = s.write(ctx, "retry failed deliveries", func(c *conn) error {
+// RetryFailed implements ledger.Events.
+func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error) {
+	err = s.DB.write(ctx, "retry failed deliveries", func(c *conn) error {
 		e, err := eventStateOf(ctx, c, id)
 		switch {
 		case err != nil:
@@ -131,9 +136,9 @@ const (
 		WHERE event_seq = ?1 AND status = 4`
 )
 
-// FinishEvent implements ledger.Store.
-func (s *Store) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
-	err = s.write(ctx, "finish event", func(c *conn) error {
+// FinishEvent implements ledger.Events.
+func (s Events) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
+	err = s.DB.write(ctx, "finish event", func(c *conn) error {
 		e, err := eventStateOf(ctx, c, id)
 		if err != nil {
 			return err

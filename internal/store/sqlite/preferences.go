@@ -8,8 +8,8 @@ import (
 )
 
 // PutPreferences implements people.Store.
-func (s *Store) PutPreferences(ctx context.Context, userID string, wishes []schoolbell.Preference) error {
-	return s.write(ctx, "put preferences", func(c *conn) error {
+func (s People) PutPreferences(ctx context.Context, userID string, wishes []schoolbell.Preference) error {
+	return s.DB.write(ctx, "put preferences", func(c *conn) error {
 		seq, err := userSeq(ctx, c, userID)
 		if err != nil {
 			return err
@@ -26,8 +26,8 @@ func (s *Store) PutPreferences(ctx context.Context, userID string, wishes []scho
 }
 
 // Preferences implements people.Store.
-func (s *Store) Preferences(ctx context.Context, userID string) (wishes []schoolbell.Preference, err error) {
-	err = s.read(ctx, "read preferences", func(c *conn) error {
+func (s People) Preferences(ctx context.Context, userID string) (wishes []schoolbell.Preference, err error) {
+	err = s.DB.read(ctx, "read preferences", func(c *conn) error {
 		seq, err := userSeq(ctx, c, userID)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/internal/store/storetest"
 	"schoolbell/internal/testenv"
@@ -19,28 +20,28 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-func open(t testing.TB, path string) *sqlite.Store {
+func open(t testing.TB, path string) *sqlite.DB {
 	t.Helper()
-	s, err := sqlite.Open(context.Background(), path, sqlite.Options{})
+	db, err := sqlite.Open(context.Background(), path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
+		if err := db.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
-	return s
+	return db
 }
 
 // database makes a migrated file.
-func database(t testing.TB) func() storetest.Store {
+func database(t testing.TB) func() *store.Ledger {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	if err := open(t, path).Migrate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	return func() storetest.Store { return open(t, path) }
+	return func() *store.Ledger { return store.OnSQLite(open(t, path)) }
 }
 
 func TestStoreKeepsEveryPromise(t *testing.T) { storetest.Run(t, database) }
@@ -50,25 +51,25 @@ func TestMigrateFromManyProcessesAtOnceIsDoneOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	var wg sync.WaitGroup
 	for range 6 {
-		s := open(t, path)
+		db := open(t, path)
 		wg.Go(func() {
-			if err := s.Migrate(context.Background()); err != nil {
+			if err := db.Migrate(context.Background()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	s := open(t, path)
-	if err := s.Migrate(t.Context()); err != nil {
+	db := open(t, path)
+	if err := db.Migrate(t.Context()); err != nil {
 		t.Errorf("migrate a current ledger: %v", err)
 	}
-	have, want, err := s.Schema(t.Context())
+	have, want, err := db.Schema(t.Context())
 	if err != nil || have != want || want == 0 {
 		t.Errorf("schema %d of %d, %v", have, want, err)
 	}
-	db := raw(t, path)
+	file := raw(t, path)
 	var rows, versions int
-	if err := db.QueryRow("SELECT count(*), count(DISTINCT version_id) FROM goose_db_version").Scan(&rows, &versions); err != nil || rows != versions {
+	if err := file.QueryRow("SELECT count(*), count(DISTINCT version_id) FROM goose_db_version").Scan(&rows, &versions); err != nil || rows != versions {
 		t.Errorf("%d rows for %d versions, %v", rows, versions, err)
 	}
 }
@@ -87,17 +88,17 @@ func raw(t testing.TB, path string) *sql.DB {
 func TestPingAndMigrateRefuseAnotherSchema(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
-	s := open(t, path)
-	if err := s.Ping(t.Context()); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
+	db := open(t, path)
+	if err := db.Ping(t.Context()); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
 		t.Errorf("ping of an empty file: %v", err)
 	}
-	if err := s.Migrate(t.Context()); err != nil {
+	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := raw(t, path).Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)"); err != nil {
 		t.Fatal(err)
 	}
-	for name, err := range map[string]error{"ping": s.Ping(t.Context()), "migrate": s.Migrate(t.Context())} {
+	for name, err := range map[string]error{"ping": db.Ping(t.Context()), "migrate": db.Migrate(t.Context())} {
 		if schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
 			t.Errorf("%s of a newer schema: %v", name, err)
 		}
@@ -108,8 +109,8 @@ func TestOpenTakesAnyPathAndKeepsItPrivate(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"plain.db", "with space?and#signs%41&x=1.db", "školа/学校 'q\".db"} {
 		path := filepath.Join(t.TempDir(), "new", name)
-		s := open(t, path)
-		if err := s.Migrate(t.Context()); err != nil {
+		db := open(t, path)
+		if err := db.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(path)
@@ -129,10 +130,10 @@ func TestOpenSaysThatAFileCannotBeUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, path := range map[string]string{"a folder": dir, "under a file": filepath.Join(garbage, "x.db"), "not a database": garbage} {
-		s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 		if err == nil {
-			err = s.Ping(t.Context())
-			_ = s.Close()
+			err = db.Ping(t.Context())
+			_ = db.Close()
 		}
 		if e, ok := errors.AsType[*schoolbell.Error](err); !ok || e.Code != schoolbell.CodeUnavailable || e.Message == "" {
 			t.Errorf("%s: %v, want unavailable", name, err)
@@ -146,11 +147,11 @@ func TestAWriterThatNeverYieldsMakesTheLedgerUnavailable(t *testing.T) {
 	if err := open(t, path).Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := sqlite.Open(t.Context(), path, sqlite.Options{BusyTimeout: time.Millisecond})
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{BusyTimeout: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
+	t.Cleanup(func() { _ = db.Close() })
 	conn, err := raw(t, path).Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -159,16 +160,16 @@ func TestAWriterThatNeverYieldsMakesTheLedgerUnavailable(t *testing.T) {
 	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Secret(t.Context(), "x", []byte("y")); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
+	if _, err := (sqlite.Auth{DB: db}).Secret(t.Context(), "x", []byte("y")); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable {
 		t.Errorf("write beside another writer: %v", err)
 	}
-	if err := s.Ping(t.Context()); err != nil {
+	if err := db.Ping(t.Context()); err != nil {
 		t.Errorf("read beside another writer: %v", err)
 	}
 	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Secret(t.Context(), "x", []byte("y")); err != nil {
+	if _, err := (sqlite.Auth{DB: db}).Secret(t.Context(), "x", []byte("y")); err != nil {
 		t.Errorf("write after it: %v", err)
 	}
 }

@@ -7,14 +7,18 @@ import (
 	"fmt"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
 const pieceSize = 1_000 // users that one round of statements stores
 
+// People implements people.Store.
+type People struct{ DB *DB }
+
 // PutUser implements people.Store.
-func (s *Store) PutUser(ctx context.Context, u *schoolbell.User) (change schoolbell.Change, err error) {
-	err = s.write(ctx, "put user", func(c *conn) error {
+func (s People) PutUser(ctx context.Context, u *schoolbell.User) (change schoolbell.Change, err error) {
+	err = s.DB.write(ctx, "put user", func(c *conn) error {
 		unknown, err := listOf[string](ctx, c, unknownUsersQuery, jsonOf(u.GuardianOf))
 		if err != nil {
 			return err
@@ -33,8 +37,8 @@ func (s *Store) PutUser(ctx context.Context, u *schoolbell.User) (change schoolb
 }
 
 // PutUsers implements people.Store.
-func (s *Store) PutUsers(ctx context.Context, users []*schoolbell.User) (changes []schoolbell.Change, err error) {
-	err = s.write(ctx, "put users", func(c *conn) error {
+func (s People) PutUsers(ctx context.Context, users []*schoolbell.User) (changes []schoolbell.Change, err error) {
+	err = s.DB.write(ctx, "put users", func(c *conn) error {
 		changes = make([]schoolbell.Change, 0, len(users))
 		for _, piece := range row.Pieces(users, pieceSize) {
 			done, err := putPiece(ctx, c, piece)
@@ -140,8 +144,8 @@ func listOf[T any](ctx context.Context, c *conn, query string, args ...any) (lis
 }
 
 // UnknownUsers implements people.Store.
-func (s *Store) UnknownUsers(ctx context.Context, ids []string) (unknown []string, err error) {
-	err = s.read(ctx, "look for users", func(c *conn) error {
+func (s People) UnknownUsers(ctx context.Context, ids []string) (unknown []string, err error) {
+	err = s.DB.read(ctx, "look for users", func(c *conn) error {
 		unknown, err = listOf[string](ctx, c, unknownUsersQuery, jsonOf(ids))
 		return err
 	})
@@ -149,9 +153,9 @@ func (s *Store) UnknownUsers(ctx context.Context, ids []string) (unknown []strin
 }
 
 // DropGuardianships implements people.Store.
-func (s *Store) DropGuardianships(ctx context.Context, unknownStudents []string) error {
+func (s People) DropGuardianships(ctx context.Context, unknownStudents []string) error {
 	ids := jsonOf(unknownStudents)
-	return s.write(ctx, "drop guardianships", func(c *conn) error {
+	return s.DB.write(ctx, "drop guardianships", func(c *conn) error {
 		if _, err := c.exec(ctx, `DELETE FROM guardianships WHERE student_seq IN
 			(SELECT seq FROM users WHERE id IN (SELECT value FROM json_each(?1)) AND state <> 0)`, ids); err != nil {
 			return err
@@ -167,8 +171,8 @@ const userColumns = `u.id, u.name, u.email, u.phone, u.locale, u.timezone,
 	(SELECT json_group_array(id) FROM (SELECT g.id FROM memberships m JOIN groups g ON g.seq = m.group_seq WHERE m.user_seq = u.seq ORDER BY g.id)),
 	(SELECT json_group_array(id) FROM (SELECT w.id FROM guardianships p JOIN users w ON w.seq = p.student_seq WHERE p.guardian_seq = u.seq AND w.state = 0 ORDER BY w.id))`
 
-func (s *Store) users(ctx context.Context, query string, args ...any) (users []*schoolbell.User, err error) {
-	err = s.read(ctx, "read users", func(c *conn) error {
+func (s People) users(ctx context.Context, query string, args ...any) (users []*schoolbell.User, err error) {
+	err = s.DB.read(ctx, "read users", func(c *conn) error {
 		return c.each(ctx, query, args, func(scan func(...any) error) error {
 			var u schoolbell.User
 			var roles, groups, students string
@@ -194,7 +198,7 @@ func decodeList[T any](text string, into *[]T) error {
 }
 
 // User implements people.Store.
-func (s *Store) User(ctx context.Context, id string) (*schoolbell.User, error) {
+func (s People) User(ctx context.Context, id string) (*schoolbell.User, error) {
 	users, err := s.users(ctx, "SELECT "+userColumns+" FROM users u WHERE u.id = ?1 AND u.state = 0", id)
 	switch {
 	case err != nil:
@@ -206,13 +210,13 @@ func (s *Store) User(ctx context.Context, id string) (*schoolbell.User, error) {
 }
 
 // Users implements people.Store.
-func (s *Store) Users(ctx context.Context, after string, limit int) ([]*schoolbell.User, error) {
+func (s People) Users(ctx context.Context, after string, limit int) ([]*schoolbell.User, error) {
 	return s.users(ctx, "SELECT "+userColumns+" FROM users u WHERE u.id > ?1 AND u.state = 0 ORDER BY u.id LIMIT ?2", after, limit)
 }
 
 // DeleteUser implements people.Store.
-func (s *Store) DeleteUser(ctx context.Context, id string) error {
-	return s.write(ctx, "delete user", func(c *conn) error {
+func (s People) DeleteUser(ctx context.Context, id string) error {
+	return s.DB.write(ctx, "delete user", func(c *conn) error {
 		seq, err := userSeq(ctx, c, id)
 		if err != nil {
 			return err
@@ -245,4 +249,20 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 func userSeq(ctx context.Context, c *conn, id string) (seq int64, err error) {
 	err = c.get(ctx, "SELECT seq FROM users WHERE id = ?1 AND state = 0", []any{id}, &seq)
 	return seq, orNotFound(err, "user", id)
+}
+
+// userRefs returns the people with these ids, by id.
+func userRefs(ctx context.Context, db *DB, ids []string) (map[string]ledger.UserRef, error) {
+	refs := make(map[string]ledger.UserRef, len(ids))
+	err := db.read(ctx, "look for users", func(c *conn) error {
+		return c.each(ctx, "SELECT id, seq, generation FROM users WHERE id IN (SELECT value FROM json_each(?1)) AND state = 0", []any{jsonOf(ids)},
+			func(scan func(...any) error) error {
+				var id string
+				var ref ledger.UserRef
+				err := scan(&id, &ref.Number, &ref.Generation)
+				refs[id] = ref
+				return err
+			})
+	})
+	return refs, err
 }

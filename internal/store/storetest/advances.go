@@ -8,6 +8,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store"
 	"schoolbell/internal/testenv"
 )
 
@@ -27,7 +28,7 @@ var advances = []promise{
 	{"Deliveries pages and filters, with reasons, tries and times", deliveryPages},
 }
 
-func advanceOrder(t *testing.T, open func() Store) {
+func advanceOrder(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(7, func(i int, u *schoolbell.User) {
 		u.Name, u.Phone, u.Locale, u.Timezone = fmt.Sprintf("Žofie %d 学校", i), "+442079460018", "pt-BR", "Europe/Lisbon"
@@ -56,7 +57,7 @@ func advanceOrder(t *testing.T, open func() Store) {
 	same(t, "last grant", g, ledger.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 7, Sent: 7}})
 }
 
-func advanceOutcomes(t *testing.T, open func() Store) {
+func advanceOutcomes(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(6, 10)
 	l := s.lease()
@@ -88,7 +89,7 @@ func advanceOutcomes(t *testing.T, open func() Store) {
 	same(t, "rows after that", s.tally(id, schoolbell.ChannelEmail)[schoolbell.DeliverySent], 1)
 }
 
-func advanceGarbage(t *testing.T, open func() Store) {
+func advanceGarbage(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(1, 10)
 	l := s.lease()
@@ -101,7 +102,7 @@ func advanceGarbage(t *testing.T, open func() Store) {
 	same(t, "reason and id", []string{d.Reason, d.ProviderID}, []string{"550 \ufffd\ufffd caf\ufffd", "\ufffd"})
 }
 
-func advanceRetry(t *testing.T, open func() Store) {
+func advanceRetry(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	_, batches := s.sent(2, 10)
 	l := s.lease()
@@ -114,7 +115,7 @@ func advanceRetry(t *testing.T, open func() Store) {
 	}
 	same(t, "counts", g.Counts, schoolbell.ChannelProgress{Total: 2, Pending: 2})
 
-	_, batches = newTestStore(t, s.Store).second(t)
+	_, batches = newTestStore(t, s.Ledger).second(t)
 	g = s.advance(l, batches[0], nil, 10)
 	done = outcomes(g.Recipients, schoolbell.DeliveryPending)
 	for i := range done {
@@ -138,7 +139,7 @@ func (s *testStore) second(t testing.TB) (string, []ledger.Batch) {
 	return id, batches
 }
 
-func advanceReleased(t *testing.T, open func() Store) {
+func advanceReleased(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	_, batches := s.sent(3, 10)
 	l := s.lease()
@@ -151,7 +152,7 @@ func advanceReleased(t *testing.T, open func() Store) {
 	same(t, "people claimed again", again.Recipients, g.Recipients)
 }
 
-func advanceRecordOnly(t *testing.T, open func() Store) {
+func advanceRecordOnly(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	_, batches := s.sent(3, 10)
 	l := s.lease()
@@ -160,7 +161,7 @@ func advanceRecordOnly(t *testing.T, open func() Store) {
 	same(t, "grant", g, ledger.Grant{Pending: 1, Counts: schoolbell.ChannelProgress{Total: 3, Sent: 2, Pending: 1}})
 }
 
-func advanceSecondJob(t *testing.T, open func() Store) {
+func advanceSecondJob(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	_, batches := s.sent(3, 10)
 	a, b := s.lease(), s.lease()
@@ -175,7 +176,7 @@ func advanceSecondJob(t *testing.T, open func() Store) {
 	same(t, "outcomes lost of rows that another lease holds", g.Lost, 1)
 }
 
-func advanceOptOut(t *testing.T, open func() Store) {
+func advanceOptOut(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(6, 10)
 	s.optOut(userID(0), schoolbell.CategoryAnnouncement, schoolbell.ChannelEmail)
@@ -187,7 +188,7 @@ func advanceOptOut(t *testing.T, open func() Store) {
 	u = person(userID(3))
 	u.Email = "new@example.org"
 	s.put(u)
-	s.must(s.DeleteUser(s.ctx(), userID(5)))
+	s.must(s.People.DeleteUser(s.ctx(), userID(5)))
 	l := s.lease()
 	got := s.advance(l, batches[0], nil, 2).Recipients // one of these two cannot be sent to
 	got = append(got, s.advance(l, batches[0], nil, 2).Recipients...)
@@ -202,13 +203,13 @@ func advanceOptOut(t *testing.T, open func() Store) {
 		userID(2): schoolbell.ReasonNoAddress, userID(5): schoolbell.ReasonNoAddress})
 }
 
-func advanceCancelled(t *testing.T, open func() Store) {
+func advanceCancelled(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(6, 10)
 	live, dead := s.lease(), s.lease()
 	mine := s.advance(live, batches[0], nil, 3).Recipients
 	s.advance(dead, batches[0], nil, 1)
-	ev, err := s.CancelEvent(s.ctx(), id)
+	ev, err := s.Events.CancelEvent(s.ctx(), id)
 	s.must(err)
 	if ev.Status != schoolbell.EventCancelled || time.Since(ev.CompletedAt) > time.Minute {
 		t.Errorf("cancelled event %+v", ev)
@@ -221,12 +222,12 @@ func advanceCancelled(t *testing.T, open func() Store) {
 	done[2].Status, done[2].Uncertain = schoolbell.DeliveryPending, true
 	g := s.advance(live, batches[0], done, 10)
 	same(t, "grant", g, ledger.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 6, Sent: 1, Cancelled: 3, Uncertain: 2}})
-	p, err := s.Progress(s.ctx(), id)
+	p, err := s.Events.Progress(s.ctx(), id)
 	s.must(err)
 	same(t, "percent", p.Percent, 100)
 }
 
-func advanceExpired(t *testing.T, open func() Store) {
+func advanceExpired(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(4)
 	ev := newEvent(toStudents(), schoolbell.ChannelEmail)
@@ -244,11 +245,11 @@ func advanceExpired(t *testing.T, open func() Store) {
 	done[1].Status = schoolbell.DeliveryPending
 	g = s.advance(l, batches[0], done[1:], 10)
 	same(t, "grant", g, ledger.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 4, Sent: 1, Expired: 3}})
-	_, err := s.RetryFailed(s.ctx(), id)
+	_, err := s.Events.RetryFailed(s.ctx(), id)
 	wantCode(t, err, schoolbell.CodeConflict)
 }
 
-func advanceSticky(t *testing.T, open func() Store) {
+func advanceSticky(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(2, 10)
 	l := s.lease()
@@ -264,13 +265,13 @@ func advanceSticky(t *testing.T, open func() Store) {
 		userID(0): schoolbell.DeliveryUncertain, userID(1): schoolbell.DeliverySent})
 }
 
-func advanceUnknown(t *testing.T, open func() Store) {
+func advanceUnknown(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(1, 10)
 	for _, b := range []ledger.Batch{
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 2}, {EventID: id, Channel: schoolbell.ChannelSMS, Seq: 1}, {EventID: id, Channel: schoolbell.ChannelEmail},
 	} {
-		_, err := s.Advance(s.ctx(), s.lease(), b, nil, 1)
+		_, err := s.Deliveries.Advance(s.ctx(), s.lease(), b, nil, 1)
 		wantCode(t, err, schoolbell.CodeNotFound)
 	}
 	if g := s.advance(ledger.Lease{ID: 987654}, batches[0], nil, 1); !g.LeaseEnded || len(g.Recipients) != 0 {
@@ -278,7 +279,7 @@ func advanceUnknown(t *testing.T, open func() Store) {
 	}
 }
 
-func deliveryPages(t *testing.T, open func() Store) {
+func deliveryPages(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ids := s.people(12, func(i int, u *schoolbell.User) {
 		if i%2 == 0 {
@@ -287,7 +288,7 @@ func deliveryPages(t *testing.T, open func() Store) {
 	})
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail, schoolbell.ChannelInApp))
 	s.walk(id, 5, 10)
-	if _, err := s.MarkRead(s.ctx(), ids[7], id); err != nil {
+	if _, err := s.Inboxes.MarkRead(s.ctx(), ids[7], id); err != nil {
 		t.Fatal(err)
 	}
 	all := s.rows(id, schoolbell.DeliveryFilter{})

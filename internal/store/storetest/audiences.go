@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"schoolbell"
+	"schoolbell/internal/store"
 )
 
 var audiences = []promise{
@@ -25,7 +26,7 @@ func (s *testStore) staffed() {
 		{ID: "7a", Kind: schoolbell.GroupClass, Parent: "grade7"}, {ID: "7b", Kind: schoolbell.GroupClass, Parent: "grade7"}, {ID: "chess", Kind: schoolbell.GroupClub},
 	} {
 		g.Name = g.ID
-		_, err := s.PutGroup(s.ctx(), &g)
+		_, err := s.People.PutGroup(s.ctx(), &g)
 		s.must(err)
 	}
 	for i, groups := range [][]string{{"7a"}, {"7a"}, {"7a"}, {"7b"}, {"7b"}, {"chess"}} {
@@ -93,7 +94,7 @@ func guardians(of schoolbell.Selector) schoolbell.Audience {
 	return schoolbell.Audience{GuardiansOf: &of}
 }
 
-func audienceForms(t *testing.T, open func() Store) {
+func audienceForms(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.staffed()
 	for _, c := range audienceCases {
@@ -104,7 +105,7 @@ func audienceForms(t *testing.T, open func() Store) {
 	}
 }
 
-func audienceChunks(t *testing.T, open func() Store) {
+func audienceChunks(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.staffed()
 	for _, c := range audienceCases {
@@ -117,13 +118,13 @@ func audienceChunks(t *testing.T, open func() Store) {
 	}
 }
 
-func audienceNested(t *testing.T, open func() Store) {
+func audienceNested(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	parent := ""
 	var want []string
 	for i := range schoolbell.MaxGroupDepth {
 		id := fmt.Sprintf("g%02d", i)
-		_, err := s.PutGroup(s.ctx(), &schoolbell.Group{ID: id, Name: id, Kind: schoolbell.GroupClass, Parent: parent})
+		_, err := s.People.PutGroup(s.ctx(), &schoolbell.Group{ID: id, Name: id, Kind: schoolbell.GroupClass, Parent: parent})
 		s.must(err)
 		parent = id
 		u := person("in-" + id)
@@ -136,7 +137,7 @@ func audienceNested(t *testing.T, open func() Store) {
 	same(t, "people reached", s.reached(id, schoolbell.ChannelInApp), want)
 }
 
-func audienceGone(t *testing.T, open func() Store) {
+func audienceGone(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	u := person("gone", schoolbell.RoleStudent, schoolbell.RoleParent)
 	u.Groups = []string{"7a"}
@@ -144,11 +145,11 @@ func audienceGone(t *testing.T, open func() Store) {
 	s.put(u)
 	guardian := person("p", schoolbell.RoleParent)
 	guardian.GuardianOf = []string{"awaited", "gone"}
-	_, err := s.PutUsers(s.ctx(), []*schoolbell.User{guardian})
+	_, err := s.People.PutUsers(s.ctx(), []*schoolbell.User{guardian})
 	s.must(err)
 	audience := schoolbell.Audience{Selector: sel(roles(schoolbell.Roles()...), inGroups("7a"), users("gone", "p")), GuardiansOf: ptr(sel(users("gone")))}
 	id := s.create(newEvent(audience))
-	s.must(s.DeleteUser(s.ctx(), "gone"))
+	s.must(s.People.DeleteUser(s.ctx(), "gone"))
 	s.walk(id, 10, 10)
 	want := []string{"p", userID(0), userID(1)}
 	slices.Sort(want)

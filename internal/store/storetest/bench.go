@@ -37,7 +37,7 @@ var everybody = schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolb
 func benchPutUsers(b *testing.B, database Database) {
 	s, list := newTestStore(b, database(b)()), crowd(10_000)
 	for b.Loop() { // creates once, then updates
-		if _, err := s.PutUsers(b.Context(), list); err != nil {
+		if _, err := s.People.PutUsers(b.Context(), list); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -47,7 +47,7 @@ func benchPutUsers(b *testing.B, database Database) {
 // large makes a ledger of benchUsers people.
 func large(b *testing.B, database Database) *testStore {
 	s := newTestStore(b, database(b)())
-	if _, err := s.PutUsers(b.Context(), crowd(benchUsers)); err != nil {
+	if _, err := s.People.PutUsers(b.Context(), crowd(benchUsers)); err != nil {
 		b.Fatal(err)
 	}
 	return s
@@ -96,7 +96,7 @@ func benchAdvance(b *testing.B, database Database) {
 func benchBatch(b *testing.B, s *testStore, l ledger.Lease, batch ledger.Batch) error {
 	var done []ledger.Outcome
 	for {
-		g, err := s.Advance(b.Context(), l, batch, done, 20)
+		g, err := s.Deliveries.Advance(b.Context(), l, batch, done, 20)
 		if err != nil {
 			return err
 		}

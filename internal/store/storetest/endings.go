@@ -6,6 +6,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store"
 )
 
 var endings = []promise{
@@ -19,36 +20,36 @@ var endings = []promise{
 	{"RetryFailed without failed rows changes nothing", retryNone},
 }
 
-func finish(t *testing.T, open func() Store) {
+func finish(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(3, 10)
 	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
-	sum, err := s.FinishEvent(s.ctx(), id)
+	sum, err := s.Events.FinishEvent(s.ctx(), id)
 	s.must(err)
 	want := ledger.Summary{EventID: id, Status: schoolbell.EventCompleted, Progress: schoolbell.Progress{Percent: 100, Total: 3, Done: 3,
 		Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{schoolbell.ChannelEmail: {Total: 3, Sent: 3}}}}
 	same(t, "summary", sum, want)
-	ev, err := s.Event(s.ctx(), id)
+	ev, err := s.Events.Event(s.ctx(), id)
 	s.must(err)
 	if ev.Status != schoolbell.EventCompleted || time.Since(ev.CompletedAt) > time.Minute {
 		t.Errorf("event %+v", ev)
 	}
 	at := ev.CompletedAt
-	sum, err = s.FinishEvent(s.ctx(), id)
+	sum, err = s.Events.FinishEvent(s.ctx(), id)
 	s.must(err)
 	same(t, "summary, finished again", sum, want)
-	ev, err = s.Event(s.ctx(), id)
+	ev, err = s.Events.Event(s.ctx(), id)
 	s.must(err)
 	same(t, "time of completion", ev.CompletedAt, at)
 }
 
-func finishEarly(t *testing.T, open func() Store) {
+func finishEarly(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(4)
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
 	open1 := func(when string, percent int) {
 		t.Helper()
-		sum, err := s.FinishEvent(s.ctx(), id)
+		sum, err := s.Events.FinishEvent(s.ctx(), id)
 		s.must(err)
 		if sum.Status == schoolbell.EventCompleted || sum.Progress.Percent != percent {
 			t.Errorf("%s: %+v, want open at %d %%", when, sum, percent)
@@ -56,7 +57,7 @@ func finishEarly(t *testing.T, open func() Store) {
 	}
 	open1("before the walk", 0)
 	l := s.lease()
-	step, err := s.FanOut(s.ctx(), id, 2, 10)
+	step, err := s.FanOuts.FanOut(s.ctx(), id, 2, 10)
 	s.must(err)
 	s.deliver(l, step.Batches[0], schoolbell.DeliverySent)
 	open1("in the middle of the walk", 99)
@@ -64,38 +65,38 @@ func finishEarly(t *testing.T, open func() Store) {
 	open1("with rows pending", 50)
 	s.advance(l, batches[0], nil, 1)
 	open1("with a claimed row", 50)
-	s.must(s.CloseLease(s.ctx(), l))
+	s.must(s.Leases.CloseLease(s.ctx(), l))
 	s.deliver(s.lease(), batches[0], schoolbell.DeliveryFailed)
-	sum, err := s.FinishEvent(s.ctx(), id)
+	sum, err := s.Events.FinishEvent(s.ctx(), id)
 	s.must(err)
 	same(t, "status in the end", sum.Status, schoolbell.EventCompleted)
 }
 
-func finishCancelled(t *testing.T, open func() Store) {
+func finishCancelled(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(4, 10)
 	dead, live := s.lease(), s.lease()
 	s.advance(dead, batches[0], nil, 2)
 	rs := s.advance(live, batches[0], nil, 1).Recipients
-	_, err := s.CancelEvent(s.ctx(), id)
+	_, err := s.Events.CancelEvent(s.ctx(), id)
 	s.must(err)
 	s.kill(dead)
-	sum, err := s.FinishEvent(s.ctx(), id)
+	sum, err := s.Events.FinishEvent(s.ctx(), id)
 	s.must(err)
 	same(t, "summary", sum, ledger.Summary{EventID: id, Status: schoolbell.EventCancelled, Progress: schoolbell.Progress{Percent: 75, Total: 4, Done: 3,
 		Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{schoolbell.ChannelEmail: {Total: 4, Pending: 1, Cancelled: 1, Uncertain: 2}}}})
 	s.advance(live, batches[0], outcomes(rs, schoolbell.DeliverySent), 0)
-	sum, err = s.FinishEvent(s.ctx(), id)
+	sum, err = s.Events.FinishEvent(s.ctx(), id)
 	s.must(err)
 	same(t, "percent in the end", sum.Progress.Percent, 100)
 }
 
-func cancel(t *testing.T, open func() Store) {
+func cancel(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(2, 10)
-	first, err := s.CancelEvent(s.ctx(), id)
+	first, err := s.Events.CancelEvent(s.ctx(), id)
 	s.must(err)
-	again, err := s.CancelEvent(s.ctx(), id)
+	again, err := s.Events.CancelEvent(s.ctx(), id)
 	s.must(err)
 	same(t, "event cancelled again", again, first)
 	if g := s.advance(s.lease(), batches[0], nil, 10); len(g.Recipients) != 0 || !g.Finished {
@@ -103,27 +104,27 @@ func cancel(t *testing.T, open func() Store) {
 	}
 	id, batches = s.second(t)
 	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
-	_, err = s.FinishEvent(s.ctx(), id)
+	_, err = s.Events.FinishEvent(s.ctx(), id)
 	s.must(err)
-	_, err = s.CancelEvent(s.ctx(), id)
+	_, err = s.Events.CancelEvent(s.ctx(), id)
 	wantCode(t, err, schoolbell.CodeConflict)
 }
 
-func cancelQueued(t *testing.T, open func() Store) {
+func cancelQueued(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(3)
 	id := s.create(newEvent(toStudents()))
-	_, err := s.CancelEvent(s.ctx(), id)
+	_, err := s.Events.CancelEvent(s.ctx(), id)
 	s.must(err)
 	if _, n := s.walk(id, 10, 10); n != 0 {
 		t.Errorf("%d people reached", n)
 	}
-	p, err := s.Progress(s.ctx(), id)
+	p, err := s.Events.Progress(s.ctx(), id)
 	s.must(err)
 	same(t, "percent", p.Percent, 100)
 }
 
-func retry(t *testing.T, open func() Store) {
+func retry(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(6, 2)
 	l := s.lease()
@@ -133,19 +134,19 @@ func retry(t *testing.T, open func() Store) {
 	done := outcomes(rs, schoolbell.DeliverySent)
 	done[1].Status, done[1].Attempts, done[1].Reason, done[1].ProviderID = schoolbell.DeliveryFailed, 4, "550", "p"
 	s.advance(l, batches[1], done, 1)
-	sum, err := s.FinishEvent(s.ctx(), id)
+	sum, err := s.Events.FinishEvent(s.ctx(), id)
 	s.must(err)
 	same(t, "status before", sum.Status, schoolbell.EventCompleted)
 
-	n, err := s.RetryFailed(s.ctx(), id)
+	n, err := s.Events.RetryFailed(s.ctx(), id)
 	s.must(err)
 	same(t, "rows to try again", n, 3)
-	ev, err := s.Event(s.ctx(), id)
+	ev, err := s.Events.Event(s.ctx(), id)
 	s.must(err)
 	if ev.Status != schoolbell.EventProcessing || !ev.CompletedAt.IsZero() {
 		t.Errorf("event %+v, want it open again", ev)
 	}
-	left, err := s.OpenBatches(s.ctx(), id, nil, 10)
+	left, err := s.FanOuts.OpenBatches(s.ctx(), id, nil, 10)
 	s.must(err)
 	same(t, "open batches", left, batches[1:])
 	g := s.advance(l, batches[1], nil, 10)
@@ -154,7 +155,7 @@ func retry(t *testing.T, open func() Store) {
 	}
 	s.advance(l, batches[1], outcomes(g.Recipients, schoolbell.DeliverySent), 0)
 	s.deliver(l, batches[2], schoolbell.DeliverySent)
-	sum, err = s.FinishEvent(s.ctx(), id)
+	sum, err = s.Events.FinishEvent(s.ctx(), id)
 	s.must(err)
 	same(t, "status after", sum.Status, schoolbell.EventCompleted)
 	same(t, "rows after", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 6})
@@ -165,32 +166,32 @@ func retry(t *testing.T, open func() Store) {
 	}
 }
 
-func retryRefused(t *testing.T, open func() Store) {
+func retryRefused(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(4)
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
-	step, err := s.FanOut(s.ctx(), id, 2, 2)
+	step, err := s.FanOuts.FanOut(s.ctx(), id, 2, 2)
 	s.must(err)
 	s.deliver(s.lease(), step.Batches[0], schoolbell.DeliveryFailed)
-	_, err = s.RetryFailed(s.ctx(), id)
+	_, err = s.Events.RetryFailed(s.ctx(), id)
 	wantCode(t, err, schoolbell.CodeConflict)
-	_, err = s.CancelEvent(s.ctx(), id)
+	_, err = s.Events.CancelEvent(s.ctx(), id)
 	s.must(err)
-	_, err = s.RetryFailed(s.ctx(), id)
+	_, err = s.Events.RetryFailed(s.ctx(), id)
 	wantCode(t, err, schoolbell.CodeConflict)
 	same(t, "rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryFailed: 2})
 }
 
-func retryNone(t *testing.T, open func() Store) {
+func retryNone(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(2, 10)
 	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
-	_, err := s.FinishEvent(s.ctx(), id)
+	_, err := s.Events.FinishEvent(s.ctx(), id)
 	s.must(err)
-	n, err := s.RetryFailed(s.ctx(), id)
+	n, err := s.Events.RetryFailed(s.ctx(), id)
 	s.must(err)
 	same(t, "rows to try again", n, 0)
-	ev, err := s.Event(s.ctx(), id)
+	ev, err := s.Events.Event(s.ctx(), id)
 	s.must(err)
 	same(t, "status", ev.Status, schoolbell.EventCompleted)
 }

@@ -11,6 +11,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store"
 )
 
 var events = []promise{
@@ -31,10 +32,10 @@ var events = []promise{
 	{"OpenEvents pages over the events that have jobs", eventOpen},
 }
 
-func eventRoundTrip(t *testing.T, open func() Store) {
+func eventRoundTrip(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(2)
-	_, err := s.PutGroup(s.ctx(), &schoolbell.Group{ID: "7a", Name: "7a", Kind: schoolbell.GroupClass})
+	_, err := s.People.PutGroup(s.ctx(), &schoolbell.Group{ID: "7a", Name: "7a", Kind: schoolbell.GroupClass})
 	s.must(err)
 	ev := newEvent(schoolbell.Audience{
 		Selector:    schoolbell.Selector{Roles: []schoolbell.Role{schoolbell.RoleParent}, Groups: []string{"7a"}},
@@ -49,22 +50,22 @@ func eventRoundTrip(t *testing.T, open func() Store) {
 	base := time.Date(2031, 3, 30, 1, 30, 0, 0, time.UTC)
 	ev.StartsAt, ev.EndsAt = base.Add(7*time.Millisecond), base.Add(999*time.Millisecond)
 	ev.SendAt, ev.ExpiresAt = base.Add(time.Hour), time.Date(2999, 12, 31, 23, 59, 59, 123e6, time.UTC)
-	stored, replayed, err := s.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
+	stored, replayed, err := s.Events.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
 	s.must(err)
 	if replayed {
 		t.Error("a new event counts as replayed")
 	}
 	same(t, "stored event", stored, ev)
-	read, err := s.Event(s.ctx(), ev.ID)
+	read, err := s.Events.Event(s.ctx(), ev.ID)
 	s.must(err)
 	same(t, "event read again", read, ev)
 }
 
-func eventZeroes(t *testing.T, open func() Store) {
+func eventZeroes(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ev := newEvent(toStudents())
 	s.create(ev)
-	read, err := s.Event(s.ctx(), ev.ID)
+	read, err := s.Events.Event(s.ctx(), ev.ID)
 	s.must(err)
 	same(t, "event", read, ev)
 	if read.Data != nil || !read.StartsAt.IsZero() || !read.ExpiresAt.IsZero() || !read.CompletedAt.IsZero() {
@@ -72,72 +73,72 @@ func eventZeroes(t *testing.T, open func() Store) {
 	}
 }
 
-func eventUnknownNames(t *testing.T, open func() Store) {
+func eventUnknownNames(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(1)
 	s.put(person("gone"))
-	s.must(s.DeleteUser(s.ctx(), "gone"))
+	s.must(s.People.DeleteUser(s.ctx(), "gone"))
 	ev := newEvent(schoolbell.Audience{
 		Selector:    schoolbell.Selector{Groups: []string{"no-group"}, Users: []string{userID(0), "nobody", "gone"}},
 		GuardiansOf: &schoolbell.Selector{Users: []string{"nobody"}},
 		Exclude:     &schoolbell.Selector{Groups: []string{"no-other"}, Users: []string{"nobody"}},
 	})
-	_, _, err := s.CreateEvent(s.ctx(), ev, ledger.Idempotency{Key: "k", Fingerprint: "f"})
+	_, _, err := s.Events.CreateEvent(s.ctx(), ev, ledger.Idempotency{Key: "k", Fingerprint: "f"})
 	wantFields(t, err, "audience.groups[0]", "audience.users[1]", "audience.users[2]",
 		"audience.guardians_of.users[0]", "audience.exclude.groups[0]", "audience.exclude.users[0]")
-	_, err = s.Event(s.ctx(), ev.ID)
+	_, err = s.Events.Event(s.ctx(), ev.ID)
 	wantCode(t, err, schoolbell.CodeNotFound)
-	_, replayed, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "other"})
+	_, replayed, err := s.Events.CreateEvent(s.ctx(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "other"})
 	if err != nil || replayed {
 		t.Errorf("the key of a refused request is taken: replayed %v, %v", replayed, err)
 	}
 }
 
-func eventTwice(t *testing.T, open func() Store) {
+func eventTwice(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ev := newEvent(toStudents())
 	s.create(ev)
-	_, _, err := s.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
+	_, _, err := s.Events.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
 	wantCode(t, err, schoolbell.CodeConflict)
 }
 
-func eventReplay(t *testing.T, open func() Store) {
+func eventReplay(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(1)
 	idem := ledger.Idempotency{Key: "žádost-1", Fingerprint: "f"}
 	first := newEvent(schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{userID(0)}}})
-	_, _, err := s.CreateEvent(s.ctx(), first, idem)
+	_, _, err := s.Events.CreateEvent(s.ctx(), first, idem)
 	s.must(err)
-	_, err = s.CancelEvent(s.ctx(), first.ID)
+	_, err = s.Events.CancelEvent(s.ctx(), first.ID)
 	s.must(err)
-	s.must(s.DeleteUser(s.ctx(), userID(0)))
+	s.must(s.People.DeleteUser(s.ctx(), userID(0)))
 	second := newEvent(first.Audience)
-	got, replayed, err := s.CreateEvent(s.ctx(), second, idem)
+	got, replayed, err := s.Events.CreateEvent(s.ctx(), second, idem)
 	s.must(err)
 	if !replayed || got.ID != first.ID || got.Status != schoolbell.EventCancelled {
 		t.Errorf("got event %s, status %s, replayed %v; want the first one as it stands now", got.ID, got.Status, replayed)
 	}
-	_, err = s.Event(s.ctx(), second.ID)
+	_, err = s.Events.Event(s.ctx(), second.ID)
 	wantCode(t, err, schoolbell.CodeNotFound)
 }
 
-func eventKeyReused(t *testing.T, open func() Store) {
+func eventKeyReused(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
-	_, _, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
+	_, _, err := s.Events.CreateEvent(s.ctx(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
 	s.must(err)
 	second := newEvent(toStudents())
-	_, _, err = s.CreateEvent(s.ctx(), second, ledger.Idempotency{Key: "k", Fingerprint: "g"})
+	_, _, err = s.Events.CreateEvent(s.ctx(), second, ledger.Idempotency{Key: "k", Fingerprint: "g"})
 	wantFields(t, err, "Idempotency-Key")
-	_, err = s.Event(s.ctx(), second.ID)
+	_, err = s.Events.Event(s.ctx(), second.ID)
 	wantCode(t, err, schoolbell.CodeNotFound)
 }
 
-func keyScopes(t *testing.T, open func() Store) {
+func keyScopes(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(1)
 	create := func(idem ledger.Idempotency) (replayed bool) {
 		t.Helper()
-		_, replayed, err := s.CreateEvent(s.ctx(), newEvent(toStudents()), idem)
+		_, replayed, err := s.Events.CreateEvent(s.ctx(), newEvent(toStudents()), idem)
 		s.must(err)
 		return replayed
 	}
@@ -147,7 +148,7 @@ func keyScopes(t *testing.T, open func() Store) {
 	same(t, "second use", create(one), true)
 	forget := func(before time.Time, limit int) int {
 		t.Helper()
-		n, err := s.ForgetKeys(s.ctx(), before, limit)
+		n, err := s.Events.ForgetKeys(s.ctx(), before, limit)
 		s.must(err)
 		return n
 	}
@@ -160,7 +161,7 @@ func keyScopes(t *testing.T, open func() Store) {
 
 // A key may be forgotten between the attempt to take it and the look at who has it.
 // Each event that is created takes a key all the same.
-func keysForgottenMeanwhile(t *testing.T, open func() Store) {
+func keysForgottenMeanwhile(t *testing.T, open func() *store.Ledger) {
 	store := open()
 	s := newTestStore(t, store)
 	s.people(1)
@@ -171,7 +172,7 @@ func keysForgottenMeanwhile(t *testing.T, open func() Store) {
 	forgetting.Go(func() {
 		for last := false; !last; {
 			last = claiming.Err() != nil
-			n, err := store.ForgetKeys(t.Context(), time.Now().Add(time.Hour), 10)
+			n, err := store.Events.ForgetKeys(t.Context(), time.Now().Add(time.Hour), 10)
 			if err != nil {
 				t.Error(err)
 				return
@@ -182,7 +183,7 @@ func keysForgottenMeanwhile(t *testing.T, open func() Store) {
 	for range 4 {
 		callers.Go(func() {
 			for range 150 {
-				_, replayed, err := store.CreateEvent(t.Context(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
+				_, replayed, err := store.Events.CreateEvent(t.Context(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
 				if err != nil {
 					t.Error(err)
 					return
@@ -199,34 +200,34 @@ func keysForgottenMeanwhile(t *testing.T, open func() Store) {
 	same(t, "events created less keys taken", int(created.Load())-forgotten, 0)
 }
 
-func eventByKey(t *testing.T, open func() Store) {
+func eventByKey(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	idem := ledger.Idempotency{Key: "k", Fingerprint: "f"}
-	if ev, found, err := s.EventByKey(s.ctx(), idem); ev != nil || found || err != nil {
+	if ev, found, err := s.Events.EventByKey(s.ctx(), idem); ev != nil || found || err != nil {
 		t.Errorf("before it is used the key has %v, %v, %v", ev, found, err)
 	}
 	created := newEvent(toStudents())
-	_, _, err := s.CreateEvent(s.ctx(), created, idem)
+	_, _, err := s.Events.CreateEvent(s.ctx(), created, idem)
 	s.must(err)
-	ev, found, err := s.EventByKey(s.ctx(), idem)
+	ev, found, err := s.Events.EventByKey(s.ctx(), idem)
 	s.must(err)
 	same(t, "found", found, true)
 	same(t, "event of the key", ev, created)
-	ev, found, err = s.EventByKey(s.ctx(), ledger.Idempotency{Key: "k", Fingerprint: "g"})
+	ev, found, err = s.Events.EventByKey(s.ctx(), ledger.Idempotency{Key: "k", Fingerprint: "g"})
 	wantFields(t, err, "Idempotency-Key")
 	if ev != nil || found {
 		t.Errorf("another request gets %v, %v", ev, found)
 	}
 }
 
-func eventKeyRace(t *testing.T, open func() Store) {
-	stores := []Store{open(), open()}
+func eventKeyRace(t *testing.T, open func() *store.Ledger) {
+	stores := []*store.Ledger{open(), open()}
 	const callers = 12
 	ids, fresh := make([]string, callers), make([]bool, callers)
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
-			ev, replayed, err := stores[i%2].CreateEvent(t.Context(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
+			ev, replayed, err := stores[i%2].Events.CreateEvent(t.Context(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
 			if err != nil {
 				t.Error(err)
 				return
@@ -247,42 +248,45 @@ func eventKeyRace(t *testing.T, open func() Store) {
 	if n != 1 {
 		t.Errorf("%d callers created the event, want 1", n)
 	}
-	all, err := stores[0].Events(t.Context(), "", "", 10)
+	all, err := stores[0].Reports.Events(t.Context(), "", "", 10)
 	if err != nil || len(all) != 1 {
 		t.Errorf("%d events stored, %v; want 1", len(all), err)
 	}
 }
 
-func eventAbandoned(t *testing.T, open func() Store) {
+func eventAbandoned(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ctx, cancel := context.WithCancel(s.ctx())
 	cancel()
 	ev := newEvent(toStudents())
-	if _, _, err := s.CreateEvent(ctx, ev, ledger.Idempotency{}); err == nil {
+	if _, _, err := s.Events.CreateEvent(ctx, ev, ledger.Idempotency{}); err == nil {
 		t.Fatal("a call whose context has ended succeeded")
 	}
-	_, err := s.Event(s.ctx(), ev.ID)
+	_, err := s.Events.Event(s.ctx(), ev.ID)
 	wantCode(t, err, schoolbell.CodeNotFound)
 }
 
-func eventUnknown(t *testing.T, open func() Store) {
+func eventUnknown(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	const id = "0192f000-0000-7000-8000-000000000000"
 	for name, call := range map[string]func() error{
-		"Event":       func() error { _, err := s.Event(s.ctx(), id); return err },
-		"Progress":    func() error { _, err := s.Progress(s.ctx(), id); return err },
-		"CancelEvent": func() error { _, err := s.CancelEvent(s.ctx(), id); return err },
-		"RetryFailed": func() error { _, err := s.RetryFailed(s.ctx(), id); return err },
-		"FinishEvent": func() error { _, err := s.FinishEvent(s.ctx(), id); return err },
-		"FanOut":      func() error { _, err := s.FanOut(s.ctx(), id, 1, 1); return err },
-		"OpenBatches": func() error { _, err := s.OpenBatches(s.ctx(), id, nil, 1); return err },
-		"Events":      func() error { _, err := s.Events(s.ctx(), "", id, 1); return err },
+		"Event":       func() error { _, err := s.Events.Event(s.ctx(), id); return err },
+		"Progress":    func() error { _, err := s.Events.Progress(s.ctx(), id); return err },
+		"CancelEvent": func() error { _, err := s.Events.CancelEvent(s.ctx(), id); return err },
+		"RetryFailed": func() error { _, err := s.Events.RetryFailed(s.ctx(), id); return err },
+		"FinishEvent": func() error { _, err := s.Events.FinishEvent(s.ctx(), id); return err },
+		"FanOut":      func() error { _, err := s.FanOuts.FanOut(s.ctx(), id, 1, 1); return err },
+		"OpenBatches": func() error { _, err := s.FanOuts.OpenBatches(s.ctx(), id, nil, 1); return err },
+		"Events":      func() error { _, err := s.Reports.Events(s.ctx(), "", id, 1); return err },
+
+		"Event of the reports":    func() error { _, err := s.Reports.Event(s.ctx(), id); return err },
+		"Progress of the reports": func() error { _, err := s.Reports.Progress(s.ctx(), id); return err },
 		"Advance": func() error {
-			_, err := s.Advance(s.ctx(), s.lease(), ledger.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 1}, nil, 1)
+			_, err := s.Deliveries.Advance(s.ctx(), s.lease(), ledger.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 1}, nil, 1)
 			return err
 		},
 		"Deliveries": func() error {
-			_, _, err := s.Deliveries(s.ctx(), id, schoolbell.DeliveryFilter{}, ledger.DeliveryCursor{}, 1)
+			_, _, err := s.Reports.Deliveries(s.ctx(), id, schoolbell.DeliveryFilter{}, ledger.DeliveryCursor{}, 1)
 			return err
 		},
 	} {
@@ -292,13 +296,13 @@ func eventUnknown(t *testing.T, open func() Store) {
 	}
 }
 
-func eventPages(t *testing.T, open func() Store) {
+func eventPages(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	var ids []string
 	for i := range 7 {
 		ids = append(ids, s.create(newEvent(toStudents())))
 		if i%2 == 0 {
-			_, err := s.CancelEvent(s.ctx(), ids[i])
+			_, err := s.Events.CancelEvent(s.ctx(), ids[i])
 			s.must(err)
 		}
 	}
@@ -313,7 +317,7 @@ func eventPages(t *testing.T, open func() Store) {
 	} {
 		var got []string
 		for before := ""; ; {
-			page, err := s.Events(s.ctx(), c.status, before, 3)
+			page, err := s.Reports.Events(s.ctx(), c.status, before, 3)
 			s.must(err)
 			for _, ev := range page {
 				got = append(got, ev.ID)
@@ -327,17 +331,17 @@ func eventPages(t *testing.T, open func() Store) {
 	}
 }
 
-func eventOutbox(t *testing.T, open func() Store) {
+func eventOutbox(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	due := s.create(newEvent(toStudents()))
 	later := newEvent(toStudents())
 	later.Status, later.SendAt = schoolbell.EventScheduled, schoolbell.Time(time.Now().Add(time.Hour))
 	s.create(later)
 	cancelled := s.create(newEvent(toStudents()))
-	_, err := s.CancelEvent(s.ctx(), cancelled)
+	_, err := s.Events.CancelEvent(s.ctx(), cancelled)
 	s.must(err)
 
-	out, err := s.UnqueuedEvents(s.ctx(), 10)
+	out, err := s.Events.UnqueuedEvents(s.ctx(), 10)
 	s.must(err)
 	if len(out) != 2 || out[0] != (ledger.QueuedEvent{ID: due}) || out[1].ID != later.ID {
 		t.Fatalf("the outbox holds %+v, want the due event and the scheduled one", out)
@@ -345,20 +349,20 @@ func eventOutbox(t *testing.T, open func() Store) {
 	if in := out[1].SendIn; in <= 59*time.Minute || in > time.Hour {
 		t.Errorf("the scheduled event is due in %v, want about an hour", in)
 	}
-	if one, err := s.UnqueuedEvents(s.ctx(), 1); err != nil || len(one) != 1 || one[0].ID != due {
+	if one, err := s.Events.UnqueuedEvents(s.ctx(), 1); err != nil || len(one) != 1 || one[0].ID != due {
 		t.Errorf("one event of the outbox: %+v, %v; want the oldest", one, err)
 	}
-	s.must(s.MarkQueued(s.ctx(), []string{due, "unknown"}))
-	s.must(s.MarkQueued(s.ctx(), []string{due}))
-	s.must(s.MarkQueued(s.ctx(), nil))
-	out, err = s.UnqueuedEvents(s.ctx(), 10)
+	s.must(s.Events.MarkQueued(s.ctx(), []string{due, "unknown"}))
+	s.must(s.Events.MarkQueued(s.ctx(), []string{due}))
+	s.must(s.Events.MarkQueued(s.ctx(), nil))
+	out, err = s.Events.UnqueuedEvents(s.ctx(), 10)
 	s.must(err)
 	if len(out) != 1 || out[0].ID != later.ID {
 		t.Errorf("after MarkQueued the outbox holds %+v", out)
 	}
 }
 
-func eventOpen(t *testing.T, open func() Store) {
+func eventOpen(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(1)
 	var ids []string
@@ -366,16 +370,16 @@ func eventOpen(t *testing.T, open func() Store) {
 		ids = append(ids, s.create(newEvent(toStudents(), schoolbell.ChannelInApp)))
 	}
 	unqueued := s.create(newEvent(toStudents()))
-	s.must(s.MarkQueued(s.ctx(), ids))
-	_, err := s.CancelEvent(s.ctx(), ids[1])
+	s.must(s.Events.MarkQueued(s.ctx(), ids))
+	_, err := s.Events.CancelEvent(s.ctx(), ids[1])
 	s.must(err)
 	s.walk(ids[2], 10, 10)
 	s.walk(ids[3], 10, 10)
-	_, err = s.FinishEvent(s.ctx(), ids[3])
+	_, err = s.Events.FinishEvent(s.ctx(), ids[3])
 	s.must(err)
 	var got []ledger.QueuedEvent
 	for after := ""; ; {
-		page, err := s.OpenEvents(s.ctx(), after, 2)
+		page, err := s.Events.OpenEvents(s.ctx(), after, 2)
 		s.must(err)
 		got = append(got, page...)
 		if len(page) < 2 {

@@ -9,6 +9,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store"
 )
 
 var fanOuts = []promise{
@@ -27,11 +28,11 @@ var fanOuts = []promise{
 	{"Inbox positions grow in order of commit under concurrent fan-outs", commitOrder},
 }
 
-func fanOutRows(t *testing.T, open func() Store) {
+func fanOutRows(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ids := s.people(25)
 	id := s.create(newEvent(toStudents()))
-	step, err := s.FanOut(s.ctx(), id, 100, 10)
+	step, err := s.FanOuts.FanOut(s.ctx(), id, 100, 10)
 	s.must(err)
 	same(t, "step", step, ledger.FanOutStep{Users: 25, Done: true, Batches: []ledger.Batch{
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 1, Size: 10},
@@ -44,23 +45,23 @@ func fanOutRows(t *testing.T, open func() Store) {
 	for _, user := range ids {
 		same(t, "inbox of "+user, s.inbox(user), []string{id})
 	}
-	ev, err := s.Event(s.ctx(), id)
+	ev, err := s.Events.Event(s.ctx(), id)
 	s.must(err)
 	same(t, "status", ev.Status, schoolbell.EventProcessing)
-	p, err := s.Progress(s.ctx(), id)
+	p, err := s.Events.Progress(s.ctx(), id)
 	s.must(err)
 	same(t, "progress", p, schoolbell.Progress{Percent: 50, Total: 50, Done: 25, Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{
 		schoolbell.ChannelInApp: {Total: 25, Sent: 25}, schoolbell.ChannelEmail: {Total: 25, Pending: 25}}})
 }
 
-func fanOutChunks(t *testing.T, open func() Store) {
+func fanOutChunks(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ids := s.people(25)
 	id := s.create(newEvent(toStudents()))
 	var sizes []int
 	var seqs []int
 	for {
-		step, err := s.FanOut(s.ctx(), id, 10, 4)
+		step, err := s.FanOuts.FanOut(s.ctx(), id, 10, 4)
 		s.must(err)
 		sizes = append(sizes, step.Users)
 		for _, b := range step.Batches {
@@ -69,7 +70,7 @@ func fanOutChunks(t *testing.T, open func() Store) {
 		if step.Done {
 			break
 		}
-		p, err := s.Progress(s.ctx(), id)
+		p, err := s.Events.Progress(s.ctx(), id)
 		s.must(err)
 		if p.Percent == 100 {
 			t.Error("a walk that is not at its end counts as 100 %")
@@ -78,7 +79,7 @@ func fanOutChunks(t *testing.T, open func() Store) {
 	same(t, "people in each chunk", sizes, []int{10, 10, 5})
 	same(t, "batch numbers", seqs, []int{1, 2, 3, 4, 5, 6, 7, 8})
 	same(t, "people reached", s.reached(id, schoolbell.ChannelEmail), ids)
-	step, err := s.FanOut(s.ctx(), id, 10, 4)
+	step, err := s.FanOuts.FanOut(s.ctx(), id, 10, 4)
 	s.must(err)
 	same(t, "a call after the last chunk", step, ledger.FanOutStep{Done: true})
 	s.put(person("latecomer"))
@@ -88,7 +89,7 @@ func fanOutChunks(t *testing.T, open func() Store) {
 	}
 }
 
-func fanOutSparse(t *testing.T, open func() Store) {
+func fanOutSparse(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	var want []string
 	s.people(2_000, func(i int, u *schoolbell.User) {
@@ -99,7 +100,7 @@ func fanOutSparse(t *testing.T, open func() Store) {
 	id := s.create(newEvent(schoolbell.Audience{Selector: schoolbell.Selector{Roles: []schoolbell.Role{schoolbell.RoleTeacher}}}))
 	var sizes []int
 	for done := false; !done; {
-		step, err := s.FanOut(s.ctx(), id, 8, 8)
+		step, err := s.FanOuts.FanOut(s.ctx(), id, 8, 8)
 		s.must(err)
 		if step.Users > 0 {
 			sizes = append(sizes, step.Users)
@@ -145,16 +146,16 @@ func (c *endAfter) Err() error {
 	}
 }
 
-func fanOutAbandoned(t *testing.T, open func() Store) {
+func fanOutAbandoned(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ids := s.people(30)
 	id := s.create(newEvent(toStudents()))
-	_, err := s.FanOut(s.ctx(), id, 10, 5)
+	_, err := s.FanOuts.FanOut(s.ctx(), id, 10, 5)
 	s.must(err)
 	cut, whole := 0, 0
 	for n := 0; n < 400; n += 1 + n/8 {
 		before := len(s.reached(id, schoolbell.ChannelEmail))
-		step, err := s.FanOut(newEndAfter(s.ctx(), n), id, 10, 5)
+		step, err := s.FanOuts.FanOut(newEndAfter(s.ctx(), n), id, 10, 5)
 		after := len(s.reached(id, schoolbell.ChannelEmail))
 		switch {
 		case err != nil:
@@ -175,7 +176,7 @@ func fanOutAbandoned(t *testing.T, open func() Store) {
 	batches, _ := s.walk(id, 10, 5)
 	_ = batches
 	same(t, "people reached", s.reached(id, schoolbell.ChannelEmail), ids)
-	open1, err := s.OpenBatches(s.ctx(), id, nil, 100)
+	open1, err := s.FanOuts.OpenBatches(s.ctx(), id, nil, 100)
 	s.must(err)
 	if len(open1) != 6 {
 		t.Errorf("%d batches of 5 for 30 people", len(open1))
@@ -187,7 +188,7 @@ func fanOutAbandoned(t *testing.T, open func() Store) {
 	}
 }
 
-func fanOutConcurrent(t *testing.T, open func() Store) {
+func fanOutConcurrent(t *testing.T, open func() *store.Ledger) {
 	a, b := newTestStore(t, open()), newTestStore(t, open())
 	ids := a.people(300)
 	id := a.create(newEvent(toStudents()))
@@ -198,7 +199,7 @@ func fanOutConcurrent(t *testing.T, open func() Store) {
 		s := []*testStore{a, b}[i%2]
 		wg.Go(func() {
 			for {
-				step, err := s.FanOut(t.Context(), id, 17, 5)
+				step, err := s.FanOuts.FanOut(t.Context(), id, 17, 5)
 				if err != nil {
 					t.Error(err)
 					return
@@ -233,10 +234,10 @@ func fanOutConcurrent(t *testing.T, open func() Store) {
 
 func (s *testStore) optOut(user string, category schoolbell.Category, channel schoolbell.Channel) {
 	s.t.Helper()
-	s.must(s.PutPreferences(s.ctx(), user, []schoolbell.Preference{{Category: category, Channel: channel, OptedOut: true}}))
+	s.must(s.People.PutPreferences(s.ctx(), user, []schoolbell.Preference{{Category: category, Channel: channel, OptedOut: true}}))
 }
 
-func fanOutSuppressed(t *testing.T, open func() Store) {
+func fanOutSuppressed(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(6, func(i int, u *schoolbell.User) {
 		if i == 1 {
@@ -248,7 +249,7 @@ func fanOutSuppressed(t *testing.T, open func() Store) {
 	})
 	s.optOut(userID(2), schoolbell.CategoryAnnouncement, schoolbell.ChannelEmail)
 	s.optOut(userID(4), schoolbell.CategoryDigest, schoolbell.ChannelEmail)
-	s.must(s.PutPreferences(s.ctx(), userID(5), []schoolbell.Preference{{Category: schoolbell.CategoryAnnouncement, Channel: schoolbell.ChannelEmail}}))
+	s.must(s.People.PutPreferences(s.ctx(), userID(5), []schoolbell.Preference{{Category: schoolbell.CategoryAnnouncement, Channel: schoolbell.ChannelEmail}}))
 	id := s.create(newEvent(toStudents(), schoolbell.Channels()...))
 	batches, _ := s.walk(id, 100, 100)
 	same(t, "batches", batches, []ledger.Batch{
@@ -265,7 +266,7 @@ func fanOutSuppressed(t *testing.T, open func() Store) {
 	same(t, "in-app rows", s.tally(id, schoolbell.ChannelInApp), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryDelivered: 6})
 }
 
-func fanOutMandatory(t *testing.T, open func() Store) {
+func fanOutMandatory(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(2)
 	s.optOut(userID(0), schoolbell.CategoryUrgent, schoolbell.ChannelEmail)
@@ -278,7 +279,7 @@ func fanOutMandatory(t *testing.T, open func() Store) {
 	}
 }
 
-func fanOutScheduled(t *testing.T, open func() Store) {
+func fanOutScheduled(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(3)
 	later, due := newEvent(toStudents()), newEvent(toStudents())
@@ -286,7 +287,7 @@ func fanOutScheduled(t *testing.T, open func() Store) {
 	due.Status, due.SendAt = schoolbell.EventScheduled, schoolbell.Time(time.Now().Add(-time.Minute))
 	s.create(later)
 	s.create(due)
-	_, err := s.FanOut(s.ctx(), later.ID, 10, 10)
+	_, err := s.FanOuts.FanOut(s.ctx(), later.ID, 10, 10)
 	wantCode(t, err, schoolbell.CodeConflict)
 	if n := len(s.rows(later.ID, schoolbell.DeliveryFilter{})); n != 0 {
 		t.Errorf("an event that is not due has %d deliveries", n)
@@ -294,29 +295,29 @@ func fanOutScheduled(t *testing.T, open func() Store) {
 	if _, n := s.walk(due.ID, 10, 10); n != 3 {
 		t.Errorf("a due event reaches %d people, want 3", n)
 	}
-	ev, err := s.Event(s.ctx(), due.ID)
+	ev, err := s.Events.Event(s.ctx(), due.ID)
 	s.must(err)
 	same(t, "status", ev.Status, schoolbell.EventProcessing)
 }
 
-func fanOutTerminal(t *testing.T, open func() Store) {
+func fanOutTerminal(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(20)
 	id := s.create(newEvent(toStudents()))
-	_, err := s.FanOut(s.ctx(), id, 10, 10)
+	_, err := s.FanOuts.FanOut(s.ctx(), id, 10, 10)
 	s.must(err)
-	_, err = s.CancelEvent(s.ctx(), id)
+	_, err = s.Events.CancelEvent(s.ctx(), id)
 	s.must(err)
-	step, err := s.FanOut(s.ctx(), id, 10, 10)
+	step, err := s.FanOuts.FanOut(s.ctx(), id, 10, 10)
 	s.must(err)
 	same(t, "step of a cancelled event", step, ledger.FanOutStep{Done: true})
 	same(t, "people reached", len(s.reached(id, schoolbell.ChannelInApp)), 10)
-	p, err := s.Progress(s.ctx(), id)
+	p, err := s.Events.Progress(s.ctx(), id)
 	s.must(err)
 	same(t, "percent of a cancelled event", p.Percent, 100)
 }
 
-func fanOutExpired(t *testing.T, open func() Store) {
+func fanOutExpired(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(5)
 	ev := newEvent(toStudents())
@@ -330,24 +331,24 @@ func fanOutExpired(t *testing.T, open func() Store) {
 		same(t, string(c)+" rows", s.tally(id, c), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryExpired: 5})
 	}
 	same(t, "inbox", s.inbox(userID(0)), []string{})
-	sum, err := s.FinishEvent(s.ctx(), id)
+	sum, err := s.Events.FinishEvent(s.ctx(), id)
 	s.must(err)
 	same(t, "status", sum.Status, schoolbell.EventCompleted)
 }
 
-func fanOutNobody(t *testing.T, open func() Store) {
+func fanOutNobody(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id := s.create(newEvent(toStudents()))
-	step, err := s.FanOut(s.ctx(), id, 10, 10)
+	step, err := s.FanOuts.FanOut(s.ctx(), id, 10, 10)
 	s.must(err)
 	same(t, "step", step, ledger.FanOutStep{Done: true})
-	sum, err := s.FinishEvent(s.ctx(), id)
+	sum, err := s.Events.FinishEvent(s.ctx(), id)
 	s.must(err)
 	same(t, "summary", sum, ledger.Summary{EventID: id, Status: schoolbell.EventCompleted,
 		Progress: schoolbell.Progress{Percent: 100, Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{}}})
 }
 
-func openBatches(t *testing.T, open func() Store) {
+func openBatches(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(10, func(_ int, u *schoolbell.User) { u.Phone = "+442079460018" })
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelSMS, schoolbell.ChannelEmail))
@@ -357,7 +358,7 @@ func openBatches(t *testing.T, open func() Store) {
 	}
 	var got []ledger.Batch
 	for after := (*ledger.Batch)(nil); ; {
-		page, err := s.OpenBatches(s.ctx(), id, after, 2)
+		page, err := s.FanOuts.OpenBatches(s.ctx(), id, after, 2)
 		s.must(err)
 		got = append(got, page...)
 		if len(page) < 2 {

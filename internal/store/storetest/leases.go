@@ -7,6 +7,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store"
 )
 
 var leases = []promise{
@@ -25,7 +26,7 @@ var crowds = []promise{
 	{"Workers that have only just come claim nobody else's rows", newcomersDisjoint},
 }
 
-func leaseEnded(t *testing.T, open func() Store) {
+func leaseEnded(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(4, 10)
 	l := s.lease()
@@ -35,14 +36,14 @@ func leaseEnded(t *testing.T, open func() Store) {
 	if !g.LeaseEnded || g.Lost != 0 || len(g.Recipients) != 0 || g.Pending != 2 || g.Sending != 1 {
 		t.Errorf("grant %+v, want one row recorded and none claimed", g)
 	}
-	wantCode(t, s.RenewLease(s.ctx(), l, time.Hour), schoolbell.CodeConflict)
-	wantCode(t, s.RenewLease(s.ctx(), l, time.Hour), schoolbell.CodeConflict)
-	s.must(s.CloseLease(s.ctx(), l))
+	wantCode(t, s.Leases.RenewLease(s.ctx(), l, time.Hour), schoolbell.CodeConflict)
+	wantCode(t, s.Leases.RenewLease(s.ctx(), l, time.Hour), schoolbell.CodeConflict)
+	s.must(s.Leases.CloseLease(s.ctx(), l))
 	same(t, "rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 1, schoolbell.DeliverySending: 1, schoolbell.DeliveryPending: 2})
-	wantCode(t, s.RenewLease(s.ctx(), ledger.Lease{ID: l.ID + 1000}, time.Hour), schoolbell.CodeConflict)
+	wantCode(t, s.Leases.RenewLease(s.ctx(), ledger.Lease{ID: l.ID + 1000}, time.Hour), schoolbell.CodeConflict)
 }
 
-func leaseTakenOver(t *testing.T, open func() Store) {
+func leaseTakenOver(t *testing.T, open func() *store.Ledger) {
 	a, b := newTestStore(t, open()), newTestStore(t, open())
 	id, batches := a.sent(4, 10)
 	dead, live := a.lease(), b.lease()
@@ -68,13 +69,13 @@ func leaseTakenOver(t *testing.T, open func() Store) {
 	same(t, "first row", a.status(id, schoolbell.ChannelEmail)[userID(0)], schoolbell.DeliveryUncertain)
 }
 
-func leaseRenewed(t *testing.T, open func() Store) {
+func leaseRenewed(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	_, batches := s.sent(2, 10)
-	l, err := s.OpenLease(s.ctx(), "worker", time.Minute)
+	l, err := s.Leases.OpenLease(s.ctx(), "worker", time.Minute)
 	s.must(err)
 	rs := s.advance(l, batches[0], nil, 2).Recipients
-	s.must(s.RenewLease(s.ctx(), l, time.Hour))
+	s.must(s.Leases.RenewLease(s.ctx(), l, time.Hour))
 	g := s.advance(s.lease(), batches[0], nil, 2)
 	if len(g.Recipients) != 0 || g.NextIn <= 59*time.Minute {
 		t.Errorf("grant %+v, want claimed rows for about an hour", g)
@@ -84,7 +85,7 @@ func leaseRenewed(t *testing.T, open func() Store) {
 	}
 }
 
-func leaseClosed(t *testing.T, open func() Store) {
+func leaseClosed(t *testing.T, open func() *store.Ledger) {
 	a, b := newTestStore(t, open()), newTestStore(t, open())
 	id, batches := a.sent(9, 3)
 	l, other := a.lease(), a.lease()
@@ -96,7 +97,7 @@ func leaseClosed(t *testing.T, open func() Store) {
 		a.advance(l, batch, nil, 1)
 		a.advance(other, batch, nil, 1)
 	}
-	b.must(b.CloseLease(b.ctx(), l))
+	b.must(b.Leases.CloseLease(b.ctx(), l))
 	same(t, "rows", a.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySending: 3, schoolbell.DeliveryPending: 6})
 	for _, batch := range batches {
 		rs := a.advance(a.lease(), batch, nil, 10).Recipients
@@ -104,22 +105,22 @@ func leaseClosed(t *testing.T, open func() Store) {
 			t.Errorf("claimed after the close %+v, want both rows as they were before", rs)
 		}
 	}
-	b.must(b.CloseLease(b.ctx(), l))
-	wantCode(t, b.RenewLease(b.ctx(), l, time.Hour), schoolbell.CodeConflict)
+	b.must(b.Leases.CloseLease(b.ctx(), l))
+	wantCode(t, b.Leases.RenewLease(b.ctx(), l, time.Hour), schoolbell.CodeConflict)
 }
 
-func leaseClosedCancelled(t *testing.T, open func() Store) {
+func leaseClosedCancelled(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(3, 10)
 	l := s.lease()
 	s.advance(l, batches[0], nil, 2)
-	_, err := s.CancelEvent(s.ctx(), id)
+	_, err := s.Events.CancelEvent(s.ctx(), id)
 	s.must(err)
-	s.must(s.CloseLease(s.ctx(), l))
+	s.must(s.Leases.CloseLease(s.ctx(), l))
 	same(t, "rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryCancelled: 3})
 }
 
-func leaseIDs(t *testing.T, open func() Store) {
+func leaseIDs(t *testing.T, open func() *store.Ledger) {
 	a, b := newTestStore(t, open()), newTestStore(t, open())
 	seen := map[int64]bool{}
 	for range 5 {
@@ -129,7 +130,7 @@ func leaseIDs(t *testing.T, open func() Store) {
 				t.Fatalf("lease %d was given before", l.ID)
 			}
 			seen[l.ID] = true
-			s.must(s.CloseLease(s.ctx(), l))
+			s.must(s.Leases.CloseLease(s.ctx(), l))
 		}
 	}
 }
@@ -149,7 +150,7 @@ func drain(t *testing.T, schools []*testStore, workers, claim int, batches []led
 				batch := batches[(i+j)%len(batches)]
 				var done []ledger.Outcome
 				for {
-					g, err := s.Advance(t.Context(), l, batch, done, claim)
+					g, err := s.Deliveries.Advance(t.Context(), l, batch, done, claim)
 					if err != nil {
 						t.Error(err)
 						return
@@ -186,24 +187,24 @@ func wantOnce(t *testing.T, claims map[string]int, n int) {
 	}
 }
 
-func claimsDisjoint(t *testing.T, open func() Store) {
+func claimsDisjoint(t *testing.T, open func() *store.Ledger) {
 	a, b := newTestStore(t, open()), newTestStore(t, open())
 	id, batches := a.sent(400, 100)
 	wantOnce(t, drain(t, []*testStore{a, b}, 8, 7, batches), 400)
 	same(t, "rows", a.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 400})
-	left, err := a.OpenBatches(a.ctx(), id, nil, 10)
+	left, err := a.FanOuts.OpenBatches(a.ctx(), id, nil, 10)
 	a.must(err)
 	for _, batch := range left { // a worker may have looked while others still held rows
 		if g := a.advance(a.lease(), batch, nil, 1); !g.Finished {
 			t.Errorf("batch %d: %+v", batch.Seq, g)
 		}
 	}
-	sum, err := a.FinishEvent(a.ctx(), id)
+	sum, err := a.Events.FinishEvent(a.ctx(), id)
 	a.must(err)
 	same(t, "status", sum.Status, schoolbell.EventCompleted)
 }
 
-func failuresApart(t *testing.T, open func() Store) {
+func failuresApart(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(200, 50)
 	dead := s.lease()
@@ -218,11 +219,11 @@ func failuresApart(t *testing.T, open func() Store) {
 					return
 				default:
 				}
-				g, err := s.Advance(t.Context(), dead, batches[0], nil, 5)
+				g, err := s.Deliveries.Advance(t.Context(), dead, batches[0], nil, 5)
 				if err != nil || !g.LeaseEnded || len(g.Recipients) != 0 {
 					t.Errorf("under a dead lease: %+v, %v", g, err)
 				}
-				_, err = s.Advance(t.Context(), dead, ledger.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 99}, nil, 5)
+				_, err = s.Deliveries.Advance(t.Context(), dead, ledger.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 99}, nil, 5)
 				wantCode(t, err, schoolbell.CodeNotFound)
 			}
 		})
@@ -233,7 +234,7 @@ func failuresApart(t *testing.T, open func() Store) {
 	same(t, "rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 200})
 }
 
-func takeOversDisjoint(t *testing.T, open func() Store) {
+func takeOversDisjoint(t *testing.T, open func() *store.Ledger) {
 	a, b := newTestStore(t, open()), newTestStore(t, open())
 	id, batches := a.sent(120, 40)
 	for range 3 {
@@ -249,7 +250,7 @@ func takeOversDisjoint(t *testing.T, open func() Store) {
 
 // newcomersDisjoint has every claim made under a lease that was opened after other
 // claims had begun: to those such a lease must not look like one that is gone.
-func newcomersDisjoint(t *testing.T, open func() Store) {
+func newcomersDisjoint(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	_, batches := s.sent(600, 600)
 	claims := map[string]int{}
@@ -258,12 +259,12 @@ func newcomersDisjoint(t *testing.T, open func() Store) {
 	for range 8 {
 		wg.Go(func() {
 			for {
-				l, err := s.OpenLease(t.Context(), "newcomer", time.Hour)
+				l, err := s.Leases.OpenLease(t.Context(), "newcomer", time.Hour)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				g, err := s.Advance(t.Context(), l, batches[0], nil, 3)
+				g, err := s.Deliveries.Advance(t.Context(), l, batches[0], nil, 3)
 				if err != nil {
 					t.Error(err)
 					return

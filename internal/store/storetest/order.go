@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	"schoolbell"
+	"schoolbell/internal/store"
 )
 
 // commitOrder has a reader follow the tail while writers race: whatever lies
 // below a tail it has seen must have been there then.
-func commitOrder(t *testing.T, open func() Store) {
+func commitOrder(t *testing.T, open func() *store.Ledger) {
 	a, b := newTestStore(t, open()), newTestStore(t, open())
 	ids := a.people(40)
 	var evs []string
@@ -21,7 +22,7 @@ func commitOrder(t *testing.T, open func() Store) {
 		s := []*testStore{a, b}[i%2]
 		writers.Go(func() {
 			for {
-				step, err := s.FanOut(t.Context(), id, 10, 10)
+				step, err := s.FanOuts.FanOut(t.Context(), id, 10, 10)
 				if err != nil {
 					t.Error(err)
 					return
@@ -37,12 +38,12 @@ func commitOrder(t *testing.T, open func() Store) {
 
 	seen, at := 0, int64(0)
 	for last := false; ; {
-		tail, err := a.InboxTail(t.Context())
+		tail, err := a.Inboxes.InboxTail(t.Context())
 		a.must(err)
 		if tail < at {
 			t.Fatalf("the tail fell from %d to %d", at, tail)
 		}
-		got, err := a.InboxSince(t.Context(), a.refs(ids...), at, 1_000_000)
+		got, err := a.Inboxes.InboxSince(t.Context(), a.refs(ids...), at, 1_000_000)
 		a.must(err)
 		for _, items := range got {
 			for _, it := range items {

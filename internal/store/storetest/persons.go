@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"schoolbell"
+	"schoolbell/internal/store"
 )
 
 var persons = []promise{
@@ -32,23 +33,23 @@ var groups = []promise{
 
 func (s *testStore) user(id string) *schoolbell.User {
 	s.t.Helper()
-	u, err := s.User(s.ctx(), id)
+	u, err := s.People.User(s.ctx(), id)
 	s.must(err)
 	return u
 }
 
-func userRoundTrip(t *testing.T, open func() Store) {
+func userRoundTrip(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.put(person("s1"), person("s2"))
 	u := &schoolbell.User{ID: "A.b_c@d+e~f-1", Name: `Žofie "学校" O'Neil \ 🎒`, Email: "žofie@example.org", Phone: "+442079460018", Locale: "pt-BR", Timezone: "Europe/Lisbon",
 		Roles: []schoolbell.Role{schoolbell.RoleParent, schoolbell.RoleTeacher}, Groups: []string{"7a", "chess"}, GuardianOf: []string{"s1", "s2"}}
-	change, err := s.PutUser(s.ctx(), u)
+	change, err := s.People.PutUser(s.ctx(), u)
 	s.must(err)
 	same(t, "change", change, schoolbell.ChangeCreated)
 	same(t, "user", s.user(u.ID), u)
 
 	bare := &schoolbell.User{ID: u.ID, Name: "X", Locale: "en", Timezone: "UTC", Roles: []schoolbell.Role{schoolbell.RoleStaff}}
-	change, err = s.PutUser(s.ctx(), bare)
+	change, err = s.People.PutUser(s.ctx(), bare)
 	s.must(err)
 	same(t, "change", change, schoolbell.ChangeUpdated)
 	same(t, "user replaced", s.user(u.ID), bare)
@@ -62,69 +63,69 @@ func userRoundTrip(t *testing.T, open func() Store) {
 	same(t, "user, lists sorted", s.user(u.ID), u)
 }
 
-func userUnknownStudent(t *testing.T, open func() Store) {
+func userUnknownStudent(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.put(person("s1"), person("gone"))
-	s.must(s.DeleteUser(s.ctx(), "gone"))
+	s.must(s.People.DeleteUser(s.ctx(), "gone"))
 	u := person("p", schoolbell.RoleParent)
 	u.GuardianOf, u.Groups = []string{"nobody", "s1", "gone"}, []string{"new"}
-	_, err := s.PutUser(s.ctx(), u)
+	_, err := s.People.PutUser(s.ctx(), u)
 	wantFields(t, err, "guardian_of[0]", "guardian_of[2]")
-	_, err = s.User(s.ctx(), "p")
+	_, err = s.People.User(s.ctx(), "p")
 	wantCode(t, err, schoolbell.CodeNotFound)
-	_, err = s.Group(s.ctx(), "new")
+	_, err = s.People.Group(s.ctx(), "new")
 	wantCode(t, err, schoolbell.CodeNotFound)
 }
 
-func userGroups(t *testing.T, open func() Store) {
+func userGroups(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
-	_, err := s.PutGroup(s.ctx(), &schoolbell.Group{ID: "7a", Name: "Class 7a", Kind: schoolbell.GroupGrade})
+	_, err := s.People.PutGroup(s.ctx(), &schoolbell.Group{ID: "7a", Name: "Class 7a", Kind: schoolbell.GroupGrade})
 	s.must(err)
 	u := person("s1")
 	u.Groups = []string{"7a", "7b"}
 	s.put(u)
 	for _, want := range []*schoolbell.Group{{ID: "7a", Name: "Class 7a", Kind: schoolbell.GroupGrade}, {ID: "7b", Name: "7b", Kind: schoolbell.GroupClass}} {
-		got, err := s.Group(s.ctx(), want.ID)
+		got, err := s.People.Group(s.ctx(), want.ID)
 		s.must(err)
 		same(t, "group", got, want)
 	}
 }
 
-func usersChanges(t *testing.T, open func() Store) {
+func usersChanges(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.put(person("b"))
 	second := person("a")
 	second.Name = "the later mention"
-	got, err := s.PutUsers(s.ctx(), []*schoolbell.User{person("a"), person("b"), person("c"), second})
+	got, err := s.People.PutUsers(s.ctx(), []*schoolbell.User{person("a"), person("b"), person("c"), second})
 	s.must(err)
 	same(t, "changes", got, []schoolbell.Change{schoolbell.ChangeCreated, schoolbell.ChangeUpdated, schoolbell.ChangeCreated, schoolbell.ChangeUpdated})
 	same(t, "name", s.user("a").Name, "the later mention")
-	if got, err = s.PutUsers(s.ctx(), nil); err != nil || len(got) != 0 {
+	if got, err = s.People.PutUsers(s.ctx(), nil); err != nil || len(got) != 0 {
 		t.Errorf("no users: %v, %v", got, err)
 	}
 }
 
-func usersGuardians(t *testing.T, open func() Store) {
+func usersGuardians(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	p := person("p", schoolbell.RoleParent)
 	p.GuardianOf = []string{"s1", "s2"}
-	_, err := s.PutUsers(s.ctx(), []*schoolbell.User{p})
+	_, err := s.People.PutUsers(s.ctx(), []*schoolbell.User{p})
 	s.must(err)
 	if got := s.user("p").GuardianOf; len(got) != 0 {
 		t.Errorf("guardian of %v before there are students", got)
 	}
-	_, err = s.User(s.ctx(), "s1")
+	_, err = s.People.User(s.ctx(), "s1")
 	wantCode(t, err, schoolbell.CodeNotFound)
-	changes, err := s.PutUsers(s.ctx(), []*schoolbell.User{person("s1")})
+	changes, err := s.People.PutUsers(s.ctx(), []*schoolbell.User{person("s1")})
 	s.must(err)
 	same(t, "change of the awaited student", changes, []schoolbell.Change{schoolbell.ChangeCreated})
 	same(t, "guardian of", s.user("p").GuardianOf, []string{"s1"})
 
-	unknown, err := s.UnknownUsers(s.ctx(), []string{"s1", "s2", "p"})
+	unknown, err := s.People.UnknownUsers(s.ctx(), []string{"s1", "s2", "p"})
 	s.must(err)
 	same(t, "unknown users", unknown, []string{"s2"})
-	s.must(s.DropGuardianships(s.ctx(), unknown))
-	s.must(s.DropGuardianships(s.ctx(), []string{"s1", "never heard of"}))
+	s.must(s.People.DropGuardianships(s.ctx(), unknown))
+	s.must(s.People.DropGuardianships(s.ctx(), []string{"s1", "never heard of"}))
 	s.put(person("s2"))
 	same(t, "guardian of, after s2 came too late", s.user("p").GuardianOf, []string{"s1"})
 	id := s.create(newEvent(guardians(sel(users("s1", "s2")))))
@@ -132,7 +133,7 @@ func usersGuardians(t *testing.T, open func() Store) {
 	same(t, "people reached", s.reached(id, schoolbell.ChannelInApp), []string{"p"})
 }
 
-func usersConcurrent(t *testing.T, open func() Store) {
+func usersConcurrent(t *testing.T, open func() *store.Ledger) {
 	a, b := newTestStore(t, open()), newTestStore(t, open())
 	var wg sync.WaitGroup
 	for i := range 8 {
@@ -147,18 +148,18 @@ func usersConcurrent(t *testing.T, open func() Store) {
 				}
 				list = append(list, u)
 			}
-			if _, err := s.PutUsers(t.Context(), list); err != nil {
+			if _, err := s.People.PutUsers(t.Context(), list); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	all, err := a.Users(t.Context(), "", 1_000)
+	all, err := a.People.Users(t.Context(), "", 1_000)
 	a.must(err)
 	same(t, "users", len(all), 100)
 }
 
-func usersMany(t *testing.T, open func() Store) {
+func usersMany(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(3_000, func(i int, u *schoolbell.User) { u.Groups = []string{fmt.Sprintf("g%d", i%30)} })
 	id := s.create(newEvent(schoolbell.Audience{Selector: sel(inGroups("g7"))}))
@@ -166,17 +167,17 @@ func usersMany(t *testing.T, open func() Store) {
 	same(t, "people in one of 30 groups", n, 100)
 }
 
-func usersPages(t *testing.T, open func() Store) {
+func usersPages(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	want := []string{"1", "A", "B", "a", "a-b", "a.b", "b", "z", "zz"} // order of bytes, not of a language
 	for _, id := range []string{"b", "a.b", "zz", "B", "a", "1", "z", "A", "a-b"} {
 		s.put(person(id))
 	}
 	s.put(person("gone"))
-	s.must(s.DeleteUser(s.ctx(), "gone"))
+	s.must(s.People.DeleteUser(s.ctx(), "gone"))
 	var got []string
 	for after := ""; ; {
-		page, err := s.Users(s.ctx(), after, 3)
+		page, err := s.People.Users(s.ctx(), after, 3)
 		s.must(err)
 		for _, u := range page {
 			got, after = append(got, u.ID), u.ID
@@ -188,7 +189,7 @@ func usersPages(t *testing.T, open func() Store) {
 	same(t, "ids", got, want)
 }
 
-func userDeleted(t *testing.T, open func() Store) {
+func userDeleted(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.put(person("s1"))
 	u := person("gone", schoolbell.RoleStudent, schoolbell.RoleParent)
@@ -199,11 +200,11 @@ func userDeleted(t *testing.T, open func() Store) {
 	s.put(ward)
 	id := s.create(newEvent(toStudents()))
 	s.walk(id, 10, 10)
-	s.must(s.DeleteUser(s.ctx(), "gone"))
+	s.must(s.People.DeleteUser(s.ctx(), "gone"))
 
-	_, err := s.User(s.ctx(), "gone")
+	_, err := s.People.User(s.ctx(), "gone")
 	wantCode(t, err, schoolbell.CodeNotFound)
-	unknown, err := s.UnknownUsers(s.ctx(), []string{"gone", "s1"})
+	unknown, err := s.People.UnknownUsers(s.ctx(), []string{"gone", "s1"})
 	s.must(err)
 	same(t, "unknown users", unknown, []string{"gone"})
 	if got := s.user("p").GuardianOf; len(got) != 0 {
@@ -211,59 +212,59 @@ func userDeleted(t *testing.T, open func() Store) {
 	}
 	same(t, "e-mail rows", s.status(id, schoolbell.ChannelEmail), map[string]schoolbell.DeliveryStatus{"gone": schoolbell.DeliverySuppressed, "s1": schoolbell.DeliveryPending})
 	same(t, "in-app rows", s.status(id, schoolbell.ChannelInApp), map[string]schoolbell.DeliveryStatus{"gone": schoolbell.DeliveryDelivered, "s1": schoolbell.DeliveryDelivered})
-	wantCode(t, s.DeleteUser(s.ctx(), "gone"), schoolbell.CodeNotFound)
+	wantCode(t, s.People.DeleteUser(s.ctx(), "gone"), schoolbell.CodeNotFound)
 }
 
-func userReborn(t *testing.T, open func() Store) {
+func userReborn(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	u := person("a")
 	u.Groups = []string{"7a"}
 	s.put(u)
 	s.optOut("a", schoolbell.CategoryDigest, schoolbell.ChannelEmail)
 	s.walk(s.create(newEvent(toStudents())), 10, 10)
-	s.must(s.DeleteUser(s.ctx(), "a"))
-	change, err := s.PutUser(s.ctx(), person("a", schoolbell.RoleTeacher))
+	s.must(s.People.DeleteUser(s.ctx(), "a"))
+	change, err := s.People.PutUser(s.ctx(), person("a", schoolbell.RoleTeacher))
 	s.must(err)
 	same(t, "change", change, schoolbell.ChangeCreated)
 	same(t, "user", s.user("a"), person("a", schoolbell.RoleTeacher))
 	same(t, "inbox", s.inbox("a"), []string{})
-	wishes, err := s.Preferences(s.ctx(), "a")
+	wishes, err := s.People.Preferences(s.ctx(), "a")
 	s.must(err)
 	if len(wishes) != 0 {
 		t.Errorf("preferences %+v", wishes)
 	}
 }
 
-func preferences(t *testing.T, open func() Store) {
+func preferences(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.put(person("a"), person("b"))
 	out := func(c schoolbell.Category, ch schoolbell.Channel, v bool) schoolbell.Preference {
 		return schoolbell.Preference{Category: c, Channel: ch, OptedOut: v}
 	}
-	s.must(s.PutPreferences(s.ctx(), "a", []schoolbell.Preference{out("event", "email", true), out("announcement", "sms", true)}))
-	s.must(s.PutPreferences(s.ctx(), "a", []schoolbell.Preference{out("announcement", "email", true), out("event", "email", false)}))
+	s.must(s.People.PutPreferences(s.ctx(), "a", []schoolbell.Preference{out("event", "email", true), out("announcement", "sms", true)}))
+	s.must(s.People.PutPreferences(s.ctx(), "a", []schoolbell.Preference{out("announcement", "email", true), out("event", "email", false)}))
 	s.put(person("a"))
-	got, err := s.Preferences(s.ctx(), "a")
+	got, err := s.People.Preferences(s.ctx(), "a")
 	s.must(err)
 	same(t, "preferences", got, []schoolbell.Preference{out("announcement", "email", true), out("announcement", "sms", true), out("event", "email", false)})
-	got, err = s.Preferences(s.ctx(), "b")
+	got, err = s.People.Preferences(s.ctx(), "b")
 	s.must(err)
 	if len(got) != 0 {
 		t.Errorf("preferences of another: %+v", got)
 	}
 }
 
-func userUnknown(t *testing.T, open func() Store) {
+func userUnknown(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	for name, call := range map[string]func() error{
-		"User":           func() error { _, err := s.User(s.ctx(), "nobody"); return err },
-		"DeleteUser":     func() error { return s.DeleteUser(s.ctx(), "nobody") },
-		"Preferences":    func() error { _, err := s.Preferences(s.ctx(), "nobody"); return err },
-		"PutPreferences": func() error { return s.PutPreferences(s.ctx(), "nobody", nil) },
-		"Inbox":          func() error { _, _, err := s.Inbox(s.ctx(), "nobody", 0, 1); return err },
-		"MarkRead":       func() error { _, err := s.MarkRead(s.ctx(), "nobody", "x"); return err },
-		"MarkAllRead":    func() error { _, err := s.MarkAllRead(s.ctx(), "nobody", 0); return err },
-		"Group":          func() error { _, err := s.Group(s.ctx(), "nobody"); return err },
+		"User":           func() error { _, err := s.People.User(s.ctx(), "nobody"); return err },
+		"DeleteUser":     func() error { return s.People.DeleteUser(s.ctx(), "nobody") },
+		"Preferences":    func() error { _, err := s.People.Preferences(s.ctx(), "nobody"); return err },
+		"PutPreferences": func() error { return s.People.PutPreferences(s.ctx(), "nobody", nil) },
+		"Inbox":          func() error { _, _, err := s.Inboxes.Inbox(s.ctx(), "nobody", 0, 1); return err },
+		"MarkRead":       func() error { _, err := s.Inboxes.MarkRead(s.ctx(), "nobody", "x"); return err },
+		"MarkAllRead":    func() error { _, err := s.Inboxes.MarkAllRead(s.ctx(), "nobody", 0); return err },
+		"Group":          func() error { _, err := s.People.Group(s.ctx(), "nobody"); return err },
 	} {
 		if err := call(); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
 			t.Errorf("%s: %v, want not found", name, err)
@@ -271,29 +272,29 @@ func userUnknown(t *testing.T, open func() Store) {
 	}
 }
 
-func groupRoundTrip(t *testing.T, open func() Store) {
+func groupRoundTrip(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	for i, g := range []*schoolbell.Group{
 		{ID: "school", Name: "Škola 学校", Kind: schoolbell.GroupSchool}, {ID: "7a", Name: "7a", Kind: schoolbell.GroupClass, Parent: "school"},
 		{ID: "7a", Name: "7A", Kind: schoolbell.GroupClub},
 	} {
-		change, err := s.PutGroup(s.ctx(), g)
+		change, err := s.People.PutGroup(s.ctx(), g)
 		s.must(err)
 		same(t, "change", change, []schoolbell.Change{schoolbell.ChangeCreated, schoolbell.ChangeCreated, schoolbell.ChangeUpdated}[i])
-		got, err := s.Group(s.ctx(), g.ID)
+		got, err := s.People.Group(s.ctx(), g.ID)
 		s.must(err)
 		same(t, "group", got, g)
 	}
 }
 
-func groupParents(t *testing.T, open func() Store) {
+func groupParents(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	put := func(id, parent string) error {
-		_, err := s.PutGroup(s.ctx(), &schoolbell.Group{ID: id, Name: id, Kind: schoolbell.GroupClass, Parent: parent})
+		_, err := s.People.PutGroup(s.ctx(), &schoolbell.Group{ID: id, Name: id, Kind: schoolbell.GroupClass, Parent: parent})
 		return err
 	}
 	wantFields(t, put("a", "nobody"), "parent")
-	_, err := s.Group(s.ctx(), "a")
+	_, err := s.People.Group(s.ctx(), "a")
 	wantCode(t, err, schoolbell.CodeNotFound)
 	s.must(put("a", ""))
 	s.must(put("b", "a"))
@@ -313,15 +314,15 @@ func groupParents(t *testing.T, open func() Store) {
 	s.must(put("deep01", "a"))
 }
 
-func groupPages(t *testing.T, open func() Store) {
+func groupPages(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	for _, id := range []string{"c", "a", "B", "d", "b"} {
-		_, err := s.PutGroup(s.ctx(), &schoolbell.Group{ID: id, Name: id, Kind: schoolbell.GroupClub})
+		_, err := s.People.PutGroup(s.ctx(), &schoolbell.Group{ID: id, Name: id, Kind: schoolbell.GroupClub})
 		s.must(err)
 	}
 	var got []string
 	for after := ""; ; {
-		page, err := s.Groups(s.ctx(), after, 2)
+		page, err := s.People.Groups(s.ctx(), after, 2)
 		s.must(err)
 		for _, g := range page {
 			got, after = append(got, g.ID), g.ID

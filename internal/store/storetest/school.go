@@ -13,15 +13,16 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store"
 )
 
 // testStore is a store with what tests do to it. Its methods end the test when they fail.
 type testStore struct {
-	Store
+	*store.Ledger
 	t testing.TB
 }
 
-func newTestStore(t testing.TB, s Store) *testStore { return &testStore{Store: s, t: t} }
+func newTestStore(t testing.TB, s *store.Ledger) *testStore { return &testStore{Ledger: s, t: t} }
 
 func (s *testStore) ctx() context.Context { return s.t.Context() }
 
@@ -54,7 +55,7 @@ func (s *testStore) people(n int, change ...func(i int, u *schoolbell.User)) []s
 		}
 		ids[i] = users[i].ID
 	}
-	_, err := s.PutUsers(s.ctx(), users)
+	_, err := s.People.PutUsers(s.ctx(), users)
 	s.must(err)
 	return ids
 }
@@ -62,7 +63,7 @@ func (s *testStore) people(n int, change ...func(i int, u *schoolbell.User)) []s
 func (s *testStore) put(users ...*schoolbell.User) {
 	s.t.Helper()
 	for _, u := range users {
-		_, err := s.PutUser(s.ctx(), u)
+		_, err := s.People.PutUser(s.ctx(), u)
 		s.must(err)
 	}
 }
@@ -86,7 +87,7 @@ func newEvent(a schoolbell.Audience, channels ...schoolbell.Channel) *schoolbell
 // create stores an event and returns its id.
 func (s *testStore) create(ev *schoolbell.Event) string {
 	s.t.Helper()
-	_, _, err := s.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
+	_, _, err := s.Events.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
 	s.must(err)
 	return ev.ID
 }
@@ -95,7 +96,7 @@ func (s *testStore) create(ev *schoolbell.Event) string {
 func (s *testStore) walk(id string, users, batchSize int) (batches []ledger.Batch, people int) {
 	s.t.Helper()
 	for {
-		step, err := s.FanOut(s.ctx(), id, users, batchSize)
+		step, err := s.FanOuts.FanOut(s.ctx(), id, users, batchSize)
 		s.must(err)
 		batches, people = append(batches, step.Batches...), people+step.Users
 		if step.Done {
@@ -115,7 +116,7 @@ func (s *testStore) sent(n, size int) (id string, batches []ledger.Batch) {
 
 func (s *testStore) lease() ledger.Lease {
 	s.t.Helper()
-	l, err := s.OpenLease(s.ctx(), s.t.Name(), time.Hour)
+	l, err := s.Leases.OpenLease(s.ctx(), s.t.Name(), time.Hour)
 	s.must(err)
 	return l
 }
@@ -123,12 +124,12 @@ func (s *testStore) lease() ledger.Lease {
 // kill ends a lease as if its time had passed.
 func (s *testStore) kill(l ledger.Lease) {
 	s.t.Helper()
-	s.must(s.RenewLease(s.ctx(), l, 0))
+	s.must(s.Leases.RenewLease(s.ctx(), l, 0))
 }
 
 func (s *testStore) advance(l ledger.Lease, b ledger.Batch, outcomes []ledger.Outcome, claim int) ledger.Grant {
 	s.t.Helper()
-	g, err := s.Advance(s.ctx(), l, b, outcomes, claim)
+	g, err := s.Deliveries.Advance(s.ctx(), l, b, outcomes, claim)
 	s.must(err)
 	return g
 }
@@ -164,7 +165,7 @@ func (s *testStore) rows(id string, f schoolbell.DeliveryFilter) []schoolbell.De
 	var all []schoolbell.Delivery
 	var at ledger.DeliveryCursor
 	for {
-		page, next, err := s.Deliveries(s.ctx(), id, f, at, 7)
+		page, next, err := s.Reports.Deliveries(s.ctx(), id, f, at, 7)
 		s.must(err)
 		all, at = append(all, page...), next
 		if len(page) < 7 {
@@ -210,7 +211,7 @@ func (s *testStore) reached(id string, c schoolbell.Channel) []string {
 // inbox returns the ids of the events in a user's inbox, newest first.
 func (s *testStore) inbox(user string) []string {
 	s.t.Helper()
-	items, _, err := s.Inbox(s.ctx(), user, 0, 1_000)
+	items, _, err := s.Inboxes.Inbox(s.ctx(), user, 0, 1_000)
 	s.must(err)
 	ids := make([]string, len(items))
 	for i, it := range items {

@@ -5,31 +5,18 @@ package storetest
 import (
 	"testing"
 
-	"schoolbell/internal/api"
-	"schoolbell/internal/auth"
-	"schoolbell/internal/inbox"
-	"schoolbell/internal/ledger"
-	"schoolbell/internal/people"
+	"schoolbell/internal/store"
 )
 
-// Store is everything that the parts of the program ask of the ledger.
-type Store interface {
-	ledger.Store
-	people.Store
-	inbox.Store
-	auth.Store
-	api.Store
-}
-
 // Database makes an empty, migrated database. Each call of the function it
-// returns opens a Store on it, as another process would; all are closed, and the
+// returns opens a ledger on it, as another process would; all are closed, and the
 // database removed, when the test ends.
-type Database func(t testing.TB) (open func() Store)
+type Database func(t testing.TB) (open func() *store.Ledger)
 
 // promise is one thing a ledger does, in a sentence.
 type promise struct {
 	name string
-	test func(t *testing.T, open func() Store)
+	test func(t *testing.T, open func() *store.Ledger)
 }
 
 // Run holds the engine to every promise. The subtests run in parallel, each on a database of its own.

@@ -9,14 +9,51 @@ import (
 	"schoolbell/internal/store/row"
 )
 
+// Reports implements api.Store.
+type Reports struct{ DB *DB }
+
+// Event implements api.Store.
+func (s Reports) Event(ctx context.Context, id string) (*schoolbell.Event, error) {
+	return readEvent(ctx, s.DB, id)
+}
+
+// Progress implements api.Store.
+func (s Reports) Progress(ctx context.Context, id string) (schoolbell.Progress, error) {
+	return readProgress(ctx, s.DB, id)
+}
+
+// Events implements api.Store.
+func (s Reports) Events(ctx context.Context, status schoolbell.EventStatus, before string, limit int) (events []*schoolbell.Event, err error) {
+	query, args := "SELECT "+eventColumns+" FROM events e WHERE e.seq < ?1", []any{int64(1<<63 - 1), limit}
+	if status != "" {
+		query, args = query+" AND e.status = ?3", append(args, string(status))
+	}
+	query += " ORDER BY e.seq DESC LIMIT ?2"
+	err = s.DB.read(ctx, "list events", func(c *conn) error {
+		if before != "" {
+			var seq int64
+			if err := c.get(ctx, "SELECT seq FROM events WHERE id = ?1", []any{before}, &seq); err != nil {
+				return orNotFound(err, "event", before)
+			}
+			args[0] = seq
+		}
+		return c.each(ctx, query, args, func(scan func(...any) error) error {
+			ev, err := scanEvent(scan)
+			events = append(events, ev)
+			return err
+		})
+	})
+	return events, err
+}
+
 // Deliveries implements api.Store.
-func (s *Store) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (list []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
+func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (list []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
 	status := -1
 	if f.Status != "" {
 		status = row.StatusNumber(f.Status)
 	}
 	next = after
-	err = s.read(ctx, "list deliveries", func(c *conn) error {
+	err = s.DB.read(ctx, "list deliveries", func(c *conn) error {
 		e, err := eventStateOf(ctx, c, eventID)
 		if err != nil {
 			return err

@@ -11,21 +11,21 @@ import (
 	"schoolbell"
 )
 
-// Options are settings of a Store. The zero value is good.
+// Options are settings of a DB. The zero value is good.
 type Options struct {
 	Connections    int           // at most so many at once; 20 when zero
 	ConnectTimeout time.Duration // for a new connection; 5 s when zero
 }
 
-// Store is the ledger in a PostgreSQL database. It is safe for concurrent use,
+// DB is the connection to the ledger in a PostgreSQL database. It is safe for concurrent use,
 // and any number of processes may use one database.
-type Store struct {
+type DB struct {
 	pool *pgxpool.Pool
 }
 
 // Open connects to the database that url names, as postgres://user@host/name. It
-// does not migrate. The caller closes the Store.
-func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+// does not migrate. The caller closes the DB.
+func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil { // its text has the password cut out
 		return nil, &schoolbell.Error{Code: schoolbell.CodeInvalid, Field: "DATABASE_URL", Message: "is not a PostgreSQL URL", Err: err}
@@ -49,33 +49,33 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		pool.Close()
 		return nil, wrap("open the ledger", err)
 	}
-	return &Store{pool: pool}, nil
+	return &DB{pool: pool}, nil
 }
 
 // Close closes all connections, after the calls that are under way.
-func (s *Store) Close() error {
-	s.pool.Close()
+func (db *DB) Close() error {
+	db.pool.Close()
 	return nil
 }
 
 const tries = 5 // of a transaction that lost against a concurrent one
 
 // write runs f in a transaction of its own. doing says what for, in errors.
-func (s *Store) write(ctx context.Context, doing string, f func(tx pgx.Tx) error) error {
-	return s.again(doing, func() error {
-		return pgx.BeginFunc(ctx, s.pool, f)
+func (db *DB) write(ctx context.Context, doing string, f func(tx pgx.Tx) error) error {
+	return db.again(doing, func() error {
+		return pgx.BeginFunc(ctx, db.pool, f)
 	})
 }
 
 // read runs f in a reading transaction, which sees one moment of the ledger.
-func (s *Store) read(ctx context.Context, doing string, f func(tx pgx.Tx) error) error {
-	return s.again(doing, func() error {
-		return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
+func (db *DB) read(ctx context.Context, doing string, f func(tx pgx.Tx) error) error {
+	return db.again(doing, func() error {
+		return pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
 	})
 }
 
 // again calls f until it does not fail for a reason that passes by itself, a few times.
-func (s *Store) again(doing string, f func() error) error {
+func (db *DB) again(doing string, f func() error) error {
 	for try := 1; ; try++ {
 		err := f()
 		if err == nil || !passing(err) || try == tries {
@@ -87,9 +87,9 @@ func (s *Store) again(doing string, f func() error) error {
 // pipeline runs the statements of a batch in one round trip and as one
 // transaction: without BEGIN, what is sent up to one sync is one. Each statement
 // sees what was committed before it began. read takes the results in order.
-func (s *Store) pipeline(ctx context.Context, doing string, b *pgx.Batch, read func(r pgx.BatchResults) error) error {
-	return s.again(doing, func() (err error) {
-		r := s.pool.SendBatch(ctx, b)
+func (db *DB) pipeline(ctx context.Context, doing string, b *pgx.Batch, read func(r pgx.BatchResults) error) error {
+	return db.again(doing, func() (err error) {
+		r := db.pool.SendBatch(ctx, b)
 		defer func() {
 			if errClose := r.Close(); err == nil {
 				err = errClose

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -11,14 +12,47 @@ import (
 	"schoolbell/internal/store/row"
 )
 
+// Reports implements api.Store.
+type Reports struct{ DB *DB }
+
+// Event implements api.Store.
+func (s Reports) Event(ctx context.Context, id string) (*schoolbell.Event, error) {
+	return readEvent(ctx, s.DB, id)
+}
+
+// Progress implements api.Store.
+func (s Reports) Progress(ctx context.Context, id string) (schoolbell.Progress, error) {
+	return readProgress(ctx, s.DB, id)
+}
+
+// Events implements api.Store.
+func (s Reports) Events(ctx context.Context, status schoolbell.EventStatus, before string, limit int) (events []*schoolbell.Event, err error) {
+	err = s.DB.read(ctx, "list events", func(tx pgx.Tx) error {
+		top := int64(math.MaxInt64)
+		if before != "" {
+			if err := tx.QueryRow(ctx, "SELECT seq FROM events WHERE id = $1", before).Scan(&top); err != nil {
+				return orNotFound(err, "event", before)
+			}
+		}
+		query, args := "SELECT "+eventColumns+" FROM events e WHERE e.seq < $1", []any{top, limit}
+		if status != "" {
+			query, args = query+" AND e.status = $3", append(args, status)
+		}
+		rows, err := tx.Query(ctx, query+" ORDER BY e.seq DESC LIMIT $2", args...)
+		events, err = list(rows, err, scanEvent)
+		return err
+	})
+	return events, err
+}
+
 // Deliveries implements api.Store.
-func (s *Store) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (found []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
+func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (found []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
 	status := -1
 	if f.Status != "" {
 		status = row.StatusNumber(f.Status)
 	}
 	next = after
-	err = s.read(ctx, "list deliveries", func(tx pgx.Tx) error {
+	err = s.DB.read(ctx, "list deliveries", func(tx pgx.Tx) error {
 		e, err := eventStateOf(ctx, tx, eventStateQuery, eventID)
 		if err != nil {
 			return err

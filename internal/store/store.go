@@ -1,0 +1,68 @@
+// Package store puts the stores of one database together, of either engine, for those
+// who use them.
+package store
+
+import (
+	"context"
+
+	"schoolbell/internal/api"
+	"schoolbell/internal/auth"
+	"schoolbell/internal/inbox"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/people"
+	"schoolbell/internal/store/postgres"
+	"schoolbell/internal/store/sqlite"
+)
+
+// DB is the connection to a database. It is safe for concurrent use.
+type DB interface {
+	// Migrate brings the schema to the version this program needs.
+	Migrate(ctx context.Context) error
+
+	// Schema returns the version of the schema, 0 for an empty database, and the one this program needs.
+	Schema(ctx context.Context) (have, want int64, err error)
+
+	// Ping reports whether the database answers and its schema is the one this program needs.
+	Ping(ctx context.Context) error
+
+	// Close closes the connection. The stores cannot be used after it.
+	Close() error
+}
+
+// Ledger is an open ledger: its connection, and a store for each part of the program
+// that works on it.
+type Ledger struct {
+	DB
+	ledger.Stores // for the pipeline
+
+	People  people.Store
+	Inboxes inbox.Store
+	Auth    auth.Store
+	Reports api.Store
+}
+
+// OnPostgres returns the ledger in a PostgreSQL database.
+func OnPostgres(db *postgres.DB) *Ledger {
+	return &Ledger{
+		DB: db,
+		Stores: ledger.Stores{
+			Events: postgres.Events{DB: db}, FanOuts: postgres.FanOuts{DB: db},
+			Deliveries: postgres.Deliveries{DB: db}, Leases: postgres.Leases{DB: db},
+		},
+		People: postgres.People{DB: db}, Inboxes: postgres.Inboxes{DB: db},
+		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db},
+	}
+}
+
+// OnSQLite returns the ledger in a SQLite file.
+func OnSQLite(db *sqlite.DB) *Ledger {
+	return &Ledger{
+		DB: db,
+		Stores: ledger.Stores{
+			Events: sqlite.Events{DB: db}, FanOuts: sqlite.FanOuts{DB: db},
+			Deliveries: sqlite.Deliveries{DB: db}, Leases: sqlite.Leases{DB: db},
+		},
+		People: sqlite.People{DB: db}, Inboxes: sqlite.Inboxes{DB: db},
+		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db},
+	}
+}
