@@ -1,0 +1,77 @@
+package row
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"schoolbell"
+)
+
+// SQL returns a statement with the values in place of the {names} in it:
+//
+//	{pending} … {expired}                  a delivery status, as the number in a row
+//	{open}                                 the list of statuses that are not terminal
+//	{in_app} {email} {sms} {push}          a channel, as the number in a row
+//	{outgoing}                             the list of channels that a provider sends
+//	{user_live} {user_gone} {user_awaited} the state of a user's row
+//	{event_scheduled} … {event_cancelled}  an event status, as a string
+//	{no_address} {opted_out}               a reason for a suppressed delivery, as a string
+//	{mandatory}                            the list of categories that cannot be opted out of
+//
+// Lists have no parentheses, as in "status IN ({open})". The values become part of the text instead
+// of parameters because the planner uses a partial index only if it sees them. SQL is for the initial
+// values of package variables: it panics on a name that it does not know.
+func SQL(text string) string {
+	return placeholder.ReplaceAllStringFunc(text, func(found string) string {
+		value, ok := sqlValues[strings.Trim(found, "{}")]
+		if !ok {
+			panic(fmt.Sprintf("row: SQL has the unknown name %s", found))
+		}
+		return value
+	})
+}
+
+var placeholder = regexp.MustCompile(`\{\w+\}`)
+
+var sqlValues = newSQLValues()
+
+func newSQLValues() map[string]string {
+	values := map[string]string{
+		"user_live":    strconv.Itoa(UserLive),
+		"user_gone":    strconv.Itoa(UserGone),
+		"user_awaited": strconv.Itoa(UserAwaited),
+		"no_address":   quote(schoolbell.ReasonNoAddress),
+		"opted_out":    quote(schoolbell.ReasonOptedOut),
+	}
+	var open, outgoing, mandatory []string
+	for i, s := range statuses {
+		values[string(s)] = strconv.Itoa(i)
+		if !s.Terminal() {
+			open = append(open, strconv.Itoa(i))
+		}
+	}
+	for i, c := range channels {
+		values[string(c)] = strconv.Itoa(i + 1)
+		if c != schoolbell.ChannelInApp {
+			outgoing = append(outgoing, strconv.Itoa(i+1))
+		}
+	}
+	for _, s := range []schoolbell.EventStatus{schoolbell.EventScheduled, schoolbell.EventQueued, schoolbell.EventProcessing,
+		schoolbell.EventCompleted, schoolbell.EventCancelled} {
+		values["event_"+string(s)] = quote(string(s))
+	}
+	for _, c := range schoolbell.Categories() {
+		if c.Mandatory() {
+			mandatory = append(mandatory, quote(string(c)))
+		}
+	}
+	values["open"] = strings.Join(open, ", ")
+	values["outgoing"] = strings.Join(outgoing, ", ")
+	values["mandatory"] = strings.Join(mandatory, ", ")
+	return values
+}
+
+// quote returns s as an SQL string.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
