@@ -2,10 +2,12 @@ package deploy
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +110,8 @@ type service struct {
 	Volumes         []string          `yaml:"volumes"`
 	Restart         string            `yaml:"restart"`
 	StopGracePeriod string            `yaml:"stop_grace_period"`
+	MemLimit        string            `yaml:"mem_limit"`
+	PidsLimit       int               `yaml:"pids_limit"`
 	ReadOnly        bool              `yaml:"read_only"`
 	Tmpfs           []string          `yaml:"tmpfs"`
 	CapDrop         []string          `yaml:"cap_drop"`
@@ -181,6 +185,24 @@ func TestComposeRunsTheWholeSystem(t *testing.T) {
 		if !strings.Contains(redis, part) {
 			t.Errorf("redis runs without %s", part)
 		}
+	}
+}
+
+func TestComposeLimitsMemoryAndTasks(t *testing.T) {
+	t.Parallel()
+	for name, s := range readCompose(t).Services {
+		if !regexp.MustCompile(`^[1-9][0-9]*[mg]$`).MatchString(s.MemLimit) || s.PidsLimit < 100 || s.PidsLimit > 1000 {
+			t.Errorf("%s: mem_limit %q, pids_limit %d", name, s.MemLimit, s.PidsLimit)
+		}
+	}
+	redis := readCompose(t).Services["redis"]
+	limit := regexp.MustCompile(`--maxmemory (\d+)mb`).FindStringSubmatch(strings.Join(redis.Command, " "))
+	if limit == nil {
+		t.Fatal("redis runs without --maxmemory: the system would end it instead of refusing writes")
+	}
+	most, err := strconv.Atoi(limit[1])
+	if want := fmt.Sprintf("%dm", 2*most); err != nil || redis.MemLimit != want {
+		t.Errorf("redis: mem_limit %s, want %s: twice maxmemory", redis.MemLimit, want)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,18 @@ func TestSystemdUnitsRunTheCommands(t *testing.T) {
 		stop, err := time.ParseDuration(strings.Join(u["Service.TimeoutStopSec"], "") + "s")
 		if err != nil || stop <= grace(t) {
 			t.Errorf("%s is killed after %v (%v), before the %v it may take to stop", name, stop, err, grace(t))
+		}
+	}
+}
+
+func TestSystemdUnitsLimitMemoryAndTasks(t *testing.T) {
+	t.Parallel()
+	for _, name := range units {
+		u := readUnit(t, name)
+		for key, form := range map[string]string{"Service.MemoryMax": `^[1-9][0-9]*[MG]$`, "Service.TasksMax": `^[1-9][0-9]{2,3}$`} {
+			if got := strings.Join(u[key], " "); !regexp.MustCompile(form).MatchString(got) {
+				t.Errorf("%s: %s=%s, want one limit of the form %s", name, key, got, form)
+			}
 		}
 	}
 }

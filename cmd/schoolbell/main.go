@@ -17,7 +17,7 @@ var version string
 func main() {
 	os.Exit(cli.Run(untilSignal(), cli.Process{
 		Args: os.Args[1:], Env: os.Environ(), Version: version,
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		System: os.DirFS("/"), In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 	}))
 }
 

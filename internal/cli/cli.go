@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -30,6 +31,10 @@ type Process struct {
 	Out     io.Writer // what was asked for
 	Err     io.Writer // logs, progress, errors
 	Version string    // empty: from the build's own information
+
+	// System holds the system's files, where limits of the process are found; nil if they
+	// are not to be obeyed.
+	System fs.FS
 }
 
 // The exit codes.
@@ -183,6 +188,20 @@ func (a *program) warnOfFiles(cfg *config.Config, log *slog.Logger) {
 	if len(open) > 0 {
 		log.Warn("other users of this machine may look into the data folder", "open", open, "fix", "chmod 700 "+cfg.General.DataDir)
 	}
+}
+
+// limitMemory makes Go obey the memory limit of the process.
+func (a *program) limitMemory(log *slog.Logger) {
+	if a.System == nil {
+		return
+	}
+	explicit := ""
+	for _, pair := range a.Env {
+		if text, ok := strings.CutPrefix(pair, "GOMEMLIMIT="); ok {
+			explicit = text
+		}
+	}
+	app.LimitMemory(a.System, explicit, log)
 }
 
 // flagged tells whether a flag stands on the command line.

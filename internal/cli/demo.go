@@ -108,6 +108,7 @@ func (d *demo) run(ctx context.Context, dir string) (f facts, err error) {
 		return f, err
 	}
 	r := app.New(cfg, newLogger(d.app.Err, cfg))
+	d.app.limitMemory(r.Log)
 	d.runtime = r
 	defer func() { err = errors.Join(err, r.Close()) }()
 	ln, err := app.Listen(ctx, "HTTP_ADDR", cfg.HTTP.Addr)

@@ -26,6 +26,7 @@ func (c *serveCmd) Run(ctx context.Context, a *program) error {
 
 func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 	r := app.New(cfg, newLogger(a.Err, cfg))
+	a.limitMemory(r.Log)
 	a.warnOfFiles(cfg, r.Log)
 	defer func() { err = errors.Join(err, r.Close()) }()
 

@@ -37,6 +37,7 @@ func (c *workerCmd) Run(ctx context.Context, a *program) error {
 
 func (a *program) runWorker(ctx context.Context, cfg *config.Config) (err error) {
 	r := app.New(cfg, newLogger(a.Err, cfg))
+	a.limitMemory(r.Log)
 	a.warnOfFiles(cfg, r.Log)
 	defer func() { err = errors.Join(err, r.Close()) }()
 
