@@ -88,4 +88,5 @@ type Config struct {
 	StreamCheck    time.Duration // how often a stream checks that its caller may still read it; 0 means 4 s
 	Streams        StreamLimits
 	Rates          RateLimits
+	Origins        []string // of web pages whose scripts may call the API
 }

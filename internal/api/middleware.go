@@ -78,15 +78,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			slog.String("path", r.URL.Path), slog.Int("status", rec.code()), slog.Duration("took", took))
 	}()
 
+	s.handler.ServeHTTP(rec, r)
+}
+
+// route passes a request to its handler, or answers it if it has none.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if fault := addressFault(r.URL); fault != "" {
-		writeProblem(rec, newProblem(codeMalformed, fault))
+		writeProblem(w, newProblem(codeMalformed, fault))
 		return
 	}
 	if h, pattern := s.mux.Handler(r); pattern == "" {
-		s.unrouted(rec, r, h)
+		s.unrouted(w, r, h)
 		return
 	}
-	s.mux.ServeHTTP(rec, r)
+	s.mux.ServeHTTP(w, r)
 }
 
 // addressFault says why the path and the query of u cannot be read, "" if they can.

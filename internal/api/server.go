@@ -39,6 +39,7 @@ type Server struct {
 	cfg     Config
 	log     *slog.Logger
 	mux     *http.ServeMux
+	handler http.Handler // the mux, behind what every request passes
 	api     huma.API
 	metrics *metrics
 	watched progressCache
@@ -63,6 +64,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, log: cfg.Logger, mux: http.NewServeMux()}
+	s.handler = withCORS(cfg.Origins, http.HandlerFunc(s.route))
 	s.readiness = health.NewCheck(s.dependencyDown, health.Dependency{Name: "ledger", Check: cfg.Ping}, cfg.Dependencies...)
 	s.open = newStreamCounter(cfg.Streams)
 	s.rates = newRateLimiter(cfg.Rates, cfg.Auth)

@@ -27,7 +27,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 	server, err := api.New(api.Config{
 		Store: r.Ledger.Reports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Log), Inbox: box, Auth: keys,
 		Queues: r.Pipeline.Queues(), Dependencies: r.dependencies(), Registry: r.Metrics, NoMetrics: !r.Config.HTTP.Metrics,
-		Logger: r.Log, Version: version, Grace: WorkGrace(r.Config),
+		Logger: r.Log, Version: version, Grace: WorkGrace(r.Config), Origins: r.Config.HTTP.CORSOrigins,
 		Streams: api.StreamLimits{PerUser: r.Config.HTTP.StreamsPerUser, PerKey: r.Config.HTTP.StreamsPerKey, Total: streams},
 		Rates:   api.RateLimits{PerKey: r.Config.HTTP.RatePerKey, PerAddress: r.Config.HTTP.RatePerAddress, TrustedProxies: proxies},
 	})

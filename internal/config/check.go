@@ -65,6 +65,7 @@ func (h *HTTP) check(f *schoolbell.Faults) {
 	if _, err := h.Proxies(); err != nil {
 		f.Add("TRUSTED_PROXIES", "must be addresses or networks such as 10.0.0.7,192.0.2.0/24")
 	}
+	checkOrigins(f, h.CORSOrigins)
 	if k := h.APIKey.Reveal(); k != "" && strings.ContainsAny(k, " \t\r\n") {
 		f.Add("SCHOOLBELL_API_KEY", "must not have spaces; try: openssl rand -hex 24")
 	} else if err := schoolbell.CheckKeyStrength(k); k != "" && err != nil {

@@ -36,6 +36,7 @@ type HTTP struct {
 	RatePerKey     int      `name:"api-rate-per-key" setting:"API_RATE_PER_KEY" default:"100" placeholder:"N" help:"Requests a second of one API key, or of one user's tokens; ten times as many may come at once. 0 means no limit."`
 	RatePerAddress int      `name:"api-rate-per-address" setting:"API_RATE_PER_ADDRESS" default:"20" placeholder:"N" help:"Requests a second without a valid key from one address; ten times as many may come at once. 0 means no limit."`
 	TrustedProxies []string `name:"trusted-proxies" setting:"TRUSTED_PROXIES" placeholder:"ADDRESS" help:"Addresses or networks of reverse proxies that set X-Forwarded-For."`
+	CORSOrigins    []string `name:"cors-origins" setting:"CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins of web pages whose scripts may call the API, as in https://app.school.example; none when empty."`
 	StreamsPerUser int      `name:"streams-per-user" setting:"STREAMS_PER_USER" default:"5" placeholder:"N" help:"Live streams that tokens of one user may have open; 0 means no limit."`
 	StreamsPerKey  int      `name:"streams-per-key" setting:"STREAMS_PER_KEY" default:"200" placeholder:"N" help:"Live streams that one API key and its tokens may have open; 0 means no limit."`
 	StreamsMax     int      `name:"streams-max" setting:"STREAMS_MAX" default:"2000" placeholder:"N" help:"Live streams that may be open in this process; fewer if it may open few files. 0 means no limit of its own."`

@@ -172,6 +172,13 @@ func TestCheckReportsEveryFaultUnderItsName(t *testing.T) {
 		{"senders at domains that cannot be", []string{"EMAIL_FROM=a@xn--0.example", "EMAIL_REPLY_TO=a@ab\u05d0.example"}, []string{"EMAIL_FROM", "EMAIL_REPLY_TO"}},
 		{"names of senders that reorder text", []string{"EMAIL_FROM==?utf-8?B?4oCueA==?= <a@b.example>", "EMAIL_REPLY_TO=\"\u202ex\" <a@b.example>"}, []string{"EMAIL_FROM", "EMAIL_REPLY_TO"}},
 		{"senders that are no addresses", []string{"EMAIL_FROM=school", "EMAIL_REPLY_TO=<a@b.example"}, []string{"EMAIL_FROM", "EMAIL_REPLY_TO"}},
+		{"all origins", []string{"CORS_ORIGINS=*"}, []string{"CORS_ORIGINS"}},
+		{"what is no origin", []string{"CORS_ORIGINS=app.school.example"}, []string{"CORS_ORIGINS"}},
+		{"an origin with a path", []string{"CORS_ORIGINS=https://app.school.example/"}, []string{"CORS_ORIGINS"}},
+		{"an origin with a default port", []string{"CORS_ORIGINS=https://app.school.example:443"}, []string{"CORS_ORIGINS"}},
+		{"an origin with a wildcard", []string{"CORS_ORIGINS=https://*.school.example"}, []string{"CORS_ORIGINS"}},
+		{"an origin in capitals", []string{"CORS_ORIGINS=https://App.school.example"}, []string{"CORS_ORIGINS"}},
+		{"the origin of files", []string{"CORS_ORIGINS=null"}, []string{"CORS_ORIGINS"}},
 		{"a short key", []string{"SCHOOLBELL_API_KEY=secret"}, []string{"SCHOOLBELL_API_KEY"}},
 		{"words of queues", []string{"QUEUE_NAME=a:b", "QUEUE_PREFIX=a b"}, []string{"QUEUE_NAME", "QUEUE_PREFIX"}},
 	} {
@@ -189,6 +196,17 @@ func TestCheckReportsEveryFaultUnderItsName(t *testing.T) {
 				t.Errorf("code %s", schoolbell.CodeOf(err))
 			}
 		})
+	}
+}
+
+func TestOriginsOfPages(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, "", "CORS_ORIGINS=https://app.school.example, http://localhost:5173,http://[::1]:3000,https://xn--bcher-kva.example:8443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Check(); err != nil || len(c.HTTP.CORSOrigins) != 4 {
+		t.Errorf("%q: %v", c.HTTP.CORSOrigins, err)
 	}
 }
 
