@@ -1,0 +1,73 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"schoolbell"
+	"schoolbell/wire"
+)
+
+// A field that a conversion forgets would be lost without an error.
+func TestConversionsCarryEveryField(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		convert func() any
+		but     []string // fields that the source does not have
+	}{
+		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Status", "CreatedAt", "CompletedAt"}},
+		{"event", func() any { return wire.EventOf(filled[schoolbell.Event]()) }, []string{"Progress"}},
+		{"delivery", func() any { return wire.DeliveryOf(*filled[schoolbell.Delivery]()) }, nil},
+		{"inbox item", func() any { return wire.InboxItemOf(*filled[schoolbell.InboxItem]()) }, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got := reflect.Indirect(reflect.ValueOf(c.convert()))
+			for f, v := range got.Fields() {
+				if v.IsZero() != slices.Contains(c.but, f.Name) {
+					t.Errorf("%s is %v", f.Name, v)
+				}
+			}
+		})
+	}
+}
+
+// filled returns a T whose fields all have a value.
+func filled[T any]() *T {
+	out := new(T)
+	for f, v := range reflect.ValueOf(out).Elem().Fields() {
+		at := time.Date(2027, 6, 4, 7, 0, 0, 0, time.UTC)
+		switch p := v.Addr().Interface().(type) {
+		case *time.Time:
+			*p = at
+		case **time.Time:
+			*p = &at
+		case *wire.Time:
+			*p = wire.At(at)
+		case *[]byte:
+			*p = []byte(`{}`)
+		case *json.RawMessage:
+			*p = json.RawMessage(`{}`)
+		case *schoolbell.Audience:
+			p.Users = []string{"u1"}
+		case *[]schoolbell.Channel:
+			*p = []schoolbell.Channel{schoolbell.ChannelEmail}
+		default:
+			switch v.Kind() {
+			case reflect.String:
+				v.SetString("x")
+			case reflect.Int, reflect.Int64:
+				v.SetInt(1)
+			case reflect.Bool:
+				v.SetBool(true)
+			default:
+				panic("no value for " + f.Name)
+			}
+		}
+	}
+	return out
+}
