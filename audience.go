@@ -53,7 +53,7 @@ func (a *Audience) normalize() {
 
 func (a *Audience) validate(f *Faults) {
 	if a.Empty() && a.GuardiansOf.Empty() {
-		f.Add("audience", "must name somebody: roles, groups, users or guardians_of")
+		f.Add("audience", "must select somebody by roles, groups, users or guardians_of")
 	}
 	a.Selector.validate(f, "audience")
 	a.GuardiansOf.validate(f, "audience.guardians_of")

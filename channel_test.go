@@ -42,7 +42,7 @@ func TestPreferenceRefusesOptingOutOfWhatMustReachPeople(t *testing.T) {
 		p    schoolbell.Preference
 		want []string
 	}{
-		{"opting out of announcements by e-mail", schoolbell.Preference{Category: "announcement", Channel: "email", OptedOut: true}, nil},
+		{"opting out of announcements by email", schoolbell.Preference{Category: "announcement", Channel: "email", OptedOut: true}, nil},
 		{"opting in again", schoolbell.Preference{Category: "urgent", Channel: "in_app"}, nil},
 		{"opting out of urgent messages", schoolbell.Preference{Category: "urgent", Channel: "email", OptedOut: true}, []string{"category"}},
 		{"opting out of attendance", schoolbell.Preference{Category: "attendance", Channel: "sms", OptedOut: true}, []string{"category"}},

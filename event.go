@@ -78,7 +78,7 @@ func (e *Event) Validate(now time.Time) error {
 	checkLine(&f, "title", e.Title, MaxTitleLength, true)
 	checkText(&f, "body", e.Body, MaxBodyLength)
 	if !e.Category.Valid() {
-		f.Add("category", "unknown category %q; known are %s", e.Category, join(Categories()))
+		f.Add("category", "unknown category %q; must be one of %s", e.Category, join(Categories()))
 	}
 	e.Audience.validate(&f)
 	e.validateChannels(&f)
@@ -98,7 +98,7 @@ func (e *Event) validateChannels(f *Faults) {
 	}
 	for i, c := range e.Channels {
 		if !c.Valid() {
-			f.Add(fmt.Sprintf("channels[%d]", i), "unknown channel %q; known are %s", c, join(Channels()))
+			f.Add(fmt.Sprintf("channels[%d]", i), "unknown channel %q; must be one of %s", c, join(Channels()))
 		}
 	}
 }
@@ -111,7 +111,7 @@ func (e *Event) validateTimes(f *Faults, now time.Time) {
 	if !e.EndsAt.IsZero() {
 		switch {
 		case e.StartsAt.IsZero():
-			f.Add("ends_at", "needs a starts_at")
+			f.Add("ends_at", "requires starts_at")
 		case e.EndsAt.Before(e.StartsAt):
 			f.Add("ends_at", "must not be before starts_at")
 		}

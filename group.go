@@ -47,7 +47,7 @@ func (g *Group) Validate() error {
 		f.Add("parent", "is not a group id")
 	}
 	if g.Parent == g.ID && g.ID != "" {
-		f.Add("parent", "a group cannot be above itself")
+		f.Add("parent", "a group cannot be its own parent")
 	}
 	return f.Err()
 }

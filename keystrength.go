@@ -30,10 +30,10 @@ func CheckKeyStrength(secret string) error {
 	}
 	lower := lowerASCII(secret)
 	if words := lettersAndDigits(lower); repeats(lower) || 2*len(words) > len(lower) && repeats(words) {
-		return fmt.Errorf("is too easy to guess: it repeats itself")
+		return fmt.Errorf("is too easy to guess: it is repetitive")
 	}
 	if rest := unexplained(lower); len(rest) < minRest || distinct(rest) < minRestKinds || mostlyRuns(lower) {
-		return fmt.Errorf("is too easy to guess: it is made of common words, of repetitions or of characters that follow one another")
+		return fmt.Errorf("is too easy to guess: it consists of common words, repetitions or sequences")
 	}
 	return nil
 }

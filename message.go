@@ -8,7 +8,7 @@ type Message struct {
 	EventID  string
 	UserID   string
 	Channel  Channel
-	To       string // e-mail address, or E.164 phone number, or push endpoint
+	To       string // email address, or E.164 phone number, or push endpoint
 	ToName   string // the reader's name
 	Subject  string
 	Text     string

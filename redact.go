@@ -34,7 +34,7 @@ type Personal struct {
 	Phone string // as in E.164
 }
 
-// Redact returns text, such as the words of a provider, without e-mail addresses and
+// Redact returns text, such as the words of a provider, without email addresses and
 // phone numbers, and without the name, the local part of the address and the phone
 // number of p, in upper or lower case. Status codes, queue ids and IP addresses stay.
 // A text that an encoding such as Base64 hides is not found.

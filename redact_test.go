@@ -36,7 +36,7 @@ func TestRedactLeavesWhatHelps(t *testing.T) {
 		"421 4.7.28 192.168.100.200 sends too much; try again in 3600 seconds",
 		"450 4.7.1 greylisted for 300 seconds",
 		"RCPT: 451 4.3.0 internal error, id 4fXyZ1234567z",
-		"the mail is larger than the mail server takes",
+		"the email is larger than the mail server accepts",
 	} {
 		if got := Redact(text, ada); got != text {
 			t.Errorf("%q became %q", text, got)

@@ -131,7 +131,7 @@ func checkRoles(f *Faults, field string, roles []Role) {
 	}
 	for i, r := range roles {
 		if !r.Valid() {
-			f.Add(fmt.Sprintf("%s[%d]", field, i), "unknown role %q; known are %s", r, join(Roles()))
+			f.Add(fmt.Sprintf("%s[%d]", field, i), "unknown role %q; must be one of %s", r, join(Roles()))
 		}
 	}
 }

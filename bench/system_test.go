@@ -99,7 +99,7 @@ func medianOf(c *contender, value func(run) float64) float64 {
 
 func printSystem(w io.Writer, all []*contender, peer, ours *latencies) {
 	base := all[0]
-	fmt.Fprintf(w, "\nOne event to everybody, in-app and by e-mail; medians of %d runs, %d processors\n\n", len(base.runs), runtime.NumCPU())
+	fmt.Fprintf(w, "\nOne event to everybody, in-app and by email; medians of %d runs, %d processors\n\n", len(base.runs), runtime.NumCPU())
 	var t table
 	t.row("system", "people", "POST ms", "seconds", "mails/s", "ratio", "worker MB", "at end", "worker CPU s", "server CPU s", "CPU µs/mail")
 	for _, c := range all {

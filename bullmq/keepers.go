@@ -67,7 +67,7 @@ func (s *session) reclaim(ctx context.Context) {
 		return
 	}
 	if len(ids) > 0 {
-		s.log.Info("jobs started in lost replies wait again", "jobs", len(ids))
+		s.log.Info("jobs are waiting again: the reply that started them was lost", "jobs", len(ids))
 	}
 }
 
@@ -96,7 +96,7 @@ func (w *Worker) CheckStalled(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	for _, id := range ids {
-		w.log.Warn("worker of a job was lost, the job waits again", "job", shortID(id))
+		w.log.Warn("the worker of a job was lost, the job is waiting again", "job", shortID(id))
 		if f := w.opts.Hooks.OnStalled; f != nil {
 			f(id)
 		}

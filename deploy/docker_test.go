@@ -245,7 +245,7 @@ func TestComposeSaysWhereTheFirstKeyIs(t *testing.T) {
 	folder := readCompose(t).Services["serve"].Environment["DATA_DIR"]
 	dir := t.TempDir()
 	serve := testenv.StartProgram(t, testenv.ProgramOptions{Bare: true, Env: []string{"DATA_DIR=" + dir, "HTTP_ADDR=127.0.0.1:0"}}, testenv.Binary(t), "serve")
-	serve.Await("API key, kept in " + dir + "/api-key-")
+	serve.Await("API key, written to " + dir + "/api-key-")
 	serve.Stop()
 	files, err := filepath.Glob(filepath.Join(dir, "api-key-*"))
 	if err != nil || len(files) != 1 {

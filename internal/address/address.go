@@ -12,7 +12,7 @@ import (
 )
 
 // ErrDomain is the error of an address whose domain no name server can know.
-var ErrDomain = errors.New("address has a domain that cannot be written in ASCII")
+var ErrDomain = errors.New("address has a domain without an ASCII form")
 
 // domains writes a domain in ASCII (RFC 5891).
 var domains = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))

@@ -61,18 +61,18 @@ func (s *Server) authorize(ctx context.Context, r *http.Request, rt route) (call
 	case err != nil:
 		return caller{}, err
 	case credential == "":
-		return caller{}, &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "an API key is needed: Authorization: Bearer <key>"}
+		return caller{}, &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "an API key is required: Authorization: Bearer <key>"}
 	case auth.IsToken(credential):
 		return s.authorizeToken(ctx, r, rt, credential)
 	case inURL: // URLs end up in logs and histories; a key lives too long for that
-		return caller{}, &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the token parameter takes user tokens only; send an API key in the Authorization header"}
+		return caller{}, &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the token parameter accepts user tokens only; send an API key in the Authorization header"}
 	}
 	key, err := s.cfg.Auth.Key(ctx, credential)
 	if err != nil {
 		return caller{}, err
 	}
 	if !key.Scope.Allows(rt.need) {
-		return caller{}, &schoolbell.Error{Code: schoolbell.CodeForbidden, Message: "this needs a key of scope " + string(rt.need)}
+		return caller{}, &schoolbell.Error{Code: schoolbell.CodeForbidden, Message: "this call needs a key of scope " + string(rt.need)}
 	}
 	return caller{key: key}, nil
 }

@@ -112,7 +112,7 @@ func (b *incoming) read() *problem {
 	for size := maxBody; ; size = min(2*size, b.limit) {
 		if more := int64(size - maxBody); more > b.taken {
 			if !b.shared.TryAcquire(more - b.taken) {
-				return newProblem(schoolbell.CodeUnavailable, "too many large bodies arrive at the same time")
+				return newProblem(schoolbell.CodeUnavailable, "the server is receiving too many large bodies at the same time")
 			}
 			b.taken = more
 		}
@@ -154,7 +154,7 @@ func bodyProblem(err error) *problem {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return newProblem(codeTimeout, "the body did not arrive in time")
 	}
-	return newProblem(codeMalformed, "the body broke off before its end")
+	return newProblem(codeMalformed, "the body ended too early")
 }
 
 // checkJSON reports a body that is nested too deeply or has too many values. Whether it
@@ -184,7 +184,7 @@ func checkJSON(body []byte, limit int) *problem {
 			items[depth]++
 		}
 		if depth > maxDepth || depth < 0 {
-			return newProblem(codeMalformed, "the body closes what it did not open, or is nested more than 32 levels deep")
+			return newProblem(codeMalformed, "the body has unbalanced brackets, or is nested more than 32 levels deep")
 		}
 		if values > limit || items[depth] > maxItems {
 			return newProblem(schoolbell.CodeTooLarge, "the body has more than "+formatCount(limit)+" values, or a list of more than "+formatCount(maxItems))

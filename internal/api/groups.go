@@ -27,7 +27,7 @@ type putGroupOutput struct {
 
 func (s *Server) putGroup(ctx context.Context, in *putGroupInput) (*putGroupOutput, error) {
 	if in.Body.ID != "" && in.Body.ID != in.ID {
-		return nil, schoolbell.Invalid("id", "is not the one in the path")
+		return nil, schoolbell.Invalid("id", "does not match the path")
 	}
 	g := schoolbell.Group(in.Body)
 	g.ID = in.ID

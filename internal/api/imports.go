@@ -90,7 +90,7 @@ func (s *Server) importProblem(ctx context.Context, err error, report people.Rep
 		p = s.problem(ctx, err)
 	}
 	if report.Imported+report.Updated+report.Rejected > 0 {
-		p.Detail += fmt.Sprintf("; %d rows went in before, importing the file again is harmless", report.Imported+report.Updated)
+		p.Detail += fmt.Sprintf("; %d rows were imported before that. It is safe to import the file again", report.Imported+report.Updated)
 		p.Import = reportOf(report)
 	}
 	return p
@@ -116,7 +116,7 @@ func (s *slowBody) Read(b []byte) (int, error) {
 		if n, err := s.from.Read(one[:]); n == 0 && errors.Is(err, io.EOF) {
 			return 0, io.EOF
 		}
-		return 0, &schoolbell.Error{Code: schoolbell.CodeTooLarge, Message: "the import is over its size limit; split the file"}
+		return 0, &schoolbell.Error{Code: schoolbell.CodeTooLarge, Message: "the import is larger than its limit; split the file"}
 	}
 	if err := s.ctx.Err(); err != nil {
 		return 0, err

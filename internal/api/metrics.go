@@ -22,10 +22,10 @@ func newMetrics(reg *prometheus.Registry) (*metrics, error) {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "schoolbell_http_requests_total", Help: "Requests answered, by route and status."}, []string{"route", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "schoolbell_http_request_seconds", Help: "Time to answer a request, streams left out.",
+			Name: "schoolbell_http_request_seconds", Help: "Time to answer a request, without streams.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 9)}, []string{"route"}),
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "schoolbell_http_streams", Help: "Live streams that are open."}),
+			Name: "schoolbell_http_streams", Help: "Open live streams."}),
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.streams} {

@@ -99,7 +99,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 func addressFault(u *url.URL) string {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return "the query must be percent-encoded parameters with & between them"
+		return "the query must be percent-encoded parameters separated by &"
 	}
 	valid := utf8.ValidString(u.Path)
 	for name, values := range query {
@@ -139,10 +139,10 @@ func (s *Server) unrouted(w http.ResponseWriter, r *http.Request, h http.Handler
 	h.ServeHTTP(silent, r)
 	if silent.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", silent.header.Get("Allow"))
-		writeProblem(w, newProblem(codeMethod, "this path takes "+silent.header.Get("Allow")))
+		writeProblem(w, newProblem(codeMethod, "this path supports "+silent.header.Get("Allow")))
 		return
 	}
-	writeProblem(w, newProblem(schoolbell.CodeNotFound, "there is no such path"))
+	writeProblem(w, newProblem(schoolbell.CodeNotFound, "the path does not exist"))
 }
 
 // recovered answers a request whose handler panicked, if it has not begun to answer.

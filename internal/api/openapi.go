@@ -23,7 +23,7 @@ func (s *Server) humaConfig() huma.Config {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{Title: "Schoolbell", Version: s.cfg.Version,
-				Description: "Tells a school's people about its events: one call, everyone reached once, in the app and by e-mail. Bodies without a Content-Type are read as JSON."},
+				Description: "Tells a school's people about its events: one call, everyone reached once, in the app and by email. Bodies without a Content-Type are read as JSON."},
 			Components: &huma.Components{Schemas: registry, SecuritySchemes: map[string]*huma.SecurityScheme{
 				"key":   {Type: "http", Scheme: "bearer", Description: "An API key."},
 				"token": {Type: "http", Scheme: "bearer", Description: "A user token, good for that user's inbox and preferences; EventSource may send it as the parameter token."},

@@ -41,7 +41,7 @@ func decodeCursor(kind, text string) (cursor, error) {
 	if text == "" {
 		return cursor{}, nil
 	}
-	wrong := schoolbell.Invalid("cursor", "is not one that this list gave out")
+	wrong := schoolbell.Invalid("cursor", "does not belong to this list")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(text) > maxCursorSize {
 		return cursor{}, wrong

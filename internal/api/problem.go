@@ -36,18 +36,18 @@ var kinds = []struct {
 	means  string
 }{
 	{codeMalformed, http.StatusBadRequest, "Malformed request", "The body is missing or is not valid JSON in UTF-8, or the path or query cannot be decoded; nothing was done."},
-	{schoolbell.CodeUnauthorized, http.StatusUnauthorized, "Not authorized", "There is no API key or user token, or it is not good."},
-	{schoolbell.CodeForbidden, http.StatusForbidden, "Not allowed", "The key or token is good but does not allow this."},
-	{schoolbell.CodeNotFound, http.StatusNotFound, "Not found", "There is no such thing, or no such path."},
-	{codeMethod, http.StatusMethodNotAllowed, "Method not allowed", "The path is right, the method is not; the Allow header names those that are."},
+	{schoolbell.CodeUnauthorized, http.StatusUnauthorized, "Not authorized", "The API key or user token is missing or invalid."},
+	{schoolbell.CodeForbidden, http.StatusForbidden, "Not allowed", "The API key or user token does not allow this call."},
+	{schoolbell.CodeNotFound, http.StatusNotFound, "Not found", "The resource or path does not exist."},
+	{codeMethod, http.StatusMethodNotAllowed, "Method not allowed", "The path does not support the method; the Allow header lists those that it supports."},
 	{codeTimeout, http.StatusRequestTimeout, "Request too slow", "The body did not arrive in time; nothing was done."},
-	{codeClosed, statusClosed, "Client closed request", "The client closed the connection before the answer; it is in logs and metrics only."},
-	{schoolbell.CodeConflict, http.StatusConflict, "Conflict", "The thing is in a state that rules this out."},
+	{codeClosed, statusClosed, "Client closed request", "The client closed the connection before the answer; seen in logs and metrics only."},
+	{schoolbell.CodeConflict, http.StatusConflict, "Conflict", "The state of the resource does not allow this call."},
 	{schoolbell.CodeTooLarge, http.StatusRequestEntityTooLarge, "Too large", "The body is over its size limit."},
-	{codeMedia, http.StatusUnsupportedMediaType, "Unsupported media type", "The body's Content-Type is not one that this call takes."},
-	{schoolbell.CodeInvalid, http.StatusUnprocessableEntity, "Invalid input", "The input breaks rules; errors names each fault with its field. Nothing was stored."},
+	{codeMedia, http.StatusUnsupportedMediaType, "Unsupported media type", "The call does not support the body's Content-Type."},
+	{schoolbell.CodeInvalid, http.StatusUnprocessableEntity, "Invalid input", "The input is invalid; errors lists each fault with its field. Nothing was stored."},
 	{schoolbell.CodeLimited, http.StatusTooManyRequests, "Too many requests", "Too many requests, or too many live streams; Retry-After says when to try again."},
-	{schoolbell.CodeInternal, http.StatusInternalServerError, "Internal error", "Our own fault; it is in the server's log under the request's id."},
+	{schoolbell.CodeInternal, http.StatusInternalServerError, "Internal error", "The server failed; its log has the cause under the request id."},
 	{schoolbell.CodeUnavailable, http.StatusServiceUnavailable, "Unavailable", "A dependency of the server is unavailable; try again later."},
 }
 
@@ -123,15 +123,15 @@ func (s *Server) problem(ctx context.Context, err error) *problem {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return newProblem(codeClosed, "the client closed the request")
 	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
-		s.log.DebugContext(ctx, "request given up", requestAttrs(ctx, err)...)
-		return newProblem(schoolbell.CodeUnavailable, "the request was given up before it was done")
+		s.log.DebugContext(ctx, "request cancelled", requestAttrs(ctx, err)...)
+		return newProblem(schoolbell.CodeUnavailable, "the request was cancelled before it was done")
 	}
 	s.log.ErrorContext(ctx, "request failed", requestAttrs(ctx, err)...)
 	return internalProblem(ctx)
 }
 
 func internalProblem(ctx context.Context) *problem {
-	return newProblem(schoolbell.CodeInternal, "internal error; the server's log has it under request "+requestID(ctx))
+	return newProblem(schoolbell.CodeInternal, "internal error; the server's log has the cause under request "+requestID(ctx))
 }
 
 // fromFaults shows faults that are meant for the caller; their causes stay here.

@@ -37,11 +37,11 @@ func fromQueue(err error, job string) error {
 	case errors.Is(err, bullmq.ErrJobLocked):
 		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "a worker is running the job", Err: err}
 	case errors.Is(err, bullmq.ErrInvalid):
-		return &schoolbell.Error{Code: schoolbell.CodeInvalid, Message: "the queue does not take this", Err: err}
+		return &schoolbell.Error{Code: schoolbell.CodeInvalid, Message: "the queue does not accept this", Err: err}
 	case errors.As(err, &refused):
-		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the job is in a state that rules this out", Err: err}
+		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the state of the job does not allow this", Err: err}
 	case errors.Is(err, bullmq.ErrServerFull), errors.Is(err, bullmq.ErrServerReadOnly), errors.Is(err, bullmq.ErrNoPermission):
-		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "Redis refuses this now", Err: err}
+		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "Redis cannot do this at the moment", Err: err}
 	case errors.Is(err, bullmq.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "Redis does not answer", Err: err}
 	}

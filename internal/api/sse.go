@@ -48,7 +48,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, check func(conte
 	out := &sse{w: w, rc: http.NewResponseController(w)}
 	// The server's deadline for reading a request would end the stream.
 	if err := out.rc.SetReadDeadline(time.Time{}); err != nil {
-		s.log.WarnContext(ctx, "stream without deadlines", requestAttrs(ctx, err)...)
+		s.log.WarnContext(ctx, "stream cannot set deadlines", requestAttrs(ctx, err)...)
 	}
 	w.WriteHeader(http.StatusOK)
 	out.write("retry: 2000\n\n")

@@ -43,7 +43,7 @@ func (s *streamCounter) open(c caller) (leave func(), err error) {
 	case full(s.keys[key], s.limits.PerKey):
 		return nil, tooManyStreams("this API key has %d live streams open; close one first", s.limits.PerKey)
 	case full(s.total, s.limits.Total):
-		return nil, tooManyStreams("the server has %d live streams open, which is its limit", s.limits.Total)
+		return nil, tooManyStreams("the server has %d live streams open, its limit", s.limits.Total)
 	}
 	s.total++
 	s.keys[key]++

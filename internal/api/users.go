@@ -23,7 +23,7 @@ type putUserOutput struct {
 
 func (s *Server) putUser(ctx context.Context, in *putUserInput) (*putUserOutput, error) {
 	if in.Body.ID != "" && in.Body.ID != in.ID {
-		return nil, schoolbell.Invalid("id", "is not the one in the path")
+		return nil, schoolbell.Invalid("id", "does not match the path")
 	}
 	u := schoolbell.User(in.Body)
 	u.ID = in.ID

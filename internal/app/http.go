@@ -53,7 +53,7 @@ func ServeHTTP(ln net.Listener, h http.Handler, grace time.Duration, log *slog.L
 			return fmt.Errorf("serve HTTP: %w", err)
 		}
 		if err := <-stopped; err != nil {
-			log.Warn("requests cut off", "error", err)
+			log.Warn("requests were cut off by the shutdown", "error", err)
 			_ = srv.Close() // what is left of connections; nothing can be done about them
 		}
 		return nil

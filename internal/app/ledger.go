@@ -62,7 +62,7 @@ func postgresReason(err error) string {
 		return oneLine(refusal)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("it does not answer, waited %v", LedgerTimeout)
+		return fmt.Sprintf("no answer within %v", LedgerTimeout)
 	}
 	return Reason(err)
 }
@@ -72,9 +72,9 @@ func postgresAdvice(err error) string {
 	_, badCert := errors.AsType[*tls.CertificateVerificationError](err)
 	switch {
 	case badCert:
-		return "add sslrootcert=FILE to DATABASE_URL for an authority of your own (PEM), and use the host name of the certificate"
+		return "add sslrootcert=FILE to DATABASE_URL for a private certificate authority (PEM), and use the host name of the certificate"
 	case postgres.RefusedTLS(err):
-		return "turn TLS on in PostgreSQL, or add sslmode=disable to DATABASE_URL if the network is private"
+		return "enable TLS in PostgreSQL, or add sslmode=disable to DATABASE_URL if the network is private"
 	}
 	return "start PostgreSQL, or check DATABASE_URL"
 }
@@ -117,5 +117,5 @@ func prepare(ctx context.Context, cfg *config.Config, l *store.Ledger, log *slog
 
 // SchemaAhead is the error of a ledger that a newer program has migrated.
 func SchemaAhead(have, want int64) error {
-	return advice.Add(fmt.Errorf("the ledger's schema is version %d, newer than this program, which knows %d", have, want), "run a newer schoolbell on this ledger")
+	return advice.Add(fmt.Errorf("the ledger's schema is version %d, newer than this program, which supports %d", have, want), "run a newer schoolbell on this ledger")
 }

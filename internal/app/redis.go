@@ -54,7 +54,7 @@ func ProbeRedis(ctx context.Context, rdb redis.UniversalClient) (RedisFacts, err
 	info, err := rdb.Info(ctx, "server", "replication").Result()
 	switch {
 	case redis.IsAuthError(err) || redis.IsPermissionError(err):
-		return RedisFacts{}, advice.Add(&unusableError{fmt.Errorf("it refuses our login: %w", err)}, "check REDIS_PASSWORD and REDIS_USERNAME, or the password in REDIS_URL")
+		return RedisFacts{}, advice.Add(&unusableError{fmt.Errorf("it rejects the login: %w", err)}, "check REDIS_PASSWORD and REDIS_USERNAME, or the password in REDIS_URL")
 	case err != nil:
 		return RedisFacts{}, err
 	}
@@ -64,7 +64,7 @@ func ProbeRedis(ctx context.Context, rdb redis.UniversalClient) (RedisFacts, err
 		f.Version = "Valkey " + v
 	}
 	if old(fields["redis_version"]) {
-		return f, advice.Add(&unusableError{fmt.Errorf("it is version %s", f.Version)}, "Redis %d.%d or Valkey 7.2 is needed, or newer", oldestRedis[0], oldestRedis[1])
+		return f, advice.Add(&unusableError{fmt.Errorf("it is version %s", f.Version)}, "use Redis %d.%d or Valkey 7.2, or newer", oldestRedis[0], oldestRedis[1])
 	}
 	// Managed servers often forbid CONFIG; then the policy stays unknown.
 	if m, err := rdb.ConfigGet(ctx, "maxmemory-policy").Result(); err == nil {
@@ -120,7 +120,7 @@ func RedisAdvice(cfg *config.Config, err error) string {
 	case errors.Is(err, redisdial.ErrInClear):
 		return "set REDIS_TLS"
 	case badCert:
-		return "set REDIS_TLS_CA=FILE for an authority of your own (PEM), and use the host name of the certificate"
+		return "set REDIS_TLS_CA=FILE for a private certificate authority (PEM), and use the host name of the certificate"
 	case noTLS, cfg.Redis.TLS && errors.Is(err, context.DeadlineExceeded): // a Redis without TLS waits for more
 		return "start Redis, or use its TLS port; set REDIS_TLS=false if it has no TLS and the network is private"
 	}

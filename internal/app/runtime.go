@@ -135,7 +135,7 @@ func (r *Runtime) OpenPipeline() error {
 	}
 	p, err := notify.New(r.Ledger.Stores, r.Redis, c, r.Log)
 	if err != nil {
-		return fmt.Errorf("set the pipeline up: %w", err)
+		return fmt.Errorf("set up the pipeline: %w", err)
 	}
 	r.Pipeline = p
 	r.Metrics.MustRegister(p.Metrics())
@@ -146,7 +146,7 @@ func (r *Runtime) OpenPipeline() error {
 func (r *Runtime) Workers() (Service, error) {
 	renderer, err := render.New(render.Config{PublicURL: r.Config.HTTP.PublicURL, SchoolName: r.Config.General.SchoolName, Language: r.Config.General.Language})
 	if err != nil {
-		return nil, fmt.Errorf("set the templates up: %w", err)
+		return nil, fmt.Errorf("set up the templates: %w", err)
 	}
 	senders := make(map[schoolbell.Channel]notify.Sender)
 	for _, c := range r.Channels.Channels() {

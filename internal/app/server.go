@@ -22,7 +22,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 	connections := connectionLimit(r.Config, openFiles())
 	streams := streamLimit(r.Config.HTTP.StreamsMax, connections)
 	if streams < r.Config.HTTP.StreamsMax {
-		r.Log.Warn("fewer live streams than STREAMS_MAX: this process may open too few files", "streams", streams, "connections", connections, "files", openFiles())
+		r.Log.Warn("the limit of open files allows fewer live streams than STREAMS_MAX", "streams", streams, "connections", connections, "files", openFiles())
 	}
 	server, err := api.New(api.Config{
 		Store: r.Ledger.Reports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Log), Inbox: box, Auth: keys,
@@ -32,7 +32,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 		Rates:   api.RateLimits{PerKey: r.Config.HTTP.RatePerKey, PerAddress: r.Config.HTTP.RatePerAddress, TrustedProxies: proxies},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("set the API up: %w", err)
+		return nil, fmt.Errorf("set up the API: %w", err)
 	}
 	services := []Service{
 		func(ctx context.Context) error { return server.Serve(ctx, limitConnections(ln, connections)) },

@@ -35,6 +35,6 @@ func EndsInTime(ctx context.Context, grace time.Duration, run func() error) erro
 	case err := <-ended:
 		return err
 	case <-time.After(grace):
-		return fmt.Errorf("not everything has stopped within %v; what was not handed back is taken over when its lease has run out", grace)
+		return fmt.Errorf("not everything stopped within %v; other workers take over the rest when its lease expires", grace)
 	}
 }

@@ -117,10 +117,10 @@ func (s *Service) FirstStart(ctx context.Context, keep func(secret string) error
 func (s *Service) CreateKey(ctx context.Context, name string, scope schoolbell.Scope) (secret string, k schoolbell.APIKey, err error) {
 	var f schoolbell.Faults
 	if len(name) > maxName || strings.TrimSpace(name) != name || schoolbell.CheckLine("name", name, maxName) != nil {
-		f.Add("name", "must be one line of at most %d bytes, without blanks at its ends", maxName)
+		f.Add("name", "must be one line of at most %d bytes, without spaces at the start or end", maxName)
 	}
 	if name == SeededName {
-		f.Add("name", "is the name of the key that the settings make")
+		f.Add("name", "is reserved for the key of the settings")
 	}
 	if !scope.Allows(schoolbell.ScopeRead) {
 		f.Add("scope", "must be one of %s", strings.Trim(fmt.Sprint(schoolbell.Scopes()), "[]"))
@@ -172,5 +172,5 @@ func (s *Service) Key(ctx context.Context, secret string) (schoolbell.APIKey, er
 }
 
 func errBadKey() error {
-	return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the API key is not known"}
+	return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the API key is not valid"}
 }

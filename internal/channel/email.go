@@ -66,8 +66,8 @@ func emailRunnable(cfg *config.Config) error {
 	if cfg.Email.Host != "" || cfg.Set("MAIL_CATCHER_ADDR") {
 		return nil
 	}
-	return advice.Add(errors.New("a worker needs SMTP_HOST: without it all mail would count as sent that only a mail catcher in this process has seen"),
-		"set SMTP_HOST and EMAIL_FROM; to catch all mail on purpose, set MAIL_CATCHER_ADDR=%s", cfg.Email.CatcherAddr)
+	return advice.Add(errors.New("a worker needs SMTP_HOST: without it, email that only the mail catcher in this process received would count as sent"),
+		"set SMTP_HOST and EMAIL_FROM; to capture all email on purpose, set MAIL_CATCHER_ADDR=%s", cfg.Email.CatcherAddr)
 }
 
 // diagnoseTimeout bounds the whole check of a mail server.
@@ -77,7 +77,7 @@ func diagnoseEmail(ctx context.Context, cfg *config.Config) Diagnosis {
 	const fix = "set SMTP_HOST and EMAIL_FROM"
 	switch {
 	case cfg.Email.Host == "" && cfg.Redis.External() && !cfg.Set("MAIL_CATCHER_ADDR"):
-		return Diagnosis{Detail: "a worker does not start without SMTP_HOST, or MAIL_CATCHER_ADDR to catch all mail", Fix: fix, Broken: true}
+		return Diagnosis{Detail: "a worker does not start without SMTP_HOST, or MAIL_CATCHER_ADDR to capture all email", Fix: fix, Broken: true}
 	case cfg.Email.Host == "":
 		return Diagnosis{Detail: "email is captured by this program, not sent", Fix: fix}
 	}

@@ -46,17 +46,17 @@ const (
 
 // grammar is the command line.
 type grammar struct {
-	EnvFile string `name:"env-file" default:".env" placeholder:"FILE" help:"File with settings; the environment and flags win over it."`
+	EnvFile string `name:"env-file" default:".env" placeholder:"FILE" help:"File to read settings from. Flags and the environment take precedence."`
 
-	Serve   serveCmd   `cmd:"" group:"run" help:"Run the API, and the workers too while the queues live in this process."`
+	Serve   serveCmd   `cmd:"" group:"run" help:"Run the API, and also the workers if the queues are in this process."`
 	Worker  workerCmd  `cmd:"" group:"run" help:"Run workers on the queues in Redis."`
-	Demo    demoCmd    `cmd:"" group:"run" help:"Reach thousands of made-up people in one process and count what arrived."`
-	Event   eventCmd   `cmd:"" group:"use" help:"Create events and see what became of them."`
-	User    userCmd    `cmd:"" group:"use" help:"Import people and look at them."`
+	Demo    demoCmd    `cmd:"" group:"run" help:"Send an event to thousands of generated people and count what arrived."`
+	Event   eventCmd   `cmd:"" group:"use" help:"Create events and follow their delivery."`
+	User    userCmd    `cmd:"" group:"use" help:"Import and show people."`
 	Queue   queueCmd   `cmd:"" group:"use" help:"Inspect and manage the queues."`
 	Key     keyCmd     `cmd:"" group:"care" help:"Create, list and revoke API keys in the ledger."`
-	Migrate migrateCmd `cmd:"" group:"care" help:"Bring the ledger's schema up to this program."`
-	Config  configCmd  `cmd:"" group:"care" help:"Print the settings in force, secrets hidden."`
+	Migrate migrateCmd `cmd:"" group:"care" help:"Migrate the ledger's schema to this version of the program."`
+	Config  configCmd  `cmd:"" group:"care" help:"Print the settings in effect, with secrets hidden."`
 	Doctor  doctorCmd  `cmd:"" group:"care" help:"Check settings and dependencies, and suggest fixes."`
 	Version versionCmd `cmd:"" group:"care" help:"Print the version."`
 }
@@ -108,13 +108,13 @@ func Run(ctx context.Context, p Process) int {
 }
 
 func options(p Process, shown *bool) []kong.Option {
-	groups := kong.Groups{"run": "Run", "use": "Use a running server", "care": "Care"}
+	groups := kong.Groups{"run": "Run", "use": "Use a running server", "care": "Administer"}
 	for _, g := range config.Groups() {
 		groups[g[0]] = g[1]
 	}
 	return []kong.Option{
 		kong.Name("schoolbell"),
-		kong.Description("Schoolbell tells a school's people about its events: in the app, by e-mail and more."),
+		kong.Description("Schoolbell sends a school's notifications, in the app and by email."),
 		kong.Writers(p.Out, p.Err),
 		kong.Exit(func(int) { *shown = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: false, WrapUpperBound: 110}),
@@ -182,11 +182,11 @@ func (a *program) sources() config.Sources {
 // machine may read.
 func (a *program) warnOfFiles(cfg *config.Config, log *slog.Logger) {
 	for _, path := range config.Exposed(&config.Config{}, a.sources()) {
-		log.Warn("other users of this machine may read a file with secrets", "file", path, "fix", "chmod 600 "+path)
+		log.Warn("other users of this machine can read a file with secrets", "file", path, "fix", "chmod 600 "+path)
 	}
 	open := cfg.OpenToOthers()
 	if len(open) > 0 {
-		log.Warn("other users of this machine may look into the data folder", "open", open, "fix", "chmod 700 "+cfg.General.DataDir)
+		log.Warn("other users of this machine can read the data folder", "open", open, "fix", "chmod 700 "+cfg.General.DataDir)
 	}
 }
 

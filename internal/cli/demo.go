@@ -18,9 +18,9 @@ import (
 const maxDemoUsers = 1_000_000
 
 type demoCmd struct {
-	Users    int      `name:"users" default:"10000" placeholder:"N" help:"How many people to reach."`
-	Channels []string `name:"channels" default:"in_app,email" placeholder:"CHANNEL,..." help:"How to reach them: in_app, email."`
-	JSON     bool     `name:"json" help:"Print the facts as one line of JSON and nothing else."`
+	Users    int      `name:"users" default:"10000" placeholder:"N" help:"Number of people."`
+	Channels []string `name:"channels" default:"in_app,email" placeholder:"CHANNEL,..." help:"Channels to use: in_app, email."`
+	JSON     bool     `name:"json" help:"Print the results as one line of JSON."`
 }
 
 // facts are what the demo measured and counted.

@@ -20,7 +20,7 @@ func (d *demo) tally(ctx context.Context, eventID string) (facts, error) {
 	mails := make(map[string]int, d.users)
 	catcher := d.runtime.Channels.Catcher
 	if !catcher.Complete() {
-		return f, fmt.Errorf("there were more mails than the mail catcher can tell apart")
+		return f, fmt.Errorf("there were more emails than the mail catcher can tell apart")
 	}
 	f.EmailsAccepted, f.EmailsDistinct = catcher.Accepted(), catcher.Distinct()
 	catcher.Recipients(func(addr string, n int) { mails[addr] += n })
@@ -76,12 +76,12 @@ func (d *demo) print(f facts) {
 	a.say("")
 	row("People", number(f.Users), "")
 	row("In-app messages", number(f.InApp), "rows in the ledger")
-	row("E-mails accepted", number(f.EmailsAccepted), "counted at the mail catcher")
-	row("E-mails distinct", number(f.EmailsDistinct), "by Message-ID")
+	row("Emails accepted", number(f.EmailsAccepted), "counted at the mail catcher")
+	row("Emails distinct", number(f.EmailsDistinct), "by Message-ID")
 	row("Duplicates", number(f.Duplicates), "")
 	row("Missing", number(f.Missing), "")
 	row("Creating the event", fmt.Sprintf("%.1f ms", f.CreateMS), "the HTTP request")
-	row("Reaching everyone", fmt.Sprintf("%.2f s", f.Seconds), fmt.Sprintf("%s e-mails a second", number(int(f.EmailsPerSecond))))
+	row("Reaching everyone", fmt.Sprintf("%.2f s", f.Seconds), fmt.Sprintf("%s emails per second", number(int(f.EmailsPerSecond))))
 	row("Peak memory", fmt.Sprintf("%.0f MB", f.MaxRSSMB), "ledger, queues, API, workers and mail catcher together")
 	a.say("")
 	if f.Missing > 0 || f.Duplicates > 0 {

@@ -70,7 +70,7 @@ func TestDemoForPeople(t *testing.T) {
 	r.exits(0)
 	for _, want := range []string{
 		`Made 100 people \(80 students, 5 teachers, 15 parents\)`, `Created one event .* in [\d.]+ ms`,
-		`In-app messages +100`, `E-mails accepted +100`, `Duplicates +0`, `Missing +0`, `Everyone was reached, nobody twice\.`,
+		`In-app messages +100`, `Emails accepted  +100`, `Duplicates +0`, `Missing +0`, `Everyone was reached, nobody twice\.`,
 	} {
 		if !regexp.MustCompile(want).MatchString(r.out.String()) {
 			t.Errorf("does not say %q:\n%s", want, &r.out)

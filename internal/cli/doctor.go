@@ -11,7 +11,7 @@ import (
 )
 
 type doctorCmd struct {
-	Live   bool          `name:"live" help:"Only ask the process at HTTP_ADDR whether it lives, for health checks of containers."`
+	Live   bool          `name:"live" help:"Only check that the process at HTTP_ADDR is running, for container health checks."`
 	JSON   bool          `name:"json" help:"Print as JSON."`
 	Config config.Config `embed:""`
 }
@@ -73,6 +73,6 @@ func (a *program) printFindings(found []doctor.Finding, width int, worst doctor.
 	}
 	a.say("")
 	a.say("%s", paint[worst](map[doctor.Status]string{
-		doctor.OK: "All is well.", doctor.Warn: "It works; see the warnings.", doctor.Fail: "It does not work yet; see the failures.",
+		doctor.OK: "All checks passed.", doctor.Warn: "All checks passed, with warnings.", doctor.Fail: "Some checks failed.",
 	}[worst]))
 }

@@ -80,7 +80,7 @@ func TestDoctorChangesNothingOnDisk(t *testing.T) {
 		t.Helper()
 		before := snapshot(t, dir)
 		d := spawn(t, bare("DATA_DIR="+dir), "doctor")
-		d.says(`^ok +data folder +\S+ can be written$`)
+		d.says(`^ok +data folder +\S+ is writable$`)
 		d.says(want)
 		d.exits(0)
 		if after := snapshot(t, dir); after != before {
@@ -92,7 +92,7 @@ func TestDoctorChangesNothingOnDisk(t *testing.T) {
 	serve.ends()
 	looksAt("a ledger that was closed", dir, current)
 	looksAt("a ledger after a crash", crashed, current)
-	looksAt("an empty file", empty, `^warn +ledger +.* is reached and empty$`)
+	looksAt("an empty file", empty, `^warn +ledger +.* is reachable and empty$`)
 	looksAt("a log without its index", noIndex, `^(ok|warn) +ledger +`)
 
 	broken := privateDir(t)
@@ -110,7 +110,7 @@ func TestDoctorChangesNothingOnDisk(t *testing.T) {
 
 func TestADataFolderThatOthersMayReadIsNamedOnceAtTheStart(t *testing.T) {
 	t.Parallel()
-	warning := regexp.MustCompile(`level=WARN msg="other users of this machine may look into the data folder" open=.*`)
+	warning := regexp.MustCompile(`level=WARN msg="other users of this machine can read the data folder" open=.*`)
 	dir := privateDir(t)
 	env := bare("DATA_DIR="+dir, "SCHOOLBELL_API_KEY="+testKey)
 	private := inProcess(t, env, "serve")

@@ -15,17 +15,17 @@ import (
 type eventCmd struct {
 	Create     eventCreateCmd     `cmd:"" help:"Create an event."`
 	List       eventListCmd       `cmd:"" help:"List events, newest first."`
-	Show       eventShowCmd       `cmd:"" help:"Show an event and how far it is."`
-	Watch      eventWatchCmd      `cmd:"" help:"Follow an event until everyone is reached."`
-	Deliveries eventDeliveriesCmd `cmd:"" help:"List what became of each delivery of an event."`
+	Show       eventShowCmd       `cmd:"" help:"Show an event and its progress."`
+	Watch      eventWatchCmd      `cmd:"" help:"Follow an event until it is completed."`
+	Deliveries eventDeliveriesCmd `cmd:"" help:"List the deliveries of an event."`
 	Cancel     eventCancelCmd     `cmd:"" help:"Cancel an event: messages not sent yet are never sent."`
-	Retry      eventRetryCmd      `cmd:"" help:"Send the failed deliveries of an event again, and only those."`
+	Retry      eventRetryCmd      `cmd:"" help:"Retry the failed deliveries of an event, and only those."`
 }
 
 type eventListCmd struct {
 	remote
-	Status string `name:"status" placeholder:"STATUS" help:"Only those that are scheduled, queued, processing, completed or cancelled."`
-	Limit  int    `name:"limit" default:"20" placeholder:"N" help:"How many."`
+	Status string `name:"status" placeholder:"STATUS" help:"Only events with this status: scheduled, queued, processing, completed or cancelled."`
+	Limit  int    `name:"limit" default:"20" placeholder:"N" help:"Maximum number of rows."`
 	Cursor string `name:"cursor" placeholder:"CURSOR" help:"Cursor of the next page, as the previous page printed it."`
 }
 
@@ -59,7 +59,7 @@ func (c *eventListCmd) Run(ctx context.Context, a *program) error {
 // more says how to get the next page, if there is one.
 func (a *program) more(next string) {
 	if next != "" {
-		a.say("%s", a.style.dim("There are more: --cursor "+next))
+		a.say("%s", a.style.dim("More rows: --cursor "+next))
 	}
 }
 
@@ -102,9 +102,9 @@ func (a *program) printProgress(p schoolbell.Progress) {
 type eventDeliveriesCmd struct {
 	remote
 	ID      string `arg:"" name:"id" help:"Id of the event."`
-	Status  string `name:"status" placeholder:"STATUS" help:"Only those with this status, such as failed."`
-	Channel string `name:"channel" placeholder:"CHANNEL" help:"Only those of this channel."`
-	Limit   int    `name:"limit" default:"50" placeholder:"N" help:"How many."`
+	Status  string `name:"status" placeholder:"STATUS" help:"Only deliveries with this status, such as failed."`
+	Channel string `name:"channel" placeholder:"CHANNEL" help:"Only deliveries on this channel."`
+	Limit   int    `name:"limit" default:"50" placeholder:"N" help:"Maximum number of rows."`
 	Cursor  string `name:"cursor" placeholder:"CURSOR" help:"Cursor of the next page, as the previous page printed it."`
 }
 
@@ -127,7 +127,7 @@ func (c *eventDeliveriesCmd) Run(ctx context.Context, a *program) error {
 		a.say("No deliveries.")
 		return nil
 	}
-	t := newTable("USER", "CHANNEL", "STATUS", "TRIES#", "SINCE", "REASON")
+	t := newTable("USER", "CHANNEL", "STATUS", "ATTEMPTS#", "SINCE", "REASON")
 	for _, d := range page.Deliveries {
 		t.add(d.UserID, string(d.Channel), string(d.Status), number(d.Attempts), when(d.UpdatedAt.Time), cut(d.Reason, 60))
 	}
@@ -178,7 +178,7 @@ func (c *eventRetryCmd) Run(ctx context.Context, a *program) error {
 	if c.JSON {
 		return a.printJSON(map[string]any{"id": c.ID, "retried": n})
 	}
-	a.say("%s tried again.", count(n, "delivery is", "deliveries are"))
+	a.say("%s retried.", count(n, "delivery is", "deliveries are"))
 	return nil
 }
 

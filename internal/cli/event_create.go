@@ -16,9 +16,9 @@ import (
 type eventCreateCmd struct {
 	remote
 	eventFlags
-	Key   string `name:"idempotency-key" placeholder:"KEY" help:"Makes it safe to send the same event again: it is created once."`
-	File  string `name:"file" short:"f" placeholder:"FILE" help:"Read the event as JSON, as the API takes it; - is the standard input."`
-	Watch bool   `name:"watch" help:"Follow the event until everyone is reached."`
+	Key   string `name:"idempotency-key" placeholder:"KEY" help:"Create the event once, even if the command is repeated."`
+	File  string `name:"file" short:"f" placeholder:"FILE" help:"Read the event from this file, as JSON in the form of the API. - is standard input."`
+	Watch bool   `name:"watch" help:"Follow the event until it is completed."`
 }
 
 // Run creates an event.
@@ -50,7 +50,7 @@ func (c *eventCreateCmd) Run(ctx context.Context, a *program) error {
 func (c *eventCreateCmd) announce(a *program, e *wire.Event, replayed bool) {
 	switch {
 	case replayed:
-		a.say("This event was created before: %s, %s.", e.ID, e.Status)
+		a.say("This event already exists: %s, %s.", e.ID, e.Status)
 	case e.Status == schoolbell.EventScheduled:
 		a.say("Event %s is scheduled for %s.", e.ID, when(e.SendAt.Time))
 	default:
@@ -74,7 +74,7 @@ func (c *eventCreateCmd) event(a *program, now time.Time) (wire.NewEvent, error)
 func (c *eventCreateCmd) fromFile(a *program) (wire.NewEvent, error) {
 	for _, name := range eventFlagNames() {
 		if a.flagged(name) {
-			return wire.NewEvent{}, usage("--%s cannot be used with --file, which says all about the event", name)
+			return wire.NewEvent{}, usage("--%s cannot be used with --file, which contains the whole event", name)
 		}
 	}
 	var ev wire.NewEvent
@@ -92,10 +92,10 @@ func (c *eventCreateCmd) fromFile(a *program) (wire.NewEvent, error) {
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&ev); err != nil {
-		return ev, usage("%s is not an event as the API takes it: %s", c.File, oneLine(err.Error()))
+		return ev, usage("%s is not an event in the form of the API: %s", c.File, oneLine(err.Error()))
 	}
 	if dec.More() {
-		return ev, usage("%s holds more than one JSON value", c.File)
+		return ev, usage("%s contains more than one JSON value", c.File)
 	}
 	if field := impossibleTime(ev); field != "" {
 		return ev, usage("%s: %s: %v", c.File, field, errYear)

@@ -14,21 +14,21 @@ import (
 
 // eventFlags describe an event.
 type eventFlags struct {
-	Title    string   `name:"title" placeholder:"TEXT" help:"One line."`
-	Body     string   `name:"body" placeholder:"TEXT" help:"The message; - reads it from the standard input."`
-	Role     []string `name:"role" placeholder:"ROLE" help:"For everybody with this role: student, teacher, parent, staff. May be repeated."`
-	Group    []string `name:"group" placeholder:"ID" help:"For the members of this group and of those below it. May be repeated."`
-	User     []string `name:"user" placeholder:"ID" help:"For this person. May be repeated."`
-	Guardian []string `name:"guardians-of-group" placeholder:"ID" help:"For the guardians of the students of this group. May be repeated."`
-	Except   []string `name:"except-user" placeholder:"ID" help:"Not for this person. May be repeated."`
-	Channel  []string `name:"channel" placeholder:"CHANNEL" help:"By in_app, email. May be repeated; both when left out."`
-	Category string   `name:"category" placeholder:"CATEGORY" help:"announcement, event, attendance, urgent or digest."`
-	Location string   `name:"location" placeholder:"TEXT" help:"Where it takes place."`
-	StartsAt string   `name:"starts-at" placeholder:"TIME" help:"When it begins."`
-	EndsAt   string   `name:"ends-at" placeholder:"TIME" help:"When it ends."`
-	SendAt   string   `name:"send-at" placeholder:"TIME" help:"When to send it, as 2026-12-01T08:00, with Z or an offset for another zone than this machine's, or +2h."`
-	Expires  string   `name:"expires-at" placeholder:"TIME" help:"After this nothing more is sent."`
-	Data     string   `name:"data" placeholder:"JSON" help:"An object of your own that is handed on."`
+	Title    string   `name:"title" placeholder:"TEXT" help:"Title, one line."`
+	Body     string   `name:"body" placeholder:"TEXT" help:"Text of the message. - reads it from standard input."`
+	Role     []string `name:"role" placeholder:"ROLE" help:"Send to everybody with this role: student, teacher, parent or staff. May be repeated."`
+	Group    []string `name:"group" placeholder:"ID" help:"Send to the members of this group and of the groups below it. May be repeated."`
+	User     []string `name:"user" placeholder:"ID" help:"Send to this person. May be repeated."`
+	Guardian []string `name:"guardians-of-group" placeholder:"ID" help:"Send to the guardians of the students in this group. May be repeated."`
+	Except   []string `name:"except-user" placeholder:"ID" help:"Exclude this person. May be repeated."`
+	Channel  []string `name:"channel" placeholder:"CHANNEL" help:"Channel, in_app or email. May be repeated. Both if left out."`
+	Category string   `name:"category" placeholder:"CATEGORY" help:"Category: announcement, event, attendance, urgent or digest."`
+	Location string   `name:"location" placeholder:"TEXT" help:"Where the event takes place."`
+	StartsAt string   `name:"starts-at" placeholder:"TIME" help:"When the event starts."`
+	EndsAt   string   `name:"ends-at" placeholder:"TIME" help:"When the event ends."`
+	SendAt   string   `name:"send-at" placeholder:"TIME" help:"When to send the messages: 2026-12-01T08:00 in this machine's time zone, with Z or an offset for another one, or +2h."`
+	Expires  string   `name:"expires-at" placeholder:"TIME" help:"Send nothing after this time."`
+	Data     string   `name:"data" placeholder:"JSON" help:"JSON object that the inbox passes on unchanged."`
 }
 
 // eventFlagNames lists the flags that describe an event.
@@ -102,7 +102,7 @@ func (a *program) printEvent(e *wire.Event, asJSON bool) error {
 	}
 	a.say("%s", a.style.bold(e.Title))
 	for _, l := range [][2]string{
-		{"Id", e.ID}, {"Status", string(e.Status)}, {"Category", string(e.Category)}, {"For", audienceText(e.Audience)}, {"By", joined(e.Channels)},
+		{"Id", e.ID}, {"Status", string(e.Status)}, {"Category", string(e.Category)}, {"Audience", audienceText(e.Audience)}, {"Channels", joined(e.Channels)},
 		{"Location", e.Location}, {"Starts", optional(e.StartsAt)}, {"Ends", optional(e.EndsAt)}, {"Send at", optional(e.SendAt)},
 		{"Expires", optional(e.ExpiresAt)}, {"Created", when(e.CreatedAt.Time)}, {"Completed", optional(e.CompletedAt)},
 	} {
@@ -158,7 +158,7 @@ func parseTime(text string, now time.Time) (time.Time, error) {
 	if text[0] == '+' {
 		d, err := time.ParseDuration(text[1:])
 		if err != nil || d < 0 {
-			return time.Time{}, fmt.Errorf("%q is not a time from now such as +90m", text)
+			return time.Time{}, fmt.Errorf("%q is not a relative time such as +90m", text)
 		}
 		return now.Add(d), nil
 	}

@@ -41,7 +41,7 @@ func (a *program) watch(ctx context.Context, server *client.Client, id string, a
 				return err // it was never there: waiting would hide a wrong address
 			}
 			if !lost {
-				a.complain("the connection is lost, trying again: %v", err)
+				a.complain("the connection was lost, reconnecting: %v", err)
 			}
 			lost = true
 			continue

@@ -50,7 +50,7 @@ func (a *program) fail(ctx context.Context, err error) int {
 		return exitFailure
 	}
 	if e, ok := errors.AsType[*settingsError](err); ok {
-		a.complainFields(count(len(e.faults), "setting is wrong", "settings are wrong"), e.faults)
+		a.complainFields(count(len(e.faults), "setting is invalid", "settings are invalid"), e.faults)
 		a.suggest("set them by flag, in the environment or in %s", a.envFile)
 		return exitUsage
 	}
@@ -62,7 +62,7 @@ func (a *program) fail(ctx context.Context, err error) int {
 		code = exitUsage
 	}
 	if f, ok := errors.AsType[schoolbell.Faults](err); ok && (len(f) > 1 || f[0].Field != "") {
-		a.complainFields(count(len(f), "field is wrong", "fields are wrong")+"; nothing was changed", f)
+		a.complainFields(count(len(f), "field is invalid", "fields are invalid")+"; nothing was changed", f)
 	} else {
 		a.complain("%v", err)
 	}

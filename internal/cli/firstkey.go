@@ -31,7 +31,7 @@ func (a *program) makeFirstKey(ctx context.Context, cfg *config.Config, keys *au
 		}
 		k.path, err = writeKeyFile(cfg.General.DataDir, secret)
 		if err != nil {
-			return advice.Add(fmt.Errorf("keep the first API key in a file: %w", err), "let this user write to DATA_DIR, or set SCHOOLBELL_API_KEY; no key was made")
+			return advice.Add(fmt.Errorf("write the first API key to a file: %w", err), "let this user write to DATA_DIR, or set SCHOOLBELL_API_KEY; no key was made")
 		}
 		return nil
 	})
@@ -46,9 +46,9 @@ func (a *program) showFirstKey(k firstKey) {
 	switch {
 	case k.secret == "":
 	case k.path == "":
-		a.say("  API key, shown this once: %s", a.style.bold(k.secret))
+		a.say("  API key, shown only this once: %s", a.style.bold(k.secret))
 	default:
-		a.say("  API key, kept in %s: read it and delete the file", k.path)
+		a.say("  API key, written to %s: read it and delete the file", k.path)
 	}
 }
 

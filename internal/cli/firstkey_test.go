@@ -29,7 +29,7 @@ func TestAFirstKeyThatCannotBeWrittenIsNotStored(t *testing.T) {
 	}
 	for _, unwritable := range []string{blocked, filepath.Join(blocked, "data")} {
 		r := inProcess(t, bare(database, "DATA_DIR="+unwritable), "serve")
-		r.says("^schoolbell: keep the first API key in a file: ")
+		r.says("^schoolbell: write the first API key to a file: ")
 		r.says("→ let this user write to DATA_DIR, or set SCHOOLBELL_API_KEY; no key was made$")
 		r.exits(1)
 	}
@@ -38,7 +38,7 @@ func TestAFirstKeyThatCannotBeWrittenIsNotStored(t *testing.T) {
 	list.says("^No API keys.$")
 
 	serve := inProcess(t, bare(database, "DATA_DIR="+dir), "serve")
-	url, file := serve.says(urlLine), serve.says(`API key, kept in (\S+): read it`)
+	url, file := serve.says(urlLine), serve.says(`API key, written to (\S+): read it`)
 	secret, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestNoFileIsLeftOfAFirstKeyThatCannotBeStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	serve := inProcess(t, env, "serve")
-	file := serve.says(`API key, kept in (\S+): read it`)
+	file := serve.says(`API key, written to (\S+): read it`)
 	serve.ends()
 	if found := keyFiles(t, dir); len(found) != 1 || found[0] != file {
 		t.Errorf("files %v, want %s", found, file)

@@ -16,7 +16,7 @@ import (
 
 type keyCmd struct {
 	Create keyCreateCmd `cmd:"" help:"Create an API key and print its secret once."`
-	List   keyListCmd   `cmd:"" help:"List the API keys, the oldest first."`
+	List   keyListCmd   `cmd:"" help:"List the API keys, oldest first."`
 	Revoke keyRevokeCmd `cmd:"" help:"Revoke an API key."`
 }
 
@@ -53,8 +53,8 @@ func newKeyJSON(k schoolbell.APIKey) keyJSON {
 
 type keyCreateCmd struct {
 	keyring
-	Name  string `name:"name" required:"" placeholder:"NAME" help:"Who uses it, for people to tell keys apart."`
-	Scope string `name:"scope" required:"" placeholder:"SCOPE" help:"What it allows: read, send (read and send) or admin (everything)."`
+	Name  string `name:"name" required:"" placeholder:"NAME" help:"Name of the program that uses the key."`
+	Scope string `name:"scope" required:"" placeholder:"SCOPE" help:"Scope: read, send (includes read) or admin (everything)."`
 }
 
 // Run makes a key.
@@ -76,7 +76,7 @@ func (c *keyCreateCmd) Run(ctx context.Context, a *program) (err error) {
 		made.Secret = secret
 		return a.printJSON(made)
 	}
-	a.say("API key, shown this once: %s", a.style.bold(secret))
+	a.say("API key, shown only this once: %s", a.style.bold(secret))
 	a.say("Fingerprint %s, name %s, scope %s", auth.Fingerprint(k), k.Name, k.Scope)
 	return nil
 }
@@ -115,7 +115,7 @@ func (c *keyListCmd) Run(ctx context.Context, a *program) (err error) {
 
 type keyRevokeCmd struct {
 	keyring
-	Fingerprint string `arg:"" name:"fingerprint" help:"The key's fingerprint, as key list shows it, or how it begins."`
+	Fingerprint string `arg:"" name:"fingerprint" help:"Fingerprint of the key, or its beginning, as shown by key list."`
 }
 
 // Run revokes a key.
@@ -130,7 +130,7 @@ func (c *keyRevokeCmd) Run(ctx context.Context, a *program) (err error) {
 	case schoolbell.CodeNotFound:
 		return advice.Add(err, "see schoolbell key list")
 	case schoolbell.CodeConflict:
-		return advice.Add(err, "give all of the fingerprint, as schoolbell key list shows it")
+		return advice.Add(err, "use the whole fingerprint, as schoolbell key list shows it")
 	}
 	if err != nil {
 		return err
@@ -138,9 +138,9 @@ func (c *keyRevokeCmd) Run(ctx context.Context, a *program) (err error) {
 	if c.JSON {
 		return a.printJSON(newKeyJSON(k))
 	}
-	a.say("Key %s, name %s, scope %s, is revoked; servers refuse it within 5 seconds.", auth.Fingerprint(k), k.Name, k.Scope)
+	a.say("Key %s, name %s, scope %s, is revoked. Servers reject it within 5 seconds.", auth.Fingerprint(k), k.Name, k.Scope)
 	if k.Name == auth.SeededName {
-		a.say("It comes back when a server starts that still has it in SCHOOLBELL_API_KEY.")
+		a.say("A server that starts with this key in SCHOOLBELL_API_KEY creates it again.")
 	}
 	return nil
 }

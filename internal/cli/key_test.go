@@ -60,7 +60,7 @@ func TestAKeyDoesWhatItsScopeAllowsUntilItIsRevoked(t *testing.T) {
 			}
 
 			revoke := inProcess(t, env, "key", "revoke", bus.Fingerprint)
-			revoke.says("^Key " + bus.Fingerprint + ", name Bus app, scope send, is revoked; servers refuse it within 5 seconds")
+			revoke.says("^Key " + bus.Fingerprint + ", name Bus app, scope send, is revoked. Servers reject it within 5 seconds")
 			revoke.exits(0)
 			testenv.Eventually(t, patience, func() error { return sender.refuses("GET", "/v1/events", "401") }, "the revoked key is refused")
 			reader.call("GET", "/v1/events", nil, nil)
@@ -75,7 +75,7 @@ func TestAKeyDoesWhatItsScopeAllowsUntilItIsRevoked(t *testing.T) {
 				t.Fatalf("the keys are %s (%v)", &seeded.out, err)
 			}
 			last := inProcess(t, env, "key", "revoke", list.Keys[0].Fingerprint)
-			last.says("It comes back when a server starts that still has it in SCHOOLBELL_API_KEY")
+			last.says("A server that starts with this key in SCHOOLBELL_API_KEY creates it again")
 			last.exits(0)
 			serve.ends()
 		})
@@ -102,7 +102,7 @@ func TestAFingerprintOfTwoKeysRevokesNeither(t *testing.T) {
 	}
 	r := inProcess(t, bare("DATA_DIR="+dir), "key", "revoke", "abcd")
 	r.says("^schoolbell: 2 API keys have fingerprints that begin with abcd$")
-	r.says("→ give all of the fingerprint")
+	r.says("→ use the whole fingerprint")
 	r.exits(1)
 	if all, err := keys.ListAPIKeys(t.Context()); err != nil || len(all) != 2 {
 		t.Errorf("%d keys are left, %v", len(all), err)

@@ -25,8 +25,8 @@ func TestServeOnItsDefaultsReachesPeopleAndKeepsThem(t *testing.T) {
 	env := bare("DATA_DIR=" + t.TempDir())
 
 	first := inProcess(t, env, "serve")
-	first.says("Queues live in this process")
-	url, file := first.says(urlLine), first.says(`API key, kept in (\S+): read it`)
+	first.says("Queues and workers run in this process")
+	url, file := first.says(urlLine), first.says(`API key, written to (\S+): read it`)
 	secret, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -135,13 +135,13 @@ func TestAWorkerThatWouldSwallowAllMailDoesNotStart(t *testing.T) {
 	env := bare("DATA_DIR="+t.TempDir(), "REDIS_URL=redis://"+testenv.Redis(t))
 	refused := inProcess(t, env, "worker")
 	refused.says("^schoolbell: a worker needs SMTP_HOST: ")
-	refused.says("→ set SMTP_HOST and EMAIL_FROM; to catch all mail on purpose, set MAIL_CATCHER_ADDR=127.0.0.1:0$")
+	refused.says("→ set SMTP_HOST and EMAIL_FROM; to capture all email on purpose, set MAIL_CATCHER_ADDR=127.0.0.1:0$")
 	refused.exits(1)
 	if refused.out.String() != "" {
 		t.Errorf("it began all the same:\n%s", &refused.out)
 	}
 	d := inProcess(t, env, "doctor")
-	d.says("^fail +e-mail +a worker does not start without SMTP_HOST")
+	d.says("^fail +email +a worker does not start without SMTP_HOST")
 	d.says("→ set SMTP_HOST")
 	d.exits(1)
 
@@ -212,7 +212,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 		t.Fatal("nobody calls the mail server")
 	}
 	r.stop()
-	r.says("Stopping: .* a second signal exits at once")
+	r.says("Stopping: .* A second signal exits at once")
 	r.stop()
 	select {
 	case <-r.exited:
@@ -256,8 +256,8 @@ func TestARedisThatCannotBeUsedIsRefused(t *testing.T) {
 	locked := testenv.RedisServer(t, testenv.RedisOptions{Args: []string{"--requirepass", "sesame"}})
 	for _, command := range []string{"serve", "worker"} {
 		for _, c := range []struct{ name, addr, says, fix string }{
-			{"a wrong password", "redis://:wrong-hunter2@" + locked.Addr, "this Redis cannot be used: it refuses our login", "→ check REDIS_PASSWORD"},
-			{"an old version", "redis://" + oldServer(t), `this Redis cannot be used: it is version 5\.0\.14`, `→ Redis 6\.2 or Valkey 7\.2 is needed`},
+			{"a wrong password", "redis://:wrong-hunter2@" + locked.Addr, "this Redis cannot be used: it rejects the login", "→ check REDIS_PASSWORD"},
+			{"an old version", "redis://" + oldServer(t), `this Redis cannot be used: it is version 5\.0\.14`, `→ use Redis 6\.2 or Valkey 7\.2`},
 		} {
 			t.Run(command+" with "+c.name, func(t *testing.T) {
 				t.Parallel()
@@ -296,7 +296,7 @@ func TestARedisThatMayThrowJobsAwayIsWarnedOf(t *testing.T) {
 	redis := testenv.RedisServer(t, testenv.RedisOptions{Args: []string{"--maxmemory-policy", "allkeys-lru"}})
 	env := bare("DATA_DIR="+t.TempDir(), "REDIS_URL=redis://"+redis.Addr, catchAll)
 	w := inProcess(t, env, "worker")
-	w.says("may throw jobs away.*allkeys-lru.*noeviction")
+	w.says("may evict jobs.*allkeys-lru.*noeviction")
 	w.says("waits for jobs")
 	w.ends()
 
@@ -314,7 +314,7 @@ func TestADatabaseThatCannotBeUsedIsExplained(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ user, database, says string }{
 		"no such database": {"postgres", "nowhere", `database "nowhere" does not exist`},
-		"no such user":     {"nobody", strings.TrimPrefix(dsn.Path, "/"), `role "nobody" does not exist|it refuses our login`},
+		"no such user":     {"nobody", strings.TrimPrefix(dsn.Path, "/"), `role "nobody" does not exist|it rejects the login`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -363,7 +363,7 @@ func TestTakenAddressesAreSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	for setting, says := range map[string]string{"HTTP_ADDR": "cannot listen on", "MAIL_CATCHER_ADDR": "start the mail catcher"} {
+	for setting, says := range map[string]string{"HTTP_ADDR": "cannot listen on", "MAIL_CATCHER_ADDR": "set up channel email: start the mail catcher"} {
 		r := inProcess(t, bare("DATA_DIR="+t.TempDir(), setting+"="+ln.Addr().String()), "serve")
 		r.says("schoolbell: " + says + ".*" + ln.Addr().String())
 		r.says(setting)

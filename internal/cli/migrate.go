@@ -10,7 +10,7 @@ import (
 )
 
 type migrateCmd struct {
-	Status bool          `name:"status" help:"Only say which version the ledger has and which this program needs."`
+	Status bool          `name:"status" help:"Only print the ledger's version and the version that this program needs."`
 	JSON   bool          `name:"json" help:"Print as JSON."`
 	Config config.Config `embed:""`
 }
@@ -58,7 +58,7 @@ func describe(m migrationJSON, status bool) string {
 	case status && m.From == m.Needed:
 		return fmt.Sprintf("%s: version %d, up to date", m.Ledger, m.From)
 	case status && m.From > m.Needed:
-		return fmt.Sprintf("%s: version %d, newer than this program, which knows %d", m.Ledger, m.From, m.Needed)
+		return fmt.Sprintf("%s: version %d, newer than this program, which supports %d", m.Ledger, m.From, m.Needed)
 	case status:
 		return fmt.Sprintf("%s: version %d, this program needs %d; run: schoolbell migrate", m.Ledger, m.From, m.Needed)
 	case m.From == m.To:

@@ -12,15 +12,15 @@ import (
 )
 
 type queueCmd struct {
-	List    queueListCmd    `cmd:"" help:"List the queues with their jobs by state."`
+	List    queueListCmd    `cmd:"" help:"List the queues and count their jobs by state."`
 	Counts  queueCountsCmd  `cmd:"" help:"Count a queue's jobs by state."`
 	Jobs    queueJobsCmd    `cmd:"" help:"List a queue's jobs of one state, newest first."`
 	Job     queueJobCmd     `cmd:"" help:"Show a job."`
 	Retry   queueRetryCmd   `cmd:"" help:"Retry finished jobs."`
 	Promote queuePromoteCmd `cmd:"" help:"Run delayed jobs now."`
 	Remove  queueRemoveCmd  `cmd:"" help:"Remove jobs."`
-	Pause   queuePauseCmd   `cmd:"" help:"Stop workers from taking jobs of a queue."`
-	Resume  queueResumeCmd  `cmd:"" help:"End a pause."`
+	Pause   queuePauseCmd   `cmd:"" help:"Pause a queue: running jobs continue, no others start."`
+	Resume  queueResumeCmd  `cmd:"" help:"Resume a paused queue."`
 	Clean   queueCleanCmd   `cmd:"" help:"Remove old jobs of one state."`
 }
 
@@ -102,8 +102,8 @@ func (c *queueCountsCmd) Run(ctx context.Context, a *program) error {
 type queueJobsCmd struct {
 	remote
 	queueArg
-	State  string `name:"state" default:"failed" placeholder:"STATE" help:"waiting, active, delayed, prioritized, waiting-children, completed or failed."`
-	Limit  int    `name:"limit" default:"20" placeholder:"N" help:"How many."`
+	State  string `name:"state" default:"failed" placeholder:"STATE" help:"State: waiting, active, delayed, prioritized, waiting-children, completed or failed."`
+	Limit  int    `name:"limit" default:"20" placeholder:"N" help:"Maximum number of rows."`
 	Cursor string `name:"cursor" placeholder:"CURSOR" help:"Cursor of the next page, as the previous page printed it."`
 }
 
@@ -125,7 +125,7 @@ func (c *queueJobsCmd) Run(ctx context.Context, a *program) error {
 		a.say("No %s jobs.", c.State)
 		return nil
 	}
-	t := newTable("ID", "NAME", "TRIES#", "CREATED", "FINISHED", "REASON")
+	t := newTable("ID", "NAME", "ATTEMPTS#", "CREATED", "FINISHED", "REASON")
 	for _, j := range page.Jobs {
 		t.add(j.ID, j.Name, fmt.Sprintf("%d/%d", j.AttemptsMade, j.Attempts), when(j.CreatedAt.Time), when(j.FinishedAt.Time), cut(j.FailedReason, 60))
 	}
@@ -164,7 +164,7 @@ func (a *program) printJob(j *wire.Job, asJSON bool) error {
 		delay = (time.Duration(j.DelayMS) * time.Millisecond).String()
 	}
 	for _, l := range [][2]string{
-		{"Name", j.Name}, {"State", string(j.State)}, {"Tries", fmt.Sprintf("%d of %d", j.AttemptsMade, j.Attempts)}, {"Delay", delay},
+		{"Name", j.Name}, {"State", string(j.State)}, {"Attempts", fmt.Sprintf("%d of %d", j.AttemptsMade, j.Attempts)}, {"Delay", delay},
 		{"Data", string(j.Data)}, {"Progress", string(j.Progress)}, {"Result", string(j.ReturnValue)}, {"Failure", j.FailedReason},
 		{"Parent", j.Parent}, {"Worker", j.Worker}, {"Created", optional(j.CreatedAt)}, {"Started", optional(j.ProcessedAt)}, {"Finished", optional(j.FinishedAt)},
 	} {

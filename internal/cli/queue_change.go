@@ -110,9 +110,9 @@ func (q *queueArg) change(a *program, r *remote, paused bool, change func(*clien
 		return a.printJSON(map[string]any{"queue": q.Queue, "paused": paused})
 	}
 	if paused {
-		a.say("Queue %s is paused: jobs being run go on, no others start.", q.Queue)
+		a.say("Queue %s is paused: running jobs continue, no others start.", q.Queue)
 	} else {
-		a.say("Queue %s is running again.", q.Queue)
+		a.say("Queue %s is resumed.", q.Queue)
 	}
 	return nil
 }
@@ -120,9 +120,9 @@ func (q *queueArg) change(a *program, r *remote, paused bool, change func(*clien
 type queueCleanCmd struct {
 	remote
 	queueArg
-	State     string        `name:"state" default:"completed" placeholder:"STATE" help:"completed, failed, waiting, delayed or prioritized."`
-	OlderThan time.Duration `name:"older-than" default:"0s" type:"s" placeholder:"TIME" help:"Only jobs older than this; a plain number is seconds."`
-	Limit     int           `name:"limit" default:"1000" placeholder:"N" help:"How many at most."`
+	State     string        `name:"state" default:"completed" placeholder:"STATE" help:"State: completed, failed, waiting, delayed or prioritized."`
+	OlderThan time.Duration `name:"older-than" default:"0s" type:"s" placeholder:"TIME" help:"Only jobs older than this. A plain number is seconds."`
+	Limit     int           `name:"limit" default:"1000" placeholder:"N" help:"Maximum number of jobs."`
 }
 
 // Run removes old jobs.

@@ -43,7 +43,7 @@ func (a *program) failRemote(err error) bool {
 		return false
 	}
 	a.complain("%s cannot be reached: %s", baseOf(u.URL), app.Reason(u.Err))
-	a.suggest("run schoolbell serve, or name the server with --url or SCHOOLBELL_URL")
+	a.suggest("run schoolbell serve, or set --url or SCHOOLBELL_URL")
 	return true
 }
 
@@ -60,18 +60,18 @@ func (a *program) failProblem(p *client.Problem) {
 	}
 	switch schoolbell.Code(p.Code) {
 	case schoolbell.CodeUnauthorized:
-		a.suggest("set SCHOOLBELL_API_KEY to a key of this server; its first start printed one")
+		a.suggest("set SCHOOLBELL_API_KEY to a key of this server")
 	case schoolbell.CodeForbidden:
 		a.suggest("use a key with a wider scope")
 	case schoolbell.CodeUnavailable, schoolbell.CodeLimited:
 		a.suggest("try again in a moment")
 	case schoolbell.CodeInternal:
-		a.suggest("look into the log of the server")
+		a.suggest("see the log of the server")
 	}
 }
 
 func refusedFields(n int) string {
-	return count(n, "field is", "fields are") + " refused; nothing was changed"
+	return count(n, "field is", "fields are") + " invalid; nothing was changed"
 }
 
 // baseOf is the server's part of an address.

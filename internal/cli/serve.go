@@ -64,7 +64,7 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	base := config.LocalURL(ln.Addr().String())
-	a.tick("Schoolbell %s serves %s (how to use it: %s/docs)", a.version(), base, base)
+	a.tick("Schoolbell %s serves %s (API reference: %s/docs)", a.version(), base, base)
 	a.showFirstKey(first)
 	err = r.Run(ctx, append(services, a.noteStop(ctx, cfg))...)
 	a.farewell(err)
@@ -76,7 +76,7 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 func (a *program) lookAtRedis(ctx context.Context, r *app.Runtime) error {
 	name := r.Config.Redis.Name()
 	if !r.Config.Redis.External() {
-		a.tick("Queues live in this process, which works them too")
+		a.tick("Queues and workers run in this process")
 		return nil
 	}
 	facts, err := app.ProbeRedis(ctx, r.Redis)
@@ -89,7 +89,7 @@ func (a *program) lookAtRedis(ctx context.Context, r *app.Runtime) error {
 		r.Log.Error("Redis is unavailable: events are accepted and will be sent when it is back", "redis", name, "error", err)
 		return nil
 	}
-	a.tick("Redis connected: %s, version %s; run schoolbell worker to work the queues", name, facts.Version)
+	a.tick("Redis connected: %s, version %s; run schoolbell worker to process the queues", name, facts.Version)
 	a.warnOfRedis(r, facts)
 	return nil
 }
@@ -102,7 +102,7 @@ func (a *program) seedKey(ctx context.Context, cfg *config.Config, keys *auth.Se
 	}
 	replaced, err := keys.Seed(ctx, k)
 	for _, old := range replaced {
-		log.Warn("the API key of the settings has replaced an earlier one, which is refused from now on", "replaced", auth.Fingerprint(old))
+		log.Warn("SCHOOLBELL_API_KEY has replaced an earlier key, which is no longer accepted", "replaced", auth.Fingerprint(old))
 	}
 	return firstKey{}, err
 }

@@ -75,7 +75,7 @@ func TestNodesThatSentinelOrClusterNameGetNothingInClear(t *testing.T) {
 					}
 					return
 				}
-				d.says(fmt.Sprintf(`^fail +Redis +.*0\.0\.0\.0:%d.* would send everything in clear to another machine: set REDIS_TLS=true, or REDIS_TLS=false`, port))
+				d.says(fmt.Sprintf(`^fail +Redis +.*0\.0\.0\.0:%d.* would send everything unencrypted to another machine: set REDIS_TLS=true, or REDIS_TLS=false`, port))
 				if told.String() != "" {
 					t.Errorf("the node was told %q", told)
 				}
@@ -170,7 +170,7 @@ func TestAPostgresThatRefusesTLSGetsNoPassword(t *testing.T) {
 				return
 			}
 			d.says(`^fail +ledger +.*refused TLS`)
-			d.says(`→ turn TLS on in PostgreSQL, or add sslmode=disable to DATABASE_URL if the network is private`)
+			d.says(`→ enable TLS in PostgreSQL, or add sslmode=disable to DATABASE_URL if the network is private`)
 			if told.String() != "" {
 				t.Errorf("the server was told %q", told)
 			}
@@ -234,7 +234,7 @@ func TestRedisOverTLS(t *testing.T) {
 			c.says(`REDIS_TLS_CA +env +` + authority.CAFile)
 			d := inProcess(t, trusting, "doctor")
 			d.exits(0)
-			d.says(`^ok +Redis .*can be written$|^warn +Redis `)
+			d.says(`^ok +Redis .*writable$|^warn +Redis `)
 			system := spawn(t, append(slices.Clone(env), "SSL_CERT_FILE="+authority.CAFile), "doctor")
 			system.exits(0)
 			if plain := strings.TrimPrefix(server.Addr, "127.0.0.1:"); name == "on another machine" {

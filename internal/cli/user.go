@@ -19,8 +19,8 @@ type userCmd struct {
 
 type userImportCmd struct {
 	remote
-	File   string `arg:"" name:"file" help:"The file; - is the standard input."`
-	Format string `name:"format" placeholder:"FORMAT" help:"csv or ndjson, if the name of the file does not say it."`
+	File   string `arg:"" name:"file" help:"File to import. - is standard input."`
+	Format string `name:"format" placeholder:"FORMAT" help:"Format, csv or ndjson, if the file name does not tell."`
 }
 
 // Run imports people: what is wrong is listed, the rest goes in.
@@ -72,7 +72,7 @@ func (c *userImportCmd) mediaType() (string, error) {
 	if c.Format != "" {
 		return "", usage("--format: %q is not csv or ndjson", c.Format)
 	}
-	return "", usage("%s: the name does not say the format; add --format csv or --format ndjson", c.File)
+	return "", usage("%s: the file name does not tell the format; add --format csv or --format ndjson", c.File)
 }
 
 func (a *program) printImport(r *wire.ImportReport) {
@@ -81,7 +81,7 @@ func (a *program) printImport(r *wire.ImportReport) {
 		return
 	}
 	a.say("")
-	t := newTable("LINE#", "FIELD", "WHAT IS WRONG")
+	t := newTable("LINE#", "FIELD", "PROBLEM")
 	for _, e := range r.Errors {
 		t.add(fmt.Sprint(e.Line), e.Field, e.Message)
 	}
@@ -134,7 +134,7 @@ func (c *userShowCmd) Run(ctx context.Context, a *program) error {
 	}
 	a.say("%s", a.style.bold(u.Name))
 	for _, l := range [][2]string{
-		{"Id", u.ID}, {"E-mail", u.Email}, {"Phone", u.Phone}, {"Roles", joined(u.Roles)}, {"Groups", joined(u.Groups)},
+		{"Id", u.ID}, {"Email", u.Email}, {"Phone", u.Phone}, {"Roles", joined(u.Roles)}, {"Groups", joined(u.Groups)},
 		{"Guardian", joined(u.GuardianOf)}, {"Language", u.Locale}, {"Time zone", u.Timezone},
 	} {
 		if l[1] != "" {

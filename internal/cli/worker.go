@@ -118,7 +118,7 @@ func (a *program) connect(ctx context.Context, r *app.Runtime) error {
 // warnOfRedis says what about a Redis may lose jobs.
 func (a *program) warnOfRedis(r *app.Runtime, f app.RedisFacts) {
 	if f.Evicts() {
-		r.Log.Warn("Redis may throw jobs away when its memory is full", "maxmemory_policy", f.Policy, "fix", app.EvictionAdvice)
+		r.Log.Warn("Redis may evict jobs when its memory is full", "maxmemory_policy", f.Policy, "fix", app.EvictionAdvice)
 	}
 	if f.ReadOnly {
 		r.Log.Warn("Redis is a read-only replica, jobs cannot be stored", "redis", r.Config.Redis.Name())
@@ -143,7 +143,7 @@ func (a *program) noteStop(signalled context.Context, cfg *config.Config) app.Se
 	return func(ctx context.Context) error {
 		<-ctx.Done()
 		if signalled.Err() != nil {
-			a.say("Stopping: running work may take up to %v, a second signal exits at once", cfg.General.ShutdownGrace)
+			a.say("Stopping: running work may take up to %v. A second signal exits at once", cfg.General.ShutdownGrace)
 		}
 		return nil
 	}

@@ -142,13 +142,13 @@ func (e *Email) check(f *schoolbell.Faults) {
 	case e.From != "":
 		mailbox(f, "EMAIL_FROM", e.From)
 	case e.Host != "":
-		f.Add("EMAIL_FROM", "must be set when SMTP_HOST is: the address all mail comes from")
+		f.Add("EMAIL_FROM", "is required with SMTP_HOST: the From address of all email")
 	}
 	if e.ReplyTo != "" {
 		mailbox(f, "EMAIL_REPLY_TO", e.ReplyTo)
 	}
 	if e.Username != "" && e.Password == "" {
-		f.Add("SMTP_PASSWORD", "must be set when SMTP_USERNAME is")
+		f.Add("SMTP_PASSWORD", "is required with SMTP_USERNAME")
 	}
 	between(f, "EMAIL_CONNECTIONS", e.Connections, 1, 1000)
 	between(f, "SMTP_TIMEOUT", e.Timeout, 100*time.Millisecond, time.Hour)
@@ -176,13 +176,13 @@ func (c *Client) checkWhoGetsTheKey(f *schoolbell.Faults, u *url.URL) {
 	}
 	shown := u.Scheme + "://" + u.Host // a user name or password in the URL is not for messages
 	if c.fromFoundFile("SCHOOLBELL_API_KEY") && c.origins["SCHOOLBELL_API_KEY"] != FromDotEnv {
-		f.Add("SCHOOLBELL_API_KEY", "a .env file that was only found may not name a file with the key: set SCHOOLBELL_API_KEY_FILE in the environment, or name the .env file with --env-file")
+		f.Add("SCHOOLBELL_API_KEY", "a .env file found in the working folder may not name a file with the key: set SCHOOLBELL_API_KEY_FILE in the environment, or name the .env file with --env-file")
 	}
 	if c.fromFoundFile(c.urlFrom) && !c.fromFoundFile("SCHOOLBELL_API_KEY") {
-		f.Add(c.urlFrom, "%s comes from a .env file and the key does not: the key is not sent there; name the server with --url if it is meant", shown)
+		f.Add(c.urlFrom, "%s comes from a .env file and the key does not, so the key is not sent there; to send it, set --url", shown)
 	}
 	if u.Scheme == "http" && !schoolbell.Loopback(u.Hostname()) && !c.Insecure {
-		f.Add("SCHOOLBELL_URL", "%s would get the key in clear: use https://, or add --insecure if the network is private", shown)
+		f.Add("SCHOOLBELL_URL", "%s would receive the key unencrypted: use https://, or add --insecure if the network is private", shown)
 	}
 }
 

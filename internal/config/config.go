@@ -20,67 +20,67 @@ type Config struct {
 // General settings are those of the process itself.
 type General struct {
 	DataDir       string        `name:"data-dir" setting:"DATA_DIR" default:"./data" placeholder:"DIR" help:"Folder of the SQLite ledger."`
-	SchoolName    string        `name:"school-name" setting:"SCHOOL_NAME" default:"Our school" placeholder:"NAME" help:"Name of the school, as messages show it."`
-	Language      string        `name:"school-language" setting:"SCHOOL_LANGUAGE" default:"en" placeholder:"TAG" help:"Language the school writes its messages in, as en or pt-BR."`
-	LogLevel      string        `name:"log-level" setting:"LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"What to log: debug, info, warn or error."`
-	LogFormat     string        `name:"log-format" setting:"LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"How to log: text or json."`
+	SchoolName    string        `name:"school-name" setting:"SCHOOL_NAME" default:"Our school" placeholder:"NAME" help:"Name of the school, as shown in messages."`
+	Language      string        `name:"school-language" setting:"SCHOOL_LANGUAGE" default:"en" placeholder:"TAG" help:"Language of the school's messages, such as en or pt-BR."`
+	LogLevel      string        `name:"log-level" setting:"LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Log level: debug, info, warn or error."`
+	LogFormat     string        `name:"log-format" setting:"LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"Log format: text or json."`
 	ShutdownGrace time.Duration `name:"shutdown-grace" setting:"SHUTDOWN_GRACE" default:"30s" type:"s" placeholder:"TIME" help:"How long running work may continue after SIGTERM. A plain number is seconds."`
 }
 
 // HTTP settings are those of the API and of what other programs look at.
 type HTTP struct {
 	Addr           string   `name:"http-addr" setting:"HTTP_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address the API listens on."`
-	PublicURL      string   `name:"public-url" setting:"PUBLIC_URL" placeholder:"URL" help:"Address under which people reach this server, for links in messages; http:// and HTTP_ADDR when empty."`
-	APIKey         Secret   `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key with all rights, stored as a digest; when empty, the first start makes one and shows it in a terminal, or else writes it to a file in DATA_DIR that the log names."`
+	PublicURL      string   `name:"public-url" setting:"PUBLIC_URL" placeholder:"URL" help:"Public URL of this server, for links in messages. http:// and HTTP_ADDR if empty."`
+	APIKey         Secret   `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key of scope admin, stored as a digest. If empty, the first start creates a key and shows it in a terminal, or writes it to a file in DATA_DIR that the log names."`
 	Metrics        bool     `name:"metrics" setting:"METRICS" default:"true" negatable:"" help:"Serve Prometheus metrics at /metrics."`
-	RatePerKey     int      `name:"api-rate-per-key" setting:"API_RATE_PER_KEY" default:"100" placeholder:"N" help:"Requests a second of one API key, or of one user's tokens; ten times as many may come at once. 0 means no limit."`
-	RatePerAddress int      `name:"api-rate-per-address" setting:"API_RATE_PER_ADDRESS" default:"20" placeholder:"N" help:"Requests a second without a valid key from one address; ten times as many may come at once. 0 means no limit."`
+	RatePerKey     int      `name:"api-rate-per-key" setting:"API_RATE_PER_KEY" default:"100" placeholder:"N" help:"Requests per second of one API key, or of one user's tokens. Ten times as many may come at once. 0 means no limit."`
+	RatePerAddress int      `name:"api-rate-per-address" setting:"API_RATE_PER_ADDRESS" default:"20" placeholder:"N" help:"Requests per second from one address without a valid key. Ten times as many may come at once. 0 means no limit."`
 	TrustedProxies []string `name:"trusted-proxies" setting:"TRUSTED_PROXIES" placeholder:"ADDRESS" help:"Addresses or networks of reverse proxies that set X-Forwarded-For."`
-	CORSOrigins    []string `name:"cors-origins" setting:"CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins of web pages whose scripts may call the API, as in https://app.school.example; none when empty."`
-	StreamsPerUser int      `name:"streams-per-user" setting:"STREAMS_PER_USER" default:"5" placeholder:"N" help:"Live streams that tokens of one user may have open; 0 means no limit."`
-	StreamsPerKey  int      `name:"streams-per-key" setting:"STREAMS_PER_KEY" default:"200" placeholder:"N" help:"Live streams that one API key and its tokens may have open; 0 means no limit."`
-	StreamsMax     int      `name:"streams-max" setting:"STREAMS_MAX" default:"2000" placeholder:"N" help:"Live streams that may be open in this process; fewer if it may open few files. 0 means no limit of its own."`
-	MetricsAddr    string   `name:"metrics-addr" setting:"METRICS_ADDR" placeholder:"HOST:PORT" help:"Address on which a worker serves /livez, /readyz and /metrics; off when empty."`
+	CORSOrigins    []string `name:"cors-origins" setting:"CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins of web pages whose scripts may call the API, such as https://app.school.example. None if empty."`
+	StreamsPerUser int      `name:"streams-per-user" setting:"STREAMS_PER_USER" default:"5" placeholder:"N" help:"Open live streams of one user's tokens. 0 means no limit."`
+	StreamsPerKey  int      `name:"streams-per-key" setting:"STREAMS_PER_KEY" default:"200" placeholder:"N" help:"Open live streams of one API key and its user tokens. 0 means no limit."`
+	StreamsMax     int      `name:"streams-max" setting:"STREAMS_MAX" default:"2000" placeholder:"N" help:"Open live streams of this process. A low limit of open files reduces it. 0 sets no limit of its own."`
+	MetricsAddr    string   `name:"metrics-addr" setting:"METRICS_ADDR" placeholder:"HOST:PORT" help:"Address where a worker serves /livez, /readyz and /metrics. Off if empty."`
 }
 
 // Ledger settings choose the SQL database.
 type Ledger struct {
-	DatabaseURL Secret `name:"database-url" setting:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL database, as in postgres://user:password@host/name; SQLite in DATA_DIR when empty."`
-	Connections int    `name:"database-connections" setting:"DATABASE_CONNECTIONS" default:"20" placeholder:"N" help:"Connections to PostgreSQL a process opens at most."`
+	DatabaseURL Secret `name:"database-url" setting:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL database, such as postgres://user:password@host/name. SQLite in DATA_DIR if empty."`
+	Connections int    `name:"database-connections" setting:"DATABASE_CONNECTIONS" default:"20" placeholder:"N" help:"Maximum PostgreSQL connections of a process."`
 }
 
 // Redis settings choose the server of the queues. With none of them set, the
 // queues live in a Redis inside this process.
 type Redis struct {
-	URL              Secret   `name:"redis-url" setting:"REDIS_URL" placeholder:"URL" help:"Redis server, as in redis://user:password@host:6379/0, rediss:// for TLS."`
-	Host             string   `name:"redis-host" setting:"REDIS_HOST" placeholder:"HOST" help:"Redis server, instead of REDIS_URL."`
-	Port             int      `name:"redis-port" setting:"REDIS_PORT" default:"6379" placeholder:"PORT" help:"Its port; set alone it means REDIS_HOST=localhost."`
+	URL              Secret   `name:"redis-url" setting:"REDIS_URL" placeholder:"URL" help:"Redis server, such as redis://user:password@host:6379/0, or rediss:// for TLS."`
+	Host             string   `name:"redis-host" setting:"REDIS_HOST" placeholder:"HOST" help:"Redis host, instead of REDIS_URL."`
+	Port             int      `name:"redis-port" setting:"REDIS_PORT" default:"6379" placeholder:"PORT" help:"Redis port. Without a host it means REDIS_HOST=localhost."`
 	Username         string   `name:"redis-username" setting:"REDIS_USERNAME" placeholder:"NAME" help:"User name for Redis."`
 	Password         Secret   `name:"redis-password" setting:"REDIS_PASSWORD" placeholder:"PASSWORD" help:"Password for Redis."`
-	DB               int      `name:"redis-db" setting:"REDIS_DB" default:"0" placeholder:"N" help:"Number of the Redis database."`
-	TLS              bool     `name:"redis-tls" setting:"REDIS_TLS" negatable:"" help:"Speak TLS to Redis, also to Sentinel and Cluster nodes; when empty, off on loopback and on elsewhere."`
+	DB               int      `name:"redis-db" setting:"REDIS_DB" default:"0" placeholder:"N" help:"Redis database number."`
+	TLS              bool     `name:"redis-tls" setting:"REDIS_TLS" negatable:"" help:"Use TLS for Redis, Sentinel and Cluster nodes. If empty, off on loopback and on elsewhere."`
 	insecure         bool     // REDIS_TLS=false was said
-	TLSCA            string   `name:"redis-tls-ca" setting:"REDIS_TLS_CA" placeholder:"FILE" help:"PEM file of the authorities that sign the Redis certificate; the system's when empty."`
-	ClusterNodes     []string `name:"redis-cluster-nodes" setting:"REDIS_CLUSTER_NODES" placeholder:"HOST:PORT" help:"Nodes of a Redis Cluster to begin with."`
-	SentinelAddrs    []string `name:"redis-sentinel-addrs" setting:"REDIS_SENTINEL_ADDRS" placeholder:"HOST:PORT" help:"Sentinels that know where the master is."`
-	SentinelMaster   string   `name:"redis-sentinel-master" setting:"REDIS_SENTINEL_MASTER" placeholder:"NAME" help:"Name by which the Sentinels know the master."`
-	SentinelUsername string   `name:"redis-sentinel-username" setting:"REDIS_SENTINEL_USERNAME" placeholder:"NAME" help:"User name for the Sentinels themselves."`
-	SentinelPassword Secret   `name:"redis-sentinel-password" setting:"REDIS_SENTINEL_PASSWORD" placeholder:"PASSWORD" help:"Password for the Sentinels themselves."`
+	TLSCA            string   `name:"redis-tls-ca" setting:"REDIS_TLS_CA" placeholder:"FILE" help:"PEM file of the certificate authorities for Redis. The system's if empty."`
+	ClusterNodes     []string `name:"redis-cluster-nodes" setting:"REDIS_CLUSTER_NODES" placeholder:"HOST:PORT" help:"Redis Cluster nodes to connect to first."`
+	SentinelAddrs    []string `name:"redis-sentinel-addrs" setting:"REDIS_SENTINEL_ADDRS" placeholder:"HOST:PORT" help:"Addresses of the Redis Sentinels."`
+	SentinelMaster   string   `name:"redis-sentinel-master" setting:"REDIS_SENTINEL_MASTER" placeholder:"NAME" help:"Name of the master that the Sentinels monitor."`
+	SentinelUsername string   `name:"redis-sentinel-username" setting:"REDIS_SENTINEL_USERNAME" placeholder:"NAME" help:"User name for the Sentinels."`
+	SentinelPassword Secret   `name:"redis-sentinel-password" setting:"REDIS_SENTINEL_PASSWORD" placeholder:"PASSWORD" help:"Password for the Sentinels."`
 }
 
 // Queue settings say how jobs are cut, run, retried and kept.
 type Queue struct {
-	Prefix            string        `name:"queue-prefix" setting:"QUEUE_PREFIX" default:"bull" placeholder:"PREFIX" help:"First part of every Redis key; in Redis Cluster it gets braces, {bull}."`
-	Name              string        `name:"queue-name" setting:"QUEUE_NAME" default:"event-notifications" placeholder:"NAME" help:"Name of the event queue; the queue of a channel adds -email and so on."`
-	BatchSize         int           `name:"batch-size" setting:"BATCH_SIZE" default:"100" placeholder:"N" help:"People a job takes at a time."`
-	Concurrency       int           `name:"worker-concurrency" setting:"WORKER_CONCURRENCY" default:"5" placeholder:"N" help:"Jobs a worker runs at a time in each queue."`
-	WorkerName        string        `name:"worker-name" setting:"WORKER_NAME" placeholder:"NAME" help:"Name of this worker in lists and logs; host name and process id when empty."`
-	Retries           int           `name:"job-retries" setting:"JOB_RETRIES" default:"3" placeholder:"N" help:"Tries after the first one failed."`
-	Backoff           time.Duration `name:"job-backoff" setting:"JOB_BACKOFF" default:"5s" type:"ms" placeholder:"TIME" help:"Wait before the first retry; each further one is five times longer. A plain number is milliseconds."`
-	RateMax           int           `name:"rate-limit-max" setting:"RATE_LIMIT_MAX" default:"10" placeholder:"N" help:"Events that all workers together start in RATE_LIMIT_DURATION; 0 means no limit."`
-	RateDuration      time.Duration `name:"rate-limit-duration" setting:"RATE_LIMIT_DURATION" default:"1s" type:"ms" placeholder:"TIME" help:"See RATE_LIMIT_MAX; 0 means no limit. A plain number is milliseconds."`
+	Prefix            string        `name:"queue-prefix" setting:"QUEUE_PREFIX" default:"bull" placeholder:"PREFIX" help:"Prefix of all Redis keys. In a Redis Cluster it gets braces: {bull}."`
+	Name              string        `name:"queue-name" setting:"QUEUE_NAME" default:"event-notifications" placeholder:"NAME" help:"Name of the event queue. The queues of channels add a suffix, such as -email."`
+	BatchSize         int           `name:"batch-size" setting:"BATCH_SIZE" default:"100" placeholder:"N" help:"Deliveries in one job."`
+	Concurrency       int           `name:"worker-concurrency" setting:"WORKER_CONCURRENCY" default:"5" placeholder:"N" help:"Jobs that a worker runs at the same time, per queue."`
+	WorkerName        string        `name:"worker-name" setting:"WORKER_NAME" placeholder:"NAME" help:"Name of this worker in lists and logs. Host name and process ID if empty."`
+	Retries           int           `name:"job-retries" setting:"JOB_RETRIES" default:"3" placeholder:"N" help:"Retries after a failed first attempt."`
+	Backoff           time.Duration `name:"job-backoff" setting:"JOB_BACKOFF" default:"5s" type:"ms" placeholder:"TIME" help:"Wait before the first retry. Each further wait is five times longer. A plain number is milliseconds."`
+	RateMax           int           `name:"rate-limit-max" setting:"RATE_LIMIT_MAX" default:"10" placeholder:"N" help:"Events that all workers together start in RATE_LIMIT_DURATION. 0 means no limit."`
+	RateDuration      time.Duration `name:"rate-limit-duration" setting:"RATE_LIMIT_DURATION" default:"1s" type:"ms" placeholder:"TIME" help:"Period of RATE_LIMIT_MAX. 0 means no limit. A plain number is milliseconds."`
 	KeepCompleted     time.Duration `name:"keep-completed" setting:"KEEP_COMPLETED" default:"24h" type:"s" placeholder:"TIME" help:"How long completed jobs stay in Redis. A plain number is seconds."`
-	RetainIdempotency time.Duration `name:"retain-idempotency" setting:"RETAIN_IDEMPOTENCY" default:"168h" type:"s" placeholder:"TIME" help:"How long an Idempotency-Key is known. A plain number is seconds."`
+	RetainIdempotency time.Duration `name:"retain-idempotency" setting:"RETAIN_IDEMPOTENCY" default:"168h" type:"s" placeholder:"TIME" help:"How long idempotency keys are kept. A plain number is seconds."`
 	KeepFailed        time.Duration `name:"keep-failed" setting:"KEEP_FAILED" default:"168h" type:"s" placeholder:"TIME" help:"How long failed jobs stay in Redis. A plain number is seconds."`
 }
 
@@ -88,22 +88,22 @@ type Queue struct {
 // this process takes it and nothing leaves; a worker of its own starts so only if
 // MAIL_CATCHER_ADDR is set.
 type Email struct {
-	Host        string        `name:"smtp-host" setting:"SMTP_HOST" placeholder:"HOST" help:"SMTP server that mail is handed to; a mail catcher in this process when empty."`
-	Port        int           `name:"smtp-port" setting:"SMTP_PORT" default:"0" placeholder:"PORT" help:"Its port; 0 means 587, or 465 with SMTP_TLS=implicit, or 25 with SMTP_TLS=none."`
+	Host        string        `name:"smtp-host" setting:"SMTP_HOST" placeholder:"HOST" help:"SMTP server. If empty, a mail catcher in this process captures all email."`
+	Port        int           `name:"smtp-port" setting:"SMTP_PORT" default:"0" placeholder:"PORT" help:"SMTP port. 0 means 587, or 465 with SMTP_TLS=implicit, or 25 with SMTP_TLS=none."`
 	Username    string        `name:"smtp-username" setting:"SMTP_USERNAME,SMTP_USER" placeholder:"NAME" help:"User name for the SMTP server."`
 	Password    Secret        `name:"smtp-password" setting:"SMTP_PASSWORD,SMTP_PASS" placeholder:"PASSWORD" help:"Password for the SMTP server."`
-	TLS         string        `name:"smtp-tls" setting:"SMTP_TLS" placeholder:"MODE" help:"starttls, implicit or none; when empty, none on loopback and starttls elsewhere."`
-	From        string        `name:"email-from" setting:"EMAIL_FROM,SMTP_FROM" placeholder:"ADDRESS" help:"Sender of all mail, as in \"Hill School <office@hill.example>\"; must be set with SMTP_HOST."`
-	ReplyTo     string        `name:"email-reply-to" setting:"EMAIL_REPLY_TO,REPLY_TO" placeholder:"ADDRESS" help:"Where replies go, if not to the sender."`
-	Connections int           `name:"email-connections" setting:"EMAIL_CONNECTIONS" default:"20" placeholder:"N" help:"Connections to the SMTP server a worker keeps open at most."`
-	Timeout     time.Duration `name:"smtp-timeout" setting:"SMTP_TIMEOUT" default:"30s" type:"ms" placeholder:"TIME" help:"Longest wait for any single answer of the SMTP server. A plain number is milliseconds."`
-	CatcherAddr string        `name:"mail-catcher-addr" setting:"MAIL_CATCHER_ADDR" default:"127.0.0.1:0" placeholder:"HOST:PORT" help:"Address of the mail catcher; port 0 takes a free one."`
+	TLS         string        `name:"smtp-tls" setting:"SMTP_TLS" placeholder:"MODE" help:"starttls, implicit or none. If empty, none on loopback and starttls elsewhere."`
+	From        string        `name:"email-from" setting:"EMAIL_FROM,SMTP_FROM" placeholder:"ADDRESS" help:"From address of all email, such as \"Hill School <office@hill.example>\". Required with SMTP_HOST."`
+	ReplyTo     string        `name:"email-reply-to" setting:"EMAIL_REPLY_TO,REPLY_TO" placeholder:"ADDRESS" help:"Reply-To address, if replies must not go to the From address."`
+	Connections int           `name:"email-connections" setting:"EMAIL_CONNECTIONS" default:"20" placeholder:"N" help:"Maximum SMTP connections of a worker."`
+	Timeout     time.Duration `name:"smtp-timeout" setting:"SMTP_TIMEOUT" default:"30s" type:"ms" placeholder:"TIME" help:"Timeout for each reply of the SMTP server. A plain number is milliseconds."`
+	CatcherAddr string        `name:"mail-catcher-addr" setting:"MAIL_CATCHER_ADDR" default:"127.0.0.1:0" placeholder:"HOST:PORT" help:"Address of the mail catcher. Port 0 means any free port."`
 }
 
 // Client is the settings of the commands that talk to a running server.
 type Client struct {
-	URL      string `name:"url" setting:"SCHOOLBELL_URL" placeholder:"URL" help:"Address of the server; http:// and HTTP_ADDR when empty."`
-	APIKey   Secret `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key to show it."`
+	URL      string `name:"url" setting:"SCHOOLBELL_URL" placeholder:"URL" help:"URL of the server. http:// and HTTP_ADDR if empty."`
+	APIKey   Secret `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key to send."`
 	Insecure bool   `name:"insecure" setting:"SCHOOLBELL_INSECURE" default:"false" help:"Allow sending the key over http:// to another machine."`
 
 	origins  map[string]Origin
@@ -118,7 +118,7 @@ type Client struct {
 func Groups() [][2]string {
 	return [][2]string{
 		{"general", "General"}, {"http", "HTTP"}, {"ledger", "Ledger"},
-		{"redis", "Redis (none set: the queues live in this process)"},
-		{"queue", "Queue and workers"}, {"email", "E-mail"}, {"client", "Server to talk to"},
+		{"redis", "Redis (if none is set, the queues are in this process)"},
+		{"queue", "Queue and workers"}, {"email", "Email"}, {"client", "Server"},
 	}
 }

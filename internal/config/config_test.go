@@ -454,9 +454,9 @@ func TestAFoundEnvFileCannotTakeTheKey(t *testing.T) {
 	}{
 		{"address and leave to go in clear", "HTTP_ADDR=evil.test:80\nSCHOOLBELL_INSECURE=true", key, "the key does not", false},
 		{"an address of this machine", "HTTP_ADDR=127.0.0.1:9", key, "the key does not", false},
-		{"leave to go in clear alone", "SCHOOLBELL_INSECURE=true", key + " SCHOOLBELL_URL=http://a.test", "in clear", false},
+		{"leave to go in clear alone", "SCHOOLBELL_INSECURE=true", key + " SCHOOLBELL_URL=http://a.test", "unencrypted", false},
 		{"a file as the key", "SCHOOLBELL_URL=https://evil.test\nSCHOOLBELL_API_KEY_FILE=" + secret, "", "may not name a file", false},
-		{"a name below localhost", "", key + " SCHOOLBELL_URL=http://a.localhost", "in clear", false},
+		{"a name below localhost", "", key + " SCHOOLBELL_URL=http://a.localhost", "unencrypted", false},
 		{"address and key", "HTTP_ADDR=127.0.0.1:9\n" + key, "", "", false},
 		{"an address that the environment overrides", "HTTP_ADDR=evil.test:80", key + " SCHOOLBELL_URL=https://a.test", "", false},
 		{"a named file", "HTTP_ADDR=a.test:80\nSCHOOLBELL_INSECURE=true\nSCHOOLBELL_API_KEY_FILE=" + secret, "", "", true},

@@ -45,13 +45,13 @@ func ParseDuration(text, unit string) (time.Duration, error) {
 	size := map[string]time.Duration{"ms": time.Millisecond, "s": time.Second}[unit]
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		if n > int64(math.MaxInt64/size) || n < -int64(math.MaxInt64/size) {
-			return 0, fmt.Errorf("is too long a time")
+			return 0, fmt.Errorf("is too long")
 		}
 		return time.Duration(n) * size, nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, fmt.Errorf("must be a time such as 1m30s or 500ms, or a number of %s", unit)
+		return 0, fmt.Errorf("must be a duration such as 1m30s or 500ms, or a number of %s", unit)
 	}
 	return d, nil
 }

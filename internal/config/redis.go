@@ -122,7 +122,7 @@ func (r *Redis) addURL(o *redis.UniversalOptions) error {
 	}
 	host, _, err := net.SplitHostPort(u.Addr)
 	if u.TLSConfig == nil && !r.TLS && !r.insecure && (err != nil || !schoolbell.Loopback(host)) {
-		return fmt.Errorf("would send everything in clear to another machine: use rediss:// for TLS, or set REDIS_TLS=false if the network is private")
+		return fmt.Errorf("would send everything unencrypted to another machine: use rediss:// for TLS, or set REDIS_TLS=false if the network is private")
 	}
 	o.Addrs = []string{u.Addr}
 	if u.Username != "" {
@@ -174,7 +174,7 @@ func (r *Redis) roots() (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("holds no certificate in PEM form")
+		return nil, fmt.Errorf("contains no PEM certificate")
 	}
 	return pool, nil
 }

@@ -26,21 +26,21 @@ func checkFolder(_ context.Context, cfg *config.Config) Finding {
 	fix := "let this user write there, or set DATA_DIR to another folder"
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		return doubtful("run: schoolbell serve, which makes it, or set DATA_DIR to another folder", "%s is not there yet", dir)
+		return doubtful("run: schoolbell serve, which creates it, or set DATA_DIR to another folder", "%s does not exist yet", dir)
 	case err != nil:
 		return broken(fix, "%v", err)
 	case info.Mode().Perm()&0o077 != 0:
-		return doubtful("chmod 700 "+dir, "other users of this machine may look into %s", dir)
+		return doubtful("chmod 700 "+dir, "other users of this machine can read %s", dir)
 	}
 	if err := mayWrite(dir); err != nil {
 		return broken(fix, "%v", err)
 	}
-	return fine("%s can be written", dir)
+	return fine("%s is writable", dir)
 }
 
 func checkLedger(ctx context.Context, cfg *config.Config) Finding {
 	if _, err := os.Stat(cfg.SQLitePath()); cfg.Ledger.DatabaseURL == "" && errors.Is(err, fs.ErrNotExist) {
-		return doubtful("run: schoolbell serve, which makes it", "%s is not there yet", cfg.SQLitePath())
+		return doubtful("run: schoolbell serve, which creates it", "%s does not exist yet", cfg.SQLitePath())
 	}
 	have, want, err := lookAtLedger(ctx, cfg)
 	name := cfg.LedgerName()
@@ -48,7 +48,7 @@ func checkLedger(ctx context.Context, cfg *config.Config) Finding {
 	case err != nil:
 		return broken(advice.Or(err, "see the message"), "%v", err)
 	case have == 0:
-		return doubtful("run: schoolbell migrate (serve and worker also do it when they start)", "%s is reached and empty", name)
+		return doubtful("run: schoolbell migrate (serve and worker also do it when they start)", "%s is reachable and empty", name)
 	case have < want && cfg.Ledger.DatabaseURL == "":
 		return doubtful("run: schoolbell migrate (serve also does it when it starts)", "%s has version %d, this program needs %d", name, have, want)
 	case have < want:
@@ -86,7 +86,7 @@ func lookAtLedger(ctx context.Context, cfg *config.Config) (have, want int64, er
 
 func checkRedis(ctx context.Context, cfg *config.Config) Finding {
 	if !cfg.Redis.External() {
-		return fine("in the process of serve; set REDIS_HOST for workers of their own")
+		return fine("inside the serve process; set REDIS_HOST to run separate workers")
 	}
 	rdb, err := cfg.Redis.Client()
 	if err != nil {
@@ -99,15 +99,15 @@ func checkRedis(ctx context.Context, cfg *config.Config) Finding {
 	case err != nil:
 		return broken(advice.Or(err, app.RedisAdvice(cfg, err)), "%s: %v", name, err)
 	case facts.ReadOnly:
-		return broken("name the master", "%s is a read-only replica", name)
+		return broken("use the address of the master", "%s is a read-only replica", name)
 	}
 	if err := app.WriteRedis(ctx, rdb, cfg.KeyPrefix()); err != nil {
-		return broken("see the message; a full Redis needs more maxmemory", "%s cannot be written: %v", name, err)
+		return broken("see the message; if Redis is full, raise its maxmemory", "%s cannot be written: %v", name, err)
 	}
 	if facts.Evicts() {
-		return doubtful(app.EvictionAdvice, "%s, version %s, but maxmemory-policy is %s: it may throw jobs away", name, facts.Version, facts.Policy)
+		return doubtful(app.EvictionAdvice, "%s, version %s, but maxmemory-policy is %s: it may evict jobs", name, facts.Version, facts.Policy)
 	}
-	return fine("%s, version %s, can be written", name, facts.Version)
+	return fine("%s, version %s, writable", name, facts.Version)
 }
 
 // checkChannels makes a finding of every channel that has a provider.
@@ -133,10 +133,10 @@ const (
 // checkClock compares this machine's clock with that of Redis, which stands on
 // another one.
 func checkClock(ctx context.Context, cfg *config.Config) Finding {
-	fix := "let the machines set their clocks by NTP"
+	fix := "synchronize the clocks of the machines with NTP"
 	now := time.Now()
 	if now.Year() < firstSaneYear {
-		return broken(fix, "this machine says it is %s", now.UTC().Format(time.RFC3339))
+		return broken(fix, "the clock of this machine says %s", now.UTC().Format(time.RFC3339))
 	}
 	if !cfg.Redis.External() {
 		return fine("%s", now.UTC().Format(time.RFC3339))
@@ -151,9 +151,9 @@ func checkClock(ctx context.Context, cfg *config.Config) Finding {
 		return doubtful("see Redis", "there is no other clock to compare with")
 	}
 	if skew > maxSkew {
-		return doubtful(fix, "this machine and Redis are %s apart", skew.Round(time.Millisecond))
+		return doubtful(fix, "the clocks of this machine and of Redis differ by %s", skew.Round(time.Millisecond))
 	}
-	return fine("%s, as Redis says", now.UTC().Format(time.RFC3339))
+	return fine("%s, the same as on Redis", now.UTC().Format(time.RFC3339))
 }
 
 func checkAPI(ctx context.Context, cfg *config.Config) Finding {
@@ -163,7 +163,7 @@ func checkAPI(ctx context.Context, cfg *config.Config) Finding {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return doubtful("run: schoolbell serve", "nothing listens on %s", cfg.HTTP.Addr)
 	case err != nil && body != "":
-		return broken("see what it says of its dependencies", "%s: %v: %s", base, err, oneLine(body, maxQuoted))
+		return broken("see what it reports about its dependencies", "%s: %v: %s", base, err, oneLine(body, maxQuoted))
 	case err != nil:
 		return broken("see the log of schoolbell serve, or set HTTP_ADDR", "%s: %s", base, app.Reason(err))
 	case !strings.HasPrefix(http.DetectContentType([]byte(body)), "text/"):

@@ -43,7 +43,7 @@ func broken(fix, format string, args ...any) Finding {
 // Examine makes every check of what the settings name. Each check has its own time limit.
 // The exposed files are those with secrets that other users of the machine may read.
 func Examine(ctx context.Context, cfg *config.Config, exposed []string) []Finding {
-	found := []Finding{named("settings", fine("all %d can be used", len(config.Settings())))}
+	found := []Finding{named("settings", fine("all %d are valid", len(config.Settings())))}
 	one := func(name string, check func(context.Context, *config.Config) Finding) {
 		found = append(found, named(name, check(ctx, cfg)))
 	}
@@ -54,7 +54,7 @@ func Examine(ctx context.Context, cfg *config.Config, exposed []string) []Findin
 	one("clock", checkClock)
 	one("API", checkAPI)
 	for _, path := range exposed {
-		found = append(found, named("secrets", doubtful("chmod 600 "+path, "other users of this machine may read %s", path)))
+		found = append(found, named("secrets", doubtful("chmod 600 "+path, "other users of this machine can read %s", path)))
 	}
 	return found
 }

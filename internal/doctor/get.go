@@ -14,7 +14,7 @@ import (
 // Live asks the server at base for /livez; nil means that it runs.
 func Live(ctx context.Context, base string) error {
 	if _, err := get(ctx, base+"/livez"); err != nil {
-		return fmt.Errorf("%s does not live: %s", base, app.Reason(err))
+		return fmt.Errorf("%s is not running: %s", base, app.Reason(err))
 	}
 	return nil
 }

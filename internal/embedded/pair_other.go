@@ -21,7 +21,7 @@ func connPair() (client, server net.Conn, err error) {
 	}
 	server, err = ln.Accept()
 	if err == nil && server.RemoteAddr().String() != client.LocalAddr().String() {
-		err = errors.New("connect to the in-process redis: another program was faster")
+		err = errors.New("connect to the in-process redis: another program connected first")
 	}
 	return client, server, err
 }

@@ -53,7 +53,7 @@ func (c *Check) Readiness(ctx context.Context) Readiness {
 		select {
 		case <-done:
 		case <-ctx.Done():
-			return NotStarted("the check was given up")
+			return NotStarted("the check was cancelled")
 		}
 	}
 }

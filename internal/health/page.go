@@ -40,7 +40,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHT
 
 // readyz answers in the form that the API's does.
 func (p *Page) readyz(w http.ResponseWriter, r *http.Request) {
-	found := NotStarted("this worker has not started yet; its log says what it waits for")
+	found := NotStarted("this worker has not started yet; its log shows what it waits for")
 	if c := p.check.Load(); c != nil {
 		found = c.Readiness(r.Context())
 	}

@@ -106,7 +106,7 @@ func check(ctx context.Context, report Report, d Dependency) DependencyStatus {
 	out := DependencyStatus{Name: d.Name, Status: statusOK, TookMS: time.Since(began).Milliseconds()}
 	if err != nil {
 		report(ctx, d.Name, err)
-		out.Status, out.Detail = statusDown, "does not answer as it should; the log has the cause"
+		out.Status, out.Detail = statusDown, "failed; the log has the cause"
 		if errors.Is(err, context.DeadlineExceeded) {
 			out.Detail = "did not answer within " + checkTimeout.String()
 		}

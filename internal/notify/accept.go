@@ -66,7 +66,7 @@ func (p *Pipeline) validate(ev *schoolbell.Event, now time.Time) error {
 	var f schoolbell.Faults
 	for i, ch := range ev.Channels {
 		if !slices.Contains(p.cfg.Channels, ch) {
-			f.Add(fmt.Sprintf("channels[%d]", i), "channel %s is not set up here", ch)
+			f.Add(fmt.Sprintf("channels[%d]", i), "channel %s is not configured", ch)
 		}
 	}
 	return f.Err()

@@ -155,7 +155,7 @@ func (r *batchRun) end(ctx context.Context, grant ledger.Grant) (any, error) {
 	case grant.Finished:
 		return grant.Counts, nil
 	case r.retried > 0 && r.job.Attempt() < r.job.Options.Attempts:
-		return nil, fmt.Errorf("%d deliveries failed for now: %s", r.retried, r.reason)
+		return nil, fmt.Errorf("%d deliveries will be retried: %s", r.retried, r.reason)
 	}
 	// Rows wait for their retry time or for another worker's lease: that is
 	// nobody's failure, so it costs no attempt.
@@ -203,5 +203,5 @@ func (r *batchRun) noteLost(n int) {
 		return
 	}
 	r.metrics.lost.Add(float64(n))
-	r.log.Warn("outcomes came after another worker had taken the rows over", "batch", batchJobID(r.batch), "rows", n)
+	r.log.Warn("outcomes arrived after another worker had claimed the rows", "batch", batchJobID(r.batch), "rows", n)
 }

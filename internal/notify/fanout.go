@@ -103,7 +103,7 @@ func (f *fanOut) refund(ctx context.Context, job *bullmq.Job) {
 		return
 	}
 	if err := job.RefundRateLimit(ctx); err != nil {
-		f.log.Warn("closing run counts against the rate limit", "event", job.ID, "error", err)
+		f.log.Warn("finishing an event counted against the rate limit", "event", job.ID, "error", err)
 	}
 }
 

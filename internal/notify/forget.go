@@ -21,7 +21,7 @@ func (p *Pipeline) runForgetting(ctx context.Context) error {
 	var down outage.Log
 	for {
 		_, err := p.ForgetKeys(ctx, time.Now())
-		down.Note(ctx, p.log, slog.LevelError, "forget old idempotency keys", err)
+		down.Note(ctx, p.log, slog.LevelError, "delete old idempotency keys", err)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -37,7 +37,7 @@ func (p *Pipeline) ForgetKeys(ctx context.Context, now time.Time) (n int, err er
 		gone, err := p.ledger.Events.ForgetKeys(ctx, now.Add(-p.cfg.RetainIdempotency), forgetPiece)
 		n += gone
 		if err != nil {
-			return n, fmt.Errorf("forget idempotency keys: %w", err)
+			return n, fmt.Errorf("delete idempotency keys: %w", err)
 		}
 		if gone < forgetPiece {
 			return n, nil

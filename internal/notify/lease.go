@@ -86,7 +86,7 @@ func (k *leaseKeeper) Run(ctx context.Context) error {
 	var down outage.Log
 	for {
 		err := k.beat(ctx)
-		down.Note(ctx, k.log, slog.LevelError, "keep the lease in the ledger", err)
+		down.Note(ctx, k.log, slog.LevelError, "renew the lease in the ledger", err)
 		wait := leaseTTL / 5
 		if err != nil {
 			wait = leaseTTL / 20
@@ -115,7 +115,7 @@ func (k *leaseKeeper) beat(ctx context.Context) error {
 			return err
 		}
 		held.end(errLeaseEnded)
-		k.log.Warn("lease ended before it was renewed; taking a new one")
+		k.log.Warn("lease expired before it was renewed; taking a new one")
 	}
 	lease, err := k.ledger.OpenLease(ctx, k.holder, leaseTTL)
 	if err != nil {

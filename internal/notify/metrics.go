@@ -22,18 +22,18 @@ type Metrics struct {
 func newMetrics() *Metrics {
 	return &Metrics{
 		accepted: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "schoolbell_events_accepted_total", Help: "Events stored, replays not counted."}),
+			Name: "schoolbell_events_accepted_total", Help: "Events stored, without replays."}),
 		walked: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "schoolbell_fanout_users_total", Help: "People for whom deliveries were made."}),
+			Name: "schoolbell_fanout_users_total", Help: "Users for whom deliveries were created."}),
 		tries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "schoolbell_delivery_tries_total", Help: "Tries to send, by channel and verdict."}, []string{"channel", "verdict"}),
+			Name: "schoolbell_delivery_tries_total", Help: "Attempts to send, by channel and verdict."}, []string{"channel", "verdict"}),
 		groups: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "schoolbell_send_seconds", Help: "Time to send one claimed group of messages.",
+			Name: "schoolbell_send_seconds", Help: "Time to send the messages of one claim.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9)}, []string{"channel"}),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "schoolbell_outcomes_lost_total", Help: "Outcomes that came after another worker had taken the row over."}),
+			Name: "schoolbell_outcomes_lost_total", Help: "Outcomes that arrived after another worker had claimed the row."}),
 		reconciled: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "schoolbell_jobs_rebuilt_total", Help: "Jobs made again from the ledger, by kind."}, []string{"kind"}),
+			Name: "schoolbell_jobs_rebuilt_total", Help: "Jobs rebuilt from the ledger, by kind."}, []string{"kind"}),
 	}
 }
 

@@ -24,7 +24,7 @@ func (p *Pipeline) runOrphanRemoval(ctx context.Context) error {
 		case <-tick.C:
 		}
 		_, err := p.RemoveOrphans(ctx)
-		down.Note(ctx, p.log, slog.LevelError, "remove jobs that are in no list", err)
+		down.Note(ctx, p.log, slog.LevelError, "remove orphaned jobs", err)
 	}
 }
 
@@ -36,10 +36,10 @@ func (p *Pipeline) RemoveOrphans(ctx context.Context) (n int, err error) {
 		removed, err := q.RemoveOrphanedJobs(ctx, 0)
 		n += len(removed)
 		if len(removed) > 0 {
-			p.log.Info("jobs that were in no list removed from Redis", "queue", q.Name(), "jobs", len(removed))
+			p.log.Info("orphaned jobs removed from Redis", "queue", q.Name(), "jobs", len(removed))
 		}
 		if err != nil {
-			return n, fmt.Errorf("remove jobs of queue %s that are in no list: %w", q.Name(), err)
+			return n, fmt.Errorf("remove orphaned jobs of queue %s: %w", q.Name(), err)
 		}
 	}
 	return n, nil

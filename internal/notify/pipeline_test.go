@@ -24,7 +24,7 @@ import (
 )
 
 // testPipeline is a pipeline on a real ledger and a real Redis, with people in it,
-// whose e-mails go to a provider that does as the test says.
+// whose emails go to a provider that does as the test says.
 type testPipeline struct {
 	t        *testing.T
 	ledger   *store.Ledger
@@ -322,7 +322,7 @@ func TestStoppedWorkersHandEverythingBackAtNoAttempt(t *testing.T) {
 	s.await(ev.ID, schoolbell.EventCompleted)
 	s.wantOnce(1000)
 	if got := s.email(ev.ID); got.Sent != 1000 {
-		t.Errorf("e-mail %+v, want 1000 sent and none uncertain", got)
+		t.Errorf("email %+v, want 1000 sent and none uncertain", got)
 	}
 }
 
@@ -346,7 +346,7 @@ func TestRowsComeBackUntilTheirTriesAreUsedUp(t *testing.T) {
 	ev := s.create()
 	s.await(ev.ID, schoolbell.EventCompleted)
 	if got := s.email(ev.ID); got.Sent != 118 || got.Failed != 2 {
-		t.Errorf("e-mail %+v, want 118 sent and 2 failed", got)
+		t.Errorf("email %+v, want 118 sent and 2 failed", got)
 	}
 	for user, want := range map[string]int{userID(3): 1, userID(4): 4, userID(5): 3, userID(6): 1} {
 		if tries[user] != want {
@@ -366,7 +366,7 @@ func TestRowsComeBackUntilTheirTriesAreUsedUp(t *testing.T) {
 	s.await(ev.ID, schoolbell.EventCompleted)
 	s.wantOnce(120)
 	if got := s.email(ev.ID); got.Sent != 120 {
-		t.Errorf("e-mail %+v after the retry, want 120 sent", got)
+		t.Errorf("email %+v after the retry, want 120 sent", got)
 	}
 }
 
@@ -386,7 +386,7 @@ func TestSlowDownRestsTheChannelAndCostsNoAttempt(t *testing.T) {
 	s.await(ev.ID, schoolbell.EventCompleted)
 	s.wantOnce(300)
 	if got := s.email(ev.ID); got.Sent != 300 {
-		t.Errorf("e-mail %+v, want all sent", got)
+		t.Errorf("email %+v, want all sent", got)
 	}
 }
 
@@ -405,7 +405,7 @@ func TestLostRepliesEndUncertain(t *testing.T) {
 	ev := s.create()
 	s.await(ev.ID, schoolbell.EventCompleted)
 	if got := s.email(ev.ID); got.Sent != 49 || got.Uncertain != 1 {
-		t.Errorf("e-mail %+v, want 49 sent and 1 uncertain", got)
+		t.Errorf("email %+v, want 49 sent and 1 uncertain", got)
 	}
 }
 
@@ -447,7 +447,7 @@ func TestCancelledHalfWaySendsNothingMore(t *testing.T) {
 	close(s.provider.gate)
 	testenv.Eventually(t, 20*time.Second, func() error {
 		if got := s.email(ev.ID); got.Pending > 0 || got.Cancelled == 0 {
-			return fmt.Errorf("e-mail %+v", got)
+			return fmt.Errorf("email %+v", got)
 		}
 		return nil
 	}, "every row is terminal")

@@ -116,7 +116,7 @@ func (r *reconciler) repairQueues(ctx context.Context) (renamed bool, err error)
 func (r *reconciler) notePause(ctx context.Context, q *bullmq.Queue) error {
 	paused, err := q.IsPaused(ctx)
 	if err != nil {
-		return fmt.Errorf("look whether queue %s is paused: %w", q.Name(), err)
+		return fmt.Errorf("check whether queue %s is paused: %w", q.Name(), err)
 	}
 	if r.paused[q] && !paused {
 		r.log.Warn("the queue is no longer paused: it was resumed, or Redis lost its settings", "queue", q.Name())
@@ -201,7 +201,7 @@ func (r *reconciler) releaseEvent(ctx context.Context, ev ledger.QueuedEvent) er
 	case errors.Is(err, bullmq.ErrJobLocked):
 		return nil
 	case err != nil:
-		return fmt.Errorf("remove event job %s, which waits for nothing: %w", ev.ID, err)
+		return fmt.Errorf("remove event job %s, whose batches are done: %w", ev.ID, err)
 	}
 	return r.rebuild.event(ctx, ev, state)
 }

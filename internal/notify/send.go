@@ -75,7 +75,7 @@ func (r *batchRun) outcomesOf(rows []ledger.Recipient, results []schoolbell.Resu
 	}
 	switch {
 	case slow:
-		r.log.Warn("provider wants us to slow down", "channel", string(r.channel), "rest", r.throttle.slowDown(after), "reason", r.reason)
+		r.log.Warn("provider asked to slow down", "channel", string(r.channel), "rest", r.throttle.slowDown(after), "reason", r.reason)
 	case sent:
 		r.throttle.good()
 	}

@@ -47,7 +47,7 @@ func (p *Pipeline) newWorkers(ctx context.Context, leases *leaseKeeper, renderer
 	for ch, q := range p.queues.batches {
 		sender := senders[ch]
 		if sender == nil {
-			return nil, fmt.Errorf("channel %s has no sender", ch)
+			return nil, fmt.Errorf("channel %s has no provider", ch)
 		}
 		d := &deliverer{cfg: p.cfg, events: p.ledger.Events, deliveries: p.ledger.Deliveries, metrics: p.metrics, log: p.log,
 			channel: ch, sender: sender, renderer: renderer, leases: leases, throttle: new(throttle), progress: progress}
@@ -93,7 +93,7 @@ func (p *Pipeline) workerOptions(q *bullmq.Queue, ready func()) bullmq.WorkerOpt
 		Hooks: bullmq.WorkerHooks{
 			OnReady: ready,
 			OnRetry: func(job *bullmq.Job, err error, wait time.Duration) {
-				p.log.Warn("job failed for now", "queue", q.Name(), "job", short(job.ID), "attempt", job.Attempt(), "again_in", wait, "error", short(err.Error()))
+				p.log.Warn("job attempt failed", "queue", q.Name(), "job", short(job.ID), "attempt", job.Attempt(), "again_in", wait, "error", short(err.Error()))
 			},
 			OnFailed: func(job *bullmq.Job, err error) {
 				p.log.Error("job failed", "queue", q.Name(), "job", short(job.ID), "error", short(err.Error()))

@@ -36,7 +36,7 @@ func (c *csvSource) next() (int, *schoolbell.User, []LineError, error) {
 		return line, nil, []LineError{{Line: line, Message: fault}}, nil
 	case len(fields) != len(c.columns):
 		return line, nil, []LineError{{Line: line,
-			Message: fmt.Sprintf("has %d values where the header names %d columns", len(fields), len(c.columns))}}, nil
+			Message: fmt.Sprintf("has %d values, but the header has %d columns", len(fields), len(c.columns))}}, nil
 	}
 	u := &schoolbell.User{}
 	var faults []LineError
@@ -85,9 +85,9 @@ func (c *csvSource) readHeader() error {
 		name = strings.ToLower(strings.TrimSpace(name))
 		switch _, known := columns[name]; {
 		case !known:
-			f.Add(name, "unknown column; known are %s", columnNames())
+			f.Add(name, "unknown column; must be one of %s", columnNames())
 		case slices.Contains(names[:i], name):
-			f.Add(name, "the column is there twice")
+			f.Add(name, "the column appears twice")
 		}
 		names[i] = name
 	}
@@ -164,7 +164,7 @@ func (c *csvReader) quoted(start int) (text string, end bool, fault string, err 
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, errRecordTooLong):
 			return "", false, "", &unreadable{LineError{Line: start,
-				Message: fmt.Sprintf("has a quote that is not closed within %d bytes; nothing from here on was read", maxRecordBytes)}}
+				Message: fmt.Sprintf("has a quote that is not closed within %d bytes; the rest of the file was not read", maxRecordBytes)}}
 		case err != nil:
 			return "", false, "", err
 		case ch != '"':

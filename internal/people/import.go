@@ -163,7 +163,7 @@ func (im *importer) check(line int, u *schoolbell.User) (faults []LineError) {
 		faults = append(faults, LineError{line, f.Field, f.Message})
 	}
 	if first, dup := im.firstLine[im.hash(u.ID)]; dup && len(faults) == 0 {
-		faults = append(faults, LineError{line, "id", fmt.Sprintf("%q is on line %d already", u.ID, first)})
+		faults = append(faults, LineError{line, "id", fmt.Sprintf("%q is already on line %d", u.ID, first)})
 	}
 	return faults
 }
@@ -211,18 +211,18 @@ func (im *importer) settle(ctx context.Context) error {
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(im.wanted)), batchRows) {
 		unknown, err := im.store.UnknownUsers(ctx, ids)
 		if err != nil {
-			return fmt.Errorf("look for the students of guardians: %w", err)
+			return fmt.Errorf("find the students of guardians: %w", err)
 		}
 		if len(unknown) == 0 {
 			continue
 		}
 		if err := im.store.DropGuardianships(ctx, unknown); err != nil {
-			return fmt.Errorf("forget the guardians of unknown students: %w", err)
+			return fmt.Errorf("remove links to unknown students: %w", err)
 		}
 		for _, id := range unknown {
 			for _, at := range im.wanted[id] {
 				faults = append(faults, LineError{int(at.line), fmt.Sprintf("guardian_of[%d]", at.index),
-					fmt.Sprintf("there is no user %q; the row went in without this link", id)})
+					fmt.Sprintf("there is no user %q; the row was imported without this link", id)})
 			}
 		}
 	}

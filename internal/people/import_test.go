@@ -93,7 +93,7 @@ func TestRowsAreTakenOrRefusedOneByOne(t *testing.T) {
 		{"a name that nobody sees", people.FormatCSV, header + "a,\u200b,parent,,\n", 0, []string{"2 name"}},
 		{"bytes that are not UTF-8, in CSV", people.FormatCSV, header + "a,\xff,parent,,\n", 0, []string{"2 name"}},
 		{"an id twice, the first being wrong", people.FormatCSV, header + "a,,parent,,\na,A,parent,,\na,B,parent,,\n", 1, []string{"2 name", "4 id"}},
-		{"a bad e-mail address", people.FormatCSV, header + "a,A,parent,,a@b@c\n", 0, []string{"2 email"}},
+		{"a bad email address", people.FormatCSV, header + "a,A,parent,,a@b@c\n", 0, []string{"2 email"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -67,7 +67,7 @@ func (n *ndjson) readLine() (text []byte, tooLong bool, err error) {
 
 func parseObject(line int, text []byte) (*schoolbell.User, []LineError) {
 	if !schoolbell.ValidJSONText(text) {
-		return nil, []LineError{{Line: line, Message: "is not valid UTF-8, or has an escape of half a character (\\ud800 to \\udfff)"}}
+		return nil, []LineError{{Line: line, Message: "is not valid UTF-8, or has an unpaired surrogate escape (\\ud800 to \\udfff)"}}
 	}
 	var fields map[string]json.RawMessage
 	err := json.Unmarshal(text, &fields)
@@ -85,7 +85,7 @@ func parseObject(line int, text []byte) (*schoolbell.User, []LineError) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		into, known := columns[name]
 		if !known {
-			faults = append(faults, LineError{line, name, "unknown field; known are " + columnNames()})
+			faults = append(faults, LineError{line, name, "unknown field; must be one of " + columnNames()})
 			continue
 		}
 		if fault := setJSON(into(u), fields[name]); fault != "" {

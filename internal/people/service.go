@@ -84,7 +84,7 @@ func (s *Service) PutPreferences(ctx context.Context, userID string, wishes []sc
 			faults.Add(at+"."+f.Field, "%s", f.Message)
 		}
 		if seen[what{w.Category, w.Channel}] {
-			faults.Add(at, "says %s by %s a second time", w.Category, w.Channel)
+			faults.Add(at, "repeats %s by %s", w.Category, w.Channel)
 		}
 		seen[what{w.Category, w.Channel}] = true
 	}

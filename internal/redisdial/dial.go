@@ -37,7 +37,7 @@ func Dialer(config *tls.Config) func(ctx context.Context, network, addr string) 
 
 // ErrInClear says that a connection would go to another machine without TLS, and that
 // nobody has asked for that.
-var ErrInClear = errors.New("would send everything in clear to another machine: set REDIS_TLS=true, or REDIS_TLS=false if the network is private")
+var ErrInClear = errors.New("would send everything unencrypted to another machine: set REDIS_TLS=true, or REDIS_TLS=false if the network is private")
 
 // LocalDialer is [Dialer] without TLS for connections to hosts that local accepts, this machine: a
 // Sentinel or a Cluster node on this machine may name nodes on others. The function

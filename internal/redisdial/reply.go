@@ -17,7 +17,7 @@ const (
 
 // ErrReply says that a server sent what is no reply, or one beyond the limits. The
 // connection is of no use any more.
-var ErrReply = errors.New("the Redis server sent a reply that is not acceptable")
+var ErrReply = errors.New("the Redis server sent an unacceptable reply")
 
 func unacceptable(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrReply, fmt.Sprintf(format, args...))

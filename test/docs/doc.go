@@ -8,6 +8,6 @@
 //
 //	go test ./test/docs -update
 //
-// rewrites the settings table and the outputs. Read the difference before you
+// rewrites the tables of settings and commands, and the outputs. Read the difference before you
 // commit it.
 package docs

@@ -16,7 +16,7 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-var update = flag.Bool("update", false, "rewrite the settings table and the shown outputs")
+var update = flag.Bool("update", false, "rewrite the tables of settings and commands and the shown outputs")
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
@@ -39,7 +39,7 @@ func settingsTable() string {
 	return b.String()
 }
 
-func TestTheSettingsTableIsThatOfTheProgram(t *testing.T) {
+func TestSettingsTable(t *testing.T) {
 	d := load(t, "docs/settings.md")
 	rows, from, to := d.rows(t, "## All settings")
 	want := settingsTable()
@@ -220,21 +220,35 @@ func TestWrongCommandLinesAreTold(t *testing.T) {
 	}
 }
 
-func TestTheCommandsTableIsComplete(t *testing.T) {
-	t.Parallel()
-	var shown, want []string
-	rows, _, _ := load(t, "docs/commands.md").rows(t, "## All commands")
-	for _, r := range rows {
-		shown = append(shown, strings.Trim(r[0], "`"))
+// commandsTable has a row for each command of the program with the first sentence of its help.
+func commandsTable(t *testing.T) string {
+	t.Helper()
+	list, _ := help(t)
+	var b strings.Builder
+	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z-]+)?) {2,}\S`).FindAllStringSubmatch(list, -1) {
+		text, _ := help(t, strings.Fields(m[1])...)
+		paragraphs := strings.Split(text, "\n\n") // usage, what it does, …
+		if len(paragraphs) < 2 {
+			t.Fatalf("schoolbell %s --help does not say what it does", m[1])
+		}
+		fmt.Fprintf(&b, "| `schoolbell %s` | %s |\n", m[1], strings.Join(strings.Fields(strings.TrimSuffix(paragraphs[1], ".")), " "))
 	}
-	text, _ := help(t)
-	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z-]+)?) {2,}\S`).FindAllStringSubmatch(text, -1) {
-		want = append(want, "schoolbell "+m[1])
-	}
-	slices.Sort(shown)
-	slices.Sort(want)
-	if len(want) == 0 || !slices.Equal(shown, want) {
-		t.Errorf("the table has\n%s\nthe program\n%s", strings.Join(shown, "\n"), strings.Join(want, "\n"))
+	return b.String()
+}
+
+func TestCommandsTable(t *testing.T) {
+	d := load(t, "docs/commands.md")
+	_, from, to := d.rows(t, "## All commands")
+	want := commandsTable(t)
+	switch got := strings.Join(d.lines[from:to], "\n") + "\n"; {
+	case strings.Count(want, "\n") < 20:
+		t.Fatalf("the program's help lists only\n%s", want)
+	case got == want:
+	case *update:
+		d.replace(from, to, want)
+		d.save(t)
+	default:
+		t.Errorf("docs/commands.md has\n%s\nthe program\n%s\ngo test ./test/docs -update", got, want)
 	}
 }
 

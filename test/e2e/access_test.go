@@ -36,7 +36,7 @@ func TestChangingTheConfiguredKeyEndsTheOldOne(t *testing.T) {
 			port := testenv.FreePort(t)
 			second := s.LaunchWith([]string{"SCHOOLBELL_API_KEY=" + newKey, fmt.Sprintf("HTTP_ADDR=127.0.0.1:%d", port)}, "second", "serve")
 			second.Await(" serves http://127.0.0.1:")
-			second.Await("has replaced an earlier one")
+			second.Await("has replaced an earlier key")
 			testenv.Eventually(t, 15*time.Second, func() error {
 				_, err := s.Client.Users(t.Context(), client.Page{})
 				if code := problemCode(err); code != "unauthorized" {

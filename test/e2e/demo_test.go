@@ -48,7 +48,7 @@ func TestTheDemoTellsPeopleWhatItDid(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s", want, r.Out)
 		}
 	}
-	for fact, want := range map[string]string{"People": "1,200", "In-app messages": "1,200", "E-mails accepted": "1,200", "E-mails distinct": "1,200", "Duplicates": "0", "Missing": "0"} {
+	for fact, want := range map[string]string{"People": "1,200", "In-app messages": "1,200", "Emails accepted": "1,200", "Emails distinct": "1,200", "Duplicates": "0", "Missing": "0"} {
 		if got := value(r.Out, fact); got != want {
 			t.Errorf("%s is %q, want %s:\n%s", fact, got, want, r.Out)
 		}

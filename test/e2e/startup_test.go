@@ -34,11 +34,11 @@ func TestAStartThatCannotWorkSaysWhyAndStoresNothing(t *testing.T) {
 		{"the ledger is not in the database server", []string{"DATABASE_URL=" + testenv.Postgres(t) + "&dbname=nowhere"}, 1,
 			[]string{"the ledger cannot be reached: PostgreSQL 127.0.0.1", "→ start PostgreSQL, or check DATABASE_URL"}},
 		{"Redis is too old", []string{"REDIS_URL=redis://" + oldRedis(t)}, 1,
-			[]string{"this Redis cannot be used: it is version 5.0.14", "→ Redis 6.2 or Valkey 7.2 is needed"}},
+			[]string{"this Redis cannot be used: it is version 5.0.14", "→ use Redis 6.2 or Valkey 7.2"}},
 		{"settings are wrong", []string{"REDIS_URL=redis://127.0.0.1:1", "REDIS_HOST=127.0.0.1", "BATCH_SIZE=0", "JOB_BACKOFF=soon", "SMTP_HOST=mail.hill.example", "SCHOOLBELL_API_KEY=short"}, 2,
-			[]string{"6 settings are wrong", "REDIS_URL", "REDIS_HOST", "BATCH_SIZE", "JOB_BACKOFF", "EMAIL_FROM", "SCHOOLBELL_API_KEY", "→ set them by flag, in the environment or in .env"}},
+			[]string{"6 settings are invalid", "REDIS_URL", "REDIS_HOST", "BATCH_SIZE", "JOB_BACKOFF", "EMAIL_FROM", "SCHOOLBELL_API_KEY", "→ set them by flag, in the environment or in .env"}},
 		{"a setting is not known", []string{"REDIS_URL=redis://127.0.0.1:1", "LOG_LEVEL=loud"}, 2,
-			[]string{"1 setting is wrong", "LOG_LEVEL", "must be one of debug, info, warn, error"}},
+			[]string{"1 setting is invalid", "LOG_LEVEL", "must be one of debug, info, warn, error"}},
 	} {
 		serve := c
 		t.Run("serve when "+c.name, func(t *testing.T) { t.Parallel(); refused(t, "serve", serve) })

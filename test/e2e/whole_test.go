@@ -49,7 +49,7 @@ func TestTheWholeWithTheMailServerOfOthers(t *testing.T) {
 	ev := s.AwaitStatus(s.Create().ID, schoolbell.EventCompleted)
 	want := schoolbell.ChannelProgress{Total: people, Sent: people}
 	if got := ev.Progress.Channels[schoolbell.ChannelEmail]; got != want {
-		t.Errorf("e-mail: %+v, want %+v", got, want)
+		t.Errorf("email: %+v, want %+v", got, want)
 	}
 	if n := sink.Count(); n != people {
 		t.Errorf("smtp-sink took %d mails, want %d", n, people)
@@ -122,7 +122,7 @@ func listed(t *testing.T, s *system.School, id string) {
 		}
 	}
 	if rows != 2*people || len(seen[schoolbell.ChannelInApp]) != people || len(seen[schoolbell.ChannelEmail]) != people {
-		t.Errorf("%d deliveries, to %d people in-app and %d by e-mail", rows, len(seen[schoolbell.ChannelInApp]), len(seen[schoolbell.ChannelEmail]))
+		t.Errorf("%d deliveries, to %d people in-app and %d by email", rows, len(seen[schoolbell.ChannelInApp]), len(seen[schoolbell.ChannelEmail]))
 	}
 }
 

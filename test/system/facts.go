@@ -91,7 +91,7 @@ func (s *School) rowsAre(id string, everybody []string, p *schoolbell.Progress, 
 		s.t.Errorf("in-app: the API says %v", err)
 	}
 	if err := channelWants(p.Channels[schoolbell.ChannelEmail], len(everybody), uncertain); err != nil {
-		s.t.Errorf("e-mail: the API says %v", err)
+		s.t.Errorf("email: the API says %v", err)
 	}
 }
 

@@ -164,7 +164,7 @@ func (s *School) AwaitReady() {
 // Person is the id of the nth person, from 0.
 func Person(n int) string { return fmt.Sprintf("u%06d", n) }
 
-// Address is the e-mail address of the nth person.
+// Address is the email address of the nth person.
 func Address(n int) string { return Person(n) + "@" + peopleDomain }
 
 // Import brings n people in over the API: 5 % teachers, 15 % parents, the rest students.
@@ -202,7 +202,7 @@ type Created struct {
 	Took   time.Duration // of the request
 }
 
-// Create posts an event for everybody, in-app and by e-mail, as curl would.
+// Create posts an event for everybody, in-app and by email, as curl would.
 func (s *School) Create() Created {
 	s.t.Helper()
 	const body = `{"title":"Sports day moved to Friday","body":"Please bring water and a hat.","audience":{"roles":["student","teacher","parent","staff"]}}`

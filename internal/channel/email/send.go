@@ -163,10 +163,10 @@ func (w *worker) prepare(i int) *outgoing {
 		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: smtpconn.Cut(err.Error())})
 		return nil
 	case w.l.conn.MaxSize > 0 && int64(len(m.Text)+len(m.HTML)) > w.l.conn.MaxSize:
-		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "the mail is larger than the mail server takes"})
+		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "the email is larger than the mail server accepts"})
 		return nil
 	case cur.envelope.UTF8 && !w.l.conn.UTF8:
-		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "the mail server does not take addresses beyond ASCII before the @ (SMTPUTF8)"})
+		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "the mail server does not accept non-ASCII characters before the @ (SMTPUTF8)"})
 		return nil
 	}
 	w.l.dirty = false

@@ -58,7 +58,7 @@ func NewSMTP(cfg SMTPConfig) (*SMTP, error) {
 		return nil, err
 	}
 	if cfg.Username != "" && security == smtpconn.Plain && !schoolbell.Loopback(cfg.Host) {
-		return nil, schoolbell.Invalid("smtp_tls", "credentials are not sent in clear over a network; use starttls or implicit")
+		return nil, schoolbell.Invalid("smtp_tls", "credentials are not sent unencrypted over a network; use starttls or implicit")
 	}
 	composer, err := newComposer(cfg.From, cfg.ReplyTo)
 	if err != nil {
@@ -131,7 +131,7 @@ func (s *SMTP) Check(ctx context.Context) error {
 	}
 	c, err := smtpconn.Dial(ctx, s.dial)
 	if err != nil {
-		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the mail server " + s.dial.Addr + " does not take mail from us", Err: redacted{err}}
+		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the mail server " + s.dial.Addr + " rejects all mail", Err: redacted{err}}
 	}
 	c.Quit()
 	return nil
@@ -158,4 +158,4 @@ func (s *SMTP) Close() error {
 	return nil
 }
 
-var errClosed = errors.New("the sender is closed")
+var errClosed = errors.New("the provider is closed")

@@ -43,7 +43,7 @@ func Refusal(err error) (reason string, ok bool) {
 	}
 	switch e.Code {
 	case invalidPassword, invalidRole:
-		return "it refuses our login", true
+		return "it rejects the login", true
 	}
 	return e.Message, true
 }

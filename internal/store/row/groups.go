@@ -13,7 +13,7 @@ func UnknownParent(g *schoolbell.Group) error {
 func CheckDepth(above, below int, circle bool) error {
 	switch {
 	case circle:
-		return schoolbell.Invalid("parent", "a group cannot be above itself")
+		return schoolbell.Invalid("parent", "a group cannot be its own parent")
 	case above+1+below > schoolbell.MaxGroupDepth:
 		return schoolbell.Invalid("parent", "groups nest at most %d deep", schoolbell.MaxGroupDepth)
 	}

@@ -131,7 +131,7 @@ func advanceRetry(t *testing.T, open func() *store.Ledger) {
 	}
 }
 
-// second creates and walks one more e-mail event to all students.
+// second creates and walks one more email event to all students.
 func (s *testStore) second(t testing.TB) (string, []ledger.Batch) {
 	t.Helper()
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
@@ -305,7 +305,7 @@ func deliveryPages(t *testing.T, open func() *store.Ledger) {
 			t.Errorf("row %d read: %v", i, read)
 		}
 	}
-	same(t, "suppressed e-mails", len(s.rows(id, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySuppressed, Channel: schoolbell.ChannelEmail})), 6)
+	same(t, "suppressed emails", len(s.rows(id, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySuppressed, Channel: schoolbell.ChannelEmail})), 6)
 	same(t, "suppressed in-app", len(s.rows(id, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySuppressed, Channel: schoolbell.ChannelInApp})), 0)
 	same(t, "pending", len(s.rows(id, schoolbell.DeliveryFilter{Status: schoolbell.DeliveryPending})), 6)
 }

@@ -15,7 +15,7 @@ const benchUsers = 100_000
 // delivery rows, users/s people.
 func Benchmark(b *testing.B, database Database) {
 	b.Run("PutUsers of 10000", func(b *testing.B) { benchPutUsers(b, database) })
-	b.Run("FanOut to 100000 in-app and by e-mail in chunks of 5000", func(b *testing.B) { benchFanOut(b, database) })
+	b.Run("FanOut to 100000 in-app and by email in chunks of 5000", func(b *testing.B) { benchFanOut(b, database) })
 	b.Run("Advance by 5 workers in groups of 20", func(b *testing.B) { benchAdvance(b, database) })
 }
 

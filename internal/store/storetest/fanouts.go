@@ -39,7 +39,7 @@ func fanOutRows(t *testing.T, open func() *store.Ledger) {
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 2, Size: 10},
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 3, Size: 5},
 	}})
-	same(t, "people reached by e-mail", s.reached(id, schoolbell.ChannelEmail), ids)
+	same(t, "people reached by email", s.reached(id, schoolbell.ChannelEmail), ids)
 	same(t, "e-mail rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryPending: 25})
 	same(t, "in-app rows", s.tally(id, schoolbell.ChannelInApp), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryDelivered: 25})
 	for _, user := range ids {
@@ -167,7 +167,7 @@ func fanOutAbandoned(t *testing.T, open func() *store.Ledger) {
 			whole++
 		}
 		if in := len(s.reached(id, schoolbell.ChannelInApp)); in != after {
-			t.Fatalf("%d in-app rows beside %d e-mail rows", in, after)
+			t.Fatalf("%d in-app rows beside %d email rows", in, after)
 		}
 	}
 	if cut == 0 {
@@ -223,7 +223,7 @@ func fanOutConcurrent(t *testing.T, open func() *store.Ledger) {
 		total += sizes[seq]
 	}
 	same(t, "rows in batches numbered from 1", total, 300)
-	same(t, "people reached by e-mail", a.reached(id, schoolbell.ChannelEmail), ids)
+	same(t, "people reached by email", a.reached(id, schoolbell.ChannelEmail), ids)
 	same(t, "people reached in-app", b.reached(id, schoolbell.ChannelInApp), ids)
 	for _, user := range ids {
 		if in := a.inbox(user); len(in) != 1 {

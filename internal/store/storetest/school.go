@@ -33,7 +33,7 @@ func (s *testStore) must(err error) {
 	}
 }
 
-// person returns a valid user with an e-mail address.
+// person returns a valid user with an email address.
 func person(id string, roles ...schoolbell.Role) *schoolbell.User {
 	if len(roles) == 0 {
 		roles = []schoolbell.Role{schoolbell.RoleStudent}
@@ -105,7 +105,7 @@ func (s *testStore) walk(id string, users, batchSize int) (batches []ledger.Batc
 	}
 }
 
-// sent puts n students, and an event to them by e-mail, walked into batches of size.
+// sent puts n students, and an event to them by email, walked into batches of size.
 func (s *testStore) sent(n, size int) (id string, batches []ledger.Batch) {
 	s.t.Helper()
 	s.people(n)

@@ -140,7 +140,7 @@ func (c *Conn) protect() error {
 
 func (c *Conn) startTLS() error {
 	if !c.tls {
-		return &Error{Stage: StageTLS, Err: errors.New("the server does not offer STARTTLS, and without it nothing is sent")}
+		return &Error{Stage: StageTLS, Err: errors.New("the server does not offer STARTTLS, which is required")}
 	}
 	if _, err := c.command(StageTLS, 220, "STARTTLS"); err != nil {
 		return err
@@ -187,7 +187,7 @@ func (c *Conn) hello() error {
 // login sends the credentials, over TLS or within this machine only.
 func (c *Conn) login() error {
 	if _, ok := c.nc.(*tls.Conn); !ok && !onLoopback(c.nc.RemoteAddr()) {
-		return &Error{Stage: StageAuth, Err: errors.New("credentials are not sent in clear over a network")}
+		return &Error{Stage: StageAuth, Err: errors.New("credentials are not sent unencrypted over a network")}
 	}
 	mech, err := c.mechanism()
 	if err != nil {
@@ -233,7 +233,7 @@ func (c *Conn) mechanism() (sasl.Client, error) {
 			return &loginClient{answers: []string{c.opts.Username, c.opts.Password}}, nil
 		}
 	}
-	return nil, &Error{Stage: StageAuth, Err: fmt.Errorf("the server offers AUTH %q, we know PLAIN and LOGIN", strings.Join(c.auth, " "))}
+	return nil, &Error{Stage: StageAuth, Err: fmt.Errorf("the server offers AUTH %q; PLAIN or LOGIN is required", strings.Join(c.auth, " "))}
 }
 
 // loginClient answers AUTH LOGIN question by question. The library's sends the
