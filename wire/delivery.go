@@ -8,10 +8,10 @@ type Delivery struct {
 	UserID     string                    `json:"user_id"`
 	Channel    schoolbell.Channel        `json:"channel"`
 	Status     schoolbell.DeliveryStatus `json:"status"`
-	Attempts   int                       `json:"attempts" doc:"Tries that were spent."`
-	Reason     string                    `json:"reason,omitempty" doc:"Why it failed, was suppressed or is uncertain."`
-	ProviderID string                    `json:"provider_id,omitempty" doc:"The provider's own id for the message."`
-	ReadAt     Time                      `json:"read_at,omitzero" doc:"When the user read it in the app."`
+	Attempts   int                       `json:"attempts" doc:"Number of attempts."`
+	Reason     string                    `json:"reason,omitempty" doc:"Why the delivery failed, was suppressed or is uncertain."`
+	ProviderID string                    `json:"provider_id,omitempty" doc:"The provider's id of the message."`
+	ReadAt     Time                      `json:"read_at,omitzero" doc:"When the user read the message in the inbox."`
 	UpdatedAt  Time                      `json:"updated_at"`
 }
 
@@ -28,5 +28,5 @@ func DeliveryOf(d schoolbell.Delivery) Delivery {
 // DeliveryPage is one page of an event's deliveries.
 type DeliveryPage struct {
 	Deliveries []Delivery `json:"deliveries"`
-	Next       string     `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
+	Next       string     `json:"next,omitempty" doc:"Cursor of the next page. The last page has none."`
 }

@@ -9,16 +9,16 @@ import (
 // NewEvent is an event to be created. Zero fields are left out.
 type NewEvent struct {
 	Title     string               `json:"title" doc:"One line, at most 200 characters." example:"Sports day moved to Friday"`
-	Body      string               `json:"body" doc:"Plain text, at most 20,000 characters; an empty line parts paragraphs." example:"Because of the rain, sports day is on Friday at nine."`
-	Category  schoolbell.Category  `json:"category,omitempty" doc:"Kind of event; announcement if left out. Urgent and attendance reach people whatever they opted out of."`
-	Audience  schoolbell.Audience  `json:"audience" doc:"Whom it concerns: all that the parts pick, each once, less those that exclude picks."`
-	Channels  []schoolbell.Channel `json:"channels,omitzero" nullable:"false" maxItems:"20" doc:"How it travels; in_app and email if left out."`
-	Data      json.RawMessage      `json:"data,omitempty" doc:"An object of your own, at most 16 KiB, handed to the inbox unread."`
-	Location  string               `json:"location,omitempty" doc:"Where the thing itself is."`
-	StartsAt  Time                 `json:"starts_at,omitzero" doc:"When the thing itself begins."`
-	EndsAt    Time                 `json:"ends_at,omitzero" doc:"When the thing itself ends."`
-	SendAt    Time                 `json:"send_at,omitzero" doc:"When to tell people; at once if left out or past."`
-	ExpiresAt Time                 `json:"expires_at,omitzero" doc:"After this nothing more is sent."`
+	Body      string               `json:"body" doc:"Plain text, at most 20,000 characters; an empty line separates paragraphs." example:"Because of the rain, sports day is on Friday at nine."`
+	Category  schoolbell.Category  `json:"category,omitempty" doc:"Category, announcement by default. Users cannot opt out of urgent and attendance."`
+	Audience  schoolbell.Audience  `json:"audience" doc:"Recipients: everybody that a part selects, each once, except those that exclude selects."`
+	Channels  []schoolbell.Channel `json:"channels,omitzero" nullable:"false" maxItems:"20" doc:"Channels, in_app and email by default."`
+	Data      json.RawMessage      `json:"data,omitempty" doc:"An object of your own, at most 16 KiB, which the inbox returns unchanged."`
+	Location  string               `json:"location,omitempty" doc:"Where the event takes place."`
+	StartsAt  Time                 `json:"starts_at,omitzero" doc:"When the event starts."`
+	EndsAt    Time                 `json:"ends_at,omitzero" doc:"When the event ends."`
+	SendAt    Time                 `json:"send_at,omitzero" doc:"When to send the messages. At once if left out or past."`
+	ExpiresAt Time                 `json:"expires_at,omitzero" doc:"Nothing is sent after this time."`
 }
 
 // Event returns what is to be created. Nil channels become in_app and email; an empty
@@ -49,8 +49,8 @@ type Event struct {
 	SendAt      Time                   `json:"send_at,omitzero"`
 	ExpiresAt   Time                   `json:"expires_at,omitzero"`
 	CreatedAt   Time                   `json:"created_at"`
-	CompletedAt Time                   `json:"completed_at,omitzero" doc:"When it became completed or cancelled."`
-	Progress    *schoolbell.Progress   `json:"progress,omitempty" doc:"Counted from the deliveries themselves; not in lists."`
+	CompletedAt Time                   `json:"completed_at,omitzero" doc:"When the event was completed or cancelled."`
+	Progress    *schoolbell.Progress   `json:"progress,omitempty" doc:"Counted from the deliveries. Not in lists."`
 }
 
 // EventOf shows ev without its progress.
@@ -64,7 +64,7 @@ func EventOf(ev *schoolbell.Event) *Event {
 // EventPage is one page of events, newest first.
 type EventPage struct {
 	Events []*Event `json:"events"`
-	Next   string   `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
+	Next   string   `json:"next,omitempty" doc:"Cursor of the next page. The last page has none."`
 }
 
 // EventProgress says how far an event is, as its live stream does.
@@ -77,5 +77,5 @@ type EventProgress struct {
 // Retried says what retrying an event did.
 type Retried struct {
 	ID      string `json:"id"`
-	Retried int    `json:"retried" doc:"How many failed deliveries are tried again."`
+	Retried int    `json:"retried" doc:"Number of failed deliveries that are retried."`
 }

@@ -6,14 +6,14 @@ import "schoolbell"
 // [schoolbell.Group], so that Go converts one into the other. As a response the API
 // writes that type itself.
 type GroupRequest struct {
-	ID     string               `json:"id,omitempty" doc:"May be left out; must be the one in the path."`
+	ID     string               `json:"id,omitempty" doc:"Optional; must match the path."`
 	Name   string               `json:"name" example:"Class 5b"`
 	Kind   schoolbell.GroupKind `json:"kind"`
-	Parent string               `json:"parent,omitempty" doc:"Id of the group above, if any."`
+	Parent string               `json:"parent,omitempty" doc:"Id of the parent group, if any."`
 }
 
 // GroupPage is one page of groups in order of id.
 type GroupPage struct {
 	Groups []*schoolbell.Group `json:"groups"`
-	Next   string              `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
+	Next   string              `json:"next,omitempty" doc:"Cursor of the next page. The last page has none."`
 }

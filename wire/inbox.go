@@ -8,7 +8,7 @@ import (
 
 // InboxItem is one event in a user's inbox.
 type InboxItem struct {
-	Position  int64               `json:"position" doc:"Grows with arrival; the id of the item in the live stream."`
+	Position  int64               `json:"position" doc:"Increases with each new item; the id of the item in the live stream."`
 	EventID   string              `json:"event_id"`
 	Title     string              `json:"title"`
 	Body      string              `json:"body"`
@@ -18,8 +18,8 @@ type InboxItem struct {
 	StartsAt  Time                `json:"starts_at,omitzero"`
 	EndsAt    Time                `json:"ends_at,omitzero"`
 	ArrivedAt Time                `json:"arrived_at"`
-	ReadAt    Time                `json:"read_at,omitzero" doc:"Not there while unread."`
-	Cancelled bool                `json:"cancelled,omitempty" doc:"The event was cancelled after it arrived."`
+	ReadAt    Time                `json:"read_at,omitzero" doc:"Missing while the item is unread."`
+	Cancelled bool                `json:"cancelled,omitempty" doc:"Whether the event was cancelled after the item arrived."`
 }
 
 // InboxItemOf shows it.
@@ -32,16 +32,16 @@ func InboxItemOf(it schoolbell.InboxItem) InboxItem {
 // InboxPage is one page of an inbox, newest first.
 type InboxPage struct {
 	Items  []InboxItem `json:"items"`
-	Unread int         `json:"unread" doc:"In the whole inbox."`
-	Next   string      `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
+	Unread int         `json:"unread" doc:"Number of unread items in the whole inbox."`
+	Next   string      `json:"next,omitempty" doc:"Cursor of the next page. The last page has none."`
 }
 
 // ReadInbox asks for items to be marked read.
 type ReadInbox struct {
-	UpTo int64 `json:"up_to,omitempty" minimum:"0" doc:"Position of the last item that was seen; all there are if left out."`
+	UpTo int64 `json:"up_to,omitempty" minimum:"0" doc:"Position of the last item to mark. All items if left out."`
 }
 
 // Unread says how many items of an inbox are unread.
 type Unread struct {
-	Unread int `json:"unread" doc:"How many are unread now."`
+	Unread int `json:"unread" doc:"Number of unread items."`
 }

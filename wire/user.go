@@ -6,21 +6,21 @@ import "schoolbell"
 // [schoolbell.User], so that Go converts one into the other. As a response the API
 // writes that type itself.
 type UserRequest struct {
-	ID         string            `json:"id,omitempty" doc:"May be left out; must be the one in the path."`
+	ID         string            `json:"id,omitempty" doc:"Optional; must match the path."`
 	Name       string            `json:"name" example:"Ada Lovelace"`
 	Email      string            `json:"email,omitempty" example:"ada@example.org"`
-	Phone      string            `json:"phone,omitempty" doc:"International, E.164." example:"+442079460018"`
-	Roles      []schoolbell.Role `json:"roles" maxItems:"20" doc:"At least one."`
-	Groups     []string          `json:"groups,omitempty" maxItems:"100" doc:"Ids of groups; one that is not there yet comes into being."`
-	Locale     string            `json:"locale,omitempty" doc:"Language tag; en if left out." example:"en"`
-	Timezone   string            `json:"timezone,omitempty" doc:"IANA name; UTC if left out." example:"Europe/London"`
-	GuardianOf []string          `json:"guardian_of,omitempty" maxItems:"50" doc:"Ids of the students this user is a guardian of."`
+	Phone      string            `json:"phone,omitempty" doc:"International number in E.164 format." example:"+442079460018"`
+	Roles      []schoolbell.Role `json:"roles" maxItems:"20" doc:"One or more roles."`
+	Groups     []string          `json:"groups,omitempty" maxItems:"100" doc:"Ids of groups. Groups that do not exist yet are created."`
+	Locale     string            `json:"locale,omitempty" doc:"Language tag, en by default." example:"en"`
+	Timezone   string            `json:"timezone,omitempty" doc:"IANA time zone, UTC by default." example:"Europe/London"`
+	GuardianOf []string          `json:"guardian_of,omitempty" maxItems:"50" doc:"Ids of the students that this user is a guardian of."`
 }
 
 // UserPage is one page of users in order of id.
 type UserPage struct {
 	Users []*schoolbell.User `json:"users"`
-	Next  string             `json:"next,omitempty" doc:"Cursor of the next page; not there on the last."`
+	Next  string             `json:"next,omitempty" doc:"Cursor of the next page. The last page has none."`
 }
 
 // Preferences are wishes of a user.
@@ -30,7 +30,7 @@ type Preferences struct {
 
 // NewToken asks for a token of a user.
 type NewToken struct {
-	TTL int `json:"ttl,omitempty" minimum:"10" maximum:"86400" doc:"Seconds; 3600 if left out."`
+	TTL int `json:"ttl,omitempty" minimum:"10" maximum:"86400" doc:"Lifetime in seconds, 3600 by default."`
 }
 
 // Token is a short-lived credential of one user.

@@ -199,7 +199,7 @@ func (s *Server) docsField(name string, schema *huma.Schema, required bool, dept
 		f.Doc = strings.TrimSpace(fmt.Sprintf("%s From %v to %v.", f.Doc, *schema.Minimum, *schema.Maximum))
 	}
 	if schema.Default != nil {
-		f.Doc = strings.TrimSpace(fmt.Sprintf("%s Usually %v.", f.Doc, schema.Default))
+		f.Doc = strings.TrimSpace(fmt.Sprintf("%s Default %v.", f.Doc, schema.Default))
 	}
 	return f
 }

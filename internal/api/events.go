@@ -12,7 +12,7 @@ import (
 const maxIdempotencyKey = 255
 
 type createEventInput struct {
-	Key     string `header:"Idempotency-Key" doc:"Up to 255 printable characters. The same key with the same body gives the same event again, for as long as the server keeps keys (RETAIN_IDEMPOTENCY, usually seven days). Each API key has its own."`
+	Key     string `header:"Idempotency-Key" doc:"Up to 255 printable characters. The same key with the same body gives the same event again, for as long as the server keeps idempotency keys (RETAIN_IDEMPOTENCY, by default seven days). Each API key has its own."`
 	Body    wire.NewEvent
 	RawBody []byte
 }
@@ -20,7 +20,7 @@ type createEventInput struct {
 type createEventOutput struct {
 	Status   int
 	Location string `header:"Location"`
-	Replayed string `header:"Idempotency-Replayed" doc:"true if the event was there before."`
+	Replayed string `header:"Idempotency-Replayed" doc:"true if the event already existed."`
 	Body     *wire.Event
 }
 
@@ -99,7 +99,7 @@ func (s *Server) retryEvent(ctx context.Context, in *EventPath) (*retryOutput, e
 
 type listEventsInput struct {
 	Page
-	Status schoolbell.EventStatus `query:"status" doc:"Only events that stand there."`
+	Status schoolbell.EventStatus `query:"status" doc:"Only events with this status."`
 }
 
 type listEventsOutput struct{ Body wire.EventPage }
@@ -125,8 +125,8 @@ func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (*listEven
 type listDeliveriesInput struct {
 	EventPath
 	Page
-	Status  schoolbell.DeliveryStatus `query:"status" doc:"Only deliveries that stand there."`
-	Channel schoolbell.Channel        `query:"channel" doc:"Only deliveries on that channel."`
+	Status  schoolbell.DeliveryStatus `query:"status" doc:"Only deliveries with this status."`
+	Channel schoolbell.Channel        `query:"channel" doc:"Only deliveries on this channel."`
 }
 
 type listDeliveriesOutput struct{ Body wire.DeliveryPage }

@@ -74,7 +74,7 @@ func (s *Server) readInbox(ctx context.Context, in *readInboxInput) (*unreadOutp
 
 type streamInboxInput struct {
 	UserAccess
-	LastEventID string `header:"Last-Event-ID" doc:"Position of the last item that was seen: what came after it is sent first."`
+	LastEventID string `header:"Last-Event-ID" doc:"Position of the last item received. Later items are sent first."`
 }
 
 // streamInbox sends an event named item for each item that arrives. Its id is the

@@ -23,10 +23,10 @@ func (s *Server) humaConfig() huma.Config {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{Title: "Schoolbell", Version: s.cfg.Version,
-				Description: "Tells a school's people about its events: one call, everyone reached once, in the app and by email. Bodies without a Content-Type are read as JSON."},
+				Description: "Sends a school's notifications, in the app and by email. Bodies without a Content-Type are read as JSON."},
 			Components: &huma.Components{Schemas: registry, SecuritySchemes: map[string]*huma.SecurityScheme{
 				"key":   {Type: "http", Scheme: "bearer", Description: "An API key."},
-				"token": {Type: "http", Scheme: "bearer", Description: "A user token, good for that user's inbox and preferences; EventSource may send it as the parameter token."},
+				"token": {Type: "http", Scheme: "bearer", Description: "A user token, for the inbox and preferences of one user. EventSource may send it as the query parameter token."},
 			}},
 		},
 		Formats:                      map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},

@@ -17,8 +17,8 @@ const (
 
 // Page is the part of a request that asks for one page of a list.
 type Page struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many to return."`
-	Cursor string `query:"cursor" doc:"The next of the page before; leave out for the first."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Maximum number of rows."`
+	Cursor string `query:"cursor" doc:"The value of next on the previous page. Leave out for the first page."`
 }
 
 // cursor is a place in a list, after which the next page begins. Kind keeps the

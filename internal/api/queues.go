@@ -99,7 +99,7 @@ func (s *Server) countJobs(ctx context.Context, in *QueuePath) (*countsOutput, e
 type listJobsInput struct {
 	QueuePath
 	Page
-	State bullmq.State `query:"state" required:"true" doc:"Where the jobs stand."`
+	State bullmq.State `query:"state" required:"true" doc:"State of the jobs."`
 }
 
 type listJobsOutput struct{ Body wire.JobPage }

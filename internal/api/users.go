@@ -47,7 +47,7 @@ type UserPath struct {
 // EventSource can only send in the URL.
 type UserAccess struct {
 	UserPath
-	Token string `query:"token" doc:"A user token, where no Authorization header can be set."`
+	Token string `query:"token" doc:"A user token, for clients that cannot set the Authorization header."`
 }
 
 type userOutput struct{ Body *schoolbell.User }

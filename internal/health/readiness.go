@@ -29,11 +29,11 @@ const (
 
 // Readiness is what /readyz answers, of servers and workers alike.
 type Readiness struct {
-	Status       string             `json:"status" enum:"ok,degraded,down" doc:"degraded: events are accepted, and sent when everything is back."`
+	Status       string             `json:"status" enum:"ok,degraded,down" doc:"degraded: events are accepted, and sent when everything is available again."`
 	Detail       string             `json:"detail,omitempty"`
-	Accepting    bool               `json:"accepting_events" doc:"Whether the ledger is there, which is all that accepting an event needs."`
+	Accepting    bool               `json:"accepting_events" doc:"Whether the ledger is available. Accepting an event needs nothing else."`
 	Dependencies []DependencyStatus `json:"dependencies"`
-	AgeMS        int64              `json:"age_ms" doc:"How long ago this was found out; at most ten seconds."`
+	AgeMS        int64              `json:"age_ms" doc:"Age of this result in milliseconds, at most ten seconds."`
 }
 
 // DependencyStatus is how one dependency was found.
