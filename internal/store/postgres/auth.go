@@ -7,6 +7,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store/row"
 )
 
 // Auth implements auth.Store.
@@ -15,7 +16,7 @@ type Auth struct{ DB *DB }
 // PutAPIKey implements auth.Store.
 func (s Auth) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
 	return s.DB.again("put API key", func() error {
-		_, err := s.DB.pool.Exec(ctx, putKey, k.Digest, k.Name, k.Scope, stored(k.CreatedAt))
+		_, err := s.DB.pool.Exec(ctx, putKey, namedKey(k))
 		return err
 	})
 }
@@ -23,18 +24,32 @@ func (s Auth) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
 // SeedAPIKey implements auth.Store.
 func (s Auth) SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []schoolbell.APIKey, err error) {
 	err = s.DB.write(ctx, "seed API key", func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "DELETE FROM api_keys WHERE name = $1 AND digest <> $2 RETURNING digest, name, scope, created_at", k.Name, k.Digest)
+		rows, err := tx.Query(ctx, deleteReplacedKeys, k.Name, k.Digest)
 		if replaced, err = list(rows, err, scanKey); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, putKey, k.Digest, k.Name, k.Scope, stored(k.CreatedAt))
+		_, err = tx.Exec(ctx, putKey, namedKey(k))
 		return err
 	})
 	return replaced, err
 }
 
-const putKey = `INSERT INTO api_keys (digest, name, scope, created_at) VALUES ($1, $2, $3, $4)
+// deleteReplacedKeys deletes the keys of a name that have another digest, and returns them.
+const deleteReplacedKeys = "DELETE FROM api_keys WHERE name = $1 AND digest <> $2 RETURNING digest, name, scope, created_at"
+
+// putKey inserts a key or changes its name and scope.
+const putKey = `
+	INSERT INTO api_keys (digest, name, scope, created_at)
+	VALUES (@digest, @name, @scope, @created_at)
 	ON CONFLICT (digest) DO UPDATE SET name = excluded.name, scope = excluded.scope`
+
+// namedKey returns the parameters of putKey.
+func namedKey(k schoolbell.APIKey) named {
+	return named{"digest": k.Digest, "name": k.Name, "scope": k.Scope, "created_at": stored(k.CreatedAt)}
+}
+
+// selectKeys selects the columns of keys that scanKey reads.
+const selectKeys = "SELECT digest, name, scope, created_at FROM api_keys"
 
 func scanKey(r pgx.CollectableRow) (k schoolbell.APIKey, err error) {
 	err = r.Scan(&k.Digest, &k.Name, &k.Scope, &k.CreatedAt)
@@ -45,10 +60,13 @@ func scanKey(r pgx.CollectableRow) (k schoolbell.APIKey, err error) {
 // HasFingerprint implements auth.Store.
 func (s Auth) HasFingerprint(ctx context.Context, prefix []byte) (has bool, err error) {
 	err = s.DB.again("look for API key", func() error {
-		return s.DB.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys WHERE substr(digest, 1, length($1::bytea)) = $1::bytea)", prefix).Scan(&has)
+		return s.DB.pool.QueryRow(ctx, hasFingerprint, prefix).Scan(&has)
 	})
 	return has, err
 }
+
+// hasFingerprint selects whether a key has a digest that begins with the bytes.
+const hasFingerprint = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE substr(digest, 1, length($1::bytea)) = $1::bytea)"
 
 // UserRefs implements auth.Store.
 func (s Auth) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {
@@ -58,16 +76,19 @@ func (s Auth) UserRefs(ctx context.Context, ids []string) (map[string]ledger.Use
 // UserByRef implements auth.Store.
 func (s Auth) UserByRef(ctx context.Context, ref ledger.UserRef) (id string, err error) {
 	err = s.DB.again("read user", func() error {
-		err := s.DB.pool.QueryRow(ctx, "SELECT id FROM users WHERE seq = $1 AND generation = $2 AND state = 0", ref.Number, ref.Generation).Scan(&id)
+		err := s.DB.pool.QueryRow(ctx, selectUserByRef, ref.Number, ref.Generation).Scan(&id)
 		return orNotFound(err, "user", "")
 	})
 	return id, err
 }
 
+// selectUserByRef selects the id of a person with a number and a generation.
+var selectUserByRef = row.SQL("SELECT id FROM users WHERE seq = $1 AND generation = $2 AND state = {user_live}")
+
 // RevokeTokens implements auth.Store.
 func (s Auth) RevokeTokens(ctx context.Context, userID string) error {
 	return s.DB.write(ctx, "revoke tokens", func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "UPDATE users SET generation = generation + 1 WHERE id = $1 AND state = 0", userID)
+		tag, err := tx.Exec(ctx, nextGeneration, userID)
 		if err == nil && tag.RowsAffected() == 0 {
 			return schoolbell.NotFound("user", userID)
 		}
@@ -75,10 +96,13 @@ func (s Auth) RevokeTokens(ctx context.Context, userID string) error {
 	})
 }
 
+// nextGeneration begins a generation of a person, which ends the tokens of the one before.
+var nextGeneration = row.SQL("UPDATE users SET generation = generation + 1 WHERE id = $1 AND state = {user_live}")
+
 // APIKey implements auth.Store.
 func (s Auth) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, err error) {
 	err = s.DB.again("read API key", func() error {
-		err := s.DB.pool.QueryRow(ctx, "SELECT digest, name, scope, created_at FROM api_keys WHERE digest = $1", digest).
+		err := s.DB.pool.QueryRow(ctx, selectKeys+" WHERE digest = $1", digest).
 			Scan(&k.Digest, &k.Name, &k.Scope, &k.CreatedAt)
 		if noRows(err) {
 			return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "unknown API key"}
@@ -100,7 +124,7 @@ func (s Auth) HasAPIKeys(ctx context.Context) (has bool, err error) {
 // ListAPIKeys implements auth.Store.
 func (s Auth) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err error) {
 	err = s.DB.again("list API keys", func() error {
-		rows, err := s.DB.pool.Query(ctx, "SELECT digest, name, scope, created_at FROM api_keys ORDER BY created_at, digest")
+		rows, err := s.DB.pool.Query(ctx, selectKeys+" ORDER BY created_at, digest")
 		keys, err = list(rows, err, scanKey)
 		return err
 	})
@@ -121,7 +145,7 @@ func (s Auth) DeleteAPIKey(ctx context.Context, digest []byte) error {
 // Secret implements auth.Store.
 func (s Auth) Secret(ctx context.Context, name string, fresh []byte) (value []byte, err error) {
 	err = s.DB.write(ctx, "read secret", func(tx pgx.Tx) error {
-		// It waits for another process that is keeping its own just now.
+		// This waits for another process that is storing its own secret.
 		if _, err := tx.Exec(ctx, "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", name, fresh); err != nil {
 			return err
 		}

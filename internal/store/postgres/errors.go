@@ -119,9 +119,6 @@ func orNotFound(err error, thing, id string) error {
 	return err
 }
 
-// now is the database's clock as it is stored, as SQL.
-const now = "date_trunc('milliseconds', clock_timestamp())"
-
 // stored is a time as it is stored; the zero time is null.
 func stored(t time.Time) *time.Time {
 	if t.IsZero() {

@@ -14,10 +14,13 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-const eventColumns = `e.id, e.title, e.body, e.category, e.audience, e.channels, e.data, e.location,
-	e.starts_at, e.ends_at, e.send_at, e.expires_at, e.status, e.created_at, e.completed_at`
+// selectEvents selects the columns of events that scanEvent reads.
+const selectEvents = `
+	SELECT e.id, e.title, e.body, e.category, e.audience, e.channels, e.data, e.location,
+		e.starts_at, e.ends_at, e.send_at, e.expires_at, e.status, e.created_at, e.completed_at
+	FROM events e`
 
-// scanEvent reads eventColumns.
+// scanEvent reads a row of selectEvents.
 func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 	var (
 		e                                              schoolbell.Event
@@ -55,7 +58,7 @@ type querier interface {
 }
 
 func getEvent(ctx context.Context, q querier, id string) (*schoolbell.Event, error) {
-	rows, err := q.Query(ctx, "SELECT "+eventColumns+" FROM events e WHERE e.id = $1", id)
+	rows, err := q.Query(ctx, selectEvents+" WHERE e.id = $1", id)
 	if err != nil {
 		return nil, err
 	}
@@ -100,13 +103,12 @@ func (s Events) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledg
 	return kept, replayed, nil
 }
 
-// claimKey takes idem's key for the event id, or returns the event that has it.
-// Where another transaction is taking the key just now, it waits for the end of that.
-// Where ForgetKeys took the key's row before it could be read, the key is free again.
+// claimKey claims idem's key for the event id, or returns the event that has it.
+// If another transaction is claiming the key, it waits for the end of that transaction.
+// If ForgetKeys deletes the key's row before claimKey has read it, the key is free again.
 func claimKey(ctx context.Context, tx pgx.Tx, id string, idem ledger.Idempotency) (*schoolbell.Event, error) {
 	for {
-		tag, err := tx.Exec(ctx, "INSERT INTO idempotency (scope, key, fingerprint, event_id, created_at) VALUES ($1, $2, $3, $4, "+now+") ON CONFLICT DO NOTHING",
-			idem.Scope, idem.Key, idem.Fingerprint, id)
+		tag, err := tx.Exec(ctx, insertKey, named{"scope": idem.Scope, "key": idem.Key, "fingerprint": idem.Fingerprint, "event_id": id})
 		if err != nil || tag.RowsAffected() == 1 {
 			return nil, err
 		}
@@ -116,10 +118,16 @@ func claimKey(ctx context.Context, tx pgx.Tx, id string, idem ledger.Idempotency
 	}
 }
 
+// insertKey claims an idempotency key. It inserts nothing if the key is taken.
+const insertKey = `
+	INSERT INTO idempotency (scope, key, fingerprint, event_id, created_at)
+	VALUES (@scope, @key, @fingerprint, @event_id, ` + now + `)
+	ON CONFLICT DO NOTHING`
+
 // earlierEvent returns the event that was created under idem's key, nil if none was.
 func earlierEvent(ctx context.Context, q querier, idem ledger.Idempotency) (*schoolbell.Event, error) {
 	var fingerprint, id string
-	err := q.QueryRow(ctx, "SELECT fingerprint, event_id FROM idempotency WHERE scope = $1 AND key = $2", idem.Scope, idem.Key).Scan(&fingerprint, &id)
+	err := q.QueryRow(ctx, selectKey, idem.Scope, idem.Key).Scan(&fingerprint, &id)
 	switch {
 	case noRows(err):
 		return nil, nil
@@ -131,16 +139,23 @@ func earlierEvent(ctx context.Context, q querier, idem ledger.Idempotency) (*sch
 	return getEvent(ctx, q, id)
 }
 
+// selectKey selects the event that has an idempotency key, with the fingerprint of its request.
+const selectKey = "SELECT fingerprint, event_id FROM idempotency WHERE scope = $1 AND key = $2"
+
 // ForgetKeys implements ledger.Events.
 func (s Events) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
 	err = s.DB.again("forget idempotency keys", func() error {
-		tag, err := s.DB.pool.Exec(ctx, `DELETE FROM idempotency WHERE (scope, key) IN
-			(SELECT scope, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)`, before, limit)
+		tag, err := s.DB.pool.Exec(ctx, deleteOldKeys, before, limit)
 		n = int(tag.RowsAffected())
 		return err
 	})
 	return n, err
 }
+
+// deleteOldKeys deletes the oldest idempotency keys from before a time.
+const deleteOldKeys = `
+	DELETE FROM idempotency
+	WHERE (scope, key) IN (SELECT scope, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)`
 
 // EventByKey implements ledger.Events.
 func (s Events) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *schoolbell.Event, found bool, err error) {
@@ -153,18 +168,29 @@ func (s Events) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *sc
 
 func checkNames(ctx context.Context, tx pgx.Tx, a *schoolbell.Audience) error {
 	groups, users := row.AudienceNames(a)
-	unknownGroups, err := unknown(ctx, tx, "SELECT n.id FROM unnest($1::text[]) n(id) WHERE NOT EXISTS (SELECT 1 FROM groups g WHERE g.id = n.id)", groups)
+	unknownGroups, err := unknown(ctx, tx, selectUnknownGroups, groups)
 	if err != nil {
 		return err
 	}
-	unknownUsers, err := unknown(ctx, tx, unknownUsersQuery, users)
+	unknownUsers, err := unknown(ctx, tx, selectUnknownUsers, users)
 	if err != nil {
 		return err
 	}
 	return row.UnknownNames(a, unknownGroups, unknownUsers)
 }
 
-const unknownUsersQuery = "SELECT n.id FROM unnest($1::text[]) WITH ORDINALITY n(id, i) WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = n.id AND u.state = 0) ORDER BY i"
+// selectUnknownGroups selects those of the ids that no group has.
+const selectUnknownGroups = `
+	SELECT n.id
+	FROM unnest($1::text[]) n(id)
+	WHERE NOT EXISTS (SELECT 1 FROM groups g WHERE g.id = n.id)`
+
+// selectUnknownUsers selects those of the ids that no person has, in the order given.
+var selectUnknownUsers = row.SQL(`
+	SELECT n.id
+	FROM unnest($1::text[]) WITH ORDINALITY n(id, i)
+	WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = n.id AND u.state = {user_live})
+	ORDER BY i`)
 
 // unknown returns those of ids that query selects.
 func unknown(ctx context.Context, tx pgx.Tx, query string, ids []string) (map[string]bool, error) {
@@ -189,35 +215,58 @@ func insertEvent(ctx context.Context, tx pgx.Tx, ev *schoolbell.Event) error {
 	for i, c := range ev.Channels {
 		channels[i] = string(c)
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO events (id, title, body, category, audience, channels, data, location,
-			starts_at, ends_at, send_at, expires_at, status, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		ev.ID, ev.Title, ev.Body, ev.Category, string(audience), channels, []byte(ev.Data), ev.Location,
-		stored(ev.StartsAt), stored(ev.EndsAt), stored(ev.SendAt), stored(ev.ExpiresAt), ev.Status, stored(ev.CreatedAt))
+	_, err = tx.Exec(ctx, insertEventRow, named{
+		"id": ev.ID, "title": ev.Title, "body": ev.Body, "category": ev.Category,
+		"audience": string(audience), "channels": channels, "data": []byte(ev.Data), "location": ev.Location,
+		"starts_at": stored(ev.StartsAt), "ends_at": stored(ev.EndsAt),
+		"send_at": stored(ev.SendAt), "expires_at": stored(ev.ExpiresAt),
+		"status": ev.Status, "created_at": stored(ev.CreatedAt),
+	})
 	if sqlState(err) == uniqueViolation {
 		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there is an event with this id already", Field: "id", Err: err}
 	}
 	return err
 }
 
+// insertEventRow inserts an event, which is its own outbox: its queued_at is null.
+const insertEventRow = `
+	INSERT INTO events (
+		id, title, body, category, audience, channels, data, location,
+		starts_at, ends_at, send_at, expires_at, status, created_at)
+	VALUES (
+		@id, @title, @body, @category, @audience, @channels, @data, @location,
+		@starts_at, @ends_at, @send_at, @expires_at, @status, @created_at)`
+
 // Event implements ledger.Events.
 func (s Events) Event(ctx context.Context, id string) (*schoolbell.Event, error) {
 	return readEvent(ctx, s.DB, id)
 }
 
-const queuedEventColumns = "e.id, greatest(coalesce(ceil(extract(epoch FROM e.send_at - clock_timestamp()) * 1000), 0), 0)::bigint, e.walked"
-
 // UnqueuedEvents implements ledger.Events.
 func (s Events) UnqueuedEvents(ctx context.Context, limit int) ([]ledger.QueuedEvent, error) {
-	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
-		WHERE e.queued_at IS NULL AND e.completed_at IS NULL ORDER BY e.seq LIMIT $1`, limit)
+	return s.queuedEvents(ctx, listUnqueuedEvents, limit)
 }
 
 // OpenEvents implements ledger.Events.
 func (s Events) OpenEvents(ctx context.Context, after string, limit int) ([]ledger.QueuedEvent, error) {
-	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
-		WHERE e.queued_at IS NOT NULL AND e.completed_at IS NULL AND e.id > $2 ORDER BY e.id LIMIT $1`, limit, after)
+	return s.queuedEvents(ctx, listOpenEvents, after, limit)
 }
+
+// selectQueuedEvents selects the columns that queuedEvents reads: the id, the milliseconds until the
+// event may be sent, and whether its audience has been walked.
+var selectQueuedEvents = "SELECT e.id, " + milliseconds("e.send_at - clock_timestamp()") + ", e.walked FROM events e"
+
+// listUnqueuedEvents selects the events whose jobs were not added yet, oldest first.
+var listUnqueuedEvents = selectQueuedEvents + `
+	WHERE e.queued_at IS NULL AND e.completed_at IS NULL
+	ORDER BY e.seq
+	LIMIT $1`
+
+// listOpenEvents selects the events after an id whose jobs were added and that are not completed.
+var listOpenEvents = selectQueuedEvents + `
+	WHERE e.queued_at IS NOT NULL AND e.completed_at IS NULL AND e.id > $1
+	ORDER BY e.id
+	LIMIT $2`
 
 func (s Events) queuedEvents(ctx context.Context, query string, args ...any) (events []ledger.QueuedEvent, err error) {
 	err = s.DB.again("list events", func() error {
@@ -236,10 +285,13 @@ func (s Events) queuedEvents(ctx context.Context, query string, args ...any) (ev
 // MarkQueued implements ledger.Events.
 func (s Events) MarkQueued(ctx context.Context, ids []string) error {
 	return s.DB.again("mark events queued", func() error {
-		_, err := s.DB.pool.Exec(ctx, "UPDATE events SET queued_at = "+now+" WHERE queued_at IS NULL AND id = ANY ($1)", ids)
+		_, err := s.DB.pool.Exec(ctx, markQueued, ids)
 		return err
 	})
 }
+
+// markQueued stores that the jobs of events were added.
+const markQueued = "UPDATE events SET queued_at = " + now + " WHERE queued_at IS NULL AND id = ANY ($1)"
 
 // noRows reports whether err says that a query found nothing.
 func noRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }

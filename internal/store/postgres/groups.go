@@ -19,7 +19,8 @@ func (s People) PutGroup(ctx context.Context, g *schoolbell.Group) (change schoo
 		if err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, "UPDATE groups SET name = $2, kind = $3, parent_seq = $4 WHERE id = $1", g.ID, g.Name, g.Kind, parent)
+		group := named{"id": g.ID, "name": g.Name, "kind": g.Kind, "parent": parent}
+		tag, err := tx.Exec(ctx, updateGroup, group)
 		if err != nil {
 			return err
 		}
@@ -27,13 +28,21 @@ func (s People) PutGroup(ctx context.Context, g *schoolbell.Group) (change schoo
 			return nil
 		}
 		change = schoolbell.ChangeCreated
-		_, err = tx.Exec(ctx, "INSERT INTO groups (id, name, kind, parent_seq) VALUES ($1, $2, $3, $4)", g.ID, g.Name, g.Kind, parent)
+		_, err = tx.Exec(ctx, insertGroup, group)
 		return err
 	})
 	return change, err
 }
 
-// parentOf returns the number of g's parent, if it has one and may have it.
+const (
+	// updateGroup changes a group that exists.
+	updateGroup = "UPDATE groups SET name = @name, kind = @kind, parent_seq = @parent WHERE id = @id"
+
+	// insertGroup inserts a group.
+	insertGroup = "INSERT INTO groups (id, name, kind, parent_seq) VALUES (@id, @name, @kind, @parent)"
+)
+
+// parentOf returns the number of g's parent, nil if it has none. It fails if g cannot have that parent.
 func parentOf(ctx context.Context, tx pgx.Tx, g *schoolbell.Group) (*int64, error) {
 	if g.Parent == "" {
 		return nil, nil
@@ -48,23 +57,35 @@ func parentOf(ctx context.Context, tx pgx.Tx, g *schoolbell.Group) (*int64, erro
 	}
 	var above, below int
 	var circle bool
-	if err := tx.QueryRow(ctx, groupDepth, g.ID, seq, schoolbell.MaxGroupDepth+1).Scan(&above, &circle, &below); err != nil {
+	if err := tx.QueryRow(ctx, groupDepth, named{"id": g.ID, "parent": seq, "limit": schoolbell.MaxGroupDepth + 1}).Scan(&above, &circle, &below); err != nil {
 		return nil, err
 	}
 	return &seq, row.CheckDepth(above, below, circle)
 }
 
-// groupDepth says how many levels there are from parent $2 upwards, whether
-// group $1 is among them, and how many levels there are below group $1.
-const groupDepth = `WITH RECURSIVE up(seq, level) AS (
-		SELECT $2::bigint, 1 UNION ALL
-		SELECT g.parent_seq, level + 1 FROM up JOIN groups g ON g.seq = up.seq WHERE g.parent_seq IS NOT NULL AND level < $3),
+// groupDepth selects how many levels there are from @parent upwards, whether the group @id is among
+// them, and how many levels there are below that group. It counts up to @limit.
+const groupDepth = `
+	WITH RECURSIVE up(seq, level) AS (
+		SELECT @parent::bigint, 1
+		UNION ALL
+		SELECT g.parent_seq, level + 1
+		FROM up
+		JOIN groups g ON g.seq = up.seq
+		WHERE g.parent_seq IS NOT NULL AND level < @limit),
 	down(seq, level) AS (
-		SELECT seq, 0 FROM groups WHERE id = $1 UNION ALL
-		SELECT g.seq, level + 1 FROM down JOIN groups g ON g.parent_seq = down.seq WHERE level < $3)
-	SELECT (SELECT max(level) FROM up), EXISTS (SELECT 1 FROM up JOIN groups g ON g.seq = up.seq WHERE g.id = $1), (SELECT coalesce(max(level), 0) FROM down)`
+		SELECT seq, 0 FROM groups WHERE id = @id
+		UNION ALL
+		SELECT g.seq, level + 1
+		FROM down
+		JOIN groups g ON g.parent_seq = down.seq
+		WHERE level < @limit)
+	SELECT (SELECT max(level) FROM up),
+		EXISTS (SELECT 1 FROM up JOIN groups g ON g.seq = up.seq WHERE g.id = @id),
+		(SELECT coalesce(max(level), 0) FROM down)`
 
-const groupColumns = "g.id, g.name, g.kind, coalesce(p.id, '') FROM groups g LEFT JOIN groups p ON p.seq = g.parent_seq"
+// selectGroups selects the columns of groups that scanGroup reads.
+const selectGroups = "SELECT g.id, g.name, g.kind, coalesce(p.id, '') FROM groups g LEFT JOIN groups p ON p.seq = g.parent_seq"
 
 func scanGroup(r pgx.CollectableRow) (*schoolbell.Group, error) {
 	var g schoolbell.Group
@@ -75,7 +96,7 @@ func scanGroup(r pgx.CollectableRow) (*schoolbell.Group, error) {
 // Group implements people.Store.
 func (s People) Group(ctx context.Context, id string) (g *schoolbell.Group, err error) {
 	err = s.DB.again("read group", func() error {
-		rows, err := s.DB.pool.Query(ctx, "SELECT "+groupColumns+" WHERE g.id = $1", id)
+		rows, err := s.DB.pool.Query(ctx, selectGroups+" WHERE g.id = $1", id)
 		if err != nil {
 			return err
 		}
@@ -91,7 +112,7 @@ func (s People) Group(ctx context.Context, id string) (g *schoolbell.Group, err 
 // Groups implements people.Store.
 func (s People) Groups(ctx context.Context, after string, limit int) (groups []*schoolbell.Group, err error) {
 	err = s.DB.again("list groups", func() error {
-		rows, err := s.DB.pool.Query(ctx, "SELECT "+groupColumns+" WHERE g.id > $1 ORDER BY g.id LIMIT $2", after, limit)
+		rows, err := s.DB.pool.Query(ctx, selectGroups+" WHERE g.id > $1 ORDER BY g.id LIMIT $2", after, limit)
 		groups, err = list(rows, err, scanGroup)
 		return err
 	})

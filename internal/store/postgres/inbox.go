@@ -12,16 +12,22 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-const inboxColumns = `i.user_seq, (SELECT generation FROM users WHERE seq = i.user_seq), i.position, e.id, e.title, e.body, e.category, e.data, e.location, e.starts_at, e.ends_at, k.arrived_at, i.read_at, e.status = 'cancelled'
-	FROM inbox i JOIN chunks k ON k.position = i.position JOIN events e ON e.seq = k.event_seq`
+// selectItems selects the columns of inbox items that scanItem reads.
+var selectItems = row.SQL(`
+	SELECT i.user_seq, (SELECT generation FROM users WHERE seq = i.user_seq), i.position,
+		e.id, e.title, e.body, e.category, e.data, e.location, e.starts_at, e.ends_at,
+		k.arrived_at, i.read_at, e.status = {event_cancelled}
+	FROM inbox i
+	JOIN chunks k ON k.position = i.position
+	JOIN events e ON e.seq = k.event_seq`)
 
-// itemOf is an item and whose it is.
+// itemOf is an item and the user it belongs to.
 type itemOf struct {
 	user ledger.UserRef
 	item schoolbell.InboxItem
 }
 
-// scanItem reads inboxColumns.
+// scanItem reads a row of selectItems.
 func scanItem(r pgx.CollectableRow) (itemOf, error) {
 	var o itemOf
 	it := &o.item
@@ -33,9 +39,12 @@ func scanItem(r pgx.CollectableRow) (itemOf, error) {
 }
 
 func unread(ctx context.Context, tx pgx.Tx, user int64) (n int, err error) {
-	err = tx.QueryRow(ctx, "SELECT count(*) FROM inbox WHERE user_seq = $1 AND read_at IS NULL", user).Scan(&n)
+	err = tx.QueryRow(ctx, countUnread, user).Scan(&n)
 	return n, err
 }
+
+// countUnread counts the unread items of a user.
+const countUnread = "SELECT count(*) FROM inbox WHERE user_seq = $1 AND read_at IS NULL"
 
 // Inboxes implements inbox.Store.
 type Inboxes struct{ DB *DB }
@@ -50,7 +59,7 @@ func (s Inboxes) Inbox(ctx context.Context, userID string, before int64, limit i
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "SELECT "+inboxColumns+" WHERE i.user_seq = $1 AND i.position < $2 ORDER BY i.position DESC LIMIT $3", user, before, limit)
+		rows, err := tx.Query(ctx, listItems, user, before, limit)
 		found, err := list(rows, err, scanItem)
 		if err != nil {
 			return err
@@ -65,6 +74,12 @@ func (s Inboxes) Inbox(ctx context.Context, userID string, before int64, limit i
 	return items, n, err
 }
 
+// listItems selects the items of a user before a position, newest first.
+var listItems = selectItems + `
+	WHERE i.user_seq = $1 AND i.position < $2
+	ORDER BY i.position DESC
+	LIMIT $3`
+
 // MarkRead implements inbox.Store.
 func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, err error) {
 	err = s.DB.write(ctx, "mark read", func(tx pgx.Tx) error {
@@ -72,15 +87,12 @@ func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, e
 		if err != nil {
 			return err
 		}
-		// The event's chunk in which the user was dealt with has the position.
 		var position int64
-		err = tx.QueryRow(ctx, `SELECT i.position FROM inbox i WHERE i.user_seq = $1 AND i.position =
-			(SELECT k.position FROM chunks k JOIN events e ON e.seq = k.event_seq WHERE e.id = $2 AND k.first_user <= $1 ORDER BY k.first_user DESC LIMIT 1)`,
-			user, eventID).Scan(&position)
+		err = tx.QueryRow(ctx, selectPosition, user, eventID).Scan(&position)
 		if err != nil {
 			return orNotFound(err, "event in the inbox", eventID)
 		}
-		if _, err := tx.Exec(ctx, "UPDATE inbox SET read_at = "+now+" WHERE user_seq = $1 AND position = $2 AND read_at IS NULL", user, position); err != nil {
+		if _, err := tx.Exec(ctx, markRead, user, position); err != nil {
 			return err
 		}
 		n, err = unread(ctx, tx, user)
@@ -88,6 +100,23 @@ func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, e
 	})
 	return n, err
 }
+
+// selectPosition selects the position of an event in a user's inbox. It is the position of the chunk
+// that the user belongs to.
+const selectPosition = `
+	SELECT i.position
+	FROM inbox i
+	WHERE i.user_seq = $1
+		AND i.position = (
+			SELECT k.position
+			FROM chunks k
+			JOIN events e ON e.seq = k.event_seq
+			WHERE e.id = $2 AND k.first_user <= $1
+			ORDER BY k.first_user DESC
+			LIMIT 1)`
+
+// markRead marks an item of a user read, unless it was read before.
+const markRead = "UPDATE inbox SET read_at = " + now + " WHERE user_seq = $1 AND position = $2 AND read_at IS NULL"
 
 // MarkAllRead implements inbox.Store.
 func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n int, err error) {
@@ -99,7 +128,7 @@ func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n 
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "UPDATE inbox SET read_at = "+now+" WHERE user_seq = $1 AND position <= $2 AND read_at IS NULL", user, upTo); err != nil {
+		if _, err := tx.Exec(ctx, markAllRead, user, upTo); err != nil {
 			return err
 		}
 		n, err = unread(ctx, tx, user)
@@ -107,6 +136,9 @@ func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n 
 	})
 	return n, err
 }
+
+// markAllRead marks the unread items of a user read, up to a position.
+const markAllRead = "UPDATE inbox SET read_at = " + now + " WHERE user_seq = $1 AND position <= $2 AND read_at IS NULL"
 
 // InboxTail implements inbox.Store.
 func (s Inboxes) InboxTail(ctx context.Context) (position int64, err error) {
@@ -121,9 +153,9 @@ func (s Inboxes) UserRefs(ctx context.Context, ids []string) (map[string]ledger.
 	return userRefs(ctx, s.DB, ids)
 }
 
-// InboxSince implements inbox.Store. People reached together share a position;
-// it never returns some of them and leaves the others for a later call, which
-// would ask for what is above it: so it may return more than limit.
+// InboxSince implements inbox.Store. The items of one chunk share a position. The next call asks for
+// items above the last position, so all items of a position are returned together, even if that is
+// more than limit.
 func (s Inboxes) InboxSince(ctx context.Context, users []ledger.UserRef, after int64, limit int) (map[ledger.UserRef][]schoolbell.InboxItem, error) {
 	found := map[ledger.UserRef][]schoolbell.InboxItem{}
 	if len(users) == 0 {
@@ -135,9 +167,7 @@ func (s Inboxes) InboxSince(ctx context.Context, users []ledger.UserRef, after i
 	}
 	err := s.DB.again("read new inbox items", func() error {
 		clear(found)
-		rows, err := s.DB.pool.Query(ctx, "SELECT "+inboxColumns+` WHERE i.user_seq IN (SELECT n.seq FROM unnest($1::bigint[], $2::bigint[]) n(seq, generation)
-				JOIN users p ON p.seq = n.seq AND p.generation = n.generation AND p.state = 0) AND i.position > $3
-			ORDER BY i.position FETCH FIRST ($4::integer) ROWS WITH TIES`, numbers, generations, after, limit)
+		rows, err := s.DB.pool.Query(ctx, listNewItems, named{"users": numbers, "generations": generations, "after": after, "limit": limit})
 		items, err := list(rows, err, scanItem)
 		shared := row.Shared{}
 		for _, o := range items {
@@ -147,3 +177,14 @@ func (s Inboxes) InboxSince(ctx context.Context, users []ledger.UserRef, after i
 	})
 	return found, err
 }
+
+// listNewItems selects the items after a position of the users that still have the given generation.
+// WITH TIES returns all items of the last position.
+var listNewItems = selectItems + row.SQL(`
+	WHERE i.position > @after
+		AND i.user_seq IN (
+			SELECT n.seq
+			FROM unnest(@users::bigint[], @generations::bigint[]) n(seq, generation)
+			JOIN users u ON u.seq = n.seq AND u.generation = n.generation AND u.state = {user_live})
+	ORDER BY i.position
+	FETCH FIRST (@limit::integer) ROWS WITH TIES`)

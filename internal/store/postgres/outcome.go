@@ -10,7 +10,7 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// eventState is where an event stands, as the moves of its deliveries need it.
+// eventState is what changes of an event and of its deliveries depend on.
 type eventState struct {
 	seq     int64
 	status  schoolbell.EventStatus
@@ -18,7 +18,7 @@ type eventState struct {
 	expired bool
 }
 
-// closing returns the status that rows of the event get in place of being sent, 0 if they may be sent.
+// closing returns the status that the event's rows get instead of being sent: row.Pending if they may be sent.
 func (e *eventState) closing() int {
 	switch {
 	case e.status == schoolbell.EventCancelled:
@@ -26,10 +26,11 @@ func (e *eventState) closing() int {
 	case e.expired:
 		return row.Expired
 	}
-	return 0
+	return row.Pending
 }
 
-const eventStateQuery = "SELECT seq, status, walked, coalesce(expires_at <= clock_timestamp(), false) FROM events WHERE id = $1"
+// selectEventState selects what eventStateOf reads.
+const selectEventState = "SELECT seq, status, walked, coalesce(expires_at <= clock_timestamp(), false) FROM events WHERE id = $1"
 
 func eventStateOf(ctx context.Context, tx pgx.Tx, query, id string) (*eventState, error) {
 	var e eventState
@@ -37,33 +38,42 @@ func eventStateOf(ctx context.Context, tx pgx.Tx, query, id string) (*eventState
 	return &e, orNotFound(err, "event", id)
 }
 
-// lockEvent returns where the event stands and keeps others from moving it until the
+// lockEvent returns the state of the event and keeps others from changing it until the
 // transaction ends.
 func lockEvent(ctx context.Context, tx pgx.Tx, id string) (*eventState, error) {
-	return eventStateOf(ctx, tx, eventStateQuery+" FOR UPDATE", id)
+	return eventStateOf(ctx, tx, selectEventState+" FOR UPDATE", id)
 }
 
-// sweepLeases deletes the leases that have ended, save those that somebody else
-// is renewing or deleting at this moment: only then may their rows be taken.
-const sweepLeases = `DELETE FROM leases WHERE id IN (SELECT id FROM leases WHERE expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED)`
-
-// closeRows ends the rows of a closed event that nobody holds: pending ones, and
-// sending ones whose lease is gone. One that an earlier try may have reached is
-// uncertain: to call it cancelled would hide that. As for goneInBatch, the leases that
-// are gone are listed apart.
-const closeRows = `UPDATE deliveries d SET
-		status = CASE WHEN uncertain OR status = 1 THEN 6 ELSE $2 END,
-		uncertain = uncertain OR status = 1, lease_id = NULL, retry_at = NULL, updated_at = ` + now + `
-	WHERE event_seq = $1 AND (status = 0 OR status = 1 AND lease_id = ANY(ARRAY(
-		SELECT h.lease_id FROM deliveries h WHERE h.event_seq = $1 AND h.status = 1 AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = h.lease_id))))`
+// sweepLeases deletes the leases that have ended, except those that another transaction is renewing
+// or deleting at this moment. Only then may their rows be claimed.
+const sweepLeases = `
+	DELETE FROM leases
+	WHERE id IN (SELECT id FROM leases WHERE expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED)`
 
 func closeEventRows(ctx context.Context, tx pgx.Tx, event int64, closing int) error {
 	if _, err := tx.Exec(ctx, sweepLeases); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, closeRows, event, closing)
+	_, err := tx.Exec(ctx, closeRows, named{"event": event, "closing": closing})
 	return err
 }
+
+// closeRows ends the rows of a closed event that no worker holds: the pending ones, and the sending
+// ones whose lease is gone. A row that an earlier attempt may have sent is uncertain: as cancelled or
+// expired, it would hide that. The leases that are gone are a list of their own, as in goneInBatch.
+var closeRows = row.SQL(`
+	UPDATE deliveries
+	SET status = CASE WHEN uncertain OR status = {sending} THEN {uncertain} ELSE @closing END,
+		uncertain = uncertain OR status = {sending},
+		lease_id = NULL,
+		retry_at = NULL,
+		updated_at = ` + now + `
+	WHERE event_seq = @event
+		AND (status = {pending} OR status = {sending} AND lease_id = ANY(ARRAY(
+			SELECT d.lease_id FROM deliveries d
+			WHERE d.event_seq = @event
+				AND d.status = {sending}
+				AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = d.lease_id))))`)
 
 // Progress implements ledger.Events.
 func (s Events) Progress(ctx context.Context, id string) (schoolbell.Progress, error) {
@@ -73,7 +83,7 @@ func (s Events) Progress(ctx context.Context, id string) (schoolbell.Progress, e
 // readProgress counts an event's deliveries in a transaction of its own.
 func readProgress(ctx context.Context, db *DB, id string) (p schoolbell.Progress, err error) {
 	err = db.read(ctx, "count deliveries", func(tx pgx.Tx) error {
-		e, err := eventStateOf(ctx, tx, eventStateQuery, id)
+		e, err := eventStateOf(ctx, tx, selectEventState, id)
 		if err != nil {
 			return err
 		}
@@ -84,10 +94,13 @@ func readProgress(ctx context.Context, db *DB, id string) (p schoolbell.Progress
 }
 
 func progress(ctx context.Context, tx pgx.Tx, e *eventState) (schoolbell.Progress, error) {
-	rows, err := tx.Query(ctx, "SELECT channel, status, count(*) FROM deliveries WHERE event_seq = $1 GROUP BY channel, status", e.seq)
+	rows, err := tx.Query(ctx, countDeliveries, e.seq)
 	counts, err := list(rows, err, pgx.RowToStructByPos[row.Count])
 	return row.Progress(counts, e.walked || e.status.Terminal()), err
 }
+
+// countDeliveries counts the deliveries of an event by channel and status.
+const countDeliveries = "SELECT channel, status, count(*) FROM deliveries WHERE event_seq = $1 GROUP BY channel, status"
 
 // CancelEvent implements ledger.Events.
 func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
@@ -101,7 +114,7 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 			return row.Conflict("the event is completed and cannot be cancelled")
 		case schoolbell.EventCancelled:
 		default:
-			if _, err := tx.Exec(ctx, "UPDATE events SET status = 'cancelled', completed_at = "+now+" WHERE seq = $1", e.seq); err != nil {
+			if _, err := tx.Exec(ctx, closeEvent, e.seq, schoolbell.EventCancelled); err != nil {
 				return err
 			}
 			if err := closeEventRows(ctx, tx, e.seq, row.Cancelled); err != nil {
@@ -113,6 +126,9 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 	})
 	return ev, err
 }
+
+// closeEvent gives an event a terminal status.
+const closeEvent = "UPDATE events SET status = $2, completed_at = " + now + " WHERE seq = $1"
 
 // RetryFailed implements ledger.Events.
 func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error) {
@@ -137,24 +153,39 @@ func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error
 		if rows = int(tag.RowsAffected()); err != nil || rows == 0 {
 			return err
 		}
-		_, err = tx.Exec(ctx, "UPDATE events SET status = 'processing', completed_at = NULL WHERE seq = $1 AND status = 'completed'", e.seq)
+		_, err = tx.Exec(ctx, reopenEvent, e.seq)
 		return err
 	})
 	return rows, err
 }
 
-const (
-	// A batch must not be found finished between the reopening and the rows' new
-	// life: who marks one finished locks it first.
-	lockBatches = "SELECT 1 FROM batches WHERE event_seq = $1 ORDER BY channel, seq FOR UPDATE"
+// lockBatches keeps others from changing the batches of an event. batchState locks a batch before it
+// marks it finished, so it cannot do so between reopenBatches and retryRows.
+const lockBatches = "SELECT 1 FROM batches WHERE event_seq = $1 ORDER BY channel, seq FOR UPDATE"
 
-	reopenBatches = `UPDATE batches b SET started_at = NULL, finished_at = NULL WHERE event_seq = $1 AND finished_at IS NOT NULL
-		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.event_seq = $1 AND d.channel = b.channel
-			AND d.user_seq BETWEEN b.first_user AND b.last_user AND d.status = 4)`
+// reopenBatches opens the finished batches of an event that have failed deliveries.
+var reopenBatches = row.SQL(`
+	UPDATE batches b
+	SET started_at = NULL, finished_at = NULL
+	WHERE event_seq = $1
+		AND finished_at IS NOT NULL
+		AND EXISTS (
+			SELECT 1 FROM deliveries d
+			WHERE d.event_seq = $1 AND d.channel = b.channel
+				AND d.user_seq BETWEEN b.first_user AND b.last_user
+				AND d.status = {failed})`)
 
-	retryRows = `UPDATE deliveries SET status = 0, attempts = 0, retry_at = NULL, reason = NULL, provider_id = NULL, updated_at = ` + now + `
-		WHERE event_seq = $1 AND status = 4`
-)
+// retryRows makes the failed deliveries of an event pending again, with all attempts before them.
+var retryRows = row.SQL(`
+	UPDATE deliveries
+	SET status = {pending}, attempts = 0, retry_at = NULL, reason = NULL, provider_id = NULL, updated_at = ` + now + `
+	WHERE event_seq = $1 AND status = {failed}`)
+
+// reopenEvent takes a completed event back to processing.
+var reopenEvent = row.SQL(`
+	UPDATE events
+	SET status = {event_processing}, completed_at = NULL
+	WHERE seq = $1 AND status = {event_completed}`)
 
 // FinishEvent implements ledger.Events.
 func (s Events) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
@@ -163,7 +194,7 @@ func (s Events) FinishEvent(ctx context.Context, id string) (sum ledger.Summary,
 		if err != nil {
 			return err
 		}
-		if closing := e.closing(); closing != 0 && e.status != schoolbell.EventCompleted {
+		if closing := e.closing(); closing != row.Pending && e.status != schoolbell.EventCompleted {
 			if err := closeEventRows(ctx, tx, e.seq, closing); err != nil {
 				return err
 			}
@@ -174,7 +205,7 @@ func (s Events) FinishEvent(ctx context.Context, id string) (sum ledger.Summary,
 		}
 		if e.walked && !e.status.Terminal() && p.Done == p.Total {
 			e.status = schoolbell.EventCompleted
-			if _, err := tx.Exec(ctx, "UPDATE events SET status = 'completed', completed_at = "+now+" WHERE seq = $1", e.seq); err != nil {
+			if _, err := tx.Exec(ctx, closeEvent, e.seq, schoolbell.EventCompleted); err != nil {
 				return err
 			}
 		}

@@ -17,15 +17,21 @@ func (s People) PutPreferences(ctx context.Context, userID string, wishes []scho
 			return err
 		}
 		for _, p := range wishes {
-			if _, err := tx.Exec(ctx, `INSERT INTO preferences (user_seq, category, channel, opted_out) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (user_seq, category, channel) DO UPDATE SET opted_out = excluded.opted_out`,
-				seq, p.Category, row.ChannelNumber(p.Channel), p.OptedOut); err != nil {
+			if _, err := tx.Exec(ctx, putPreference, named{
+				"user": seq, "category": p.Category, "channel": row.ChannelNumber(p.Channel), "opted_out": p.OptedOut,
+			}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 }
+
+// putPreference inserts or replaces a preference.
+const putPreference = `
+	INSERT INTO preferences (user_seq, category, channel, opted_out)
+	VALUES (@user, @category, @channel, @opted_out)
+	ON CONFLICT (user_seq, category, channel) DO UPDATE SET opted_out = excluded.opted_out`
 
 // Preferences implements people.Store.
 func (s People) Preferences(ctx context.Context, userID string) (wishes []schoolbell.Preference, err error) {
@@ -34,7 +40,7 @@ func (s People) Preferences(ctx context.Context, userID string) (wishes []school
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "SELECT category, channel, opted_out FROM preferences WHERE user_seq = $1 ORDER BY category, channel", seq)
+		rows, err := tx.Query(ctx, listPreferences, seq)
 		wishes, err = list(rows, err, func(r pgx.CollectableRow) (p schoolbell.Preference, err error) {
 			var channel int
 			err = r.Scan(&p.Category, &channel, &p.OptedOut)
@@ -45,3 +51,6 @@ func (s People) Preferences(ctx context.Context, userID string) (wishes []school
 	})
 	return wishes, err
 }
+
+// listPreferences selects the preferences of a user.
+const listPreferences = "SELECT category, channel, opted_out FROM preferences WHERE user_seq = $1 ORDER BY category, channel"

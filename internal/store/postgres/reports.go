@@ -34,30 +34,48 @@ func (s Reports) Events(ctx context.Context, status schoolbell.EventStatus, befo
 				return orNotFound(err, "event", before)
 			}
 		}
-		query, args := "SELECT "+eventColumns+" FROM events e WHERE e.seq < $1", []any{top, limit}
+		query, page := listEvents, named{"before": top, "limit": limit}
 		if status != "" {
-			query, args = query+" AND e.status = $3", append(args, status)
+			query, page["status"] = listEventsByStatus, status
 		}
-		rows, err := tx.Query(ctx, query+" ORDER BY e.seq DESC LIMIT $2", args...)
+		rows, err := tx.Query(ctx, query, page)
 		events, err = list(rows, err, scanEvent)
 		return err
 	})
 	return events, err
 }
 
+// listEvents selects the events before a number, newest first.
+const listEvents = selectEvents + `
+	WHERE e.seq < @before
+	ORDER BY e.seq DESC
+	LIMIT @limit`
+
+// listEventsByStatus selects the events with one status before a number, newest first.
+const listEventsByStatus = selectEvents + `
+	WHERE e.seq < @before AND e.status = @status
+	ORDER BY e.seq DESC
+	LIMIT @limit`
+
 // Deliveries implements api.Store.
 func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (found []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
-	status := -1
+	page := named{
+		"after_channel": row.ChannelNumber(after.Channel), "after_user": after.Seq, "limit": limit,
+		"channel": nil, "status": nil,
+	}
+	if f.Channel != "" {
+		page["channel"] = row.ChannelNumber(f.Channel)
+	}
 	if f.Status != "" {
-		status = row.StatusNumber(f.Status)
+		page["status"] = row.StatusNumber(f.Status)
 	}
 	next = after
 	err = s.DB.read(ctx, "list deliveries", func(tx pgx.Tx) error {
-		e, err := eventStateOf(ctx, tx, eventStateQuery, eventID)
+		e, err := eventStateOf(ctx, tx, selectEventState, eventID)
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, listDeliveries, e.seq, row.ChannelNumber(after.Channel), after.Seq, row.ChannelNumber(f.Channel), status, limit)
+		rows, err := tx.Query(ctx, listDeliveries, page.with(named{"event": e.seq}))
 		found, err = list(rows, err, func(r pgx.CollectableRow) (schoolbell.Delivery, error) {
 			d := schoolbell.Delivery{EventID: eventID}
 			var channel, status int
@@ -82,11 +100,25 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 	return found, next, nil
 }
 
-// When somebody read an in-app delivery, the inbox knows at the position of the
-// chunk that the delivery came with.
-const listDeliveries = `SELECT d.channel, d.user_seq, u.id, d.status, d.attempts, coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at,
-		CASE d.channel WHEN 1 THEN (SELECT i.read_at FROM inbox i WHERE i.user_seq = d.user_seq AND i.position =
-			(SELECT k.position FROM chunks k WHERE k.event_seq = d.event_seq AND k.first_user <= d.user_seq ORDER BY k.first_user DESC LIMIT 1)) END
-	FROM deliveries d JOIN users u ON u.seq = d.user_seq
-	WHERE d.event_seq = $1 AND (d.channel, d.user_seq) > ($2, $3) AND ($4::integer = 0 OR d.channel = $4) AND ($5::integer < 0 OR d.status = $5)
-	ORDER BY d.channel, d.user_seq LIMIT $6`
+// listDeliveries selects the deliveries of an event after the given one, on one channel and with one
+// status unless these are null. Whether an in-app delivery was read is in the inbox, at the position
+// of the chunk that the delivery belongs to.
+var listDeliveries = row.SQL(`
+	SELECT d.channel, d.user_seq, u.id, d.status, d.attempts, coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at,
+		CASE d.channel WHEN {in_app} THEN (
+			SELECT i.read_at FROM inbox i
+			WHERE i.user_seq = d.user_seq
+				AND i.position = (
+					SELECT k.position FROM chunks k
+					WHERE k.event_seq = d.event_seq AND k.first_user <= d.user_seq
+					ORDER BY k.first_user DESC
+					LIMIT 1))
+		END
+	FROM deliveries d
+	JOIN users u ON u.seq = d.user_seq
+	WHERE d.event_seq = @event
+		AND (d.channel, d.user_seq) > (@after_channel, @after_user)
+		AND (@channel::integer IS NULL OR d.channel = @channel)
+		AND (@status::integer IS NULL OR d.status = @status)
+	ORDER BY d.channel, d.user_seq
+	LIMIT @limit`)

@@ -68,26 +68,24 @@ func putPiece(ctx context.Context, tx pgx.Tx, users []*schoolbell.User) ([]schoo
 	for i, u := range users {
 		ids[i], names[i], emails[i], phones[i], locales[i], timezones[i] = u.ID, u.Name, u.Email, u.Phone, u.Locale, u.Timezone
 	}
-	rows, err := tx.Query(ctx, "SELECT id FROM users WHERE id = ANY ($1) AND state = 0", ids)
+	rows, err := tx.Query(ctx, selectKnownUsers, ids)
 	known, err := list(rows, err, pgx.RowTo[string])
 	if err != nil {
 		return nil, err
 	}
 	links := row.LinksOf(users)
+	given := named{"ids": ids, "names": names, "emails": emails, "phones": phones, "locales": locales, "timezones": timezones}
 	var b pgx.Batch
-	b.Queue(updateUsers, ids, names, emails, phones, locales, timezones)
-	b.Queue(insertUsers, ids, names, emails, phones, locales, timezones)
+	b.Queue(updateUsers, given)
+	b.Queue(insertUsers, given)
 	if len(known) > 0 {
-		for _, query := range []string{
-			"DELETE FROM user_roles WHERE user_seq IN " + seqsOf, "DELETE FROM memberships WHERE user_seq IN " + seqsOf,
-			"DELETE FROM guardianships WHERE guardian_seq IN " + seqsOf,
-		} {
-			b.Queue(query, known)
+		for _, statement := range deleteLinks {
+			b.Queue(statement, known)
 		}
 	}
 	b.Queue(insertRoles, links.Roles.Users, links.Roles.Others)
 	if len(links.Groups.Users) > 0 {
-		b.Queue(insertGroups, links.Groups.Others)
+		b.Queue(insertGroups, links.Groups.Others, schoolbell.GroupClass)
 		b.Queue(insertMemberships, links.Groups.Users, links.Groups.Others)
 	}
 	if len(links.Students.Users) > 0 {
@@ -104,39 +102,89 @@ func putPiece(ctx context.Context, tx pgx.Tx, users []*schoolbell.User) ([]schoo
 	return row.Changes(users, exists), nil
 }
 
-const (
-	seqsOf = "(SELECT seq FROM users WHERE id = ANY ($1))"
+// selectKnownUsers selects those of the ids that people have.
+var selectKnownUsers = row.SQL("SELECT id FROM users WHERE id = ANY ($1) AND state = {user_live}")
 
-	// Somebody who was deleted or awaited becomes a person under the same number.
-	// Updates first and inserts of what is left, not ON CONFLICT: that would use
-	// up a number for everybody who is there already.
-	updateUsers = `UPDATE users u SET state = 0, name = n.name, email = n.email, phone = n.phone, locale = n.locale, timezone = n.timezone, updated_at = clock.now,
-			created_at = CASE u.state WHEN 0 THEN u.created_at ELSE clock.now END
-		FROM ` + givenUsers + ` WHERE u.id = n.id`
-	insertUsers = `INSERT INTO users (id, state, name, email, phone, locale, timezone, created_at, updated_at)
-		SELECT n.id, 0, n.name, n.email, n.phone, n.locale, n.timezone, clock.now, clock.now FROM ` + givenUsers + `
-		WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = n.id) ORDER BY n.i`
-	givenUsers = `unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) WITH ORDINALITY n(id, name, email, phone, locale, timezone, i)
-		CROSS JOIN (SELECT ` + now + ` AS now OFFSET 0) clock`
+// givenUsers is an item of a FROM clause with the users to store as n, and the time as clock.now.
+const givenUsers = `
+	unnest(@ids::text[], @names::text[], @emails::text[], @phones::text[], @locales::text[], @timezones::text[])
+		WITH ORDINALITY n(id, name, email, phone, locale, timezone, i)
+	CROSS JOIN ` + clock
 
-	insertRoles = `INSERT INTO user_roles (role, user_seq) SELECT n.role, u.seq FROM unnest($1::text[], $2::text[]) n(id, role) JOIN users u ON u.id = n.id
-		ON CONFLICT DO NOTHING`
-	insertGroups = `INSERT INTO groups (id, name, kind) SELECT DISTINCT n.id, n.id, 'class' FROM unnest($1::text[]) n(id)
-		WHERE NOT EXISTS (SELECT 1 FROM groups g WHERE g.id = n.id)`
-	insertMemberships = `INSERT INTO memberships (group_seq, user_seq) SELECT g.seq, u.seq FROM unnest($1::text[], $2::text[]) n(id, of)
-		JOIN users u ON u.id = n.id JOIN groups g ON g.id = n.of ON CONFLICT DO NOTHING`
-	insertAwaited = `INSERT INTO users (id, state, name, email, phone, locale, timezone, created_at, updated_at)
-		SELECT DISTINCT n.id, 2, '', '', '', '', '', ` + now + `, ` + now + ` FROM unnest($1::text[]) n(id) WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = n.id)
-		ON CONFLICT DO NOTHING`
-	insertGuardianships = `INSERT INTO guardianships (guardian_seq, student_seq) SELECT u.seq, s.seq FROM unnest($1::text[], $2::text[]) n(id, of)
-		JOIN users u ON u.id = n.id JOIN users s ON s.id = n.of ON CONFLICT DO NOTHING`
-)
+// updateUsers stores the users whose ids have a row. A user who was deleted or awaited becomes a
+// person under the same number. insertUsers comes after it, for the remaining ones: one statement with
+// ON CONFLICT would use up a number for each user who has a row already.
+var updateUsers = row.SQL(`
+	UPDATE users u
+	SET state = {user_live}, name = n.name, email = n.email, phone = n.phone, locale = n.locale, timezone = n.timezone,
+		updated_at = clock.now,
+		created_at = CASE u.state WHEN {user_live} THEN u.created_at ELSE clock.now END
+	FROM ` + givenUsers + `
+	WHERE u.id = n.id`)
+
+// insertUsers stores the users whose ids have no row.
+var insertUsers = row.SQL(`
+	INSERT INTO users (id, state, name, email, phone, locale, timezone, created_at, updated_at)
+	SELECT n.id, {user_live}, n.name, n.email, n.phone, n.locale, n.timezone, clock.now, clock.now
+	FROM ` + givenUsers + `
+	WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = n.id)
+	ORDER BY n.i`)
+
+// deleteLinks delete the roles, memberships and guardianships of users, before those that are given
+// now are inserted.
+var deleteLinks = []string{
+	"DELETE FROM user_roles WHERE user_seq IN (SELECT seq FROM users WHERE id = ANY ($1))",
+	"DELETE FROM memberships WHERE user_seq IN (SELECT seq FROM users WHERE id = ANY ($1))",
+	"DELETE FROM guardianships WHERE guardian_seq IN (SELECT seq FROM users WHERE id = ANY ($1))",
+}
+
+// insertRoles gives the first users the second roles.
+const insertRoles = `
+	INSERT INTO user_roles (role, user_seq)
+	SELECT n.role, u.seq
+	FROM unnest($1::text[], $2::text[]) n(user_id, role)
+	JOIN users u ON u.id = n.user_id
+	ON CONFLICT DO NOTHING`
+
+// insertGroups inserts the groups that users are members of and that do not exist, as of one kind and
+// with their ids as names.
+const insertGroups = `
+	INSERT INTO groups (id, name, kind)
+	SELECT DISTINCT n.id, n.id, $2
+	FROM unnest($1::text[]) n(id)
+	WHERE NOT EXISTS (SELECT 1 FROM groups g WHERE g.id = n.id)`
+
+// insertMemberships makes the first users members of the second groups.
+const insertMemberships = `
+	INSERT INTO memberships (group_seq, user_seq)
+	SELECT g.seq, u.seq
+	FROM unnest($1::text[], $2::text[]) n(user_id, group_id)
+	JOIN users u ON u.id = n.user_id
+	JOIN groups g ON g.id = n.group_id
+	ON CONFLICT DO NOTHING`
+
+// insertAwaited inserts rows for students that have none, so that guardianships can name them.
+var insertAwaited = row.SQL(`
+	INSERT INTO users (id, state, name, email, phone, locale, timezone, created_at, updated_at)
+	SELECT DISTINCT n.id, {user_awaited}, '', '', '', '', '', ` + now + `, ` + now + `
+	FROM unnest($1::text[]) n(id)
+	WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = n.id)
+	ON CONFLICT DO NOTHING`)
+
+// insertGuardianships makes the first users guardians of the second.
+const insertGuardianships = `
+	INSERT INTO guardianships (guardian_seq, student_seq)
+	SELECT g.seq, s.seq
+	FROM unnest($1::text[], $2::text[]) n(guardian_id, student_id)
+	JOIN users g ON g.id = n.guardian_id
+	JOIN users s ON s.id = n.student_id
+	ON CONFLICT DO NOTHING`
 
 func unknownUsers(ctx context.Context, q querier, ids []string) ([]string, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	rows, err := q.Query(ctx, unknownUsersQuery, ids)
+	rows, err := q.Query(ctx, selectUnknownUsers, ids)
 	return list(rows, err, pgx.RowTo[string])
 }
 
@@ -155,19 +203,50 @@ func (s People) DropGuardianships(ctx context.Context, unknownStudents []string)
 		if err := lock(ctx, tx, lockPeople); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "DELETE FROM guardianships WHERE student_seq IN (SELECT seq FROM users WHERE id = ANY ($1) AND state <> 0)", unknownStudents); err != nil {
+		if _, err := tx.Exec(ctx, deleteUnknownStudents, unknownStudents); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "DELETE FROM users WHERE id = ANY ($1) AND state = 2", unknownStudents)
+		_, err := tx.Exec(ctx, deleteAwaited, unknownStudents)
 		return err
 	})
 }
 
-// Lists are sorted: two ledgers with the same people answer the same.
-const userColumns = `u.id, u.name, u.email, u.phone, u.locale, u.timezone,
-	ARRAY(SELECT role FROM user_roles WHERE user_seq = u.seq ORDER BY role),
-	ARRAY(SELECT g.id FROM memberships m JOIN groups g ON g.seq = m.group_seq WHERE m.user_seq = u.seq ORDER BY g.id),
-	ARRAY(SELECT w.id FROM guardianships p JOIN users w ON w.seq = p.student_seq WHERE p.guardian_seq = u.seq AND w.state = 0 ORDER BY w.id)`
+// deleteUnknownStudents deletes the guardianships of students that are not people.
+var deleteUnknownStudents = row.SQL(`
+	DELETE FROM guardianships
+	WHERE student_seq IN (SELECT seq FROM users WHERE id = ANY ($1) AND state <> {user_live})`)
+
+// deleteAwaited deletes the rows of users that only guardians named.
+var deleteAwaited = row.SQL("DELETE FROM users WHERE id = ANY ($1) AND state = {user_awaited}")
+
+// selectUsers selects the columns of people that scanUser reads. Lists are sorted, so that two ledgers
+// with the same people give the same answers.
+var selectUsers = row.SQL(`
+	SELECT u.id, u.name, u.email, u.phone, u.locale, u.timezone,
+		ARRAY(
+			SELECT role FROM user_roles
+			WHERE user_seq = u.seq
+			ORDER BY role),
+		ARRAY(
+			SELECT g.id
+			FROM memberships m
+			JOIN groups g ON g.seq = m.group_seq
+			WHERE m.user_seq = u.seq
+			ORDER BY g.id),
+		ARRAY(
+			SELECT s.id
+			FROM guardianships p
+			JOIN users s ON s.seq = p.student_seq
+			WHERE p.guardian_seq = u.seq AND s.state = {user_live}
+			ORDER BY s.id)
+	FROM users u
+	WHERE u.state = {user_live}`)
+
+// selectUser selects the person with an id.
+var selectUser = selectUsers + " AND u.id = $1"
+
+// listUsers selects the people after an id.
+var listUsers = selectUsers + " AND u.id > $1 ORDER BY u.id LIMIT $2"
 
 func scanUser(r pgx.CollectableRow) (*schoolbell.User, error) {
 	var u schoolbell.User
@@ -190,7 +269,7 @@ func scanUser(r pgx.CollectableRow) (*schoolbell.User, error) {
 // User implements people.Store.
 func (s People) User(ctx context.Context, id string) (u *schoolbell.User, err error) {
 	err = s.DB.again("read user", func() error {
-		rows, err := s.DB.pool.Query(ctx, "SELECT "+userColumns+" FROM users u WHERE u.id = $1 AND u.state = 0", id)
+		rows, err := s.DB.pool.Query(ctx, selectUser, id)
 		if err != nil {
 			return err
 		}
@@ -203,7 +282,7 @@ func (s People) User(ctx context.Context, id string) (u *schoolbell.User, err er
 // Users implements people.Store.
 func (s People) Users(ctx context.Context, after string, limit int) (users []*schoolbell.User, err error) {
 	err = s.DB.again("list users", func() error {
-		rows, err := s.DB.pool.Query(ctx, "SELECT "+userColumns+" FROM users u WHERE u.id > $1 AND u.state = 0 ORDER BY u.id LIMIT $2", after, limit)
+		rows, err := s.DB.pool.Query(ctx, listUsers, after, limit)
 		users, err = list(rows, err, scanUser)
 		return err
 	})
@@ -220,15 +299,7 @@ func (s People) DeleteUser(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		for _, query := range []string{
-			"UPDATE users SET state = 1, generation = generation + 1, name = '', email = '', phone = '', locale = '', timezone = '', updated_at = " + now + " WHERE seq = $1",
-			"DELETE FROM user_roles WHERE user_seq = $1", "DELETE FROM memberships WHERE user_seq = $1",
-			"DELETE FROM guardianships WHERE guardian_seq = $1", "DELETE FROM guardianships WHERE student_seq = $1",
-			"DELETE FROM preferences WHERE user_seq = $1", "DELETE FROM inbox WHERE user_seq = $1",
-			// Event by event and channel by channel, because the key begins with them.
-			`UPDATE deliveries SET status = CASE WHEN uncertain THEN 6 ELSE 5 END, retry_at = NULL, reason = 'no_address', updated_at = ` + now + `
-				WHERE event_seq IN (SELECT seq FROM events WHERE completed_at IS NULL) AND channel IN (2, 3, 4) AND user_seq = $1 AND status = 0`,
-		} {
+		for _, query := range deleteUser {
 			if _, err := tx.Exec(ctx, query, seq); err != nil {
 				return err
 			}
@@ -237,17 +308,46 @@ func (s People) DeleteUser(ctx context.Context, id string) error {
 	})
 }
 
+// deleteUser are the statements that delete a user, who has the number $1.
+var deleteUser = []string{
+	// The row stays for the deliveries that name it, without anything personal.
+	row.SQL(`
+		UPDATE users
+		SET state = {user_gone}, generation = generation + 1,
+			name = '', email = '', phone = '', locale = '', timezone = '', updated_at = ` + now + `
+		WHERE seq = $1`),
+	"DELETE FROM user_roles WHERE user_seq = $1",
+	"DELETE FROM memberships WHERE user_seq = $1",
+	"DELETE FROM guardianships WHERE guardian_seq = $1",
+	"DELETE FROM guardianships WHERE student_seq = $1",
+	"DELETE FROM preferences WHERE user_seq = $1",
+	"DELETE FROM inbox WHERE user_seq = $1",
+	// The user has no address any more. The statement names events and channels, because the primary
+	// key begins with them.
+	row.SQL(`
+		UPDATE deliveries
+		SET status = CASE WHEN uncertain THEN {uncertain} ELSE {suppressed} END,
+			retry_at = NULL, reason = {no_address}, updated_at = ` + now + `
+		WHERE event_seq IN (SELECT seq FROM events WHERE completed_at IS NULL)
+			AND channel IN ({outgoing})
+			AND user_seq = $1
+			AND status = {pending}`),
+}
+
 // userSeq returns the number of a person.
 func userSeq(ctx context.Context, q querier, id string) (seq int64, err error) {
-	err = q.QueryRow(ctx, "SELECT seq FROM users WHERE id = $1 AND state = 0", id).Scan(&seq)
+	err = q.QueryRow(ctx, selectUserSeq, id).Scan(&seq)
 	return seq, orNotFound(err, "user", id)
 }
+
+// selectUserSeq selects the number of the person with an id.
+var selectUserSeq = row.SQL("SELECT seq FROM users WHERE id = $1 AND state = {user_live}")
 
 // userRefs returns the people with these ids, by id.
 func userRefs(ctx context.Context, db *DB, ids []string) (map[string]ledger.UserRef, error) {
 	refs := make(map[string]ledger.UserRef, len(ids))
 	err := db.again("look for users", func() error {
-		rows, err := db.pool.Query(ctx, "SELECT id, seq, generation FROM users WHERE id = ANY ($1) AND state = 0", ids)
+		rows, err := db.pool.Query(ctx, selectUserRefs, ids)
 		if err != nil {
 			return err
 		}
@@ -261,3 +361,6 @@ func userRefs(ctx context.Context, db *DB, ids []string) (map[string]ledger.User
 	})
 	return refs, err
 }
+
+// selectUserRefs selects the numbers and generations of the people with these ids.
+var selectUserRefs = row.SQL("SELECT id, seq, generation FROM users WHERE id = ANY ($1) AND state = {user_live}")
