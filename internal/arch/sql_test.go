@@ -17,7 +17,7 @@ import (
 )
 
 // The stores whose SQL is checked.
-var sqlFolders = []string{"internal/store/postgres"}
+var sqlFolders = []string{"internal/store/postgres", "internal/store/sqlite"}
 
 const (
 	maxPositional  = 6   // parameters of a statement without names

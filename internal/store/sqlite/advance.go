@@ -11,7 +11,7 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// work is one batch in the hands of Advance.
+// work is the batch that Advance works on.
 type work struct {
 	eventState
 	channel     int
@@ -38,7 +38,8 @@ func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledge
 			return fmt.Errorf("record outcomes: %w", err)
 		}
 		if closing := w.closing(); closing != 0 {
-			if _, err := c.exec(ctx, closeRows+" AND channel = ?4 AND user_seq BETWEEN ?5 AND ?6", w.seq, closing, w.now, w.channel, w.first, w.last); err != nil {
+			a := args{"event": w.seq, "channel": w.channel, "first": w.first, "last": w.last, "status": closing, "now": w.now}
+			if _, err := c.exec(ctx, closeBatchRows, a); err != nil {
 				return fmt.Errorf("close rows: %w", err)
 			}
 			claim = 0
@@ -63,27 +64,38 @@ func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledge
 func workOf(ctx context.Context, c *conn, lease ledger.Lease, b ledger.Batch) (*work, error) {
 	w := work{channel: row.ChannelNumber(b.Channel), batch: b.Seq, lease: lease.ID}
 	var ended bool
-	err := c.get(ctx, `WITH clock(now) AS MATERIALIZED (SELECT `+now+`)
-		SELECT now, e.seq, e.status, e.expires_at, e.category, b.first_user, b.last_user, b.started_at IS NOT NULL,
-			EXISTS (SELECT 1 FROM leases WHERE id = ?4 AND expires_at > now), EXISTS (SELECT 1 FROM leases WHERE expires_at <= now)
-		FROM clock CROSS JOIN events e JOIN batches b ON b.event_seq = e.seq
-		WHERE e.id = ?1 AND b.channel = ?2 AND b.seq = ?3`, []any{b.EventID, w.channel, b.Seq, lease.ID},
+	err := c.get(ctx, findWork, args{"event_id": b.EventID, "channel": w.channel, "batch": b.Seq, "lease": lease.ID},
 		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.first, &w.last, &w.started, &w.alive, &ended)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, row.NoBatch(b)
 	case err != nil:
 		return nil, err
-	case ended: // the claim below asks only whether a lease is there
-		_, err = c.exec(ctx, "DELETE FROM leases WHERE expires_at <= ?1", w.now)
+	case ended: // claimableRows asks only whether a lease exists
+		_, err = c.exec(ctx, "DELETE FROM leases WHERE expires_at <= @now", args{"now": w.now})
 	}
 	return &w, err
 }
 
-// record stores outcomes of rows that the lease still holds and returns how many
-// it does not. One statement a row: joining the table to a list makes SQLite walk
-// the whole event.
+// findWork selects the batch with the state of its event, whether its lease is alive, and
+// whether any lease has ended. One reading of the clock serves the whole transaction.
+const findWork = `
+WITH clock(now) AS MATERIALIZED (SELECT ` + now + `)
+SELECT now, e.seq, e.status, e.expires_at, e.category, b.first_user, b.last_user, b.started_at IS NOT NULL,
+	EXISTS (SELECT 1 FROM leases WHERE id = @lease AND expires_at > now),
+	EXISTS (SELECT 1 FROM leases WHERE expires_at <= now)
+FROM clock
+CROSS JOIN events e
+JOIN batches b ON b.event_seq = e.seq
+WHERE e.id = @event_id
+	AND b.channel = @channel
+	AND b.seq = @batch`
+
+// record stores the outcomes of rows that the lease still holds and returns how many
+// rows it no longer holds. It runs one statement for each row: if the table were joined
+// to a list, SQLite would walk the whole event.
 func (w *work) record(ctx context.Context, c *conn, outcomes []ledger.Outcome) (lost int, err error) {
+	a := args{"event": w.seq, "channel": w.channel, "lease": w.lease, "now": w.now}
 	for _, o := range outcomes {
 		status, retryAt := row.StatusNumber(o.Status), sql.NullInt64{}
 		switch {
@@ -93,7 +105,9 @@ func (w *work) record(ctx context.Context, c *conn, outcomes []ledger.Outcome) (
 		case o.RetryIn > 0:
 			retryAt = sql.NullInt64{Int64: w.now + o.RetryIn.Milliseconds(), Valid: true}
 		}
-		n, err := c.exec(ctx, recordRow, w.seq, w.channel, o.Seq, w.lease, w.now, status, o.Attempts, o.Uncertain, retryAt, row.Text(o.Reason), row.Text(o.ProviderID))
+		a["user"], a["status"], a["attempts"], a["uncertain"], a["retry_at"] = o.Seq, status, o.Attempts, o.Uncertain, retryAt
+		a["reason"], a["provider_id"] = row.Text(o.Reason), row.Text(o.ProviderID)
+		n, err := c.exec(ctx, recordRow, a)
 		if err != nil {
 			return 0, err
 		}
@@ -102,23 +116,37 @@ func (w *work) record(ctx context.Context, c *conn, outcomes []ledger.Outcome) (
 	return lost, nil
 }
 
-// A row that an earlier or this try may have reached ends as uncertain instead
-// of sent, cancelled or expired.
-const recordRow = `UPDATE deliveries SET
-		status = CASE WHEN (uncertain OR ?8) AND ?6 IN (2, 7, 8) THEN 6 ELSE ?6 END,
-		attempts = ?7, uncertain = uncertain OR ?8, lease_id = NULL, retry_at = ?9,
-		reason = nullif(?10, ''), provider_id = nullif(?11, ''), updated_at = ?5
-	WHERE event_seq = ?1 AND channel = ?2 AND user_seq = ?3 AND status = 1 AND lease_id = ?4`
+// recordRow stores the outcome of one row that the lease holds. If this or an earlier
+// attempt may have reached the recipient, the row ends as uncertain instead of sent,
+// cancelled or expired.
+var recordRow = row.SQL(`
+UPDATE deliveries
+SET status = CASE
+		WHEN (uncertain OR @uncertain) AND @status IN ({sent}, {cancelled}, {expired}) THEN {uncertain}
+		ELSE @status
+	END,
+	attempts = @attempts,
+	uncertain = uncertain OR @uncertain,
+	lease_id = NULL,
+	retry_at = @retry_at,
+	reason = nullif(@reason, ''),
+	provider_id = nullif(@provider_id, ''),
+	updated_at = @now
+WHERE event_seq = @event
+	AND channel = @channel
+	AND user_seq = @user
+	AND status = {sending}
+	AND lease_id = @lease`)
 
-// claim takes up to n rows for the lease. Rows that may no longer be sent are
-// ended on the way and do not count.
+// claim claims up to n rows for the lease. Rows that must not be sent any more end
+// as suppressed and do not count.
 func (w *work) claim(ctx context.Context, c *conn, n int) ([]ledger.Recipient, error) {
 	for n > 0 {
 		found, err := w.claimable(ctx, c, n)
 		if err != nil || len(found) == 0 {
 			return nil, err
 		}
-		claimed, err := w.take(ctx, c, found)
+		claimed, err := w.claimOrSuppress(ctx, c, found)
 		if err != nil || len(claimed) > 0 {
 			return claimed, err
 		}
@@ -126,22 +154,17 @@ func (w *work) claim(ctx context.Context, c *conn, n int) ([]ledger.Recipient, e
 	return nil, nil
 }
 
-// candidate is a row that can be claimed, and why it may not be sent, if so.
+// candidate is a claimable row. reason says why it must be suppressed, if it must.
 type candidate struct {
 	ledger.Recipient
 	reason sql.NullString
 }
 
-const claimableRows = `SELECT d.user_seq, d.attempts, d.uncertain OR d.status = 1, u.id, u.name, u.email, u.phone, u.locale, u.timezone,
-		CASE WHEN ` + noAddress + ` THEN 'no_address' WHEN ` + optedOut + ` THEN 'opted_out' END
-	FROM deliveries d CROSS JOIN users u ON u.seq = d.user_seq
-	WHERE d.event_seq = ?1 AND d.channel = ?2 AND d.user_seq BETWEEN ?4 AND ?5
-		AND (d.status = 0 AND (d.retry_at IS NULL OR d.retry_at <= ?6) OR d.status = 1 AND d.lease_id NOT IN (SELECT id FROM leases))
-	ORDER BY d.user_seq LIMIT ?7`
-
 func (w *work) claimable(ctx context.Context, c *conn, n int) ([]candidate, error) {
 	found := make([]candidate, 0, n)
-	err := c.each(ctx, claimableRows, []any{w.seq, w.channel, optOutCategory(w.category), w.first, w.last, w.now, n}, func(scan func(...any) error) error {
+	a := args{"event": w.seq, "channel": w.channel, "first": w.first, "last": w.last,
+		"category": optOutCategory(w.category), "now": w.now, "limit": n}
+	err := c.each(ctx, claimableRows, a, func(scan func(...any) error) error {
 		var d candidate
 		err := scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Email, &d.Phone, &d.Locale, &d.Timezone, &d.reason)
 		found = append(found, d)
@@ -150,74 +173,141 @@ func (w *work) claimable(ctx context.Context, c *conn, n int) ([]candidate, erro
 	return found, err
 }
 
-// take moves the candidates: to the lease, or to suppressed.
-func (w *work) take(ctx context.Context, c *conn, found []candidate) ([]ledger.Recipient, error) {
+// claimableRows selects the batch's rows that can be claimed, with their users: pending
+// ones that are due, and sending ones whose lease has ended.
+var claimableRows = row.SQL(`
+SELECT d.user_seq, d.attempts, d.uncertain OR d.status = {sending},
+	u.id, u.name, u.email, u.phone, u.locale, u.timezone,
+	` + suppressReason + `
+FROM deliveries d
+CROSS JOIN users u ON u.seq = d.user_seq
+WHERE d.event_seq = @event
+	AND d.channel = @channel
+	AND d.user_seq BETWEEN @first AND @last
+	AND (
+		d.status = {pending} AND (d.retry_at IS NULL OR d.retry_at <= @now)
+		OR d.status = {sending} AND d.lease_id NOT IN (SELECT id FROM leases)
+	)
+ORDER BY d.user_seq
+LIMIT @limit`)
+
+// claimOrSuppress claims the candidates for the lease, or ends them as suppressed.
+func (w *work) claimOrSuppress(ctx context.Context, c *conn, found []candidate) ([]ledger.Recipient, error) {
 	claimed := make([]ledger.Recipient, 0, len(found))
-	mine := make([]int64, 0, len(found))
+	users := make([]int64, 0, len(found))
 	for _, d := range found {
 		if !d.reason.Valid {
-			claimed, mine = append(claimed, d.Recipient), append(mine, d.Seq)
+			claimed, users = append(claimed, d.Recipient), append(users, d.Seq)
 			continue
 		}
-		if _, err := c.exec(ctx, suppressRow, w.seq, w.channel, d.Seq, w.now, d.reason.String); err != nil {
+		_, err := c.exec(ctx, suppressRow, args{"event": w.seq, "channel": w.channel, "user": d.Seq, "reason": d.reason.String, "now": w.now})
+		if err != nil {
 			return nil, err
 		}
 	}
 	if len(claimed) == 0 {
 		return nil, nil
 	}
-	if _, err := c.exec(ctx, claimRows, w.seq, w.channel, w.lease, w.now, jsonOf(mine)); err != nil {
+	_, err := c.exec(ctx, claimRows, args{"event": w.seq, "channel": w.channel, "users": jsonOf(users), "lease": w.lease, "now": w.now})
+	if err != nil {
 		return nil, err
 	}
 	if !w.started {
-		if _, err := c.exec(ctx, "UPDATE batches SET started_at = ?4 WHERE event_seq = ?1 AND channel = ?2 AND seq = ?3", w.seq, w.channel, w.batch, w.now); err != nil {
+		if _, err := c.exec(ctx, startBatch, args{"event": w.seq, "channel": w.channel, "batch": w.batch, "now": w.now}); err != nil {
 			return nil, err
 		}
 	}
 	return claimed, nil
 }
 
-const (
-	claimRows = `UPDATE deliveries SET uncertain = uncertain OR status = 1, status = 1, lease_id = ?3, retry_at = NULL, updated_at = ?4
-		WHERE event_seq = ?1 AND channel = ?2 AND user_seq IN (SELECT value FROM json_each(?5))`
+// claimRows claims rows for the lease. A row that was sending belonged to a lease that
+// has ended, so its message may have been sent: it becomes uncertain.
+var claimRows = row.SQL(`
+UPDATE deliveries
+SET uncertain = uncertain OR status = {sending},
+	status = {sending},
+	lease_id = @lease,
+	retry_at = NULL,
+	updated_at = @now
+WHERE event_seq = @event
+	AND channel = @channel
+	AND user_seq IN (SELECT value FROM json_each(@users))`)
 
-	suppressRow = `UPDATE deliveries SET status = CASE WHEN uncertain OR status = 1 THEN 6 ELSE 5 END, uncertain = uncertain OR status = 1,
-			lease_id = NULL, retry_at = NULL, reason = ?5, updated_at = ?4
-		WHERE event_seq = ?1 AND channel = ?2 AND user_seq = ?3`
-)
+// suppressRow ends a row that must not be sent any more. If an earlier attempt may have
+// reached the recipient, it ends as uncertain.
+var suppressRow = row.SQL(`
+UPDATE deliveries
+SET status = CASE WHEN uncertain OR status = {sending} THEN {uncertain} ELSE {suppressed} END,
+	uncertain = uncertain OR status = {sending},
+	lease_id = NULL,
+	retry_at = NULL,
+	reason = @reason,
+	updated_at = @now
+WHERE event_seq = @event
+	AND channel = @channel
+	AND user_seq = @user`)
 
-// batchState says how the batch's rows stand, and marks the batch finished when all are terminal.
+// startBatch marks a batch as started by its first claim.
+const startBatch = `
+UPDATE batches
+SET started_at = @now
+WHERE event_seq = @event
+	AND channel = @channel
+	AND seq = @batch`
+
+// batchState counts the batch's rows by status, and marks the batch finished when all are terminal.
 func (w *work) batchState(ctx context.Context, c *conn, g *ledger.Grant) error {
 	next := int64(-1)
-	err := c.each(ctx, `SELECT d.status, count(*), min(max(coalesce(CASE d.status WHEN 0 THEN d.retry_at WHEN 1 THEN l.expires_at END, 0) - ?5, 0))
-			FROM deliveries d LEFT JOIN leases l ON d.status = 1 AND l.id = d.lease_id
-			WHERE d.event_seq = ?1 AND d.channel = ?2 AND d.user_seq BETWEEN ?3 AND ?4 GROUP BY d.status`,
-		[]any{w.seq, w.channel, w.first, w.last, w.now}, func(scan func(...any) error) error {
-			var status, n int
-			var in int64
-			if err := scan(&status, &n, &in); err != nil {
-				return err
-			}
-			g.Counts.Add(row.Status(status), n)
-			switch status {
-			case row.Pending:
-				g.Pending = n
-			case row.Sending:
-				g.Sending = n
-			default:
-				return nil
-			}
-			if next < 0 || in < next {
-				next = in
-			}
+	a := args{"event": w.seq, "channel": w.channel, "first": w.first, "last": w.last, "now": w.now}
+	err := c.each(ctx, countBatchRows, a, func(scan func(...any) error) error {
+		var status, n int
+		var in int64
+		if err := scan(&status, &n, &in); err != nil {
+			return err
+		}
+		g.Counts.Add(row.Status(status), n)
+		switch status {
+		case row.Pending:
+			g.Pending = n
+		case row.Sending:
+			g.Sending = n
+		default:
 			return nil
-		})
+		}
+		if next < 0 || in < next {
+			next = in
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("count rows: %w", err)
 	}
 	g.NextIn = duration(max(next, 0))
 	if g.Finished = g.Pending+g.Sending == 0; g.Finished {
-		_, err = c.exec(ctx, "UPDATE batches SET finished_at = ?4 WHERE event_seq = ?1 AND channel = ?2 AND seq = ?3 AND finished_at IS NULL", w.seq, w.channel, w.batch, w.now)
+		_, err = c.exec(ctx, finishBatch, args{"event": w.seq, "channel": w.channel, "batch": w.batch, "now": w.now})
 	}
 	return err
 }
+
+// countBatchRows counts the batch's rows by status, and says in how many milliseconds the
+// first row of each status can be claimed: pending ones at retry_at, sending ones when
+// their lease ends.
+var countBatchRows = row.SQL(`
+SELECT d.status,
+	count(*),
+	min(max(coalesce(CASE d.status WHEN {pending} THEN d.retry_at WHEN {sending} THEN l.expires_at END, 0) - @now, 0))
+FROM deliveries d
+LEFT JOIN leases l ON d.status = {sending} AND l.id = d.lease_id
+WHERE d.event_seq = @event
+	AND d.channel = @channel
+	AND d.user_seq BETWEEN @first AND @last
+GROUP BY d.status`)
+
+// finishBatch marks a batch as finished.
+const finishBatch = `
+UPDATE batches
+SET finished_at = @now
+WHERE event_seq = @event
+	AND channel = @channel
+	AND seq = @batch
+	AND finished_at IS NULL`

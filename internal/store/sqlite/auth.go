@@ -7,6 +7,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store/row"
 )
 
 // Auth implements auth.Store.
@@ -15,8 +16,7 @@ type Auth struct{ DB *DB }
 // PutAPIKey implements auth.Store.
 func (s Auth) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
 	return s.DB.write(ctx, "put API key", func(c *conn) error {
-		_, err := c.exec(ctx, putKey, k.Digest, k.Name, string(k.Scope), millis(k.CreatedAt))
-		return err
+		return putKey(ctx, c, k)
 	})
 }
 
@@ -24,7 +24,8 @@ func (s Auth) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
 func (s Auth) SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []schoolbell.APIKey, err error) {
 	err = s.DB.write(ctx, "seed API key", func(c *conn) error {
 		replaced = nil
-		err := c.each(ctx, "SELECT digest, name, scope, created_at FROM api_keys WHERE name = ?1 AND digest <> ?2", []any{k.Name, k.Digest}, func(scan func(...any) error) error {
+		others := args{"name": k.Name, "digest": k.Digest}
+		err := c.each(ctx, keysOfSameName, others, func(scan func(...any) error) error {
 			old, err := scanKey(scan)
 			replaced = append(replaced, old)
 			return err
@@ -32,17 +33,33 @@ func (s Auth) SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []s
 		if err != nil {
 			return err
 		}
-		if _, err := c.exec(ctx, "DELETE FROM api_keys WHERE name = ?1 AND digest <> ?2", k.Name, k.Digest); err != nil {
+		if _, err := c.exec(ctx, "DELETE FROM api_keys WHERE name = @name AND digest <> @digest", others); err != nil {
 			return err
 		}
-		_, err = c.exec(ctx, putKey, k.Digest, k.Name, string(k.Scope), millis(k.CreatedAt))
-		return err
+		return putKey(ctx, c, k)
 	})
 	return replaced, err
 }
 
-const putKey = `INSERT INTO api_keys (digest, name, scope, created_at) VALUES (?1, ?2, ?3, ?4)
-	ON CONFLICT (digest) DO UPDATE SET name = excluded.name, scope = excluded.scope`
+// keysOfSameName selects the keys that have the same name as another.
+const keysOfSameName = `
+SELECT digest, name, scope, created_at
+FROM api_keys
+WHERE name = @name
+	AND digest <> @digest`
+
+func putKey(ctx context.Context, c *conn, k schoolbell.APIKey) error {
+	_, err := c.exec(ctx, upsertKey, args{"digest": k.Digest, "name": k.Name, "scope": string(k.Scope), "created_at": millis(k.CreatedAt)})
+	return err
+}
+
+// upsertKey stores a key. A key that exists keeps its created_at.
+const upsertKey = `
+INSERT INTO api_keys (digest, name, scope, created_at)
+VALUES (@digest, @name, @scope, @created_at)
+ON CONFLICT (digest) DO UPDATE
+SET name = excluded.name,
+	scope = excluded.scope`
 
 func scanKey(scan func(...any) error) (k schoolbell.APIKey, err error) {
 	var created sql.NullInt64
@@ -54,10 +71,18 @@ func scanKey(scan func(...any) error) (k schoolbell.APIKey, err error) {
 // HasFingerprint implements auth.Store.
 func (s Auth) HasFingerprint(ctx context.Context, prefix []byte) (has bool, err error) {
 	err = s.DB.read(ctx, "look for API key", func(c *conn) error {
-		return c.get(ctx, "SELECT EXISTS (SELECT 1 FROM api_keys WHERE substr(digest, 1, length(?1)) = ?1)", []any{prefix}, &has)
+		return c.get(ctx, hasFingerprint, args{"prefix": prefix}, &has)
 	})
 	return has, err
 }
+
+// hasFingerprint says whether the digest of any key begins with the prefix.
+const hasFingerprint = `
+SELECT EXISTS (
+	SELECT 1
+	FROM api_keys
+	WHERE substr(digest, 1, length(@prefix)) = @prefix
+)`
 
 // UserRefs implements auth.Store.
 func (s Auth) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {
@@ -67,16 +92,24 @@ func (s Auth) UserRefs(ctx context.Context, ids []string) (map[string]ledger.Use
 // UserByRef implements auth.Store.
 func (s Auth) UserByRef(ctx context.Context, ref ledger.UserRef) (id string, err error) {
 	err = s.DB.read(ctx, "read user", func(c *conn) error {
-		err := c.get(ctx, "SELECT id FROM users WHERE seq = ?1 AND generation = ?2 AND state = 0", []any{ref.Number, ref.Generation}, &id)
+		err := c.get(ctx, findUserByRef, args{"seq": ref.Number, "generation": ref.Generation}, &id)
 		return orNotFound(err, "user", "")
 	})
 	return id, err
 }
 
+// findUserByRef selects the id of a live user whose tokens of a generation have not been revoked.
+var findUserByRef = row.SQL(`
+SELECT id
+FROM users
+WHERE seq = @seq
+	AND generation = @generation
+	AND state = {user_live}`)
+
 // RevokeTokens implements auth.Store.
 func (s Auth) RevokeTokens(ctx context.Context, userID string) error {
 	return s.DB.write(ctx, "revoke tokens", func(c *conn) error {
-		n, err := c.exec(ctx, "UPDATE users SET generation = generation + 1 WHERE id = ?1 AND state = 0", userID)
+		n, err := c.exec(ctx, startGeneration, args{"id": userID})
 		if err == nil && n == 0 {
 			return schoolbell.NotFound("user", userID)
 		}
@@ -84,11 +117,18 @@ func (s Auth) RevokeTokens(ctx context.Context, userID string) error {
 	})
 }
 
+// startGeneration starts a new generation of a user's tokens. It revokes the earlier ones.
+var startGeneration = row.SQL(`
+UPDATE users
+SET generation = generation + 1
+WHERE id = @id
+	AND state = {user_live}`)
+
 // APIKey implements auth.Store.
 func (s Auth) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, err error) {
 	err = s.DB.read(ctx, "read API key", func(c *conn) error {
 		var created sql.NullInt64
-		err := c.get(ctx, "SELECT digest, name, scope, created_at FROM api_keys WHERE digest = ?1", []any{digest}, &k.Digest, &k.Name, &k.Scope, &created)
+		err := c.get(ctx, findKey, args{"digest": digest}, &k.Digest, &k.Name, &k.Scope, &created)
 		if errors.Is(err, sql.ErrNoRows) {
 			return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "unknown API key"}
 		}
@@ -97,6 +137,12 @@ func (s Auth) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, e
 	})
 	return k, err
 }
+
+// findKey selects the key with a digest.
+const findKey = `
+SELECT digest, name, scope, created_at
+FROM api_keys
+WHERE digest = @digest`
 
 // HasAPIKeys implements auth.Store.
 func (s Auth) HasAPIKeys(ctx context.Context) (has bool, err error) {
@@ -109,7 +155,7 @@ func (s Auth) HasAPIKeys(ctx context.Context) (has bool, err error) {
 // ListAPIKeys implements auth.Store.
 func (s Auth) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err error) {
 	err = s.DB.read(ctx, "list API keys", func(c *conn) error {
-		return c.each(ctx, "SELECT digest, name, scope, created_at FROM api_keys ORDER BY created_at, digest", nil, func(scan func(...any) error) error {
+		return c.each(ctx, listKeys, nil, func(scan func(...any) error) error {
 			k, err := scanKey(scan)
 			keys = append(keys, k)
 			return err
@@ -118,10 +164,16 @@ func (s Auth) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err er
 	return keys, err
 }
 
+// listKeys selects all keys, oldest first.
+const listKeys = `
+SELECT digest, name, scope, created_at
+FROM api_keys
+ORDER BY created_at, digest`
+
 // DeleteAPIKey implements auth.Store.
 func (s Auth) DeleteAPIKey(ctx context.Context, digest []byte) error {
 	return s.DB.write(ctx, "delete API key", func(c *conn) error {
-		n, err := c.exec(ctx, "DELETE FROM api_keys WHERE digest = ?1", digest)
+		n, err := c.exec(ctx, "DELETE FROM api_keys WHERE digest = @digest", args{"digest": digest})
 		if err == nil && n == 0 {
 			return &schoolbell.Error{Code: schoolbell.CodeNotFound, Message: "there is no such API key"}
 		}
@@ -132,10 +184,16 @@ func (s Auth) DeleteAPIKey(ctx context.Context, digest []byte) error {
 // Secret implements auth.Store.
 func (s Auth) Secret(ctx context.Context, name string, fresh []byte) (value []byte, err error) {
 	err = s.DB.write(ctx, "read secret", func(c *conn) error {
-		if _, err := c.exec(ctx, "INSERT INTO secrets (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING", name, fresh); err != nil {
+		if _, err := c.exec(ctx, addSecret, args{"name": name, "value": fresh}); err != nil {
 			return err
 		}
-		return c.get(ctx, "SELECT value FROM secrets WHERE name = ?1", []any{name}, &value)
+		return c.get(ctx, "SELECT value FROM secrets WHERE name = @name", args{"name": name}, &value)
 	})
 	return value, err
 }
+
+// addSecret stores a secret unless there is one with its name.
+const addSecret = `
+INSERT INTO secrets (name, value)
+VALUES (@name, @value)
+ON CONFLICT DO NOTHING`

@@ -171,9 +171,9 @@ type reader struct {
 }
 
 func (r *reader) transaction(ctx context.Context, f func(c *conn) error) error {
-	if _, err := r.exec(ctx, "BEGIN"); err != nil {
+	if _, err := r.exec(ctx, "BEGIN", nil); err != nil {
 		return err
 	}
-	defer func() { _, _ = r.exec(context.WithoutCancel(ctx), "ROLLBACK") }() // there is nothing to lose
+	defer func() { _, _ = r.exec(context.WithoutCancel(ctx), "ROLLBACK", nil) }() // there is nothing to lose
 	return f(r.conn)
 }

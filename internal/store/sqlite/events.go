@@ -13,6 +13,7 @@ import (
 	"schoolbell/internal/store/row"
 )
 
+// eventColumns are the columns of event e that scanEvent reads.
 const eventColumns = `e.id, e.title, e.body, e.category, e.audience, e.channels, e.data, e.location,
 	e.starts_at, e.ends_at, e.send_at, e.expires_at, e.status, e.created_at, e.completed_at`
 
@@ -39,7 +40,7 @@ func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
 
 func getEvent(ctx context.Context, c *conn, id string) (*schoolbell.Event, error) {
 	var ev *schoolbell.Event
-	err := c.each(ctx, "SELECT "+eventColumns+" FROM events e WHERE e.id = ?1", []any{id}, func(scan func(...any) error) (err error) {
+	err := c.each(ctx, findEvent, args{"id": id}, func(scan func(...any) error) (err error) {
 		ev, err = scanEvent(scan)
 		return err
 	})
@@ -48,6 +49,12 @@ func getEvent(ctx context.Context, c *conn, id string) (*schoolbell.Event, error
 	}
 	return ev, err
 }
+
+// findEvent selects an event.
+const findEvent = `
+SELECT ` + eventColumns + `
+FROM events e
+WHERE e.id = @id`
 
 // readEvent returns an event in a transaction of its own.
 func readEvent(ctx context.Context, db *DB, id string) (ev *schoolbell.Event, err error) {
@@ -78,8 +85,8 @@ func (s Events) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledg
 			return err
 		}
 		if idem.Key != "" {
-			if _, err := c.exec(ctx, "INSERT INTO idempotency (scope, key, fingerprint, event_id, created_at) VALUES (?1, ?2, ?3, ?4, "+now+")",
-				idem.Scope, idem.Key, idem.Fingerprint, ev.ID); err != nil {
+			a := args{"scope": idem.Scope, "key": idem.Key, "fingerprint": idem.Fingerprint, "event_id": ev.ID}
+			if _, err := c.exec(ctx, insertKey, a); err != nil {
 				return err
 			}
 		}
@@ -92,10 +99,15 @@ func (s Events) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledg
 	return stored, replayed, nil
 }
 
+// insertKey stores the idempotency key of a new event.
+const insertKey = `
+INSERT INTO idempotency (scope, key, fingerprint, event_id, created_at)
+VALUES (@scope, @key, @fingerprint, @event_id, ` + now + `)`
+
 // earlierEvent returns the event that was created under idem's key, nil if none was.
 func earlierEvent(ctx context.Context, c *conn, idem ledger.Idempotency) (*schoolbell.Event, error) {
 	var fingerprint, id string
-	err := c.get(ctx, "SELECT fingerprint, event_id FROM idempotency WHERE scope = ?1 AND key = ?2", []any{idem.Scope, idem.Key}, &fingerprint, &id)
+	err := c.get(ctx, findKeyedEvent, args{"scope": idem.Scope, "key": idem.Key}, &fingerprint, &id)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
@@ -107,16 +119,32 @@ func earlierEvent(ctx context.Context, c *conn, idem ledger.Idempotency) (*schoo
 	return getEvent(ctx, c, id)
 }
 
+// findKeyedEvent selects the event that was created under an idempotency key.
+const findKeyedEvent = `
+SELECT fingerprint, event_id
+FROM idempotency
+WHERE scope = @scope
+	AND key = @key`
+
 // ForgetKeys implements ledger.Events.
 func (s Events) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
 	err = s.DB.write(ctx, "forget idempotency keys", func(c *conn) error {
-		deleted, err := c.exec(ctx, `DELETE FROM idempotency WHERE (scope, key) IN
-			(SELECT scope, key FROM idempotency WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)`, millis(before), limit)
-		n = int(deleted)
+		n, err = c.exec(ctx, forgetKeys, args{"before": millis(before), "limit": limit})
 		return err
 	})
 	return n, err
 }
+
+// forgetKeys deletes the oldest idempotency keys.
+const forgetKeys = `
+DELETE FROM idempotency
+WHERE (scope, key) IN (
+	SELECT scope, key
+	FROM idempotency
+	WHERE created_at < @before
+	ORDER BY created_at
+	LIMIT @limit
+)`
 
 // EventByKey implements ledger.Events.
 func (s Events) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *schoolbell.Event, found bool, err error) {
@@ -129,18 +157,28 @@ func (s Events) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *sc
 
 func checkNames(ctx context.Context, c *conn, a *schoolbell.Audience) error {
 	groups, users := row.AudienceNames(a)
-	unknownGroups, err := unknown(ctx, c, `SELECT value FROM json_each(?1) WHERE value NOT IN (SELECT id FROM groups)`, groups)
+	missingGroups, err := unknown(ctx, c, unknownGroups, groups)
 	if err != nil {
 		return err
 	}
-	unknownUsers, err := unknown(ctx, c, unknownUsersQuery, users)
+	missingUsers, err := unknown(ctx, c, unknownUsers, users)
 	if err != nil {
 		return err
 	}
-	return row.UnknownNames(a, unknownGroups, unknownUsers)
+	return row.UnknownNames(a, missingGroups, missingUsers)
 }
 
-const unknownUsersQuery = `SELECT value FROM json_each(?1) WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = value AND state = 0)`
+// unknownGroups selects the ids that no group has.
+const unknownGroups = `
+SELECT value
+FROM json_each(@ids)
+WHERE value NOT IN (SELECT id FROM groups)`
+
+// unknownUsers selects the ids that no live user has.
+var unknownUsers = row.SQL(`
+SELECT value
+FROM json_each(@ids)
+WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = value AND state = {user_live})`)
 
 // unknown returns those of ids that query selects.
 func unknown(ctx context.Context, c *conn, query string, ids []string) (map[string]bool, error) {
@@ -148,7 +186,7 @@ func unknown(ctx context.Context, c *conn, query string, ids []string) (map[stri
 	if len(ids) == 0 {
 		return found, nil
 	}
-	err := c.each(ctx, query, []any{jsonOf(ids)}, func(scan func(...any) error) error {
+	err := c.each(ctx, query, args{"ids": jsonOf(ids)}, func(scan func(...any) error) error {
 		var id string
 		err := scan(&id)
 		found[id] = true
@@ -182,39 +220,66 @@ func insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event) error {
 	if ev.Data != nil {
 		data = []byte(ev.Data)
 	}
-	_, err = c.exec(ctx, `INSERT INTO events (id, title, body, category, audience, channels, data, location,
-			starts_at, ends_at, send_at, expires_at, status, created_at)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`,
-		ev.ID, ev.Title, ev.Body, string(ev.Category), string(audience), string(channels), data, ev.Location,
-		millis(ev.StartsAt), millis(ev.EndsAt), millis(ev.SendAt), millis(ev.ExpiresAt), string(ev.Status), millis(ev.CreatedAt))
+	_, err = c.exec(ctx, addEvent, args{
+		"id": ev.ID, "title": ev.Title, "body": ev.Body, "category": string(ev.Category),
+		"audience": string(audience), "channels": string(channels), "data": data, "location": ev.Location,
+		"starts_at": millis(ev.StartsAt), "ends_at": millis(ev.EndsAt), "send_at": millis(ev.SendAt), "expires_at": millis(ev.ExpiresAt),
+		"status": string(ev.Status), "created_at": millis(ev.CreatedAt),
+	})
 	if isUnique(err) {
 		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there is an event with this id already", Field: "id", Err: err}
 	}
 	return err
 }
 
+// addEvent stores a new event. Its queued_at is null, so the relay will queue it.
+const addEvent = `
+INSERT INTO events (id, title, body, category, audience, channels, data, location,
+	starts_at, ends_at, send_at, expires_at, status, created_at)
+VALUES (@id, @title, @body, @category, @audience, @channels, @data, @location,
+	@starts_at, @ends_at, @send_at, @expires_at, @status, @created_at)`
+
 // Event implements ledger.Events.
 func (s Events) Event(ctx context.Context, id string) (*schoolbell.Event, error) {
 	return readEvent(ctx, s.DB, id)
 }
 
-const queuedEventColumns = "e.id, max(coalesce(e.send_at, 0) - " + now + ", 0), e.walked"
-
 // UnqueuedEvents implements ledger.Events.
 func (s Events) UnqueuedEvents(ctx context.Context, limit int) ([]ledger.QueuedEvent, error) {
-	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
-		WHERE e.queued_at IS NULL AND e.completed_at IS NULL ORDER BY e.seq LIMIT ?1`, limit)
+	return s.queuedEvents(ctx, unqueuedEvents, args{"limit": limit})
 }
+
+// unqueuedEvents selects the events that the relay must queue, oldest first.
+const unqueuedEvents = `
+SELECT ` + queuedEventColumns + `
+FROM events e
+WHERE e.queued_at IS NULL
+	AND e.completed_at IS NULL
+ORDER BY e.seq
+LIMIT @limit`
+
+// queuedEventColumns are the columns of event e that queuedEvents reads. The second is
+// in how many milliseconds the event is due.
+const queuedEventColumns = "e.id, max(coalesce(e.send_at, 0) - " + now + ", 0), e.walked"
 
 // OpenEvents implements ledger.Events.
 func (s Events) OpenEvents(ctx context.Context, after string, limit int) ([]ledger.QueuedEvent, error) {
-	return s.queuedEvents(ctx, "SELECT "+queuedEventColumns+` FROM events e
-		WHERE e.queued_at IS NOT NULL AND e.completed_at IS NULL AND e.id > ?2 ORDER BY e.id LIMIT ?1`, limit, after)
+	return s.queuedEvents(ctx, openEvents, args{"after": after, "limit": limit})
 }
 
-func (s Events) queuedEvents(ctx context.Context, query string, args ...any) (events []ledger.QueuedEvent, err error) {
+// openEvents selects the queued events that are not finished, after an id.
+const openEvents = `
+SELECT ` + queuedEventColumns + `
+FROM events e
+WHERE e.queued_at IS NOT NULL
+	AND e.completed_at IS NULL
+	AND e.id > @after
+ORDER BY e.id
+LIMIT @limit`
+
+func (s Events) queuedEvents(ctx context.Context, query string, a args) (events []ledger.QueuedEvent, err error) {
 	err = s.DB.read(ctx, "list events", func(c *conn) error {
-		return c.each(ctx, query, args, func(scan func(...any) error) error {
+		return c.each(ctx, query, a, func(scan func(...any) error) error {
 			var e ledger.QueuedEvent
 			var in int64
 			err := scan(&e.ID, &in, &e.Walked)
@@ -229,7 +294,14 @@ func (s Events) queuedEvents(ctx context.Context, query string, args ...any) (ev
 // MarkQueued implements ledger.Events.
 func (s Events) MarkQueued(ctx context.Context, ids []string) error {
 	return s.DB.write(ctx, "mark events queued", func(c *conn) error {
-		_, err := c.exec(ctx, "UPDATE events SET queued_at = "+now+" WHERE queued_at IS NULL AND id IN (SELECT value FROM json_each(?1))", jsonOf(ids))
+		_, err := c.exec(ctx, markQueued, args{"ids": jsonOf(ids)})
 		return err
 	})
 }
+
+// markQueued marks events as queued.
+const markQueued = `
+UPDATE events
+SET queued_at = ` + now + `
+WHERE queued_at IS NULL
+	AND id IN (SELECT value FROM json_each(@ids))`

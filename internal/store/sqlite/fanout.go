@@ -12,7 +12,7 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// walk is one event in the hands of FanOut.
+// walk is the event that FanOut works on.
 type walk struct {
 	eventState
 	category schoolbell.Category
@@ -51,7 +51,7 @@ func (s FanOuts) FanOut(ctx context.Context, eventID string, users, batchSize in
 				return err
 			}
 		}
-		_, err = c.exec(ctx, "UPDATE events SET status = 'processing', cursor = ?2, walked = ?3 WHERE seq = ?1", w.seq, bound, step.Done)
+		_, err = c.exec(ctx, moveCursor, args{"event": w.seq, "cursor": bound, "walked": step.Done})
 		return err
 	})
 	if err != nil {
@@ -60,10 +60,18 @@ func (s FanOuts) FanOut(ctx context.Context, eventID string, users, batchSize in
 	return step, nil
 }
 
+// moveCursor records how far the walk of an event has come. The event is processing from then on.
+var moveCursor = row.SQL(`
+UPDATE events
+SET status = {event_processing},
+	cursor = @cursor,
+	walked = @walked
+WHERE seq = @event`)
+
 func walkOf(ctx context.Context, c *conn, id string) (*walk, error) {
 	var w walk
 	var audience, channels string
-	err := c.get(ctx, "SELECT seq, status, walked, expires_at, "+now+", category, audience, channels, send_at, cursor FROM events WHERE id = ?1", []any{id},
+	err := c.get(ctx, findWalk, args{"id": id},
 		&w.seq, &w.status, &w.walked, &w.expiresAt, &w.now, &w.category, &audience, &channels, &w.sendAt, &w.cursor)
 	if err != nil {
 		return nil, orNotFound(err, "event", id)
@@ -74,12 +82,19 @@ func walkOf(ctx context.Context, c *conn, id string) (*walk, error) {
 	return &w, nil
 }
 
+// findWalk selects an event as a fan-out needs it, with the clock.
+const findWalk = `
+SELECT seq, status, walked, expires_at, ` + now + `,
+	category, audience, channels, send_at, cursor
+FROM events
+WHERE id = @id`
+
 // pick fills the table chunk with the next people of the audience, up to limit,
-// and returns the last user that is dealt with by that.
+// and returns the last user that has been dealt with then.
 //
 // It looks at windows of user numbers, each wider than the one before, until it
-// has enough people: so a chunk costs as much as it has people, however many
-// groups the audience names and however thinly its people are spread.
+// has enough people. So the cost of a chunk depends on the number of its people only,
+// not on how many groups the audience names or how far apart its people are.
 func (w *walk) pick(ctx context.Context, c *conn, limit int, step *ledger.FanOutStep) (bound int64, err error) {
 	if err := emptyChunk(ctx, c); err != nil {
 		return 0, err
@@ -95,7 +110,7 @@ func (w *walk) pick(ctx context.Context, c *conn, limit int, step *ledger.FanOut
 	low := w.cursor
 	for width := int64(2 * limit); low < top && step.Users < limit; width *= 4 {
 		high := min(low+width, top)
-		n, err := c.exec(ctx, p.query, append([]any{low, high, limit - step.Users}, p.args...)...)
+		n, err := p.pick(ctx, c, low, high, limit-step.Users)
 		if err != nil {
 			return 0, fmt.Errorf("pick people: %w", err)
 		}
@@ -113,12 +128,18 @@ func (w *walk) pick(ctx context.Context, c *conn, limit int, step *ledger.FanOut
 }
 
 func emptyChunk(ctx context.Context, c *conn) error {
-	if _, err := c.exec(ctx, "CREATE TEMP TABLE IF NOT EXISTS chunk (user_seq INTEGER PRIMARY KEY) STRICT"); err != nil {
+	if _, err := c.exec(ctx, createChunk, nil); err != nil {
 		return err
 	}
-	_, err := c.exec(ctx, "DELETE FROM temp.chunk")
+	_, err := c.exec(ctx, "DELETE FROM temp.chunk", nil)
 	return err
 }
+
+// createChunk creates the table that holds the people of the chunk at work. Each connection has its own.
+const createChunk = `
+CREATE TEMP TABLE IF NOT EXISTS chunk (
+	user_seq INTEGER PRIMARY KEY
+) STRICT`
 
 // store makes the rows of the people in chunk, the users in (w.cursor, bound].
 func (w *walk) store(ctx context.Context, c *conn, eventID string, bound int64, batchSize int, step *ledger.FanOutStep) error {
@@ -135,7 +156,8 @@ func (w *walk) store(ctx context.Context, c *conn, eventID string, bound int64, 
 			}
 			continue
 		}
-		err := c.each(ctx, insertBatches, []any{w.seq, row.ChannelNumber(channel), w.cursor, bound, batchSize}, func(scan func(...any) error) error {
+		a := args{"event": w.seq, "channel": row.ChannelNumber(channel), "cursor": w.cursor, "bound": bound, "batch_size": batchSize}
+		err := c.each(ctx, insertBatches, a, func(scan func(...any) error) error {
 			b := ledger.Batch{EventID: eventID, Channel: channel}
 			err := scan(&b.Seq, &b.Size)
 			step.Batches = append(step.Batches, b)
@@ -152,11 +174,11 @@ func (w *walk) insertDeliveries(ctx context.Context, c *conn, channel int) error
 	var err error
 	switch {
 	case w.expired():
-		_, err = c.exec(ctx, insertPlain, w.seq, channel, row.Expired, w.now)
+		_, err = c.exec(ctx, insertPlain, args{"event": w.seq, "channel": channel, "status": row.Expired, "now": w.now})
 	case channel == row.InApp:
-		_, err = c.exec(ctx, insertPlain, w.seq, channel, row.Delivered, w.now)
+		_, err = c.exec(ctx, insertPlain, args{"event": w.seq, "channel": channel, "status": row.Delivered, "now": w.now})
 	default:
-		_, err = c.exec(ctx, insertAddressed, w.seq, channel, optOutCategory(w.category), w.now)
+		_, err = c.exec(ctx, insertAddressed, args{"event": w.seq, "channel": channel, "category": optOutCategory(w.category), "now": w.now})
 	}
 	return err
 }
@@ -170,38 +192,82 @@ func optOutCategory(c schoolbell.Category) string {
 	return string(c)
 }
 
-// The inserts have no ON CONFLICT: a row that exists already would mean that a
-// person is dealt with twice, and then nothing of the chunk may stand.
-const (
-	insertPlain = `INSERT INTO deliveries (event_seq, channel, user_seq, status, updated_at)
-		SELECT ?1, ?2, user_seq, ?3, ?4 FROM temp.chunk ORDER BY user_seq`
+// insertPlain inserts a delivery with one status for each person in chunk.
+//
+// Neither this statement nor insertAddressed has an ON CONFLICT. A row that exists
+// already would mean that a person is dealt with twice, and then the chunk must fail.
+const insertPlain = `
+INSERT INTO deliveries (event_seq, channel, user_seq, status, updated_at)
+SELECT @event, @channel, user_seq, @status, @now
+FROM temp.chunk
+ORDER BY user_seq`
 
-	insertAddressed = `INSERT INTO deliveries (event_seq, channel, user_seq, status, reason, updated_at)
-		SELECT ?1, ?2, user_seq, CASE WHEN reason IS NULL THEN 0 ELSE 5 END, reason, ?4 FROM (
-			SELECT k.user_seq, CASE WHEN ` + noAddress + ` THEN 'no_address' WHEN ` + optedOut + ` THEN 'opted_out' END AS reason
-			FROM temp.chunk k CROSS JOIN users u ON u.seq = k.user_seq ORDER BY k.user_seq)`
+// insertAddressed inserts a delivery of an outgoing channel for each person in chunk:
+// pending, or suppressed if there is a reason.
+var insertAddressed = row.SQL(`
+INSERT INTO deliveries (event_seq, channel, user_seq, status, reason, updated_at)
+SELECT @event, @channel, user_seq, CASE WHEN reason IS NULL THEN {pending} ELSE {suppressed} END, reason, @now
+FROM (
+	SELECT k.user_seq, ` + suppressReason + ` AS reason
+	FROM temp.chunk k
+	CROSS JOIN users u ON u.seq = k.user_seq
+	ORDER BY k.user_seq
+)`)
 
-	// noAddress and optedOut look at user u, channel ?2 and category ?3. No user
-	// has a push address yet.
-	noAddress = `CASE ?2 WHEN 2 THEN u.email WHEN 3 THEN u.phone ELSE '' END = ''`
-	optedOut  = `EXISTS (SELECT 1 FROM preferences p WHERE p.user_seq = u.seq AND p.category = ?3 AND p.channel = ?2 AND p.opted_out)`
+// suppressReason is why a delivery to user u on @channel must be suppressed, NULL if it
+// must not. @category is the category whose opt-outs count. No user has a push address yet.
+const suppressReason = `CASE
+		WHEN CASE @channel WHEN {email} THEN u.email WHEN {sms} THEN u.phone ELSE '' END = '' THEN {no_address}
+		WHEN EXISTS (
+			SELECT 1
+			FROM preferences p
+			WHERE p.user_seq = u.seq
+				AND p.category = @category
+				AND p.channel = @channel
+				AND p.opted_out
+		) THEN {opted_out}
+	END`
 
-	insertBatches = `INSERT INTO batches (event_seq, channel, seq, first_user, last_user, size)
-		SELECT ?1, ?2, b + 1 + (SELECT coalesce(max(seq), 0) FROM batches WHERE event_seq = ?1 AND channel = ?2), min(user_seq), max(user_seq), count(*)
-		FROM (SELECT user_seq, (row_number() OVER (ORDER BY user_seq) - 1) / ?5 AS b FROM deliveries
-			WHERE event_seq = ?1 AND channel = ?2 AND user_seq > ?3 AND user_seq <= ?4 AND status = 0)
-		GROUP BY b ORDER BY b RETURNING seq, size`
+// insertBatches cuts the pending deliveries of the users in (cursor, bound] into batches.
+// Their numbers go on from the event's last batch on the channel.
+var insertBatches = row.SQL(`
+INSERT INTO batches (event_seq, channel, seq, first_user, last_user, size)
+SELECT @event, @channel,
+	number + 1 + (SELECT coalesce(max(seq), 0) FROM batches WHERE event_seq = @event AND channel = @channel),
+	min(user_seq), max(user_seq), count(*)
+FROM (
+	SELECT user_seq, (row_number() OVER (ORDER BY user_seq) - 1) / @batch_size AS number
+	FROM deliveries
+	WHERE event_seq = @event
+		AND channel = @channel
+		AND user_seq > @cursor
+		AND user_seq <= @bound
+		AND status = {pending}
 )
+GROUP BY number
+ORDER BY number
+RETURNING seq, size`)
 
 func (w *walk) fillInboxes(ctx context.Context, c *conn, bound int64) error {
-	position, err := c.insert(ctx, "INSERT INTO chunks (event_seq, first_user, last_user, arrived_at) VALUES (?1, ?2, ?3, ?4)",
-		w.seq, w.cursor+1, bound, w.now)
+	position, err := c.insert(ctx, insertChunk, args{"event": w.seq, "first": w.cursor + 1, "last": bound, "now": w.now})
 	if err != nil {
 		return err
 	}
-	_, err = c.exec(ctx, "INSERT INTO inbox (user_seq, position) SELECT user_seq, ?1 FROM temp.chunk ORDER BY user_seq", position)
+	_, err = c.exec(ctx, insertInboxItems, args{"position": position})
 	return err
 }
+
+// insertChunk inserts the chunk of an event that inbox items belong to. Its rowid is their position.
+const insertChunk = `
+INSERT INTO chunks (event_seq, first_user, last_user, arrived_at)
+VALUES (@event, @first, @last, @now)`
+
+// insertInboxItems inserts an inbox item for each person in chunk.
+const insertInboxItems = `
+INSERT INTO inbox (user_seq, position)
+SELECT user_seq, @position
+FROM temp.chunk
+ORDER BY user_seq`
 
 // OpenBatches implements ledger.FanOuts.
 func (s FanOuts) OpenBatches(ctx context.Context, eventID string, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {
@@ -214,15 +280,24 @@ func (s FanOuts) OpenBatches(ctx context.Context, eventID string, after *ledger.
 		if err != nil {
 			return err
 		}
-		return c.each(ctx, `SELECT channel, seq, size FROM batches
-				WHERE event_seq = ?1 AND (channel, seq) > (?2, ?3) AND finished_at IS NULL ORDER BY channel, seq LIMIT ?4`,
-			[]any{e.seq, channel, seq, limit}, func(scan func(...any) error) error {
-				b, n := ledger.Batch{EventID: eventID}, 0
-				err := scan(&n, &b.Seq, &b.Size)
-				b.Channel = row.Channel(n)
-				batches = append(batches, b)
-				return err
-			})
+		a := args{"event": e.seq, "channel": channel, "batch": seq, "limit": limit}
+		return c.each(ctx, openBatches, a, func(scan func(...any) error) error {
+			b, n := ledger.Batch{EventID: eventID}, 0
+			err := scan(&n, &b.Seq, &b.Size)
+			b.Channel = row.Channel(n)
+			batches = append(batches, b)
+			return err
+		})
 	})
 	return batches, err
 }
+
+// openBatches selects the event's unfinished batches after the given one, in the order of their key.
+const openBatches = `
+SELECT channel, seq, size
+FROM batches
+WHERE event_seq = @event
+	AND (channel, seq) > (@channel, @batch)
+	AND finished_at IS NULL
+ORDER BY channel, seq
+LIMIT @limit`

@@ -16,7 +16,8 @@ func (s People) PutGroup(ctx context.Context, g *schoolbell.Group) (change schoo
 		if err != nil {
 			return err
 		}
-		n, err := c.exec(ctx, "UPDATE groups SET name = ?2, kind = ?3, parent_seq = ?4 WHERE id = ?1", g.ID, g.Name, string(g.Kind), parent)
+		a := args{"id": g.ID, "name": g.Name, "kind": string(g.Kind), "parent": parent}
+		n, err := c.exec(ctx, updateGroup, a)
 		if err != nil {
 			return err
 		}
@@ -24,18 +25,31 @@ func (s People) PutGroup(ctx context.Context, g *schoolbell.Group) (change schoo
 			return nil
 		}
 		change = schoolbell.ChangeCreated
-		_, err = c.exec(ctx, "INSERT INTO groups (id, name, kind, parent_seq) VALUES (?1, ?2, ?3, ?4)", g.ID, g.Name, string(g.Kind), parent)
+		_, err = c.exec(ctx, insertGroup, a)
 		return err
 	})
 	return change, err
 }
+
+// updateGroup changes a group that exists.
+const updateGroup = `
+UPDATE groups
+SET name = @name,
+	kind = @kind,
+	parent_seq = @parent
+WHERE id = @id`
+
+// insertGroup inserts a group that does not exist.
+const insertGroup = `
+INSERT INTO groups (id, name, kind, parent_seq)
+VALUES (@id, @name, @kind, @parent)`
 
 // parentOf returns the number of g's parent, if it has one and may have it.
 func parentOf(ctx context.Context, c *conn, g *schoolbell.Group) (seq sql.NullInt64, err error) {
 	if g.Parent == "" {
 		return seq, nil
 	}
-	err = c.get(ctx, "SELECT seq FROM groups WHERE id = ?1", []any{g.Parent}, &seq)
+	err = c.get(ctx, "SELECT seq FROM groups WHERE id = @id", args{"id": g.Parent}, &seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		return seq, row.UnknownParent(g)
 	}
@@ -44,27 +58,48 @@ func parentOf(ctx context.Context, c *conn, g *schoolbell.Group) (seq sql.NullIn
 	}
 	var above, below int
 	var circle bool
-	if err := c.get(ctx, groupDepth, []any{g.ID, seq, schoolbell.MaxGroupDepth + 1}, &above, &circle, &below); err != nil {
+	a := args{"group": g.ID, "parent": seq, "max": schoolbell.MaxGroupDepth + 1}
+	if err := c.get(ctx, groupDepth, a, &above, &circle, &below); err != nil {
 		return seq, err
 	}
 	return seq, row.CheckDepth(above, below, circle)
 }
 
-// groupDepth says how many levels there are from parent ?2 upwards, whether
-// group ?1 is among them, and how many levels there are below group ?1.
-const groupDepth = `WITH RECURSIVE up(seq, level) AS (
-		SELECT ?2, 1 UNION ALL
-		SELECT g.parent_seq, level + 1 FROM up JOIN groups g ON g.seq = up.seq WHERE g.parent_seq IS NOT NULL AND level < ?3),
-	down(seq, level) AS (
-		SELECT seq, 0 FROM groups WHERE id = ?1 UNION ALL
-		SELECT g.seq, level + 1 FROM down JOIN groups g ON g.parent_seq = down.seq WHERE level < ?3)
-	SELECT (SELECT max(level) FROM up), EXISTS (SELECT 1 FROM up JOIN groups g ON g.seq = up.seq WHERE g.id = ?1), (SELECT coalesce(max(level), 0) FROM down)`
+// groupDepth says how many levels there are from the parent upwards, whether the group is
+// among them, and how many levels there are below the group. It stops counting at @max.
+const groupDepth = `
+WITH RECURSIVE above(seq, level) AS (
+	SELECT @parent, 1
+	UNION ALL
+	SELECT g.parent_seq, level + 1
+	FROM above
+	JOIN groups g ON g.seq = above.seq
+	WHERE g.parent_seq IS NOT NULL
+		AND level < @max
+),
+below(seq, level) AS (
+	SELECT seq, 0
+	FROM groups
+	WHERE id = @group
+	UNION ALL
+	SELECT g.seq, level + 1
+	FROM below
+	JOIN groups g ON g.parent_seq = below.seq
+	WHERE level < @max
+)
+SELECT (SELECT max(level) FROM above),
+	EXISTS (SELECT 1 FROM above JOIN groups g ON g.seq = above.seq WHERE g.id = @group),
+	(SELECT coalesce(max(level), 0) FROM below)`
 
-const groupColumns = "g.id, g.name, g.kind, coalesce(p.id, '') FROM groups g LEFT JOIN groups p ON p.seq = g.parent_seq"
+// selectGroups selects groups as the method groups reads them. A WHERE about g follows.
+const selectGroups = `
+SELECT g.id, g.name, g.kind, coalesce(p.id, '')
+FROM groups g
+LEFT JOIN groups p ON p.seq = g.parent_seq`
 
-func (s People) groups(ctx context.Context, query string, args ...any) (groups []*schoolbell.Group, err error) {
+func (s People) groups(ctx context.Context, query string, a args) (groups []*schoolbell.Group, err error) {
 	err = s.DB.read(ctx, "read groups", func(c *conn) error {
-		return c.each(ctx, query, args, func(scan func(...any) error) error {
+		return c.each(ctx, query, a, func(scan func(...any) error) error {
 			var g schoolbell.Group
 			err := scan(&g.ID, &g.Name, &g.Kind, &g.Parent)
 			groups = append(groups, &g)
@@ -76,7 +111,7 @@ func (s People) groups(ctx context.Context, query string, args ...any) (groups [
 
 // Group implements people.Store.
 func (s People) Group(ctx context.Context, id string) (*schoolbell.Group, error) {
-	groups, err := s.groups(ctx, "SELECT "+groupColumns+" WHERE g.id = ?1", id)
+	groups, err := s.groups(ctx, findGroup, args{"id": id})
 	switch {
 	case err != nil:
 		return nil, err
@@ -86,7 +121,17 @@ func (s People) Group(ctx context.Context, id string) (*schoolbell.Group, error)
 	return groups[0], nil
 }
 
+// findGroup selects a group.
+const findGroup = selectGroups + `
+WHERE g.id = @id`
+
 // Groups implements people.Store.
 func (s People) Groups(ctx context.Context, after string, limit int) ([]*schoolbell.Group, error) {
-	return s.groups(ctx, "SELECT "+groupColumns+" WHERE g.id > ?1 ORDER BY g.id LIMIT ?2", after, limit)
+	return s.groups(ctx, listGroups, args{"after": after, "limit": limit})
 }
+
+// listGroups selects a page of groups after an id.
+const listGroups = selectGroups + `
+WHERE g.id > @after
+ORDER BY g.id
+LIMIT @limit`

@@ -10,10 +10,15 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-const inboxColumns = `i.position, e.id, e.title, e.body, e.category, e.data, e.location, e.starts_at, e.ends_at, k.arrived_at, i.read_at, e.status = 'cancelled'
-	FROM inbox i CROSS JOIN chunks k ON k.position = i.position CROSS JOIN events e ON e.seq = k.event_seq`
+// inboxItems are the columns that scanItem reads and the tables they come from. Other
+// columns may precede it, and a WHERE about inbox item i follows.
+const inboxItems = `i.position, e.id, e.title, e.body, e.category, e.data, e.location,
+	e.starts_at, e.ends_at, k.arrived_at, i.read_at, e.status = {event_cancelled}
+FROM inbox i
+CROSS JOIN chunks k ON k.position = i.position
+CROSS JOIN events e ON e.seq = k.event_seq`
 
-// scanItem reads the columns that first is for, and then inboxColumns.
+// scanItem reads the columns that first is for, and then those of inboxItems.
 func scanItem(scan func(...any) error, first ...any) (schoolbell.InboxItem, error) {
 	var it schoolbell.InboxItem
 	var startsAt, endsAt, arrived, read sql.NullInt64
@@ -24,7 +29,7 @@ func scanItem(scan func(...any) error, first ...any) (schoolbell.InboxItem, erro
 }
 
 func unread(ctx context.Context, c *conn, user int64) (n int, err error) {
-	err = c.get(ctx, "SELECT count(*) FROM inbox WHERE user_seq = ?1 AND read_at IS NULL", []any{user}, &n)
+	err = c.get(ctx, "SELECT count(*) FROM inbox WHERE user_seq = @user AND read_at IS NULL", args{"user": user}, &n)
 	return n, err
 }
 
@@ -41,12 +46,11 @@ func (s Inboxes) Inbox(ctx context.Context, userID string, before int64, limit i
 		if err != nil {
 			return err
 		}
-		err = c.each(ctx, "SELECT "+inboxColumns+" WHERE i.user_seq = ?1 AND i.position < ?2 ORDER BY i.position DESC LIMIT ?3", []any{user, before, limit},
-			func(scan func(...any) error) error {
-				it, err := scanItem(scan)
-				items = append(items, it)
-				return err
-			})
+		err = c.each(ctx, listInbox, args{"user": user, "before": before, "limit": limit}, func(scan func(...any) error) error {
+			it, err := scanItem(scan)
+			items = append(items, it)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -56,6 +60,14 @@ func (s Inboxes) Inbox(ctx context.Context, userID string, before int64, limit i
 	return items, n, err
 }
 
+// listInbox selects a page of a user's inbox before a position, newest first.
+var listInbox = row.SQL(`
+SELECT ` + inboxItems + `
+WHERE i.user_seq = @user
+	AND i.position < @before
+ORDER BY i.position DESC
+LIMIT @limit`)
+
 // MarkRead implements inbox.Store.
 func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, err error) {
 	err = s.DB.write(ctx, "mark read", func(c *conn) error {
@@ -63,18 +75,15 @@ func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, e
 		if err != nil {
 			return err
 		}
-		// The event's chunk in which the user was dealt with has the position.
 		var position int64
-		err = c.get(ctx, `SELECT i.position FROM inbox i WHERE i.user_seq = ?1 AND i.position =
-			(SELECT k.position FROM chunks k JOIN events e ON e.seq = k.event_seq WHERE e.id = ?2 AND k.first_user <= ?1 ORDER BY k.first_user DESC LIMIT 1)`,
-			[]any{user, eventID}, &position)
+		err = c.get(ctx, findPosition, args{"user": user, "event_id": eventID}, &position)
 		if errors.Is(err, sql.ErrNoRows) {
 			return schoolbell.NotFound("event in the inbox", eventID)
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := c.exec(ctx, "UPDATE inbox SET read_at = "+now+" WHERE user_seq = ?1 AND position = ?2 AND read_at IS NULL", user, position); err != nil {
+		if _, err := c.exec(ctx, markRead, args{"user": user, "position": position}); err != nil {
 			return err
 		}
 		n, err = unread(ctx, c, user)
@@ -82,6 +91,30 @@ func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, e
 	})
 	return n, err
 }
+
+// findPosition selects the position of an event in a user's inbox: that of the chunk of
+// the event that the user belongs to.
+const findPosition = `
+SELECT i.position
+FROM inbox i
+WHERE i.user_seq = @user
+	AND i.position = (
+		SELECT k.position
+		FROM chunks k
+		JOIN events e ON e.seq = k.event_seq
+		WHERE e.id = @event_id
+			AND k.first_user <= @user
+		ORDER BY k.first_user DESC
+		LIMIT 1
+	)`
+
+// markRead marks one item of a user's inbox as read. An item that is read keeps its read_at.
+const markRead = `
+UPDATE inbox
+SET read_at = ` + now + `
+WHERE user_seq = @user
+	AND position = @position
+	AND read_at IS NULL`
 
 // MarkAllRead implements inbox.Store.
 func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n int, err error) {
@@ -93,7 +126,7 @@ func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n 
 		if err != nil {
 			return err
 		}
-		if _, err := c.exec(ctx, "UPDATE inbox SET read_at = "+now+" WHERE user_seq = ?1 AND position <= ?2 AND read_at IS NULL", user, upTo); err != nil {
+		if _, err := c.exec(ctx, markAllRead, args{"user": user, "up_to": upTo}); err != nil {
 			return err
 		}
 		n, err = unread(ctx, c, user)
@@ -101,6 +134,14 @@ func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n 
 	})
 	return n, err
 }
+
+// markAllRead marks a user's unread items up to a position as read.
+const markAllRead = `
+UPDATE inbox
+SET read_at = ` + now + `
+WHERE user_seq = @user
+	AND position <= @up_to
+	AND read_at IS NULL`
 
 // InboxTail implements inbox.Store.
 func (s Inboxes) InboxTail(ctx context.Context) (position int64, err error) {
@@ -125,27 +166,48 @@ func (s Inboxes) InboxSince(ctx context.Context, users []ledger.UserRef, after i
 		pairs[i] = [2]int64{u.Number, u.Generation}
 	}
 	err := s.DB.read(ctx, "read new inbox items", func(c *conn) error {
-		numbers, err := listOf[int64](ctx, c, `SELECT u.seq FROM json_each(?1) CROSS JOIN users u ON u.seq = value ->> 0
-			WHERE u.generation = value ->> 1 AND u.state = 0`, jsonOf(pairs))
+		numbers, err := listOf[int64](ctx, c, currentUsers, args{"pairs": jsonOf(pairs)})
 		if err != nil {
 			return err
 		}
 		asked := jsonOf(numbers)
 		last := int64(1<<63 - 1)
-		err = c.get(ctx, "SELECT position FROM inbox WHERE user_seq IN (SELECT value FROM json_each(?1)) AND position > ?2 ORDER BY position LIMIT 1 OFFSET ?3",
-			[]any{asked, after, limit - 1}, &last)
+		err = c.get(ctx, lastPosition, args{"users": asked, "after": after, "items_before": limit - 1}, &last)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		shared := row.Shared{}
-		return c.each(ctx, "SELECT i.user_seq, (SELECT generation FROM users WHERE seq = i.user_seq), "+inboxColumns+`
-			WHERE i.user_seq IN (SELECT value FROM json_each(?1)) AND i.position > ?2 AND i.position <= ?3 ORDER BY i.position`,
-			[]any{asked, after, last}, func(scan func(...any) error) error {
-				var user ledger.UserRef
-				it, err := scanItem(scan, &user.Number, &user.Generation)
-				found[user] = append(found[user], shared.Item(it))
-				return err
-			})
+		return c.each(ctx, newItems, args{"users": asked, "after": after, "last": last}, func(scan func(...any) error) error {
+			var user ledger.UserRef
+			it, err := scanItem(scan, &user.Number, &user.Generation)
+			found[user] = append(found[user], shared.Item(it))
+			return err
+		})
 	})
 	return found, err
 }
+
+// currentUsers selects the live users among pairs of a number and a generation that is still theirs.
+var currentUsers = row.SQL(`
+SELECT u.seq
+FROM json_each(@pairs)
+CROSS JOIN users u ON u.seq = value ->> 0
+WHERE u.generation = value ->> 1
+	AND u.state = {user_live}`)
+
+// lastPosition selects the position of the last item on a page of new items of all the users.
+const lastPosition = `
+SELECT position
+FROM inbox
+WHERE user_seq IN (SELECT value FROM json_each(@users))
+	AND position > @after
+ORDER BY position
+LIMIT 1 OFFSET @items_before`
+
+// newItems selects the items of the users after a position, up to and with another.
+var newItems = row.SQL(`
+SELECT i.user_seq, (SELECT generation FROM users WHERE seq = i.user_seq), ` + inboxItems + `
+WHERE i.user_seq IN (SELECT value FROM json_each(@users))
+	AND i.position > @after
+	AND i.position <= @last
+ORDER BY i.position`)

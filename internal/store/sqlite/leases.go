@@ -14,11 +14,16 @@ type Leases struct{ DB *DB }
 // OpenLease implements ledger.Leases.
 func (s Leases) OpenLease(ctx context.Context, holder string, ttl time.Duration) (lease ledger.Lease, err error) {
 	err = s.DB.write(ctx, "open lease", func(c *conn) error {
-		lease.ID, err = c.insert(ctx, "INSERT INTO leases (holder, expires_at) VALUES (?1, "+now+" + ?2)", holder, ttl.Milliseconds())
+		lease.ID, err = c.insert(ctx, insertLease, args{"holder": holder, "ttl": ttl.Milliseconds()})
 		return err
 	})
 	return lease, err
 }
+
+// insertLease inserts a lease that ends in @ttl milliseconds.
+const insertLease = `
+INSERT INTO leases (holder, expires_at)
+VALUES (@holder, ` + now + ` + @ttl)`
 
 // RenewLease implements ledger.Leases.
 func (s Leases) RenewLease(ctx context.Context, lease ledger.Lease, ttl time.Duration) error {
@@ -27,13 +32,20 @@ func (s Leases) RenewLease(ctx context.Context, lease ledger.Lease, ttl time.Dur
 		if err != nil {
 			return err
 		}
-		n, err := c.exec(ctx, "UPDATE leases SET expires_at = ?2 + ?3 WHERE id = ?1 AND expires_at > ?2", lease.ID, at, ttl.Milliseconds())
+		n, err := c.exec(ctx, renewLease, args{"lease": lease.ID, "now": at, "ttl": ttl.Milliseconds()})
 		if err == nil && n == 0 {
 			err = row.LeaseEnded()
 		}
 		return err
 	})
 }
+
+// renewLease extends a lease that has not ended to @ttl milliseconds from now.
+const renewLease = `
+UPDATE leases
+SET expires_at = @now + @ttl
+WHERE id = @lease
+	AND expires_at > @now`
 
 // CloseLease implements ledger.Leases.
 func (s Leases) CloseLease(ctx context.Context, lease ledger.Lease) error {
@@ -42,28 +54,26 @@ func (s Leases) CloseLease(ctx context.Context, lease ledger.Lease) error {
 		if err != nil {
 			return err
 		}
-		n, err := c.exec(ctx, "DELETE FROM leases WHERE id = ?1 AND expires_at > ?2", lease.ID, at)
+		n, err := c.exec(ctx, "DELETE FROM leases WHERE id = @lease AND expires_at > @now", args{"lease": lease.ID, "now": at})
 		if err != nil || n == 0 {
-			return err // too late: its rows may have been taken over, and those that were not are uncertain
+			return err // too late: other leases may have claimed its rows, and the rest is uncertain
 		}
 		return release(ctx, c, lease.ID, at)
 	})
 }
 
-// release gives back what a lease holds. Its rows are in batches that were
-// started and are not finished: the index on these spares a look at every delivery.
+// release gives up the rows that a closed lease holds. They are in batches that have
+// started and are not finished. These batches have an index, so release does not
+// have to look at every delivery.
 func release(ctx context.Context, c *conn, lease, at int64) error {
 	type span struct {
 		event, first, last int64
-		channel, closing   int
+		channel, status    int
 	}
 	var spans []span
-	err := c.each(ctx, `SELECT b.event_seq, b.channel, b.first_user, b.last_user,
-			CASE WHEN e.status = 'cancelled' THEN 7 WHEN e.expires_at <= ?1 THEN 8 ELSE 0 END
-		FROM batches b INDEXED BY batches_in_work JOIN events e ON e.seq = b.event_seq
-		WHERE b.started_at IS NOT NULL AND b.finished_at IS NULL`, []any{at}, func(scan func(...any) error) error {
+	err := c.each(ctx, startedBatches, args{"now": at}, func(scan func(...any) error) error {
 		var p span
-		err := scan(&p.event, &p.channel, &p.first, &p.last, &p.closing)
+		err := scan(&p.event, &p.channel, &p.first, &p.last, &p.status)
 		spans = append(spans, p)
 		return err
 	})
@@ -71,9 +81,36 @@ func release(ctx context.Context, c *conn, lease, at int64) error {
 		if err != nil {
 			return err
 		}
-		_, err = c.exec(ctx, `UPDATE deliveries SET status = CASE WHEN uncertain AND ?6 THEN 6 ELSE ?6 END, lease_id = NULL, updated_at = ?7
-			WHERE event_seq = ?1 AND channel = ?2 AND user_seq BETWEEN ?3 AND ?4 AND status = 1 AND lease_id = ?5`,
-			p.event, p.channel, p.first, p.last, lease, p.closing, at)
+		_, err = c.exec(ctx, releaseRows, args{"event": p.event, "channel": p.channel, "first": p.first, "last": p.last,
+			"lease": lease, "status": p.status, "now": at})
 	}
 	return err
 }
+
+// startedBatches selects the batches that have started and are not finished, with the
+// status that rows of theirs get when they are released.
+var startedBatches = row.SQL(`
+SELECT b.event_seq, b.channel, b.first_user, b.last_user,
+	CASE
+		WHEN e.status = {event_cancelled} THEN {cancelled}
+		WHEN e.expires_at <= @now THEN {expired}
+		ELSE {pending}
+	END
+FROM batches b INDEXED BY batches_in_work
+JOIN events e ON e.seq = b.event_seq
+WHERE b.started_at IS NOT NULL
+	AND b.finished_at IS NULL`)
+
+// releaseRows gives a batch's rows that the lease holds the status, which is pending or
+// the one that ends them. If an earlier attempt may have reached the recipient, a row
+// that ends is uncertain.
+var releaseRows = row.SQL(`
+UPDATE deliveries
+SET status = CASE WHEN uncertain AND @status <> {pending} THEN {uncertain} ELSE @status END,
+	lease_id = NULL,
+	updated_at = @now
+WHERE event_seq = @event
+	AND channel = @channel
+	AND user_seq BETWEEN @first AND @last
+	AND status = {sending}
+	AND lease_id = @lease`)

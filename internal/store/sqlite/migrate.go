@@ -59,12 +59,19 @@ func (db *DB) Schema(ctx context.Context) (have, want int64, err error) {
 
 func appliedVersion(ctx context.Context, c *conn) (version int64, err error) {
 	var made bool
-	if err := c.get(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1", []any{goose.DefaultTablename}, &made); err != nil || !made {
+	if err := c.get(ctx, hasTable, args{"name": goose.DefaultTablename}, &made); err != nil || !made {
 		return 0, err
 	}
 	err = c.get(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied", nil, &version)
 	return version, err
 }
+
+// hasTable says whether there is a table with a name.
+const hasTable = `
+SELECT count(*)
+FROM sqlite_schema
+WHERE type = 'table'
+	AND name = @name`
 
 // newestVersion is the one that this program needs.
 func newestVersion(db *sql.DB) (int64, error) {

@@ -33,18 +33,43 @@ func (e *eventState) closing() int {
 
 func eventStateOf(ctx context.Context, c *conn, id string) (*eventState, error) {
 	var e eventState
-	err := c.get(ctx, "SELECT seq, status, walked, expires_at, "+now+" FROM events WHERE id = ?1", []any{id},
+	err := c.get(ctx, findEventState, args{"id": id},
 		&e.seq, &e.status, &e.walked, &e.expiresAt, &e.now)
 	return &e, orNotFound(err, "event", id)
 }
 
-// closeRows ends the rows of a closed event that nobody holds: pending ones, and
-// sending ones whose lease has ended. One that an earlier try may have reached
-// is uncertain: to call it cancelled would hide that.
-const closeRows = `UPDATE deliveries SET
-		status = CASE WHEN uncertain OR status = 1 THEN 6 ELSE ?2 END,
-		uncertain = uncertain OR status = 1, lease_id = NULL, retry_at = NULL, updated_at = ?3
-	WHERE event_seq = ?1 AND (status = 0 OR status = 1 AND lease_id NOT IN (SELECT id FROM leases WHERE expires_at > ?3))`
+// findEventState selects the state of an event, with the clock.
+const findEventState = `
+SELECT seq, status, walked, expires_at, ` + now + `
+FROM events
+WHERE id = @id`
+
+// closeDeliveries ends the rows of the event that no live lease holds.
+func (e *eventState) closeDeliveries(ctx context.Context, c *conn, status int) error {
+	_, err := c.exec(ctx, closeRows, args{"event": e.seq, "status": status, "now": e.now})
+	return err
+}
+
+// closeRows ends the rows of a closed event that no live lease holds: pending ones, and
+// sending ones whose lease has ended. If an earlier attempt may have reached the
+// recipient, the row ends as uncertain: another status would hide that.
+var closeRows = row.SQL(`
+UPDATE deliveries
+SET status = CASE WHEN uncertain OR status = {sending} THEN {uncertain} ELSE @status END,
+	uncertain = uncertain OR status = {sending},
+	lease_id = NULL,
+	retry_at = NULL,
+	updated_at = @now
+WHERE event_seq = @event
+	AND (
+		status = {pending}
+		OR status = {sending} AND lease_id NOT IN (SELECT id FROM leases WHERE expires_at > @now)
+	)`)
+
+// closeBatchRows does the same to the rows of one batch.
+var closeBatchRows = closeRows + `
+	AND channel = @channel
+	AND user_seq BETWEEN @first AND @last`
 
 // Progress implements ledger.Events.
 func (s Events) Progress(ctx context.Context, id string) (schoolbell.Progress, error) {
@@ -66,15 +91,21 @@ func readProgress(ctx context.Context, db *DB, id string) (p schoolbell.Progress
 
 func progress(ctx context.Context, c *conn, e *eventState) (schoolbell.Progress, error) {
 	var counts []row.Count
-	err := c.each(ctx, "SELECT channel, status, count(*) FROM deliveries WHERE event_seq = ?1 GROUP BY channel, status", []any{e.seq},
-		func(scan func(...any) error) error {
-			var n row.Count
-			err := scan(&n.Channel, &n.Status, &n.Rows)
-			counts = append(counts, n)
-			return err
-		})
+	err := c.each(ctx, countRows, args{"event": e.seq}, func(scan func(...any) error) error {
+		var n row.Count
+		err := scan(&n.Channel, &n.Status, &n.Rows)
+		counts = append(counts, n)
+		return err
+	})
 	return row.Progress(counts, e.walked || e.status.Terminal()), err
 }
+
+// countRows counts the deliveries of an event by channel and status.
+const countRows = `
+SELECT channel, status, count(*)
+FROM deliveries
+WHERE event_seq = @event
+GROUP BY channel, status`
 
 // CancelEvent implements ledger.Events.
 func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
@@ -88,10 +119,10 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 			return row.Conflict("the event is completed and cannot be cancelled")
 		case schoolbell.EventCancelled:
 		default:
-			if _, err := c.exec(ctx, "UPDATE events SET status = 'cancelled', completed_at = ?2 WHERE seq = ?1", e.seq, e.now); err != nil {
+			if err := e.end(ctx, c, schoolbell.EventCancelled); err != nil {
 				return err
 			}
-			if _, err := c.exec(ctx, closeRows, e.seq, row.Cancelled, e.now); err != nil {
+			if err := e.closeDeliveries(ctx, c, row.Cancelled); err != nil {
 				return err
 			}
 		}
@@ -100,6 +131,19 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 	})
 	return ev, err
 }
+
+// end stores the terminal status of the event.
+func (e *eventState) end(ctx context.Context, c *conn, status schoolbell.EventStatus) error {
+	_, err := c.exec(ctx, endEvent, args{"event": e.seq, "status": string(status), "now": e.now})
+	return err
+}
+
+// endEvent gives an event its terminal status.
+const endEvent = `
+UPDATE events
+SET status = @status,
+	completed_at = @now
+WHERE seq = @event`
 
 // RetryFailed implements ledger.Events.
 func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error) {
@@ -115,26 +159,53 @@ func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error
 		case !e.walked:
 			return row.Conflict("the event's audience is still being walked")
 		}
-		if _, err := c.exec(ctx, reopenBatches, e.seq); err != nil {
+		if _, err := c.exec(ctx, reopenBatches, args{"event": e.seq}); err != nil {
 			return err
 		}
-		if rows, err = c.exec(ctx, retryRows, e.seq, e.now); err != nil || rows == 0 {
+		if rows, err = c.exec(ctx, retryRows, args{"event": e.seq, "now": e.now}); err != nil || rows == 0 {
 			return err
 		}
-		_, err = c.exec(ctx, "UPDATE events SET status = 'processing', completed_at = NULL WHERE seq = ?1 AND status = 'completed'", e.seq)
+		_, err = c.exec(ctx, reopenEvent, args{"event": e.seq})
 		return err
 	})
 	return rows, err
 }
 
-const (
-	reopenBatches = `UPDATE batches SET started_at = NULL, finished_at = NULL WHERE event_seq = ?1 AND finished_at IS NOT NULL
-		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.event_seq = ?1 AND d.channel = batches.channel
-			AND d.user_seq BETWEEN batches.first_user AND batches.last_user AND d.status = 4)`
+// reopenBatches makes the event's finished batches that have failed rows look as if they had never started.
+var reopenBatches = row.SQL(`
+UPDATE batches
+SET started_at = NULL,
+	finished_at = NULL
+WHERE event_seq = @event
+	AND finished_at IS NOT NULL
+	AND EXISTS (
+		SELECT 1
+		FROM deliveries d
+		WHERE d.event_seq = @event
+			AND d.channel = batches.channel
+			AND d.user_seq BETWEEN batches.first_user AND batches.last_user
+			AND d.status = {failed}
+	)`)
 
-	retryRows = `UPDATE deliveries SET status = 0, attempts = 0, retry_at = NULL, reason = NULL, provider_id = NULL, updated_at = ?2
-		WHERE event_seq = ?1 AND status = 4`
-)
+// retryRows makes the event's failed rows pending, with all their attempts before them.
+var retryRows = row.SQL(`
+UPDATE deliveries
+SET status = {pending},
+	attempts = 0,
+	retry_at = NULL,
+	reason = NULL,
+	provider_id = NULL,
+	updated_at = @now
+WHERE event_seq = @event
+	AND status = {failed}`)
+
+// reopenEvent makes a completed event processing.
+var reopenEvent = row.SQL(`
+UPDATE events
+SET status = {event_processing},
+	completed_at = NULL
+WHERE seq = @event
+	AND status = {event_completed}`)
 
 // FinishEvent implements ledger.Events.
 func (s Events) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
@@ -144,7 +215,7 @@ func (s Events) FinishEvent(ctx context.Context, id string) (sum ledger.Summary,
 			return err
 		}
 		if closing := e.closing(); closing != 0 && e.status != schoolbell.EventCompleted {
-			if _, err := c.exec(ctx, closeRows, e.seq, closing, e.now); err != nil {
+			if err := e.closeDeliveries(ctx, c, closing); err != nil {
 				return err
 			}
 		}
@@ -154,7 +225,7 @@ func (s Events) FinishEvent(ctx context.Context, id string) (sum ledger.Summary,
 		}
 		if e.walked && !e.status.Terminal() && p.Done == p.Total {
 			e.status = schoolbell.EventCompleted
-			if _, err := c.exec(ctx, "UPDATE events SET status = 'completed', completed_at = ?2 WHERE seq = ?1", e.seq, e.now); err != nil {
+			if err := e.end(ctx, c, e.status); err != nil {
 				return err
 			}
 		}

@@ -24,20 +24,19 @@ func (s Reports) Progress(ctx context.Context, id string) (schoolbell.Progress, 
 
 // Events implements api.Store.
 func (s Reports) Events(ctx context.Context, status schoolbell.EventStatus, before string, limit int) (events []*schoolbell.Event, err error) {
-	query, args := "SELECT "+eventColumns+" FROM events e WHERE e.seq < ?1", []any{int64(1<<63 - 1), limit}
+	query, a := listEvents, args{"before": int64(1<<63 - 1), "limit": limit}
 	if status != "" {
-		query, args = query+" AND e.status = ?3", append(args, string(status))
+		query, a["status"] = listEventsOfStatus, string(status)
 	}
-	query += " ORDER BY e.seq DESC LIMIT ?2"
 	err = s.DB.read(ctx, "list events", func(c *conn) error {
 		if before != "" {
 			var seq int64
-			if err := c.get(ctx, "SELECT seq FROM events WHERE id = ?1", []any{before}, &seq); err != nil {
+			if err := c.get(ctx, "SELECT seq FROM events WHERE id = @id", args{"id": before}, &seq); err != nil {
 				return orNotFound(err, "event", before)
 			}
-			args[0] = seq
+			a["before"] = seq
 		}
-		return c.each(ctx, query, args, func(scan func(...any) error) error {
+		return c.each(ctx, query, a, func(scan func(...any) error) error {
 			ev, err := scanEvent(scan)
 			events = append(events, ev)
 			return err
@@ -46,11 +45,31 @@ func (s Reports) Events(ctx context.Context, status schoolbell.EventStatus, befo
 	return events, err
 }
 
+// listEvents selects a page of events before another event, newest first.
+const listEvents = `
+SELECT ` + eventColumns + `
+FROM events e
+WHERE e.seq < @before
+ORDER BY e.seq DESC
+LIMIT @limit`
+
+// listEventsOfStatus does the same for the events of one status.
+const listEventsOfStatus = `
+SELECT ` + eventColumns + `
+FROM events e
+WHERE e.seq < @before
+	AND e.status = @status
+ORDER BY e.seq DESC
+LIMIT @limit`
+
 // Deliveries implements api.Store.
 func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (list []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
-	status := -1
+	a := args{"after_channel": row.ChannelNumber(after.Channel), "after_user": after.Seq, "channel": nil, "status": nil, "limit": limit}
+	if f.Channel != "" {
+		a["channel"] = row.ChannelNumber(f.Channel)
+	}
 	if f.Status != "" {
-		status = row.StatusNumber(f.Status)
+		a["status"] = row.StatusNumber(f.Status)
 	}
 	next = after
 	err = s.DB.read(ctx, "list deliveries", func(c *conn) error {
@@ -58,8 +77,8 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 		if err != nil {
 			return err
 		}
-		args := []any{e.seq, row.ChannelNumber(after.Channel), after.Seq, row.ChannelNumber(f.Channel), status, limit}
-		return c.each(ctx, listDeliveries, args, func(scan func(...any) error) error {
+		a["event"] = e.seq
+		return c.each(ctx, listDeliveries, a, func(scan func(...any) error) error {
 			d := schoolbell.Delivery{EventID: eventID}
 			var channel, status int
 			var updated, read sql.NullInt64
@@ -82,11 +101,30 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 	return list, next, nil
 }
 
-// When somebody read an in-app delivery, the inbox knows at the position of the
-// chunk that the delivery came with.
-const listDeliveries = `SELECT d.channel, d.user_seq, u.id, d.status, d.attempts, coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at,
-		CASE d.channel WHEN 1 THEN (SELECT i.read_at FROM inbox i WHERE i.user_seq = d.user_seq AND i.position =
-			(SELECT k.position FROM chunks k WHERE k.event_seq = d.event_seq AND k.first_user <= d.user_seq ORDER BY k.first_user DESC LIMIT 1)) END
-	FROM deliveries d CROSS JOIN users u ON u.seq = d.user_seq
-	WHERE d.event_seq = ?1 AND (d.channel, d.user_seq) > (?2, ?3) AND (?4 = 0 OR d.channel = ?4) AND (?5 < 0 OR d.status = ?5)
-	ORDER BY d.channel, d.user_seq LIMIT ?6`
+// listDeliveries selects a page of an event's deliveries, if @channel or @status is not
+// NULL only those that have it. The inbox holds when an in-app delivery was read, at the
+// position of the chunk that the user belongs to.
+var listDeliveries = row.SQL(`
+SELECT d.channel, d.user_seq, u.id, d.status, d.attempts,
+	coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at,
+	CASE WHEN d.channel = {in_app} THEN (
+		SELECT i.read_at
+		FROM inbox i
+		WHERE i.user_seq = d.user_seq
+			AND i.position = (
+				SELECT k.position
+				FROM chunks k
+				WHERE k.event_seq = d.event_seq
+					AND k.first_user <= d.user_seq
+				ORDER BY k.first_user DESC
+				LIMIT 1
+			)
+	) END
+FROM deliveries d
+CROSS JOIN users u ON u.seq = d.user_seq
+WHERE d.event_seq = @event
+	AND (d.channel, d.user_seq) > (@after_channel, @after_user)
+	AND (@channel IS NULL OR d.channel = @channel)
+	AND (@status IS NULL OR d.status = @status)
+ORDER BY d.channel, d.user_seq
+LIMIT @limit`)

@@ -98,15 +98,15 @@ func (w *writer) lead(ctx context.Context) {
 
 // part runs one ask inside the transaction. broken means that the transaction itself cannot go on.
 func (w *writer) part(ctx context.Context, a *ask) (err, broken error) {
-	if _, err := w.exec(ctx, "SAVEPOINT part"); err != nil {
+	if _, err := w.exec(ctx, "SAVEPOINT part", nil); err != nil {
 		return nil, err
 	}
 	if err = a.f(w.conn); err != nil {
-		if _, broken := w.exec(ctx, "ROLLBACK TO part"); broken != nil {
+		if _, broken := w.exec(ctx, "ROLLBACK TO part", nil); broken != nil {
 			return err, broken
 		}
 	}
-	_, broken = w.exec(ctx, "RELEASE part")
+	_, broken = w.exec(ctx, "RELEASE part", nil)
 	return err, broken
 }
 
@@ -125,10 +125,10 @@ func (w *writer) takeBack(a *ask) bool {
 
 // commit runs f between BEGIN and COMMIT. Its caller has the turn.
 func (w *writer) commit(ctx context.Context, f func() error) error {
-	if _, err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if _, err := w.exec(ctx, "BEGIN IMMEDIATE", nil); err != nil {
 		// When ctx ends just as BEGIN succeeds, the transaction is open all the same
 		// and would be in the way of the next. Otherwise there is none to roll back.
-		_, _ = w.exec(context.WithoutCancel(ctx), "ROLLBACK")
+		_, _ = w.exec(context.WithoutCancel(ctx), "ROLLBACK", nil)
 		return err
 	}
 	committed := false
@@ -137,7 +137,7 @@ func (w *writer) commit(ctx context.Context, f func() error) error {
 			return
 		}
 		// It fails only where SQLite has rolled back by itself, as on a full disk.
-		_, _ = w.exec(context.WithoutCancel(ctx), "ROLLBACK")
+		_, _ = w.exec(context.WithoutCancel(ctx), "ROLLBACK", nil)
 	}()
 	if err := f(); err != nil {
 		return err
@@ -145,7 +145,7 @@ func (w *writer) commit(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if _, err := w.exec(context.WithoutCancel(ctx), "COMMIT"); err != nil {
+	if _, err := w.exec(context.WithoutCancel(ctx), "COMMIT", nil); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	committed = true

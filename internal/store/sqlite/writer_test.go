@@ -28,7 +28,7 @@ func TestWritesCommittedTogetherFailApart(t *testing.T) {
 	for i := range 20 {
 		writes.Go(func() {
 			err := s.writeTogether(t.Context(), "test", func(ctx context.Context, c *conn) error {
-				if _, err := c.exec(ctx, "INSERT INTO secrets (name, value) VALUES (?1, x'00')", fmt.Sprintf("%02d", i)); err != nil {
+				if _, err := c.exec(ctx, "INSERT INTO secrets (name, value) VALUES (@name, x'00')", args{"name": fmt.Sprintf("%02d", i)}); err != nil {
 					return err
 				}
 				if i%2 == 1 {
