@@ -54,7 +54,7 @@ lint: check ## check, and the architecture tests: imports, files, deployment
 # twenty times slower and finds nothing, so it alone is left out.
 RACE := -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 
-# CI=true turns a test that would be skipped for want of a program into a failure.
+# CI=true turns a test that would be skipped for lack of a program into a failure.
 .PHONY: test
 test: deps check ## run every test, with the race detector, on real servers
 	for module in $(MODULES); do \

@@ -2,7 +2,7 @@ package schoolbell
 
 import "time"
 
-// DeliveryStatus says what became of one delivery.
+// DeliveryStatus is the status of one delivery.
 type DeliveryStatus string
 
 const (
@@ -36,7 +36,7 @@ func (s DeliveryStatus) Valid() bool {
 // Terminal reports whether the pipeline is done with the delivery.
 func (s DeliveryStatus) Terminal() bool { return s != DeliveryPending && s != DeliverySending }
 
-// Delivery is one (event, user, channel): the row that says what became of it.
+// Delivery is the message of one event to one user on one channel, with its status.
 type Delivery struct {
 	EventID    string
 	UserID     string

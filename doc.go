@@ -1,12 +1,11 @@
-// Package schoolbell holds the words and rules of Schoolbell: what an event is,
-// whom it concerns, over which channels it travels and what can become of it on
-// the way. It knows no database, no queue and no network; everything else in
-// the module depends on it and it depends on the standard library alone.
+// Package schoolbell holds the types and rules of the domain: events, audiences,
+// users, channels and deliveries. It depends only on the standard library, and
+// all other packages of the module depend on it.
 //
-// An [Event] is written once. Its [Audience] picks [User] values; for every
-// channel of the event each of them gets one [Delivery], the row that says what
-// became of it. Failures a caller can act on are [Error] values with a [Code]
-// and, where one input is to blame, the name of its field.
+// An [Event] is written once. Its [Audience] selects [User] values. Each of them
+// gets one [Delivery] on every channel of the event. Failures that a caller can
+// act on are [Error] values with a [Code] and, if one input is invalid, the name
+// of its field.
 //
 // All times are UTC with millisecond precision. Values of this package are
 // plain data: they are safe to copy and to read concurrently, not to write.

@@ -14,7 +14,7 @@ const (
 	CodeUnauthorized Code = "unauthorized" // no credentials, or wrong ones
 	CodeForbidden    Code = "forbidden"    // good credentials that do not allow this
 	CodeNotFound     Code = "not_found"    // no such thing
-	CodeConflict     Code = "conflict"     // the thing is in a state that rules this out
+	CodeConflict     Code = "conflict"     // the state of the thing does not allow this
 	CodeTooLarge     Code = "too_large"    // the input is over its size limit
 	CodeLimited      Code = "limited"      // too many requests; try later
 	CodeUnavailable  Code = "unavailable"  // a dependency is unavailable; try later

@@ -26,11 +26,11 @@ const (
 	VerdictSlowDown  Verdict = "slow_down" // the provider wants fewer, or takes none at all; costs no attempt, rests the channel
 	VerdictGiveUp    Verdict = "give_up"   // refused for good
 	VerdictUncertain Verdict = "uncertain" // the reply was lost after the message was handed over
-	VerdictDropped   Verdict = "dropped"   // the provider hung up without a word about it, before it was handed over; costs no attempt
+	VerdictDropped   Verdict = "dropped"   // the provider closed the connection without a reply, before the handover; costs no attempt
 	VerdictUntried   Verdict = "untried"   // not offered to the provider at all; costs no attempt
 )
 
-// Result is what became of one try to send a message.
+// Result is the result of one attempt to send a message.
 type Result struct {
 	Verdict    Verdict
 	ProviderID string        // the provider's id for the message, if it gave one

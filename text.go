@@ -78,7 +78,7 @@ func directionFault(s string) string {
 }
 
 // blank are characters of the classes letter, number, punctuation and symbol that
-// show nothing all the same.
+// are nevertheless invisible.
 const blank = "\u115f\u1160\u2800\u3164\uffa0\U00013441\U00013442\U0001d159"
 
 // hasVisible reports whether somebody who looks at s sees anything.

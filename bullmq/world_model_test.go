@@ -152,7 +152,7 @@ func (w *world) promoteDue(o open) {
 	}
 }
 
-// fetch starts the next job, nil if there is none to be had.
+// fetch starts the next job, nil if there is none.
 func (w *world) fetch(o open, c modelClient) *modelJob {
 	blocked := o.blocked()
 	w.promoteDue(o)

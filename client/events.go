@@ -46,7 +46,7 @@ func (c *Client) Events(ctx context.Context, status schoolbell.EventStatus, p Pa
 	return out, err
 }
 
-// Deliveries lists what became of an event's deliveries; empty fields of f do not narrow the list.
+// Deliveries lists the deliveries of an event; empty fields of f do not narrow the list.
 func (c *Client) Deliveries(ctx context.Context, id string, f schoolbell.DeliveryFilter, p Page) (*wire.DeliveryPage, error) {
 	out := &wire.DeliveryPage{}
 	q := p.query("status", string(f.Status), "channel", string(f.Channel))

@@ -29,7 +29,7 @@ event=$(call --header 'Content-Type: application/json' --header "Idempotency-Key
 	"$url/v1/events")
 id=$(grep -o '"id":"[^"]*"' <<<"$event" | head -n 1 | cut -d '"' -f 4)
 
-# The stream ends by itself when everybody is reached.
+# The stream ends when everybody is reached.
 call --no-buffer "$url/v1/events/$id/stream" | while read -r name value; do
 	if [[ $name == data: ]]; then
 		grep -o '"percent":[0-9]*' <<<"$value"

@@ -2,7 +2,7 @@ package wire
 
 import "schoolbell"
 
-// Delivery says what became of one event for one user on one channel.
+// Delivery is the message of one event to one user on one channel, with its status.
 type Delivery struct {
 	EventID    string                    `json:"event_id"`
 	UserID     string                    `json:"user_id"`

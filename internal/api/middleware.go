@@ -95,7 +95,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 }
 
 // addressFault says why the path and the query of u cannot be read, "" if they can.
-// Handlers would drop a parameter whose encoding is broken without a word.
+// Handlers would silently drop a parameter whose encoding is broken.
 func addressFault(u *url.URL) string {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *Server) unrouted(w http.ResponseWriter, r *http.Request, h http.Handler
 // recovered answers a request whose handler panicked, if it has not begun to answer.
 func (s *Server) recovered(rec *recorder, r *http.Request, p any) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(p) // net/http ends the connection without a word
+		panic(p) // net/http ends the connection silently
 	}
 	if rec.status != 0 && r.Context().Err() != nil {
 		return // the client went while it was being answered

@@ -14,7 +14,7 @@ import (
 // huma knows only one place to say that "Title" is not "title".
 func init() { huma.ValidateStrictCasing = true }
 
-// humaConfig leaves out what huma would add by itself: its documentation page
+// humaConfig leaves out what huma adds by default: its documentation page
 // loads scripts from elsewhere, its links to schemas lengthen every answer.
 func (s *Server) humaConfig() huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)

@@ -106,7 +106,7 @@ func RedisSkew(ctx context.Context, rdb redis.UniversalClient) (time.Duration, e
 	return time.Since(theirs).Abs(), nil
 }
 
-// Evicts reports whether the server may throw jobs away when its memory is full.
+// Evicts reports whether the server may evict jobs when its memory is full.
 func (f RedisFacts) Evicts() bool { return f.Policy != "" && f.Policy != "noeviction" }
 
 // EvictionAdvice says what to do about a Redis that evicts keys.

@@ -32,6 +32,21 @@ var phrases = []struct{ banned, instead string }{
 	{"no mail leaves", "email is captured, not sent"},
 	{"takes nothing from us", "rejects all mail"},
 	{"figures for prometheus", "Prometheus metrics"},
+	{"e mail,e mails", "email"},
+	{"by itself,by themselves", "automatically, or nothing"},
+	{"comes into being,come into being", "is created"},
+	{"what became of", "the result or the status of"},
+	{"all the same", "still or nevertheless"},
+	{"to be had,for want of", "there is, for lack of"},
+	{"without a word", "silently, or without a reply"},
+	{"need be", "necessary"},
+	{"one's own", "custom, or its own"},
+	{"rules this out", "does not allow this"},
+	{"refuses our", "rejects the"},
+	{"throw jobs away,throws jobs away,throw jobs out", "evict jobs"},
+	{"the rest goes in", "the rest are imported"},
+	{"in clear", "unencrypted"},
+	{"for the time being,at will", "temporarily; as needed"},
 }
 
 // plain writes a text in lower case with a space around each word, so that a phrase may span lines,
@@ -157,6 +172,8 @@ func TestBannedPhrasesAreFound(t *testing.T) {
 		"call the office":                 false,
 		"a job goes back in the queue":    false,
 		"a parent is away on Friday":      false,
+		"sent by E-Mail":                  true,
+		"the queue itself":                false,
 		"nothing is to begin before nine": false,
 	} {
 		found := len(bannedIn(text)) > 0

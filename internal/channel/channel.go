@@ -128,7 +128,7 @@ func Runnable(cfg *config.Config) error {
 type Diagnosis struct {
 	Channel schoolbell.Channel
 	Detail  string
-	Fix     string // what to do about it; empty if all is well
+	Fix     string // what to do about it; empty if nothing is wrong
 	Broken  bool   // nothing can be sent; false with a Fix is a warning
 }
 

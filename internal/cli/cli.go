@@ -76,7 +76,7 @@ func Run(ctx context.Context, p Process) int {
 	app.MuteRedis()
 	a := &program{Process: p, style: styleOf(p)}
 	if i := slices.IndexFunc(p.Args, func(arg string) bool { return !utf8.ValidString(arg) }); i >= 0 {
-		// The parser would replace what is wrong without a word.
+		// The parser would silently replace the invalid bytes.
 		a.complain("argument %d is not valid UTF-8: %s", i+1, p.Args[i])
 		return exitUsage
 	}

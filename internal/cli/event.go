@@ -82,7 +82,7 @@ func (c *eventShowCmd) Run(ctx context.Context, a *program) error {
 	return a.printEvent(e, c.JSON)
 }
 
-// printProgress shows what became of the deliveries of each channel.
+// printProgress shows the deliveries of each channel by status.
 func (a *program) printProgress(p schoolbell.Progress) {
 	t := newTable("CHANNEL", "TOTAL#", "SENT#", "PENDING#", "FAILED#", "SUPPRESSED#", "UNCERTAIN#", "CANCELLED#", "EXPIRED#")
 	for _, ch := range schoolbell.Channels() {

@@ -24,7 +24,7 @@ type settingsError struct{ faults schoolbell.Faults }
 
 func (e *settingsError) Error() string { return e.faults.Error() }
 
-// quietError fails the command without a word: what is wrong was printed already.
+// quietError fails the command silently: the cause was printed already.
 type quietError struct{}
 
 func (quietError) Error() string { return "failed" }

@@ -138,7 +138,7 @@ func TestAWorkerThatWouldSwallowAllMailDoesNotStart(t *testing.T) {
 	refused.says("→ set SMTP_HOST and EMAIL_FROM; to capture all email on purpose, set MAIL_CATCHER_ADDR=127.0.0.1:0$")
 	refused.exits(1)
 	if refused.out.String() != "" {
-		t.Errorf("it began all the same:\n%s", &refused.out)
+		t.Errorf("it started nevertheless:\n%s", &refused.out)
 	}
 	d := inProcess(t, env, "doctor")
 	d.says("^fail +email +a worker does not start without SMTP_HOST")

@@ -40,7 +40,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// running is a command at work, in this process or in one of its own.
+// running is a running command, in this process or in its own.
 type running struct {
 	t        testing.TB
 	out, err buffer

@@ -9,7 +9,7 @@ type configCmd struct {
 	Config config.Config `embed:""`
 }
 
-// Run prints every setting in force and where it came from.
+// Run prints every setting in effect and where it came from.
 func (c *configCmd) Run(a *program) error {
 	if err := a.load(&c.Config); err != nil {
 		return err

@@ -23,7 +23,7 @@ type userImportCmd struct {
 	Format string `name:"format" placeholder:"FORMAT" help:"Format, csv or ndjson, if the file name does not tell."`
 }
 
-// Run imports people: what is wrong is listed, the rest goes in.
+// Run imports people. Invalid rows are reported by line; the rest are imported.
 func (c *userImportCmd) Run(ctx context.Context, a *program) error {
 	media, err := c.mediaType()
 	if err != nil {

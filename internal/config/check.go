@@ -21,7 +21,7 @@ const maxSchoolName = 200
 
 // Check reports everything that is wrong with c as [schoolbell.Faults], each
 // under its setting's name in the environment. It looks at no network. (It is
-// not called Validate because kong calls methods of that name by itself, before
+// not called Validate because kong calls methods of that name automatically, before
 // the environment has been read.)
 func (c *Config) Check() error {
 	var f schoolbell.Faults
@@ -167,8 +167,8 @@ func (c *Client) Check() error {
 }
 
 // checkWhoGetsTheKey refuses to send a key where its owner may not want it: to a server
-// that a .env file in the current folder names while the key comes from elsewhere, and in
-// clear over a network. Such a file may be a stranger's, so it may not name a file to
+// that a .env file in the current folder names while the key comes from elsewhere, and
+// unencrypted over a network. Such a file may be a stranger's, so it may not name a file to
 // send as the key either.
 func (c *Client) checkWhoGetsTheKey(f *schoolbell.Faults, u *url.URL) {
 	if c.APIKey == "" {

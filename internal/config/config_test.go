@@ -85,7 +85,7 @@ func TestPrecedence(t *testing.T) {
 			}
 			for _, l := range cfg.InForce() {
 				if l.Setting.Env == "HTTP_ADDR" && (l.Origin != c.origin || l.Value != c.want) {
-					t.Errorf("in force is %q from %s, want %q from %s", l.Value, l.Origin, c.want, c.origin)
+					t.Errorf("in effect is %q from %s, want %q from %s", l.Value, l.Origin, c.want, c.origin)
 				}
 			}
 		})
@@ -158,7 +158,7 @@ func TestCheckReportsEveryFaultUnderItsName(t *testing.T) {
 			[]string{"HTTP_ADDR", "MAIL_CATCHER_ADDR", "METRICS_ADDR", "PUBLIC_URL", "REDIS_CLUSTER_NODES"}},
 		{"a database that is not PostgreSQL", []string{"DATABASE_URL=mysql://h/x"}, []string{"DATABASE_URL"}},
 		{"two ways to name Redis", []string{"REDIS_HOST=a", "REDIS_URL=rediss://b"}, []string{"REDIS_HOST", "REDIS_URL"}},
-		{"a Redis URL in clear to another machine", []string{"REDIS_URL=redis://b"}, []string{"REDIS_URL"}},
+		{"an unencrypted Redis URL to another machine", []string{"REDIS_URL=redis://b"}, []string{"REDIS_URL"}},
 		{"weak keys: few characters", []string{"SCHOOLBELL_API_KEY=aaaaaaaaaaaaaaaaaaaaaaaa"}, []string{"SCHOOLBELL_API_KEY"}},
 		{"weak keys: common words", []string{"SCHOOLBELL_API_KEY=changeme-changeme-changeme"}, []string{"SCHOOLBELL_API_KEY"}},
 		{"a Redis URL of another kind", []string{"REDIS_URL=http://b"}, []string{"REDIS_URL"}},
@@ -452,9 +452,9 @@ func TestAFoundEnvFileCannotTakeTheKey(t *testing.T) {
 		name, dotenv, env, want string
 		named                   bool
 	}{
-		{"address and leave to go in clear", "HTTP_ADDR=evil.test:80\nSCHOOLBELL_INSECURE=true", key, "the key does not", false},
+		{"address and permission to send unencrypted", "HTTP_ADDR=evil.test:80\nSCHOOLBELL_INSECURE=true", key, "the key does not", false},
 		{"an address of this machine", "HTTP_ADDR=127.0.0.1:9", key, "the key does not", false},
-		{"leave to go in clear alone", "SCHOOLBELL_INSECURE=true", key + " SCHOOLBELL_URL=http://a.test", "unencrypted", false},
+		{"permission to send unencrypted alone", "SCHOOLBELL_INSECURE=true", key + " SCHOOLBELL_URL=http://a.test", "unencrypted", false},
 		{"a file as the key", "SCHOOLBELL_URL=https://evil.test\nSCHOOLBELL_API_KEY_FILE=" + secret, "", "may not name a file", false},
 		{"a name below localhost", "", key + " SCHOOLBELL_URL=http://a.localhost", "unencrypted", false},
 		{"address and key", "HTTP_ADDR=127.0.0.1:9\n" + key, "", "", false},

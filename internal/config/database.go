@@ -14,9 +14,9 @@ import (
 // errDatabaseURL says nothing of the URL itself, because it has a password in it.
 var errDatabaseURL = errors.New("must be an address such as postgres://user:password@host:5432/name, or empty for SQLite")
 
-// DSN is DATABASE_URL as the driver gets it. Without an sslmode, the driver would go on
-// in clear, password included, with a server that refuses TLS; off this machine TLS with
-// a certificate that is good for the host is then required. An sslmode in the URL and
+// DSN is DATABASE_URL as the driver gets it. Without an sslmode, the driver would connect
+// unencrypted, password included, to a server that refuses TLS. For another machine, DSN then
+// requires TLS with a valid certificate of the host. An sslmode in the URL and
 // PGSSLMODE count as the operator's choice, a service file does not: what it leaves out cannot be seen here.
 func (l *Ledger) DSN() (string, error) {
 	dsn := l.DatabaseURL.Reveal()
@@ -37,7 +37,7 @@ func (l *Ledger) DSN() (string, error) {
 	return u.String(), nil
 }
 
-// inClear reports whether conf allows a connection in clear to another machine.
+// inClear reports whether conf allows an unencrypted connection to another machine.
 func inClear(conf *pgconn.Config) bool {
 	off := func(host string) bool {
 		return !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && !schoolbell.Loopback(host)

@@ -36,8 +36,8 @@ func (c *Config) derive() {
 	e.TLS, e.Port = smtpconn.WithDefaults(e.Host, e.TLS, e.Port)
 }
 
-// derive finds the server of this machine when no other is named. Leave to send the key
-// in clear is not taken from a .env file that was only found: it may be a stranger's.
+// derive finds the server of this machine when no other is named. Permission to send
+// the key unencrypted is not taken from a .env file found in the working folder: it may be a stranger's.
 func (c *Client) derive() {
 	c.urlFrom = "SCHOOLBELL_URL"
 	if c.URL == "" {

@@ -15,7 +15,7 @@ import (
 	"schoolbell"
 )
 
-// Origin says where the value of a setting in force came from.
+// Origin says where the value of a setting came from.
 type Origin string
 
 // The origins, the strongest first. A secret that was read from a file has the

@@ -62,7 +62,7 @@ func appendFields(out []field, v reflect.Value, group string) []field {
 	return out
 }
 
-// Line is one setting in force.
+// Line is one setting in effect.
 type Line struct {
 	Setting Setting
 	Value   string // secrets hidden

@@ -12,7 +12,7 @@ import (
 	"schoolbell/internal/embedded"
 )
 
-// Many large mails at once are refused for the time being instead of kept in memory.
+// Many large mails at once are refused temporarily instead of kept in memory.
 func TestTheMailCatcherBoundsWhatComesInAtOnce(t *testing.T) {
 	t.Parallel()
 	c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{})

@@ -11,7 +11,7 @@ import (
 	"schoolbell/internal/ledger"
 )
 
-// gatedStore holds one InboxSince back, so that a pass can be entered and left at will.
+// gatedStore holds one InboxSince back, so that a test decides when a pass begins and ends.
 type gatedStore struct {
 	inbox.Store
 	gate atomic.Pointer[gate]

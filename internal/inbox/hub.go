@@ -25,7 +25,7 @@ var ErrClosed = errors.New("inbox: the stream has ended")
 //
 // A pass covers the positions (last, upTo]. upTo is set before the listeners are
 // counted, under the lock; a later subscriber begins at upTo or above, and
-// reads what is below from the store by itself. So each position reaches each
+// reads what is below from the store itself. So each position reaches each
 // listener by exactly one of the two ways.
 type hub struct {
 	store  Store

@@ -102,7 +102,7 @@ type Deliveries interface {
 	// suppressed; those of a cancelled event cancelled, of an expired one expired.
 	// When nothing could be claimed (claim may be 0 only to record), Grant says how the batch stands.
 	// When the lease itself has ended nothing is claimed, but outcomes of rows that
-	// nobody has taken over since are recorded all the same (they are the truth),
+	// nobody has taken over since are still recorded (they are the truth),
 	// and Grant.LeaseEnded is set. CodeNotFound if there is no such batch.
 	Advance(ctx context.Context, lease Lease, batch Batch, outcomes []Outcome, claim int) (Grant, error)
 }

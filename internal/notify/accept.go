@@ -44,7 +44,7 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger
 
 // replay answers a request with faults. If the key has its event, the request
 // was good when it came first and only its times have passed since, or the
-// channels set up here have changed: it is a replay all the same.
+// channels set up here have changed: it is still a replay.
 func (p *Pipeline) replay(ctx context.Context, idem ledger.Idempotency, faults error) (*schoolbell.Event, bool, error) {
 	if idem.Key == "" {
 		return nil, false, faults

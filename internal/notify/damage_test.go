@@ -59,7 +59,7 @@ func damages() (all []damage) {
 }
 
 // Any key of a queue may be deleted, evicted or overwritten by another program. The
-// ledger knows what it held: everybody is reached all the same, nobody twice.
+// ledger knows what it held: everybody is still reached, nobody twice.
 func TestEveryoneIsReachedWhateverKeyOfAQueueIsDamaged(t *testing.T) {
 	t.Parallel()
 	addr := testenv.Redis(t)

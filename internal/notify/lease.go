@@ -148,7 +148,7 @@ func (k *leaseKeeper) current() *heldLease {
 	return k.held
 }
 
-// Lease returns a lease that can be relied on, and waits for one if need be.
+// Lease returns a lease that can be relied on, and waits for one if necessary.
 // It fails only when ctx ends first.
 func (k *leaseKeeper) Lease(ctx context.Context) (*heldLease, error) {
 	for {

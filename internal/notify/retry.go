@@ -46,7 +46,7 @@ func (c Config) outcome(r ledger.Recipient, res schoolbell.Result) ledger.Outcom
 		out.Status, out.Attempts = schoolbell.DeliveryPending, r.Attempts
 	}
 	if out.Uncertain && (out.Status == schoolbell.DeliverySent || out.Status == schoolbell.DeliveryFailed) {
-		out.Status = schoolbell.DeliveryUncertain // an earlier try may have reached the user all the same
+		out.Status = schoolbell.DeliveryUncertain // an earlier attempt may nevertheless have reached the user
 	}
 	return out
 }

@@ -52,7 +52,7 @@ type LineError struct {
 }
 
 // Import reads users from r and stores them as they come, some hundred in a
-// transaction. Rows that are wrong are reported and left out; the rest goes in.
+// transaction. Invalid rows are reported by line; the rest are imported.
 // Students whom GuardianOf names may stand anywhere in the file; those found
 // nowhere are reported and the link alone is left out.
 //

@@ -10,7 +10,7 @@ import (
 // transaction; implementations are safe for concurrent use.
 type Store interface {
 	// PutUser creates or replaces the user, groups and guardianships included.
-	// Groups it names that do not exist come into being (class, named by their id).
+	// Groups it names that do not exist are created (class, named by their id).
 	// A student of GuardianOf that does not exist is a CodeInvalid fault naming
 	// "guardian_of[i]"; nothing is stored then.
 	PutUser(ctx context.Context, u *schoolbell.User) (schoolbell.Change, error)

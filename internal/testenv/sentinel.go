@@ -55,7 +55,7 @@ func Sentinel(t testing.TB) *Sentinels {
 }
 
 // startSentinel starts one that watches the master; it finds the replica and the
-// other Sentinels by itself.
+// other Sentinels automatically.
 func startSentinel(t testing.TB, bin, host, port string) (addr string) {
 	t.Helper()
 	own, dir := FreePort(t), t.TempDir()

@@ -149,7 +149,7 @@ func (l *load) copied(master redis.UniversalClient) {
 }
 
 // survives puts load on a Redis, kills its master in the middle and expects that the
-// workers go on by themselves and that nothing is lost that had been copied.
+// workers continue automatically and that nothing is lost that had been copied.
 func (l *load) survives(master redis.UniversalClient, kill func()) {
 	l.t.Helper()
 	l.addAll("a", jobs, families)

@@ -165,7 +165,7 @@ func commandsIn(text string) [][]string {
 		if strings.HasPrefix(strings.TrimSpace(line), "#") {
 			continue
 		}
-		// What $( ) holds is an argument, and is looked at in its own right.
+		// What $( ) holds is an argument, and is checked separately.
 		line = regexp.MustCompile(`\$\([^)]*\)`).ReplaceAllString(line, "VALUE")
 		for _, m := range commandLine.FindAllStringSubmatch(line, -1) {
 			out = append(out, regexp.MustCompile(`'[^']*'|"[^"]*"|\S+`).FindAllString(m[1], -1))

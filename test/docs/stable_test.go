@@ -56,7 +56,7 @@ func TestStableKeepsWhatMatters(t *testing.T) {
 
 const prettyWidth = 130
 
-// pretty breaks JSON into lines no longer than need be: what fits into a line
+// pretty breaks JSON into lines where necessary: what fits into a line
 // stays in one. A text that is not JSON stays as it is. Several values stand below each other.
 func pretty(text string) string {
 	var out bytes.Buffer

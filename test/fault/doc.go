@@ -1,5 +1,4 @@
-// Package fault holds tests that break the system while it works, in the ways
-// in which it breaks in life, and count what everybody got. Every fault strikes
-// while the mail server of the test holds mails back, so that rows are claimed
-// and unrecorded at that moment, by construction and not by luck.
+// Package fault holds tests that break the running system in realistic ways and count
+// what everybody received. Each fault happens while the mail server of the test delays
+// its replies, so that rows are certainly claimed and unrecorded at that moment.
 package fault

@@ -28,7 +28,7 @@ func TestAJobFailsWhenItsFirstWorkerIsLostIfThatIsWanted(t *testing.T) {
 			r.ok(err)
 			seen[i] = []any{job.FailedReason, job.StalledCount, job.AttemptsMade, job.AttemptsStarted, strings.Join(r.events(q.Name())[id], " ")}
 		}
-		r.same("what became of the job in "+languages[0]+" and "+languages[1], seen[0], seen[1])
+		r.same("the result of the job in "+languages[0]+" and "+languages[1], seen[0], seen[1])
 		r.node.quiet()
 	})
 }

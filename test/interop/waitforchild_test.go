@@ -48,7 +48,7 @@ func TestAJobWaitsForOneChildAsInNode(t *testing.T) {
 			r.ok(err)
 			seen = append(seen, fmt.Sprint(job.AttemptsMade, " ", job.AttemptsStarted, " ", strings.Join(r.events(parents.Name())[id], " ")))
 		}
-		r.same("what became of the job in "+languages[0]+" and "+languages[1], seen[0], seen[1])
+		r.same("the result of the job in "+languages[0]+" and "+languages[1], seen[0], seen[1])
 		r.node.quiet()
 	})
 }

@@ -61,7 +61,7 @@ func (b *batch) quits(ctx context.Context) bool {
 	return b.halted || ctx.Err() != nil
 }
 
-// lacks notes why no connection was to be had.
+// lacks notes why there was no connection.
 func (b *batch) lacks(r schoolbell.Result) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -75,7 +75,7 @@ func (b *batch) lacking() bool {
 	return b.lack.Verdict != ""
 }
 
-// finish reports the messages that no worker began. If that is for want of
+// finish reports the messages that no worker began. If that is for lack of
 // connections and no message was told so yet, the first is.
 func (b *batch) finish(ctx context.Context) {
 	r := b.lack

@@ -77,7 +77,7 @@ func message(to string, n int) schoolbell.Message {
 	}
 }
 
-// sendOne sends one message and returns what became of it.
+// sendOne sends one message and returns its result.
 func sendOne(t testing.TB, s *SMTP, m schoolbell.Message) schoolbell.Result {
 	t.Helper()
 	return sendAll(t, context.Background(), s, []schoolbell.Message{m})[0]
@@ -103,7 +103,7 @@ func sendAll(t testing.TB, ctx context.Context, s *SMTP, msgs []schoolbell.Messa
 
 func TestSMTPKeepsWhatSendersPromise(t *testing.T) {
 	t.Parallel()
-	t.Run("in clear", func(t *testing.T) {
+	t.Run("unencrypted", func(t *testing.T) {
 		t.Parallel()
 		channeltest.Run(t, func(t *testing.T) (channeltest.Sender, channeltest.Provider) {
 			return conformance(t, embedded.MailCatcherOptions{})
@@ -264,7 +264,7 @@ func TestNewSMTPRefuses(t *testing.T) {
 		{"no host", "smtp_host", func(c *SMTPConfig) { c.Host = "" }},
 		{"a line break in the host", "smtp_host", func(c *SMTPConfig) { c.Host = "a\r\nb" }},
 		{"an unknown mode", "smtp_tls", func(c *SMTPConfig) { c.TLS = "maybe" }},
-		{"credentials in clear over a network", "smtp_tls", func(c *SMTPConfig) { c.TLS, c.Username = "none", "u" }},
+		{"unencrypted credentials over a network", "smtp_tls", func(c *SMTPConfig) { c.TLS, c.Username = "none", "u" }},
 		{"no sender", "email_from", func(c *SMTPConfig) { c.From = "" }},
 		{"a line break in the sender", "email_from", func(c *SMTPConfig) { c.From = "\"a\r\nBcc: x@y.example\" <a@hill.example>" }},
 		{"a bad address for replies", "email_reply_to", func(c *SMTPConfig) { c.ReplyTo = "nobody" }},

@@ -74,12 +74,12 @@ func TestSMTPTellsOnceThatTheServerIsOfNoUse(t *testing.T) {
 		{"it does not offer STARTTLS", dialog(), func(c *SMTPConfig) { c.TLS = "starttls" }},
 		{"it refuses STARTTLS", []string{"220 hi", "250-hi\r\n250 STARTTLS", "502 no"}, func(c *SMTPConfig) { c.TLS = "starttls" }},
 		{"it hangs up at STARTTLS", []string{"220 hi", "250-hi\r\n250 STARTTLS", "220 go", ""}, func(c *SMTPConfig) { c.TLS = "starttls" }},
-		{"it refuses our credentials", []string{"220 hi", "250-hi\r\n250 AUTH PLAIN", "535 5.7.8 no"}, login},
-		{"it refuses our credentials for now", []string{"220 hi", "250-hi\r\n250 AUTH PLAIN", "451 4.3.0 no"}, login},
+		{"it rejects the credentials", []string{"220 hi", "250-hi\r\n250 AUTH PLAIN", "535 5.7.8 no"}, login},
+		{"it rejects the credentials for now", []string{"220 hi", "250-hi\r\n250 AUTH PLAIN", "451 4.3.0 no"}, login},
 		{"it knows no way to log in", dialog(), login},
 		{"it wants credentials", dialog("530 5.7.0 log in", "503", "503"), nil},
-		{"it refuses our sender", dialog("553 5.1.8 no", "503", "503"), nil},
-		{"it refuses our sender for now", dialog("451 4.1.8 no", "503", "503"), nil},
+		{"it rejects the From address", dialog("553 5.1.8 no", "503", "503"), nil},
+		{"it rejects the From address for now", dialog("451 4.1.8 no", "503", "503"), nil},
 	}
 	for _, x := range cases {
 		t.Run(x.name, func(t *testing.T) {

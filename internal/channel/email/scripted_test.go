@@ -117,7 +117,7 @@ func TestSMTPVerdicts(t *testing.T) {
 		{"taken with other words", [][]string{dialog(ok, ok, "354 go", "250 2.6.0 thanks")}, schoolbell.VerdictSent, "thanks"},
 		{"taken without words", [][]string{dialog(ok, "251 forwarded", "354 go", "250")}, schoolbell.VerdictSent, ""},
 		{"no such user", [][]string{dialog(ok, "550 5.1.1 unknown", "503 no")}, schoolbell.VerdictGiveUp, ""},
-		{"no such user, and 354 all the same", [][]string{dialog(ok, "550 5.1.1 unknown", "354 go", "554 nobody")}, schoolbell.VerdictGiveUp, ""},
+		{"no such user, and 354 nevertheless", [][]string{dialog(ok, "550 5.1.1 unknown", "354 go", "554 nobody")}, schoolbell.VerdictGiveUp, ""},
 		{"mailbox busy", [][]string{dialog(ok, "450 4.2.1 busy", "503 no")}, schoolbell.VerdictRetry, ""},
 		{"text refused for good", [][]string{dialog(ok, ok, "354 go", "554 5.7.1 spam")}, schoolbell.VerdictGiveUp, ""},
 		{"text refused for now", [][]string{dialog(ok, ok, "354 go", "451 4.7.1 greylisted")}, schoolbell.VerdictRetry, ""},

@@ -67,7 +67,7 @@ type outgoing struct {
 	again    bool // its envelope was on a connection that went away
 }
 
-// connect gives w a connection. If there is none to be had it notes and returns
+// connect gives w a connection. If there is none it notes and returns
 // why, which is nothing when the end of ctx is all there is to it.
 func (w *worker) connect(fresh bool) (lack schoolbell.Result, ok bool) {
 	l, err := w.s.get(w.ctx, fresh)
@@ -266,7 +266,7 @@ func (w *worker) again(cur *outgoing) *outgoing {
 	return cur
 }
 
-// renew replaces the connection. It reports false when there is none to be had.
+// renew replaces the connection. It reports false if there is none.
 func (w *worker) renew() bool {
 	if w.l != nil {
 		w.stop()

@@ -47,7 +47,7 @@ const (
 )
 
 // NewSMTP returns a sender for the server cfg names, without connecting to it. It refuses
-// settings that contradict each other or would send credentials in clear over a network.
+// settings that contradict each other or would send unencrypted credentials over a network.
 // The caller closes it.
 func NewSMTP(cfg SMTPConfig) (*SMTP, error) {
 	if cfg.Host == "" || strings.ContainsAny(cfg.Host, " \r\n") {

@@ -74,7 +74,7 @@ func (db *DB) read(ctx context.Context, doing string, f func(tx pgx.Tx) error) e
 	})
 }
 
-// again calls f until it does not fail for a reason that passes by itself, a few times.
+// again calls f until it does not fail for a temporary reason, a few times.
 func (db *DB) again(doing string, f func() error) error {
 	for try := 1; ; try++ {
 		err := f()

@@ -126,7 +126,7 @@ func (w *writer) takeBack(a *ask) bool {
 // commit runs f between BEGIN and COMMIT. Its caller has the turn.
 func (w *writer) commit(ctx context.Context, f func() error) error {
 	if _, err := w.exec(ctx, "BEGIN IMMEDIATE", nil); err != nil {
-		// When ctx ends just as BEGIN succeeds, the transaction is open all the same
+		// When ctx ends just as BEGIN succeeds, the transaction is nevertheless open
 		// and would be in the way of the next. Otherwise there is none to roll back.
 		_, _ = w.exec(context.WithoutCancel(ctx), "ROLLBACK", nil)
 		return err
@@ -136,7 +136,7 @@ func (w *writer) commit(ctx context.Context, f func() error) error {
 		if committed {
 			return
 		}
-		// It fails only where SQLite has rolled back by itself, as on a full disk.
+		// It fails only where SQLite has already rolled back, as on a full disk.
 		_, _ = w.exec(context.WithoutCancel(ctx), "ROLLBACK", nil)
 	}()
 	if err := f(); err != nil {

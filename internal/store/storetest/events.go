@@ -160,7 +160,7 @@ func keyScopes(t *testing.T, open func() *store.Ledger) {
 }
 
 // A key may be forgotten between the attempt to take it and the look at who has it.
-// Each event that is created takes a key all the same.
+// Each event that is created still takes a key.
 func keysForgottenMeanwhile(t *testing.T, open func() *store.Ledger) {
 	store := open()
 	s := newTestStore(t, store)

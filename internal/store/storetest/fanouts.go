@@ -40,7 +40,7 @@ func fanOutRows(t *testing.T, open func() *store.Ledger) {
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 3, Size: 5},
 	}})
 	same(t, "people reached by email", s.reached(id, schoolbell.ChannelEmail), ids)
-	same(t, "e-mail rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryPending: 25})
+	same(t, "email rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryPending: 25})
 	same(t, "in-app rows", s.tally(id, schoolbell.ChannelInApp), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryDelivered: 25})
 	for _, user := range ids {
 		same(t, "inbox of "+user, s.inbox(user), []string{id})

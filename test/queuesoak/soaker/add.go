@@ -21,7 +21,7 @@ const lanes = 3
 // pace is the longest time between two jobs of a lane.
 const pace = 150 * time.Millisecond
 
-// producer adds jobs and prints what became of them:
+// producer adds jobs and prints their results:
 //
 //	added ID              acknowledged
 //	dropped ID            acknowledged that another job stands for it

@@ -25,7 +25,7 @@ local function addKept(q, deid, now)
   local id = int(redis.call('INCR', q.p .. 'id'))
   if f[4] then
     id = f[4]
-    if redis.call('EXISTS', q.p .. id) == 1 then -- added by itself meanwhile
+    if redis.call('EXISTS', q.p .. id) == 1 then -- added separately meanwhile
       redis.call('DEL', kept)
       return
     end

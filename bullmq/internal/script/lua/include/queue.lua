@@ -31,7 +31,7 @@ local function blocked(q)
 end
 
 -- A marker of another type must not keep jobs from being moved, hence the pcall. Workers that
--- wait for it fail, report it and fetch jobs all the same.
+-- wait for it fail, report it and still fetch jobs.
 
 -- baseMarker wakes an idle worker, unless no job may be started.
 local function baseMarker(q)
