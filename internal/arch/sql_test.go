@@ -20,7 +20,7 @@ import (
 var sqlFolders = []string{"internal/store/postgres", "internal/store/sqlite"}
 
 const (
-	maxPositional  = 6   // parameters of a statement without names
+	maxPositional  = 3   // parameters of a statement without names
 	maxInlineWidth = 100 // of a statement in a function
 	maxSQLWidth    = 140 // of a line
 )
@@ -219,7 +219,7 @@ func TestFaultsOfSQLAreFound(t *testing.T) {
 	const long = "SELECT a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z FROM letters WHERE a = $1 ORDER BY a"
 	for _, c := range []struct{ code, want string }{
 		{`// Comment.
-const q = "SELECT 1 FROM a WHERE b = $6 AND c = ?6"`, ""},
+const q = "SELECT 1 FROM a WHERE b = $3 AND c = ?3"`, ""},
 		{`const q = "SELECT 1 FROM a"`, "no comment"},
 		{`// Comment of the group.
 const (
@@ -233,9 +233,9 @@ const (
 		{`func f() { g("SELECT 1 FROM a WHERE b = $1") }`, ""},
 		{"func f() { g(`SELECT 1\n FROM a`) }", "long statement"},
 		{`func f() { g("` + long + `") }`, "long statement"},
-		{`func f() { g("SELECT 1 FROM a WHERE b = $1" + h + " AND c = $7") }`, "parameter $7"},
+		{`func f() { g("SELECT 1 FROM a WHERE b = $1" + h + " AND c = $4") }`, "parameter $4"},
 		{`func f() { g("SELECT 1 FROM a WHERE b = ?12") }`, "parameter ?12"},
-		{`func f() { g("INSERT INTO a VALUES (?, ?, ?, ?, ?, ?, ?)") }`, "7 parameters"},
+		{`func f() { g("INSERT INTO a VALUES (?, ?, ?, ?)") }`, "4 parameters"},
 		{`func f() { g("SELECT 1 FROM a WHERE d.status = 3") }`, "bare number"},
 		{`func f() { g("SELECT 1 FROM a WHERE status IN (0, 1)") }`, "bare number"},
 		{`func f() { g("SELECT 1 FROM a WHERE channel NOT IN (1)") }`, "bare number"},
