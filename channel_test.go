@@ -35,7 +35,7 @@ func TestListedWordsAreValidAndOthersNot(t *testing.T) {
 	}
 }
 
-func TestPreferenceRefusesOptingOutOfWhatMustReachPeople(t *testing.T) {
+func TestPreferenceRefusesMandatoryOptOuts(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string

@@ -32,7 +32,7 @@ func TestAddWritesWhatBullMQWrites(t *testing.T) {
 			"bull:q:wait", []string{"added", "waiting"},
 		},
 		{
-			"a delayed job has an absolute time in its event and a duration in its hash",
+			"delay: absolute time in the event, duration in the hash",
 			bullmq.JobOptions{Delay: 1500 * time.Millisecond},
 			map[string]string{"opts": `{"attempts":0,"delay":1500}`, "delay": "1500", "priority": "0"},
 			"bull:q:delayed", []string{"added", "delayed 1800000001500"},
@@ -225,7 +225,7 @@ func TestAddToAMissingParentIsRefused(t *testing.T) {
 	})
 }
 
-func TestAddBulkAddsAllInOrderAlsoAfterScriptsWereFlushed(t *testing.T) {
+func TestAddBulkAddsInOrder(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{DefaultJobOptions: bullmq.JobOptions{Attempts: 3}})

@@ -21,7 +21,7 @@ func idsOf(t *testing.T, q *bullmq.Queue, states ...bullmq.State) (ids []string)
 	return ids
 }
 
-func TestALoopOverAllJobsYieldsEachOnceInTheOrderOfTheirRuns(t *testing.T) {
+func TestAllJobsYieldsEachOnceInOrder(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
 		n := 12_000 // more than are read at a time

@@ -18,7 +18,7 @@ func TestCancellingAJobEndsItsHandlersContext(t *testing.T) {
 		reason string
 		tries  int
 	}{
-		{"an error that says nothing gets the reason, and the job is tried again", misfit,
+		{"an empty error gets the reason, and the job is retried", misfit,
 			func(ctx context.Context) (any, error) { return nil, ctx.Err() }, bullmq.StateFailed, "bullmq: job was cancelled: no longer wanted", 2},
 		{"an unrecoverable reason fails it for good", bullmq.Unrecoverable(misfit),
 			func(ctx context.Context) (any, error) { return nil, ctx.Err() }, bullmq.StateFailed, "bullmq: job was cancelled: no longer wanted", 1},

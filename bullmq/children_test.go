@@ -107,7 +107,7 @@ func TestAParentThatCompletesTooEarlyFails(t *testing.T) {
 	})
 }
 
-func TestRetryingAFailedChildMakesTheParentWaitForItAgain(t *testing.T) {
+func TestParentWaitsForARetriedChild(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -162,7 +162,7 @@ func TestRemovingTheLastChildReleasesTheParent(t *testing.T) {
 	})
 }
 
-func TestRemoveWithChildrenTakesTheWholeTreeUnlessOneIsBeingRun(t *testing.T) {
+func TestRemoveWithChildrenRemovesTheTree(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -186,7 +186,7 @@ func TestRemoveWithChildrenTakesTheWholeTreeUnlessOneIsBeingRun(t *testing.T) {
 	})
 }
 
-func TestRemoveWithChildrenSparesATreeWhereAChildOfAFailedChildIsBeingRun(t *testing.T) {
+func TestRemoveWithChildrenSparesActiveGrandchildren(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})

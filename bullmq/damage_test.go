@@ -12,7 +12,7 @@ import (
 )
 
 // A key of another type than the protocol's makes scripts fail that would never succeed.
-func TestAWorkerReportsADamagedKeyAndContinuesWhenItIsRepaired(t *testing.T) {
+func TestWorkerContinuesAfterADamagedKey(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"wait", "active", "prioritized", "delayed", "marker", "meta", "events", "stalled", "limiter"} {
 		t.Run(key, func(t *testing.T) {

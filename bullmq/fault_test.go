@@ -122,7 +122,7 @@ func TestAFlushedRedisCancelsHandlersAndWorkGoesOn(t *testing.T) {
 	})
 }
 
-func TestAWorkerStartsWhileRedisIsAwayAndStopsWhileItIs(t *testing.T) {
+func TestWorkerStartsAndStopsWithoutRedis(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	r := redistest.Start(t, redistest.Options{AOF: true})

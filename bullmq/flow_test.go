@@ -45,7 +45,7 @@ func named(q *bullmq.Queue, id string, o bullmq.JobOptions, children ...bullmq.F
 	return bullmq.FlowJob{Queue: q, Name: id, Options: o, Children: children}
 }
 
-func TestAFlowOverSeveralQueuesRunsFromItsLeavesToItsRoot(t *testing.T) {
+func TestFlowRunsFromLeavesToRoot(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		top, middle, bottom := queueNamed(t, s.rdb, "top"), queueNamed(t, s.rdb, "middle"), queueNamed(t, s.rdb, "bottom")
@@ -120,7 +120,7 @@ func TestReadingAFlowStopsAtItsLimits(t *testing.T) {
 	})
 }
 
-func TestFlowJobsWithoutAnIDGetAUUIDThatIsNotAmongTheirOptions(t *testing.T) {
+func TestFlowJobsWithoutAnIDGetAUUID(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -147,7 +147,7 @@ func deepFlow(q *bullmq.Queue, mode bullmq.FailureMode) bullmq.FlowJob {
 	return named(q, "root", bullmq.JobOptions{}, named(nil, "middle", o, named(nil, "leaf", o), named(nil, "good", o)))
 }
 
-func TestAFailureThreeGenerationsDownDoesWhatItsModeSays(t *testing.T) {
+func TestFailureThreeGenerationsDown(t *testing.T) {
 	const reason = "bad luck"
 	tests := []struct {
 		name         string

@@ -15,7 +15,7 @@ import (
 	"schoolbell/bullmq/testproc"
 )
 
-func TestShutdownHandsUnfinishedJobsBackWithoutSpendingAnAttempt(t *testing.T) {
+func TestShutdownReleasesJobsWithoutAnAttempt(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -83,7 +83,7 @@ func TestAWorkerRunsOnce(t *testing.T) {
 	}
 }
 
-func TestALostLockCancelsTheHandlerAndItsOutcomeIsDropped(t *testing.T) {
+func TestLostLockCancelsTheHandler(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -145,7 +145,7 @@ func holdsMember(s *server, key, id string) bool {
 	return s.rdb.SIsMember(context.Background(), key, id).Val()
 }
 
-func TestTheJobOfALostWorkerIsRecoveredAndFailsWhenThatHappensTooOften(t *testing.T) {
+func TestStalledJobIsRecoveredUntilItsLimit(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})

@@ -9,7 +9,7 @@ import (
 	"schoolbell/bullmq"
 )
 
-func TestPauseAndResumeLoseNothingWhicheverMajorHasPaused(t *testing.T) {
+func TestPauseAndResumeWithBothMajors(t *testing.T) {
 	ctx := context.Background()
 	v5pause := func(t *testing.T, s *server) {
 		s.rdb.HSet(ctx, "bull:q:meta", "paused", 1, "version", "bullmq:5.81.5")

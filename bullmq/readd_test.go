@@ -11,7 +11,7 @@ import (
 
 // A handler that is run again adds its children again, and a producer whose answer was
 // lost its flow: by then a child may have failed for good.
-func TestAChildWhoseFailureWasCountedIsNotWaitedForAgain(t *testing.T) {
+func TestCountedChildFailureIsNotAwaited(t *testing.T) {
 	tests := []struct {
 		name   string
 		mode   bullmq.FailureMode
@@ -55,7 +55,7 @@ func TestAChildWhoseFailureWasCountedIsNotWaitedForAgain(t *testing.T) {
 	}
 }
 
-func TestAFlowAddedAgainDoesNotWaitForAChildWhoseFailureWasCounted(t *testing.T) {
+func TestReaddedFlowSkipsCountedFailures(t *testing.T) {
 	for name, mode := range map[string]bullmq.FailureMode{"ignored": bullmq.IgnoreDependency, "removed": bullmq.RemoveDependency} {
 		t.Run(name, func(t *testing.T) {
 			onServers(t, func(t *testing.T, s *server) {
@@ -80,7 +80,7 @@ func TestAFlowAddedAgainDoesNotWaitForAChildWhoseFailureWasCounted(t *testing.T)
 }
 
 // Without a mode the failed child keeps its parent waiting, however often it is added.
-func TestAChildWhoseFailureWasNotCountedIsStillWaitedFor(t *testing.T) {
+func TestUncountedChildFailureIsAwaited(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})

@@ -297,7 +297,7 @@ func TestARepeatableJobOfBullMQ5IsDrivenOn(t *testing.T) {
 	})
 }
 
-func TestAScheduleThatCannotBeReadIsReportedAndItsJobStillRuns(t *testing.T) {
+func TestUnreadableScheduleIsReported(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()

@@ -143,7 +143,7 @@ func TestConcurrentCallsUnderOneKeyMakeOneEvent(t *testing.T) {
 	}
 }
 
-func TestCreatingAnEventMakesNoDeliveriesWhateverTheAudience(t *testing.T) {
+func TestCreateEventMakesNoDeliveries(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	var rows strings.Builder
@@ -273,7 +273,7 @@ func TestEventsAreListedByStatus(t *testing.T) {
 	}
 }
 
-func TestCancellingTwiceIsFineAndACompletedEventCannotBe(t *testing.T) {
+func TestCancelEventTwice(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("p1")

@@ -80,7 +80,7 @@ func TestNewItemsReachTheListenerAndNobodyElse(t *testing.T) {
 	}
 }
 
-func TestAStreamTakenUpAgainLosesNothingAndRepeatsNothing(t *testing.T) {
+func TestResumedStreamIsComplete(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")

@@ -31,7 +31,7 @@ type openAPI struct {
 	}
 }
 
-func TestTheOpenAPIDocumentHasEveryRouteAndHangsTogether(t *testing.T) {
+func TestOpenAPIDocumentIsComplete(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	a := s.raw("GET", "/openapi.json", "", "Authorization", "")

@@ -70,7 +70,7 @@ func TestPreferencesAreKept(t *testing.T) {
 	}
 }
 
-func TestAnImportListsItsErrorsByLineAndTheRestGoesIn(t *testing.T) {
+func TestImportReportsErrorsByLine(t *testing.T) {
 	t.Parallel()
 	for kind, file := range map[string]string{
 		client.NDJSON: `{"id":"p1","name":"Pat","roles":["parent"],"guardian_of":["s1","ghost"]}
@@ -166,7 +166,7 @@ func TestAnImportWithAWrongHeaderStoresNothing(t *testing.T) {
 	}
 }
 
-func TestAnImportThatBreaksOffKeepsWhatCameWithoutLinksToNobody(t *testing.T) {
+func TestTruncatedImportKeepsItsRows(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	stored := func() []*schoolbell.User {

@@ -59,7 +59,7 @@ func TestTheFirstStartMakesOneKey(t *testing.T) {
 	}
 }
 
-func TestASeededKeyWorksAndLeavesTheFirstStartNothingToDo(t *testing.T) {
+func TestSeededKeyReplacesTheFirstKey(t *testing.T) {
 	t.Parallel()
 	a := auth.New(newStore(t), auth.Options{})
 	for range 2 {

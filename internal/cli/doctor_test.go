@@ -108,7 +108,7 @@ func TestDoctorChangesNothingOnDisk(t *testing.T) {
 	}
 }
 
-func TestADataFolderThatOthersMayReadIsNamedOnceAtTheStart(t *testing.T) {
+func TestReadableDataFolderIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	warning := regexp.MustCompile(`level=WARN msg="other users of this machine can read the data folder" open=.*`)
 	dir := privateDir(t)

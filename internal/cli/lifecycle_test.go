@@ -90,7 +90,7 @@ func TestServeAndWorkersOfTheBuiltProgram(t *testing.T) {
 	api.ends()
 }
 
-func TestEventsAreAcceptedWhileRedisIsAwayAndSentWhenItIsBack(t *testing.T) {
+func TestEventsAreSentWhenRedisStartsLate(t *testing.T) {
 	t.Parallel()
 	redis := testenv.RedisServer(t, testenv.RedisOptions{})
 	redis.Stop()

@@ -54,7 +54,7 @@ func fakeRedis(t *testing.T, answer func(c *resp.Peer, words []string) bool) (po
 	return srv.Addr().Port, told
 }
 
-func TestNodesThatSentinelOrClusterNameGetNothingInClear(t *testing.T) {
+func TestNamedRedisNodesGetNothingUnencrypted(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"Sentinel", "Cluster"} {
 		for _, tls := range []string{"", "false"} {
@@ -156,14 +156,14 @@ func refuseTLS(conn net.Conn, told *record) {
 
 func TestAPostgresThatRefusesTLSGetsNoPassword(t *testing.T) {
 	t.Parallel()
-	for mode, clear := range map[string]bool{"": false, "?sslmode=verify-full": false, "?sslmode=require": false, "?sslmode=prefer": true} {
+	for mode, query := range map[string]string{"no mode": "", "verify-full": "?sslmode=verify-full", "require": "?sslmode=require", "prefer": "?sslmode=prefer"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			port, told := clearPostgres(t)
-			url := fmt.Sprintf("postgres://school:hunter2@%s:%d/school%s", elsewhere, port, mode)
+			url := fmt.Sprintf("postgres://school:hunter2@%s:%d/school%s", elsewhere, port, query)
 			d := inProcess(t, bare("DATABASE_URL="+url), "doctor")
 			d.exits(1)
-			if clear {
+			if mode == "prefer" {
 				if !strings.Contains(told.String(), "hunter2") {
 					t.Errorf("clear text was asked for, and the server was told %q", told)
 				}

@@ -387,7 +387,7 @@ func sorted(s []string) []string {
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestTrafficToOtherMachinesIsProtectedUnlessToldOtherwise(t *testing.T) {
+func TestTrafficToOtherMachinesIsEncrypted(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string

@@ -273,7 +273,7 @@ func named(o *redis.Options) { o.ClientName = "waiter" }
 
 func TestRedisBZPopMin(t *testing.T) {
 	t.Parallel()
-	t.Run("takes what is there at once, from the first key that has members", func(t *testing.T) {
+	t.Run("takes a member at once from the first key that has one", func(t *testing.T) {
 		onBoth(t, func(t *testing.T, addr target) {
 			c, ctx := dial(t, addr), t.Context()
 			c.ZAdd(ctx, "b", redis.Z{Score: 2.5, Member: "later"}, redis.Z{Score: -1, Member: "first"})
@@ -308,7 +308,7 @@ func TestRedisBZPopMin(t *testing.T) {
 			}
 		})
 	})
-	t.Run("is woken by ZADD, also out of a script, one waiter for one member", func(t *testing.T) {
+	t.Run("ZADD, also in a script, wakes one waiter per member", func(t *testing.T) {
 		onBoth(t, func(t *testing.T, addr target) {
 			c, ctx := dial(t, addr), t.Context()
 			const waiters = 6

@@ -62,7 +62,7 @@ func TestListenersWhoComeDuringAPassGetItsItemsOnce(t *testing.T) {
 	}
 }
 
-func TestAnItemThatArrivesWhileMissedOnesAreReadComesOnce(t *testing.T) {
+func TestItemDuringCatchUpComesOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, inbox.Options{Poll: time.Hour}, nil, "u1")
 	r.send("missed", "u1")

@@ -131,7 +131,7 @@ func TestAListenerFromAPositionSeesAllSinceInOrder(t *testing.T) {
 	}
 }
 
-func TestListenersThatComeAndGoLoseNothingAndSeeNothingTwice(t *testing.T) {
+func TestListenersSeeEachItemOnce(t *testing.T) {
 	t.Parallel()
 	users := []string{"u0", "u1", "u2"}
 	r := newRig(t, inbox.Options{Buffer: 4}, nil, users...)

@@ -94,7 +94,7 @@ func mustLease(t *testing.T, k *leaseKeeper) *heldLease {
 	return held
 }
 
-func TestLeaseIsRenewedForAsLongAsItIsKeptAndClosedAfter(t *testing.T) {
+func TestLeaseIsRenewedThenClosed(t *testing.T) {
 	store := runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
 		held := mustLease(t, k)
 		<-time.After(10 * leaseTTL)
@@ -110,7 +110,7 @@ func TestLeaseIsRenewedForAsLongAsItIsKeptAndClosedAfter(t *testing.T) {
 	}
 }
 
-func TestHolderStopsRelyingOnALeaseBeforeTheLedgerEndsIt(t *testing.T) {
+func TestLeaseEndsEarlierForItsHolder(t *testing.T) {
 	runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
 		held := mustLease(t, k)
 		l.setCut(true)

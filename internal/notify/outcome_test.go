@@ -37,7 +37,7 @@ func TestOutcomeOfOneTry(t *testing.T) {
 			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryUncertain, Attempts: 2, Uncertain: true, Reason: "550 no"}},
 		{"slow down costs nothing", fresh, schoolbell.Result{Verdict: schoolbell.VerdictSlowDown, Reason: "421"},
 			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Reason: "421"}},
-		{"a connection ended without an answer costs nothing and lets others go first", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictDropped, Reason: "EOF"},
+		{"a dropped connection costs nothing and lets others go first", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictDropped, Reason: "EOF"},
 			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Attempts: 3, RetryIn: 25 * time.Second, Reason: "EOF"}},
 		{"a connection ended without an answer keeps a doubt", doubtful, schoolbell.Result{Verdict: schoolbell.VerdictDropped, Reason: "EOF"},
 			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Attempts: 1, Uncertain: true, RetryIn: 25 * time.Second, Reason: "EOF"}},

@@ -272,7 +272,7 @@ func TestEventsWaitInTheLedgerWhileRedisIsAway(t *testing.T) {
 	s.wantOnce(30)
 }
 
-func TestLosingEverythingInRedisLosesAndRepeatsNothing(t *testing.T) {
+func TestEmptyRedisLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 2000)
 	s.provider.gate = make(chan struct{})
@@ -291,7 +291,7 @@ func TestLosingEverythingInRedisLosesAndRepeatsNothing(t *testing.T) {
 	s.wantOnce(2000)
 }
 
-func TestStoppedWorkersHandEverythingBackAtNoAttempt(t *testing.T) {
+func TestStoppedWorkersReleaseWithoutAnAttempt(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 1000)
 	s.provider.gate = make(chan struct{})

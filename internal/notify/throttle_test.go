@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestPaceRestsLongerEachTimeUntilAMessageGoesThrough(t *testing.T) {
+func TestThrottleRestsLongerEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := new(throttle)
 		if p.rest() > 0 {

@@ -192,7 +192,7 @@ func TestStudentsMayComeManyBatchesAfterTheirGuardians(t *testing.T) {
 	}
 }
 
-func TestAReaderThatFailsLeavesWhatCameAndNoLinksToNobody(t *testing.T) {
+func TestFailedReaderKeepsItsRows(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	file := many(800)

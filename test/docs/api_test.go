@@ -35,7 +35,7 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-func TestTheTablesOfCallsAndErrorsAreComplete(t *testing.T) {
+func TestAPITables(t *testing.T) {
 	t.Parallel()
 	base, d := serving(t), load(t, "docs/api.md")
 	var doc struct {

@@ -73,7 +73,7 @@ func TestSettingsTable(t *testing.T) {
 var others = []string{"SCHOOLBELL_URL", "POSTGRES_PASSWORD", "SCHOOLBELL_PORT", "SCHOOLBELL_VERSION", "SCHOOLBELL_WORKERS", "DEMO_USERS", "NODE_PATH",
 	"BZPOPMIN", "PSYNC", "REDIS_ADDR"}
 
-func TestNamesOfSettingsInTheTextAreKnown(t *testing.T) {
+func TestSettingNames(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
 	for _, s := range config.Settings() {
@@ -174,7 +174,7 @@ func commandsIn(text string) [][]string {
 	return out
 }
 
-func TestCommandLinesAreUnderstood(t *testing.T) {
+func TestCommandLines(t *testing.T) {
 	t.Parallel()
 	seen := 0
 	for _, path := range pages {
@@ -272,7 +272,7 @@ func sources(t *testing.T) string {
 	return b.String()
 }
 
-func TestLogLinesAndMetricsOfTheRunBookExist(t *testing.T) {
+func TestRunbookLogLinesAndMetrics(t *testing.T) {
 	t.Parallel()
 	text, d := sources(t), load(t, "docs/operations.md")
 	for _, table := range []string{"### Log lines", "### Metrics"} {

@@ -131,7 +131,7 @@ func (d *document) anchors() map[string]bool {
 	return out
 }
 
-func TestLinksBetweenFilesResolve(t *testing.T) {
+func TestLinks(t *testing.T) {
 	t.Parallel()
 	root := testenv.Root(t)
 	for _, path := range pages {

@@ -145,7 +145,7 @@ func (r result) asShown(t *testing.T, kind string) string {
 // pagesRun are the pages whose blocks are run.
 var pagesRun = []string{"README.md", "docs/commands.md", "docs/api.md", "docs/operations.md"}
 
-func TestWhatPagesShowIsWhatHappens(t *testing.T) {
+func TestPages(t *testing.T) {
 	for _, path := range pagesRun {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			if !*update { // which writes README.md, as the demo does
@@ -215,7 +215,7 @@ func (r result) show(t *testing.T, d *document, output block) {
 	}
 }
 
-func TestTheDemoPrintsWhatREADMEShows(t *testing.T) {
+func TestDemoOutput(t *testing.T) {
 	d := load(t, "README.md")
 	var shown block
 	for _, b := range d.blocks() {

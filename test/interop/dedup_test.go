@@ -89,7 +89,7 @@ func TestDeduplicationLeavesTheSameInRedis(t *testing.T) {
 	goldenTests(t, cases)
 }
 
-func TestTheLastJobDroppedDuringARunFollowsOnceInEitherLanguage(t *testing.T) {
+func TestLastDroppedJobFollowsOnce(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, runner := range languages {
 			name := "run-in-" + runner

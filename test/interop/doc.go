@@ -13,30 +13,30 @@
 //	 3 Node and Bull Board look on        TestNodeReadsWhatGoAddedAndWorkedOff TestBullBoardShowsWhatGoMakes TestBullBoardActsOnWhatGoMakes
 //	 4 Node hears of events               TestNodeHearsOfEverythingThatGoDoes
 //	 5 waiting for results                TestNodeWaitsForJobsThatGoRuns TestGoAndNodeWaitForTheSameJobs
-//	 6 workers of both, 5000 jobs         TestGoAndNodeWorkersShareAQueueAndRunEveryJobOnce TestAWorkerKilledInTheMiddleOfThousandsOfJobsCostsNone
-//	 7 idle workers are woken             TestAMarkerWakesAnIdleWorkerOfTheOtherLanguage TestABurstOfJobsWakesAsManyIdleWorkersOfBothLanguages
-//	 8 delays                             TestDelayedJobsRunWhenDueAndInOrderAcrossLanguages TestJobsThatAreDueWakeAnIdleWorkerOfTheOtherLanguage
-//	 9 priorities                         TestPrioritiesAndTheFrontOfTheLineHoldAcrossLanguages TestAddingLeavesTheSameInRedis
-//	10 attempts and backoffs              TestAttemptsInTurnsCountAndWaitAlike TestAnAttemptWithoutABackoffFollowsInTheOtherLanguage TestARetryDoesNotOvertakeJobsThatAreDue TestAStrategyThatGoDoesNotKnowFailsTheJobClearly
+//	 6 workers of both, 5000 jobs         TestGoAndNodeWorkersShareAQueueAndRunEveryJobOnce TestKilledWorkerLosesNoJobs
+//	 7 idle workers are woken             TestAMarkerWakesAnIdleWorkerOfTheOtherLanguage TestManyJobsWakeManyIdleWorkers
+//	 8 delays                             TestDelayedJobsRunWhenDueAndInOrderAcrossLanguages TestDueJobsWakeTheOtherLanguage
+//	 9 priorities                         TestPrioritiesHoldAcrossLanguages TestAddingLeavesTheSameInRedis
+//	10 attempts and backoffs              TestAttemptsInTurnsCountAndWaitAlike TestRetryWithoutBackoffAcrossLanguages TestARetryDoesNotOvertakeJobsThatAreDue TestAStrategyThatGoDoesNotKnowFailsTheJobClearly
 //	11 errors that decide a job's fate    TestWorkingLeavesTheSameInRedis TestAJobWaitsForOneChildAsInNode
 //	12 a worker is killed                 TestAKilledWorkersJobIsDoneByTheOtherLanguage
 //	13 a worker loses its lock            TestAWorkerThatWasStoppedTooLongChangesNothing
 //	14 long jobs                          TestALongJobKeepsItsLockBesideTheOtherLanguage TestALockIsExtendedAsInNode
 //	15 flows                              TestFlowsRunInBothLanguages TestFlowsLeaveTheSameInRedis TestGoAndNodeReadTheSamePagesOfChildren
 //	16 children fail                      TestAFailedChildMeansTheSameForItsParent TestAChildsFailureReachesTheOtherLanguagesParents
-//	17 a job waits for its own children   TestAStepJobIsReleasedOnceWhenTheOtherLanguageRetriesAndRemovesItsChildren TestAJobInGoWaitsForChildrenThatNodeRuns
-//	18 ids that exist                     TestAnIDThatExistsIsNotAddedAgainByTheOtherLanguage TestAChildThatCompletedLongAgoCountsInANewFlow
+//	17 a job waits for its own children   TestStepJobIsReleasedOnceAcrossLanguages TestAJobInGoWaitsForChildrenThatNodeRuns
+//	18 ids that exist                     TestExistingIDIsNotAddedAgain TestAChildThatCompletedLongAgoCountsInANewFlow
 //	19 pauses                             TestAPauseInOneLanguageLosesNoJobOfTheOther TestWorkersStopInAPauseAndGoOnAfterIt TestAPausedWorkerLeavesJobsToTheOtherLanguage
-//	20 rate limits                        TestWorkersOfBothLanguagesKeepToOneRateLimit TestALimitSetByHandHoldsForTheOtherLanguage TestWhetherALimitIsReachedDependsOnItsMaximumAsInNode
-//	21 global concurrency                 TestGlobalConcurrencyHoldsForWorkersOfBothLanguages
-//	22 deduplication                      TestDeduplicationLeavesTheSameInRedis TestTheLastJobDroppedDuringARunFollowsOnceInEitherLanguage TestAnIDHeldByAJobThatIsGoneIsFreeInGoAsInBullMQ6
-//	23 schedulers                         TestASchedulersJobsAreMadeByTurnsAsByOneLanguage TestASchedulerIsChangedAndRemovedByTheOtherLanguage TestASchedulerRunsOnTimeWithWorkersOfBothLanguagesAtOnce TestARepeatableJobOfBullMQ5IsDrivenOnByTurns TestRepeatableJobsOfBullMQ5AreListedAndRemoved TestARepeatableJobOfBullMQ5EndsInBullMQ6AndGoesOnInGo TestARepeatableJobWithAParentIsReportedAndNotDrivenOn TestARepeatStrategyDrivesASchedulerOnInBothLanguages
+//	20 rate limits                        TestWorkersOfBothLanguagesKeepToOneRateLimit TestALimitSetByHandHoldsForTheOtherLanguage TestRateLimitDependsOnItsMaximum
+//	21 global concurrency                 TestGlobalConcurrencyAcrossLanguages
+//	22 deduplication                      TestDeduplicationLeavesTheSameInRedis TestLastDroppedJobFollowsOnce TestAnIDHeldByAJobThatIsGoneIsFreeInGoAsInBullMQ6
+//	23 schedulers                         TestASchedulersJobsAreMadeByTurnsAsByOneLanguage TestSchedulerIsChangedAcrossLanguages TestSchedulerRunsOnTimeInBothLanguages TestARepeatableJobOfBullMQ5IsDrivenOnByTurns TestRepeatableJobsOfBullMQ5AreListedAndRemoved TestRepeatableJobOfBullMQ5ContinuesInGo TestRepeatableJobWithAParentIsReported TestRepeatStrategyInBothLanguages
 //	24 keeping finished jobs              TestKeepingFinishedJobsLeavesTheSame
 //	25 managing the other's jobs          TestManagingLeavesTheSameInRedis TestRefusalsHaveTheSameCodesInBothLanguages
 //	26 changing the other's jobs          TestManagingLeavesTheSameInRedis TestBullBoardActsOnWhatGoMakes
 //	27 metrics                            TestMetricsCountTheJobsOfWorkersOfBothLanguages
 //	28 workers are listed                 TestWorkersAreListedAsLongAsTheyRun
-//	29 faults of Redis                    TestBothLanguagesRideOutFaultsOfRedisUnderLoadAndLoseNothing TestAnIdleWorkerWhoseConnectionWasCutHearsOfTheNextJob TestBothLanguagesGoOnWhenSentinelsReplaceTheMaster
+//	29 faults of Redis                    TestBothLanguagesSurviveRedisFaultsUnderLoad TestIdleWorkerReconnects TestBothLanguagesGoOnWhenSentinelsReplaceTheMaster
 //	30 Cluster                            TestQueuesAreSharedInAClusterToo TestQueuesAreSharedUnderSentinelsToo
 //	31 damaged jobs                       TestGoReadsWhatNodeReadsOfDamagedJobs TestDamagedJobsNeitherStopAWorkerNorStayInLine
 //	32 equal dumps                        TestAddingLeavesTheSameInRedis TestWorkingLeavesTheSameInRedis TestManagingLeavesTheSameInRedis TestFlowsLeaveTheSameInRedis

@@ -54,7 +54,7 @@ func says(r *rig, p *testenv.Program, want string) {
 	}
 }
 
-func TestTheGuideShowsPiecesOfTheExample(t *testing.T) {
+func TestGuideShowsTheExample(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"go": "main.go", "js": "producer.cjs worker.cjs"}
 	guide, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", "bullmq.md"))

@@ -13,7 +13,7 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestBothLanguagesRideOutFaultsOfRedisUnderLoadAndLoseNothing(t *testing.T) {
+func TestBothLanguagesSurviveRedisFaultsUnderLoad(t *testing.T) {
 	const jobs = 800
 	inBothMajors(t, func(t *testing.T, major int) {
 		server := testenv.RedisServer(t, testenv.RedisOptions{AOF: true})
@@ -93,7 +93,7 @@ func (r *rig) cut() {
 	r.ok(own.ClientKillByFilter(r.Context(), "TYPE", "normal", "SKIPME", "yes").Err())
 }
 
-func TestAnIdleWorkerWhoseConnectionWasCutHearsOfTheNextJob(t *testing.T) {
+func TestIdleWorkerReconnects(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		r.work("for-go", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{DrainDelay: hour})
 		r.node.do(nil, `await $.worker('for-node', async () => {}, { drainDelay: args[0] })`, hour.Seconds())

@@ -130,7 +130,7 @@ func TestALockIsExtendedAsInNode(t *testing.T) {
 }
 
 // A wait for a rate limit ends with a fetch, which is reported again.
-func TestTheDrainedHookIsToldAfterARateLimitAsInNode(t *testing.T) {
+func TestDrainedHookRunsAfterARateLimit(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		limit := bullmq.Limiter{Max: 1, Duration: 200 * time.Millisecond}
 		var mu sync.Mutex

@@ -48,7 +48,7 @@ func TestAMarkerWakesAnIdleWorkerOfTheOtherLanguage(t *testing.T) {
 	})
 }
 
-func TestABurstOfJobsWakesAsManyIdleWorkersOfBothLanguages(t *testing.T) {
+func TestManyJobsWakeManyIdleWorkers(t *testing.T) {
 	const each = 3
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")

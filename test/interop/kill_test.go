@@ -50,7 +50,7 @@ func (r *rig) counts(q *bullmq.Queue, want map[bullmq.State]int64, what string) 
 	}, "%s", what)
 }
 
-func TestAWorkerKilledInTheMiddleOfThousandsOfJobsCostsNone(t *testing.T) {
+func TestKilledWorkerLosesNoJobs(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, language := range languages {
 			r.Run("the killed one is in "+language, func(t *testing.T) {

@@ -168,7 +168,7 @@ func TestALimitSetByHandHoldsForTheOtherLanguage(t *testing.T) {
 	})
 }
 
-func TestWhetherALimitIsReachedDependsOnItsMaximumAsInNode(t *testing.T) {
+func TestRateLimitDependsOnItsMaximum(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		r.ok(r.rdb.Set(r.Context(), r.key("q", "limiter"), 3, hour).Err()) // three jobs were started
@@ -189,7 +189,7 @@ func TestWhetherALimitIsReachedDependsOnItsMaximumAsInNode(t *testing.T) {
 	})
 }
 
-func TestGlobalConcurrencyHoldsForWorkersOfBothLanguages(t *testing.T) {
+func TestGlobalConcurrencyAcrossLanguages(t *testing.T) {
 	const limit, jobs = 3, 60
 	withBothMajors(t, func(r *rig) {
 		p := &pacing{r, r.queue("q")}

@@ -48,7 +48,7 @@ func nodeRan(r *rig, queue string, jobs int) []string {
 	return ids
 }
 
-func TestPrioritiesAndTheFrontOfTheLineHoldAcrossLanguages(t *testing.T) {
+func TestPrioritiesHoldAcrossLanguages(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, name := range []string{"for-go", "for-node"} {
 			q := r.queue(name)
@@ -125,7 +125,7 @@ func TestDelayedJobsRunWhenDueAndInOrderAcrossLanguages(t *testing.T) {
 	})
 }
 
-func TestJobsThatAreDueWakeAnIdleWorkerOfTheOtherLanguage(t *testing.T) {
+func TestDueJobsWakeTheOtherLanguage(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		rec := newRecorder(1)
 		r.work("for-go", rec.handle, bullmq.WorkerOptions{})

@@ -217,7 +217,7 @@ func (c *calendar) reports(id string) (errs []error) {
 
 // BullMQ 6 makes no further job of a repeatable job of BullMQ 5 and reports an error. A Go
 // worker drives it on, with the jobs that BullMQ 5 would make.
-func TestARepeatableJobOfBullMQ5EndsInBullMQ6AndGoesOnInGo(t *testing.T) {
+func TestRepeatableJobOfBullMQ5ContinuesInGo(t *testing.T) {
 	t.Parallel()
 	five := newRig(t, 5)
 	six := newRigAt(t, 6, five.addr)
@@ -260,7 +260,7 @@ func TestARepeatableJobOfBullMQ5EndsInBullMQ6AndGoesOnInGo(t *testing.T) {
 
 // Go does not continue a repeatable job with a parent, and reports it. BullMQ 5 adds its next
 // job to the same parent.
-func TestARepeatableJobWithAParentIsReportedAndNotDrivenOn(t *testing.T) {
+func TestRepeatableJobWithAParentIsReported(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5)
 	for _, language := range languages {

@@ -100,7 +100,7 @@ func failOnce(r *rig, q *bullmq.Queue, id string, attempt int, inGo bool) {
 	r.node.do(nil, `await $.close('worker ' + args[0])`, q.Name())
 }
 
-func TestAnAttemptWithoutABackoffFollowsInTheOtherLanguage(t *testing.T) {
+func TestRetryWithoutBackoffAcrossLanguages(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, first := range languages {
 			q := r.queue(r.unused())

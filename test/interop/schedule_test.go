@@ -153,7 +153,7 @@ func evenly(t *testing.T, ids []string, every time.Duration) {
 	}
 }
 
-func TestASchedulerIsChangedAndRemovedByTheOtherLanguage(t *testing.T) {
+func TestSchedulerIsChangedAcrossLanguages(t *testing.T) {
 	withBothMajors(t, schedulerIsChangedAndRemoved)
 }
 
@@ -200,7 +200,7 @@ func schedulerIsChangedAndRemoved(r *rig) {
 	r.node.quiet()
 }
 
-func TestASchedulerRunsOnTimeWithWorkersOfBothLanguagesAtOnce(t *testing.T) {
+func TestSchedulerRunsOnTimeInBothLanguages(t *testing.T) {
 	withBothMajors(t, schedulerRunsOnTime)
 }
 

@@ -22,7 +22,7 @@ func stepChild(_ context.Context, job *bullmq.Job) (any, error) {
 	return job.Name, nil
 }
 
-func TestAStepJobIsReleasedOnceWhenTheOtherLanguageRetriesAndRemovesItsChildren(t *testing.T) {
+func TestStepJobIsReleasedOnceAcrossLanguages(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, language := range languages {
 			r.Run("the step job is in "+language, func(t *testing.T) {
@@ -127,7 +127,7 @@ func stepsInGo(c *bullmq.Queue) bullmq.Handler {
 	}
 }
 
-func TestAnIDThatExistsIsNotAddedAgainByTheOtherLanguage(t *testing.T) {
+func TestExistingIDIsNotAddedAgain(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		for _, first := range languages {

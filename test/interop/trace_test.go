@@ -208,7 +208,7 @@ func TestATraceGoesOnInTheOtherLanguage(t *testing.T) {
 	})
 }
 
-func TestAnAttemptThatFailsInOneLanguageIsRetriedInTheOther(t *testing.T) {
+func TestFailedAttemptIsRetriedAcrossLanguages(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		tr := newTraced(r)
 		for _, pair := range [][2]string{{"Node", "Go"}, {"Go", "Node"}} {

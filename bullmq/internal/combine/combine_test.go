@@ -57,7 +57,7 @@ func atRest(t *testing.T, c *Combiner[parcel]) {
 	}, "no call is in flight")
 }
 
-func TestWhatComesInDuringACallGoesOutTogetherWithTheNext(t *testing.T) {
+func TestItemsDuringACallShareTheNext(t *testing.T) {
 	t.Parallel()
 	g := newGated()
 	var callers sync.WaitGroup

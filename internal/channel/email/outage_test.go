@@ -135,7 +135,7 @@ func TestSMTPDoesNotWaitForTheSameFailureAgain(t *testing.T) {
 	}
 }
 
-func TestSMTPTellsOnceThatTheServerIsGoneFromBehindAKeptConnection(t *testing.T) {
+func TestSMTPReportsALostServerOnce(t *testing.T) {
 	t.Parallel()
 	c, stop := catcher(t, embedded.MailCatcherOptions{})
 	s := sender(t, c.Addr(), func(c *SMTPConfig) { c.Connections = 1 })

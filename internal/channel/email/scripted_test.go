@@ -180,7 +180,7 @@ func TestSMTPStartsAnewWhenAKeptConnectionIsGone(t *testing.T) {
 	}
 }
 
-func TestSMTPStartsAnewWhenAKeptConnectionIsGoneThatNeverCarriedAMail(t *testing.T) {
+func TestSMTPReconnectsAfterAnUnusedConnectionWasLost(t *testing.T) {
 	t.Parallel()
 	srv := script(t, dialog(""), dialog("250 ok", "250 ok", "354 go", "250 done"))
 	s := sender(t, srv.addr)

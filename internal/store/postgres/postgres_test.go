@@ -44,7 +44,7 @@ func database(t testing.TB) func() *store.Ledger {
 	return func() *store.Ledger { return store.OnPostgres(open(t, url)) }
 }
 
-func TestStoreKeepsEveryPromise(t *testing.T) { storetest.Run(t, database) }
+func TestStore(t *testing.T) { storetest.Run(t, database) }
 
 func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, database) }
 
@@ -130,7 +130,7 @@ func TestOpenSaysWhyADatabaseCannotBeUsed(t *testing.T) {
 	}
 }
 
-func TestTheLedgerIsUnavailableWhileItsServerIsAndComesBackWithIt(t *testing.T) {
+func TestLedgerRecoversWithItsServer(t *testing.T) {
 	t.Parallel()
 	server := testenv.PostgresServer(t, testenv.PostgresOptions{Durable: true})
 	db := open(t, server.Database())

@@ -44,7 +44,7 @@ func database(t testing.TB) func() *store.Ledger {
 	return func() *store.Ledger { return store.OnSQLite(open(t, path)) }
 }
 
-func TestStoreKeepsEveryPromise(t *testing.T) { storetest.Run(t, database) }
+func TestStore(t *testing.T) { storetest.Run(t, database) }
 
 func TestMigrateFromManyProcessesAtOnceIsDoneOnce(t *testing.T) {
 	t.Parallel()
@@ -141,7 +141,7 @@ func TestOpenSaysThatAFileCannotBeUsed(t *testing.T) {
 	}
 }
 
-func TestAWriterThatNeverYieldsMakesTheLedgerUnavailable(t *testing.T) {
+func TestBlockedLedgerIsUnavailable(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	if err := open(t, path).Migrate(t.Context()); err != nil {

@@ -13,19 +13,19 @@ import (
 )
 
 var advances = []promise{
-	{"Advance hands out a batch in order of people, a few at a time", advanceOrder},
+	{"Advance claims a batch in order of people, a few at a time", advanceOrder},
 	{"Advance records each kind of outcome", advanceOutcomes},
-	{"Advance records what a provider said even if that is no text", advanceGarbage},
-	{"Advance claims nobody who is waiting for a retry, and says how long", advanceRetry},
-	{"Advance gives a released row out again at no cost", advanceReleased},
-	{"Advance only to record claims nothing and counts", advanceRecordOnly},
-	{"Advance tells a second job of the batch what it cannot have", advanceSecondJob},
-	{"Advance looks at opt-outs and addresses again", advanceOptOut},
+	{"Advance records a provider's reply even if it is not text", advanceGarbage},
+	{"Advance claims no row that waits for a retry", advanceRetry},
+	{"Advance claims a released row again at no cost", advanceReleased},
+	{"Advance with a limit of 0 records, counts and claims nothing", advanceRecordOnly},
+	{"Advance tells a second job of the batch what is claimed", advanceSecondJob},
+	{"Advance checks opt-outs and addresses again", advanceOptOut},
 	{"Advance of a cancelled event ends what is left", advanceCancelled},
 	{"Advance of an expired event ends what is left", advanceExpired},
 	{"Advance keeps a row uncertain once it was", advanceSticky},
 	{"Advance of an unknown batch is not found", advanceUnknown},
-	{"Deliveries pages and filters, with reasons, tries and times", deliveryPages},
+	{"Deliveries pages and filters, with reasons and attempts", deliveryPages},
 }
 
 func advanceOrder(t *testing.T, open func() *store.Ledger) {

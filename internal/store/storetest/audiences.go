@@ -10,10 +10,10 @@ import (
 )
 
 var audiences = []promise{
-	{"An audience picks by role, group, name and guardianship, each person once", audienceForms},
-	{"An audience picks the members of groups however deep below the one it names", audienceNested},
-	{"An audience never picks a person who was deleted or is only awaited", audienceGone},
-	{"An audience of every kind is walked exactly in chunks of any size", audienceChunks},
+	{"An audience selects each person once", audienceForms},
+	{"An audience selects the members of nested groups", audienceNested},
+	{"An audience never selects deleted or missing persons", audienceGone},
+	{"An audience is walked exactly in chunks of any size", audienceChunks},
 }
 
 // staffed makes a small school: students s0 to s5 in classes 7a (0,1,2) and 7b

@@ -10,13 +10,13 @@ import (
 )
 
 var endings = []promise{
-	{"FinishEvent completes an event when its audience is walked and every row is terminal", finish},
+	{"FinishEvent completes an event when every row is final", finish},
 	{"FinishEvent leaves an event open before that", finishEarly},
-	{"FinishEvent of a cancelled event ends the rows of dead workers", finishCancelled},
-	{"CancelEvent is final, may be repeated, and comes too late for a completed event", cancel},
+	{"FinishEvent of a cancelled event ends dead workers' rows", finishCancelled},
+	{"CancelEvent is final, repeatable and refused when completed", cancel},
 	{"CancelEvent before the walk means that nobody is reached", cancelQueued},
-	{"RetryFailed gives failed rows a new life and reopens their batches alone", retry},
-	{"RetryFailed refuses events that are cancelled or still walked", retryRefused},
+	{"RetryFailed reopens failed rows and only their batches", retry},
+	{"RetryFailed refuses cancelled and unfinished events", retryRefused},
 	{"RetryFailed without failed rows changes nothing", retryNone},
 }
 

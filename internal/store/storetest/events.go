@@ -15,20 +15,20 @@ import (
 )
 
 var events = []promise{
-	{"CreateEvent keeps every field, any text and times to the millisecond", eventRoundTrip},
+	{"CreateEvent keeps every field, any text and milliseconds", eventRoundTrip},
 	{"CreateEvent keeps absent fields absent", eventZeroes},
-	{"CreateEvent names every unknown group and user by its field and stores nothing", eventUnknownNames},
+	{"CreateEvent names unknown groups and users, stores nothing", eventUnknownNames},
 	{"CreateEvent refuses an id that is taken", eventTwice},
 	{"CreateEvent under a used key returns the earlier event", eventReplay},
 	{"CreateEvent under a used key refuses another request", eventKeyReused},
-	{"EventByKey finds the event of a key and refuses another request", eventByKey},
-	{"Idempotency keys of two scopes do not know each other, and end after their time", keyScopes},
-	{"An idempotency key that is forgotten while it is claimed is free", keysForgottenMeanwhile},
-	{"CreateEvent under one key from many callers at once stores one event", eventKeyRace},
+	{"EventByKey finds an event and refuses another request", eventByKey},
+	{"Idempotency keys belong to one scope and expire", keyScopes},
+	{"An idempotency key deleted while it is claimed is free", keysForgottenMeanwhile},
+	{"CreateEvent with one key and many callers stores one event", eventKeyRace},
 	{"CreateEvent that is abandoned leaves no trace", eventAbandoned},
 	{"Event of an unknown id is not found, everywhere", eventUnknown},
 	{"Events pages from the newest and filters by status", eventPages},
-	{"UnqueuedEvents is the outbox: it holds an event until it is marked queued", eventOutbox},
+	{"UnqueuedEvents has an event until it is marked queued", eventOutbox},
 	{"OpenEvents pages over the events that have jobs", eventOpen},
 }
 

@@ -13,19 +13,19 @@ import (
 )
 
 var fanOuts = []promise{
-	{"FanOut makes one delivery for each person and channel, inbox items and batches", fanOutRows},
-	{"FanOut goes on at the cursor, chunk by chunk, to the end and no further", fanOutChunks},
+	{"FanOut creates deliveries, inbox items and batches", fanOutRows},
+	{"FanOut continues at the cursor, chunk by chunk, to the end", fanOutChunks},
 	{"FanOut fills its chunks from people who are spread thinly", fanOutSparse},
-	{"FanOut that is abandoned leaves nothing, and the next call does its chunk", fanOutAbandoned},
-	{"FanOut by many callers of several processes makes every row once", fanOutConcurrent},
+	{"FanOut that is cancelled leaves nothing behind", fanOutAbandoned},
+	{"FanOut by many callers creates every row once", fanOutConcurrent},
 	{"FanOut suppresses whom it may not or cannot reach", fanOutSuppressed},
-	{"FanOut reaches people with a mandatory category whatever they opted out of", fanOutMandatory},
+	{"FanOut of a mandatory category ignores opt-outs", fanOutMandatory},
 	{"FanOut of a scheduled event waits for its time", fanOutScheduled},
 	{"FanOut of a terminal event does nothing", fanOutTerminal},
 	{"FanOut of an expired event records the rest as expired", fanOutExpired},
 	{"FanOut that reaches nobody is done at once", fanOutNobody},
 	{"OpenBatches pages over the batches that are not finished", openBatches},
-	{"Inbox positions grow in order of commit under concurrent fan-outs", commitOrder},
+	{"Inbox positions grow in commit order with many fan-outs", commitOrder},
 }
 
 func fanOutRows(t *testing.T, open func() *store.Ledger) {

@@ -15,20 +15,20 @@ import (
 )
 
 var inboxes = []promise{
-	{"Inbox lists the newest first, page by page, with the unread count", inboxPages},
+	{"Inbox pages newest first, with the unread count", inboxPages},
 	{"Inbox items carry the whole event", inboxItem},
-	{"MarkRead keeps the first time, and an event of somebody else is not found", markRead},
+	{"MarkRead keeps the first time and finds own events only", markRead},
 	{"MarkAllRead reads up to a position", markAllRead},
-	{"InboxSince returns what arrived for the users asked about, oldest first", inboxSince},
+	{"InboxSince returns new items of the users, oldest first", inboxSince},
 	{"InboxSince never splits a position", inboxSinceTies},
-	{"A generation of a user ends when tokens are revoked and when the user is deleted", generations},
+	{"A generation ends when tokens are revoked or a user deleted", generations},
 	{"SeedAPIKey replaces the keys of its name and no others", seededKeys},
 }
 
 var keys = []promise{
 	{"API keys are found by digest and renamed in place", apiKeys},
 	{"API keys are listed from the oldest and deleted one by one", apiKeyList},
-	{"Secret is the same for every process, no matter which came first", secretRace},
+	{"Secret is the same for every process", secretRace},
 	{"Ping is content with a migrated ledger", ping},
 }
 

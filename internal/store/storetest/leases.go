@@ -11,11 +11,11 @@ import (
 )
 
 var leases = []promise{
-	{"A lease that has ended claims nothing and cannot be renewed, and what its rows came to is recorded", leaseEnded},
-	{"A row of a dead lease is taken over as uncertain, and its late outcome is lost", leaseTakenOver},
+	{"An expired lease claims nothing; its outcomes are recorded", leaseEnded},
+	{"A row of a dead lease is uncertain; a late outcome is lost", leaseTakenOver},
 	{"A renewed lease keeps its rows", leaseRenewed},
 	{"CloseLease gives rows back at no cost and without doubt", leaseClosed},
-	{"CloseLease gives back the rows of a cancelled event as cancelled", leaseClosedCancelled},
+	{"CloseLease releases rows of a cancelled event as cancelled", leaseClosedCancelled},
 	{"Leases of two processes on one database are different", leaseIDs},
 }
 

@@ -12,22 +12,22 @@ import (
 
 var persons = []promise{
 	{"PutUser keeps every field and replaces all of them", userRoundTrip},
-	{"PutUser names every unknown student by its field and stores nothing", userUnknownStudent},
+	{"PutUser names every unknown student and stores nothing", userUnknownStudent},
 	{"PutUser makes the groups it names that do not exist", userGroups},
 	{"PutUsers tells created from updated, also within one call", usersChanges},
-	{"PutUsers takes guardians before their students; DropGuardianships forgets those who never come", usersGuardians},
+	{"PutUsers accepts guardians before their students", usersGuardians},
 	{"PutUsers by many callers at once keeps everybody", usersConcurrent},
 	{"PutUsers takes thousands in one call", usersMany},
 	{"Users pages in order of id", usersPages},
 	{"DeleteUser forgets the person and keeps the proof", userDeleted},
-	{"DeleteUser and a new person of the same id have nothing in common", userReborn},
+	{"DeleteUser shares nothing with a new person of the same id", userReborn},
 	{"Preferences keep what is not set again", preferences},
 	{"A user who is not there is not found, everywhere", userUnknown},
 }
 
 var groups = []promise{
 	{"PutGroup keeps every field and replaces all of them", groupRoundTrip},
-	{"PutGroup refuses a parent that is unknown, closes a circle or nests too deep", groupParents},
+	{"PutGroup refuses unknown, circular and too deep parents", groupParents},
 	{"Groups pages in order of id", groupPages},
 }
 
