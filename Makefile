@@ -31,11 +31,11 @@ build: ## build ./bin/schoolbell, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/schoolbell
 
 .PHONY: demo
-demo: build ## reach 10,000 people on the embedded defaults and print the facts (DEMO_USERS=…)
+demo: build ## send one event to 10,000 people without configuration and print the results (DEMO_USERS=…)
 	./$(BIN) demo --users $(DEMO_USERS)
 
 .PHONY: run
-run: build ## run API and worker on the settings of the environment and .env
+run: build ## run the API and the workers with the settings of the environment and .env
 	./$(BIN) serve
 
 .PHONY: deps
@@ -62,21 +62,21 @@ test: deps check ## run every test, with the race detector, on real servers
 	done
 
 .PHONY: fuzz
-fuzz: ## fuzz each decoder for a short while (FUZZTIME=10s)
+fuzz: ## fuzz each decoder briefly (FUZZTIME=10s)
 	./scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: deps build ## measure the whole system and print the tables, or against another working tree (AGAINST=…)
+bench: deps build ## measure the whole system and print the tables, or compare it with another working tree (AGAINST=…)
 	CI=true $(GO) test -run '^$$' -bench $(if $(AGAINST),SystemTrees,.) -benchtime 1x -timeout 60m ./bench \
 		$(if $(AGAINST),-args -against $(abspath $(AGAINST)) -rounds 10)
 
 .PHONY: bench-queue
-bench-queue: deps ## measure the queue library beside its peers, or against another working tree (AGAINST=…)
+bench-queue: deps ## compare the queue library with its peers, or with another working tree (AGAINST=…)
 	CI=true $(GO) test -run '^$$' -bench $(if $(AGAINST),QueueTrees,Queue) -benchtime 1x -timeout 60m ./bench \
 		$(if $(AGAINST),-args -against $(abspath $(AGAINST)) -rounds 10)
 
 .PHONY: soak
-soak: deps ## random faults for a long while, to the system and to the queue alone (SOAK=10m, PKG=./test/queuesoak for one)
+soak: deps ## break the system, and the queue alone, at random for a long time (SOAK=10m, PKG=./test/queuesoak for one)
 	CI=true SCHOOLBELL_SOAK=$(SOAK) $(GO) test $(RACE) -count=1 -p 1 -run Soak -timeout 120m -v $(if $(filter ./...,$(PKG)),$(SOAKS),$(PKG))
 
 .PHONY: clean
