@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"time"
@@ -88,5 +89,6 @@ type Config struct {
 	StreamCheck    time.Duration // how often a stream checks that its caller may still read it; 0 means 4 s
 	Streams        StreamLimits
 	Rates          RateLimits
-	Origins        []string // of web pages whose scripts may call the API
+	TLS            *tls.Config // of the listener; nil for plain HTTP
+	Origins        []string    // of web pages whose scripts may call the API
 }

@@ -130,9 +130,11 @@ func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, 
 // Serve answers requests that come in on ln until ctx ends. Then it stops
 // listening, ends the streams, waits for the running requests up to the grace
 // time, and returns; it returns an error if it had to cut some off. It closes ln.
+// It speaks TLS if the configuration has it.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	hs := &http.Server{
 		Handler:           s,
+		TLSConfig:         s.cfg.TLS,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -142,7 +144,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	hs.RegisterOnShutdown(s.EndStreams)
 	failed := make(chan error, 1)
-	go func() { failed <- hs.Serve(ln) }()
+	go func() {
+		if s.cfg.TLS != nil {
+			failed <- hs.ServeTLS(ln, "", "")
+			return
+		}
+		failed <- hs.Serve(ln)
+	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve HTTP: %w", err)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,10 +31,11 @@ const (
 )
 
 // ServeHTTP answers on ln until ctx ends, then lets requests in flight finish
-// within grace.
-func ServeHTTP(ln net.Listener, h http.Handler, grace time.Duration, log *slog.Logger) Service {
+// within grace. It speaks TLS if conf is not nil.
+func ServeHTTP(ln net.Listener, h http.Handler, conf *tls.Config, grace time.Duration, log *slog.Logger) Service {
 	srv := &http.Server{
 		Handler:           h,
+		TLSConfig:         conf,
 		ReadHeaderTimeout: exchangeTimeout,
 		ReadTimeout:       exchangeTimeout,
 		WriteTimeout:      exchangeTimeout,
@@ -49,7 +51,11 @@ func ServeHTTP(ln net.Listener, h http.Handler, grace time.Duration, log *slog.L
 			defer cancel()
 			stopped <- srv.Shutdown(limit)
 		}()
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		serve := srv.Serve
+		if conf != nil {
+			serve = func(ln net.Listener) error { return srv.ServeTLS(ln, "", "") }
+		}
+		if err := serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve HTTP: %w", err)
 		}
 		if err := <-stopped; err != nil {

@@ -59,7 +59,7 @@ func start(t *testing.T) (*app.Runtime, *client.Client) {
 	})
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	c, err := client.New(client.Config{URL: config.LocalURL(ln.Addr().String()), Key: key, HTTPClient: &http.Client{Transport: transport}})
+	c, err := client.New(client.Config{URL: new(config.HTTP).LocalURL(ln.Addr().String()), Key: key, HTTPClient: &http.Client{Transport: transport}})
 	if err != nil {
 		t.Fatal(err)
 	}

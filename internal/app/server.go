@@ -19,6 +19,10 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 	if err != nil {
 		return nil, err
 	}
+	conf, reload, err := r.TLS()
+	if err != nil {
+		return nil, err
+	}
 	connections := connectionLimit(r.Config, openFiles())
 	streams := streamLimit(r.Config.HTTP.StreamsMax, connections)
 	if streams < r.Config.HTTP.StreamsMax {
@@ -27,7 +31,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 	server, err := api.New(api.Config{
 		Store: r.Ledger.Reports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Log), Inbox: box, Auth: keys,
 		Queues: r.Pipeline.Queues(), Dependencies: r.dependencies(), Registry: r.Metrics, NoMetrics: !r.Config.HTTP.Metrics,
-		Logger: r.Log, Version: version, Grace: WorkGrace(r.Config), Origins: r.Config.HTTP.CORSOrigins,
+		Logger: r.Log, Version: version, Grace: WorkGrace(r.Config), TLS: conf, Origins: r.Config.HTTP.CORSOrigins,
 		Streams: api.StreamLimits{PerUser: r.Config.HTTP.StreamsPerUser, PerKey: r.Config.HTTP.StreamsPerKey, Total: streams},
 		Rates:   api.RateLimits{PerKey: r.Config.HTTP.RatePerKey, PerAddress: r.Config.HTTP.RatePerAddress, TrustedProxies: proxies},
 	})
@@ -37,6 +41,9 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 	services := []Service{
 		func(ctx context.Context) error { return server.Serve(ctx, limitConnections(ln, connections)) },
 		box.Run, r.Pipeline.RunRelay,
+	}
+	if reload != nil {
+		services = append(services, reload)
 	}
 	if r.Channels == nil {
 		return services, nil

@@ -37,6 +37,7 @@ var importRules = []struct {
 	{"internal/ledger", []string{"."}},
 	{"internal/outage", nil},
 	{"internal/advice", nil},
+	{"internal/certificate", nil},
 	{"internal/store/storetest", []string{".", "internal/ledger", "internal/store", "internal/testenv"}},
 	{"internal/channel/channeltest", []string{".", "internal/testenv"}},
 	{"internal/store", []string{"internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people"}}, // those who use the stores
@@ -56,8 +57,8 @@ var importRules = []struct {
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
 	{"internal/app", []string{"...", "!internal/cli", "!internal/doctor", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together
-	{"internal/doctor", []string{".", "internal/advice", "internal/app", "internal/channel", "internal/config", "internal/store/sqlite"}},
-	{"internal/cli/...", []string{".", "client", "wire", "internal/advice", "internal/app", "internal/auth", "internal/channel", "internal/config", "internal/doctor", "internal/health"}},
+	{"internal/doctor", []string{".", "internal/advice", "internal/app", "internal/certificate", "internal/channel", "internal/config", "internal/store/sqlite"}},
+	{"internal/cli/...", []string{".", "client", "wire", "internal/advice", "internal/app", "internal/auth", "internal/certificate", "internal/channel", "internal/config", "internal/doctor", "internal/health"}},
 	{"cmd/...", []string{"internal/cli"}},
 	{"examples/...", []string{"bullmq"}},
 	{"internal/testenv", []string{"bullmq/redistest", "bullmq/testproc"}},

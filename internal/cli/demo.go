@@ -116,7 +116,7 @@ func (d *demo) run(ctx context.Context, dir string) (f facts, err error) {
 		return f, err
 	}
 	defer ln.Close()
-	d.url = config.LocalURL(ln.Addr().String())
+	d.url = cfg.HTTP.LocalURL(ln.Addr().String())
 	cfg.HTTP.PublicURL = d.url
 	if err := r.Open(ctx); err != nil {
 		return f, err

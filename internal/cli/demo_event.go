@@ -18,7 +18,7 @@ const lookEvery = 50 * time.Millisecond
 // program would, and returns its id and how long the request took. A request
 // before it opens the connection.
 func (d *demo) createEvent(ctx context.Context) (id string, took time.Duration, err error) {
-	server, hangUp, err := dial(d.url, d.key)
+	server, hangUp, err := dial(d.url, d.key, nil)
 	if err != nil {
 		return "", 0, err
 	}

@@ -23,7 +23,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *program) error {
 		if err != nil {
 			return err
 		}
-		return doctor.Live(ctx, config.LocalURL(c.Config.HTTP.Addr))
+		return doctor.Live(ctx, c.Config.HTTP.LocalURL(c.Config.HTTP.Addr))
 	}
 	found := doctor.OfSettings(faultsOfSettings(err), a.envFile)
 	if err == nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"schoolbell"
 	"schoolbell/client"
 	"schoolbell/internal/app"
+	"schoolbell/internal/certificate"
 	"schoolbell/internal/config"
 )
 
@@ -22,11 +24,18 @@ func (r *remote) dial(a *program) (c *client.Client, hangUp func(), err error) {
 	if err := a.load(&r.Server); err != nil {
 		return nil, nil, err
 	}
-	return dial(r.Server.URL, r.Server.APIKey.Reveal())
+	var conf *tls.Config
+	if file := r.Server.PinnedCertificate(); file != "" {
+		// Without the right to read the certificate, the server's name counts, as with other servers.
+		conf, _ = certificate.Pinned(file)
+	}
+	return dial(r.Server.URL, r.Server.APIKey.Reveal(), conf)
 }
 
-func dial(base, key string) (c *client.Client, hangUp func(), err error) {
+// dial returns a client; conf is nil if the system's authorities and the server's name count.
+func dial(base, key string, conf *tls.Config) (c *client.Client, hangUp func(), err error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = conf
 	c, err = client.New(client.Config{URL: base, Key: key, HTTPClient: &http.Client{Transport: transport}})
 	return c, transport.CloseIdleConnections, err
 }
@@ -43,6 +52,10 @@ func (a *program) failRemote(err error) bool {
 		return false
 	}
 	a.complain("%s cannot be reached: %s", baseOf(u.URL), app.Reason(u.Err))
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		a.suggest("set --url to a host name of the certificate; for a private certificate authority, set SSL_CERT_FILE to its certificate")
+		return true
+	}
 	a.suggest("run schoolbell serve, or set --url or SCHOOLBELL_URL")
 	return true
 }

@@ -63,7 +63,7 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	base := config.LocalURL(ln.Addr().String())
+	base := cfg.HTTP.LocalURL(ln.Addr().String())
 	a.tick("Schoolbell %s serves %s (API reference: %s/docs)", a.version(), base, base)
 	a.showFirstKey(first)
 	err = r.Run(ctx, append(services, a.noteStop(ctx, cfg))...)

@@ -46,19 +46,36 @@ func (a *program) runWorker(ctx context.Context, cfg *config.Config) (err error)
 		metrics = r.Metrics
 	}
 	page := health.NewPage(a.version(), metrics)
-	var infra []app.Service
-	if addr := cfg.HTTP.MetricsAddr; addr != "" {
-		ln, err := app.Listen(ctx, "METRICS_ADDR", addr)
-		if err != nil {
-			return err
-		}
-		a.tick("Health and metrics at %s", config.LocalURL(ln.Addr().String()))
-		infra = append(infra, app.ServeHTTP(ln, page, app.WorkGrace(cfg), r.Log))
+	infra, err := a.servePage(ctx, r, page)
+	if err != nil {
+		return err
 	}
 	work := func(ctx context.Context) error { return a.work(ctx, r, page) }
 	err = app.Run(ctx, []app.Service{work, a.noteStop(ctx, cfg)}, infra)
 	a.farewell(err)
 	return err
+}
+
+// servePage returns the services that answer on METRICS_ADDR, if that is set.
+func (a *program) servePage(ctx context.Context, r *app.Runtime, page *health.Page) ([]app.Service, error) {
+	cfg := r.Config
+	if cfg.HTTP.MetricsAddr == "" {
+		return nil, nil
+	}
+	conf, reload, err := r.TLS()
+	if err != nil {
+		return nil, err
+	}
+	ln, err := app.Listen(ctx, "METRICS_ADDR", cfg.HTTP.MetricsAddr)
+	if err != nil {
+		return nil, err
+	}
+	a.tick("Health and metrics at %s", cfg.HTTP.LocalURL(ln.Addr().String()))
+	services := []app.Service{app.ServeHTTP(ln, page, conf, app.WorkGrace(cfg), r.Log)}
+	if reload != nil {
+		services = append(services, reload)
+	}
+	return services, nil
 }
 
 // work waits until Redis is there, puts the worker together and runs it.

@@ -65,6 +65,9 @@ func (h *HTTP) check(f *schoolbell.Faults) {
 	if _, err := h.Proxies(); err != nil {
 		f.Add("TRUSTED_PROXIES", "must be addresses or networks such as 10.0.0.7,192.0.2.0/24")
 	}
+	if (h.TLSCert == "") != (h.TLSKey == "") { // what is in the files, the server checks: they may change
+		f.Add("TLS_KEY", "must be set together with TLS_CERT")
+	}
 	checkOrigins(f, h.CORSOrigins)
 	if k := h.APIKey.Reveal(); k != "" && strings.ContainsAny(k, " \t\r\n") {
 		f.Add("SCHOOLBELL_API_KEY", "must not have spaces; try: openssl rand -hex 24")

@@ -30,7 +30,9 @@ type General struct {
 // HTTP settings are those of the API and of what other programs look at.
 type HTTP struct {
 	Addr           string   `name:"http-addr" setting:"HTTP_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address the API listens on."`
-	PublicURL      string   `name:"public-url" setting:"PUBLIC_URL" placeholder:"URL" help:"Public URL of this server, for links in messages. http:// and HTTP_ADDR if empty."`
+	TLSCert        string   `name:"tls-cert" setting:"TLS_CERT" placeholder:"FILE" help:"PEM file of the server's certificate and its intermediate certificates. If set, HTTP_ADDR and METRICS_ADDR use TLS. A new file needs no restart."`
+	TLSKey         string   `name:"tls-key" setting:"TLS_KEY" placeholder:"FILE" help:"PEM file of the key of TLS_CERT."`
+	PublicURL      string   `name:"public-url" setting:"PUBLIC_URL" placeholder:"URL" help:"Public URL of this server, for links in messages. http:// (https:// with TLS_CERT) and HTTP_ADDR if empty."`
 	APIKey         Secret   `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key of scope admin, stored as a digest. If empty, the first start creates a key and shows it in a terminal, or writes it to a file in DATA_DIR that the log names."`
 	Metrics        bool     `name:"metrics" setting:"METRICS" default:"true" negatable:"" help:"Serve Prometheus metrics at /metrics."`
 	RatePerKey     int      `name:"api-rate-per-key" setting:"API_RATE_PER_KEY" default:"100" placeholder:"N" help:"Requests per second of one API key, or of one user's tokens. Ten times as many may come at once. 0 means no limit."`
@@ -102,7 +104,7 @@ type Email struct {
 
 // Client is the settings of the commands that talk to a running server.
 type Client struct {
-	URL      string `name:"url" setting:"SCHOOLBELL_URL" placeholder:"URL" help:"URL of the server. http:// and HTTP_ADDR if empty."`
+	URL      string `name:"url" setting:"SCHOOLBELL_URL" placeholder:"URL" help:"URL of the server. http:// (https:// with TLS_CERT) and HTTP_ADDR if empty."`
 	APIKey   Secret `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key to send."`
 	Insecure bool   `name:"insecure" setting:"SCHOOLBELL_INSECURE" default:"false" help:"Allow sending the key over http:// to another machine."`
 
@@ -110,8 +112,9 @@ type Client struct {
 	envNamed bool   // the .env file was named on the command line
 	urlFrom  string // the setting that URL follows from
 
-	// Addr is not for flags: it only finds the server of this machine.
-	Addr string `name:"http-addr" setting:"HTTP_ADDR" default:"127.0.0.1:8080" hidden:"" help:"Address the API listens on."`
+	// Addr and TLSCert are not for flags: they only find the server of this machine.
+	Addr    string `name:"http-addr" setting:"HTTP_ADDR" default:"127.0.0.1:8080" hidden:"" help:"Address the API listens on."`
+	TLSCert string `name:"tls-cert" setting:"TLS_CERT" hidden:"" help:"Certificate of the server."`
 }
 
 // Groups titles the groups of settings, for help and lists, in their order.

@@ -9,13 +9,14 @@ import (
 	"strconv"
 	"strings"
 
+	"schoolbell"
 	"schoolbell/internal/channel/email/smtpconn"
 )
 
 // derive fills what follows from other settings, once all of them are read.
 func (c *Config) derive() {
 	if c.HTTP.PublicURL == "" {
-		c.HTTP.PublicURL = LocalURL(c.HTTP.Addr)
+		c.HTTP.PublicURL = c.HTTP.LocalURL(c.HTTP.Addr)
 	}
 	if c.Redis.Host == "" && c.Redis.URL == "" && !c.Redis.cluster() && !c.Redis.sentinel() && c.origins["REDIS_PORT"] != FromDefault {
 		c.Redis.Host = "localhost"
@@ -41,23 +42,46 @@ func (c *Config) derive() {
 func (c *Client) derive() {
 	c.urlFrom = "SCHOOLBELL_URL"
 	if c.URL == "" {
-		c.URL, c.urlFrom = LocalURL(c.Addr), "HTTP_ADDR"
+		c.URL, c.urlFrom = localURL(c.Addr, c.TLSCert != ""), "HTTP_ADDR"
 	}
 	if c.fromFoundFile("SCHOOLBELL_INSECURE") {
 		c.Insecure = false
 	}
 }
 
-// LocalURL is the URL under which this machine reaches a listener at addr.
-func LocalURL(addr string) string {
+// PinnedCertificate is the file of the certificate by which to recognize the server of this
+// machine; empty if the server's name counts, as for every other server. A certificate that
+// a stranger's .env file may have named is good for an address on loopback only.
+func (c *Client) PinnedCertificate() string {
+	u, err := url.Parse(c.URL)
+	if err != nil || c.urlFrom != "HTTP_ADDR" {
+		return ""
+	}
+	if c.fromFoundFile("TLS_CERT") && !c.fromFoundFile("SCHOOLBELL_API_KEY") && !schoolbell.Loopback(u.Hostname()) {
+		return ""
+	}
+	return c.TLSCert
+}
+
+// TLS reports whether the listeners of a process speak TLS.
+func (h *HTTP) TLS() bool { return h.TLSCert != "" }
+
+// LocalURL is the URL under which this machine reaches a listener of a process at addr.
+func (h *HTTP) LocalURL(addr string) string { return localURL(addr, h.TLS()) }
+
+func localURL(addr string, secure bool) string {
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "http://" + addr
+		return scheme + addr
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + net.JoinHostPort(host, port)
 }
 
 // SQLitePath is the file of the ledger when DATABASE_URL is empty.

@@ -13,6 +13,7 @@ import (
 
 	"schoolbell/internal/advice"
 	"schoolbell/internal/app"
+	"schoolbell/internal/certificate"
 	"schoolbell/internal/channel"
 	"schoolbell/internal/config"
 	"schoolbell/internal/store/sqlite"
@@ -157,9 +158,11 @@ func checkClock(ctx context.Context, cfg *config.Config) Finding {
 }
 
 func checkAPI(ctx context.Context, cfg *config.Config) Finding {
-	base := config.LocalURL(cfg.HTTP.Addr)
-	body, err := get(ctx, base+"/readyz")
+	base := cfg.HTTP.LocalURL(cfg.HTTP.Addr)
+	body, err := get(ctx, base+"/readyz", ownCertificate(cfg))
 	switch {
+	case errors.Is(err, certificate.ErrOther):
+		return doubtful("see the log of schoolbell serve, or set HTTP_ADDR", "%s: %v", base, certificate.ErrOther)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return doubtful("run: schoolbell serve", "nothing listens on %s", cfg.HTTP.Addr)
 	case err != nil && body != "":

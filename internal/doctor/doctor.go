@@ -1,5 +1,5 @@
 // Package doctor checks everything that the settings name and says how to fix what it
-// finds: the data folder, the ledger, Redis, the mail server, the clock and the API.
+// finds: the data folder, the ledger, Redis, the mail server, the clock, the TLS certificate and the API.
 package doctor
 
 import (
@@ -52,6 +52,9 @@ func Examine(ctx context.Context, cfg *config.Config, exposed []string) []Findin
 	one("Redis", checkRedis)
 	found = append(found, checkChannels(ctx, cfg)...)
 	one("clock", checkClock)
+	if cfg.HTTP.TLS() {
+		one("TLS", checkTLS)
+	}
 	one("API", checkAPI)
 	for _, path := range exposed {
 		found = append(found, named("secrets", doubtful("chmod 600 "+path, "other users of this machine can read %s", path)))

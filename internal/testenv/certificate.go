@@ -39,11 +39,18 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Issue makes a certificate for the IP addresses and host names, and returns the PEM
-// files of it and of its key.
+// Issue makes a certificate for the IP addresses and host names, valid for 90 days,
+// and returns the PEM files of it and of its key.
 func (a *Authority) Issue(hosts ...string) (certFile, keyFile string) {
 	a.t.Helper()
+	return a.IssueFor(time.Now().Add(-time.Hour), 90*24*time.Hour, hosts...)
+}
+
+// IssueFor is Issue with the time for which the certificate is valid.
+func (a *Authority) IssueFor(from time.Time, valid time.Duration, hosts ...string) (certFile, keyFile string) {
+	a.t.Helper()
 	template := certificateTemplate("test server")
+	template.NotBefore, template.NotAfter = from, from.Add(valid)
 	for _, h := range hosts {
 		if ip := net.ParseIP(h); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
@@ -61,6 +68,13 @@ func (a *Authority) Issue(hosts ...string) (certFile, keyFile string) {
 	writePEM(a.t, certFile, "CERTIFICATE", a.sign(template, key))
 	writePEM(a.t, keyFile, "PRIVATE KEY", der)
 	return certFile, keyFile
+}
+
+// Pool returns the authorities of a client that trusts this one and no other.
+func (a *Authority) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	return pool
 }
 
 func (a *Authority) sign(template *x509.Certificate, key *ecdsa.PrivateKey) (der []byte) {

@@ -71,7 +71,7 @@ func TestSettingsTable(t *testing.T) {
 // others are names in capitals that are no settings of a server: of the commands,
 // of compose.yaml, of PM2's file, of make.
 var others = []string{"SCHOOLBELL_URL", "POSTGRES_PASSWORD", "SCHOOLBELL_PORT", "SCHOOLBELL_VERSION", "SCHOOLBELL_WORKERS", "DEMO_USERS", "NODE_PATH",
-	"BZPOPMIN", "PSYNC", "REDIS_ADDR"}
+	"BZPOPMIN", "PSYNC", "REDIS_ADDR", "SSL_CERT_FILE"}
 
 func TestSettingNames(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package system
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ type Parts struct {
 	Redis    string   // "host:port"; empty for the one inside serve
 	SMTP     string   // "host:port"
 	Settings []string // NAME=value, further ones
+
+	// Authority makes the certificate for TLS; nil for plain HTTP.
+	Authority *testenv.Authority
 }
 
 // School is one installation of the program. Its methods are for the goroutine
@@ -48,6 +52,9 @@ type School struct {
 	URL    string         // of the API
 	Redis  string         // "host:port"; empty for the one inside serve
 	Client *client.Client // of the API, with all rights
+
+	// Cert and Key are the PEM files of TLS_CERT and TLS_KEY.
+	Cert, Key string
 }
 
 // New prepares a school; nothing runs yet.
@@ -55,7 +62,16 @@ func New(t testing.TB, p Parts) *School {
 	t.Helper()
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(testenv.FreePort(t)))
 	s := &School{t: t, dir: t.TempDir(), URL: "http://" + addr, Redis: p.Redis}
-	s.env = append(smtpSettings(t, p.SMTP), "HTTP_ADDR="+addr, "SCHOOLBELL_API_KEY="+Key, "SCHOOLBELL_URL="+s.URL,
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	t.Cleanup(transport.CloseIdleConnections)
+	s.http = &http.Client{Transport: transport}
+	if p.Authority != nil {
+		s.URL = "https://" + addr
+		s.Cert, s.Key = p.Authority.Issue("127.0.0.1")
+		s.env = append(s.env, "TLS_CERT="+s.Cert, "TLS_KEY="+s.Key)
+		transport.TLSClientConfig = &tls.Config{RootCAs: p.Authority.Pool()}
+	}
+	s.env = append(append(s.env, smtpSettings(t, p.SMTP)...), "HTTP_ADDR="+addr, "SCHOOLBELL_API_KEY="+Key, "SCHOOLBELL_URL="+s.URL,
 		"SHUTDOWN_GRACE="+grace.String(), "DATA_DIR="+filepath.Join(s.dir, "data"))
 	if p.Redis != "" {
 		s.env = append(s.env, "REDIS_URL=redis://"+p.Redis)
@@ -67,9 +83,6 @@ func New(t testing.TB, p Parts) *School {
 	}
 	s.env = append(s.env, "API_RATE_PER_KEY=0", "API_RATE_PER_ADDRESS=0") // tests ask as often as they like
 	s.env = append(s.env, p.Settings...)
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	t.Cleanup(transport.CloseIdleConnections)
-	s.http = &http.Client{Transport: transport}
 	s.Client = s.As(Key)
 	return s
 }
