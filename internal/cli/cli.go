@@ -40,8 +40,8 @@ type Process struct {
 // The exit codes.
 const (
 	exitOK      = 0
-	exitFailure = 1 // it was tried and did not work
-	exitUsage   = 2 // it was not tried: wrong arguments or settings
+	exitFailure = 1
+	exitUsage   = 2 // invalid arguments or settings; nothing was done
 )
 
 // grammar is the command line.

@@ -2,8 +2,8 @@
 // whose tags are at once the flags, the names in the environment, the defaults
 // and the help.
 //
-// [Load] fills it: flags win over the environment, the environment over the
-// .env file, that over the defaults. An empty value counts as not set. A setting
+// [Load] fills it. The precedence is flags, environment, .env file, defaults.
+// An empty value counts as not set. A setting
 // that is a secret may also come from a file: SMTP_PASSWORD_FILE names a file
 // that holds the value of SMTP_PASSWORD. [Config.Check] reports every fault at
 // once, each under the setting's name in the environment.
