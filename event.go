@@ -49,6 +49,7 @@ type Event struct {
 
 	Status      EventStatus
 	CreatedAt   time.Time
+	CreatedBy   Actor     // who asked for it
 	CompletedAt time.Time // when it became completed or cancelled; zero before
 }
 

@@ -19,9 +19,10 @@ func TestConversionsCarryEveryField(t *testing.T) {
 		convert func() any
 		but     []string // fields that the source does not have
 	}{
-		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Status", "CreatedAt", "CompletedAt"}},
+		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Status", "CreatedAt", "CreatedBy", "CompletedAt"}},
 		{"event", func() any { return wire.EventOf(filled[schoolbell.Event]()) }, []string{"Progress"}},
 		{"delivery", func() any { return wire.DeliveryOf(*filled[schoolbell.Delivery]()) }, nil},
+		{"audit entry", func() any { return wire.AuditEntryOf(*filled[schoolbell.AuditEntry]()) }, nil},
 		{"inbox item", func() any { return wire.InboxItemOf(*filled[schoolbell.InboxItem]()) }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -54,6 +55,12 @@ func filled[T any]() *T {
 			*p = json.RawMessage(`{}`)
 		case *schoolbell.Audience:
 			p.Users = []string{"u1"}
+		case *schoolbell.Actor:
+			*p = schoolbell.Actor{Kind: schoolbell.ActorKey, ID: "x", Name: "x"}
+		case *schoolbell.Target:
+			*p = schoolbell.Target{Kind: "event", ID: "x"}
+		case *map[string]any:
+			*p = map[string]any{"n": 1}
 		case *[]schoolbell.Channel:
 			*p = []schoolbell.Channel{schoolbell.ChannelEmail}
 		default:

@@ -49,6 +49,7 @@ POST /v1/queues/{queue}/jobs/{job}/remove admin
 POST /v1/queues/{queue}/pause admin
 POST /v1/queues/{queue}/resume admin
 POST /v1/queues/{queue}/clean admin
+GET /v1/audit admin
 GET /livez open
 GET /readyz open
 GET /metrics open

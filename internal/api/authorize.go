@@ -10,6 +10,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/auth"
+	"schoolbell/internal/ledger"
 )
 
 // authorized lets requests through whose key or token allows the route, as often as it may.
@@ -21,7 +22,11 @@ func (s *Server) authorized(rt route) func(huma.Context, func(huma.Context)) {
 			writeProblem(w, p)
 			return
 		}
-		next(huma.WithValue(ctx, callerKey{}, c))
+		inner := auth.WithPrincipal(context.WithValue(ctx.Context(), callerKey{}, c), c.Principal)
+		if rt.action != "" {
+			inner = ledger.WithChange(inner, s.newChange(rt, r, c.Principal))
+		}
+		next(huma.WithContext(ctx, inner))
 	}
 }
 
@@ -71,10 +76,11 @@ func (s *Server) authorize(ctx context.Context, r *http.Request, rt route) (call
 	if err != nil {
 		return caller{}, err
 	}
-	if !key.Scope.Allows(rt.need) {
+	p := auth.KeyPrincipal(key)
+	if !p.Grants.Allow(rt.need) {
 		return caller{}, &schoolbell.Error{Code: schoolbell.CodeForbidden, Message: "this call needs a key of scope " + string(rt.need)}
 	}
-	return caller{key: key}, nil
+	return caller{Principal: p, key: key}, nil
 }
 
 // authorizeToken lets a user at their own inbox and preferences.
@@ -83,10 +89,11 @@ func (s *Server) authorizeToken(ctx context.Context, r *http.Request, rt route, 
 	if err != nil {
 		return caller{}, err
 	}
-	if !rt.user || r.PathValue("id") != user.ID {
+	p := user.Principal()
+	if !rt.user || !p.Grants.AllowUser(r.PathValue("id")) {
 		return caller{}, &schoolbell.Error{Code: schoolbell.CodeForbidden, Message: "a user token allows that user's own inbox and preferences only"}
 	}
-	return caller{token: user}, nil
+	return caller{Principal: p, token: user}, nil
 }
 
 // credentialOf returns what the caller shows: the bearer of the Authorization

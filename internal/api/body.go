@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // Limits on JSON bodies. A value is a member of an object or an item of a list: without
@@ -75,6 +76,9 @@ func (s *Server) readBody(rt route) func(huma.Context, func(huma.Context)) {
 			}
 			writeProblem(w, p)
 			return
+		}
+		if rt.method == http.MethodPut {
+			noteFields(ledger.ChangeOf(ctx.Context()), body.bytes)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body.bytes))
 		next(ctx)

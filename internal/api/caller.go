@@ -9,6 +9,8 @@ import (
 
 // caller is who makes a request: an API key, or a user by a token.
 type caller struct {
+	auth.Principal
+
 	key   schoolbell.APIKey // zero for a token
 	token auth.TokenUser    // zero for a key
 

@@ -21,6 +21,7 @@ type (
 	eventValue    string
 	jobStateValue string
 	timeValue     string
+	actorValue    string
 )
 
 func (roleValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.Roles()) }
@@ -32,6 +33,7 @@ func (eventValue) Schema(huma.Registry) *huma.Schema {
 	return oneOf([]schoolbell.EventStatus{schoolbell.EventScheduled, schoolbell.EventQueued,
 		schoolbell.EventProcessing, schoolbell.EventCompleted, schoolbell.EventCancelled})
 }
+func (actorValue) Schema(huma.Registry) *huma.Schema    { return oneOf(schoolbell.ActorKinds()) }
 func (jobStateValue) Schema(huma.Registry) *huma.Schema { return oneOf(jobStates) }
 func (timeValue) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Examples: []any{"2026-11-23T08:30:00.000Z"}}
@@ -56,6 +58,7 @@ func listValues(r huma.Registry) {
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.GroupKind](), reflect.TypeFor[kindValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.DeliveryStatus](), reflect.TypeFor[deliveryValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.EventStatus](), reflect.TypeFor[eventValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.ActorKind](), reflect.TypeFor[actorValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[bullmq.State](), reflect.TypeFor[jobStateValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[wire.JobState](), reflect.TypeFor[jobStateValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[wire.Time](), reflect.TypeFor[timeValue]())

@@ -29,12 +29,19 @@ func (s *Server) createEvent(ctx context.Context, in *createEventInput) (*create
 	if err != nil {
 		return nil, err
 	}
-	ev, replayed, err := s.cfg.Pipeline.Create(ctx, in.Body.Event(), idem)
+	requested := in.Body.Event()
+	requested.CreatedBy = callerOf(ctx).Actor()
+	ledger.ChangeOf(ctx).Set("channels", requested.Channels)
+	if requested.Category != "" {
+		ledger.ChangeOf(ctx).Set("category", requested.Category)
+	}
+	ev, replayed, err := s.cfg.Pipeline.Create(ctx, requested, idem)
 	if err != nil {
 		return nil, err
 	}
 	out := &createEventOutput{Status: http.StatusCreated, Location: "/v1/events/" + ev.ID, Body: wire.EventOf(ev)}
 	if replayed {
+		ledger.ChangeOf(ctx).Void()
 		out.Status, out.Replayed = http.StatusOK, "true"
 	}
 	return out, nil
@@ -94,6 +101,7 @@ func (s *Server) retryEvent(ctx context.Context, in *EventPath) (*retryOutput, e
 	if err != nil {
 		return nil, err
 	}
+	ledger.ChangeOf(ctx).Set("deliveries", n)
 	return &retryOutput{wire.Retried{ID: in.ID, Retried: n}}, nil
 }
 

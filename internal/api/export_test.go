@@ -11,12 +11,13 @@ type Route struct {
 	Method, Path string
 	Need         schoolbell.Scope
 	User         bool
+	Action       string // for the audit
 }
 
 // Routes returns the route table.
 func (s *Server) Routes() (out []Route) {
 	for _, rt := range s.routes() {
-		out = append(out, Route{rt.method, rt.path, rt.need, rt.user})
+		out = append(out, Route{rt.method, rt.path, rt.need, rt.user, rt.action})
 	}
 	return out
 }
@@ -29,6 +30,11 @@ func (c cursor) Encode() (string, error) { return c.encode() }
 var DecodeCursor = decodeCursor
 
 var Fingerprint = fingerprint
+
+var (
+	ParseActor  = parseActor
+	ParseTarget = parseTarget
+)
 
 // OpenAPI returns the document.
 func (s *Server) OpenAPI() *huma.OpenAPI { return s.api.OpenAPI() }

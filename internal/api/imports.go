@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/people"
 	"schoolbell/wire"
 )
@@ -62,6 +63,10 @@ func (s *Server) importUsers(ctx context.Context, in *importInput) (*importOutpu
 	defer cancel()
 	body := &slowBody{ctx: ctx, from: in.body, answer: in.answer, left: s.cfg.MaxImportBytes, idle: s.cfg.ImportIdle}
 	report, err := s.cfg.People.Import(ctx, body, format)
+	change := ledger.ChangeOf(ctx)
+	change.Set("imported", report.Imported)
+	change.Set("updated", report.Updated)
+	change.Set("rejected", report.Rejected)
 	if err == nil {
 		return &importOutput{reportOf(report)}, body.done()
 	}

@@ -11,6 +11,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/inbox"
+	"schoolbell/internal/ledger"
 	"schoolbell/wire"
 )
 
@@ -48,6 +49,7 @@ type readItemInput struct {
 }
 
 func (s *Server) readItem(ctx context.Context, in *readItemInput) (*unreadOutput, error) {
+	ledger.ChangeOf(ctx).Set("event", in.Event)
 	unread, err := s.cfg.Inbox.MarkRead(ctx, in.ID, in.Event)
 	if err != nil {
 		return nil, err

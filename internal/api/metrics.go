@@ -15,6 +15,8 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	streams  prometheus.Gauge
+
+	auditLost prometheus.Counter
 }
 
 func newMetrics(reg *prometheus.Registry) (*metrics, error) {
@@ -26,9 +28,11 @@ func newMetrics(reg *prometheus.Registry) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 9)}, []string{"route"}),
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "schoolbell_http_streams", Help: "Open live streams."}),
+		auditLost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "schoolbell_audit_lost_total", Help: "Changes that are logged because their audit entry could not be stored."}),
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.streams} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.streams, m.auditLost} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq"
+	"schoolbell/internal/ledger"
 	"schoolbell/wire"
 )
 
@@ -22,6 +23,7 @@ func (s *Server) changeJob(ctx context.Context, in *JobPath, change func(context
 	if err := change(ctx, q); err != nil {
 		return nil, fromQueue(err, in.Job)
 	}
+	ledger.ChangeOf(ctx).Done() // even if the job cannot be read now
 	out, err := readJob(ctx, q, in.Job)
 	return out, fromQueue(err, in.Job)
 }
@@ -96,7 +98,14 @@ func (s *Server) cleanQueue(ctx context.Context, in *cleanQueueInput) (*cleanQue
 	if err != nil {
 		return nil, err
 	}
+	change := ledger.ChangeOf(ctx)
+	change.Set("state", in.Body.State)
+	change.Set("older_than", in.Body.OlderThan)
 	ids, err := q.Clean(ctx, bullmq.State(in.Body.State), time.Duration(in.Body.OlderThan)*time.Second, in.Body.Limit)
+	change.Set("removed", len(ids))
+	if len(ids) > 0 {
+		change.Done() // even if it failed after these
+	}
 	if err != nil {
 		return nil, fromQueue(err, "")
 	}

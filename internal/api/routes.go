@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // open is what routes need that anybody may call.
@@ -23,6 +24,10 @@ func typed[I, O any](handle func(context.Context, *I) (*O, error)) mount {
 		op.Middlewares = huma.Middlewares{s.authorized(rt), refuseLarge(rt), s.readBody(rt)}
 		huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 			out, err := handle(ctx, in)
+			if err == nil {
+				ledger.ChangeOf(ctx).Done()
+			}
+			s.finishChange(ctx)
 			if err != nil {
 				return nil, s.problem(ctx, err)
 			}

@@ -22,6 +22,7 @@ type route struct {
 	id          string // OpenAPI's operationId
 	method      string // empty means GET
 	path        string // after the group's
+	action      string // of a route that changes something, as the audit names it; its first part is the kind of the target
 	summary     string
 	description string           // what types and summary do not say
 	need        schoolbell.Scope // the least scope of a key, if it differs from the group's
@@ -66,7 +67,7 @@ func (s *Server) groups() []group {
 	)
 	return []group{
 		{tag: "Events", path: "/v1/events", read: readScope, write: send, routes: []route{
-			{id: "create-event", method: post, handler: typed(s.createEvent), status: http.StatusCreated, large: true,
+			{id: "create-event", action: "event.create", method: post, handler: typed(s.createEvent), status: http.StatusCreated, large: true,
 				summary: "Create an event"},
 			{id: "list-events", handler: typed(s.listEvents), summary: "List events, newest first"},
 			{id: "get-event", path: "/{id}", handler: typed(s.getEvent), summary: "Get an event and its progress"},
@@ -76,28 +77,28 @@ func (s *Server) groups() []group {
 				summary: "Follow an event's progress live",
 				description: "Sends an event named progress at once and after each change, and one named done at the end. " +
 					"Each has id, status and progress, as GET returns them."},
-			{id: "cancel-event", method: post, path: "/{id}/cancel", handler: typed(s.cancelEvent), summary: "Cancel an event"},
-			{id: "retry-event", method: post, path: "/{id}/retry", handler: typed(s.retryEvent), summary: "Retry failed deliveries"},
+			{id: "cancel-event", action: "event.cancel", method: post, path: "/{id}/cancel", handler: typed(s.cancelEvent), summary: "Cancel an event"},
+			{id: "retry-event", action: "event.retry", method: post, path: "/{id}/retry", handler: typed(s.retryEvent), summary: "Retry failed deliveries"},
 		}},
 		{tag: "Users", path: "/v1/users", read: readScope, write: admin, routes: []route{
-			{id: "import-users", method: post, path: ":import", handler: typed(s.importUsers), streamed: true,
+			{id: "import-users", action: "user.import", method: post, path: ":import", handler: typed(s.importUsers), streamed: true,
 				summary: "Import users from NDJSON or CSV",
 				description: "NDJSON has one user per line, as PUT takes it, with id. CSV begins with a header that names its columns: " +
 					"id, name, email, phone, roles, groups, locale, timezone, guardian_of, in any order. Lists are separated by ; or |. " +
 					"Invalid rows are reported by line. The rest are imported."},
 			{id: "list-users", handler: typed(s.listUsers), summary: "List users by id"},
-			{id: "put-user", method: put, path: "/{id}", handler: typed(s.putUser), summary: "Create or replace a user"},
+			{id: "put-user", action: "user.put", method: put, path: "/{id}", handler: typed(s.putUser), summary: "Create or replace a user"},
 			{id: "get-user", path: "/{id}", handler: typed(s.getUser), summary: "Get a user"},
-			{id: "delete-user", method: del, path: "/{id}", handler: typed(s.deleteUser), status: http.StatusNoContent,
+			{id: "delete-user", action: "user.delete", method: del, path: "/{id}", handler: typed(s.deleteUser), status: http.StatusNoContent,
 				summary: "Delete a user"},
-			{id: "create-token", method: post, path: "/{id}/token", handler: typed(s.createToken), need: send, status: http.StatusCreated,
+			{id: "create-token", action: "user.create_token", method: post, path: "/{id}/token", handler: typed(s.createToken), need: send, status: http.StatusCreated,
 				summary: "Create a short-lived token for a user"},
-			{id: "revoke-tokens", method: del, path: "/{id}/token", handler: typed(s.revokeTokens), need: send, status: http.StatusNoContent,
+			{id: "revoke-tokens", action: "user.revoke_tokens", method: del, path: "/{id}/token", handler: typed(s.revokeTokens), need: send, status: http.StatusNoContent,
 				summary: "Revoke all tokens of a user"},
 		}},
 		{tag: "Users", path: "/v1/users/{id}/preferences", read: readScope, write: send, user: true, routes: []route{
 			{id: "get-preferences", handler: typed(s.getPreferences), summary: "Get what a user opted out of"},
-			{id: "put-preferences", method: put, handler: typed(s.putPreferences),
+			{id: "put-preferences", action: "user.put_preferences", method: put, handler: typed(s.putPreferences),
 				summary: "Opt a user out of a category on a channel, or back in"},
 		}},
 		{tag: "Inbox", path: "/v1/users/{id}/inbox", read: readScope, write: send, user: true, routes: []route{
@@ -106,12 +107,12 @@ func (s *Server) groups() []group {
 				summary: "Follow a user's inbox live",
 				description: "Sends an event named item for each item that arrives. Its id is the item's position. " +
 					"Items that came after Last-Event-ID are sent first."},
-			{id: "read-inbox", method: post, path: "/read-all", handler: typed(s.readInbox), summary: "Mark all of a user's inbox as read"},
-			{id: "read-item", method: post, path: "/{event}/read", handler: typed(s.readItem), summary: "Mark one item as read"},
+			{id: "read-inbox", action: "inbox.read_all", method: post, path: "/read-all", handler: typed(s.readInbox), summary: "Mark all of a user's inbox as read"},
+			{id: "read-item", action: "inbox.read", method: post, path: "/{event}/read", handler: typed(s.readItem), summary: "Mark one item as read"},
 		}},
 		{tag: "Groups", path: "/v1/groups", read: readScope, write: admin, routes: []route{
 			{id: "list-groups", handler: typed(s.listGroups), summary: "List groups by id"},
-			{id: "put-group", method: put, path: "/{id}", handler: typed(s.putGroup), summary: "Create or replace a group"},
+			{id: "put-group", action: "group.put", method: put, path: "/{id}", handler: typed(s.putGroup), summary: "Create or replace a group"},
 			{id: "get-group", path: "/{id}", handler: typed(s.getGroup), summary: "Get a group"},
 		}},
 		{tag: "Queues", path: "/v1/queues", read: readScope, write: admin, routes: []route{
@@ -121,14 +122,17 @@ func (s *Server) groups() []group {
 				summary:     "List a queue's jobs of one state, newest first",
 				description: "Pages go by position: a job that moves in between may be seen twice or not at all."},
 			{id: "get-job", path: "/{queue}/jobs/{job}", handler: typed(s.getJob), summary: "Get a job with its state and log"},
-			{id: "retry-job", method: post, path: "/{queue}/jobs/{job}/retry", handler: typed(s.retryJob),
+			{id: "retry-job", action: "job.retry", method: post, path: "/{queue}/jobs/{job}/retry", handler: typed(s.retryJob),
 				summary: "Retry a finished job", description: "Its attempts are counted from 0 again."},
-			{id: "promote-job", method: post, path: "/{queue}/jobs/{job}/promote", handler: typed(s.promoteJob), summary: "Run a delayed job now"},
-			{id: "remove-job", method: post, path: "/{queue}/jobs/{job}/remove", handler: typed(s.removeJob), status: http.StatusNoContent,
+			{id: "promote-job", action: "job.promote", method: post, path: "/{queue}/jobs/{job}/promote", handler: typed(s.promoteJob), summary: "Run a delayed job now"},
+			{id: "remove-job", action: "job.remove", method: post, path: "/{queue}/jobs/{job}/remove", handler: typed(s.removeJob), status: http.StatusNoContent,
 				summary: "Remove a job"},
-			{id: "pause-queue", method: post, path: "/{queue}/pause", handler: typed(s.pauseQueue), summary: "Stop workers from starting jobs"},
-			{id: "resume-queue", method: post, path: "/{queue}/resume", handler: typed(s.resumeQueue), summary: "Let workers start jobs again"},
-			{id: "clean-queue", method: post, path: "/{queue}/clean", handler: typed(s.cleanQueue), summary: "Remove old jobs of one state"},
+			{id: "pause-queue", action: "queue.pause", method: post, path: "/{queue}/pause", handler: typed(s.pauseQueue), summary: "Stop workers from starting jobs"},
+			{id: "resume-queue", action: "queue.resume", method: post, path: "/{queue}/resume", handler: typed(s.resumeQueue), summary: "Let workers start jobs again"},
+			{id: "clean-queue", action: "queue.clean", method: post, path: "/{queue}/clean", handler: typed(s.cleanQueue), summary: "Remove old jobs of one state"},
+		}},
+		{tag: "Audit", path: "/v1/audit", read: admin, routes: []route{
+			{id: "list-audit", handler: typed(s.listAudit), summary: "List who changed what, newest first"},
 		}},
 		{tag: "Service", routes: []route{
 			{id: "livez", path: "/livez", handler: typed(s.live), summary: "Check whether the process runs"},

@@ -78,6 +78,9 @@ func New(cfg Config) (*Server, error) {
 	s.metrics = m
 	s.api = humago.New(s.mux, s.humaConfig())
 	for _, r := range s.routes() {
+		if r.changes() && r.action == "" {
+			return nil, fmt.Errorf("api: route %s changes something and names no action for the audit", r.id)
+		}
 		r.handler(s, r)
 	}
 	schemas := s.api.OpenAPI().Components.Schemas.Map()

@@ -179,7 +179,7 @@ func FuzzCursors(f *testing.F) {
 	f.Add("deliveries", "", "email", int64(3), "eyJrIjoiZGVsaXZlcmllcyIsImMiOiJwaWdlb24iLCJuIjoxfQ")
 	f.Add("jobs", "", "", int64(1)<<62, "eyJrIjoiam9icyIsIm4iOjkyMjMzNzIwMzY4NTQ3NzU4MDd9")
 	f.Add("a?b", "\xff", "", int64(-1), "e30")
-	kinds := []string{"events", "users", "groups", "deliveries", "inbox", "jobs"}
+	kinds := []string{"audit", "events", "users", "groups", "deliveries", "inbox", "jobs"}
 	f.Fuzz(func(t *testing.T, kind, id, channel string, n int64, forged string) {
 		in := api.Cursor{Kind: kind, ID: id, Channel: schoolbell.Channel(channel), N: n}
 		text, err := in.Encode()

@@ -24,4 +24,11 @@ type Store interface {
 	// and user number, those after the cursor (zero for the first page), and the
 	// cursor of the last one returned. CodeNotFound if there is no such event.
 	Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) ([]schoolbell.Delivery, ledger.DeliveryCursor, error)
+
+	// AuditEntries returns up to limit entries of the audit, newest first, those before
+	// the entry with the given id ("" for the newest).
+	AuditEntries(ctx context.Context, f schoolbell.AuditFilter, before string, limit int) ([]schoolbell.AuditEntry, error)
+
+	// PutAuditEntry stores an entry. If it is stored already, it gets the new target and changes.
+	PutAuditEntry(ctx context.Context, e schoolbell.AuditEntry) error
 }

@@ -8,6 +8,7 @@ import (
 	"schoolbell/wire"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 type putUserInput struct {
@@ -94,6 +95,12 @@ func (s *Server) createToken(ctx context.Context, in *createTokenInput) (*create
 	}
 	token, expires, err := s.cfg.Auth.Token(ctx, callerOf(ctx).key, in.ID, ttl)
 	if err != nil {
+		return nil, err
+	}
+	change := ledger.ChangeOf(ctx)
+	change.Set("expires_at", wire.At(expires))
+	change.Done()
+	if err := s.storeChange(ctx); err != nil { // before anybody has the token
 		return nil, err
 	}
 	return &createTokenOutput{wire.Token{Token: token, ExpiresAt: wire.At(expires)}}, nil

@@ -139,8 +139,8 @@ func (s *Service) tokenSecret(ctx context.Context) ([]byte, error) {
 		return secret, nil
 	}
 	fresh := make([]byte, sha256.Size)
-	_, _ = rand.Read(fresh) // never fails: it ends the program instead
-	secret, err := s.store.Secret(ctx, secretName, fresh)
+	_, _ = rand.Read(fresh)                                                       // never fails: it ends the program instead
+	secret, err := s.store.Secret(ledger.WithChange(ctx, nil), secretName, fresh) // the change that needs it is another
 	if err != nil {
 		return nil, fmt.Errorf("load the secret of user tokens: %w", err)
 	}

@@ -28,6 +28,7 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger
 		return nil, false, fmt.Errorf("new event id: %w", err)
 	}
 	ev.ID, ev.CreatedAt, ev.Status = id.String(), now, schoolbell.EventQueued
+	ledger.ChangeOf(ctx).Target(ev.ID)
 	if ev.SendAt.After(now) {
 		ev.Status = schoolbell.EventScheduled
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // Options are settings of a DB. The zero value is good.
@@ -60,11 +61,16 @@ func (db *DB) Close() error {
 
 const tries = 5 // of a transaction that lost against a concurrent one
 
-// write runs f in a transaction of its own. doing says what for, in errors.
+// write runs f in a transaction of its own, together with the audit entry of the change that
+// ctx carries, if it carries one. doing says what for, in errors.
 func (db *DB) write(ctx context.Context, doing string, f func(tx pgx.Tx) error) error {
-	return db.again(doing, func() error {
-		return pgx.BeginFunc(ctx, db.pool, f)
+	err := db.again(doing, func() error {
+		return pgx.BeginFunc(ctx, db.pool, audited(ctx, f))
 	})
+	if err == nil {
+		ledger.ChangeOf(ctx).Committed()
+	}
+	return err
 }
 
 // read runs f in a reading transaction, which sees one moment of the ledger.

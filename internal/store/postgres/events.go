@@ -85,6 +85,7 @@ func (s Events) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledg
 		if idem.Key != "" {
 			if kept, err = claimKey(ctx, tx, ev.ID, idem); err != nil || kept != nil {
 				replayed = kept != nil
+				ledger.ChangeOf(ctx).Void()
 				return err
 			}
 		}

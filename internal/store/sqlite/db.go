@@ -12,6 +12,8 @@ import (
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"schoolbell/internal/ledger"
 )
 
 // Options are settings of a DB. The zero value is good.
@@ -130,9 +132,14 @@ func (db *DB) Close() error {
 const busyTries = 3 // each waits for the busy timeout first
 
 // write runs f in a writing transaction of its own, again if another process
-// held the file for longer than the busy timeout. doing says what for, in errors.
+// held the file for longer than the busy timeout. The audit entry of the change that ctx
+// carries is part of the transaction. doing says what for, in errors.
 func (db *DB) write(ctx context.Context, doing string, f func(c *conn) error) error {
-	return db.again(doing, func() error { return db.w.transaction(ctx, f) })
+	err := db.again(doing, func() error { return db.w.transaction(ctx, audited(ctx, f)) })
+	if err == nil {
+		ledger.ChangeOf(ctx).Committed()
+	}
+	return err
 }
 
 // writeTogether does the same for a short f, together with others'. f must not

@@ -75,6 +75,7 @@ func (s Events) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledg
 		if idem.Key != "" {
 			if stored, err = earlierEvent(ctx, c, idem); err != nil || stored != nil {
 				replayed = stored != nil
+				ledger.ChangeOf(ctx).Void()
 				return err
 			}
 		}

@@ -170,3 +170,20 @@ CREATE TABLE secrets (
 	name  text  NOT NULL PRIMARY KEY,
 	value bytea NOT NULL
 );
+
+-- Who changed what. Rows are added together with what they
+-- tell of. id begins with the time, so it orders the rows and bounds periods.
+CREATE TABLE audit (
+	id          text        COLLATE "C" NOT NULL PRIMARY KEY,
+	at          timestamptz NOT NULL,
+	actor_kind  text        COLLATE "C" NOT NULL,
+	actor_id    text        COLLATE "C" NOT NULL,
+	actor_name  text        NOT NULL,
+	action      text        COLLATE "C" NOT NULL,
+	target_kind text        COLLATE "C" NOT NULL,
+	target_id   text        COLLATE "C" NOT NULL,
+	address     text        NOT NULL,
+	changes     text        NOT NULL
+);
+CREATE INDEX audit_by_actor ON audit (actor_kind, actor_id, id);
+CREATE INDEX audit_by_target ON audit (target_kind, target_id, id);

@@ -166,3 +166,20 @@ CREATE TABLE secrets (
 	name  TEXT NOT NULL PRIMARY KEY,
 	value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Who changed what. Rows are added together with what they
+-- tell of. id begins with the time, so it orders the rows and bounds periods.
+CREATE TABLE audit (
+	id          TEXT    NOT NULL PRIMARY KEY,
+	at          INTEGER NOT NULL,
+	actor_kind  TEXT    NOT NULL,
+	actor_id    TEXT    NOT NULL,
+	actor_name  TEXT    NOT NULL,
+	action      TEXT    NOT NULL,
+	target_kind TEXT    NOT NULL,
+	target_id   TEXT    NOT NULL,
+	address     TEXT    NOT NULL,
+	changes     TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_by_actor ON audit (actor_kind, actor_id, id);
+CREATE INDEX audit_by_target ON audit (target_kind, target_id, id);

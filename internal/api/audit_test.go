@@ -1,0 +1,290 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"schoolbell"
+	"schoolbell/bullmq"
+	"schoolbell/client"
+	"schoolbell/internal/api"
+	"schoolbell/internal/auth"
+	"schoolbell/internal/testenv"
+	"schoolbell/wire"
+)
+
+// changes is one request for each route that changes something, and what the audit says
+// of it. {made} stands for the id in the answer.
+var changes = map[string]struct{ path, body, target, changes string }{
+	"POST /v1/events": {"/v1/events", `{"title":"Secret title","body":"B","category":"urgent","audience":{"users":["u1"]},"channels":["in_app"]}`,
+		"event {made}", "map[category:urgent channels:[in_app]]"},
+	"POST /v1/events/{id}/cancel": {"/v1/events/{cancelled}/cancel", "", "event {cancelled}", "map[]"},
+	"POST /v1/events/{id}/retry":  {"/v1/events/{done}/retry", "", "event {done}", "map[deliveries:0]"},
+	"POST /v1/users:import": {"/v1/users:import", "id,name,roles\nu7,Grace Hopper,parent\nu8,Edith Clarke,parent\nu9,,parent\n",
+		"user", "map[imported:2 rejected:1 updated:0]"},
+	"PUT /v1/users/{id}": {"/v1/users/u2", `{"name":"Ada Lovelace","email":"ada@secret.example","roles":["parent"]}`,
+		"user u2", "map[fields:[email name roles]]"},
+	"DELETE /v1/users/{id}":                      {"/v1/users/u3", "", "user u3", "map[]"},
+	"POST /v1/users/{id}/token":                  {"/v1/users/u1/token", `{"ttl":60}`, "user u1", "map[expires_at:*]"},
+	"DELETE /v1/users/{id}/token":                {"/v1/users/u4/token", "", "user u4", "map[]"},
+	"PUT /v1/users/{id}/preferences":             {"/v1/users/u1/preferences", `{"preferences":[]}`, "user u1", "map[fields:[preferences]]"},
+	"POST /v1/users/{id}/inbox/read-all":         {"/v1/users/u1/inbox/read-all", "", "inbox u1", "map[]"},
+	"POST /v1/users/{id}/inbox/{event}/read":     {"/v1/users/u1/inbox/{done}/read", "", "inbox u1", "map[event:{done}]"},
+	"PUT /v1/groups/{id}":                        {"/v1/groups/5b", `{"name":"5b","kind":"class"}`, "group 5b", "map[fields:[kind name]]"},
+	"POST /v1/queues/{queue}/jobs/{job}/retry":   {"/v1/queues/bells/jobs/bad/retry", "", "job bells/bad", "map[]"},
+	"POST /v1/queues/{queue}/jobs/{job}/promote": {"/v1/queues/bells/jobs/later/promote", "", "job bells/later", "map[]"},
+	"POST /v1/queues/{queue}/jobs/{job}/remove":  {"/v1/queues/bells/jobs/w0/remove", "", "job bells/w0", "map[]"},
+	"POST /v1/queues/{queue}/pause":              {"/v1/queues/bells/pause", "", "queue bells", "map[]"},
+	"POST /v1/queues/{queue}/resume":             {"/v1/queues/bells/resume", "", "queue bells", "map[]"},
+	"POST /v1/queues/{queue}/clean": {"/v1/queues/bells/clean", `{"state":"completed","older_than":5}`,
+		"queue bells", "map[older_than:5 removed:0 state:completed]"},
+}
+
+// A new route that changes something fails here until it is in the table above.
+func TestAuditOfEveryRoute(t *testing.T) {
+	t.Parallel()
+	s, q, rdb := withQueue(t, testenv.Redis(t))
+	for id, o := range map[string]bullmq.JobOptions{"w0": {}, "later": {Delay: time.Hour}, "bad": {LIFO: true, Attempts: 1}} {
+		o.ID = id
+		_, err := q.Add(t.Context(), "ring", map[string]string{}, o)
+		must(t, err)
+	}
+	fail(t, q, rdb)
+	for i := range 5 {
+		s.user(fmt.Sprint("u", i))
+	}
+	done := s.notice("Done", "u1")
+	s.finish(done.ID)
+	cancelled, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()})
+	must(t, err)
+	fill := func(text, made string) string {
+		return strings.NewReplacer("{done}", done.ID, "{cancelled}", cancelled.ID, "{made}", made).Replace(text)
+	}
+	fingerprint := auth.Fingerprint(s.key(schoolbell.ScopeAdmin))
+
+	for _, rt := range s.api.Routes() {
+		if rt.Method == http.MethodGet {
+			continue
+		}
+		name := rt.Method + " " + rt.Path
+		c, ok := changes[name]
+		if !ok {
+			t.Errorf("%s is not in the table of this test", name)
+			continue
+		}
+		before := s.auditIDs()
+		kind := "application/json"
+		if strings.HasSuffix(rt.Path, ":import") {
+			kind = client.CSV
+		}
+		a := s.raw(rt.Method, fill(c.path, ""), c.body, "Content-Type", kind)
+		if a.StatusCode/100 != 2 {
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
+			continue
+		}
+		var left []wire.AuditEntry
+		page, err := s.Audit(t.Context(), schoolbell.AuditFilter{}, client.Page{})
+		must(t, err)
+		for _, e := range page.Items {
+			if !slices.Contains(before, e.ID) {
+				left = append(left, e)
+			}
+		}
+		if len(left) != 1 {
+			t.Errorf("%s left %d entries: %+v", name, len(left), left)
+			continue
+		}
+		e := left[0]
+		made := strings.TrimPrefix(a.Header.Get("Location"), "/v1/events/")
+		if _, there := e.Changes["expires_at"]; there {
+			e.Changes["expires_at"] = "*"
+		}
+		got := []string{e.Action, strings.TrimSpace(e.Target.Kind + " " + e.Target.ID), fmt.Sprint(e.Changes), e.Address,
+			string(e.Actor.Kind), e.Actor.ID, e.Actor.Name}
+		want := []string{rt.Action, fill(c.target, made), fill(c.changes, made), "127.0.0.1", "key", fingerprint, "admin"}
+		if diff := cmp.Diff(want, got); diff != "" || time.Since(e.At.Time).Abs() > time.Hour {
+			t.Errorf("%s at %v: %s", name, e.At, diff)
+		}
+	}
+	text := s.raw("GET", "/v1/audit", "").body
+	for _, personal := range []string{"Lovelace", "secret.example", "Secret title", "Hopper"} {
+		if strings.Contains(text, personal) {
+			t.Errorf("the audit has %q", personal)
+		}
+	}
+}
+
+// auditIDs are the ids of the newest entries.
+func (s *server) auditIDs() (ids []string) {
+	s.t.Helper()
+	page, err := s.Audit(s.t.Context(), schoolbell.AuditFilter{}, client.Page{Limit: 500})
+	must(s.t, err)
+	for _, e := range page.Items {
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
+func TestAuditWithoutChange(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.user("u1")
+	s.raw("POST", "/v1/events", event(), "Idempotency-Key", "once")
+	before := s.auditIDs()
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"GET", "/v1/users/u1", "", 200},
+		{"GET", "/v1/audit", "", 200},
+		{"PUT", "/v1/users/u1", `{"name":"","roles":[]}`, 422},
+		{"PUT", "/v1/users/u1", `{"name":"A","roles":["parent"],"guardian_of":["nobody"]}`, 422},
+		{"DELETE", "/v1/users/nobody", "", 404},
+		{"POST", "/v1/users/nobody/token", "", 404},
+		{"POST", "/v1/events/nothing/cancel", "", 404},
+		{"POST", "/v1/queues/event-notifications/pause", "", 503}, // there is no Redis
+	} {
+		if a := s.raw(c.method, c.path, c.body); a.StatusCode != c.status {
+			t.Errorf("%s %s: %d %s", c.method, c.path, a.StatusCode, a.body)
+		}
+	}
+	if a := s.raw("POST", "/v1/events", event(), "Idempotency-Key", "once"); a.StatusCode != 200 {
+		t.Errorf("repeated: %d", a.StatusCode)
+	}
+	if diff := cmp.Diff(before, s.auditIDs()); diff != "" {
+		t.Errorf("the audit has more: %s", diff)
+	}
+}
+
+func TestAuditOfUsersBehindProxy(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, limited(0, 0, "127.0.0.0/8"))
+	s.user("u1")
+	token := s.token("u1")
+	for _, address := range []string{"192.0.2.7", "2001:db8:1:2:3::4"} {
+		a := s.raw("POST", "/v1/users/u1/inbox/read-all", "", "Authorization", "Bearer "+token, "X-Forwarded-For", address)
+		if a.StatusCode != 200 {
+			t.Fatal(a.body)
+		}
+	}
+	page, err := s.Audit(t.Context(), schoolbell.AuditFilter{Action: "inbox.read_all"}, client.Page{})
+	must(t, err)
+	var got []string
+	for _, e := range page.Items {
+		got = append(got, fmt.Sprint(e.Actor, e.Address))
+	}
+	if diff := cmp.Diff([]string{"{user u1 }2001:db8:1:2::/64", "{user u1 }192.0.2.7"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAuditPagesAndFilters(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for i := range 5 {
+		s.user(fmt.Sprint("u", i))
+	}
+	ev, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()})
+	must(t, err)
+	_, err = s.CancelEvent(t.Context(), ev.ID)
+	must(t, err)
+	all, err := s.Audit(t.Context(), schoolbell.AuditFilter{}, client.Page{})
+	must(t, err)
+	list := func(f schoolbell.AuditFilter) (got []string) {
+		t.Helper()
+		for page := (client.Page{Limit: 2}); ; {
+			p, err := s.Audit(t.Context(), f, page)
+			must(t, err)
+			for _, e := range p.Items {
+				got = append(got, strings.TrimSpace(e.Action+" "+e.Target.ID))
+			}
+			if page.Cursor = p.Next; page.Cursor == "" {
+				return got
+			}
+		}
+	}
+	newest := all.Items[0].At.Time
+	for name, c := range map[string]struct {
+		filter schoolbell.AuditFilter
+		want   []string
+	}{
+		"by target":         {schoolbell.AuditFilter{Target: schoolbell.Target{Kind: "event", ID: ev.ID}}, []string{"event.cancel " + ev.ID, "event.create " + ev.ID}},
+		"by kind of target": {schoolbell.AuditFilter{Target: schoolbell.Target{Kind: "user"}}, []string{"user.put u4", "user.put u3", "user.put u2", "user.put u1", "user.put u0"}},
+		"by action":         {schoolbell.AuditFilter{Action: "event.cancel"}, []string{"event.cancel " + ev.ID}},
+		"by another actor":  {schoolbell.AuditFilter{Actor: schoolbell.Actor{Kind: schoolbell.ActorUser}}, nil},
+		"after all":         {schoolbell.AuditFilter{From: newest.Add(time.Millisecond)}, nil},
+		"up to the first":   {schoolbell.AuditFilter{To: all.Items[len(all.Items)-1].At.Time}, nil},
+	} {
+		if diff := cmp.Diff(c.want, list(c.filter)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	for query, field := range map[string]string{"actor=parent": "actor", "actor=:u1": "actor", "target=:x": "target", "from=today": "from", "cursor=x": "cursor"} {
+		p := s.raw("GET", "/v1/audit?"+query, "").problem(t)
+		if p.Status != 422 || len(p.Fields) != 1 || p.Fields[0].Field != field {
+			t.Errorf("%s: %d %+v", query, p.Status, p.Fields)
+		}
+	}
+	for _, method := range []string{"PUT", "POST", "PATCH", "DELETE"} {
+		for _, path := range []string{"/v1/audit", "/v1/audit/" + all.Items[0].ID} {
+			if a := s.raw(method, path, ""); a.StatusCode != 405 && a.StatusCode != 404 {
+				t.Errorf("%s %s: %d", method, path, a.StatusCode)
+			}
+		}
+	}
+}
+
+// deafStore cannot store audit entries beside changes.
+type deafStore struct{ api.Store }
+
+func (deafStore) PutAuditEntry(context.Context, schoolbell.AuditEntry) error {
+	return errors.New("the disk is full")
+}
+
+func TestAuditUnavailable(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(c *api.Config) { c.Store = deafStore{c.Store} })
+	s.user("u1")
+	rows := `{"id":"u9","name":"A","roles":["parent"]}` + "\n"
+	if _, err := s.ImportUsers(t.Context(), strings.NewReader(rows), client.NDJSON); err != nil {
+		t.Error(err)
+	}
+	log := s.log.String()
+	if !strings.Contains(log, "a change is not in the audit") || !strings.Contains(log, "action=user.import") || !strings.Contains(log, "imported:1") {
+		t.Errorf("the log says %s", log)
+	}
+	if a := s.raw("POST", "/v1/users/u1/token", ""); a.StatusCode != 500 || strings.Contains(a.body, "sbu2") {
+		t.Errorf("a token: %d %s", a.StatusCode, a.body)
+	}
+	if body := s.raw("GET", "/metrics", "", "Authorization", "").body; !strings.Contains(body, "schoolbell_audit_lost_total 2") {
+		t.Errorf("the metric is %s", body)
+	}
+}
+
+// A filter that is taken is one that the client would send.
+func FuzzAuditFilters(f *testing.F) {
+	f.Add("key:0123456789ab", "event:x")
+	f.Add("user", "job:bells/a:b")
+	f.Add(":", ":")
+	f.Add("keys:1", "")
+	f.Fuzz(func(t *testing.T, actor, target string) {
+		if a, err := api.ParseActor(actor); err == nil && actor != "" {
+			if !slices.Contains(schoolbell.ActorKinds(), a.Kind) || strings.TrimSuffix(string(a.Kind)+":"+a.ID, ":") != strings.TrimSuffix(actor, ":") {
+				t.Errorf("%q became %+v", actor, a)
+			}
+		}
+		if x, err := api.ParseTarget(target); err == nil && target != "" {
+			if x.Kind == "" || strings.TrimSuffix(x.Kind+":"+x.ID, ":") != strings.TrimSuffix(target, ":") {
+				t.Errorf("%q became %+v", target, x)
+			}
+		}
+	})
+}
