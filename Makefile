@@ -50,6 +50,14 @@ check: ## formatting, go vet, staticcheck, syntax of the scripts
 lint: check ## check, and the architecture tests: imports, files, deployment
 	$(GO) test -count=1 ./internal/arch ./deploy
 
+.PHONY: vuln
+vuln: ## report known vulnerabilities in the code of all modules (GOVULNDB=… for another database)
+	./scripts/vuln.sh
+
+.PHONY: sbom
+sbom: build ## write the modules of ./bin/schoolbell to ./bin/schoolbell.cdx.json (CycloneDX)
+	./scripts/sbom.sh $(BIN) $(BIN).cdx.json $(VERSION)
+
 # SQLite is C turned into Go: its translated code under the race detector is
 # twenty times slower and finds nothing, so it alone is left out.
 RACE := -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
