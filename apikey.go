@@ -22,8 +22,17 @@ func (s Scope) Allows(need Scope) bool {
 
 // APIKey is an API key as it is kept: the secret itself is not.
 type APIKey struct {
-	Digest    []byte // SHA-256 of the secret
-	Name      string // for people to tell keys apart
-	Scope     Scope
-	CreatedAt time.Time
+	ID         string // the same for all secrets that a key ever has
+	Digest     []byte // SHA-256 of the secret
+	Name       string // for people to tell keys apart
+	Scope      Scope
+	CreatedAt  time.Time // of this secret
+	ExpiresAt  time.Time // the secret is refused from then on; zero if never
+	ReplacedAt time.Time // when the key got another secret; zero if it has not
+	LastUsedAt time.Time // to within ten minutes; zero if never
+}
+
+// Expired reports whether the key's secret is refused at the time now.
+func (k APIKey) Expired(now time.Time) bool {
+	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
 }

@@ -33,7 +33,7 @@ func (s *Server) newChange(rt route, r *http.Request, p auth.Principal) *ledger.
 	case "job":
 		id = r.PathValue("queue") + "/" + r.PathValue("job")
 	}
-	return ledger.NewChange(schoolbell.AuditEntry{At: time.Now(), Actor: p.Actor(), Action: rt.action,
+	return ledger.NewChange(schoolbell.AuditEntry{At: s.cfg.Clock(), Actor: p.Actor(), Action: rt.action,
 		Target: schoolbell.Target{Kind: kind, ID: id}, Address: s.rates.address(r)})
 }
 

@@ -37,6 +37,7 @@ func (s *Server) admit(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	}
 	credential, _, _ := credentialOf(r) // authorize says what is wrong with it
 	if wait, ok := s.rates.allowGuess(r, credential, w.Header()); !ok {
+		s.refusals.counter.WithLabelValues(reasonLimited).Inc()
 		return caller{}, tooOften(wait, "too many requests without a valid key from this address")
 	}
 	c, err := s.authorize(ctx, r, rt)
@@ -44,6 +45,7 @@ func (s *Server) admit(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		s.rates.guessed(r, credential)
 	}
 	if err != nil {
+		s.refusals.note(ctx, rt, err)
 		return caller{}, s.problem(ctx, err)
 	}
 	if wait, ok := s.rates.allowCaller(c, w.Header()); !ok {

@@ -31,5 +31,5 @@ func (c caller) keyID() string {
 	if c.token.Key != "" {
 		return c.token.Key
 	}
-	return auth.Fingerprint(c.key)
+	return c.ID
 }

@@ -76,8 +76,9 @@ type Config struct {
 	Registry  *prometheus.Registry
 	NoMetrics bool // leaves /metrics out
 
-	Logger  *slog.Logger // nil means slog.Default
-	Version string       // of the program, for the OpenAPI document
+	Logger  *slog.Logger     // nil means slog.Default
+	Version string           // of the program, for the OpenAPI document
+	Clock   func() time.Time // for the audit and for limits of the log; nil means time.Now
 
 	MaxImportBytes int64         // 0 means 256 MiB
 	BodyTimeout    time.Duration // within which a JSON body must arrive; 0 means 30 s

@@ -101,7 +101,7 @@ func TestWrongKeysFromOneAddressAreLimited(t *testing.T) {
 		t.Errorf("the client has %#v", err)
 	}
 	// Who guesses keeps nobody out, not even keys and tokens that the server has not seen before.
-	fresh, _, err := s.auth.CreateKey(t.Context(), "fresh", schoolbell.ScopeRead)
+	fresh, _, err := s.auth.CreateKey(t.Context(), "fresh", schoolbell.ScopeRead, time.Time{})
 	must(t, err)
 	for name, credential := range map[string]string{"a key": s.keys[schoolbell.ScopeRead], "a token": good} {
 		for range 20 {

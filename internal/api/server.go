@@ -47,6 +47,7 @@ type Server struct {
 	readiness *health.Check
 	open      *streamCounter
 	rates     *rateLimiter
+	refusals  *refusals
 
 	largeBodies *semaphore.Weighted // bytes, see maxLargeBodies
 
@@ -76,6 +77,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("api: register metrics: %w", err)
 	}
 	s.metrics = m
+	if s.refusals, err = newRefusals(cfg.Logger, cfg.Clock, cfg.Registry); err != nil {
+		return nil, fmt.Errorf("api: register metrics: %w", err)
+	}
 	s.api = humago.New(s.mux, s.humaConfig())
 	for _, r := range s.routes() {
 		if r.changes() && r.action == "" {
@@ -92,6 +96,9 @@ func New(cfg Config) (*Server, error) {
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	if c.Registry == nil {
 		c.Registry = prometheus.NewRegistry()

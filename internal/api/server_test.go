@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ import (
 
 // server is the whole API on a real ledger, and no Redis anywhere.
 type server struct {
+	ahead  atomic.Int64 // of the clock that keys and tokens go by
 	t      testing.TB
 	url    string
 	api    *api.Server
@@ -74,10 +76,10 @@ func newServer(t testing.TB, change ...func(*api.Config)) *server {
 	must(t, db.Migrate(ctx))
 	s.ledger = store.OnSQLite(db)
 
-	keys := auth.New(s.ledger.Auth, auth.Options{})
+	keys := auth.New(s.ledger.Auth, auth.Options{Clock: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }})
 	s.auth = keys
 	for _, scope := range schoolbell.Scopes() {
-		secret, _, err := keys.CreateKey(ctx, string(scope), scope)
+		secret, _, err := keys.CreateKey(ctx, string(scope), scope, time.Time{})
 		must(t, err)
 		s.keys[scope] = secret
 	}
@@ -100,6 +102,9 @@ func newServer(t testing.TB, change ...func(*api.Config)) *server {
 	s.Client = s.as(s.keys[schoolbell.ScopeAdmin])
 	return s
 }
+
+// later moves the clock that keys and tokens go by.
+func (s *server) later(by time.Duration) { s.ahead.Add(int64(by)) }
 
 // serve runs the server and the inbox until stop, or the end of the test.
 func (s *server) serve(srv *api.Server, box *inbox.Service) {

@@ -110,7 +110,7 @@ func TestKeysThatCannotBeUsedOrShownAreNotMade(t *testing.T) {
 		"a name that reorders":   {"bus \u202ex", schoolbell.ScopeRead, "name"},
 		"a very long name":       {strings.Repeat("x", 201), schoolbell.ScopeRead, "name"},
 	} {
-		_, _, err := a.CreateKey(t.Context(), c.name, c.scope)
+		_, _, err := a.CreateKey(t.Context(), c.name, c.scope, time.Time{})
 		f, _ := errors.AsType[schoolbell.Faults](err)
 		if len(f) != 1 || f[0].Field != c.field {
 			t.Errorf("%s: %v", name, err)
@@ -127,9 +127,9 @@ func TestARevokedKeyIsRefusedWithinSeconds(t *testing.T) {
 	store := newStore(t)
 	api := auth.New(store, auth.Options{Clock: func() time.Time { return now }}) // of a process that has seen the keys
 	command := auth.New(store, auth.Options{})
-	goes, gone, err := command.CreateKey(t.Context(), "bus", schoolbell.ScopeSend)
+	goes, gone, err := command.CreateKey(t.Context(), "bus", schoolbell.ScopeSend, time.Time{})
 	must(t, err)
-	stays, _, err := command.CreateKey(t.Context(), "bus", schoolbell.ScopeSend)
+	stays, _, err := command.CreateKey(t.Context(), "bus", schoolbell.ScopeSend, time.Time{})
 	must(t, err)
 	for _, secret := range []string{goes, stays} {
 		_, err := api.Key(t.Context(), secret)
@@ -178,7 +178,7 @@ func TestOnlyAFingerprintOfOneKeyRevokes(t *testing.T) {
 func TestUnknownKeysAreUnauthorized(t *testing.T) {
 	t.Parallel()
 	a := auth.New(newStore(t), auth.Options{})
-	secret, _, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead)
+	secret, _, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead, time.Time{})
 	must(t, err)
 	for _, wrong := range []string{"", "sb_", secret + "0", secret[:len(secret)-1], strings.ToUpper(secret), strings.Repeat("x", 10_000)} {
 		if _, err := a.Key(t.Context(), wrong); schoolbell.CodeOf(err) != schoolbell.CodeUnauthorized {
@@ -203,7 +203,7 @@ func TestAGoodKeyIsTakenForGoodForAWhile(t *testing.T) {
 	now := time.Now()
 	store := &lookups{Store: newStore(t)}
 	a := auth.New(store, auth.Options{Clock: func() time.Time { return now }})
-	secret, _, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead)
+	secret, _, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead, time.Time{})
 	must(t, err)
 	for range 3 {
 		_, err := a.Key(t.Context(), secret)
@@ -227,7 +227,7 @@ func withUser(t testing.TB, o auth.Options) (*sqlite.DB, *auth.Service, schoolbe
 	_, err := sqlite.People{DB: db}.PutUser(t.Context(), &schoolbell.User{ID: "u1", Name: "Ada", Roles: []schoolbell.Role{schoolbell.RoleParent}})
 	must(t, err)
 	a := auth.New(sqlite.Auth{DB: db}, o)
-	_, key, err := a.CreateKey(t.Context(), "app", schoolbell.ScopeSend)
+	_, key, err := a.CreateKey(t.Context(), "app", schoolbell.ScopeSend, time.Time{})
 	must(t, err)
 	return db, a, key
 }
@@ -303,7 +303,7 @@ func TestASeededKeyReplacesItsPredecessor(t *testing.T) {
 	clock := auth.Options{Clock: func() time.Time { return now }}
 	store := newStore(t)
 	first, second := auth.New(store, clock), auth.New(store, clock) // two processes
-	_, other, err := first.CreateKey(t.Context(), "app", schoolbell.ScopeAdmin)
+	_, other, err := first.CreateKey(t.Context(), "app", schoolbell.ScopeAdmin, time.Time{})
 	must(t, err)
 	_, err = first.Seed(t.Context(), "correct-horse-battery-1")
 	must(t, err)
@@ -328,7 +328,7 @@ func TestASeededKeyReplacesItsPredecessor(t *testing.T) {
 	if len(keys) != 2 || !slices.ContainsFunc(keys, func(k schoolbell.APIKey) bool { return bytes.Equal(k.Digest, other.Digest) }) {
 		t.Errorf("the keys are %+v", keys)
 	}
-	if _, _, err := first.CreateKey(t.Context(), auth.SeededName, schoolbell.ScopeAdmin); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+	if _, _, err := first.CreateKey(t.Context(), auth.SeededName, schoolbell.ScopeAdmin, time.Time{}); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
 		t.Errorf("a key of the reserved name: %v", err)
 	}
 }
@@ -376,4 +376,49 @@ func FuzzTokens(f *testing.F) {
 			t.Errorf("%q: %+v, %v", token, user, err)
 		}
 	})
+}
+
+func TestLastUse(t *testing.T) {
+	t.Parallel()
+	store, now := newStore(t), time.Date(2026, 11, 2, 7, 10, 0, 0, time.UTC)
+	a := auth.New(store, auth.Options{Clock: func() time.Time { return now }})
+	secret, k, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead, time.Time{})
+	must(t, err)
+	for _, c := range []struct{ after, noted time.Duration }{{0, 0}, {9 * time.Minute, 0}, {11 * time.Minute, 11 * time.Minute}, {20 * time.Minute, 11 * time.Minute}} {
+		now = k.CreatedAt.Add(c.after)
+		_, err := a.Key(t.Context(), secret)
+		must(t, err)
+		got, err := store.APIKey(t.Context(), k.Digest)
+		must(t, err)
+		if !got.LastUsedAt.Equal(k.CreatedAt.Add(c.noted)) {
+			t.Errorf("used after %v: noted %v", c.after, got.LastUsedAt)
+		}
+	}
+}
+
+func TestRotateLimits(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 2, 7, 10, 0, 0, time.UTC)
+	a := auth.New(newStore(t), auth.Options{Clock: func() time.Time { return now }})
+	_, short, err := a.CreateKey(t.Context(), "short", schoolbell.ScopeRead, now.Add(time.Hour))
+	must(t, err)
+	for _, c := range []struct {
+		grace   time.Duration
+		expires time.Time
+		field   string
+	}{{-time.Second, time.Time{}, "grace"}, {auth.MaxGrace + time.Second, time.Time{}, "grace"}, {0, now, "expires_at"}, {0, now.AddDate(9000, 0, 0), "expires_at"}} {
+		_, _, _, err := a.Rotate(t.Context(), auth.Fingerprint(short), c.grace, c.expires)
+		if f := schoolbell.FaultsOf(err); len(f) != 1 || f[0].Field != c.field {
+			t.Errorf("%v until %v: %v", c.grace, c.expires, err)
+		}
+	}
+	_, k, old, err := a.Rotate(t.Context(), auth.Fingerprint(short), auth.DefaultGrace, time.Time{})
+	must(t, err)
+	if !old.ExpiresAt.Equal(short.ExpiresAt) || !k.ExpiresAt.Equal(short.ExpiresAt) {
+		t.Errorf("a rotation moves the end to %v and %v", old.ExpiresAt, k.ExpiresAt)
+	}
+	now = now.Add(time.Hour)
+	if _, _, _, err := a.Rotate(t.Context(), auth.Fingerprint(k), 0, time.Time{}); schoolbell.CodeOf(err) != schoolbell.CodeConflict {
+		t.Errorf("an expired key: %v", err)
+	}
 }

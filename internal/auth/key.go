@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"sync"
@@ -43,6 +44,8 @@ type Service struct {
 	mu     sync.Mutex
 	secret []byte // signs user tokens; nil until first needed
 
+	used sync.Map // digest → time of the last use that was noted
+
 	listing     sync.Mutex
 	listed      map[string]bool // digests of all keys when they were last listed
 	listedUntil time.Time
@@ -67,7 +70,7 @@ func (s *Service) Seed(ctx context.Context, secret string) (replaced []schoolbel
 		return nil, err
 	}
 	k := s.newKey(secret, SeededName, schoolbell.ScopeAdmin)
-	if replaced, err = s.store.SeedAPIKey(ctx, k); err != nil {
+	if replaced, err = s.store.SeedAPIKey(s.changing(ctx, "key.seed", k), k); err != nil {
 		return nil, fmt.Errorf("store API key %s: %w", SeededName, err)
 	}
 	return replaced, nil
@@ -105,16 +108,17 @@ func (s *Service) FirstStart(ctx context.Context, keep func(secret string) error
 	if err := keep(secret); err != nil {
 		return "", err
 	}
-	if _, err := s.put(ctx, secret, "first start", schoolbell.ScopeAdmin); err != nil {
+	if _, err := s.put(ctx, secret, "first start", schoolbell.ScopeAdmin, time.Time{}); err != nil {
 		return "", err
 	}
 	return secret, nil
 }
 
-// CreateKey makes a key and returns it with its secret, which is kept nowhere.
+// CreateKey makes a key and returns it with its secret, which is kept nowhere. The key is
+// refused from expires on; zero means never.
 // Several keys may have one name. An unknown scope or a name that cannot be shown
 // is CodeInvalid.
-func (s *Service) CreateKey(ctx context.Context, name string, scope schoolbell.Scope) (secret string, k schoolbell.APIKey, err error) {
+func (s *Service) CreateKey(ctx context.Context, name string, scope schoolbell.Scope, expires time.Time) (secret string, k schoolbell.APIKey, err error) {
 	var f schoolbell.Faults
 	if len(name) > maxName || strings.TrimSpace(name) != name || schoolbell.CheckLine("name", name, maxName) != nil {
 		f.Add("name", "must be one line of at most %d bytes, without spaces at the start or end", maxName)
@@ -125,11 +129,12 @@ func (s *Service) CreateKey(ctx context.Context, name string, scope schoolbell.S
 	if !scope.Allows(schoolbell.ScopeRead) {
 		f.Add("scope", "must be one of %s", strings.Trim(fmt.Sprint(schoolbell.Scopes()), "[]"))
 	}
+	s.checkExpiry(&f, expires)
 	if err := f.Err(); err != nil {
 		return "", schoolbell.APIKey{}, err
 	}
 	secret = newSecret()
-	if k, err = s.put(ctx, secret, name, scope); err != nil {
+	if k, err = s.put(ctx, secret, name, scope, expires); err != nil {
 		return "", schoolbell.APIKey{}, err
 	}
 	return secret, k, nil
@@ -143,34 +148,38 @@ func newSecret() string {
 
 func (s *Service) newKey(secret, name string, scope schoolbell.Scope) schoolbell.APIKey {
 	digest := sha256.Sum256([]byte(secret))
-	return schoolbell.APIKey{Digest: digest[:], Name: name, Scope: scope, CreatedAt: schoolbell.Time(s.now())}
+	k := schoolbell.APIKey{Digest: digest[:], Name: name, Scope: scope, CreatedAt: schoolbell.Time(s.now())}
+	k.ID = Fingerprint(k)
+	return k
 }
 
-func (s *Service) put(ctx context.Context, secret, name string, scope schoolbell.Scope) (schoolbell.APIKey, error) {
+func (s *Service) put(ctx context.Context, secret, name string, scope schoolbell.Scope, expires time.Time) (schoolbell.APIKey, error) {
 	k := s.newKey(secret, name, scope)
-	if err := s.store.PutAPIKey(ctx, k); err != nil {
+	k.ExpiresAt = schoolbell.Time(expires)
+	if err := s.store.PutAPIKey(s.changing(ctx, "key.create", k), k); err != nil {
 		return schoolbell.APIKey{}, fmt.Errorf("store API key %s: %w", name, err)
 	}
 	return k, nil
 }
 
-// Key returns the key that has this secret; CodeUnauthorized if none has. A key
-// that was good is taken for good for another few seconds without asking the ledger.
+// Key returns the key that has this secret; CodeUnauthorized, with [Refusal] as the cause,
+// if none has or it has expired. A key that was good is taken for good for another few
+// seconds without asking the ledger, but not beyond its expiry.
 func (s *Service) Key(ctx context.Context, secret string) (schoolbell.APIKey, error) {
 	if secret == "" || len(secret) > maxSecret {
-		return schoolbell.APIKey{}, errBadKey()
+		return schoolbell.APIKey{}, refuse("the API key is not valid", ReasonUnknown, "")
 	}
-	digest := sha256.Sum256([]byte(secret))
-	k, err := s.keys.get(digest, s.now(), func() (schoolbell.APIKey, error) { return s.store.APIKey(ctx, digest[:]) })
+	now, digest := s.now(), sha256.Sum256([]byte(secret))
+	k, err := s.keys.get(digest, now, func() (schoolbell.APIKey, error) { return s.store.APIKey(ctx, digest[:]) })
+	fingerprint := hex.EncodeToString(digest[:fingerprintBytes])
 	switch {
 	case schoolbell.CodeOf(err) == schoolbell.CodeUnauthorized:
-		return schoolbell.APIKey{}, errBadKey()
+		return schoolbell.APIKey{}, refuse("the API key is not valid", ReasonUnknown, fingerprint)
 	case err != nil:
 		return schoolbell.APIKey{}, fmt.Errorf("look up API key: %w", err)
+	case k.Expired(now):
+		return schoolbell.APIKey{}, refuse("the API key has expired", ReasonExpired, fingerprint)
 	}
+	s.noteUse(ctx, k, now)
 	return k, nil
-}
-
-func errBadKey() error {
-	return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the API key is not valid"}
 }

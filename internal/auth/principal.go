@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 
 	"schoolbell"
@@ -36,9 +37,11 @@ func (p Principal) Actor() schoolbell.Actor {
 	return schoolbell.Actor{Kind: p.Kind, ID: p.ID, Name: p.Name}
 }
 
+func keyID(k schoolbell.APIKey) string { return cmp.Or(k.ID, Fingerprint(k)) }
+
 // KeyPrincipal is the principal of an API key.
 func KeyPrincipal(k schoolbell.APIKey) Principal {
-	return Principal{Kind: schoolbell.ActorKey, ID: Fingerprint(k), Name: k.Name, Grants: Grants{Scope: k.Scope}}
+	return Principal{Kind: schoolbell.ActorKey, ID: keyID(k), Name: k.Name, Grants: Grants{Scope: k.Scope}}
 }
 
 // Principal is the principal of a user token.

@@ -38,7 +38,7 @@ func (s *Service) Revoke(ctx context.Context, fingerprint string) (schoolbell.AP
 	if err != nil {
 		return schoolbell.APIKey{}, err
 	}
-	if err := s.store.DeleteAPIKey(ctx, k.Digest); err != nil {
+	if err := s.store.DeleteAPIKey(s.changing(ctx, "key.revoke", k), k.Digest); err != nil {
 		return schoolbell.APIKey{}, fmt.Errorf("revoke API key %s: %w", Fingerprint(k), err)
 	}
 	return k, nil

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -17,8 +18,16 @@ type Store interface {
 	// those it removed.
 	SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []schoolbell.APIKey, err error)
 
-	// HasFingerprint reports whether a key exists whose digest begins with prefix.
-	HasFingerprint(ctx context.Context, prefix []byte) (bool, error)
+	// RotateAPIKey stores k and, in the same transaction, the ExpiresAt and ReplacedAt of
+	// old. CodeConflict if old is gone or was replaced before.
+	RotateAPIKey(ctx context.Context, old, k schoolbell.APIKey) error
+
+	// NoteKeyUse stores when the key with that digest was used, unless a later time is stored.
+	NoteKeyUse(ctx context.Context, digest []byte, at time.Time) error
+
+	// HasFingerprint reports whether a key exists whose digest begins with prefix and which
+	// has not expired at that time.
+	HasFingerprint(ctx context.Context, prefix []byte, at time.Time) (bool, error)
 
 	// UserRefs returns the users with these ids, by id; those who are not there are left out.
 	UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error)

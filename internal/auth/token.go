@@ -100,9 +100,9 @@ func (s *Service) TokenUser(ctx context.Context, token string) (TokenUser, error
 	c, ok := decodeToken(secret, token)
 	switch {
 	case !ok:
-		return TokenUser{}, &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the user token is not valid"}
+		return TokenUser{}, refuse("the user token is not valid", ReasonUnknown, "")
 	case !s.now().Before(c.expires):
-		return TokenUser{}, &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the user token has expired"}
+		return TokenUser{}, refuse("the user token has expired", ReasonExpired, "")
 	}
 	id, err := s.holders.get(c.user, s.now(), func() (string, error) { return s.store.UserByRef(ctx, c.user) })
 	if schoolbell.CodeOf(err) == schoolbell.CodeNotFound {
@@ -111,7 +111,7 @@ func (s *Service) TokenUser(ctx context.Context, token string) (TokenUser, error
 	if err != nil {
 		return TokenUser{}, fmt.Errorf("look for the user of a token: %w", err)
 	}
-	exists, err := s.makers.get(c.key, s.now(), func() (bool, error) { return s.store.HasFingerprint(ctx, c.key[:]) })
+	exists, err := s.makers.get(c.key, s.now(), func() (bool, error) { return s.store.HasFingerprint(ctx, c.key[:], s.now()) })
 	switch {
 	case err != nil:
 		return TokenUser{}, fmt.Errorf("look for the key of a token: %w", err)
@@ -122,7 +122,7 @@ func (s *Service) TokenUser(ctx context.Context, token string) (TokenUser, error
 }
 
 func revokedToken() error {
-	return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "the user token has been revoked"}
+	return refuse("the user token has been revoked", ReasonRevoked, "")
 }
 
 // RevokeTokens ends every token of the user, in each process within five seconds.

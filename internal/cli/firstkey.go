@@ -25,7 +25,7 @@ type firstKey struct {
 // into a file of its own, and the log names that. The file is there before the ledger
 // knows the key, because nobody can find out the key later.
 func (a *program) makeFirstKey(ctx context.Context, cfg *config.Config, keys *auth.Service) (k firstKey, err error) {
-	k.secret, err = keys.FirstStart(ctx, func(secret string) error {
+	k.secret, err = keys.FirstStart(asAccount(ctx), func(secret string) error {
 		if isTerminal(a.Out) {
 			return nil
 		}

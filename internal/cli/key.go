@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"schoolbell"
-	"schoolbell/internal/advice"
 	"schoolbell/internal/app"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/config"
+	"schoolbell/wire"
 )
 
 type keyCmd struct {
 	Create keyCreateCmd `cmd:"" help:"Create an API key and print its secret once."`
 	List   keyListCmd   `cmd:"" help:"List the API keys, oldest first."`
+	Rotate keyRotateCmd `cmd:"" help:"Give an API key a new secret and print it once."`
 	Revoke keyRevokeCmd `cmd:"" help:"Revoke an API key."`
 }
 
@@ -43,18 +44,24 @@ type keyJSON struct {
 	Fingerprint string           `json:"fingerprint"`
 	Name        string           `json:"name"`
 	Scope       schoolbell.Scope `json:"scope"`
-	CreatedAt   time.Time        `json:"created_at"`
+	CreatedAt   wire.Time        `json:"created_at"`
+	ExpiresAt   wire.Time        `json:"expires_at,omitzero"`
+	ReplacedAt  wire.Time        `json:"replaced_at,omitzero"`
+	LastUsedAt  wire.Time        `json:"last_used_at,omitzero"`
 	Secret      string           `json:"secret,omitempty"` // of a new key only
+	Replaced    *keyJSON         `json:"replaced,omitempty"`
 }
 
 func newKeyJSON(k schoolbell.APIKey) keyJSON {
-	return keyJSON{Fingerprint: auth.Fingerprint(k), Name: k.Name, Scope: k.Scope, CreatedAt: k.CreatedAt}
+	return keyJSON{Fingerprint: auth.Fingerprint(k), Name: k.Name, Scope: k.Scope, CreatedAt: wire.At(k.CreatedAt),
+		ExpiresAt: wire.At(k.ExpiresAt), ReplacedAt: wire.At(k.ReplacedAt), LastUsedAt: wire.At(k.LastUsedAt)}
 }
 
 type keyCreateCmd struct {
 	keyring
-	Name  string `name:"name" required:"" placeholder:"NAME" help:"Name of the program that uses the key."`
-	Scope string `name:"scope" required:"" placeholder:"SCOPE" help:"Scope: read, send (includes read) or admin (everything)."`
+	Expires string `name:"expires" placeholder:"TIME" help:"Time from which the key is rejected: 2027-07-31, 2027-07-31T18:00, +12h or +90d. Never if left out."`
+	Name    string `name:"name" required:"" placeholder:"NAME" help:"Name of the program that uses the key."`
+	Scope   string `name:"scope" required:"" placeholder:"SCOPE" help:"Scope: read, send (includes read) or admin (everything)."`
 }
 
 // Run makes a key.
@@ -62,12 +69,16 @@ func (c *keyCreateCmd) Run(ctx context.Context, a *program) (err error) {
 	if !slices.Contains(schoolbell.Scopes(), schoolbell.Scope(c.Scope)) {
 		return usage("--scope: %q is not read, send or admin", c.Scope)
 	}
+	expires, err := parseExpiry(c.Expires, time.Now())
+	if err != nil {
+		return usage("--expires: %v", err)
+	}
 	keys, shut, err := c.open(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, shut()) }()
-	secret, k, err := keys.CreateKey(ctx, strings.TrimSpace(c.Name), schoolbell.Scope(c.Scope))
+	secret, k, err := keys.CreateKey(asAccount(ctx), strings.TrimSpace(c.Name), schoolbell.Scope(c.Scope), expires)
 	if err != nil {
 		return err
 	}
@@ -77,7 +88,7 @@ func (c *keyCreateCmd) Run(ctx context.Context, a *program) (err error) {
 		return a.printJSON(made)
 	}
 	a.say("API key, shown only this once: %s", a.style.bold(secret))
-	a.say("Fingerprint %s, name %s, scope %s", auth.Fingerprint(k), k.Name, k.Scope)
+	a.say("Fingerprint %s, name %s, scope %s%s", auth.Fingerprint(k), k.Name, k.Scope, expiry(k))
 	return nil
 }
 
@@ -105,9 +116,9 @@ func (c *keyListCmd) Run(ctx context.Context, a *program) (err error) {
 		a.say("No API keys.")
 		return nil
 	}
-	t := newTable("FINGERPRINT", "SCOPE", "CREATED", "NAME")
+	t := newTable("FINGERPRINT", "SCOPE", "CREATED", "LAST USED", "EXPIRES", "NAME")
 	for _, k := range all {
-		t.add(auth.Fingerprint(k), string(k.Scope), when(k.CreatedAt), k.Name)
+		t.add(auth.Fingerprint(k), string(k.Scope), when(k.CreatedAt), when(k.LastUsedAt), when(k.ExpiresAt), k.Name)
 	}
 	t.print(a.Out, a.style)
 	return nil
@@ -125,15 +136,9 @@ func (c *keyRevokeCmd) Run(ctx context.Context, a *program) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, shut()) }()
-	k, err := keys.Revoke(ctx, c.Fingerprint)
-	switch schoolbell.CodeOf(err) {
-	case schoolbell.CodeNotFound:
-		return advice.Add(err, "see schoolbell key list")
-	case schoolbell.CodeConflict:
-		return advice.Add(err, "use the whole fingerprint, as schoolbell key list shows it")
-	}
+	k, err := keys.Revoke(asAccount(ctx), c.Fingerprint)
 	if err != nil {
-		return err
+		return keyAdvice(err)
 	}
 	if c.JSON {
 		return a.printJSON(newKeyJSON(k))

@@ -100,7 +100,7 @@ func (a *program) seedKey(ctx context.Context, cfg *config.Config, keys *auth.Se
 	if k == "" {
 		return a.makeFirstKey(ctx, cfg, keys)
 	}
-	replaced, err := keys.Seed(ctx, k)
+	replaced, err := keys.Seed(asAccount(ctx), k)
 	for _, old := range replaced {
 		log.Warn("SCHOOLBELL_API_KEY has replaced an earlier key, which is no longer accepted", "replaced", auth.Fingerprint(old))
 	}

@@ -93,8 +93,11 @@ func (c *Change) Set(name string, value any) {
 	if c.entry.Changes == nil {
 		c.entry.Changes = map[string]any{}
 	}
-	if text, ok := value.(string); ok {
-		value = clean(text)
+	switch v := value.(type) {
+	case string:
+		value = clean(v)
+	case time.Time:
+		value = v.UTC().Format("2006-01-02T15:04:05.000Z")
 	}
 	c.entry.Changes[name], c.stored = value, false
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,8 +16,8 @@ type Auth struct{ DB *DB }
 
 // PutAPIKey implements auth.Store.
 func (s Auth) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
-	return s.DB.again("put API key", func() error {
-		_, err := s.DB.pool.Exec(ctx, putKey, namedKey(k))
+	return s.DB.write(ctx, "put API key", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, putKey, namedKey(k))
 		return err
 	})
 }
@@ -28,45 +29,86 @@ func (s Auth) SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []s
 		if replaced, err = list(rows, err, scanKey); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, putKey, namedKey(k))
+		tag, err := tx.Exec(ctx, putKey, namedKey(k))
+		if tag.RowsAffected() == 0 && len(replaced) == 0 {
+			ledger.ChangeOf(ctx).Void()
+		}
 		return err
 	})
 	return replaced, err
 }
 
 // deleteReplacedKeys deletes the keys of a name that have another digest, and returns them.
-const deleteReplacedKeys = "DELETE FROM api_keys WHERE name = $1 AND digest <> $2 RETURNING digest, name, scope, created_at"
+const deleteReplacedKeys = "DELETE FROM api_keys WHERE name = $1 AND digest <> $2 RETURNING " + keyColumns
 
-// putKey inserts a key or changes its name and scope.
+// putKey inserts a key or changes its name and scope. It touches no row that has them.
 const putKey = `
-	INSERT INTO api_keys (digest, name, scope, created_at)
-	VALUES (@digest, @name, @scope, @created_at)
-	ON CONFLICT (digest) DO UPDATE SET name = excluded.name, scope = excluded.scope`
+	INSERT INTO api_keys (digest, id, name, scope, created_at, expires_at)
+	VALUES (@digest, @id, @name, @scope, @created_at, @expires_at)
+	ON CONFLICT (digest) DO UPDATE SET name = excluded.name, scope = excluded.scope
+	WHERE api_keys.name <> excluded.name OR api_keys.scope <> excluded.scope`
 
 // namedKey returns the parameters of putKey.
 func namedKey(k schoolbell.APIKey) named {
-	return named{"digest": k.Digest, "name": k.Name, "scope": k.Scope, "created_at": stored(k.CreatedAt)}
+	return named{"digest": k.Digest, "id": k.ID, "name": k.Name, "scope": k.Scope, "created_at": stored(k.CreatedAt), "expires_at": stored(k.ExpiresAt)}
 }
 
-// selectKeys selects the columns of keys that scanKey reads.
-const selectKeys = "SELECT digest, name, scope, created_at FROM api_keys"
+// RotateAPIKey implements auth.Store.
+func (s Auth) RotateAPIKey(ctx context.Context, old schoolbell.APIKey, k schoolbell.APIKey) error {
+	return s.DB.write(ctx, "rotate API key", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, replaceKey, named{"digest": old.Digest, "expires_at": stored(old.ExpiresAt), "replaced_at": stored(old.ReplacedAt)})
+		if err == nil && tag.RowsAffected() == 0 {
+			return row.KeyReplaced()
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, putKey, namedKey(k))
+		}
+		return err
+	})
+}
+
+// replaceKey ends a key's secret, unless it was replaced before.
+const replaceKey = `
+	UPDATE api_keys SET expires_at = @expires_at, replaced_at = @replaced_at
+	WHERE digest = @digest AND replaced_at IS NULL`
+
+// NoteKeyUse implements auth.Store.
+func (s Auth) NoteKeyUse(ctx context.Context, digest []byte, at time.Time) error {
+	return s.DB.again("note the use of an API key", func() error {
+		_, err := s.DB.pool.Exec(ctx, noteKeyUse, digest, stored(at))
+		return err
+	})
+}
+
+// noteKeyUse moves the last use of a key forward.
+const noteKeyUse = "UPDATE api_keys SET used_at = $2 WHERE digest = $1 AND (used_at IS NULL OR used_at < $2)"
+
+// keyColumns are the columns of keys that scanKey reads.
+const keyColumns = "digest, id, name, scope, created_at, expires_at, replaced_at, used_at"
+
+// selectKeys selects keys.
+const selectKeys = "SELECT " + keyColumns + " FROM api_keys"
 
 func scanKey(r pgx.CollectableRow) (k schoolbell.APIKey, err error) {
-	err = r.Scan(&k.Digest, &k.Name, &k.Scope, &k.CreatedAt)
-	k.CreatedAt = k.CreatedAt.UTC()
+	var expires, replaced, used *time.Time
+	err = r.Scan(&k.Digest, &k.ID, &k.Name, &k.Scope, &k.CreatedAt, &expires, &replaced, &used)
+	k.CreatedAt, k.ExpiresAt, k.ReplacedAt, k.LastUsedAt = k.CreatedAt.UTC(), timeOf(expires), timeOf(replaced), timeOf(used)
 	return k, err
 }
 
 // HasFingerprint implements auth.Store.
-func (s Auth) HasFingerprint(ctx context.Context, prefix []byte) (has bool, err error) {
+func (s Auth) HasFingerprint(ctx context.Context, prefix []byte, at time.Time) (has bool, err error) {
 	err = s.DB.again("look for API key", func() error {
-		return s.DB.pool.QueryRow(ctx, hasFingerprint, prefix).Scan(&has)
+		return s.DB.pool.QueryRow(ctx, hasFingerprint, named{"prefix": prefix, "at": stored(at)}).Scan(&has)
 	})
 	return has, err
 }
 
-// hasFingerprint selects whether a key has a digest that begins with the bytes.
-const hasFingerprint = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE substr(digest, 1, length($1::bytea)) = $1::bytea)"
+// hasFingerprint selects whether a key that has not expired has a digest that begins with the bytes.
+const hasFingerprint = `
+	SELECT EXISTS (
+		SELECT 1 FROM api_keys
+		WHERE substr(digest, 1, length(@prefix::bytea)) = @prefix::bytea AND (expires_at IS NULL OR expires_at > @at))`
 
 // UserRefs implements auth.Store.
 func (s Auth) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {
@@ -102,12 +144,14 @@ var nextGeneration = row.SQL("UPDATE users SET generation = generation + 1 WHERE
 // APIKey implements auth.Store.
 func (s Auth) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, err error) {
 	err = s.DB.again("read API key", func() error {
-		err := s.DB.pool.QueryRow(ctx, selectKeys+" WHERE digest = $1", digest).
-			Scan(&k.Digest, &k.Name, &k.Scope, &k.CreatedAt)
+		rows, err := s.DB.pool.Query(ctx, selectKeys+" WHERE digest = $1", digest)
+		if err != nil {
+			return err
+		}
+		k, err = pgx.CollectExactlyOneRow(rows, scanKey)
 		if noRows(err) {
 			return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "unknown API key"}
 		}
-		k.CreatedAt = k.CreatedAt.UTC()
 		return err
 	})
 	return k, err

@@ -36,6 +36,11 @@ func KeyReused() error {
 	return schoolbell.Invalid("Idempotency-Key", "was used before for a different request")
 }
 
+// KeyReplaced is the error of an API key that already has another secret.
+func KeyReplaced() error {
+	return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the API key has been revoked, or it was rotated before"}
+}
+
 // NotDue is the error of a fan-out before an event's send_at.
 func NotDue() error {
 	return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the event is not due yet"}

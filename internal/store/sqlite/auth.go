@@ -3,7 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -16,7 +16,8 @@ type Auth struct{ DB *DB }
 // PutAPIKey implements auth.Store.
 func (s Auth) PutAPIKey(ctx context.Context, k schoolbell.APIKey) error {
 	return s.DB.write(ctx, "put API key", func(c *conn) error {
-		return putKey(ctx, c, k)
+		_, err := putKey(ctx, c, k)
+		return err
 	})
 }
 
@@ -36,52 +37,100 @@ func (s Auth) SeedAPIKey(ctx context.Context, k schoolbell.APIKey) (replaced []s
 		if _, err := c.exec(ctx, "DELETE FROM api_keys WHERE name = @name AND digest <> @digest", others); err != nil {
 			return err
 		}
-		return putKey(ctx, c, k)
+		n, err := putKey(ctx, c, k)
+		if n == 0 && len(replaced) == 0 {
+			ledger.ChangeOf(ctx).Void()
+		}
+		return err
 	})
 	return replaced, err
 }
 
 // keysOfSameName selects the keys that have the same name as another.
 const keysOfSameName = `
-SELECT digest, name, scope, created_at
+SELECT ` + keyColumns + `
 FROM api_keys
 WHERE name = @name
 	AND digest <> @digest`
 
-func putKey(ctx context.Context, c *conn, k schoolbell.APIKey) error {
-	_, err := c.exec(ctx, upsertKey, args{"digest": k.Digest, "name": k.Name, "scope": string(k.Scope), "created_at": millis(k.CreatedAt)})
-	return err
+// putKey returns how many rows it changed.
+func putKey(ctx context.Context, c *conn, k schoolbell.APIKey) (int, error) {
+	return c.exec(ctx, upsertKey, args{"digest": k.Digest, "id": k.ID, "name": k.Name, "scope": string(k.Scope),
+		"created_at": millis(k.CreatedAt), "expires_at": millis(k.ExpiresAt)})
 }
 
-// upsertKey stores a key. A key that exists keeps its created_at.
+// upsertKey stores a key. A key that exists gets the name and the scope, if they are others.
 const upsertKey = `
-INSERT INTO api_keys (digest, name, scope, created_at)
-VALUES (@digest, @name, @scope, @created_at)
+INSERT INTO api_keys (digest, id, name, scope, created_at, expires_at)
+VALUES (@digest, @id, @name, @scope, @created_at, @expires_at)
 ON CONFLICT (digest) DO UPDATE
 SET name = excluded.name,
-	scope = excluded.scope`
+	scope = excluded.scope
+WHERE api_keys.name <> excluded.name
+	OR api_keys.scope <> excluded.scope`
+
+// RotateAPIKey implements auth.Store.
+func (s Auth) RotateAPIKey(ctx context.Context, old schoolbell.APIKey, k schoolbell.APIKey) error {
+	return s.DB.write(ctx, "rotate API key", func(c *conn) error {
+		n, err := c.exec(ctx, replaceKey, args{"digest": old.Digest, "expires_at": millis(old.ExpiresAt), "replaced_at": millis(old.ReplacedAt)})
+		if err == nil && n == 0 {
+			return row.KeyReplaced()
+		}
+		if err == nil {
+			_, err = putKey(ctx, c, k)
+		}
+		return err
+	})
+}
+
+// replaceKey ends a key's secret, unless it was replaced before.
+const replaceKey = `
+UPDATE api_keys
+SET expires_at = @expires_at,
+	replaced_at = @replaced_at
+WHERE digest = @digest
+	AND replaced_at IS NULL`
+
+// NoteKeyUse implements auth.Store.
+func (s Auth) NoteKeyUse(ctx context.Context, digest []byte, at time.Time) error {
+	return s.DB.write(ctx, "note the use of an API key", func(c *conn) error {
+		_, err := c.exec(ctx, noteKeyUse, args{"digest": digest, "at": millis(at)})
+		return err
+	})
+}
+
+// noteKeyUse moves the last use of a key forward.
+const noteKeyUse = `
+UPDATE api_keys
+SET used_at = @at
+WHERE digest = @digest
+	AND (used_at IS NULL OR used_at < @at)`
+
+// keyColumns are the columns of keys that scanKey reads.
+const keyColumns = "digest, id, name, scope, created_at, expires_at, replaced_at, used_at"
 
 func scanKey(scan func(...any) error) (k schoolbell.APIKey, err error) {
-	var created sql.NullInt64
-	err = scan(&k.Digest, &k.Name, &k.Scope, &created)
-	k.CreatedAt = timeOf(created)
+	var created, expires, replaced, used sql.NullInt64
+	err = scan(&k.Digest, &k.ID, &k.Name, &k.Scope, &created, &expires, &replaced, &used)
+	k.CreatedAt, k.ExpiresAt, k.ReplacedAt, k.LastUsedAt = timeOf(created), timeOf(expires), timeOf(replaced), timeOf(used)
 	return k, err
 }
 
 // HasFingerprint implements auth.Store.
-func (s Auth) HasFingerprint(ctx context.Context, prefix []byte) (has bool, err error) {
+func (s Auth) HasFingerprint(ctx context.Context, prefix []byte, at time.Time) (has bool, err error) {
 	err = s.DB.read(ctx, "look for API key", func(c *conn) error {
-		return c.get(ctx, hasFingerprint, args{"prefix": prefix}, &has)
+		return c.get(ctx, hasFingerprint, args{"prefix": prefix, "at": millis(at)}, &has)
 	})
 	return has, err
 }
 
-// hasFingerprint says whether the digest of any key begins with the prefix.
+// hasFingerprint says whether the digest of any key that has not expired begins with the prefix.
 const hasFingerprint = `
 SELECT EXISTS (
 	SELECT 1
 	FROM api_keys
 	WHERE substr(digest, 1, length(@prefix)) = @prefix
+		AND (expires_at IS NULL OR expires_at > @at)
 )`
 
 // UserRefs implements auth.Store.
@@ -127,12 +176,13 @@ WHERE id = @id
 // APIKey implements auth.Store.
 func (s Auth) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, err error) {
 	err = s.DB.read(ctx, "read API key", func(c *conn) error {
-		var created sql.NullInt64
-		err := c.get(ctx, findKey, args{"digest": digest}, &k.Digest, &k.Name, &k.Scope, &created)
-		if errors.Is(err, sql.ErrNoRows) {
+		err := c.each(ctx, findKey, args{"digest": digest}, func(scan func(...any) error) (err error) {
+			k, err = scanKey(scan)
+			return err
+		})
+		if err == nil && k.Digest == nil {
 			return &schoolbell.Error{Code: schoolbell.CodeUnauthorized, Message: "unknown API key"}
 		}
-		k.CreatedAt = timeOf(created)
 		return err
 	})
 	return k, err
@@ -140,7 +190,7 @@ func (s Auth) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, e
 
 // findKey selects the key with a digest.
 const findKey = `
-SELECT digest, name, scope, created_at
+SELECT ` + keyColumns + `
 FROM api_keys
 WHERE digest = @digest`
 
@@ -166,7 +216,7 @@ func (s Auth) ListAPIKeys(ctx context.Context) (keys []schoolbell.APIKey, err er
 
 // listKeys selects all keys, oldest first.
 const listKeys = `
-SELECT digest, name, scope, created_at
+SELECT ` + keyColumns + `
 FROM api_keys
 ORDER BY created_at, digest`
 

@@ -249,7 +249,7 @@ func seededKeys(t *testing.T, open func() *store.Ledger) {
 	s.must(err)
 	same(t, "keys", len(all), 2)
 	for prefix, want := range map[string]bool{"\x01\x01\x01\x01\x01\x01": true, "\x02\x02\x02\x02\x02\x02": false, "\x09\x09": true, "\x01\x02": false} {
-		has, err := s.Auth.HasFingerprint(s.ctx(), []byte(prefix))
+		has, err := s.Auth.HasFingerprint(s.ctx(), []byte(prefix), at)
 		s.must(err)
 		same(t, fmt.Sprintf("a key that begins with %x", prefix), has, want)
 	}

@@ -159,11 +159,17 @@ CREATE TABLE leases (
 	expires_at timestamptz NOT NULL
 );
 
+-- A row is a secret of a key. A key that gets a new secret has another row with its id;
+-- the row before is replaced and expires.
 CREATE TABLE api_keys (
-	digest     bytea       NOT NULL PRIMARY KEY,
-	name       text        NOT NULL,
-	scope      text        NOT NULL,
-	created_at timestamptz NOT NULL
+	digest      bytea       NOT NULL PRIMARY KEY,
+	id          text        NOT NULL,
+	name        text        NOT NULL,
+	scope       text        NOT NULL,
+	created_at  timestamptz NOT NULL,
+	expires_at  timestamptz,
+	replaced_at timestamptz,
+	used_at     timestamptz
 );
 
 CREATE TABLE secrets (

@@ -155,11 +155,17 @@ CREATE TABLE leases (
 	expires_at INTEGER NOT NULL
 ) STRICT;
 
+-- A row is a secret of a key. A key that gets a new secret has another row with its id;
+-- the row before is replaced and expires.
 CREATE TABLE api_keys (
-	digest     BLOB    NOT NULL PRIMARY KEY,
-	name       TEXT    NOT NULL,
-	scope      TEXT    NOT NULL,
-	created_at INTEGER NOT NULL
+	digest      BLOB    NOT NULL PRIMARY KEY,
+	id          TEXT    NOT NULL,
+	name        TEXT    NOT NULL,
+	scope       TEXT    NOT NULL,
+	created_at  INTEGER NOT NULL,
+	expires_at  INTEGER,
+	replaced_at INTEGER,
+	used_at     INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE secrets (
