@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell"
+	"schoolbell/internal/auth"
 	"schoolbell/internal/channel"
 	"schoolbell/internal/config"
 	"schoolbell/internal/embedded"
@@ -154,7 +155,10 @@ func (r *Runtime) Workers() (Service, error) {
 			senders[c.Name] = c.Provider
 		}
 	}
-	return func(ctx context.Context) error { return r.Pipeline.RunWorkers(ctx, renderer, senders) }, nil
+	return func(ctx context.Context) error {
+		queue := auth.Principal{Kind: schoolbell.ActorQueue, ID: r.Config.Queue.Name}
+		return r.Pipeline.RunWorkers(auth.WithPrincipal(ctx, queue), renderer, senders)
+	}, nil
 }
 
 // QueueNames are the names of the queues in Redis.

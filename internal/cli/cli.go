@@ -54,7 +54,8 @@ type grammar struct {
 	Event   eventCmd   `cmd:"" group:"use" help:"Create events and follow their delivery."`
 	User    userCmd    `cmd:"" group:"use" help:"Import and show people."`
 	Queue   queueCmd   `cmd:"" group:"use" help:"Inspect and manage the queues."`
-	Key     keyCmd     `cmd:"" group:"care" help:"Create, list and revoke API keys in the ledger."`
+	Audit   auditCmd   `cmd:"" group:"use" help:"List who changed what, newest first."`
+	Key     keyCmd     `cmd:"" group:"care" help:"Create, list, rotate and revoke API keys in the ledger."`
 	Migrate migrateCmd `cmd:"" group:"care" help:"Migrate the ledger's schema to this version of the program."`
 	Config  configCmd  `cmd:"" group:"care" help:"Print the settings in effect, with secrets hidden."`
 	Doctor  doctorCmd  `cmd:"" group:"care" help:"Check settings and dependencies, and suggest fixes."`

@@ -85,3 +85,6 @@ func scanAuditEntry(r pgx.CollectableRow) (e schoolbell.AuditEntry, err error) {
 	e.At = e.At.UTC()
 	return e, row.SetAuditChanges(&e, changes)
 }
+
+// forgetAddresses deletes the addresses from which a user made changes; the changes stay under the bare id.
+const forgetAddresses = "UPDATE audit SET address = '' WHERE actor_kind = 'user' AND actor_id = $1 AND address <> ''"

@@ -299,6 +299,9 @@ func (s People) DeleteUser(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, forgetAddresses, id); err != nil {
+			return err
+		}
 		for _, query := range deleteUser {
 			if _, err := tx.Exec(ctx, query, seq); err != nil {
 				return err

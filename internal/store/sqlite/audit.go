@@ -89,3 +89,11 @@ func scanAuditEntry(scan func(...any) error) (e schoolbell.AuditEntry, err error
 	e.At = timeOf(at)
 	return e, row.SetAuditChanges(&e, changes)
 }
+
+// forgetAddresses deletes the addresses from which a user made changes; the changes stay under the bare id.
+const forgetAddresses = `
+UPDATE audit
+SET address = ''
+WHERE actor_kind = 'user'
+	AND actor_id = @id
+	AND address <> ''`

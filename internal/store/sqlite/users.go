@@ -157,6 +157,9 @@ func (s People) DeleteUser(ctx context.Context, id string) error {
 		if _, err := c.exec(ctx, eraseUser, args{"user": seq, "now": at}); err != nil {
 			return err
 		}
+		if _, err := c.exec(ctx, forgetAddresses, args{"id": id}); err != nil {
+			return err
+		}
 		for _, query := range []string{
 			"DELETE FROM user_roles WHERE user_seq = @user", "DELETE FROM memberships WHERE user_seq = @user",
 			"DELETE FROM guardianships WHERE guardian_seq = @user", "DELETE FROM guardianships WHERE student_seq = @user",

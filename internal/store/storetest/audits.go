@@ -16,6 +16,7 @@ var audits = []promise{
 	{"One change of many transactions has one audit entry", auditOnce},
 	{"A request that is replayed adds nothing to the audit", auditReplay},
 	{"AuditEntries pages from the newest", auditPages},
+	{"DeleteUser deletes the user's addresses from the audit", auditForgets},
 	{"AuditEntries filters by actor, action, target and time", auditFilters},
 }
 
@@ -181,4 +182,18 @@ func auditFilters(t *testing.T, open func() *store.Ledger) {
 		}
 		same(t, name, fmt.Sprint(got), c.want)
 	}
+}
+
+func auditForgets(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.put(person("u1"))
+	for _, a := range []schoolbell.Actor{{Kind: schoolbell.ActorUser, ID: "u2"}, {Kind: schoolbell.ActorKey, ID: "u1"}, {Kind: schoolbell.ActorUser, ID: "u1"}} {
+		s.record(schoolbell.AuditEntry{At: auditTime, Actor: a, Action: "inbox.read", Target: schoolbell.Target{Kind: "inbox", ID: a.ID}, Address: "192.0.2.1"})
+	}
+	s.must(s.People.DeleteUser(s.ctx(), "u1"))
+	var got []string
+	for _, e := range s.audit(schoolbell.AuditFilter{}) {
+		got = append(got, e.Actor.ID+" "+e.Address)
+	}
+	same(t, "addresses", got, []string{"u1 ", "u1 192.0.2.1", "u2 192.0.2.1"})
 }
