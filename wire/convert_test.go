@@ -23,6 +23,8 @@ func TestConversionsCarryEveryField(t *testing.T) {
 		{"event", func() any { return wire.EventOf(filled[schoolbell.Event]()) }, []string{"Progress"}},
 		{"delivery", func() any { return wire.DeliveryOf(*filled[schoolbell.Delivery]()) }, nil},
 		{"audit entry", func() any { return wire.AuditEntryOf(*filled[schoolbell.AuditEntry]()) }, nil},
+		{"settings", func() any { return wire.SettingsOf(*filled[schoolbell.SchoolSettings]()) }, nil},
+		{"settings to the school's", func() any { return filled[wire.Settings]().Settings() }, nil},
 		{"inbox item", func() any { return wire.InboxItemOf(*filled[schoolbell.InboxItem]()) }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -61,6 +63,12 @@ func filled[T any]() *T {
 			*p = schoolbell.Target{Kind: "event", ID: "x"}
 		case *map[string]any:
 			*p = map[string]any{"n": 1}
+		case *schoolbell.Colours:
+			p.Primary = "x"
+		case *schoolbell.QuietHours:
+			p.From = "x"
+		case *schoolbell.Retention:
+			p.Events = "x"
 		case *[]schoolbell.Channel:
 			*p = []schoolbell.Channel{schoolbell.ChannelEmail}
 		default:

@@ -39,6 +39,7 @@ var changes = map[string]struct{ path, body, target, changes string }{
 	"POST /v1/users/{id}/inbox/read-all":         {"/v1/users/u1/inbox/read-all", "", "inbox u1", "map[]"},
 	"POST /v1/users/{id}/inbox/{event}/read":     {"/v1/users/u1/inbox/{done}/read", "", "inbox u1", "map[event:{done}]"},
 	"PUT /v1/groups/{id}":                        {"/v1/groups/5b", `{"name":"5b","kind":"class"}`, "group 5b", "map[fields:[kind name]]"},
+	"PUT /v1/settings":                           {"/v1/settings", settingsBody, "settings", "map[fields:[digest_hour language name retention timezone]]"},
 	"POST /v1/queues/{queue}/jobs/{job}/retry":   {"/v1/queues/bells/jobs/bad/retry", "", "job bells/bad", "map[]"},
 	"POST /v1/queues/{queue}/jobs/{job}/promote": {"/v1/queues/bells/jobs/later/promote", "", "job bells/later", "map[]"},
 	"POST /v1/queues/{queue}/jobs/{job}/remove":  {"/v1/queues/bells/jobs/w0/remove", "", "job bells/w0", "map[]"},

@@ -39,6 +39,8 @@ POST /v1/users/{id}/inbox/{event}/read send*
 GET /v1/groups read
 PUT /v1/groups/{id} admin
 GET /v1/groups/{id} read
+GET /v1/settings read
+PUT /v1/settings admin
 GET /v1/queues read
 GET /v1/queues/{queue}/counts read
 GET /v1/queues/{queue}/jobs read

@@ -13,6 +13,7 @@ import (
 func FuzzJSONBody(f *testing.F) {
 	for _, seed := range []string{
 		event(), `{"preferences":[{"category":"announcement","channel":"email","status":"opted_out"}]}`, `{"name":"A","roles":["parent"],"groups":["g"]}`,
+		`{"name":"A","language":"en","timezone":"UTC","digest_hour":17,"quiet_hours":{"from":"21:00","to":"07:00"},"retention":{"events":"1d","deliveries":"1d","inbox":"1d","receipts":"1d","audit":"1d","idempotency":"1h"},"version":1,"updated_at":"x"}`,
 		`{"ttl":60}`, `[]`, `null`, `{"a":{"b":[1,2,{"c":"\\u2028"}]}}`, `{"name":"\\ud800"}`, `{"data":1e999999}`, "\xff", `{"name":1,"name":2}`, `"`, `{]`, "",
 	} {
 		for n := range len(bodyRoutes) {
@@ -35,4 +36,4 @@ func FuzzJSONBody(f *testing.F) {
 }
 
 var bodyRoutes = []string{"POST /v1/events", "PUT /v1/users/u1", "PUT /v1/users/u1/preferences", "PUT /v1/groups/g", "POST /v1/users/u1/token",
-	"POST /v1/users/u1/inbox/read-all"}
+	"POST /v1/users/u1/inbox/read-all", "PUT /v1/settings"}

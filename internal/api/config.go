@@ -57,7 +57,8 @@ type Auth interface {
 	RevokeTokens(ctx context.Context, userID string) error
 }
 
-// Config is what a Server is made of. Store, Ping, Pipeline, People, Inbox and Auth are required.
+// Config is what a Server is made of. Store, Ping, Pipeline, People, Inbox, Auth and
+// Settings are required.
 type Config struct {
 	Store    Store
 	Ping     func(ctx context.Context) error // reports whether the ledger answers and its schema is the one this program needs
@@ -65,6 +66,7 @@ type Config struct {
 	People   People
 	Inbox    Inbox
 	Auth     Auth
+	Settings Settings
 
 	// Queues are the queues to show and manage, in that order.
 	Queues []*bullmq.Queue

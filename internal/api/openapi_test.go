@@ -90,7 +90,7 @@ func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 	ev := s.notice("One", "u1")
 	doc := s.api.OpenAPI()
 	for _, path := range []string{"/v1/events", "/v1/events/{id}", "/v1/events/{id}/deliveries", "/v1/users", "/v1/users/{id}",
-		"/v1/users/{id}/inbox", "/v1/users/{id}/preferences", "/v1/groups", "/v1/audit", "/livez", "/readyz"} {
+		"/v1/users/{id}/inbox", "/v1/users/{id}/preferences", "/v1/groups", "/v1/settings", "/v1/audit", "/livez", "/readyz"} {
 		id := "u1"
 		if strings.Contains(path, "events") {
 			id = ev.ID

@@ -115,6 +115,10 @@ func (s *Server) groups() []group {
 			{id: "put-group", action: "group.put", method: put, path: "/{id}", handler: typed(s.putGroup), summary: "Create or replace a group"},
 			{id: "get-group", path: "/{id}", handler: typed(s.getGroup), summary: "Get a group"},
 		}},
+		{tag: "Settings", path: "/v1/settings", read: readScope, write: admin, routes: []route{
+			{id: "get-settings", handler: typed(s.getSettings), summary: "Get the settings of the school"},
+			{id: "put-settings", action: "settings.put", method: put, handler: typed(s.putSettings), summary: "Replace the settings of the school"},
+		}},
 		{tag: "Queues", path: "/v1/queues", read: readScope, write: admin, routes: []route{
 			{id: "list-queues", handler: typed(s.listQueues), summary: "List the queues with their counts"},
 			{id: "count-jobs", path: "/{queue}/counts", handler: typed(s.countJobs), summary: "Count a queue's jobs by state"},

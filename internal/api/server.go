@@ -58,7 +58,7 @@ type Server struct {
 // New returns a Server with all its routes.
 func New(cfg Config) (*Server, error) {
 	for name, missing := range map[string]bool{"Store": cfg.Store == nil, "Ping": cfg.Ping == nil, "Pipeline": cfg.Pipeline == nil,
-		"People": cfg.People == nil, "Inbox": cfg.Inbox == nil, "Auth": cfg.Auth == nil} {
+		"People": cfg.People == nil, "Inbox": cfg.Inbox == nil, "Auth": cfg.Auth == nil, "Settings": cfg.Settings == nil} {
 		if missing {
 			return nil, fmt.Errorf("api: Config.%s is required", name)
 		}

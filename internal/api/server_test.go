@@ -24,6 +24,7 @@ import (
 	"schoolbell/internal/inbox"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/people"
+	"schoolbell/internal/school"
 	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/wire"
@@ -91,7 +92,8 @@ func newServer(t testing.TB, change ...func(*api.Config)) *server {
 	box := inbox.New(s.ledger.Inboxes, inbox.Options{Poll: 5 * time.Millisecond, Logger: log})
 
 	cfg := api.Config{Store: s.ledger.Reports, Ping: db.Ping, Pipeline: pipeline, People: people.New(s.ledger.People, log), Inbox: box, Auth: keys,
-		Queues: pipeline.Queues(), Logger: log, Version: "test", ProgressEvery: 5 * time.Millisecond}
+		Settings: school.NewSettings(s.ledger.Settings, schoolbell.DefaultSchoolSettings(), log),
+		Queues:   pipeline.Queues(), Logger: log, Version: "test", ProgressEvery: 5 * time.Millisecond}
 	for _, c := range change {
 		c(&cfg)
 	}

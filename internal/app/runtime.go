@@ -18,6 +18,7 @@ import (
 	"schoolbell/internal/embedded"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/render"
+	"schoolbell/internal/school"
 	"schoolbell/internal/store"
 )
 
@@ -29,6 +30,7 @@ type Runtime struct {
 	Log    *slog.Logger
 
 	Ledger   *store.Ledger
+	Settings *school.Settings // of the school
 	Redis    redis.UniversalClient
 	Channels *channel.Set // nil while this process sends nothing
 	Pipeline *notify.Pipeline
@@ -52,9 +54,12 @@ func (r *Runtime) Run(ctx context.Context, services ...Service) error {
 	return Run(ctx, services, r.infra)
 }
 
-// Open opens everything: the ledger, Redis, the channels and the pipeline.
+// Open opens everything of a server: the ledger, Redis, the channels and the pipeline.
 func (r *Runtime) Open(ctx context.Context) error {
 	if err := r.OpenLedger(ctx); err != nil {
+		return err
+	}
+	if err := r.SeedSettings(ctx); err != nil {
 		return err
 	}
 	for _, open := range []func() error{r.OpenRedis, r.OpenChannels, r.OpenPipeline} {
@@ -83,6 +88,7 @@ func (r *Runtime) OpenLedger(ctx context.Context) error {
 	}
 	r.Ledger = l
 	r.closers = append(r.closers, l.Close)
+	r.Settings = school.NewSettings(l.Settings, firstSettings(r.Config), r.Log)
 	return nil
 }
 
@@ -145,7 +151,7 @@ func (r *Runtime) OpenPipeline() error {
 
 // Workers is the service that works all queues.
 func (r *Runtime) Workers() (Service, error) {
-	renderer, err := render.New(render.Config{PublicURL: r.Config.HTTP.PublicURL, SchoolName: r.Config.General.SchoolName, Language: r.Config.General.Language})
+	renderer, err := render.New(render.Config{PublicURL: r.Config.HTTP.PublicURL, School: r.Settings.Current})
 	if err != nil {
 		return nil, fmt.Errorf("set up the templates: %w", err)
 	}

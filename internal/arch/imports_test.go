@@ -40,8 +40,8 @@ var importRules = []struct {
 	{"internal/certificate", nil},
 	{"internal/store/storetest", []string{".", "internal/ledger", "internal/store", "internal/testenv"}},
 	{"internal/channel/channeltest", []string{".", "internal/testenv"}},
-	{"internal/store", []string{"internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people"}}, // those who use the stores
-	{"internal/store/...", []string{".", "internal/ledger", "internal/store/row"}},                                        // row: what both engines encode alike
+	{"internal/store", []string{"internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people", "internal/school"}}, // those who use the stores
+	{"internal/store/...", []string{".", "internal/ledger", "internal/store/row"}},                                                           // row: what both engines encode alike
 	{"internal/address", []string{"."}},
 	{"internal/channel", []string{".", "internal/advice", "internal/config", "internal/embedded"}}, // opens every provider
 	{"internal/channel/...", []string{".", "internal/address"}},
@@ -49,9 +49,10 @@ var importRules = []struct {
 	{"internal/notify/...", []string{".", "bullmq", "internal/ledger", "internal/outage"}},
 	{"internal/auth/...", []string{".", "internal/ledger"}},
 	{"internal/people/...", []string{".", "internal/address"}},
+	{"internal/school/...", []string{".", "internal/outage"}},
 	{"internal/inbox/...", []string{".", "internal/auth", "internal/ledger", "internal/outage"}},
 	{"internal/health", nil},
-	{"internal/api/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/health"}},
+	{"internal/api/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/school", "internal/health"}},
 	{"internal/admin/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},
 	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/smtpconn", "internal/redisdial"}},
 	{"internal/redisdial", nil},

@@ -53,6 +53,7 @@ type grammar struct {
 	Demo    demoCmd    `cmd:"" group:"run" help:"Send an event to thousands of generated people and count what arrived."`
 	Event   eventCmd   `cmd:"" group:"use" help:"Create events and follow their delivery."`
 	User    userCmd    `cmd:"" group:"use" help:"Import and show people."`
+	School  schoolCmd  `cmd:"" name:"settings" group:"use" help:"Show and change the settings of the school."`
 	Queue   queueCmd   `cmd:"" group:"use" help:"Inspect and manage the queues."`
 	Audit   auditCmd   `cmd:"" group:"use" help:"List who changed what, newest first."`
 	Key     keyCmd     `cmd:"" group:"care" help:"Create, list, rotate and revoke API keys in the ledger."`
@@ -122,6 +123,7 @@ func options(p Process, shown *bool) []kong.Option {
 		kong.ValueFormatter(helpOf),
 		kong.NamedMapper("ms", durationMapper("ms")),
 		kong.NamedMapper("s", durationMapper("s")),
+		kong.Vars{"school_settings": schoolSettingNames()},
 		groups,
 	}
 }

@@ -39,6 +39,9 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	a.tick("Ledger connected: %s", cfg.LedgerName())
+	if err := r.SeedSettings(ctx); err != nil {
+		return err
+	}
 	if err := r.OpenRedis(); err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func (a *program) connect(ctx context.Context, r *app.Runtime) error {
 		return err
 	}
 	a.tick("Ledger connected: %s", r.Config.LedgerName())
-	return nil
+	return r.LoadSettings(ctx)
 }
 
 // warnOfRedis says what about a Redis may lose jobs.

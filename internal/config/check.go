@@ -44,6 +44,9 @@ func (g *General) check(f *schoolbell.Faults) {
 	if err := schoolbell.ValidateLanguage(g.Language); err != nil {
 		f.Add("SCHOOL_LANGUAGE", "%v", err)
 	}
+	if !schoolbell.ValidTimezone(g.Timezone) {
+		f.Add("SCHOOL_TIMEZONE", "must be an IANA time zone such as Europe/London")
+	}
 	oneOf(f, "LOG_LEVEL", g.LogLevel, "debug", "info", "warn", "error")
 	oneOf(f, "LOG_FORMAT", g.LogFormat, "text", "json")
 	between(f, "SHUTDOWN_GRACE", g.ShutdownGrace, time.Second, time.Hour)

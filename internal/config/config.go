@@ -20,8 +20,9 @@ type Config struct {
 // General settings are those of the process itself.
 type General struct {
 	DataDir       string        `name:"data-dir" setting:"DATA_DIR" default:"./data" placeholder:"DIR" help:"Folder of the SQLite ledger."`
-	SchoolName    string        `name:"school-name" setting:"SCHOOL_NAME" default:"Our school" placeholder:"NAME" help:"Name of the school, as shown in messages."`
-	Language      string        `name:"school-language" setting:"SCHOOL_LANGUAGE" default:"en" placeholder:"TAG" help:"Language of the school's messages, such as en or pt-BR."`
+	SchoolName    string        `name:"school-name" setting:"SCHOOL_NAME" default:"Our school" placeholder:"NAME" help:"First name of the school, as shown in messages. Change it with schoolbell settings set."`
+	Language      string        `name:"school-language" setting:"SCHOOL_LANGUAGE" default:"en" placeholder:"TAG" help:"First language of the school's messages, such as en or pt-BR. Change it with schoolbell settings set."`
+	Timezone      string        `name:"school-timezone" setting:"SCHOOL_TIMEZONE" default:"UTC" placeholder:"ZONE" help:"First time zone of the school, such as Europe/London. Change it with schoolbell settings set."`
 	LogLevel      string        `name:"log-level" setting:"LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Log level: debug, info, warn or error."`
 	LogFormat     string        `name:"log-format" setting:"LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"Log format: text or json."`
 	ShutdownGrace time.Duration `name:"shutdown-grace" setting:"SHUTDOWN_GRACE" default:"30s" type:"s" placeholder:"TIME" help:"How long running work may continue after SIGTERM. A plain number is seconds."`

@@ -23,6 +23,7 @@ var (
 // rendered is what all messages of one event share.
 type rendered struct {
 	source  schoolbell.Event // to see whether it is still the same event
+	school  school           // and whether the school's settings are still the same
 	subject string
 	html    pattern
 	text    pattern
@@ -37,10 +38,10 @@ type when struct{ text, html string }
 // maxZones bounds the time zones remembered for one event.
 const maxZones = 100
 
-// of reports whether e was rendered from what ev says.
-func (e *rendered) of(ev *schoolbell.Event) bool {
+// of reports whether e was rendered from what ev and the settings of the school say.
+func (e *rendered) of(ev *schoolbell.Event, school school) bool {
 	s := &e.source
-	return s.Title == ev.Title && s.Body == ev.Body && s.Category == ev.Category && s.Location == ev.Location &&
+	return e.school == school && s.Title == ev.Title && s.Body == ev.Body && s.Category == ev.Category && s.Location == ev.Location &&
 		s.StartsAt.Equal(ev.StartsAt) && s.EndsAt.Equal(ev.EndsAt)
 }
 
@@ -71,11 +72,16 @@ type view struct {
 	Location   string
 	Body       string
 	Paragraphs []paragraph
+	Signature  string
+	Signed     []paragraph // the signature
 	Link       string
 	Why        string // why the reader gets this
 }
 
-func (r *Renderer) render(ev *schoolbell.Event) (*rendered, error) {
+func (r *Renderer) render(ev *schoolbell.Event, school school) (*rendered, error) {
+	if err := school.check(); err != nil {
+		return nil, err
+	}
 	for field, s := range map[string]string{"title": ev.Title, "location": ev.Location} {
 		if !schoolbell.IsLine(s) {
 			return nil, schoolbell.Invalid(field, "must be one line of text")
@@ -84,7 +90,7 @@ func (r *Renderer) render(ev *schoolbell.Event) (*rendered, error) {
 	if !schoolbell.IsText(ev.Body) {
 		return nil, schoolbell.Invalid("body", "must be text without control characters")
 	}
-	v := r.view(ev)
+	v := r.view(ev, school)
 	var html, text strings.Builder
 	if err := emailHTML.Execute(&html, v); err != nil {
 		return nil, wrapTemplate(emailHTML.Name(), err)
@@ -94,6 +100,7 @@ func (r *Renderer) render(ev *schoolbell.Event) (*rendered, error) {
 	}
 	return &rendered{
 		source:  *ev,
+		school:  school,
 		subject: v.Heading,
 		html:    r.slots.split(html.String()),
 		text:    r.slots.split(text.String()),
@@ -101,14 +108,14 @@ func (r *Renderer) render(ev *schoolbell.Event) (*rendered, error) {
 	}, nil
 }
 
-func (r *Renderer) view(ev *schoolbell.Event) view {
+func (r *Renderer) view(ev *schoolbell.Event, school school) view {
 	b, ok := badges[ev.Category]
 	if !ok {
 		b = badges[schoolbell.CategoryAnnouncement]
 	}
 	v := view{
-		Language:   r.language,
-		School:     r.school,
+		Language:   school.language,
+		School:     school.name,
 		Title:      ev.Title,
 		Heading:    heading(ev),
 		Preview:    shorten(strings.Join(strings.Fields(ev.Body), " "), 140),
@@ -117,8 +124,10 @@ func (r *Renderer) view(ev *schoolbell.Event) view {
 		Location:   ev.Location,
 		Body:       strings.Trim(ev.Body, "\n"),
 		Paragraphs: paragraphs(ev.Body),
+		Signature:  school.signature,
+		Signed:     paragraphs(school.signature),
 		Link:       r.link(ev),
-		Why:        "You get this message because " + r.school + " has this address for you. It was sent automatically.",
+		Why:        "You get this message because " + school.name + " has this address for you. It was sent automatically.",
 	}
 	if !ev.StartsAt.IsZero() {
 		v.When = r.slots.when
@@ -133,12 +142,11 @@ func heading(ev *schoolbell.Event) string {
 	return ev.Title
 }
 
-// when returns the event's time for a reader in this time zone.
-func (r *Renderer) when(e *rendered, zone string) when {
+// when returns the event's time in this time zone.
+func (r *Renderer) when(e *rendered, loc *time.Location) when {
 	if e.source.StartsAt.IsZero() {
 		return when{}
 	}
-	loc := r.zones.get(zone)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	w, ok := e.whens[loc]

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"net/url"
@@ -15,15 +16,42 @@ import (
 
 // Config says what all messages of an installation share.
 type Config struct {
-	PublicURL  string // where people reach the application, http or https; empty for no links
-	SchoolName string // "Schoolbell" when empty
-	Language   string // language the school writes in, BCP 47; "en" when empty
+	PublicURL string // where people reach the application, http or https; empty for no links
+
+	// School returns the settings of the school as they are now. It is called for each
+	// message, from several goroutines. Nil means settings that are empty.
+	School func() schoolbell.SchoolSettings
+}
+
+// school is what messages show of the settings of a school.
+type school struct {
+	name      string // "Schoolbell" when empty
+	language  string // language the school writes in, BCP 47; "en" when empty
+	timezone  string // of people without one; UTC when empty or unknown
+	signature string // text; may be empty
+}
+
+func schoolOf(s schoolbell.SchoolSettings) school {
+	return school{
+		name:     cmp.Or(strings.TrimSpace(s.Name), "Schoolbell"),
+		language: cmp.Or(s.Language, "en"), timezone: s.Timezone, signature: s.Signature,
+	}
+}
+
+// check reports settings that no message can be made of.
+func (s school) check() error {
+	if !schoolbell.IsLine(s.name) {
+		return schoolbell.Invalid("school_name", "must be one line of text")
+	}
+	if !schoolbell.IsText(s.signature) {
+		return schoolbell.Invalid("school_signature", "must be text without control characters")
+	}
+	return nil
 }
 
 // Renderer makes messages. It is safe for concurrent use.
 type Renderer struct {
-	school   string
-	language string
+	settings func() schoolbell.SchoolSettings
 	base     string // PublicURL without a slash at its end
 	slots    slots
 	zones    zones
@@ -39,20 +67,13 @@ const maxEvents = 64
 // New returns a renderer, or an error if cfg makes no sense.
 func New(cfg Config) (*Renderer, error) {
 	r := &Renderer{
-		school:   strings.TrimSpace(cfg.SchoolName),
-		language: cfg.Language,
+		settings: cfg.School,
 		base:     strings.TrimRight(cfg.PublicURL, "/"),
 		slots:    newSlots(),
 		events:   map[string]*rendered{},
 	}
-	if r.school == "" {
-		r.school = "Schoolbell"
-	}
-	if r.language == "" {
-		r.language = "en"
-	}
-	if !schoolbell.IsLine(r.school) {
-		return nil, schoolbell.Invalid("school_name", "must be one line of text")
+	if r.settings == nil {
+		r.settings = func() schoolbell.SchoolSettings { return schoolbell.SchoolSettings{} }
 	}
 	if r.base != "" {
 		u, err := url.Parse(r.base)
@@ -61,13 +82,14 @@ func New(cfg Config) (*Renderer, error) {
 		}
 	}
 	// A template that does not fit its data shows here and not at the first event.
-	if _, err := r.render(&schoolbell.Event{ID: "start", Title: "t", Body: "b"}); err != nil {
+	if _, err := r.render(&schoolbell.Event{ID: "start", Title: "t", Body: "b"}, schoolOf(r.settings())); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
-// Render makes the message of one delivery. Its ID is the same at every try.
+// Render makes the message of one delivery. Its ID is the same at every try. It is in the
+// school's language, and has times in the recipient's time zone, or else in the school's.
 // An event or reader that no message can be made of gives CodeInvalid; the
 // field is a field of the event, or "recipient.…".
 func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient) (schoolbell.Message, error) {
@@ -77,7 +99,8 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 	if !schoolbell.IsLine(to.Name) {
 		return schoolbell.Message{}, schoolbell.Invalid("recipient.name", "must be one line of text")
 	}
-	common, err := r.event(ev)
+	school := schoolOf(r.settings())
+	common, err := r.event(ev, school)
 	if err != nil {
 		return schoolbell.Message{}, err
 	}
@@ -89,9 +112,9 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 		ToName:   to.Name,
 		Subject:  common.subject,
 		Category: ev.Category,
-		Locale:   r.language,
+		Locale:   school.language,
 	}
-	when := r.when(common, to.Timezone)
+	when := r.when(common, r.zones.first(to.Timezone, school.timezone))
 	switch ch {
 	case schoolbell.ChannelEmail:
 		m.To = to.Email
@@ -99,7 +122,7 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 		m.HTML = common.html.fill(escape(greet(to.Name)), when.html)
 	case schoolbell.ChannelSMS:
 		m.To = to.Phone
-		m.Text = r.sms(ev, common.subject, when.text)
+		m.Text = r.sms(ev, school.name, common.subject, when.text)
 	case schoolbell.ChannelPush:
 		m.To = to.UserID // the sender knows the user's devices
 		m.Text = r.push(ev, when.text)
@@ -121,14 +144,14 @@ func greet(name string) string {
 }
 
 // event returns what the messages of ev share.
-func (r *Renderer) event(ev *schoolbell.Event) (*rendered, error) {
+func (r *Renderer) event(ev *schoolbell.Event, school school) (*rendered, error) {
 	r.mu.RLock()
 	e := r.events[ev.ID]
 	r.mu.RUnlock()
-	if e != nil && e.of(ev) {
+	if e != nil && e.of(ev, school) {
 		return e, nil
 	}
-	e, err := r.render(ev)
+	e, err := r.render(ev, school)
 	if err != nil {
 		return nil, err
 	}
@@ -208,14 +231,24 @@ func (p pattern) fill(name, when string) string {
 // zones remembers time zones: loading one reads a file. There are some 600.
 type zones struct{ known sync.Map } // name -> *time.Location
 
-// get returns the zone of this name, or UTC for a name that there is none of.
+// first returns the first of the zones that there is, or UTC.
+func (z *zones) first(names ...string) *time.Location {
+	for _, name := range names {
+		if l := z.get(name); l != nil {
+			return l
+		}
+	}
+	return time.UTC
+}
+
+// get returns the zone of this name, or nil for a name that there is none of.
 func (z *zones) get(name string) *time.Location {
 	if l, ok := z.known.Load(name); ok {
 		return l.(*time.Location)
 	}
 	l, err := time.LoadLocation(name)
 	if err != nil || !schoolbell.ValidTimezone(name) {
-		return time.UTC
+		return nil
 	}
 	z.known.Store(name, l)
 	return l

@@ -39,9 +39,18 @@ func ada() ledger.Recipient {
 	return ledger.Recipient{Seq: 42, UserID: "p-42", Name: "Ada <b>Lovelace</b> & Söhne", Email: "ada@example.org", Phone: "+442079460018", Timezone: "Europe/Berlin", Locale: "de"}
 }
 
+// named returns the settings of a school that says nothing but its name.
+func named(name string) func() schoolbell.SchoolSettings {
+	return func() schoolbell.SchoolSettings { return schoolbell.SchoolSettings{Name: name} }
+}
+
+func signed(signature string) func() schoolbell.SchoolSettings {
+	return func() schoolbell.SchoolSettings { return schoolbell.SchoolSettings{Signature: signature} }
+}
+
 func newRenderer(t testing.TB) *render.Renderer {
 	t.Helper()
-	r, err := render.New(render.Config{PublicURL: "https://bell.example.org/", SchoolName: "Hill View School"})
+	r, err := render.New(render.Config{PublicURL: "https://bell.example.org/", School: named("Hill View School")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,9 +198,9 @@ func TestRenderRefuses(t *testing.T) {
 	if _, err := r.Render(nil, schoolbell.ChannelEmail, ada()); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
 		t.Errorf("no event: %v", err)
 	}
-	for _, cfg := range []render.Config{{PublicURL: "ftp://x"}, {PublicURL: "bell.example.org"}, {PublicURL: "javascript:alert(1)"}, {SchoolName: "a\nb"}} {
+	for _, cfg := range []render.Config{{PublicURL: "ftp://x"}, {PublicURL: "bell.example.org"}, {PublicURL: "javascript:alert(1)"}, {School: named("a\nb")}, {School: signed("a\x00b")}} {
 		if _, err := render.New(cfg); schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
-			t.Errorf("New(%+v): %v", cfg, err)
+			t.Errorf("New with %q: %v", cfg.PublicURL, err)
 		}
 	}
 }

@@ -87,8 +87,8 @@ func findURL(line string) (start, length int) {
 }
 
 // sms is the event in one short text.
-func (r *Renderer) sms(ev *schoolbell.Event, heading, when string) string {
-	text := shorten(r.school+": "+brief(ev, heading, when), maxSMS)
+func (r *Renderer) sms(ev *schoolbell.Event, school, heading, when string) string {
+	text := shorten(school+": "+brief(ev, heading, when), maxSMS)
 	if link := r.link(ev); link != "" {
 		text += " " + link
 	}

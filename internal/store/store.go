@@ -10,6 +10,7 @@ import (
 	"schoolbell/internal/inbox"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/people"
+	"schoolbell/internal/school"
 	"schoolbell/internal/store/postgres"
 	"schoolbell/internal/store/sqlite"
 )
@@ -39,6 +40,8 @@ type Ledger struct {
 	Inboxes inbox.Store
 	Auth    auth.Store
 	Reports api.Store
+
+	Settings school.SettingsStore
 }
 
 // OnPostgres returns the ledger in a PostgreSQL database.
@@ -50,7 +53,7 @@ func OnPostgres(db *postgres.DB) *Ledger {
 			Deliveries: postgres.Deliveries{DB: db}, Leases: postgres.Leases{DB: db},
 		},
 		People: postgres.People{DB: db}, Inboxes: postgres.Inboxes{DB: db},
-		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db},
+		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, Settings: postgres.Settings{DB: db},
 	}
 }
 
@@ -63,6 +66,6 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 			Deliveries: sqlite.Deliveries{DB: db}, Leases: sqlite.Leases{DB: db},
 		},
 		People: sqlite.People{DB: db}, Inboxes: sqlite.Inboxes{DB: db},
-		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db},
+		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, Settings: sqlite.Settings{DB: db},
 	}
 }

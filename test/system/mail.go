@@ -1,8 +1,14 @@
 package system
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
 	"net"
+	"net/mail"
 	"strconv"
 	"strings"
 	"sync"
@@ -196,6 +202,37 @@ func (m *Mail) Note() {
 		m.letters[event] = append(m.letters[event], Letter{User: user, MessageID: c.MessageID, At: c.At})
 		m.reached[user] = true
 		m.noted++
+	}
+}
+
+// Newest is the text of the mail that was taken last: its parts, decoded.
+func (m *Mail) Newest() string {
+	m.t.Helper()
+	news := m.catcher.Messages(1)
+	if len(news) == 0 {
+		m.t.Fatal("no mail was taken")
+	}
+	whole, _ := m.catcher.Message(news[0].ID)
+	msg, err := mail.ReadMessage(bytes.NewReader(whole.Raw))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	_, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	var text strings.Builder
+	for parts := multipart.NewReader(msg.Body, params["boundary"]); ; {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return strings.ReplaceAll(text.String(), "\r\n", "\n")
+		}
+		if err == nil {
+			_, err = io.Copy(&text, part)
+		}
+		if err != nil {
+			m.t.Fatal(err)
+		}
 	}
 }
 

@@ -193,3 +193,11 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_actor ON audit (actor_kind, actor_id, id);
 CREATE INDEX audit_by_target ON audit (target_kind, target_id, id);
+
+-- One row at most. settings is JSON, so that a new setting needs no new column.
+CREATE TABLE school_settings (
+	id         smallint    NOT NULL PRIMARY KEY CHECK (id = 1),
+	settings   text        NOT NULL,
+	version    bigint      NOT NULL,
+	updated_at timestamptz NOT NULL
+);

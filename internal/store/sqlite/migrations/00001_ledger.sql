@@ -189,3 +189,11 @@ CREATE TABLE audit (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX audit_by_actor ON audit (actor_kind, actor_id, id);
 CREATE INDEX audit_by_target ON audit (target_kind, target_id, id);
+
+-- One row at most. settings is JSON, so that a new setting needs no new column.
+CREATE TABLE school_settings (
+	id         INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+	settings   TEXT    NOT NULL,
+	version    INTEGER NOT NULL,
+	updated_at INTEGER NOT NULL
+) STRICT;

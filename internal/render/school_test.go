@@ -1,0 +1,73 @@
+package render_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"schoolbell"
+	"schoolbell/internal/render"
+)
+
+// An event that was rendered before is rendered again when the school changes its settings.
+func TestRenderFollowsTheSettingsOfTheSchool(t *testing.T) {
+	t.Parallel()
+	var now atomic.Pointer[schoolbell.SchoolSettings]
+	now.Store(&schoolbell.SchoolSettings{Name: "Hill View School", Language: "en", Timezone: "Europe/London"})
+	r, err := render.New(render.Config{School: func() schoolbell.SchoolSettings { return *now.Load() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev, to := sportsDay(), ada()
+	to.Timezone = ""
+	shows := func(ch schoolbell.Channel, texts ...string) {
+		t.Helper()
+		m, err := r.Render(ev, ch, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range texts {
+			if !strings.Contains(m.Text, text) || m.HTML != "" && !strings.Contains(m.HTML, strings.ReplaceAll(text, "\n", "<br>\n")) {
+				t.Errorf("%s lacks %q:\n%s\n%s", ch, text, m.Text, m.HTML)
+			}
+		}
+		if want := now.Load().Language; m.Locale != want || m.HTML != "" && !strings.Contains(m.HTML, `<html lang="`+want+`"`) {
+			t.Errorf("%s has the locale %s, want %s", ch, m.Locale, want)
+		}
+	}
+	shows(schoolbell.ChannelEmail, "because Hill View School has", "09:30–15:00 (Europe/London)")
+	shows(schoolbell.ChannelSMS, "Hill View School: ")
+
+	now.Store(&schoolbell.SchoolSettings{Name: "Escola da Colina", Language: "pt", Timezone: "Asia/Tokyo", Signature: "Best regards,\nthe office"})
+	shows(schoolbell.ChannelEmail, "because Escola da Colina has", "18:30 – Sat 5 Dec 2026, 00:00 (Asia/Tokyo)", "Best regards,\nthe office")
+	shows(schoolbell.ChannelSMS, "Escola da Colina: ")
+
+	to.Timezone = "Europe/Berlin"
+	shows(schoolbell.ChannelEmail, "10:30–16:00 (Europe/Berlin)")
+	to.Timezone = "Mars/Olympus"
+	shows(schoolbell.ChannelEmail, "(Asia/Tokyo)")
+}
+
+func FuzzRenderSchool(f *testing.F) {
+	f.Add("Hill View School", "Kind regards,\nthe office https://hill.example", "Europe/London", "en")
+	f.Add("<script>", "{{.}}\n\n\u2028", "../etc", "x\"onload")
+	f.Fuzz(func(t *testing.T, name, signature, zone, language string) {
+		s := schoolbell.DefaultSchoolSettings()
+		s.Name, s.Signature, s.Timezone, s.Language = name, signature, zone, language
+		s.Normalize()
+		good := s.Validate() == nil
+		r, err := render.New(render.Config{School: func() schoolbell.SchoolSettings { return s }})
+		if err != nil {
+			if good {
+				t.Errorf("settings that are valid cannot be rendered: %v", err)
+			}
+			return
+		}
+		to := ada()
+		to.Timezone = ""
+		m, err := r.Render(sportsDay(), schoolbell.ChannelEmail, to)
+		if err != nil || strings.Contains(m.HTML, "<script") || good && !strings.Contains(m.Text, "("+zone+")") {
+			t.Errorf("%v, %s", err, m.HTML)
+		}
+	})
+}

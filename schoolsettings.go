@@ -1,0 +1,187 @@
+package schoolbell
+
+import (
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Limits on the settings of a school.
+const (
+	MaxSignatureLength = 1_000 // characters
+	MaxLogoLength      = 2_000 // bytes
+
+	minRetention            = 24 * time.Hour
+	minIdempotencyRetention = time.Hour
+	maxRetention            = 100 * 365 * 24 * time.Hour
+)
+
+// SchoolSettings is what a school says about itself and about the messages to its people.
+// The ledger keeps one for the whole installation.
+type SchoolSettings struct {
+	Name       string     `json:"name"`
+	Logo       string     `json:"logo,omitempty"` // https URL of an image; empty for none
+	Colours    Colours    `json:"colours,omitzero"`
+	Signature  string     `json:"signature,omitempty"` // text below each email; empty for none
+	Language   string     `json:"language"`            // BCP 47; also of users without a locale
+	Timezone   string     `json:"timezone"`            // IANA name; also of users without one
+	DigestHour int        `json:"digest_hour"`         // 0 to 23, in Timezone
+	QuietHours QuietHours `json:"quiet_hours,omitzero"`
+	Retention  Retention  `json:"retention"`
+
+	Version   int64     `json:"-"` // counts the changes; 0 means that the ledger has no settings yet
+	UpdatedAt time.Time `json:"-"`
+}
+
+// Colours are the colours of a school, written as #rrggbb. An empty one is the program's.
+type Colours struct {
+	Primary string `json:"primary,omitempty" doc:"As #rrggbb. The program's if left out." example:"#1c5fb8"`
+	Accent  string `json:"accent,omitempty" doc:"As #rrggbb. The program's if left out." example:"#1a7346"`
+}
+
+// QuietHours is the part of each day, in the recipient's time zone, in which a school does
+// not want to disturb its people. It may go over midnight. The zero value is none.
+type QuietHours struct {
+	From ClockTime `json:"from" doc:"Local time, as hh:mm." example:"21:00"`
+	To   ClockTime `json:"to" doc:"Local time, as hh:mm. An earlier time than from is on the next day." example:"07:00"`
+}
+
+// ClockTime is a local time from 00:00 to 23:59, written as hh:mm.
+type ClockTime string
+
+// Retention says for how long each kind of row is kept.
+type Retention struct {
+	Events      Period `json:"events" doc:"Days or hours, such as 730d or 36h." example:"730d"`
+	Deliveries  Period `json:"deliveries" doc:"Days or hours." example:"365d"`
+	Inbox       Period `json:"inbox" doc:"Days or hours." example:"365d"`
+	Receipts    Period `json:"receipts" doc:"Days or hours." example:"90d"`
+	Audit       Period `json:"audit" doc:"Days or hours." example:"1095d"`
+	Idempotency Period `json:"idempotency" doc:"Days or hours." example:"7d"`
+}
+
+// Period is a whole number of days or hours, written as 730d or 36h. A day has 24 hours.
+type Period string
+
+var (
+	periodPattern = regexp.MustCompile(`^([1-9][0-9]{0,4})([dh])$`)
+	clockPattern  = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
+	colourPattern = regexp.MustCompile(`^#[0-9a-f]{6}$`)
+)
+
+// Duration returns the length of p; ok is false if p is not a period.
+func (p Period) Duration() (d time.Duration, ok bool) {
+	parts := periodPattern.FindStringSubmatch(string(p))
+	if parts == nil {
+		return 0, false
+	}
+	n, err := strconv.Atoi(parts[1])
+	if err != nil {
+		return 0, false
+	}
+	d = time.Duration(n) * time.Hour
+	if parts[2] == "d" {
+		d *= 24
+	}
+	return d, true
+}
+
+// DefaultSchoolSettings returns the settings of a school that has said nothing yet.
+func DefaultSchoolSettings() SchoolSettings {
+	return SchoolSettings{
+		Name: "Our school", Language: "en", Timezone: "UTC", DigestHour: 17,
+		Retention: Retention{Events: "730d", Deliveries: "365d", Inbox: "365d", Receipts: "90d", Audit: "1095d", Idempotency: "7d"},
+	}
+}
+
+// Normalize writes s in its usual form. Call it before Validate.
+func (s *SchoolSettings) Normalize() {
+	s.Name = strings.TrimSpace(s.Name)
+	s.Logo = strings.TrimSpace(s.Logo)
+	s.Signature = strings.TrimSpace(NormalizeText(s.Signature))
+	s.Colours.Primary = strings.ToLower(s.Colours.Primary)
+	s.Colours.Accent = strings.ToLower(s.Colours.Accent)
+}
+
+// Validate reports everything that is wrong with s as [Faults].
+func (s *SchoolSettings) Validate() error {
+	var f Faults
+	checkLine(&f, "name", s.Name, MaxNameLength, true)
+	if s.Logo != "" && !validLogo(s.Logo) {
+		f.Add("logo", "must be an https URL such as https://school.example/logo.png, at most %d bytes", MaxLogoLength)
+	}
+	checkColour(&f, "colours.primary", s.Colours.Primary)
+	checkColour(&f, "colours.accent", s.Colours.Accent)
+	if s.Signature != "" {
+		checkText(&f, "signature", s.Signature, MaxSignatureLength)
+	}
+	if err := ValidateLanguage(s.Language); err != nil {
+		f.Add("language", "%v", err)
+	}
+	if !ValidTimezone(s.Timezone) {
+		f.Add("timezone", "must be an IANA time zone such as Europe/London")
+	}
+	if s.DigestHour < 0 || s.DigestHour > 23 {
+		f.Add("digest_hour", "must be from 0 to 23")
+	}
+	s.QuietHours.check(&f)
+	s.Retention.check(&f)
+	return f.Err()
+}
+
+// validLogo reports whether address is an https URL that everybody can load. Images inside
+// the settings (data: URLs) are refused: most mail programs do not show them, and each
+// message would carry them.
+func validLogo(address string) bool {
+	if len(address) > MaxLogoLength || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return false
+	}
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "https" && u.User == nil && validDomain(u.Hostname()) && !isLocal(u.Hostname())
+}
+
+func checkColour(f *Faults, field, colour string) {
+	if colour != "" && !colourPattern.MatchString(colour) {
+		f.Add(field, "must be a colour such as #1c5fb8")
+	}
+}
+
+func (q QuietHours) check(f *Faults) {
+	if q == (QuietHours{}) {
+		return
+	}
+	good := true
+	for _, c := range []struct {
+		field string
+		time  ClockTime
+	}{{"quiet_hours.from", q.From}, {"quiet_hours.to", q.To}} {
+		if !clockPattern.MatchString(string(c.time)) {
+			f.Add(c.field, "must be a time such as 07:00")
+			good = false
+		}
+	}
+	if good && q.From == q.To {
+		f.Add("quiet_hours.to", "must differ from quiet_hours.from")
+	}
+}
+
+func (r Retention) check(f *Faults) {
+	for _, c := range []struct {
+		field string
+		value Period
+		least time.Duration
+		shown string
+	}{
+		{"events", r.Events, minRetention, "1d"},
+		{"deliveries", r.Deliveries, minRetention, "1d"},
+		{"inbox", r.Inbox, minRetention, "1d"},
+		{"receipts", r.Receipts, minRetention, "1d"},
+		{"audit", r.Audit, minRetention, "1d"},
+		{"idempotency", r.Idempotency, minIdempotencyRetention, "1h"},
+	} {
+		if d, ok := c.value.Duration(); !ok || d < c.least || d > maxRetention {
+			f.Add("retention."+c.field, "must be from %s to 36500d, as days or hours such as 730d or 36h", c.shown)
+		}
+	}
+}
