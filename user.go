@@ -30,12 +30,11 @@ func (r Role) Valid() bool {
 
 // Limits on people and groups.
 const (
-	MaxIDLength       = 128 // bytes
-	MaxNameLength     = 200 // characters
-	MaxUserGroups     = 100
-	MaxGuardianOf     = 50
-	MaxGroupDepth     = 16
-	defaultUserLocale = "en"
+	MaxIDLength   = 128 // bytes
+	MaxNameLength = 200 // characters
+	MaxUserGroups = 100
+	MaxGuardianOf = 50
+	MaxGroupDepth = 16
 )
 
 // User is a person: student, teacher, parent or staff.
@@ -46,8 +45,8 @@ type User struct {
 	Phone      string   `json:"phone,omitempty"` // E.164, such as +442079460018
 	Roles      []Role   `json:"roles"`
 	Groups     []string `json:"groups,omitempty"`      // ids of the groups the user belongs to
-	Locale     string   `json:"locale,omitempty"`      // BCP 47, "en" when empty
-	Timezone   string   `json:"timezone,omitempty"`    // IANA name, "UTC" when empty
+	Locale     string   `json:"locale,omitempty"`      // BCP 47; the school's language when empty
+	Timezone   string   `json:"timezone,omitempty"`    // IANA name; the school's when empty
 	GuardianOf []string `json:"guardian_of,omitempty"` // ids of the students this user is a guardian of
 }
 
@@ -70,17 +69,11 @@ func ValidID(id string) bool {
 	return len(id) <= MaxIDLength && idPattern.MatchString(id)
 }
 
-// Normalize fills defaults and drops what is said twice. Call it before Validate.
+// Normalize writes u in its usual form and drops what is said twice. Call it before Validate.
 func (u *User) Normalize() {
 	u.Name = strings.TrimSpace(u.Name)
 	u.Email = strings.TrimSpace(u.Email)
 	u.Phone = strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(u.Phone)
-	if u.Locale == "" {
-		u.Locale = defaultUserLocale
-	}
-	if u.Timezone == "" {
-		u.Timezone = "UTC"
-	}
 	u.Roles = unique(u.Roles)
 	u.Groups = unique(u.Groups)
 	u.GuardianOf = unique(u.GuardianOf)

@@ -64,14 +64,14 @@ func TestUserValidateNamesTheField(t *testing.T) {
 	}
 }
 
-func TestUserNormalizeFillsAndTidies(t *testing.T) {
+func TestUserNormalize(t *testing.T) {
 	t.Parallel()
 	u := schoolbell.User{
 		ID: "ada", Name: " Ada ", Email: " ada@example.org ", Phone: "+44 (20) 7946-0018",
 		Roles: []schoolbell.Role{"parent", "parent"}, Groups: []string{"b", "a", "b"}, GuardianOf: []string{"x", "x"},
 	}
 	want := schoolbell.User{
-		ID: "ada", Name: "Ada", Email: "ada@example.org", Phone: "+442079460018", Locale: "en", Timezone: "UTC",
+		ID: "ada", Name: "Ada", Email: "ada@example.org", Phone: "+442079460018",
 		Roles: []schoolbell.Role{"parent"}, Groups: []string{"b", "a"}, GuardianOf: []string{"x"},
 	}
 	for range 2 {

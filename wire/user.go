@@ -12,8 +12,8 @@ type UserRequest struct {
 	Phone      string            `json:"phone,omitempty" doc:"International number in E.164 format." example:"+442079460018"`
 	Roles      []schoolbell.Role `json:"roles" maxItems:"20" doc:"One or more roles."`
 	Groups     []string          `json:"groups,omitempty" maxItems:"100" doc:"Ids of groups. Groups that do not exist yet are created."`
-	Locale     string            `json:"locale,omitempty" doc:"Language tag, en by default." example:"en"`
-	Timezone   string            `json:"timezone,omitempty" doc:"IANA time zone, UTC by default." example:"Europe/London"`
+	Locale     string            `json:"locale,omitempty" doc:"Language tag. Default: the school's language." example:"en"`
+	Timezone   string            `json:"timezone,omitempty" doc:"IANA name. Default: the school's time zone." example:"Europe/London"`
 	GuardianOf []string          `json:"guardian_of,omitempty" maxItems:"50" doc:"Ids of the students that this user is a guardian of."`
 }
 
