@@ -1,8 +1,11 @@
 package schoolbell
 
-// Channel is a way of reaching a user.
+import "regexp"
+
+// Channel names a way of reaching a user, such as "email".
 type Channel string
 
+// The channels of the ledger's schema. A ledger may have more.
 const (
 	ChannelInApp Channel = "in_app"
 	ChannelEmail Channel = "email"
@@ -10,16 +13,15 @@ const (
 	ChannelPush  Channel = "push"
 )
 
-// Channels lists every channel in the order in which they are shown.
+// Channels lists the channels of the ledger's schema in the order in which they are shown.
 func Channels() []Channel {
 	return []Channel{ChannelInApp, ChannelEmail, ChannelSMS, ChannelPush}
 }
 
-// Valid reports whether c is a known channel.
-func (c Channel) Valid() bool {
-	switch c {
-	case ChannelInApp, ChannelEmail, ChannelSMS, ChannelPush:
-		return true
-	}
-	return false
-}
+var channelPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
+// Valid reports whether c may be the name of a channel. Whether there is such a channel,
+// the ledger knows.
+func (c Channel) Valid() bool { return channelPattern.MatchString(string(c)) }
+
+const channelFault = "must be 1 to 32 lower-case letters, digits or _ and begin with a letter"

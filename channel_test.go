@@ -2,6 +2,7 @@ package schoolbell_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"schoolbell"
@@ -18,8 +19,11 @@ func TestListedWordsAreValidAndOthersNot(t *testing.T) {
 	for _, c := range schoolbell.Channels() {
 		check("channel", string(c), c.Valid(), true)
 	}
-	for _, c := range schoolbell.Categories() {
-		check("category", string(c), c.Valid(), true)
+	for _, c := range schoolbell.BuiltInCategories() {
+		check("category", string(c.ID), c.ID.Valid(), true)
+		if err := c.Validate(); err != nil {
+			t.Errorf("built-in category %s: %v", c.ID, err)
+		}
 	}
 	for _, r := range schoolbell.Roles() {
 		check("role", string(r), r.Valid(), true)
@@ -27,7 +31,7 @@ func TestListedWordsAreValidAndOthersNot(t *testing.T) {
 	for _, k := range schoolbell.GroupKinds() {
 		check("group kind", string(k), k.Valid(), true)
 	}
-	for _, word := range []string{"", "Email", "email ", "admin"} {
+	for _, word := range []string{"", "Email", "email ", "ad/min", strings.Repeat("x", 65)} {
 		check("channel", word, schoolbell.Channel(word).Valid(), false)
 		check("category", word, schoolbell.Category(word).Valid(), false)
 		check("role", word, schoolbell.Role(word).Valid(), false)
@@ -37,21 +41,24 @@ func TestListedWordsAreValidAndOthersNot(t *testing.T) {
 
 func TestPreferenceRefusesMandatoryOptOuts(t *testing.T) {
 	t.Parallel()
+	mandatory, optional := schoolbell.CategoryInfo{ID: "alarm", Mandatory: true}, schoolbell.CategoryInfo{ID: "trips"}
 	for _, c := range []struct {
 		name string
 		p    schoolbell.Preference
+		of   schoolbell.CategoryInfo
 		want []string
 	}{
-		{"opting out of announcements by email", schoolbell.Preference{Category: "announcement", Channel: "email", OptedOut: true}, nil},
-		{"opting in again", schoolbell.Preference{Category: "urgent", Channel: "in_app"}, nil},
-		{"opting out of urgent messages", schoolbell.Preference{Category: "urgent", Channel: "email", OptedOut: true}, []string{"category"}},
-		{"opting out of attendance", schoolbell.Preference{Category: "attendance", Channel: "sms", OptedOut: true}, []string{"category"}},
-		{"opting out of the inbox", schoolbell.Preference{Category: "event", Channel: "in_app", OptedOut: true}, []string{"channel"}},
-		{"words nobody knows", schoolbell.Preference{Category: "x", Channel: "y"}, []string{"category", "channel"}},
+		{"off by email", schoolbell.Preference{Category: "trips", Channel: "email", Mode: "off"}, optional, nil},
+		{"instant in the inbox", schoolbell.Preference{Category: "alarm", Channel: "in_app", Mode: "instant"}, mandatory, nil},
+		{"a mandatory category off", schoolbell.Preference{Category: "alarm", Channel: "email", Mode: "off"}, mandatory, []string{"category"}},
+		{"the inbox off", schoolbell.Preference{Category: "trips", Channel: "in_app", Mode: "off"}, optional, []string{"channel"}},
+		{"no mode", schoolbell.Preference{Category: "trips", Channel: "email"}, optional, []string{"mode"}},
+		{"a mode that does not exist yet", schoolbell.Preference{Category: "trips", Channel: "email", Mode: "digest"}, optional, []string{"mode"}},
+		{"a channel that cannot be", schoolbell.Preference{Category: "trips", Channel: "Y", Mode: "off"}, optional, []string{"channel"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if got := fields(t, c.p.Validate()); !slices.Equal(got, c.want) {
+			if got := fields(t, c.p.Validate(c.of)); !slices.Equal(got, c.want) {
 				t.Errorf("faults in %q, want %q", got, c.want)
 			}
 		})

@@ -1,6 +1,9 @@
 package schoolbell
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // DeliveryStatus is the status of one delivery.
 type DeliveryStatus string
@@ -8,8 +11,7 @@ type DeliveryStatus string
 const (
 	DeliveryPending    DeliveryStatus = "pending"    // not tried yet, or to be tried again
 	DeliverySending    DeliveryStatus = "sending"    // claimed by a worker this moment
-	DeliverySent       DeliveryStatus = "sent"       // accepted by the provider
-	DeliveryDelivered  DeliveryStatus = "delivered"  // known to have arrived; in-app: it is in the inbox
+	DeliverySent       DeliveryStatus = "sent"       // accepted by the provider; in-app: it is in the inbox
 	DeliveryFailed     DeliveryStatus = "failed"     // refused for good, or every attempt used up
 	DeliverySuppressed DeliveryStatus = "suppressed" // not to be sent: no address, opted out
 	DeliveryUncertain  DeliveryStatus = "uncertain"  // sent, but a crash or a lost reply hid whether once or twice, or at all
@@ -19,14 +21,14 @@ const (
 
 // DeliveryStatuses lists every status in the order of a delivery's life.
 func DeliveryStatuses() []DeliveryStatus {
-	return []DeliveryStatus{DeliveryPending, DeliverySending, DeliverySent, DeliveryDelivered, DeliveryFailed,
+	return []DeliveryStatus{DeliveryPending, DeliverySending, DeliverySent, DeliveryFailed,
 		DeliverySuppressed, DeliveryUncertain, DeliveryCancelled, DeliveryExpired}
 }
 
 // Valid reports whether s is a known status.
 func (s DeliveryStatus) Valid() bool {
 	switch s {
-	case DeliveryPending, DeliverySending, DeliverySent, DeliveryDelivered, DeliveryFailed,
+	case DeliveryPending, DeliverySending, DeliverySent, DeliveryFailed,
 		DeliverySuppressed, DeliveryUncertain, DeliveryCancelled, DeliveryExpired:
 		return true
 	}
@@ -36,20 +38,43 @@ func (s DeliveryStatus) Valid() bool {
 // Terminal reports whether the pipeline is done with the delivery.
 func (s DeliveryStatus) Terminal() bool { return s != DeliveryPending && s != DeliverySending }
 
-// Delivery is the message of one event to one user on one channel, with its status.
+// Outcome is the strongest news about a delivery after it was sent. It only moves forward.
+type Outcome string
+
+// The outcomes, from the weakest to the strongest.
+const (
+	OutcomeDelivered    Outcome = "delivered"    // the provider says that it arrived
+	OutcomeBounced      Outcome = "bounced"      // the provider says that it came back
+	OutcomeComplained   Outcome = "complained"   // the recipient reported it as unwanted
+	OutcomeRead         Outcome = "read"         // the recipient opened it in the inbox
+	OutcomeAcknowledged Outcome = "acknowledged" // the recipient confirmed it
+)
+
+// Outcomes lists every outcome, from the weakest to the strongest.
+func Outcomes() []Outcome {
+	return []Outcome{OutcomeDelivered, OutcomeBounced, OutcomeComplained, OutcomeRead, OutcomeAcknowledged}
+}
+
+// Valid reports whether o is a known outcome.
+func (o Outcome) Valid() bool { return slices.Contains(Outcomes(), o) }
+
+// Delivery is the message of one wave of an event to one user on one channel, with its status.
 type Delivery struct {
 	EventID    string
+	Wave       int // 0 for the event itself
 	UserID     string
 	Channel    Channel
 	Status     DeliveryStatus
-	Attempts   int        // tries that were spent
+	Outcome    Outcome    // empty until there is news
+	Attempts   int        // that were spent
 	Reason     string     // why it failed, was suppressed or is uncertain
 	ProviderID string     // the provider's own id for the message, where it gives one
 	ReadAt     *time.Time // in-app: when the user read it
 	UpdatedAt  time.Time
 }
 
-// Reasons for which deliveries are suppressed.
+// Reasons for which deliveries are suppressed. Another one is the state of the user's
+// first address, where none is usable: bounced, complained or stopped.
 const (
 	ReasonNoAddress = "no_address"
 	ReasonOptedOut  = "opted_out"
@@ -58,5 +83,6 @@ const (
 // DeliveryFilter narrows a list of deliveries; empty fields do not.
 type DeliveryFilter struct {
 	Status  DeliveryStatus
+	Outcome Outcome
 	Channel Channel
 }

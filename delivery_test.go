@@ -36,7 +36,7 @@ func TestProgressCountsEveryRowOnce(t *testing.T) {
 			var p schoolbell.ChannelProgress
 			for _, s := range rapid.SliceOf(rapid.SampledFrom(schoolbell.DeliveryStatuses())).Draw(t, "statuses") {
 				n := rapid.IntRange(0, 50_000).Draw(t, "n")
-				p.Add(s, n)
+				p.Add(s, rapid.SampledFrom(append(schoolbell.Outcomes(), "")).Draw(t, "outcome"), n)
 				total += n
 				if s.Terminal() {
 					terminal += n
@@ -48,7 +48,7 @@ func TestProgressCountsEveryRowOnce(t *testing.T) {
 			channels[c] = p
 		}
 		walked := rapid.Bool().Draw(t, "walked")
-		p := schoolbell.NewProgress(channels, walked)
+		p := schoolbell.NewProgress(map[int]map[schoolbell.Channel]schoolbell.ChannelProgress{rapid.IntRange(0, 3).Draw(t, "wave"): channels}, walked)
 		if p.Total != total || p.Done != terminal {
 			t.Fatalf("progress %+v, want total %d, done %d", p, total, terminal)
 		}
@@ -70,11 +70,16 @@ func TestProgressOfNobody(t *testing.T) {
 
 func TestProgressInJSON(t *testing.T) {
 	t.Parallel()
-	var email schoolbell.ChannelProgress
-	email.Add(schoolbell.DeliverySending, 1)
-	email.Add(schoolbell.DeliveryDelivered, 3)
-	text, err := json.Marshal(schoolbell.NewProgress(map[schoolbell.Channel]schoolbell.ChannelProgress{schoolbell.ChannelEmail: email}, true))
-	const want = `{"percent":75,"total":4,"done":3,"channels":{"email":{"total":4,"pending":1,"sent":3,"failed":0,"suppressed":0,"uncertain":0,"cancelled":0,"expired":0}}}`
+	var email, later schoolbell.ChannelProgress
+	email.Add(schoolbell.DeliverySending, "", 1)
+	email.Add(schoolbell.DeliverySent, schoolbell.OutcomeDelivered, 2)
+	email.Add(schoolbell.DeliverySent, "", 1)
+	later.Add(schoolbell.DeliveryPending, "", 1)
+	text, err := json.Marshal(schoolbell.NewProgress(map[int]map[schoolbell.Channel]schoolbell.ChannelProgress{
+		0: {schoolbell.ChannelEmail: email}, 1: {schoolbell.ChannelSMS: later}}, true))
+	const want = `{"percent":60,"total":5,"done":3,` +
+		`"channels":{"email":{"total":4,"pending":1,"sent":3,"failed":0,"suppressed":0,"uncertain":0,"cancelled":0,"expired":0,"delivered":2}},` +
+		`"waves":{"1":{"channels":{"sms":{"total":1,"pending":1,"sent":0,"failed":0,"suppressed":0,"uncertain":0,"cancelled":0,"expired":0}}}}}`
 	if err != nil || string(text) != want {
 		t.Errorf("got  %s, %v\nwant %s", text, err, want)
 	}

@@ -3,7 +3,6 @@ package schoolbell
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -73,35 +72,21 @@ func (e *Event) Normalize() {
 }
 
 // Validate reports everything that is wrong with e at the time now as
-// [Faults]. Whether the groups and users its audience names exist, the ledger knows.
+// [Faults]. Whether its category, and the groups and users of its audience exist, the
+// ledger knows.
 func (e *Event) Validate(now time.Time) error {
 	var f Faults
 	checkLine(&f, "title", e.Title, MaxTitleLength, true)
 	checkText(&f, "body", e.Body, MaxBodyLength)
 	if !e.Category.Valid() {
-		f.Add("category", "unknown category %q; must be one of %s", e.Category, join(Categories()))
+		f.Add("category", categoryFault)
 	}
 	e.Audience.validate(&f)
-	e.validateChannels(&f)
+	checkChannels(&f, "channels", e.Channels)
 	checkData(&f, e.Data)
 	checkLine(&f, "location", e.Location, MaxLocationLength, false)
 	e.validateTimes(&f, now)
 	return f.Err()
-}
-
-func (e *Event) validateChannels(f *Faults) {
-	if len(e.Channels) == 0 {
-		f.Add("channels", "must name at least one of %s", join(Channels()))
-	}
-	if len(e.Channels) > MaxChannels {
-		f.Add("channels", "must name at most %d", MaxChannels)
-		return
-	}
-	for i, c := range e.Channels {
-		if !c.Valid() {
-			f.Add(fmt.Sprintf("channels[%d]", i), "unknown channel %q; must be one of %s", c, join(Channels()))
-		}
-	}
 }
 
 func (e *Event) validateTimes(f *Faults, now time.Time) {
@@ -112,7 +97,7 @@ func (e *Event) validateTimes(f *Faults, now time.Time) {
 	if !e.EndsAt.IsZero() {
 		switch {
 		case e.StartsAt.IsZero():
-			f.Add("ends_at", "requires starts_at")
+			f.Add("ends_at", "needs a starts_at")
 		case e.EndsAt.Before(e.StartsAt):
 			f.Add("ends_at", "must not be before starts_at")
 		}

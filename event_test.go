@@ -84,7 +84,7 @@ func TestEventValidateNamesTheField(t *testing.T) {
 		{"a body too long", func(e *event) { e.Body = strings.Repeat("ß", schoolbell.MaxBodyLength+1) }, []string{"body"}},
 		{"a zero byte in the body", func(e *event) { e.Body = "a\x00b" }, []string{"body"}},
 		{"a body that is not UTF-8", func(e *event) { e.Body = "\xff" }, []string{"body"}},
-		{"an unknown category", func(e *event) { e.Category = "party" }, []string{"category"}},
+		{"no category id", func(e *event) { e.Category = "Party!" }, []string{"category"}},
 		{"an empty audience", func(e *event) { e.Audience = schoolbell.Audience{} }, []string{"audience"}},
 		{"an audience of exclusions only", func(e *event) {
 			e.Audience = schoolbell.Audience{Exclude: &schoolbell.Selector{Users: []string{"ada"}}}
@@ -104,7 +104,7 @@ func TestEventValidateNamesTheField(t *testing.T) {
 		{"more users than may be named", func(e *event) { e.Audience.Users = ids(schoolbell.MaxAudienceUsers + 1) }, []string{"audience.users"}},
 		{"more groups than may be named", func(e *event) { e.Audience.Groups = ids(schoolbell.MaxAudienceGroups + 1) }, []string{"audience.groups"}},
 		{"no channel", func(e *event) { e.Channels = nil }, []string{"channels"}},
-		{"an unknown channel", func(e *event) { e.Channels = []schoolbell.Channel{"email", "fax"} }, []string{"channels[1]"}},
+		{"no channel name", func(e *event) { e.Channels = []schoolbell.Channel{"email", "Fax"} }, []string{"channels[1]"}},
 		{"data that is no object", func(e *event) { e.Data = json.RawMessage(`[1]`) }, []string{"data"}},
 		{"data that is no JSON", func(e *event) { e.Data = json.RawMessage(`{"a":`) }, []string{"data"}},
 		{"data too large", func(e *event) {
@@ -119,7 +119,7 @@ func TestEventValidateNamesTheField(t *testing.T) {
 		{"expired before it is sent", func(e *event) { e.SendAt, e.ExpiresAt = now.Add(2*time.Hour), now.Add(time.Hour) }, []string{"expires_at"}},
 		{"expired the moment it is sent", func(e *event) { e.SendAt, e.ExpiresAt = now.Add(time.Hour), now.Add(time.Hour) }, []string{"expires_at"}},
 		{"expired already", func(e *event) { e.ExpiresAt = now }, []string{"expires_at"}},
-		{"all faults are told at once", func(e *event) { *e = event{Category: "x"} }, []string{"title", "body", "category", "audience", "channels"}},
+		{"all faults are told at once", func(e *event) { *e = event{Category: "X"} }, []string{"title", "body", "category", "audience", "channels"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

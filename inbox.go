@@ -15,5 +15,6 @@ type InboxItem struct {
 	EndsAt    time.Time
 	ArrivedAt time.Time
 	ReadAt    time.Time // zero while unread
+	AckedAt   time.Time // when the user acknowledged the event; zero before
 	Cancelled bool      // the event was cancelled after it arrived
 }

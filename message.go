@@ -35,5 +35,6 @@ type Result struct {
 	Verdict    Verdict
 	ProviderID string        // the provider's id for the message, if it gave one
 	Reason     string        // the provider's words or the failure, one line; shown to staff, never to recipients
+	Address    AddressState  // VerdictGiveUp: what it says about the address; empty for nothing
 	After      time.Duration // VerdictSlowDown: how long the provider wants to be left alone; zero for unsaid
 }

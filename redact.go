@@ -29,21 +29,35 @@ var (
 
 // Personal is what is known of the person whom a text is about.
 type Personal struct {
-	Name  string
-	Email string
-	Phone string // as in E.164
+	Name      string
+	Addresses []string // email addresses, phone numbers (E.164), and others
+}
+
+// removeAddresses removes what is known of the person's addresses.
+func (p Personal) removeAddresses(text string) string {
+	for _, a := range p.Addresses {
+		switch {
+		case strings.Contains(a, "@"):
+			text = removeEmail(text, a)
+		case strings.HasPrefix(a, "+"):
+			text = removePhone(text, a)
+		case a != "":
+			text = strings.ReplaceAll(text, a, redactedAddress)
+		}
+	}
+	return text
 }
 
 // Redact returns text, such as the words of a provider, without email addresses and
-// phone numbers, and without the name, the local part of the address and the phone
-// number of p, in upper or lower case. Status codes, queue ids and IP addresses stay.
+// phone numbers, and without the name, the local parts of the addresses and the phone
+// numbers of p, in upper or lower case. Status codes, queue ids and IP addresses stay.
 // A text that an encoding such as Base64 hides is not found.
 func Redact(text string, p Personal) string {
 	if text == "" {
 		return ""
 	}
 	text = addressLike.ReplaceAllString(text, redactedAddress) // first, so that whole addresses go
-	text = removeEmail(removePhone(text, p.Phone), p.Email)
+	text = p.removeAddresses(text)
 	text = removeName(text, p.Name)
 	return removePhones(text)
 }
@@ -57,7 +71,7 @@ func RedactID(id string, p Personal) string {
 	if strings.ContainsAny(id, "@＠﹫%=&\\") {
 		id = addressLike.ReplaceAllString(id, redactedAddress)
 	}
-	return removeName(removeEmail(removePhone(id, p.Phone), p.Email), p.Name)
+	return removeName(p.removeAddresses(id), p.Name)
 }
 
 // removePhone removes one number wherever its digits follow one another.

@@ -39,10 +39,15 @@ const (
 
 // User is a person: student, teacher, parent or staff.
 type User struct {
-	ID         string   `json:"id"`
-	Name       string   `json:"name"`
-	Email      string   `json:"email,omitempty"`
-	Phone      string   `json:"phone,omitempty"` // E.164, such as +442079460018
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Email string `json:"email,omitempty"` // the first address of the channel email
+	Phone string `json:"phone,omitempty"` // the first address of the channel sms: E.164, such as +442079460018
+
+	// Addresses are all addresses, by channel, the first of a channel first. When a user is
+	// put, nil leaves those beside Email and Phone as they are.
+	Addresses []Address `json:"addresses,omitzero"`
+
 	Roles      []Role   `json:"roles"`
 	Groups     []string `json:"groups,omitempty"`      // ids of the groups the user belongs to
 	Locale     string   `json:"locale,omitempty"`      // BCP 47; the school's language when empty
@@ -73,10 +78,21 @@ func ValidID(id string) bool {
 func (u *User) Normalize() {
 	u.Name = strings.TrimSpace(u.Name)
 	u.Email = strings.TrimSpace(u.Email)
-	u.Phone = strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(u.Phone)
+	u.Phone = normalizePhone(u.Phone)
+	for i := range u.Addresses {
+		a := &u.Addresses[i]
+		if a.Address = strings.TrimSpace(a.Address); a.Channel == ChannelSMS {
+			a.Address = normalizePhone(a.Address)
+		}
+		a.Label = strings.TrimSpace(a.Label)
+	}
 	u.Roles = unique(u.Roles)
 	u.Groups = unique(u.Groups)
 	u.GuardianOf = unique(u.GuardianOf)
+}
+
+func normalizePhone(s string) string {
+	return strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(s)
 }
 
 // Validate reports everything that is wrong with u as [Faults]. It knows the
@@ -95,6 +111,7 @@ func (u *User) Validate() error {
 	if u.Phone != "" && !phonePattern.MatchString(u.Phone) {
 		f.Add("phone", "must be an international number such as +442079460018")
 	}
+	checkAddresses(&f, u.Addresses)
 	if len(u.Roles) == 0 {
 		f.Add("roles", "must name at least one of %s", join(Roles()))
 	}

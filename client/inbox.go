@@ -24,6 +24,13 @@ func (c *Client) ReadItem(ctx context.Context, userID, eventID string) (int, err
 	return out.Unread, err
 }
 
+// AcknowledgeItem confirms one event of the inbox, marks it read, and returns how many are unread then.
+func (c *Client) AcknowledgeItem(ctx context.Context, userID, eventID string) (int, error) {
+	var out wire.Unread
+	_, err := c.do(ctx, call{method: http.MethodPost, path: segments("v1", "users", userID, "inbox", eventID, "acknowledge")}, &out)
+	return out.Unread, err
+}
+
 // ReadInbox marks everything up to position upTo read (0: all) and returns how many are unread then.
 func (c *Client) ReadInbox(ctx context.Context, userID string, upTo int64) (int, error) {
 	in := wire.ReadInbox{UpTo: upTo}

@@ -75,8 +75,12 @@ func (c *Client) Preferences(ctx context.Context, userID string) ([]schoolbell.P
 
 // PutPreferences sets the given wishes, leaves others as they are, and returns them all.
 func (c *Client) PutPreferences(ctx context.Context, userID string, wishes ...schoolbell.Preference) ([]schoolbell.Preference, error) {
+	in := wire.PreferencesRequest{}
+	for _, p := range wishes {
+		in.Preferences = append(in.Preferences, wire.PreferenceRequest{Category: p.Category, Channel: p.Channel, Mode: p.Mode})
+	}
 	var out wire.Preferences
-	_, err := c.json(ctx, call{method: http.MethodPut, path: segments("v1", "users", userID, "preferences")}, wire.Preferences{Preferences: wishes}, &out)
+	_, err := c.json(ctx, call{method: http.MethodPut, path: segments("v1", "users", userID, "preferences")}, in, &out)
 	return out.Preferences, err
 }
 

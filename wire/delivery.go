@@ -2,12 +2,14 @@ package wire
 
 import "schoolbell"
 
-// Delivery is the message of one event to one user on one channel, with its status.
+// Delivery is the message of one wave of an event to one user on one channel, with its status.
 type Delivery struct {
 	EventID    string                    `json:"event_id"`
+	Wave       int                       `json:"wave" doc:"0 for the event itself."`
 	UserID     string                    `json:"user_id"`
 	Channel    schoolbell.Channel        `json:"channel"`
 	Status     schoolbell.DeliveryStatus `json:"status"`
+	Outcome    schoolbell.Outcome        `json:"outcome,omitempty" doc:"The strongest news after the message was sent; missing until there is some."`
 	Attempts   int                       `json:"attempts" doc:"Number of attempts."`
 	Reason     string                    `json:"reason,omitempty" doc:"Why the delivery failed, was suppressed or is uncertain."`
 	ProviderID string                    `json:"provider_id,omitempty" doc:"The provider's id of the message."`
@@ -17,7 +19,7 @@ type Delivery struct {
 
 // DeliveryOf shows d.
 func DeliveryOf(d schoolbell.Delivery) Delivery {
-	out := Delivery{EventID: d.EventID, UserID: d.UserID, Channel: d.Channel, Status: d.Status, Attempts: d.Attempts,
+	out := Delivery{EventID: d.EventID, Wave: d.Wave, UserID: d.UserID, Channel: d.Channel, Status: d.Status, Outcome: d.Outcome, Attempts: d.Attempts,
 		Reason: d.Reason, ProviderID: d.ProviderID, UpdatedAt: At(d.UpdatedAt)}
 	if d.ReadAt != nil {
 		out.ReadAt = At(*d.ReadAt)

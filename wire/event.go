@@ -10,9 +10,9 @@ import (
 type NewEvent struct {
 	Title     string               `json:"title" doc:"One line, at most 200 characters." example:"Sports day moved to Friday"`
 	Body      string               `json:"body" doc:"Plain text, at most 20,000 characters; an empty line separates paragraphs." example:"Because of the rain, sports day is on Friday at nine."`
-	Category  schoolbell.Category  `json:"category,omitempty" doc:"Category, announcement by default. Users cannot opt out of urgent and attendance."`
+	Category  schoolbell.Category  `json:"category,omitempty" doc:"Category, announcement by default. Users cannot opt out of mandatory categories, such as urgent and attendance."`
 	Audience  schoolbell.Audience  `json:"audience" doc:"Recipients: everybody that a part selects, each once, except those that exclude selects."`
-	Channels  []schoolbell.Channel `json:"channels,omitzero" nullable:"false" maxItems:"20" doc:"Channels, in_app and email by default."`
+	Channels  []schoolbell.Channel `json:"channels,omitzero" nullable:"false" maxItems:"20" doc:"Channels, those of the category by default."`
 	Data      json.RawMessage      `json:"data,omitempty" doc:"An object of your own, at most 16 KiB, which the inbox returns unchanged."`
 	Location  string               `json:"location,omitempty" doc:"Where the event takes place."`
 	StartsAt  Time                 `json:"starts_at,omitzero" doc:"When the event starts."`
@@ -21,16 +21,12 @@ type NewEvent struct {
 	ExpiresAt Time                 `json:"expires_at,omitzero" doc:"Nothing is sent after this time."`
 }
 
-// Event returns what is to be created. Nil channels become in_app and email; an empty
-// list stays empty and is not valid.
+// Event returns what is to be created. Nil channels mean those of the category; an empty
+// list is not valid.
 func (in *NewEvent) Event() *schoolbell.Event {
-	ev := &schoolbell.Event{Title: in.Title, Body: in.Body, Category: in.Category, Audience: in.Audience, Channels: in.Channels,
+	return &schoolbell.Event{Title: in.Title, Body: in.Body, Category: in.Category, Audience: in.Audience, Channels: in.Channels,
 		Data: in.Data, Location: in.Location, StartsAt: in.StartsAt.Time, EndsAt: in.EndsAt.Time,
 		SendAt: in.SendAt.Time, ExpiresAt: in.ExpiresAt.Time}
-	if in.Channels == nil {
-		ev.Channels = []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail}
-	}
-	return ev
 }
 
 // Event is an event as the server shows it.
@@ -48,6 +44,7 @@ type Event struct {
 	EndsAt      Time                   `json:"ends_at,omitzero"`
 	SendAt      Time                   `json:"send_at,omitzero"`
 	ExpiresAt   Time                   `json:"expires_at,omitzero"`
+	CreatedBy   *Actor                 `json:"created_by,omitempty" doc:"The key, user or command that created the event."`
 	CreatedAt   Time                   `json:"created_at"`
 	CompletedAt Time                   `json:"completed_at,omitzero" doc:"When the event was completed or cancelled."`
 	Progress    *schoolbell.Progress   `json:"progress,omitempty" doc:"Counted from the deliveries. Not in lists."`
@@ -55,10 +52,15 @@ type Event struct {
 
 // EventOf shows ev without its progress.
 func EventOf(ev *schoolbell.Event) *Event {
-	return &Event{ID: ev.ID, Status: ev.Status, Title: ev.Title, Body: ev.Body, Category: ev.Category,
+	out := &Event{ID: ev.ID, Status: ev.Status, Title: ev.Title, Body: ev.Body, Category: ev.Category,
 		Audience: ev.Audience, Channels: ev.Channels, Data: ev.Data, Location: ev.Location,
 		StartsAt: At(ev.StartsAt), EndsAt: At(ev.EndsAt), SendAt: At(ev.SendAt), ExpiresAt: At(ev.ExpiresAt),
 		CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt)}
+	if ev.CreatedBy.Kind != "" {
+		by := ActorOf(schoolbell.Actor{Kind: ev.CreatedBy.Kind, ID: ev.CreatedBy.ID})
+		out.CreatedBy = &by
+	}
+	return out
 }
 
 // EventPage is one page of events, newest first.

@@ -19,6 +19,7 @@ type InboxItem struct {
 	EndsAt    Time                `json:"ends_at,omitzero"`
 	ArrivedAt Time                `json:"arrived_at"`
 	ReadAt    Time                `json:"read_at,omitzero" doc:"Missing while the item is unread."`
+	AckedAt   Time                `json:"acknowledged_at,omitzero" doc:"Missing until the user acknowledges the event."`
 	Cancelled bool                `json:"cancelled,omitempty" doc:"Whether the event was cancelled after the item arrived."`
 }
 
@@ -26,7 +27,7 @@ type InboxItem struct {
 func InboxItemOf(it schoolbell.InboxItem) InboxItem {
 	return InboxItem{Position: it.Position, EventID: it.EventID, Title: it.Title, Body: it.Body, Category: it.Category,
 		Data: it.Data, Location: it.Location, StartsAt: At(it.StartsAt), EndsAt: At(it.EndsAt),
-		ArrivedAt: At(it.ArrivedAt), ReadAt: At(it.ReadAt), Cancelled: it.Cancelled}
+		ArrivedAt: At(it.ArrivedAt), ReadAt: At(it.ReadAt), AckedAt: At(it.AckedAt), Cancelled: it.Cancelled}
 }
 
 // InboxPage is one page of an inbox, newest first.

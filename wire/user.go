@@ -6,26 +6,22 @@ import "schoolbell"
 // [schoolbell.User], so that Go converts one into the other. As a response the API
 // writes that type itself.
 type UserRequest struct {
-	ID         string            `json:"id,omitempty" doc:"Optional; must match the path."`
-	Name       string            `json:"name" example:"Ada Lovelace"`
-	Email      string            `json:"email,omitempty" example:"ada@example.org"`
-	Phone      string            `json:"phone,omitempty" doc:"International number in E.164 format." example:"+442079460018"`
-	Roles      []schoolbell.Role `json:"roles" maxItems:"20" doc:"One or more roles."`
-	Groups     []string          `json:"groups,omitempty" maxItems:"100" doc:"Ids of groups. Groups that do not exist yet are created."`
-	Locale     string            `json:"locale,omitempty" doc:"Language tag. Default: the school's language." example:"en"`
-	Timezone   string            `json:"timezone,omitempty" doc:"IANA name. Default: the school's time zone." example:"Europe/London"`
-	GuardianOf []string          `json:"guardian_of,omitempty" maxItems:"50" doc:"Ids of the students that this user is a guardian of."`
+	ID         string               `json:"id,omitempty" doc:"Optional; must match the path."`
+	Name       string               `json:"name" example:"Ada Lovelace"`
+	Email      string               `json:"email,omitempty" example:"ada@example.org"`
+	Phone      string               `json:"phone,omitempty" doc:"International number in E.164 format." example:"+442079460018"`
+	Addresses  []schoolbell.Address `json:"addresses,omitzero" nullable:"false" maxItems:"20" doc:"All addresses. Email and phone are the first of their channels. Without this field, the other addresses stay as they are. state and reason are ignored."`
+	Roles      []schoolbell.Role    `json:"roles" maxItems:"20" doc:"One or more roles."`
+	Groups     []string             `json:"groups,omitempty" maxItems:"100" doc:"Ids of groups. Groups that do not exist yet are created."`
+	Locale     string               `json:"locale,omitempty" doc:"Language tag. Default: the school's language." example:"en"`
+	Timezone   string               `json:"timezone,omitempty" doc:"IANA name. Default: the school's time zone." example:"Europe/London"`
+	GuardianOf []string             `json:"guardian_of,omitempty" maxItems:"50" doc:"Ids of the students that this user is a guardian of."`
 }
 
 // UserPage is one page of users in order of id.
 type UserPage struct {
 	Users []*schoolbell.User `json:"users"`
 	Next  string             `json:"next,omitempty" doc:"Cursor of the next page. The last page has none."`
-}
-
-// Preferences are wishes of a user.
-type Preferences struct {
-	Preferences []schoolbell.Preference `json:"preferences" maxItems:"100"`
 }
 
 // NewToken asks for a token of a user.

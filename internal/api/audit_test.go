@@ -32,19 +32,22 @@ var changes = map[string]struct{ path, body, target, changes string }{
 		"user", "map[imported:2 rejected:1 updated:0]"},
 	"PUT /v1/users/{id}": {"/v1/users/u2", `{"name":"Ada Lovelace","email":"ada@secret.example","roles":["parent"]}`,
 		"user u2", "map[fields:[email name roles]]"},
-	"DELETE /v1/users/{id}":                      {"/v1/users/u3", "", "user u3", "map[]"},
-	"POST /v1/users/{id}/token":                  {"/v1/users/u1/token", `{"ttl":60}`, "user u1", "map[expires_at:*]"},
-	"DELETE /v1/users/{id}/token":                {"/v1/users/u4/token", "", "user u4", "map[]"},
-	"PUT /v1/users/{id}/preferences":             {"/v1/users/u1/preferences", `{"preferences":[]}`, "user u1", "map[fields:[preferences]]"},
-	"POST /v1/users/{id}/inbox/read-all":         {"/v1/users/u1/inbox/read-all", "", "inbox u1", "map[]"},
-	"POST /v1/users/{id}/inbox/{event}/read":     {"/v1/users/u1/inbox/{done}/read", "", "inbox u1", "map[event:{done}]"},
-	"PUT /v1/groups/{id}":                        {"/v1/groups/5b", `{"name":"5b","kind":"class"}`, "group 5b", "map[fields:[kind name]]"},
-	"PUT /v1/settings":                           {"/v1/settings", settingsBody, "settings", "map[fields:[digest_hour language name retention timezone]]"},
-	"POST /v1/queues/{queue}/jobs/{job}/retry":   {"/v1/queues/bells/jobs/bad/retry", "", "job bells/bad", "map[]"},
-	"POST /v1/queues/{queue}/jobs/{job}/promote": {"/v1/queues/bells/jobs/later/promote", "", "job bells/later", "map[]"},
-	"POST /v1/queues/{queue}/jobs/{job}/remove":  {"/v1/queues/bells/jobs/w0/remove", "", "job bells/w0", "map[]"},
-	"POST /v1/queues/{queue}/pause":              {"/v1/queues/bells/pause", "", "queue bells", "map[]"},
-	"POST /v1/queues/{queue}/resume":             {"/v1/queues/bells/resume", "", "queue bells", "map[]"},
+	"DELETE /v1/users/{id}":                         {"/v1/users/u3", "", "user u3", "map[]"},
+	"POST /v1/users/{id}/token":                     {"/v1/users/u1/token", `{"ttl":60}`, "user u1", "map[expires_at:*]"},
+	"DELETE /v1/users/{id}/token":                   {"/v1/users/u4/token", "", "user u4", "map[]"},
+	"PUT /v1/users/{id}/preferences":                {"/v1/users/u1/preferences", `{"preferences":[]}`, "user u1", "map[fields:[preferences]]"},
+	"POST /v1/users/{id}/inbox/read-all":            {"/v1/users/u1/inbox/read-all", "", "inbox u1", "map[]"},
+	"POST /v1/users/{id}/inbox/{event}/read":        {"/v1/users/u1/inbox/{done}/read", "", "inbox u1", "map[event:{done}]"},
+	"POST /v1/users/{id}/inbox/{event}/acknowledge": {"/v1/users/u1/inbox/{done}/acknowledge", "", "inbox u1", "map[event:{done}]"},
+	"PUT /v1/categories/{id}":                       {"/v1/categories/trips", `{"name":"Trips"}`, "category trips", "map[fields:[name]]"},
+	"DELETE /v1/categories/{id}":                    {"/v1/categories/tours", "", "category tours", "map[]"},
+	"PUT /v1/groups/{id}":                           {"/v1/groups/5b", `{"name":"5b","kind":"class"}`, "group 5b", "map[fields:[kind name]]"},
+	"POST /v1/queues/{queue}/jobs/{job}/retry":      {"/v1/queues/bells/jobs/bad/retry", "", "job bells/bad", "map[]"},
+	"POST /v1/queues/{queue}/jobs/{job}/promote":    {"/v1/queues/bells/jobs/later/promote", "", "job bells/later", "map[]"},
+	"POST /v1/queues/{queue}/jobs/{job}/remove":     {"/v1/queues/bells/jobs/w0/remove", "", "job bells/w0", "map[]"},
+	"POST /v1/queues/{queue}/pause":                 {"/v1/queues/bells/pause", "", "queue bells", "map[]"},
+	"POST /v1/queues/{queue}/resume":                {"/v1/queues/bells/resume", "", "queue bells", "map[]"},
+	"PUT /v1/settings":                              {"/v1/settings", settingsBody, "settings", "map[fields:[digest_hour language name retention timezone]]"},
 	"POST /v1/queues/{queue}/clean": {"/v1/queues/bells/clean", `{"state":"completed","older_than":5}`,
 		"queue bells", "map[older_than:5 removed:0 state:completed]"},
 }
@@ -62,6 +65,8 @@ func TestAuditOfEveryRoute(t *testing.T) {
 	for i := range 5 {
 		s.user(fmt.Sprint("u", i))
 	}
+	_, _, err := s.PutCategory(t.Context(), schoolbell.CategoryInfo{ID: "tours", Name: "Tours"})
+	must(t, err)
 	done := s.notice("Done", "u1")
 	s.finish(done.ID)
 	cancelled, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()})

@@ -36,6 +36,11 @@ GET /v1/users/{id}/inbox read*
 GET /v1/users/{id}/inbox/stream read*
 POST /v1/users/{id}/inbox/read-all send*
 POST /v1/users/{id}/inbox/{event}/read send*
+POST /v1/users/{id}/inbox/{event}/acknowledge send*
+GET /v1/categories read
+PUT /v1/categories/{id} admin
+GET /v1/categories/{id} read
+DELETE /v1/categories/{id} admin
 GET /v1/groups read
 PUT /v1/groups/{id} admin
 GET /v1/groups/{id} read

@@ -39,10 +39,19 @@ type People interface {
 	PutPreferences(ctx context.Context, userID string, wishes []schoolbell.Preference) error
 }
 
+// School is what the API needs of the school's own choices.
+type School interface {
+	Categories(ctx context.Context) ([]schoolbell.CategoryInfo, error)
+	Category(ctx context.Context, id schoolbell.Category) (schoolbell.CategoryInfo, error)
+	PutCategory(ctx context.Context, c schoolbell.CategoryInfo) (schoolbell.CategoryInfo, schoolbell.Change, error)
+	DeleteCategory(ctx context.Context, id schoolbell.Category) error
+}
+
 // Inbox is what the API needs of the in-app inbox.
 type Inbox interface {
 	List(ctx context.Context, userID string, before int64, limit int) (items []schoolbell.InboxItem, unread int, err error)
 	MarkRead(ctx context.Context, userID, eventID string) (unread int, err error)
+	Acknowledge(ctx context.Context, userID, eventID string) (unread int, err error)
 	MarkAllRead(ctx context.Context, userID string, upTo int64) (unread int, err error)
 	Subscribe(ctx context.Context, userID string, after int64) (*inbox.Subscription, error)
 	Check(ctx context.Context, userID string, sub *inbox.Subscription) error
@@ -64,6 +73,7 @@ type Config struct {
 	Ping     func(ctx context.Context) error // reports whether the ledger answers and its schema is the one this program needs
 	Pipeline Pipeline
 	People   People
+	School   School
 	Inbox    Inbox
 	Auth     Auth
 	Settings Settings

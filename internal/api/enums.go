@@ -16,8 +16,12 @@ type (
 	roleValue     string
 	channelValue  string
 	categoryValue string
+	laneValue     string
+	modeValue     string
 	kindValue     string
 	deliveryValue string
+	outcomeValue  string
+	stateValue    string
 	eventValue    string
 	jobStateValue string
 	timeValue     string
@@ -25,10 +29,14 @@ type (
 )
 
 func (roleValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.Roles()) }
-func (channelValue) Schema(huma.Registry) *huma.Schema  { return oneOf(schoolbell.Channels()) }
-func (categoryValue) Schema(huma.Registry) *huma.Schema { return oneOf(schoolbell.Categories()) }
+func (channelValue) Schema(huma.Registry) *huma.Schema  { return named("in_app", "email") }
+func (categoryValue) Schema(huma.Registry) *huma.Schema { return named("announcement", "urgent") }
+func (laneValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.Lanes()) }
+func (modeValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.Modes()) }
 func (kindValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.GroupKinds()) }
 func (deliveryValue) Schema(huma.Registry) *huma.Schema { return oneOf(schoolbell.DeliveryStatuses()) }
+func (outcomeValue) Schema(huma.Registry) *huma.Schema  { return oneOf(schoolbell.Outcomes()) }
+func (stateValue) Schema(huma.Registry) *huma.Schema    { return oneOf(schoolbell.AddressStates()) }
 func (eventValue) Schema(huma.Registry) *huma.Schema {
 	return oneOf([]schoolbell.EventStatus{schoolbell.EventScheduled, schoolbell.EventQueued,
 		schoolbell.EventProcessing, schoolbell.EventCompleted, schoolbell.EventCancelled})
@@ -51,12 +59,21 @@ func oneOf[T ~string](values []T) *huma.Schema {
 	return s
 }
 
+// named is a value that the ledger knows, which may have more of them than this program.
+func named(examples ...any) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Examples: examples}
+}
+
 func listValues(r huma.Registry) {
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Role](), reflect.TypeFor[roleValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Channel](), reflect.TypeFor[channelValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Category](), reflect.TypeFor[categoryValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Lane](), reflect.TypeFor[laneValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Mode](), reflect.TypeFor[modeValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.GroupKind](), reflect.TypeFor[kindValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.DeliveryStatus](), reflect.TypeFor[deliveryValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Outcome](), reflect.TypeFor[outcomeValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.AddressState](), reflect.TypeFor[stateValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.EventStatus](), reflect.TypeFor[eventValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.ActorKind](), reflect.TypeFor[actorValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[bullmq.State](), reflect.TypeFor[jobStateValue]())

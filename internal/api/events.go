@@ -134,6 +134,7 @@ type listDeliveriesInput struct {
 	EventPath
 	Page
 	Status  schoolbell.DeliveryStatus `query:"status" doc:"Only deliveries with this status."`
+	Outcome schoolbell.Outcome        `query:"outcome" doc:"Only deliveries with this outcome."`
 	Channel schoolbell.Channel        `query:"channel" doc:"Only deliveries on this channel."`
 }
 
@@ -144,8 +145,8 @@ func (s *Server) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*
 	if err != nil {
 		return nil, err
 	}
-	filter := schoolbell.DeliveryFilter{Status: in.Status, Channel: in.Channel}
-	list, last, err := s.cfg.Store.Deliveries(ctx, in.ID, filter, ledger.DeliveryCursor{Channel: at.Channel, Seq: at.N}, in.Limit)
+	filter := schoolbell.DeliveryFilter{Status: in.Status, Outcome: in.Outcome, Channel: in.Channel}
+	list, last, err := s.cfg.Store.Deliveries(ctx, in.ID, filter, ledger.DeliveryCursor{Wave: at.Wave, Channel: at.Channel, Seq: at.N}, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -162,6 +163,6 @@ func (s *Server) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*
 	if err != nil || len(more) == 0 {
 		return out, err
 	}
-	out.Body.Next, err = cursor{Kind: "deliveries", Channel: last.Channel, N: last.Seq}.encode()
+	out.Body.Next, err = cursor{Kind: "deliveries", Wave: last.Wave, Channel: last.Channel, N: last.Seq}.encode()
 	return out, err
 }

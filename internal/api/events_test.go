@@ -39,7 +39,7 @@ func TestACreatedEventComesBackAsItWasWritten(t *testing.T) {
 	must(t, err)
 	want := &wire.Event{ID: made.ID, Status: schoolbell.EventScheduled, Title: in.Title, Body: in.Body, Category: in.Category, Audience: in.Audience,
 		Channels: in.Channels, Data: in.Data, Location: in.Location, StartsAt: in.StartsAt, EndsAt: in.EndsAt, SendAt: in.SendAt,
-		ExpiresAt: in.ExpiresAt, CreatedAt: made.CreatedAt, Progress: &schoolbell.Progress{Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{}}}
+		ExpiresAt: in.ExpiresAt, CreatedBy: made.CreatedBy, CreatedAt: made.CreatedAt, Progress: &schoolbell.Progress{Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -245,7 +245,7 @@ func TestListsComeInPagesThatMeet(t *testing.T) {
 			return ids, page.Next, err
 		})
 		check("deliveries", users, func(c string) (ids []string, next string, err error) {
-			page, err := s.Deliveries(ctx, events[0], schoolbell.DeliveryFilter{Channel: schoolbell.ChannelInApp, Status: schoolbell.DeliveryDelivered}, p(c))
+			page, err := s.Deliveries(ctx, events[0], schoolbell.DeliveryFilter{Channel: schoolbell.ChannelInApp, Status: schoolbell.DeliverySent}, p(c))
 			for _, d := range page.Deliveries {
 				ids = append(ids, d.UserID)
 			}

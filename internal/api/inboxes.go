@@ -57,6 +57,15 @@ func (s *Server) readItem(ctx context.Context, in *readItemInput) (*unreadOutput
 	return &unreadOutput{wire.Unread{Unread: unread}}, nil
 }
 
+func (s *Server) acknowledgeItem(ctx context.Context, in *readItemInput) (*unreadOutput, error) {
+	ledger.ChangeOf(ctx).Set("event", in.Event)
+	unread, err := s.cfg.Inbox.Acknowledge(ctx, in.ID, in.Event)
+	if err != nil {
+		return nil, err
+	}
+	return &unreadOutput{wire.Unread{Unread: unread}}, nil
+}
+
 type readInboxInput struct {
 	UserAccess
 	Body *wire.ReadInbox

@@ -26,6 +26,7 @@ type Page struct {
 type cursor struct {
 	Kind    string             `json:"k"`
 	ID      string             `json:"i,omitempty"`
+	Wave    int                `json:"w,omitempty"`
 	Channel schoolbell.Channel `json:"c,omitempty"`
 	N       int64              `json:"n,omitempty"`
 }
@@ -64,7 +65,7 @@ const maxPosition = 1 << 53
 // valid reports whether the list of its kind could have given c out. Clients can
 // forge cursors, so what they hold is input as any other.
 func (c cursor) valid() bool {
-	if c.N < 0 || c.N > maxPosition {
+	if c.N < 0 || c.N > maxPosition || c.Wave < 0 || c.Wave > schoolbell.MaxWaves || c.Wave > 0 && c.Kind != "deliveries" {
 		return false
 	}
 	switch c.Kind {

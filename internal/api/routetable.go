@@ -97,9 +97,9 @@ func (s *Server) groups() []group {
 				summary: "Revoke all tokens of a user"},
 		}},
 		{tag: "Users", path: "/v1/users/{id}/preferences", read: readScope, write: send, user: true, routes: []route{
-			{id: "get-preferences", handler: typed(s.getPreferences), summary: "Get what a user opted out of"},
+			{id: "get-preferences", handler: typed(s.getPreferences), summary: "Get a user's preferences"},
 			{id: "put-preferences", action: "user.put_preferences", method: put, handler: typed(s.putPreferences),
-				summary: "Opt a user out of a category on a channel, or back in"},
+				summary: "Set how a user wants categories on channels"},
 		}},
 		{tag: "Inbox", path: "/v1/users/{id}/inbox", read: readScope, write: send, user: true, routes: []route{
 			{id: "list-inbox", handler: typed(s.listInbox), summary: "List a user's inbox, newest first"},
@@ -109,6 +109,15 @@ func (s *Server) groups() []group {
 					"Items that came after Last-Event-ID are sent first."},
 			{id: "read-inbox", action: "inbox.read_all", method: post, path: "/read-all", handler: typed(s.readInbox), summary: "Mark all of a user's inbox as read"},
 			{id: "read-item", action: "inbox.read", method: post, path: "/{event}/read", handler: typed(s.readItem), summary: "Mark one item as read"},
+			{id: "acknowledge-item", action: "inbox.acknowledge", method: post, path: "/{event}/acknowledge", handler: typed(s.acknowledgeItem),
+				summary: "Acknowledge one item", description: "It is marked as read too."},
+		}},
+		{tag: "Categories", path: "/v1/categories", read: readScope, write: admin, routes: []route{
+			{id: "list-categories", handler: typed(s.listCategories), summary: "List the kinds of events"},
+			{id: "put-category", action: "category.put", method: put, path: "/{id}", handler: typed(s.putCategory), summary: "Create or replace a category"},
+			{id: "get-category", path: "/{id}", handler: typed(s.getCategory), summary: "Get a category"},
+			{id: "delete-category", action: "category.delete", method: http.MethodDelete, path: "/{id}", handler: typed(s.deleteCategory), status: http.StatusNoContent,
+				summary: "Delete a category", description: "One that events use, or that is built in, cannot be deleted."},
 		}},
 		{tag: "Groups", path: "/v1/groups", read: readScope, write: admin, routes: []route{
 			{id: "list-groups", handler: typed(s.listGroups), summary: "List groups by id"},

@@ -22,6 +22,7 @@ import (
 	"schoolbell/internal/api"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/inbox"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/people"
 	"schoolbell/internal/school"
@@ -91,7 +92,8 @@ func newServer(t testing.TB, change ...func(*api.Config)) *server {
 	must(t, err)
 	box := inbox.New(s.ledger.Inboxes, inbox.Options{Poll: 5 * time.Millisecond, Logger: log})
 
-	cfg := api.Config{Store: s.ledger.Reports, Ping: db.Ping, Pipeline: pipeline, People: people.New(s.ledger.People, log), Inbox: box, Auth: keys,
+	cfg := api.Config{Store: s.ledger.Reports, Ping: db.Ping, Pipeline: pipeline, People: people.New(s.ledger.People, s.ledger.School, log),
+		School: school.New(s.ledger.School), Inbox: box, Auth: keys,
 		Settings: school.NewSettings(s.ledger.Settings, schoolbell.DefaultSchoolSettings(), log),
 		Queues:   pipeline.Queues(), Logger: log, Version: "test", ProgressEvery: 5 * time.Millisecond}
 	for _, c := range change {
@@ -167,7 +169,7 @@ func (s *server) notice(title string, users ...string) *wire.Event {
 func (s *server) fanOut(id string) {
 	s.t.Helper()
 	for {
-		step, err := s.ledger.FanOuts.FanOut(s.t.Context(), id, 1000, 100)
+		step, err := s.ledger.FanOuts.FanOut(s.t.Context(), ledger.WaveRef{EventID: id}, 1000, 100)
 		must(s.t, err)
 		if step.Done {
 			return
@@ -177,7 +179,7 @@ func (s *server) fanOut(id string) {
 
 func (s *server) finish(id string) {
 	s.t.Helper()
-	_, err := s.ledger.Events.FinishEvent(s.t.Context(), id)
+	_, err := s.ledger.Waves.FinishWave(s.t.Context(), ledger.WaveRef{EventID: id})
 	must(s.t, err)
 }
 

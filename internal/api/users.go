@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -32,7 +33,11 @@ func (s *Server) putUser(ctx context.Context, in *putUserInput) (*putUserOutput,
 	if err != nil {
 		return nil, err
 	}
-	out := &putUserOutput{Status: http.StatusOK, Body: &u}
+	stored, err := s.cfg.People.User(ctx, u.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &putUserOutput{Status: http.StatusOK, Body: stored}
 	if change == schoolbell.ChangeCreated {
 		out.Status, out.Location = http.StatusCreated, "/v1/users/"+u.ID
 	}
@@ -125,11 +130,22 @@ func (s *Server) getPreferences(ctx context.Context, in *UserAccess) (*preferenc
 
 type putPreferencesInput struct {
 	UserAccess
-	Body wire.Preferences
+	Body wire.PreferencesRequest
 }
 
 func (s *Server) putPreferences(ctx context.Context, in *putPreferencesInput) (*preferencesOutput, error) {
-	if err := s.cfg.People.PutPreferences(ctx, in.ID, in.Body.Preferences); err != nil {
+	var faults schoolbell.Faults
+	wishes := make([]schoolbell.Preference, len(in.Body.Preferences))
+	for i, p := range in.Body.Preferences {
+		var ok bool
+		if wishes[i], ok = p.Preference(); !ok {
+			faults.Add(fmt.Sprintf("preferences[%d].mode", i), "must be there, and say the same as opted_out if both are")
+		}
+	}
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.cfg.People.PutPreferences(ctx, in.ID, wishes); err != nil {
 		return nil, err
 	}
 	return s.getPreferences(ctx, &in.UserAccess)

@@ -27,7 +27,12 @@ func TestAUserIsCreatedReplacedReadAndForgotten(t *testing.T) {
 		Groups: []string{"5b"}, Locale: "pt-BR", Timezone: "Europe/London", GuardianOf: []string{"kid"}}
 	made, created, err := s.PutUser(ctx, in)
 	must(t, err)
-	if diff := cmp.Diff(&in, made); diff != "" || !created {
+	want := in
+	want.Roles = []schoolbell.Role{schoolbell.RoleParent, schoolbell.RoleTeacher} // as they are stored
+	want.Addresses = []schoolbell.Address{
+		{Channel: schoolbell.ChannelEmail, Address: in.Email, State: schoolbell.AddressUnverified},
+		{Channel: schoolbell.ChannelSMS, Address: in.Phone, State: schoolbell.AddressUnverified}}
+	if diff := cmp.Diff(&want, made); diff != "" || !created {
 		t.Errorf("created %v: %s", created, diff)
 	}
 	in.Name, in.GuardianOf = "Ada", nil
@@ -62,7 +67,7 @@ func TestPreferencesAreKept(t *testing.T) {
 	if none == nil || len(none) != 0 {
 		t.Errorf("preferences of a new user are %v, want an empty list", none)
 	}
-	wish := schoolbell.Preference{Category: schoolbell.CategoryDigest, Channel: schoolbell.ChannelEmail, OptedOut: true}
+	wish := schoolbell.Preference{Category: schoolbell.CategoryDigest, Channel: schoolbell.ChannelEmail, Mode: schoolbell.ModeOff}
 	got, err := s.PutPreferences(t.Context(), "u1", wish)
 	must(t, err)
 	if diff := cmp.Diff([]schoolbell.Preference{wish}, got); diff != "" {

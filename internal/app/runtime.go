@@ -62,12 +62,12 @@ func (r *Runtime) Open(ctx context.Context) error {
 	if err := r.SeedSettings(ctx); err != nil {
 		return err
 	}
-	for _, open := range []func() error{r.OpenRedis, r.OpenChannels, r.OpenPipeline} {
+	for _, open := range []func() error{r.OpenRedis, r.OpenChannels} {
 		if err := open(); err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.OpenPipeline(ctx)
 }
 
 // Close closes what was opened, the latest first.
@@ -127,8 +127,12 @@ func (r *Runtime) OpenChannels() error {
 	return nil
 }
 
-// OpenPipeline puts the pipeline on the ledger and the queues.
-func (r *Runtime) OpenPipeline() error {
+// OpenPipeline puts the pipeline on the ledger and the queues, and tells the ledger of the
+// channels that the settings set up.
+func (r *Runtime) OpenPipeline(ctx context.Context) error {
+	if err := r.Ledger.Channels.PutChannels(ctx, channel.Infos(r.Config)); err != nil {
+		return err
+	}
 	q := r.Config.Queue
 	c := notify.Config{
 		Prefix: r.Config.KeyPrefix(), QueueName: q.Name,

@@ -9,6 +9,7 @@ import (
 	"schoolbell/internal/auth"
 	"schoolbell/internal/inbox"
 	"schoolbell/internal/people"
+	"schoolbell/internal/school"
 )
 
 // Serve returns the services of a server: the API on ln, the inbox and the relay, and the
@@ -29,7 +30,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 		r.Log.Warn("the limit of open files allows fewer live streams than STREAMS_MAX", "streams", streams, "connections", connections, "files", openFiles())
 	}
 	server, err := api.New(api.Config{
-		Store: r.Ledger.Reports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Log), Inbox: box, Auth: keys, Settings: r.Settings,
+		Store: r.Ledger.Reports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Ledger.School, r.Log), School: school.New(r.Ledger.School), Inbox: box, Auth: keys, Settings: r.Settings,
 		Queues: r.Pipeline.Queues(), Dependencies: r.dependencies(), Registry: r.Metrics, NoMetrics: !r.Config.HTTP.Metrics,
 		Logger: r.Log, Version: version, Grace: WorkGrace(r.Config), TLS: conf, Origins: r.Config.HTTP.CORSOrigins,
 		Streams: api.StreamLimits{PerUser: r.Config.HTTP.StreamsPerUser, PerKey: r.Config.HTTP.StreamsPerKey, Total: streams},

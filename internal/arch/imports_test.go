@@ -43,7 +43,7 @@ var importRules = []struct {
 	{"internal/store", []string{"internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people", "internal/school"}}, // those who use the stores
 	{"internal/store/...", []string{".", "internal/ledger", "internal/store/row"}},                                                           // row: what both engines encode alike
 	{"internal/address", []string{"."}},
-	{"internal/channel", []string{".", "internal/advice", "internal/config", "internal/embedded"}}, // opens every provider
+	{"internal/channel", []string{".", "internal/advice", "internal/config", "internal/embedded", "internal/ledger"}}, // opens every provider
 	{"internal/channel/...", []string{".", "internal/address"}},
 	{"internal/render/...", []string{".", "internal/ledger"}},
 	{"internal/notify/...", []string{".", "bullmq", "internal/ledger", "internal/outage"}},

@@ -121,8 +121,8 @@ var domainValues = func() *regexp.Regexp {
 		schoolbell.EventCompleted, schoolbell.EventCancelled} {
 		values = append(values, string(s))
 	}
-	for _, c := range schoolbell.Categories() {
-		values = append(values, string(c))
+	for _, c := range schoolbell.BuiltInCategories() {
+		values = append(values, string(c.ID))
 	}
 	return regexp.MustCompile("'(" + strings.Join(values, "|") + ")'")
 }()

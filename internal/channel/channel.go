@@ -12,6 +12,7 @@ import (
 	"schoolbell"
 	"schoolbell/internal/config"
 	"schoolbell/internal/embedded"
+	"schoolbell/internal/ledger"
 )
 
 // Provider sends the messages of one channel. It is safe for concurrent use.
@@ -37,6 +38,7 @@ type Channel struct {
 // kind is a channel that this program knows.
 type kind struct {
 	name     schoolbell.Channel
+	info     ledger.ChannelInfo // its Name is name
 	setUp    func(cfg *config.Config) bool
 	open     func(cfg *config.Config, log *slog.Logger, s *Set) (Provider, error)
 	diagnose func(ctx context.Context, cfg *config.Config) Diagnosis
@@ -46,7 +48,7 @@ type kind struct {
 // kinds are all channels, in the order in which they are shown.
 var kinds = []kind{
 	{name: schoolbell.ChannelInApp, setUp: always},
-	{name: schoolbell.ChannelEmail, setUp: always, open: openEmail, diagnose: diagnoseEmail, runnable: emailRunnable},
+	{name: schoolbell.ChannelEmail, setUp: always, info: ledger.ChannelInfo{Addressed: true}, open: openEmail, diagnose: diagnoseEmail, runnable: emailRunnable},
 }
 
 func always(*config.Config) bool { return true }
@@ -59,6 +61,18 @@ func Names(cfg *config.Config) (names []schoolbell.Channel) {
 		}
 	}
 	return names
+}
+
+// Infos returns what the ledger must know of the channels that the settings set up.
+func Infos(cfg *config.Config) (infos []ledger.ChannelInfo) {
+	for _, k := range kinds {
+		if k.setUp(cfg) {
+			info := k.info
+			info.Name = k.name
+			infos = append(infos, info)
+		}
+	}
+	return infos
 }
 
 // Set holds the channels that a process has opened.

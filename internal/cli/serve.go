@@ -54,7 +54,7 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		}
 		a.warnOfCatcher(r)
 	}
-	if err := r.OpenPipeline(); err != nil {
+	if err := r.OpenPipeline(ctx); err != nil {
 		return err
 	}
 	keys := auth.New(r.Ledger.Auth, auth.Options{})

@@ -90,7 +90,7 @@ func (a *program) work(ctx context.Context, r *app.Runtime, page *health.Page) e
 		return err
 	}
 	a.warnOfCatcher(r)
-	if err := r.OpenPipeline(); err != nil {
+	if err := r.OpenPipeline(ctx); err != nil {
 		return err
 	}
 	workers, err := r.Workers()

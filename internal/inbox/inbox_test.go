@@ -76,7 +76,7 @@ func (r *rig) send(title string, users ...string) {
 	_, _, err := r.ledger.Events.CreateEvent(r.t.Context(), ev, ledger.Idempotency{})
 	must(r.t, err)
 	for {
-		step, err := r.ledger.FanOuts.FanOut(r.t.Context(), id, 100, 100)
+		step, err := r.ledger.FanOuts.FanOut(r.t.Context(), ledger.WaveRef{EventID: id}, 100, 100)
 		must(r.t, err)
 		if step.Done {
 			return

@@ -47,6 +47,12 @@ func (s *Service) MarkRead(ctx context.Context, userID, eventID string) (unread 
 	return s.store.MarkRead(ctx, userID, eventID)
 }
 
+// Acknowledge notes that the user confirmed the event, and read it, and returns how many
+// are unread after it.
+func (s *Service) Acknowledge(ctx context.Context, userID, eventID string) (unread int, err error) {
+	return s.store.Acknowledge(ctx, userID, eventID)
+}
+
 // MarkAllRead notes that the user read every item up to position upTo (0: all) and
 // returns how many are unread after it.
 func (s *Service) MarkAllRead(ctx context.Context, userID string, upTo int64) (unread int, err error) {

@@ -14,12 +14,17 @@ type Store interface {
 	// with a position below before (0 for the newest), and how many of the whole inbox are unread.
 	Inbox(ctx context.Context, userID string, before int64, limit int) (items []schoolbell.InboxItem, unread int, err error)
 
-	// MarkRead notes that the user read the event and returns how many are unread
-	// after it. Reading twice keeps the first time. CodeNotFound if the event is not in the inbox.
+	// MarkRead notes that the user read the event, also as the outcome of the delivery, and
+	// returns how many are unread after it. Reading twice keeps the first time.
+	// CodeNotFound if the event is not in the inbox.
 	MarkRead(ctx context.Context, userID, eventID string) (unread int, err error)
 
+	// Acknowledge is MarkRead, and notes that the user confirmed the event. Confirming twice
+	// keeps the first time.
+	Acknowledge(ctx context.Context, userID, eventID string) (unread int, err error)
+
 	// MarkAllRead notes that the user read every item up to position upTo (0: all
-	// there are now) and returns how many are unread after it.
+	// there are now), and returns how many are unread after it.
 	MarkAllRead(ctx context.Context, userID string, upTo int64) (unread int, err error)
 
 	// InboxTail returns the highest position in the ledger. Positions become

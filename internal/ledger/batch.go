@@ -2,11 +2,12 @@ package ledger
 
 import "schoolbell"
 
-// Batch names a stretch of the deliveries of one event and channel: the unit that a job works.
+// Batch names a range of the deliveries of one event, wave and channel: the unit that a job works.
 type Batch struct {
 	EventID string
+	Wave    int // 0 for the event itself
 	Channel schoolbell.Channel
-	Seq     int // 1, 2, 3 … within (EventID, Channel)
+	Seq     int // 1, 2, 3 … within (EventID, Wave, Channel)
 	Size    int // deliveries in it that were pending when it was made
 }
 
@@ -14,5 +15,5 @@ type Batch struct {
 type FanOutStep struct {
 	Batches []Batch // made by this chunk
 	Users   int     // picked by this chunk
-	Done    bool    // the audience is walked to its end
+	Done    bool    // the wave is walked to its end
 }

@@ -14,16 +14,24 @@ type Idempotency struct {
 	Fingerprint string // of the request, without what may differ in a repetition
 }
 
-// QueuedEvent is what the relay and the reconciler need to know of an event.
-type QueuedEvent struct {
-	ID     string
-	SendIn time.Duration // until its send_at by the database's clock; zero when due
-	Walked bool          // the fan-out is finished
+// WaveRef names a wave of an event. Wave 0 is the event itself.
+type WaveRef struct {
+	EventID string
+	Wave    int
 }
 
-// Summary is an event's result, kept as the return value of its job.
+// QueuedWave is what the relay and the reconciler need to know of a wave.
+type QueuedWave struct {
+	WaveRef
+	StartIn time.Duration // until it starts, by the database's clock; zero when due
+	Walked  bool          // the fan-out is finished
+}
+
+// Summary is the result of a wave, kept as the return value of its job.
 type Summary struct {
 	EventID  string                 `json:"event_id"`
-	Status   schoolbell.EventStatus `json:"status"`
+	Wave     int                    `json:"wave,omitempty"`
+	Status   schoolbell.EventStatus `json:"status"` // of the event
 	Progress schoolbell.Progress    `json:"progress"`
+	Finished bool                   `json:"-"` // the wave is walked and each of its deliveries is terminal, or the event is cancelled
 }

@@ -17,23 +17,30 @@ type Recipient struct {
 	Seq       int64 // the user's number in the ledger; names the row within its batch
 	UserID    string
 	Name      string
-	Email     string
-	Phone     string
-	Locale    string
-	Timezone  string
-	Attempts  int  // tries spent before this one
-	Uncertain bool // an earlier try may have reached the user
+	Addresses []string // usable ones of the batch's channel, the first first; one at least
+	Locale    string   // empty for the school's
+	Timezone  string   // empty for the school's
+	Attempts  int      // spent before this one
+	Uncertain bool     // an earlier attempt may have reached the user
 }
 
-// Outcome is what a try means for the delivery's row.
-type Outcome struct {
+// Attempt is what an attempt to send a delivery means for its row.
+type Attempt struct {
 	Seq        int64                     // Recipient.Seq
 	Status     schoolbell.DeliveryStatus // pending (to be tried again), or a terminal status
-	Attempts   int                       // tries spent in all
-	Uncertain  bool                      // an earlier or this try may have reached the user
+	Spent      int                       // attempts in all
+	Uncertain  bool                      // an earlier or this attempt may have reached the user
 	RetryIn    time.Duration             // pending: not to be claimed again before, from the database's now
 	Reason     string
 	ProviderID string
+	Addresses  []AddressChange // addresses of the user that this attempt found unusable
+}
+
+// AddressChange is a new state of an address.
+type AddressChange struct {
+	Address string
+	State   schoolbell.AddressState
+	Reason  string
 }
 
 // Grant is what [Batch] rows a worker may send now, and what stands of the rest.
@@ -48,5 +55,5 @@ type Grant struct {
 
 	Counts     schoolbell.ChannelProgress // of the batch's rows; only when Recipients is empty
 	LeaseEnded bool                       // the caller's lease has ended: nothing was claimed
-	Lost       int                        // outcomes passed in that were not recorded because the row is no longer the caller's
+	Lost       int                        // attempts passed in that were not recorded because the row is no longer the caller's
 }

@@ -17,28 +17,45 @@ import (
 // and many processes; storetest holds them to every promise made here.
 type Stores struct {
 	Events     Events
+	Waves      Waves
 	FanOuts    FanOuts
 	Deliveries Deliveries
+	Receipts   Receipts
 	Leases     Leases
+	Channels   Channels
+	Categories Categories
 }
 
-// Events are the ledger's events and where they stand.
+// Channels are the ways of reaching people that the ledger knows.
+type Channels interface {
+	// PutChannels adds the channels that the ledger does not have, and changes those that
+	// it has otherwise. It removes none. It knows schoolbell.Channels from the start.
+	PutChannels(ctx context.Context, channels []ChannelInfo) error
+}
+
+// Categories are the kinds of events.
+type Categories interface {
+	// Category returns the category; CodeNotFound if there is none.
+	Category(ctx context.Context, id schoolbell.Category) (schoolbell.CategoryInfo, error)
+}
+
+// Events are the ledger's events and their states.
 type Events interface {
-	// CreateEvent stores ev, whose ID, CreatedAt and Status the caller set, as
-	// not yet queued. If idem.Key was used before in idem.Scope with the same fingerprint it
+	// CreateEvent stores ev, whose ID, CreatedAt and Status the caller set, with its wave 0,
+	// as not yet queued. If idem.Key was used before in idem.Scope with the same fingerprint it
 	// stores nothing and returns the earlier event and replayed true; with
 	// another fingerprint it returns CodeInvalid with Field "Idempotency-Key".
-	// Groups and users that the audience names and the ledger does not know are
+	// A category, channels, and groups and users of the audience that the ledger does not know are
 	// CodeInvalid faults, each with its field ("audience.exclude.users[0]"); nothing is stored then.
 	CreateEvent(ctx context.Context, ev *schoolbell.Event, idem Idempotency) (stored *schoolbell.Event, replayed bool, err error)
-
-	// ForgetKeys forgets up to limit idempotency keys that were used before a time, the
-	// oldest first, and returns how many.
-	ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error)
 
 	// EventByKey returns the event that was created under idem.Key, and false if
 	// none was; with another fingerprint the same error as CreateEvent.
 	EventByKey(ctx context.Context, idem Idempotency) (ev *schoolbell.Event, found bool, err error)
+
+	// ForgetKeys forgets up to limit idempotency keys that were used before a time, the
+	// oldest first, and returns how many.
+	ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error)
 
 	// Event returns the event; CodeNotFound if there is none.
 	Event(ctx context.Context, id string) (*schoolbell.Event, error)
@@ -46,65 +63,93 @@ type Events interface {
 	// Progress counts the event's deliveries from their rows; CodeNotFound if there is no such event.
 	Progress(ctx context.Context, id string) (schoolbell.Progress, error)
 
-	// UnqueuedEvents returns up to limit non-terminal events that were never
-	// marked queued, oldest first, scheduled ones included.
-	UnqueuedEvents(ctx context.Context, limit int) ([]QueuedEvent, error)
-
-	// MarkQueued notes that the events have their jobs.
-	MarkQueued(ctx context.Context, ids []string) error
-
-	// OpenEvents returns up to limit non-terminal events that were marked
-	// queued, in order of id, those after the given id ("" for the first page).
-	OpenEvents(ctx context.Context, after string, limit int) ([]QueuedEvent, error)
-
 	// CancelEvent makes a non-terminal event cancelled and its pending deliveries
 	// cancelled, at once and for good; rows claimed at this moment keep their
-	// lease and get the outcome their worker records. Cancelling a cancelled event
-	// changes nothing; a completed one is CodeConflict; an unknown one CodeNotFound.
+	// lease and get the outcome of their attempt. Waves that have not started never
+	// start. Cancelling a cancelled event changes nothing; a completed one is
+	// CodeConflict; an unknown one CodeNotFound.
 	CancelEvent(ctx context.Context, id string) (*schoolbell.Event, error)
 
-	// RetryFailed makes the failed deliveries of a walked event pending again
-	// with no attempts spent, reopens their batches and, if there were any, makes
-	// a completed event processing. It returns how many rows. A cancelled event is
-	// CodeConflict; an expired one too; an unknown one CodeNotFound.
+	// RetryFailed makes the failed and the bounced deliveries of an event whose started
+	// waves are walked pending again, with no attempts spent and no outcome, reopens their
+	// batches and waves and, if there were any, makes a completed event processing. It
+	// returns how many rows. A cancelled event is CodeConflict; an expired one too; an
+	// unknown one CodeNotFound.
 	RetryFailed(ctx context.Context, id string) (int, error)
-
-	// FinishEvent makes the event completed if its audience is walked and every
-	// delivery is terminal (a cancelled event stays cancelled), and returns where
-	// it stands now with its counts. CodeNotFound if there is no such event.
-	FinishEvent(ctx context.Context, id string) (Summary, error)
 }
 
-// FanOuts turns events into deliveries.
-type FanOuts interface {
-	// FanOut walks the next chunk of up to users people of the event's audience
-	// and, in one transaction that also moves the event's cursor, inserts their
-	// delivery rows for every channel, their inbox rows for in_app, and batch rows
-	// of up to batchSize pending deliveries a channel. A queued or due scheduled
-	// event becomes processing. Who has no address or opted out gets a suppressed
-	// row; in_app rows are delivered at once. Concurrent calls for one event take turns.
-	// After the last chunk, and for a terminal event, it does nothing and returns Done.
-	// An event past its expires_at has the rest of its audience recorded as expired: no inbox rows.
-	FanOut(ctx context.Context, eventID string, users, batchSize int) (FanOutStep, error)
+// Waves are the walks of events over their audiences. A wave is queued once it has its
+// job, and finished when it is walked and each of its deliveries is terminal.
+type Waves interface {
+	// AddWave adds a further wave to an event and returns it with its number. A cancelled or
+	// expired event, and more than schoolbell.MaxWaves, are CodeConflict; an unknown event is
+	// CodeNotFound; an unknown channel is a CodeInvalid fault of "channels[i]".
+	AddWave(ctx context.Context, eventID string, w schoolbell.Wave) (schoolbell.Wave, error)
 
-	// OpenBatches returns up to limit batches of the event that are not finished,
+	// Waves returns the further waves of an event in order; CodeNotFound if there is no such event.
+	Waves(ctx context.Context, eventID string) ([]schoolbell.Wave, error)
+
+	// UnqueuedWaves returns up to limit unfinished waves of events that are not cancelled
+	// that were never marked queued, oldest event first, those that have not started included.
+	UnqueuedWaves(ctx context.Context, limit int) ([]QueuedWave, error)
+
+	// MarkQueued notes that the waves have their jobs.
+	MarkQueued(ctx context.Context, waves []WaveRef) error
+
+	// OpenWaves returns up to limit unfinished waves that were marked queued, oldest event
+	// first and by number, those after the given one (zero for the first page).
+	OpenWaves(ctx context.Context, after WaveRef, limit int) ([]QueuedWave, error)
+
+	// FinishWave makes the wave finished if it is walked and each of its deliveries is
+	// terminal, and the event completed if each of its started waves is finished (a cancelled
+	// event stays cancelled). It returns the event's state and counts. CodeNotFound if
+	// there is no such wave.
+	FinishWave(ctx context.Context, wave WaveRef) (Summary, error)
+}
+
+// FanOuts turns waves into deliveries.
+type FanOuts interface {
+	// FanOut walks the next chunk of up to users people of the wave's audience
+	// and, in one transaction that also moves the wave's cursor, inserts their
+	// delivery rows for every channel, their inbox rows for in_app, and batch rows
+	// of up to batchSize pending deliveries a channel. The audience of a further wave are
+	// the people who have a delivery in wave 0 and meet its condition. A queued, scheduled
+	// or completed event becomes processing. A user who cannot be reached on a channel gets a
+	// suppressed row with the reason; in_app rows are sent at once. Concurrent calls for one
+	// event take turns. A wave that has not started is
+	// CodeConflict, and so is a further wave while wave 0 is not walked to its end.
+	// After the last chunk, and for a cancelled event, it does nothing and returns Done.
+	// An event past its expires_at has the rest of its audience recorded as expired: no inbox rows.
+	FanOut(ctx context.Context, wave WaveRef, users, batchSize int) (FanOutStep, error)
+
+	// OpenBatches returns up to limit batches of the wave that are not finished,
 	// ordered by channel and seq, those after the given one (nil for the first page).
-	OpenBatches(ctx context.Context, eventID string, after *Batch, limit int) ([]Batch, error)
+	OpenBatches(ctx context.Context, wave WaveRef, after *Batch, limit int) ([]Batch, error)
 }
 
 // Deliveries moves the rows of a batch.
 type Deliveries interface {
-	// Advance records outcomes of rows the lease holds and then claims up to
+	// Advance records attempts of rows the lease holds and then claims up to
 	// claim further rows of the batch for it, both in one transaction. A row can be
 	// claimed when it is pending and its retry time has come, or when it is sending
-	// under a lease that has ended: then its Recipient is Uncertain. Opt-outs and
-	// addresses are looked at again: rows that may no longer be sent become
+	// under a lease that has ended: then its Recipient is Uncertain. Whether the user can be
+	// reached is decided again: rows that may no longer be sent become
 	// suppressed; those of a cancelled event cancelled, of an expired one expired.
-	// When nothing could be claimed (claim may be 0 only to record), Grant says how the batch stands.
-	// When the lease itself has ended nothing is claimed, but outcomes of rows that
-	// nobody has taken over since are still recorded (they are the truth),
+	// When nothing could be claimed (claim may be 0 only to record), Grant holds the state of the batch.
+	// When the lease itself has ended nothing is claimed, but attempts of rows that
+	// no other worker has claimed since are still recorded (they are the truth),
 	// and Grant.LeaseEnded is set. CodeNotFound if there is no such batch.
-	Advance(ctx context.Context, lease Lease, batch Batch, outcomes []Outcome, claim int) (Grant, error)
+	Advance(ctx context.Context, lease Lease, batch Batch, attempts []Attempt, claim int) (Grant, error)
+}
+
+// Receipts are what providers tell about deliveries after they were sent.
+type Receipts interface {
+	// RecordReceipts records receipts that were not recorded before, by provider and id,
+	// and returns how many. The outcome of a delivery that is sending, sent or uncertain becomes
+	// that of the receipt if it is stronger; a bounce or a complaint changes the state of the
+	// address it names; a delivered receipt makes an unverified one good. A receipt of a
+	// delivery that is not there is recorded and changes nothing.
+	RecordReceipts(ctx context.Context, receipts []schoolbell.Receipt) (recorded int, err error)
 }
 
 // Leases are the heartbeats of worker processes.

@@ -37,7 +37,7 @@ type batchRun struct {
 	batch ledger.Batch
 
 	lease    *heldLease       // of the latest claim
-	outcomes []ledger.Outcome // of that claim, not recorded yet
+	attempts []ledger.Attempt // of that claim, not recorded yet
 
 	retried   int    // rows that failed for now in this run
 	exhausted int    // rows whose last try failed in this run
@@ -46,7 +46,7 @@ type batchRun struct {
 
 func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	var data batchJobData
-	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) || data.Channel != d.channel {
+	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) || data.Wave < 0 || data.Channel != d.channel {
 		return nil, bullmq.Unrecoverable(fmt.Errorf("job data names no %s batch", d.channel))
 	}
 	ev, err := eventOrFail(ctx, d.events, data.EventID)
@@ -54,11 +54,11 @@ func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 		return nil, err
 	}
 	r := &batchRun{deliverer: d, job: job, ev: ev,
-		batch: ledger.Batch{EventID: data.EventID, Channel: data.Channel, Seq: data.Seq}}
+		batch: ledger.Batch{EventID: data.EventID, Wave: data.Wave, Channel: data.Channel, Seq: data.Seq}}
 	return r.run(ctx)
 }
 
-// run records the outcomes of the last claim and claims further rows, in one transaction,
+// run records the attempts of the last claim and claims further rows, in one transaction,
 // and sends them, until nothing is left to claim.
 func (r *batchRun) run(ctx context.Context) (any, error) {
 	for {
@@ -74,7 +74,7 @@ func (r *batchRun) run(ctx context.Context) (any, error) {
 		case len(grant.Recipients) == 0:
 			return r.end(ctx, grant)
 		default:
-			r.outcomes = r.send(ctx, grant.Recipients)
+			r.attempts = r.send(ctx, grant.Recipients)
 		}
 	}
 }
@@ -82,7 +82,7 @@ func (r *batchRun) run(ctx context.Context) (any, error) {
 // claim records the outcomes so far and claims further rows under a lease
 // that is valid now. Outcomes of an earlier lease are recorded first, under that lease.
 func (r *batchRun) claim(ctx context.Context) (ledger.Grant, error) {
-	if len(r.outcomes) > 0 && r.lease.over() {
+	if len(r.attempts) > 0 && r.lease.over() {
 		if err := r.record(ctx); err != nil {
 			return ledger.Grant{}, err
 		}
@@ -91,7 +91,7 @@ func (r *batchRun) claim(ctx context.Context) (ledger.Grant, error) {
 	if err != nil {
 		return ledger.Grant{}, err
 	}
-	if len(r.outcomes) > 0 && lease != r.lease {
+	if len(r.attempts) > 0 && lease != r.lease {
 		if err := r.record(ctx); err != nil {
 			return ledger.Grant{}, err
 		}
@@ -102,7 +102,7 @@ func (r *batchRun) claim(ctx context.Context) (ledger.Grant, error) {
 
 // record stores the outcomes so far and claims nothing.
 func (r *batchRun) record(ctx context.Context) error {
-	if len(r.outcomes) == 0 {
+	if len(r.attempts) == 0 {
 		return nil
 	}
 	_, err := r.advance(ctx, 0)
@@ -169,30 +169,30 @@ const recordTimeout = 30 * time.Second
 // exist nowhere else, so recording them outlives ctx and is repeated while
 // the ledger is unavailable. After a failure that may have hidden a commit the lease is retired.
 func (r *batchRun) advance(ctx context.Context, claim int) (ledger.Grant, error) {
-	if len(r.outcomes) > 0 {
+	if len(r.attempts) > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 		defer cancel()
 	}
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		grant, err := r.deliveries.Advance(ctx, r.lease.Lease, r.batch, r.outcomes, claim)
+		grant, err := r.deliveries.Advance(ctx, r.lease.Lease, r.batch, r.attempts, claim)
 		switch {
 		case err == nil:
 			r.noteLost(grant.Lost)
-			r.outcomes = nil
+			r.attempts = nil
 			return grant, nil
 		case schoolbell.CodeOf(err) == schoolbell.CodeNotFound:
 			return grant, bullmq.Unrecoverable(err)
 		}
 		r.leases.retire(r.lease)
 		claim = 0 // a second try must not claim what the first may have claimed already
-		if len(r.outcomes) == 0 {
+		if len(r.attempts) == 0 {
 			return grant, fmt.Errorf("claim deliveries of %s: %w", batchJobID(r.batch), err)
 		}
 		select {
 		case <-ctx.Done():
 			r.leases.abandon(r.lease)
-			return grant, fmt.Errorf("record %d outcomes of %s: %w", len(r.outcomes), batchJobID(r.batch), err)
+			return grant, fmt.Errorf("record %d outcomes of %s: %w", len(r.attempts), batchJobID(r.batch), err)
 		case <-time.After(wait):
 		}
 	}

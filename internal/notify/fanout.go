@@ -24,6 +24,7 @@ const unfinishedWait = 2 * time.Second
 type fanOut struct {
 	cfg     Config
 	events  ledger.Events
+	waves   ledger.Waves
 	fanOuts ledger.FanOuts
 	queues  *queues
 	rebuild *rebuilder
@@ -32,35 +33,36 @@ type fanOut struct {
 }
 
 func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
-	ev, err := f.event(ctx, job)
+	ev, wave, err := f.event(ctx, job)
 	if err != nil {
 		return nil, err
 	}
-	if wait := time.Until(ev.SendAt); wait > 0 && !ev.Status.Terminal() {
+	if wait := time.Until(ev.SendAt); wave.Wave == 0 && wait > 0 && !ev.Status.Terminal() {
 		return nil, bullmq.DelayUntil(ev.SendAt)
 	}
-	if err := f.walk(ctx, job, ev); err != nil {
+	if err := f.walk(ctx, job, ev, wave); err != nil {
 		return nil, err
 	}
 	if ev.Status == schoolbell.EventProcessing {
 		// An earlier run began the walk. It may have died between a chunk's
 		// commit and its jobs, or Redis may have lost them since.
-		if _, err := f.rebuild.batchesOf(ctx, ev.ID); err != nil {
+		if _, err := f.rebuild.batchesOf(ctx, wave); err != nil {
 			return nil, err
 		}
 	}
 	if counts, err := job.DependencyCounts(ctx); err != nil || counts.Unprocessed > 0 {
 		return nil, cmp.Or(err, bullmq.WaitForChildren())
 	}
-	return f.finish(ctx, job, ev.ID)
+	return f.finish(ctx, job, wave)
 }
 
-func (f *fanOut) event(ctx context.Context, job *bullmq.Job) (*schoolbell.Event, error) {
+func (f *fanOut) event(ctx context.Context, job *bullmq.Job) (*schoolbell.Event, ledger.WaveRef, error) {
 	var data eventJobData
-	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) {
-		return nil, bullmq.Unrecoverable(errors.New("job data names no event"))
+	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) || data.Wave < 0 {
+		return nil, ledger.WaveRef{}, bullmq.Unrecoverable(errors.New("job data names no event"))
 	}
-	return eventOrFail(ctx, f.events, data.EventID)
+	ev, err := eventOrFail(ctx, f.events, data.EventID)
+	return ev, ledger.WaveRef{EventID: data.EventID, Wave: data.Wave}, err
 }
 
 // eventOrFail reads an event; one the ledger does not have will not come by waiting.
@@ -72,16 +74,22 @@ func eventOrFail(ctx context.Context, events ledger.Events, id string) (*schoolb
 	return ev, err
 }
 
-// walk takes the audience to its end, chunk by chunk, adding the jobs of each
+// walk takes the wave to its end, chunk by chunk, adding the jobs of each
 // chunk's batches as soon as they are committed.
-func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event) error {
+func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event, wave ledger.WaveRef) error {
 	for chunk := firstChunk; ; chunk = chunkSize {
 		if stopping(ctx) {
 			return bullmq.Requeue()
 		}
-		step, err := f.fanOuts.FanOut(ctx, ev.ID, chunk, f.cfg.BatchSize)
+		step, err := f.fanOuts.FanOut(ctx, wave, chunk, f.cfg.BatchSize)
+		switch schoolbell.CodeOf(err) {
+		case schoolbell.CodeNotFound:
+			return bullmq.Unrecoverable(err)
+		case schoolbell.CodeConflict: // the wave has not started, or the event itself is still being walked
+			return bullmq.DelayUntil(time.Now().Add(unfinishedWait))
+		}
 		if err != nil {
-			return fmt.Errorf("fan out event %s: %w", ev.ID, err)
+			return fmt.Errorf("fan out event %s: %w", eventJobID(wave), err)
 		}
 		f.metrics.walked.Add(float64(step.Users))
 		if err := f.queues.addBatches(ctx, step.Batches); err != nil {
@@ -107,17 +115,17 @@ func (f *fanOut) refund(ctx context.Context, job *bullmq.Job) {
 	}
 }
 
-func (f *fanOut) finish(ctx context.Context, job *bullmq.Job, id string) (any, error) {
-	sum, err := f.events.FinishEvent(ctx, id)
+func (f *fanOut) finish(ctx context.Context, job *bullmq.Job, wave ledger.WaveRef) (any, error) {
+	sum, err := f.waves.FinishWave(ctx, wave)
 	if err != nil {
-		return nil, fmt.Errorf("finish event %s: %w", id, err)
+		return nil, fmt.Errorf("finish event %s: %w", eventJobID(wave), err)
 	}
-	if !sum.Status.Terminal() {
+	if !sum.Finished && sum.Status != schoolbell.EventCancelled {
 		return nil, bullmq.DelayUntil(time.Now().Add(unfinishedWait))
 	}
 	if err := job.UpdateProgress(ctx, sum.Progress); err != nil && !errors.Is(err, bullmq.ErrJobNotFound) {
 		return nil, err
 	}
-	f.log.Info("event finished", "event", id, "status", string(sum.Status), "deliveries", sum.Progress.Total)
+	f.log.Info("event finished", "event", wave.EventID, "wave", wave.Wave, "status", string(sum.Status), "deliveries", sum.Progress.Total)
 	return sum, nil
 }

@@ -12,19 +12,19 @@ import (
 // This file has the jobs of the pipeline: their names, ids, data and options. A job holds
 // ids only; what it is about is in the ledger.
 
-// eventJob is the job that fans an event out, and closes it when it runs the second time.
-func (q *queues) eventJob(ev ledger.QueuedEvent) bullmq.JobSpec {
-	opts := q.jobOptions(ev.ID)
-	opts.Delay = max(0, ev.SendIn.Truncate(time.Millisecond))
-	return bullmq.JobSpec{Name: "event", Data: eventJobData{EventID: ev.ID}, Options: opts}
+// eventJob is the job that fans a wave out, and finishes it when it runs the second time.
+func (q *queues) eventJob(w ledger.QueuedWave) bullmq.JobSpec {
+	opts := q.jobOptions(eventJobID(w.WaveRef))
+	opts.Delay = max(0, w.StartIn.Truncate(time.Millisecond))
+	return bullmq.JobSpec{Name: "event", Data: eventJobData{EventID: w.EventID, Wave: w.Wave}, Options: opts}
 }
 
-// batchJob is the job that delivers one batch, a child of its event's.
+// batchJob is the job that delivers one batch, a child of its wave's job.
 func (q *queues) batchJob(b ledger.Batch) bullmq.JobSpec {
 	opts := q.jobOptions(batchJobID(b))
-	opts.Parent = &bullmq.ParentRef{ID: b.EventID, Queue: q.events.QualifiedName()}
+	opts.Parent = &bullmq.ParentRef{ID: eventJobID(waveOf(b)), Queue: q.events.QualifiedName()}
 	opts.OnFailure = bullmq.IgnoreDependency
-	return bullmq.JobSpec{Name: string(b.Channel), Data: batchJobData{EventID: b.EventID, Channel: b.Channel, Seq: b.Seq}, Options: opts}
+	return bullmq.JobSpec{Name: string(b.Channel), Data: batchJobData{EventID: b.EventID, Wave: b.Wave, Channel: b.Channel, Seq: b.Seq}, Options: opts}
 }
 
 func (q *queues) jobOptions(id string) bullmq.JobOptions {
@@ -40,17 +40,29 @@ func (q *queues) jobOptions(id string) bullmq.JobOptions {
 // eventJobData and batchJobData are all that a queue ever holds of an event: ids.
 type eventJobData struct {
 	EventID string `json:"event_id"`
+	Wave    int    `json:"wave,omitempty"`
 }
 
 type batchJobData struct {
 	EventID string             `json:"event_id"`
+	Wave    int                `json:"wave,omitempty"`
 	Channel schoolbell.Channel `json:"channel"`
 	Seq     int                `json:"seq"`
 }
 
-func batchJobID(b ledger.Batch) string {
-	return fmt.Sprintf("%s.%s.%d", b.EventID, b.Channel, b.Seq)
+// eventJobID is the event's id for wave 0; further waves add their number.
+func eventJobID(w ledger.WaveRef) string {
+	if w.Wave == 0 {
+		return w.EventID
+	}
+	return fmt.Sprintf("%s.w%d", w.EventID, w.Wave)
 }
+
+func batchJobID(b ledger.Batch) string {
+	return fmt.Sprintf("%s.%s.%d", eventJobID(waveOf(b)), b.Channel, b.Seq)
+}
+
+func waveOf(b ledger.Batch) ledger.WaveRef { return ledger.WaveRef{EventID: b.EventID, Wave: b.Wave} }
 
 // keep turns a retention into what the queue understands.
 func keep(d time.Duration) *bullmq.Keep {

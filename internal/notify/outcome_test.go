@@ -21,37 +21,37 @@ func TestOutcomeOfOneTry(t *testing.T) {
 		name   string
 		row    ledger.Recipient
 		result schoolbell.Result
-		want   ledger.Outcome
+		want   ledger.Attempt
 	}{
 		{"accepted is sent", fresh, schoolbell.Result{Verdict: schoolbell.VerdictSent, ProviderID: "q1"},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliverySent, Attempts: 1, ProviderID: "q1"}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliverySent, Spent: 1, ProviderID: "q1"}},
 		{"accepted after a doubtful try is uncertain", doubtful, schoolbell.Result{Verdict: schoolbell.VerdictSent},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryUncertain, Attempts: 2, Uncertain: true}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryUncertain, Spent: 2, Uncertain: true}},
 		{"refused for now waits the base time", fresh, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "450 later"},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Attempts: 1, RetryIn: 5 * time.Second, Reason: "450 later"}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryPending, Spent: 1, RetryIn: 5 * time.Second, Reason: "450 later"}},
 		{"refused for now at the last try fails", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "450 later"},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryFailed, Attempts: 4, Reason: "450 later"}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryFailed, Spent: 4, Reason: "450 later"}},
 		{"refused for good fails at once", fresh, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "550 no"},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryFailed, Attempts: 1, Reason: "550 no"}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryFailed, Spent: 1, Reason: "550 no"}},
 		{"refused for good after a doubtful try is uncertain", doubtful, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "550 no"},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryUncertain, Attempts: 2, Uncertain: true, Reason: "550 no"}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryUncertain, Spent: 2, Uncertain: true, Reason: "550 no"}},
 		{"slow down costs nothing", fresh, schoolbell.Result{Verdict: schoolbell.VerdictSlowDown, Reason: "421"},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Reason: "421"}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryPending, Reason: "421"}},
 		{"a dropped connection costs nothing and lets others go first", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictDropped, Reason: "EOF"},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Attempts: 3, RetryIn: 25 * time.Second, Reason: "EOF"}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryPending, Spent: 3, RetryIn: 25 * time.Second, Reason: "EOF"}},
 		{"a connection ended without an answer keeps a doubt", doubtful, schoolbell.Result{Verdict: schoolbell.VerdictDropped, Reason: "EOF"},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Attempts: 1, Uncertain: true, RetryIn: 25 * time.Second, Reason: "EOF"}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryPending, Spent: 1, Uncertain: true, RetryIn: 25 * time.Second, Reason: "EOF"}},
 		{"not offered costs nothing", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictUntried},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Attempts: 3}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryPending, Spent: 3}},
 		{"a lost reply is tried again in doubt", fresh, schoolbell.Result{Verdict: schoolbell.VerdictUncertain, Reason: "EOF"},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryPending, Attempts: 1, Uncertain: true, RetryIn: 5 * time.Second, Reason: "EOF"}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryPending, Spent: 1, Uncertain: true, RetryIn: 5 * time.Second, Reason: "EOF"}},
 		{"a lost reply at the last try stays uncertain", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictUncertain, Reason: "EOF"},
-			ledger.Outcome{Seq: 7, Status: schoolbell.DeliveryUncertain, Attempts: 4, Uncertain: true, Reason: "EOF"}},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryUncertain, Spent: 4, Uncertain: true, Reason: "EOF"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, cfg.outcome(tt.row, tt.result)); diff != "" {
+			if diff := cmp.Diff(tt.want, cfg.attempt(tt.row, tt.result)); diff != "" {
 				t.Errorf("outcome differs (-want +got):\n%s", diff)
 			}
 		})

@@ -86,6 +86,12 @@ func (s *testPipeline) newPipeline() *notify.Pipeline {
 // work runs the relay and the workers until stop is called or the test ends.
 func (s *testPipeline) work() (stop func()) {
 	s.t.Helper()
+	return s.workWith(plainRenderer{}, map[schoolbell.Channel]notify.Sender{schoolbell.ChannelEmail: s.provider})
+}
+
+// workWith is work with other senders.
+func (s *testPipeline) workWith(renderer notify.Renderer, senders map[schoolbell.Channel]notify.Sender) (stop func()) {
+	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	p := s.pipeline
@@ -98,7 +104,7 @@ func (s *testPipeline) work() (stop func()) {
 	}
 	run("relay", func() error { return p.RunRelay(ctx) })
 	run("workers", func() error {
-		return p.RunWorkers(ctx, plainRenderer{}, map[schoolbell.Channel]notify.Sender{schoolbell.ChannelEmail: s.provider})
+		return p.RunWorkers(ctx, renderer, senders)
 	})
 	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
 	s.t.Cleanup(stop)
@@ -220,7 +226,7 @@ func (p *provider) count() int {
 type plainRenderer struct{}
 
 func (plainRenderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, r ledger.Recipient) (schoolbell.Message, error) {
-	return schoolbell.Message{ID: fmt.Sprintf("%s.%d", ev.ID, r.Seq), EventID: ev.ID, UserID: r.UserID, Channel: ch, To: r.Email, Subject: ev.Title, Text: ev.Body}, nil
+	return schoolbell.Message{ID: fmt.Sprintf("%s.%d", ev.ID, r.Seq), EventID: ev.ID, UserID: r.UserID, Channel: ch, Subject: ev.Title, Text: ev.Body}, nil
 }
 
 func TestEveryoneIsReachedOnce(t *testing.T) {
@@ -510,7 +516,7 @@ func TestCreateNamesWhatIsWrongAndStoresNothing(t *testing.T) {
 		change      func(*schoolbell.Event)
 	}{
 		{"a channel that is not set up", "channels[1]", func(ev *schoolbell.Event) { ev.Channels = append(ev.Channels, schoolbell.ChannelSMS) }},
-		{"no channel", "channels", func(ev *schoolbell.Event) { ev.Channels = nil }},
+		{"no channel", "channels", func(ev *schoolbell.Event) { ev.Channels = []schoolbell.Channel{} }},
 		{"an unknown group", "audience.groups[0]", func(ev *schoolbell.Event) { ev.Audience.Groups = []string{"7z"} }},
 		{"an unknown user to leave out", "audience.exclude.users[0]", func(ev *schoolbell.Event) { ev.Audience.Exclude = &schoolbell.Selector{Users: []string{"nobody"}} }},
 		{"an empty audience", "audience", func(ev *schoolbell.Event) { ev.Audience = schoolbell.Audience{} }},
@@ -524,7 +530,7 @@ func TestCreateNamesWhatIsWrongAndStoresNothing(t *testing.T) {
 			t.Errorf("%s: fields %v (%v), want %s", tt.name, fields, err, tt.field)
 		}
 	}
-	left, err := s.ledger.Events.UnqueuedEvents(t.Context(), 10)
+	left, err := s.ledger.Waves.UnqueuedWaves(t.Context(), 10)
 	if err != nil || len(left) != 0 {
 		t.Errorf("%d events were stored (%v)", len(left), err)
 	}

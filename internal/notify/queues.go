@@ -58,13 +58,13 @@ func (q *queues) all() []*bullmq.Queue {
 	return all
 }
 
-// addEvents adds the jobs of events.
-func (q *queues) addEvents(ctx context.Context, events []ledger.QueuedEvent) error {
+// addEvents adds the jobs of waves.
+func (q *queues) addEvents(ctx context.Context, waves []ledger.QueuedWave) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	specs := make([]bullmq.JobSpec, len(events))
-	for i, ev := range events {
-		specs[i] = q.eventJob(ev)
+	specs := make([]bullmq.JobSpec, len(waves))
+	for i, w := range waves {
+		specs[i] = q.eventJob(w)
 	}
 	if _, err := q.events.AddBulk(ctx, specs); err != nil {
 		return fmt.Errorf("add event jobs: %w", err)

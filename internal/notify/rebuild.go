@@ -23,43 +23,44 @@ func (p *Pipeline) rebuilder() *rebuilder {
 	return &rebuilder{events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues, metrics: p.metrics, log: p.log}
 }
 
-// event adds the event's job again. That job adds the jobs of open batches.
-func (r *rebuilder) event(ctx context.Context, ev ledger.QueuedEvent, state bullmq.State) error {
-	now, err := r.events.Event(ctx, ev.ID)
+// event adds the job of a wave again. That job adds the jobs of open batches.
+func (r *rebuilder) event(ctx context.Context, w ledger.QueuedWave, state bullmq.State) error {
+	now, err := r.events.Event(ctx, w.EventID)
 	if err != nil {
 		return err
 	}
-	if now.Status.Terminal() {
+	if now.Status == schoolbell.EventCancelled || w.Wave == 0 && now.Status.Terminal() {
 		return nil // it ended since it was listed
 	}
-	if _, err := r.queues.renameDamaged(ctx, r.queues.events, ev.ID); err != nil {
+	id := eventJobID(w.WaveRef)
+	if _, err := r.queues.renameDamaged(ctx, r.queues.events, id); err != nil {
 		return err
 	}
-	added, err := r.queues.addMissing(ctx, r.queues.events, []bullmq.JobSpec{r.queues.eventJob(ev)})
+	added, err := r.queues.addMissing(ctx, r.queues.events, []bullmq.JobSpec{r.queues.eventJob(w)})
 	if err != nil {
-		return fmt.Errorf("add event job %s: %w", ev.ID, err)
+		return fmt.Errorf("add event job %s: %w", id, err)
 	}
 	if added > 0 {
 		r.metrics.reconciled.WithLabelValues("event").Inc()
-		r.log.Info("event job rebuilt from the ledger", "event", ev.ID, "was", string(state))
+		r.log.Info("event job rebuilt from the ledger", "event", w.EventID, "wave", w.Wave, "was", string(state))
 	}
 	return nil
 }
 
-// batchesOf gives every open batch of the event a job that will run, and
+// batchesOf gives every open batch of the wave a job that will run, and
 // returns how many batches are open.
-func (r *rebuilder) batchesOf(ctx context.Context, eventID string) (open int, err error) {
+func (r *rebuilder) batchesOf(ctx context.Context, wave ledger.WaveRef) (open int, err error) {
 	const page = 500
 	for after := (*ledger.Batch)(nil); ; {
-		batches, err := r.fanOuts.OpenBatches(ctx, eventID, after, page)
+		batches, err := r.fanOuts.OpenBatches(ctx, wave, after, page)
 		if err != nil {
-			return open, fmt.Errorf("read open batches of event %s: %w", eventID, err)
+			return open, fmt.Errorf("read open batches of event %s: %w", eventJobID(wave), err)
 		}
 		open += len(batches)
 		added, err := r.page(ctx, batches)
 		if added > 0 {
 			r.metrics.reconciled.WithLabelValues("batch").Add(float64(added))
-			r.log.Info("batch jobs rebuilt from the ledger", "event", eventID, "batches", added)
+			r.log.Info("batch jobs rebuilt from the ledger", "event", wave.EventID, "wave", wave.Wave, "batches", added)
 		}
 		if err != nil || len(batches) < page {
 			return open, err

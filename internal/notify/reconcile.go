@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"schoolbell"
+
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell/bullmq"
@@ -24,7 +26,8 @@ const (
 // a Redis that lost some or all of its data, jobs removed by hand, and jobs that used up
 // their attempts while their rows did not.
 type reconciler struct {
-	ledger  ledger.Events
+	events  ledger.Events
+	waves   ledger.Waves
 	queues  *queues
 	rebuild *rebuilder
 	changed <-chan change
@@ -116,7 +119,7 @@ func (r *reconciler) repairQueues(ctx context.Context) (renamed bool, err error)
 func (r *reconciler) notePause(ctx context.Context, q *bullmq.Queue) error {
 	paused, err := q.IsPaused(ctx)
 	if err != nil {
-		return fmt.Errorf("check whether queue %s is paused: %w", q.Name(), err)
+		return fmt.Errorf("look whether queue %s is paused: %w", q.Name(), err)
 	}
 	if r.paused[q] && !paused {
 		r.log.Warn("the queue is no longer paused: it was resumed, or Redis lost its settings", "queue", q.Name())
@@ -125,29 +128,29 @@ func (r *reconciler) notePause(ctx context.Context, q *bullmq.Queue) error {
 	return nil
 }
 
-// reconcileEvents goes through all open events once. An error at one event's keys
+// reconcileEvents goes through the open waves of all events once. An error at one wave's keys
 // leaves the others alone; it is returned when they are done.
 func (r *reconciler) reconcileEvents(ctx context.Context, full bool) (failed error) {
-	for after := ""; ; {
-		events, err := r.ledger.OpenEvents(ctx, after, relayPage)
+	for after := (ledger.WaveRef{}); ; {
+		waves, err := r.waves.OpenWaves(ctx, after, relayPage)
 		if err != nil {
 			return fmt.Errorf("read open events: %w", err)
 		}
-		if full && len(events) > 0 {
-			if _, err := r.queues.renameDamaged(ctx, r.queues.events, eventIDs(events)...); err != nil {
+		if full && len(waves) > 0 {
+			if _, err := r.queues.renameDamaged(ctx, r.queues.events, eventJobIDs(waves)...); err != nil {
 				return err
 			}
 		}
-		for _, ev := range events {
-			if err := r.reconcile(ctx, ev, full); err != nil {
+		for _, w := range waves {
+			if err := r.reconcile(ctx, w, full); err != nil {
 				if !concernsOneJob(err) {
 					return err
 				}
 				failed = err
 			}
-			after = ev.ID
+			after = w.WaveRef
 		}
-		if len(events) < relayPage {
+		if len(waves) < relayPage {
 			return failed
 		}
 	}
@@ -160,50 +163,52 @@ func concernsOneJob(err error) bool {
 	return errors.As(err, &reply) && !errors.Is(err, bullmq.ErrUnavailable)
 }
 
-func eventIDs(events []ledger.QueuedEvent) []string {
-	ids := make([]string, len(events))
-	for i, ev := range events {
-		ids[i] = ev.ID
+func eventJobIDs(waves []ledger.QueuedWave) []string {
+	ids := make([]string, len(waves))
+	for i, w := range waves {
+		ids[i] = eventJobID(w.WaveRef)
 	}
 	return ids
 }
 
-// reconcile gives the event a job that will run. With full it looks at its batches too.
-func (r *reconciler) reconcile(ctx context.Context, ev ledger.QueuedEvent, full bool) error {
+// reconcile gives the wave a job that will run. With full it looks at its batches too.
+func (r *reconciler) reconcile(ctx context.Context, w ledger.QueuedWave, full bool) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	state, err := r.queues.events.State(ctx, ev.ID)
+	id := eventJobID(w.WaveRef)
+	state, err := r.queues.events.State(ctx, id)
 	switch {
 	case err != nil:
-		return fmt.Errorf("state of event job %s: %w", ev.ID, err)
+		return fmt.Errorf("state of event job %s: %w", id, err)
 	case !willRun(state):
-		return r.rebuild.event(ctx, ev, state)
+		return r.rebuild.event(ctx, w, state)
 	case state == bullmq.StateWaitingChildren && full:
-		open, err := r.rebuild.batchesOf(ctx, ev.ID)
+		open, err := r.rebuild.batchesOf(ctx, w.WaveRef)
 		if err != nil || open > 0 {
 			return err
 		}
-		return r.releaseEvent(ctx, ev)
+		return r.releaseEvent(ctx, w)
 	}
 	return nil
 }
 
-// releaseEvent rebuilds the job of an event that waits for children although all its
+// releaseEvent rebuilds the job of a wave that waits for children although all its
 // batches are finished: the set of its children was lost, or names some that will
 // never end.
-func (r *reconciler) releaseEvent(ctx context.Context, ev ledger.QueuedEvent) error {
-	state, err := r.queues.events.State(ctx, ev.ID)
+func (r *reconciler) releaseEvent(ctx context.Context, w ledger.QueuedWave) error {
+	id := eventJobID(w.WaveRef)
+	state, err := r.queues.events.State(ctx, id)
 	if err != nil || state != bullmq.StateWaitingChildren {
 		return err // the last child has released it meanwhile
 	}
-	err = r.queues.events.Remove(ctx, ev.ID, bullmq.RemoveOptions{})
+	err = r.queues.events.Remove(ctx, id, bullmq.RemoveOptions{})
 	switch {
 	case errors.Is(err, bullmq.ErrJobLocked):
 		return nil
 	case err != nil:
-		return fmt.Errorf("remove event job %s, whose batches are done: %w", ev.ID, err)
+		return fmt.Errorf("remove event job %s, whose batches are done: %w", id, err)
 	}
-	return r.rebuild.event(ctx, ev, state)
+	return r.rebuild.event(ctx, w, state)
 }
 
 // apply does at once what the next round would do for one event.
@@ -211,18 +216,44 @@ func (r *reconciler) apply(ctx context.Context, c change) error {
 	if c.cancelled {
 		return r.dropCancelled(ctx, c.eventID)
 	}
-	ev, err := r.ledger.Event(ctx, c.eventID)
-	if err != nil || ev.Status.Terminal() {
-		return err
+	waves, err := r.waves.OpenWaves(ctx, ledger.WaveRef{EventID: c.eventID, Wave: -1}, schoolbell.MaxWaves)
+	if err != nil {
+		return fmt.Errorf("read open waves of event %s: %w", c.eventID, err)
 	}
-	return r.reconcile(ctx, ledger.QueuedEvent{ID: ev.ID, SendIn: time.Until(ev.SendAt)}, true)
+	for _, w := range waves {
+		if w.EventID != c.eventID {
+			return nil
+		}
+		if err := r.reconcile(ctx, w, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// dropCancelled takes a cancelled event's job out of the queue if it has not
+// dropCancelled takes the jobs of a cancelled event out of the queue if they have not
 // started. A job that runs reads the event's status from the ledger.
 func (r *reconciler) dropCancelled(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
+	further, err := r.waves.Waves(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read waves of event %s: %w", id, err)
+	}
+	jobs := []string{id}
+	for _, w := range further {
+		jobs = append(jobs, eventJobID(ledger.WaveRef{EventID: id, Wave: w.Number}))
+	}
+	for _, job := range jobs {
+		if err := r.dropWaiting(ctx, job); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropWaiting removes an event job that has not started.
+func (r *reconciler) dropWaiting(ctx context.Context, id string) error {
 	state, err := r.queues.events.State(ctx, id)
 	if err != nil {
 		return fmt.Errorf("state of event job %s: %w", id, err)
@@ -231,7 +262,7 @@ func (r *reconciler) dropCancelled(ctx context.Context, id string) error {
 		return nil
 	}
 	if err := r.queues.events.Remove(ctx, id, bullmq.RemoveOptions{}); err != nil && !errors.Is(err, bullmq.ErrJobLocked) {
-		return fmt.Errorf("remove job of cancelled event %s: %w", id, err)
+		return fmt.Errorf("remove job %s of a cancelled event: %w", id, err)
 	}
 	return nil
 }

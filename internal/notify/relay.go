@@ -23,8 +23,8 @@ const (
 // behind by others, and every few seconds for jobs that are missing. It runs until ctx ends and
 // continues through outages of Redis and the ledger. Any number of processes may run it on one ledger.
 func (p *Pipeline) RunRelay(ctx context.Context) error {
-	box := &outbox{ledger: p.ledger.Events, queues: p.queues, accepted: p.accepted, log: p.log}
-	rec := &reconciler{ledger: p.ledger.Events, queues: p.queues, rebuild: p.rebuilder(), changed: p.changed, log: p.log,
+	box := &outbox{ledger: p.ledger.Waves, queues: p.queues, accepted: p.accepted, log: p.log}
+	rec := &reconciler{events: p.ledger.Events, waves: p.ledger.Waves, queues: p.queues, rebuild: p.rebuilder(), changed: p.changed, log: p.log,
 		paused: map[*bullmq.Queue]bool{}}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return box.Run(ctx) })
@@ -37,7 +37,7 @@ func (p *Pipeline) RunRelay(ctx context.Context) error {
 // outbox brings accepted events into the queue. The event's row in the ledger is the
 // promise; its job follows.
 type outbox struct {
-	ledger   ledger.Events
+	ledger   ledger.Waves
 	queues   *queues
 	accepted <-chan struct{}
 	log      *slog.Logger
@@ -68,28 +68,28 @@ func (o *outbox) Run(ctx context.Context) error {
 	}
 }
 
-// relayAll adds a job for every event that has none yet. After a crash between the add and
+// relayAll adds a job for every wave that has none yet. After a crash between the add and
 // the mark, the add is repeated; it does nothing if a job with that id exists.
 func (o *outbox) relayAll(ctx context.Context) error {
 	for {
-		events, err := o.ledger.UnqueuedEvents(ctx, relayPage)
+		waves, err := o.ledger.UnqueuedWaves(ctx, relayPage)
 		if err != nil {
 			return fmt.Errorf("read unqueued events: %w", err)
 		}
-		if len(events) == 0 {
+		if len(waves) == 0 {
 			return nil
 		}
-		if err := o.queues.addEvents(ctx, events); err != nil {
+		if err := o.queues.addEvents(ctx, waves); err != nil {
 			return err
 		}
-		ids := make([]string, len(events))
-		for i, ev := range events {
-			ids[i] = ev.ID
+		refs := make([]ledger.WaveRef, len(waves))
+		for i, w := range waves {
+			refs[i] = w.WaveRef
 		}
-		if err := o.ledger.MarkQueued(ctx, ids); err != nil {
+		if err := o.ledger.MarkQueued(ctx, refs); err != nil {
 			return fmt.Errorf("mark events queued: %w", err)
 		}
-		if len(events) < relayPage {
+		if len(waves) < relayPage {
 			return nil
 		}
 	}

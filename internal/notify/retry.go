@@ -22,11 +22,11 @@ func (c Config) retryWait(n int) time.Duration {
 	return time.Duration(min(wait, float64(24*time.Hour)))
 }
 
-// outcome says what a result means for its row. Attempts are spent on tries
+// attempt says what a result means for its row. Attempts are spent on tries
 // that the provider turned down or that got lost, not on its wish to be left
 // alone and not on connections that it ended without an answer.
-func (c Config) outcome(r ledger.Recipient, res schoolbell.Result) ledger.Outcome {
-	out := ledger.Outcome{Seq: r.Seq, Attempts: r.Attempts + 1, Uncertain: r.Uncertain, Reason: res.Reason, ProviderID: res.ProviderID}
+func (c Config) attempt(r ledger.Recipient, res schoolbell.Result) ledger.Attempt {
+	out := ledger.Attempt{Seq: r.Seq, Spent: r.Attempts + 1, Uncertain: r.Uncertain, Reason: res.Reason, ProviderID: res.ProviderID}
 	switch res.Verdict {
 	case schoolbell.VerdictSent:
 		out.Status, out.Reason = schoolbell.DeliverySent, ""
@@ -36,14 +36,14 @@ func (c Config) outcome(r ledger.Recipient, res schoolbell.Result) ledger.Outcom
 		out.Uncertain = true
 		fallthrough
 	case schoolbell.VerdictRetry:
-		out.Status, out.RetryIn = schoolbell.DeliveryPending, c.retryWait(out.Attempts)
-		if out.Attempts >= c.attempts() {
+		out.Status, out.RetryIn = schoolbell.DeliveryPending, c.retryWait(out.Spent)
+		if out.Spent >= c.attempts() {
 			out.Status, out.RetryIn = schoolbell.DeliveryFailed, 0
 		}
 	case schoolbell.VerdictDropped:
-		out.Status, out.Attempts, out.RetryIn = schoolbell.DeliveryPending, r.Attempts, min(c.retryWait(2), maxRest)
+		out.Status, out.Spent, out.RetryIn = schoolbell.DeliveryPending, r.Attempts, min(c.retryWait(2), maxRest)
 	default: // slow down, untried
-		out.Status, out.Attempts = schoolbell.DeliveryPending, r.Attempts
+		out.Status, out.Spent = schoolbell.DeliveryPending, r.Attempts
 	}
 	if out.Uncertain && (out.Status == schoolbell.DeliverySent || out.Status == schoolbell.DeliveryFailed) {
 		out.Status = schoolbell.DeliveryUncertain // an earlier attempt may nevertheless have reached the user

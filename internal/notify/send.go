@@ -2,91 +2,171 @@ package notify
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
 )
 
-// send renders and sends the rows of one claim and returns an outcome for every row of it.
-func (r *batchRun) send(ctx context.Context, rows []ledger.Recipient) []ledger.Outcome {
+// send renders and sends the rows of one claim and returns an attempt for each.
+func (r *batchRun) send(ctx context.Context, rows []ledger.Recipient) []ledger.Attempt {
 	ctx, cancel := r.lease.during(ctx)
 	defer cancel()
 
-	results := make([]schoolbell.Result, len(rows))
 	msgs := make([]schoolbell.Message, 0, len(rows))
 	row := make([]int, 0, len(rows)) // of each message
+	first := make([]int, len(rows))  // message of each row
 	for i, to := range rows {
+		first[i] = len(msgs)
 		msg, err := r.renderer.Render(r.ev, r.channel, to)
 		if err != nil {
 			r.log.Error("message cannot be rendered", "event", r.ev.ID, "channel", string(r.channel), "user", to.UserID, "error", err)
-			results[i] = schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "the message could not be rendered"}
 			continue
 		}
-		msgs, row = append(msgs, msg), append(row, i)
+		id, addresses := msg.ID, to.Addresses
+		if len(addresses) == 0 {
+			addresses = []string{""} // the channel needs none
+		}
+		for n, address := range addresses {
+			msg.ID, msg.To = messageID(id, r.batch.Wave, n), address
+			msgs, row = append(msgs, msg), append(row, i)
+		}
 	}
+	results := make([]schoolbell.Result, len(msgs))
 	began := time.Now()
-	r.sender.Send(ctx, msgs, func(i int, res schoolbell.Result) { results[row[i]] = impersonal(res, rows[row[i]]) })
+	r.sender.Send(ctx, msgs, func(i int, res schoolbell.Result) { results[i] = impersonal(res, rows[row[i]]) })
 	r.metrics.sent(r.channel, results, time.Since(began))
-	return r.outcomesOf(rows, results)
+
+	attempts := make([]ledger.Attempt, len(rows))
+	verdicts := verdicts{}
+	for i, to := range rows {
+		end := len(msgs)
+		if i+1 < len(rows) {
+			end = first[i+1]
+		}
+		res := strongest(results[first[i]:end])
+		attempts[i] = r.cfg.attempt(to, res)
+		attempts[i].Addresses = addressChanges(msgs[first[i]:end], results[first[i]:end])
+		verdicts.add(res)
+		r.count(res, attempts[i])
+	}
+	r.adapt(verdicts)
+	return attempts
+}
+
+// messageID is the id of a message to the nth address of a delivery: that of the event and the
+// user in wave 0 and for the first address, with what tells others from it added.
+func messageID(id string, wave, address int) string {
+	if wave > 0 {
+		id += ".w" + strconv.Itoa(wave)
+	}
+	if address > 0 {
+		id += "." + strconv.Itoa(address)
+	}
+	return id
+}
+
+// strongest returns the result that decides about a delivery to several addresses: it is
+// sent when one of them accepted it, and fails when all refused it for good. Without any
+// result, the message could not be rendered.
+func strongest(results []schoolbell.Result) schoolbell.Result {
+	if len(results) == 0 {
+		return schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "the message could not be rendered"}
+	}
+	best := results[0]
+	for _, res := range results[1:] {
+		if strength(res.Verdict) > strength(best.Verdict) {
+			best = res
+		}
+	}
+	return best
+}
+
+func strength(v schoolbell.Verdict) int {
+	switch v {
+	case schoolbell.VerdictSent:
+		return 3
+	case schoolbell.VerdictUncertain:
+		return 2
+	case schoolbell.VerdictGiveUp:
+		return 0
+	}
+	return 1 // to be tried again
+}
+
+// addressChanges returns the new states of addresses that the results tell.
+func addressChanges(msgs []schoolbell.Message, results []schoolbell.Result) (changes []ledger.AddressChange) {
+	for i, res := range results {
+		if res.Address != "" {
+			changes = append(changes, ledger.AddressChange{Address: msgs[i].To, State: res.Address, Reason: res.Reason})
+		}
+	}
+	return changes
 }
 
 // impersonal returns r without what it says about the person, whatever the
 // provider's words repeat. Results go to the ledger, where they outlive the person, to Redis and to the log.
 func impersonal(r schoolbell.Result, to ledger.Recipient) schoolbell.Result {
-	person := schoolbell.Personal{Name: to.Name, Email: to.Email, Phone: to.Phone}
+	person := schoolbell.Personal{Name: to.Name, Addresses: to.Addresses}
 	r.Reason = schoolbell.Redact(r.Reason, person)
 	r.ProviderID = schoolbell.RedactID(r.ProviderID, person)
 	return r
 }
 
-// outcomesOf turns results into outcomes and lets the channel slow down if the provider asks for it.
-func (r *batchRun) outcomesOf(rows []ledger.Recipient, results []schoolbell.Result) []ledger.Outcome {
-	outcomes := make([]ledger.Outcome, len(rows))
-	slow, after, sent := false, time.Duration(0), false
-	dropped, answered := 0, 0
-	for i, res := range results {
-		outcomes[i] = r.cfg.outcome(rows[i], res)
-		if answersMessage(res.Verdict) {
-			answered++
-		}
-		switch res.Verdict {
-		case schoolbell.VerdictSent:
-			sent = true
-		case schoolbell.VerdictSlowDown:
-			slow, after = true, max(after, res.After)
-			r.reason = res.Reason
-		case schoolbell.VerdictDropped:
-			dropped++
-			r.reason = res.Reason
-		case schoolbell.VerdictRetry, schoolbell.VerdictUncertain:
-			r.reason = res.Reason
-			if outcomes[i].Status == schoolbell.DeliveryPending {
-				r.retried++
-			} else {
-				r.exhausted++
-			}
-		}
-	}
-	if !slow && dropped > 1 && answered == 0 {
-		// It is not about one message. The rest does not grow, so that a few
-		// messages that the provider cannot take delay the others little.
-		slow, after = true, firstRest
-	}
-	switch {
-	case slow:
-		r.log.Warn("provider asked to slow down", "channel", string(r.channel), "rest", r.throttle.slowDown(after), "reason", r.reason)
-	case sent:
-		r.throttle.good()
-	}
-	return outcomes
+// verdicts sums up what a provider said about the messages of one claim.
+type verdicts struct {
+	sent     bool
+	slow     bool
+	rest     time.Duration // that the provider asked for
+	dropped  int           // deliveries of which the provider said nothing
+	answered int           // deliveries of which it said something
+	reason   string        // of the latest failure
 }
 
-// answersMessage reports whether the provider said something about the message.
-func answersMessage(v schoolbell.Verdict) bool {
-	switch v {
-	case schoolbell.VerdictSent, schoolbell.VerdictRetry, schoolbell.VerdictGiveUp:
-		return true
+func (v *verdicts) add(res schoolbell.Result) {
+	switch res.Verdict {
+	case schoolbell.VerdictSent:
+		v.sent = true
+		v.answered++
+		return
+	case schoolbell.VerdictRetry, schoolbell.VerdictGiveUp:
+		v.answered++
+	case schoolbell.VerdictSlowDown:
+		v.slow, v.rest = true, max(v.rest, res.After)
+	case schoolbell.VerdictDropped:
+		v.dropped++
 	}
-	return false
+	if res.Reason != "" && res.Verdict != schoolbell.VerdictGiveUp {
+		v.reason = res.Reason
+	}
+}
+
+// count notes for the end of the job that a delivery failed for now, or for good after its
+// last attempt.
+func (r *batchRun) count(res schoolbell.Result, a ledger.Attempt) {
+	if res.Verdict != schoolbell.VerdictRetry && res.Verdict != schoolbell.VerdictUncertain {
+		return
+	}
+	r.reason = res.Reason
+	if a.Status == schoolbell.DeliveryPending {
+		r.retried++
+	} else {
+		r.exhausted++
+	}
+}
+
+// adapt lets the channel rest if the provider wants it to.
+func (r *batchRun) adapt(v verdicts) {
+	if !v.slow && v.dropped > 1 && v.answered == 0 {
+		// It is not about one message. The rest does not grow, so that a few
+		// messages that the provider cannot take delay the others little.
+		v.slow, v.rest = true, firstRest
+	}
+	switch {
+	case v.slow:
+		r.log.Warn("provider asked to slow down", "channel", string(r.channel), "rest", r.throttle.slowDown(v.rest), "reason", v.reason)
+	case v.sent:
+		r.throttle.good()
+	}
 }

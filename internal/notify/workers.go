@@ -41,7 +41,7 @@ func (p *Pipeline) RunWorkers(ctx context.Context, renderer Renderer, senders ma
 
 func (p *Pipeline) newWorkers(ctx context.Context, leases *leaseKeeper, renderer Renderer, senders map[schoolbell.Channel]Sender) ([]*bullmq.Worker, error) {
 	progress := newProgressReporter(p.ledger.Events, p.queues.events, p.log)
-	f := &fanOut{cfg: p.cfg, events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues,
+	f := &fanOut{waves: p.ledger.Waves, cfg: p.cfg, events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues,
 		rebuild: p.rebuilder(), metrics: p.metrics, log: p.log}
 	handlers := map[*bullmq.Queue]bullmq.Handler{p.queues.events: f.handle}
 	for ch, q := range p.queues.batches {

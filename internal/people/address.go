@@ -1,7 +1,7 @@
 package people
 
 import (
-	"errors"
+	"fmt"
 
 	"schoolbell"
 	"schoolbell/internal/address"
@@ -10,15 +10,20 @@ import (
 // validate reports everything that is wrong with u as [schoolbell.Faults]: what
 // [schoolbell.User.Validate] finds, and a domain to which no email can be sent.
 func validate(u *schoolbell.User) error {
-	err := u.Validate()
-	if schoolbell.ValidateEmail(u.Email) != nil {
-		return err // reported already, or there is none
+	faults := schoolbell.Faults(schoolbell.FaultsOf(u.Validate()))
+	check := func(field, email string) {
+		if schoolbell.ValidateEmail(email) != nil {
+			return // reported already, or there is none
+		}
+		if _, bad := address.Wire(email); bad != nil {
+			faults.Add(field, "the part after @ must be a domain such as example.org")
+		}
 	}
-	if _, bad := address.Wire(u.Email); bad == nil {
-		return err
+	check("email", u.Email)
+	for i, a := range u.Addresses {
+		if a.Channel == schoolbell.ChannelEmail {
+			check(fmt.Sprintf("addresses[%d].address", i), a.Address)
+		}
 	}
-	var faults schoolbell.Faults
-	errors.As(err, &faults)
-	faults.Add("email", "the part after @ must be a domain such as example.org")
-	return faults
+	return faults.Err()
 }

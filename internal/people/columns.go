@@ -15,6 +15,7 @@ var columns = map[string]func(*schoolbell.User) any{
 	"name":        func(u *schoolbell.User) any { return &u.Name },
 	"email":       func(u *schoolbell.User) any { return &u.Email },
 	"phone":       func(u *schoolbell.User) any { return &u.Phone },
+	"addresses":   func(u *schoolbell.User) any { return &u.Addresses },
 	"roles":       func(u *schoolbell.User) any { return &u.Roles },
 	"groups":      func(u *schoolbell.User) any { return &u.Groups },
 	"locale":      func(u *schoolbell.User) any { return &u.Locale },
@@ -33,6 +34,8 @@ func setText(into any, text string) {
 		*into = splitList[string](text)
 	case *[]schoolbell.Role:
 		*into = splitList[schoolbell.Role](text)
+	case *[]schoolbell.Address:
+		*into = splitAddresses(text)
 	}
 }
 
@@ -46,13 +49,31 @@ func splitList[T ~string](text string) []T {
 	return out
 }
 
+// splitAddresses reads addresses of the form channel:address, as in
+// "email:ada@example.org; sms:+442079460018". Text without a channel is a fault that
+// the check of the user finds: the channel is empty then.
+func splitAddresses(text string) []schoolbell.Address {
+	out := []schoolbell.Address{}
+	for _, part := range splitList[string](text) {
+		channel, address, found := strings.Cut(part, ":")
+		if !found {
+			channel, address = "", part
+		}
+		out = append(out, schoolbell.Address{Channel: schoolbell.Channel(strings.TrimSpace(channel)), Address: strings.TrimSpace(address)})
+	}
+	return out
+}
+
 // setJSON puts a JSON value where it belongs, or says what it should have been.
 func setJSON(into any, value json.RawMessage) (fault string) {
 	if json.Unmarshal(value, into) == nil {
 		return ""
 	}
-	if _, text := into.(*string); text {
+	switch into.(type) {
+	case *string:
 		return "must be a string"
+	case *[]schoolbell.Address:
+		return "must be a list of objects with channel and address"
 	}
 	return "must be a list of strings"
 }

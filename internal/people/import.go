@@ -71,7 +71,12 @@ func (s *Service) Import(ctx context.Context, r io.Reader, format Format) (Repor
 	default:
 		return im.report, schoolbell.Invalid("format", "unknown import format %q", format)
 	}
-	err := im.run(ctx, src)
+	channels, err := s.school.Channels(ctx)
+	if err != nil {
+		return im.report, fmt.Errorf("read the channels: %w", err)
+	}
+	im.channels = channels
+	err = im.run(ctx, src)
 	// What is stored must not keep links to nobody, even if the caller has gone.
 	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
@@ -94,7 +99,8 @@ func (e *unreadable) Error() string { return fmt.Sprintf("line %d: %s", e.Line, 
 // importer is one import under way.
 type importer struct {
 	*Service
-	report Report
+	report   Report
+	channels []schoolbell.Channel // that addresses may have
 
 	// firstLine is where each accepted id stood, by the hash of the id: a million ids
 	// would take five times the memory, and two of them have the same hash once in 30
@@ -161,6 +167,11 @@ func (im *importer) check(line int, u *schoolbell.User) (faults []LineError) {
 	u.Normalize()
 	for _, f := range schoolbell.FaultsOf(validate(u)) {
 		faults = append(faults, LineError{line, f.Field, f.Message})
+	}
+	for i, a := range u.Addresses {
+		if a.Channel.Valid() && !slices.Contains(im.channels, a.Channel) {
+			faults = append(faults, LineError{line, fmt.Sprintf("addresses[%d].channel", i), fmt.Sprintf("there is no channel %q", a.Channel)})
+		}
 	}
 	if first, dup := im.firstLine[im.hash(u.ID)]; dup && len(faults) == 0 {
 		faults = append(faults, LineError{line, "id", fmt.Sprintf("%q is already on line %d", u.ID, first)})

@@ -29,7 +29,7 @@ func newService(t testing.TB) (*people.Service, people.Store) {
 	t.Cleanup(func() { must(t, db.Close()) })
 	must(t, db.Migrate(t.Context()))
 	store := sqlite.People{DB: db}
-	return people.New(store, slog.Default()), store
+	return people.New(store, sqlite.School{DB: db}, slog.Default()), store
 }
 
 func must(t testing.TB, err error) {
@@ -115,14 +115,18 @@ func TestRowsAreTakenOrRefusedOneByOne(t *testing.T) {
 func TestEveryColumnArrives(t *testing.T) {
 	t.Parallel()
 	want := &schoolbell.User{ID: "a", Name: `Doe, "J"`, Email: "a@example.org", Phone: "+442079460018", Roles: []schoolbell.Role{"parent", "teacher"},
-		Groups: []string{"5a", "5b"}, Locale: "de", Timezone: "Europe/Berlin", GuardianOf: []string{"kid"}}
+		Groups: []string{"5a", "5b"}, Locale: "de", Timezone: "Europe/Berlin", GuardianOf: []string{"kid"},
+		Addresses: []schoolbell.Address{
+			{Channel: "email", Address: "a@example.org", State: "unverified"}, {Channel: "email", Address: "b@example.org", State: "unverified"},
+			{Channel: "sms", Address: "+442079460018", State: "unverified"}, {Channel: "sms", Address: "+442079460019", State: "unverified"}}}
 	kid := `{"id":"kid","name":"K","roles":["student"]}`
 	inJSON, err := json.Marshal(want)
 	must(t, err)
 	for format, file := range map[people.Format]string{
 		people.FormatNDJSON: string(inJSON) + "\n" + kid,
-		people.FormatCSV: "guardian_of,timezone,locale,groups,roles,phone,email,name,id\n" +
-			`kid,Europe/Berlin,de,5a;5b,parent|teacher,+44 20 7946 0018,a@example.org,"Doe, ""J""",a` + "\n,,,,student,,,K,kid\n",
+		people.FormatCSV: "guardian_of,timezone,locale,groups,roles,phone,email,name,id,addresses\n" +
+			`kid,Europe/Berlin,de,5a;5b,parent|teacher,+44 20 7946 0018,a@example.org,"Doe, ""J""",a,email:b@example.org; sms:+44 20 7946 0019` +
+			"\n,,,,student,,,K,kid,\n",
 	} {
 		s, _ := newService(t)
 		report, err := s.Import(t.Context(), strings.NewReader(file), format)
@@ -227,7 +231,7 @@ func TestAStoreThatFailsEndsTheImportWithWhatWasStored(t *testing.T) {
 	t.Parallel()
 	_, store := newService(t)
 	failing := &failingStore{Store: store, err: errors.New("disk full")}
-	got, err := people.New(failing, slog.Default()).Import(t.Context(), strings.NewReader(many(800)), people.FormatNDJSON)
+	got, err := people.New(failing, noSchool{}, slog.Default()).Import(t.Context(), strings.NewReader(many(800)), people.FormatNDJSON)
 	if !errors.Is(err, failing.err) || got.Imported != 500 {
 		t.Errorf("imported %d, %v", got.Imported, err)
 	}
@@ -262,6 +266,14 @@ func TestAnImportStopsAtItsLimits(t *testing.T) {
 	}
 }
 
+// noSchool knows the channels that every ledger has.
+type noSchool struct{}
+
+func (noSchool) Categories(context.Context) ([]schoolbell.CategoryInfo, error) { return nil, nil }
+func (noSchool) Channels(context.Context) ([]schoolbell.Channel, error) {
+	return schoolbell.Channels(), nil
+}
+
 // measuring is a file of rows that notes the live memory at its end, while the
 // importer still holds all it keeps.
 type measuring struct {
@@ -290,7 +302,7 @@ func (m *measuring) Read(b []byte) (int, error) {
 func TestAnImportKeepsFewBytesOfARow(t *testing.T) { // not parallel: it looks at the memory of the process
 	live := func(rows int) uint64 {
 		file := &measuring{rows: rows}
-		got, err := people.New(nowhere{}, slog.Default()).Import(t.Context(), file, people.FormatNDJSON)
+		got, err := people.New(nowhere{}, noSchool{}, slog.Default()).Import(t.Context(), file, people.FormatNDJSON)
 		must(t, err)
 		if got.Imported+got.Updated != rows {
 			t.Fatalf("%+v", got)
@@ -317,7 +329,7 @@ func FuzzNDJSON(f *testing.F) {
 	f.Add([]byte(`{"id":"a","name":"A","roles":["parent"],"guardian_of":["x"]}` + "\n\n{}\n[1]"))
 	f.Add([]byte("\ufeff{\"id\":\"a\"\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		got, err := people.New(nowhere{}, slog.Default()).Import(context.Background(), bytes.NewReader(file), people.FormatNDJSON)
+		got, err := people.New(nowhere{}, noSchool{}, slog.Default()).Import(context.Background(), bytes.NewReader(file), people.FormatNDJSON)
 		must(t, err)
 		if rows := got.Imported + got.Updated + got.Rejected; rows > bytes.Count(file, []byte("\n"))+1 {
 			t.Errorf("%d rows from %d bytes", rows, len(file))
@@ -331,7 +343,7 @@ func FuzzCSV(f *testing.F) {
 	f.Add("id,name\n\"a\n,\",x")
 	f.Add("\"id\" ,name\n")
 	f.Fuzz(func(t *testing.T, file string) {
-		got, err := people.New(nowhere{}, slog.Default()).Import(context.Background(), strings.NewReader(file), people.FormatCSV)
+		got, err := people.New(nowhere{}, noSchool{}, slog.Default()).Import(context.Background(), strings.NewReader(file), people.FormatCSV)
 		if err != nil {
 			if schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
 				t.Fatal(err)

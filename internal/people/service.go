@@ -10,15 +10,16 @@ import (
 
 // Service is people management: users, groups and preferences. It is safe for concurrent use.
 type Service struct {
-	store Store
-	log   *slog.Logger
+	store  Store
+	school School
+	log    *slog.Logger
 
 	maxRows, maxLinks int // of an import
 }
 
-// New returns a Service over store.
-func New(store Store, log *slog.Logger) *Service {
-	return &Service{store: store, log: log, maxRows: MaxImportRows, maxLinks: MaxImportLinks}
+// New returns a Service over the stores.
+func New(store Store, school School, log *slog.Logger) *Service {
+	return &Service{store: store, school: school, log: log, maxRows: MaxImportRows, maxLinks: MaxImportLinks}
 }
 
 // Put creates or replaces the user, whom it normalizes first. Everything that is
@@ -72,6 +73,14 @@ func (s *Service) Preferences(ctx context.Context, userID string) ([]schoolbell.
 // PutPreferences sets the given wishes and leaves the user's others as they are.
 // All faults are reported, each under "preferences[i]"; with any, nothing is stored.
 func (s *Service) PutPreferences(ctx context.Context, userID string, wishes []schoolbell.Preference) error {
+	categories, err := s.school.Categories(ctx)
+	if err != nil {
+		return err
+	}
+	known := make(map[schoolbell.Category]schoolbell.CategoryInfo, len(categories))
+	for _, c := range categories {
+		known[c.ID] = c
+	}
 	var faults schoolbell.Faults
 	type what struct {
 		category schoolbell.Category
@@ -80,7 +89,11 @@ func (s *Service) PutPreferences(ctx context.Context, userID string, wishes []sc
 	seen := make(map[what]bool, len(wishes))
 	for i, w := range wishes {
 		at := fmt.Sprintf("preferences[%d]", i)
-		for _, f := range schoolbell.FaultsOf(w.Validate()) {
+		info, found := known[w.Category]
+		if !found {
+			faults.Add(at+".category", "there is no category %q", w.Category)
+		}
+		for _, f := range schoolbell.FaultsOf(w.Validate(info)) {
 			faults.Add(at+"."+f.Field, "%s", f.Message)
 		}
 		if seen[what{w.Category, w.Channel}] {

@@ -12,7 +12,13 @@ type Store interface {
 	// PutUser creates or replaces the user, groups and guardianships included.
 	// Groups it names that do not exist are created (class, named by their id).
 	// A student of GuardianOf that does not exist is a CodeInvalid fault naming
-	// "guardian_of[i]"; nothing is stored then.
+	// "guardian_of[i]"; an address on an unknown channel one naming "addresses[i].channel";
+	// nothing is stored then.
+	//
+	// Email and Phone are the first addresses of their channels; an empty one removes that
+	// address. Nil Addresses leave the others as they are; otherwise Addresses, without the
+	// two, replace them. An address that the user had before on the channel keeps its
+	// state and reason; a new one is unverified.
 	PutUser(ctx context.Context, u *schoolbell.User) (schoolbell.Change, error)
 
 	// PutUsers does the same for many valid users in one transaction, without
@@ -26,7 +32,8 @@ type Store interface {
 	// DropGuardianships forgets the links to students that do not exist.
 	DropGuardianships(ctx context.Context, unknownStudents []string) error
 
-	// User returns the user with groups and guardianships; CodeNotFound if there is none.
+	// User returns the user with addresses, groups and guardianships; CodeNotFound if there is
+	// none. Email and Phone are the first addresses of their channels.
 	User(ctx context.Context, id string) (*schoolbell.User, error)
 
 	// Users returns up to limit users in order of id, those after the given id.
@@ -52,4 +59,14 @@ type Store interface {
 
 	// Preferences returns every wish the user ever set, ordered by category and channel; CodeNotFound if there is no such user.
 	Preferences(ctx context.Context, userID string) ([]schoolbell.Preference, error)
+}
+
+// School is what people management needs to know of the school. Each method is one
+// transaction; implementations are safe for concurrent use.
+type School interface {
+	// Categories returns every category.
+	Categories(ctx context.Context) ([]schoolbell.CategoryInfo, error)
+
+	// Channels returns every channel that the ledger knows.
+	Channels(ctx context.Context) ([]schoolbell.Channel, error)
 }

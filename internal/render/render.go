@@ -88,7 +88,7 @@ func New(cfg Config) (*Renderer, error) {
 	return r, nil
 }
 
-// Render makes the message of one delivery. Its ID is the same at every try. It is in the
+// Render makes the message of one delivery, without the address. Its ID is the same at every try. It is in the
 // school's language, and has times in the recipient's time zone, or else in the school's.
 // An event or reader that no message can be made of gives CodeInvalid; the
 // field is a field of the event, or "recipient.…".
@@ -117,20 +117,14 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 	when := r.when(common, r.zones.first(to.Timezone, school.timezone))
 	switch ch {
 	case schoolbell.ChannelEmail:
-		m.To = to.Email
 		m.Text = common.text.fill(greet(to.Name), when.text)
 		m.HTML = common.html.fill(escape(greet(to.Name)), when.html)
 	case schoolbell.ChannelSMS:
-		m.To = to.Phone
 		m.Text = r.sms(ev, school.name, common.subject, when.text)
 	case schoolbell.ChannelPush:
-		m.To = to.UserID // the sender knows the user's devices
 		m.Text = r.push(ev, when.text)
 	default:
-		return schoolbell.Message{}, schoolbell.Invalid("channel", "nothing is rendered for channel %q", ch)
-	}
-	if m.To == "" {
-		return schoolbell.Message{}, schoolbell.Invalid("recipient", "has no address on channel %s", ch)
+		m.Text = common.text.fill(greet(to.Name), when.text)
 	}
 	return m, nil
 }

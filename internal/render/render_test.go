@@ -36,7 +36,7 @@ func sportsDay() *schoolbell.Event {
 }
 
 func ada() ledger.Recipient {
-	return ledger.Recipient{Seq: 42, UserID: "p-42", Name: "Ada <b>Lovelace</b> & Söhne", Email: "ada@example.org", Phone: "+442079460018", Timezone: "Europe/Berlin", Locale: "de"}
+	return ledger.Recipient{Seq: 42, UserID: "p-42", Name: "Ada <b>Lovelace</b> & Söhne", Addresses: []string{"ada@example.org"}, Timezone: "Europe/Berlin", Locale: "de"}
 }
 
 // named returns the settings of a school that says nothing but its name.
@@ -184,10 +184,6 @@ func TestRenderRefuses(t *testing.T) {
 		{"a broken body", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *ledger.Recipient) { e.Body = "\xff" }},
 		{"a control character in the body", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *ledger.Recipient) { e.Body = "a\x00b" }},
 		{"no id", schoolbell.ChannelEmail, func(e *schoolbell.Event, _ *ledger.Recipient) { e.ID = "" }},
-		{"no address", schoolbell.ChannelEmail, func(_ *schoolbell.Event, r *ledger.Recipient) { r.Email = "" }},
-		{"no phone", schoolbell.ChannelSMS, func(_ *schoolbell.Event, r *ledger.Recipient) { r.Phone = "" }},
-		{"the inbox", schoolbell.ChannelInApp, func(*schoolbell.Event, *ledger.Recipient) {}},
-		{"an unknown channel", "pigeon", func(*schoolbell.Event, *ledger.Recipient) {}},
 	}
 	for _, x := range cases {
 		ev, to := change(x.f)

@@ -1,2 +1,3 @@
-// Package school keeps what a school says about itself: its settings.
+// Package school keeps what a school says about itself: its settings and the categories of
+// its events.
 package school

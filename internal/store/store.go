@@ -40,6 +40,7 @@ type Ledger struct {
 	Inboxes inbox.Store
 	Auth    auth.Store
 	Reports api.Store
+	School  school.Store
 
 	Settings school.SettingsStore
 }
@@ -50,10 +51,12 @@ func OnPostgres(db *postgres.DB) *Ledger {
 		DB: db,
 		Stores: ledger.Stores{
 			Events: postgres.Events{DB: db}, FanOuts: postgres.FanOuts{DB: db},
-			Deliveries: postgres.Deliveries{DB: db}, Leases: postgres.Leases{DB: db},
+			Deliveries: postgres.Deliveries{DB: db}, Leases: postgres.Leases{DB: db}, Categories: postgres.School{DB: db},
+			Waves: postgres.Waves{DB: db}, Receipts: postgres.Receipts{DB: db}, Channels: postgres.Channels{DB: db},
 		},
 		People: postgres.People{DB: db}, Inboxes: postgres.Inboxes{DB: db},
-		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, Settings: postgres.Settings{DB: db},
+		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, School: postgres.School{DB: db},
+		Settings: postgres.Settings{DB: db},
 	}
 }
 
@@ -63,9 +66,11 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 		DB: db,
 		Stores: ledger.Stores{
 			Events: sqlite.Events{DB: db}, FanOuts: sqlite.FanOuts{DB: db},
-			Deliveries: sqlite.Deliveries{DB: db}, Leases: sqlite.Leases{DB: db},
+			Deliveries: sqlite.Deliveries{DB: db}, Leases: sqlite.Leases{DB: db}, Categories: sqlite.School{DB: db},
+			Waves: sqlite.Waves{DB: db}, Receipts: sqlite.Receipts{DB: db}, Channels: sqlite.Channels{DB: db},
 		},
 		People: sqlite.People{DB: db}, Inboxes: sqlite.Inboxes{DB: db},
-		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, Settings: sqlite.Settings{DB: db},
+		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, School: sqlite.School{DB: db},
+		Settings: sqlite.Settings{DB: db},
 	}
 }

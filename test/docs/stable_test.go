@@ -17,6 +17,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?`), "TIME"},
 	{regexp.MustCompile(`"key", ?"id": ?"[0-9a-f]{12}"`), `"key", "id": "FINGERPRINT"`},
 	{regexp.MustCompile(`sb_[0-9a-f]{64}`), "KEY"},
+	{regexp.MustCompile(`("kind": ?"key", ?"id": ?)"[0-9a-f]{12}"`), `$1"FINGERPRINT"`},
 	{regexp.MustCompile(`sbu\d\.[\w.-]+`), "TOKEN"},
 	{regexp.MustCompile(`"(next|took_ms|age_ms|worker)": ?("[^"]*"|\d+)`), `"$1": …`},
 	{regexp.MustCompile(`(Worker) +\S+`), "$1 …"},

@@ -22,7 +22,7 @@ type Ledger struct {
 // The numbers in the rows' columns channel and status.
 const (
 	inApp, email               = 1, 2
-	sending, sent, unsure, all = 1, 2, 6, -1
+	sending, sent, unsure, all = 1, 2, 5, -1
 )
 
 // rows runs a query and calls scan for each row.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"schoolbell"
+
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell/internal/ledger"
@@ -15,9 +17,9 @@ type Deliveries struct{ DB *DB }
 
 // Advance implements ledger.Deliveries. It is one round trip, and one more when
 // nothing could be claimed.
-func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int) (g ledger.Grant, err error) {
+func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, attempts []ledger.Attempt, claim int) (g ledger.Grant, err error) {
 	for {
-		ended, err := s.recordAndClaim(ctx, lease, batch, outcomes, claim, &g)
+		ended, err := s.recordAndClaim(ctx, lease, batch, attempts, claim, &g)
 		if err != nil {
 			return ledger.Grant{}, err
 		}
@@ -27,7 +29,7 @@ func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledge
 		if ended == 0 {
 			break
 		}
-		outcomes = nil // recorded; all claimed rows were ended: look for others
+		attempts = nil // recorded; all claimed rows were ended: look for others
 	}
 	if err := s.batchState(ctx, batch, &g); err != nil {
 		return ledger.Grant{}, err
@@ -37,13 +39,17 @@ func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledge
 
 // recordAndClaim adds to g what was lost and claimed, and returns how many rows
 // it ended in place of claiming them.
-func (s Deliveries) recordAndClaim(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int, g *ledger.Grant) (ended int, err error) {
+func (s Deliveries) recordAndClaim(ctx context.Context, lease ledger.Lease, batch ledger.Batch, attempts []ledger.Attempt, claim int, g *ledger.Grant) (ended int, err error) {
 	of := namedBatch(batch).with(named{"lease": lease.ID})
 	var b pgx.Batch
 	b.Queue(sweepLeases)
-	b.Queue(recordRows, of.with(columns(outcomes)))
+	if bad := addressColumns(attempts); bad == nil {
+		b.Queue(recordRows, of.with(columns(attempts)))
+	} else {
+		b.Queue(recordRowsAndAddresses, of.with(columns(attempts)).with(bad))
+	}
 	if claim > 0 {
-		b.Queue(claimRows, of.with(named{"limit": claim}))
+		b.Queue(claimRows, of.with(named{"limit": claim, "all_addresses": schoolbell.MaxAddresses}))
 	}
 	var recorded int
 	err = s.DB.pipeline(ctx, "advance batch", &b, func(r pgx.BatchResults) error {
@@ -55,7 +61,7 @@ func (s Deliveries) recordAndClaim(ctx context.Context, lease ledger.Lease, batc
 		case noRows(err):
 			return row.NoBatch(batch)
 		case err != nil:
-			return fmt.Errorf("record outcomes: %w", err)
+			return fmt.Errorf("record attempts: %w", err)
 		}
 		g.LeaseEnded = !alive
 		if claim <= 0 {
@@ -68,7 +74,7 @@ func (s Deliveries) recordAndClaim(ctx context.Context, lease ledger.Lease, batc
 		g.Recipients, ended, err = collectClaimed(rows, claim)
 		return err
 	})
-	g.Lost += len(outcomes) - recorded // here, because the pipeline may run again
+	g.Lost += len(attempts) - recorded // here, because the pipeline may run again
 	return ended, err
 }
 
@@ -77,7 +83,7 @@ func collectClaimed(rows pgx.Rows, n int) (claimed []ledger.Recipient, ended int
 	for rows.Next() {
 		var d ledger.Recipient
 		var sendable bool
-		if err := rows.Scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Email, &d.Phone, &d.Locale, &d.Timezone, &sendable); err != nil {
+		if err := rows.Scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Addresses, &d.Locale, &d.Timezone, &sendable); err != nil {
 			return nil, 0, fmt.Errorf("claim: %w", err)
 		}
 		if !sendable {
@@ -94,37 +100,58 @@ func collectClaimed(rows pgx.Rows, n int) (claimed []ledger.Recipient, ended int
 
 // namedBatch returns the parameters of batchOf.
 func namedBatch(b ledger.Batch) named {
-	return named{"event_id": b.EventID, "channel": row.ChannelNumber(b.Channel), "batch": b.Seq}
+	return named{"event_id": b.EventID, "wave": b.Wave, "channel": b.Channel, "batch": b.Seq}
 }
 
-// columns returns outcomes as the arrays that recordRows takes.
-func columns(outcomes []ledger.Outcome) named {
-	n := len(outcomes)
-	seqs, statuses, attempts, uncertain := make([]int64, n), make([]int16, n), make([]int32, n), make([]bool, n)
+// columns returns attempts as the arrays that recordRows takes.
+func columns(attempts []ledger.Attempt) named {
+	n := len(attempts)
+	seqs, statuses, spent, uncertain := make([]int64, n), make([]int16, n), make([]int32, n), make([]bool, n)
 	retryIn, reasons, providers := make([]int64, n), make([]string, n), make([]string, n)
-	for i, o := range outcomes {
-		seqs[i], statuses[i], attempts[i], uncertain[i] = o.Seq, int16(row.StatusNumber(o.Status)), int32(o.Attempts), o.Uncertain
-		retryIn[i], reasons[i], providers[i] = o.RetryIn.Milliseconds(), row.Text(o.Reason), row.Text(o.ProviderID)
+	for i, a := range attempts {
+		seqs[i], statuses[i], spent[i], uncertain[i] = a.Seq, int16(row.StatusNumber(a.Status)), int32(a.Spent), a.Uncertain
+		retryIn[i], reasons[i], providers[i] = a.RetryIn.Milliseconds(), row.Text(a.Reason), row.Text(a.ProviderID)
 	}
-	return named{"users": seqs, "statuses": statuses, "attempts": attempts, "uncertain": uncertain,
+	return named{"users": seqs, "statuses": statuses, "attempts": spent, "uncertain": uncertain,
 		"retry_in": retryIn, "reasons": reasons, "providers": providers}
 }
 
+// addressColumns returns the address changes of attempts as the arrays that recordRowsAndAddresses
+// takes, nil if there are none.
+func addressColumns(attempts []ledger.Attempt) named {
+	var users []int64
+	var addresses, reasons []string
+	var states []int16
+	for _, a := range attempts {
+		for _, c := range a.Addresses {
+			users, addresses, reasons = append(users, a.Seq), append(addresses, c.Address), append(reasons, row.Text(c.Reason))
+			states = append(states, int16(row.StateNumber(c.State)))
+		}
+	}
+	if users == nil {
+		return nil
+	}
+	return named{"bad_users": users, "bad_addresses": addresses, "bad_states": states, "bad_reasons": reasons}
+}
+
 var (
-	// batchOf selects the batch @batch of the event @event_id on @channel, with what its event allows.
+	// batchOf selects the batch @batch of the wave @wave of the event @event_id on @channel, with what
+	// its event allows.
 	batchOf = `
-		SELECT e.seq AS event_seq, b.first_user, b.last_user, b.started_at IS NULL AS fresh, e.category, clock.now,
-			` + closing("clock.now") + ` AS closing
+		SELECT e.seq AS event_seq, b.wave, b.channel, b.seq, b.first_user, b.last_user, b.started_at IS NULL AS fresh,
+			e.category, clock.now, ` + closing("clock.now") + ` AS closing
 		FROM ` + clock + `
 		CROSS JOIN events e
-		JOIN batches b ON b.event_seq = e.seq
-		WHERE e.id = @event_id AND b.channel = @channel AND b.seq = @batch`
+		CROSS JOIN channels c
+		JOIN batches b ON b.event_seq = e.seq AND b.channel = c.id
+		WHERE e.id = @event_id AND b.wave = @wave AND c.name = @channel AND b.seq = @batch`
 
 	// inBatch is true for the deliveries d of the batch b. It is deliberately not a join: as long as
 	// no table was analyzed, as after a first import, PostgreSQL would start a join at the deliveries
 	// and read the whole event for each batch.
 	inBatch = `d.event_seq = (SELECT event_seq FROM b)
-			AND d.channel = @channel
+			AND d.wave = (SELECT wave FROM b)
+			AND d.channel = (SELECT channel FROM b)
 			AND d.user_seq BETWEEN (SELECT first_user FROM b) AND (SELECT last_user FROM b)`
 
 	// goneInBatch lists the leases that hold rows of the batch b and are gone. It is a list of its own
@@ -138,7 +165,7 @@ var (
 					AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = d.lease_id))`
 )
 
-// recordRows records the outcomes of rows that @lease holds. It also does so after the end of the
+// recordRows records the attempts of rows that @lease holds. It also does so after the end of the
 // lease, as long as no other worker has claimed them. A row that this attempt or an earlier one may
 // have sent ends as uncertain instead of sent, cancelled or expired. A row that waits for a retry
 // ends with its event.
@@ -146,7 +173,10 @@ var (
 // It checks once whether the lease is alive, and keeps the answer for claimRows in a setting of the
 // transaction. If each statement checked, the lease could end between the two, and rows would stay
 // claimed that the caller was not told about.
-var recordRows = row.SQL(`
+var recordRows = row.SQL(recordAttempts + countRecorded)
+
+// recordAttempts begins recordRows: it records the attempts, and selects the users as recorded.
+var recordAttempts = `
 	WITH b AS MATERIALIZED (` + batchOf + `),
 	held AS MATERIALIZED (
 		SELECT set_config('schoolbell.lease',
@@ -179,8 +209,22 @@ var recordRows = row.SQL(`
 			AND d.user_seq = r.user_seq
 			AND d.status = {sending}
 			AND d.lease_id = @lease
-		RETURNING 1)
-	SELECT alive, (SELECT count(*) FROM recorded) FROM held`)
+		RETURNING d.user_seq)`
+
+// countRecorded ends recordRows: it returns whether the lease is alive, and how many rows it recorded.
+const countRecorded = `
+	SELECT alive, (SELECT count(*) FROM recorded) FROM held`
+
+// recordRowsAndAddresses also changes the states of addresses of those users whose rows it records.
+var recordRowsAndAddresses = row.SQL(recordAttempts + `,
+	bad AS (
+		UPDATE addresses a
+		SET state = x.state, reason = x.reason, updated_at = b.now
+		FROM b
+		CROSS JOIN unnest(@bad_users::bigint[], @bad_addresses::text[], @bad_states::smallint[], @bad_reasons::text[])
+			x(user_seq, address, state, reason)
+		WHERE a.user_seq = x.user_seq AND a.channel = b.channel AND a.address = x.address
+			AND x.user_seq IN (SELECT user_seq FROM recorded))` + countRecorded)
 
 // claimRows claims up to @limit rows for @lease. Rows that must not be sent any more are suppressed
 // instead, and returned as not sendable. It checks only whether a row's lease is still there
@@ -199,35 +243,36 @@ var claimRows = row.SQL(`
 		LIMIT @limit
 		FOR UPDATE SKIP LOCKED),
 	checked AS MATERIALIZED (
-		SELECT c.*, u.id, u.name, u.email, u.phone, u.locale, u.timezone, b.event_seq, b.now,
-			CASE
-				WHEN ` + noAddress("@channel") + ` THEN {no_address}
-				WHEN b.category NOT IN ({mandatory}) AND EXISTS (
-					SELECT 1 FROM preferences p
-					WHERE p.user_seq = c.user_seq AND p.category = b.category AND p.channel = @channel AND p.opted_out)
-				THEN {opted_out}
-			END AS unsendable
-		FROM claimable c
-		JOIN users u ON u.seq = c.user_seq
-		CROSS JOIN b),
+		SELECT f.*, u.id, u.name, u.locale, u.timezone, b.event_seq, b.wave, b.channel, b.now,
+			` + unreachable("f.user_seq", "b.category", "g.mandatory") + ` AS unreachable,
+			ARRAY(
+				SELECT a.address FROM addresses a
+				WHERE a.user_seq = f.user_seq AND a.channel = b.channel AND a.state IN ({usable})
+				ORDER BY a.position
+				LIMIT (SELECT CASE WHEN every_address THEN @all_addresses ELSE 1 END FROM channels WHERE name = @channel)) AS addresses
+		FROM claimable f
+		JOIN users u ON u.seq = f.user_seq
+		CROSS JOIN b
+		JOIN channels c ON c.id = b.channel
+		JOIN categories g ON g.id = b.category),
 	claimed AS (
 		UPDATE deliveries d
-		SET status = CASE WHEN c.unsendable IS NULL THEN {sending} WHEN c.uncertain THEN {uncertain} ELSE {suppressed} END,
-			uncertain = c.uncertain,
-			lease_id = CASE WHEN c.unsendable IS NULL THEN @lease::bigint END,
+		SET status = CASE WHEN k.unreachable IS NULL THEN {sending} WHEN k.uncertain THEN {uncertain} ELSE {suppressed} END,
+			uncertain = k.uncertain,
+			lease_id = CASE WHEN k.unreachable IS NULL THEN @lease::bigint END,
 			retry_at = NULL,
-			reason = coalesce(c.unsendable, d.reason),
-			updated_at = c.now
-		FROM checked c
-		WHERE d.event_seq = c.event_seq AND d.channel = @channel AND d.user_seq = c.user_seq),
+			reason = coalesce(k.unreachable, d.reason),
+			updated_at = k.now
+		FROM checked k
+		WHERE d.event_seq = k.event_seq AND d.wave = k.wave AND d.channel = k.channel AND d.user_seq = k.user_seq),
 	started AS (
 		UPDATE batches
 		SET started_at = b.now
 		FROM b
 		WHERE b.fresh
-			AND batches.event_seq = b.event_seq AND batches.channel = @channel AND batches.seq = @batch
-			AND EXISTS (SELECT 1 FROM checked WHERE unsendable IS NULL))
-	SELECT user_seq, attempts, uncertain, id, name, email, phone, locale, timezone, unsendable IS NULL
+			AND batches.event_seq = b.event_seq AND batches.wave = b.wave AND batches.channel = b.channel AND batches.seq = b.seq
+			AND EXISTS (SELECT 1 FROM checked WHERE unreachable IS NULL))
+	SELECT user_seq, attempts, uncertain, id, name, addresses, locale, timezone, unreachable IS NULL
 	FROM checked
 	ORDER BY user_seq`)
 
@@ -260,17 +305,17 @@ func countRows(rows pgx.Rows, g *ledger.Grant) error {
 	defer rows.Close()
 	next := int64(-1)
 	for rows.Next() {
-		var status, n int
+		var status, outcome, n int
 		var in int64
-		if err := rows.Scan(&status, &n, &in); err != nil {
+		if err := rows.Scan(&status, &outcome, &n, &in); err != nil {
 			return err
 		}
-		g.Counts.Add(row.Status(status), n)
+		g.Counts.Add(row.Status(status), row.Outcome(outcome), n)
 		switch status {
 		case row.Pending:
-			g.Pending = n
+			g.Pending += n
 		case row.Sending:
-			g.Sending = n
+			g.Sending += n
 		default:
 			continue
 		}
@@ -288,7 +333,8 @@ const lockBatch = `
 	SELECT 1
 	FROM batches b
 	JOIN events e ON e.seq = b.event_seq
-	WHERE e.id = @event_id AND b.channel = @channel AND b.seq = @batch
+	JOIN channels c ON c.id = b.channel
+	WHERE e.id = @event_id AND b.wave = @wave AND c.name = @channel AND b.seq = @batch
 	FOR UPDATE OF b`
 
 // closeBatchRows ends the rows of the batch that no worker holds, if the event is cancelled or has
@@ -305,22 +351,23 @@ var closeBatchRows = row.SQL(`
 		AND ` + inBatch + `
 		AND (d.status = {pending} OR d.status = {sending} AND d.lease_id = ANY(` + goneInBatch + `))`)
 
-// countBatchRows counts the rows of the batch by status, with the milliseconds until the first of the
+// countBatchRows counts the rows of the batch by status and outcome, with the milliseconds until the first of the
 // pending ones is due or the first lease on the sending ones ends.
 var countBatchRows = row.SQL(`
 	WITH b AS MATERIALIZED (` + batchOf + `)
-	SELECT d.status, count(*),
+	SELECT d.status, d.outcome, count(*),
 		min(` + milliseconds("CASE d.status WHEN {pending} THEN d.retry_at WHEN {sending} THEN l.expires_at END - (SELECT b.now FROM b)") + `)
 	FROM deliveries d
 	LEFT JOIN leases l ON d.status = {sending} AND l.id = d.lease_id
 	WHERE ` + inBatch + `
-	GROUP BY d.status`)
+	GROUP BY d.status, d.outcome`)
 
 // finishBatch marks the batch finished if all of its rows are terminal.
 var finishBatch = row.SQL(`
 	WITH b AS MATERIALIZED (` + batchOf + `)
 	UPDATE batches
 	SET finished_at = (SELECT b.now FROM b)
-	WHERE event_seq = (SELECT event_seq FROM b) AND channel = @channel AND seq = @batch
+	WHERE event_seq = (SELECT event_seq FROM b) AND wave = (SELECT wave FROM b)
+		AND channel = (SELECT channel FROM b) AND seq = @batch
 		AND finished_at IS NULL
 		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE ` + inBatch + ` AND d.status IN ({open}))`)

@@ -9,6 +9,23 @@ import (
 	"schoolbell/internal/store/row"
 )
 
+// picker selects the people of a wave in the window of user numbers (@after, @until].
+type picker struct {
+	count  string // countPicked, after the selection
+	insert string // insertDeliveries, after the selection
+	args   named  // of the selection, without the window
+}
+
+// picker returns what selects the people of the wave: those of the audience, or in a further wave
+// those who have a delivery in wave 0.
+func (w *walk) picker(ctx context.Context, tx pgx.Tx) (picker, error) {
+	if w.Wave > 0 {
+		return picker{count: countOfWave, insert: insertOfWave, args: named{"first": w.seq, "only_if": w.onlyIf}}, nil
+	}
+	args, err := selectAudience(ctx, tx, &w.audience, w.cursor)
+	return picker{count: countOfAudience, insert: insertOfAudience, args: args}, err
+}
+
 // selectAudience returns the parameters of pickAudience for an audience, without the window (@after,
 // @until] that the caller adds.
 func selectAudience(ctx context.Context, tx pgx.Tx, a *schoolbell.Audience, cursor int64) (named, error) {
@@ -99,41 +116,64 @@ const pickAudience = `
 		UNION
 		SELECT n.seq FROM unnest(@excluded_users::bigint[]) n(seq) WHERE n.seq > @after AND n.seq <= @until))`
 
-// countAudience counts the people of the window, up to @limit, and returns the number of the last of them.
-const countAudience = pickAudience + `
+// pickWave begins a statement: it selects as picked the people of the window (@after, @until] who have a
+// delivery in wave 0 of the event @first and meet the condition of a further wave. It reads each
+// channel of wave 0 by its own range of the primary key.
+const pickWave = `
+	WITH picked AS MATERIALIZED (
+		SELECT DISTINCT d.user_seq
+		FROM channels c
+		JOIN deliveries d ON d.event_seq = @first AND d.wave = 0 AND d.channel = c.id
+			AND d.user_seq > @after AND d.user_seq <= @until
+		JOIN users u ON u.seq = d.user_seq AND u.state = {user_live}
+		WHERE c.name = ANY (SELECT unnest(w.channels) FROM waves w WHERE w.event_seq = @first AND w.n = 0)
+			AND NOT EXISTS (
+				SELECT 1 FROM deliveries r
+				WHERE r.event_seq = @first AND r.wave = 0 AND r.channel = {in_app} AND r.user_seq = d.user_seq
+					AND r.outcome >= CASE @only_if::text
+						WHEN 'unread' THEN {outcome_read}
+						WHEN 'unacknowledged' THEN {outcome_acknowledged}
+						ELSE 100
+					END))`
+
+// countPicked counts the people of the window, up to @limit, and returns the number of the last of them.
+const countPicked = `
 	SELECT count(*), coalesce(max(user_seq), 0)
 	FROM (SELECT user_seq FROM picked ORDER BY user_seq LIMIT @limit) counted`
 
-// insertDeliveries inserts the deliveries of the event @event to the people of the window, on all
-// channels, and returns how many people there are. Opt-outs of @category count. If the event has
-// expired, no delivery may be sent.
+// insertDeliveries inserts the deliveries of the wave @wave of the event @event to the people of the
+// window, on all of the @channels, and returns how many people there are. If the event has expired, no
+// delivery may be sent.
 //
 // It has no ON CONFLICT: a row that exists already means that a person is walked a second time, and
 // then the whole chunk must fail.
-var insertDeliveries = row.SQL(pickAudience + `,
+var insertDeliveries = `,
 	planned AS (
-		SELECT c.channel, p.user_seq,
-			CASE
-				WHEN c.channel = {in_app} THEN NULL
-				WHEN ` + noAddress("c.channel") + ` THEN {no_address}
-				WHEN w.opted_out THEN {opted_out}
-			END AS unsendable
+		SELECT c.id AS channel, p.user_seq,
+			` + unreachable("p.user_seq", "@category", "@mandatory") + ` AS unreachable
 		FROM picked p
-		JOIN users u ON u.seq = p.user_seq AND u.seq > @after AND u.seq <= @until
-		CROSS JOIN unnest(@channels::smallint[]) c(channel)
-		LEFT JOIN preferences w ON w.user_seq = p.user_seq AND w.category = @category AND w.channel = c.channel
-		ORDER BY c.channel, p.user_seq),
+		CROSS JOIN channels c
+		WHERE c.name = ANY (@channels::text[])
+		ORDER BY c.id, p.user_seq),
 	inserted AS (
-		INSERT INTO deliveries (event_seq, channel, user_seq, status, reason, updated_at)
-		SELECT @event, p.channel, p.user_seq,
+		INSERT INTO deliveries (event_seq, wave, channel, user_seq, status, reason, updated_at)
+		SELECT @event, @wave, p.channel, p.user_seq,
 			CASE
 				WHEN @expired THEN {expired}
-				WHEN p.channel = {in_app} THEN {delivered}
-				WHEN p.unsendable IS NULL THEN {pending}
-				ELSE {suppressed}
+				WHEN p.unreachable IS NOT NULL THEN {suppressed}
+				WHEN p.channel = {in_app} THEN {sent}
+				ELSE {pending}
 			END,
-			CASE WHEN NOT @expired THEN p.unsendable END,
+			CASE WHEN NOT @expired THEN p.unreachable END,
 			clock.now
 		FROM ` + clock + `
 		CROSS JOIN planned p)
-	SELECT count(*) FROM picked`)
+	SELECT count(*) FROM picked`
+
+// The statements of a picker.
+var (
+	countOfAudience  = row.SQL(pickAudience + countPicked)
+	insertOfAudience = row.SQL(pickAudience + insertDeliveries)
+	countOfWave      = row.SQL(pickWave + countPicked)
+	insertOfWave     = row.SQL(pickWave + insertDeliveries)
+)

@@ -117,6 +117,7 @@ func list[T any](rows pgx.Rows, err error, scan func(row pgx.CollectableRow) (T,
 const (
 	lockPeople    = 0x5c_00_1b_e1_01 // changes of people and groups
 	lockPositions = 0x5c_00_1b_e1_02 // inbox positions, drawn in order of commit
+	lockSchool    = 0x5c_00_1b_e1_03 // changes of what a school says about itself
 )
 
 // lock waits for an advisory lock, which the end of the transaction frees.

@@ -19,6 +19,7 @@ import (
 // SQLSTATEs that mean something to us.
 const (
 	uniqueViolation     = "23505"
+	foreignKeyViolation = "23503"
 	serializationFailed = "40001"
 	deadlockDetected    = "40P01"
 	badCharacter        = "22021" // as a zero byte in a text
@@ -51,6 +52,9 @@ func Refusal(err error) (reason string, ok bool) {
 // RefusedTLS reports whether the server refused a connection with TLS. The driver has
 // no error of its own for it.
 func RefusedTLS(err error) bool { return strings.Contains(err.Error(), "refused TLS") }
+
+// isForeignKey reports whether a row names another one that is not there, or is named by one.
+func isForeignKey(err error) bool { return sqlState(err) == foreignKeyViolation }
 
 // passing reports whether trying again may help at once: the transaction lost
 // against another one, or its connection was dead before anything was sent.

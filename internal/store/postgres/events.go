@@ -14,11 +14,12 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// selectEvents selects the columns of events that scanEvent reads.
+// selectEvents selects the columns of events and of their first waves that scanEvent reads.
 const selectEvents = `
-	SELECT e.id, e.title, e.body, e.category, e.audience, e.channels, e.data, e.location,
-		e.starts_at, e.ends_at, e.send_at, e.expires_at, e.status, e.created_at, e.completed_at
-	FROM events e`
+	SELECT e.id, e.title, e.body, e.category, e.audience, w.channels, e.data, e.location,
+		e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id, e.created_at, e.completed_at
+	FROM events e
+	JOIN waves w ON w.event_seq = e.seq AND w.n = 0`
 
 // scanEvent reads a row of selectEvents.
 func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
@@ -30,7 +31,7 @@ func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 		startsAt, endsAt, sendAt, expiresAt, completed *time.Time
 	)
 	err := r.Scan(&e.ID, &e.Title, &e.Body, &e.Category, &audience, &channels, &data, &e.Location,
-		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedAt, &completed)
+		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.CreatedAt, &completed)
 	if err != nil {
 		return nil, err
 	}
@@ -41,14 +42,6 @@ func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 	e.StartsAt, e.EndsAt, e.SendAt, e.ExpiresAt = timeOf(startsAt), timeOf(endsAt), timeOf(sendAt), timeOf(expiresAt)
 	e.CreatedAt, e.CompletedAt = e.CreatedAt.UTC(), timeOf(completed)
 	return &e, nil
-}
-
-func channelsOf(names []string) []schoolbell.Channel {
-	out := make([]schoolbell.Channel, len(names))
-	for i, name := range names {
-		out[i] = schoolbell.Channel(name)
-	}
-	return out
 }
 
 // querier is a transaction, or the pool for a statement that is one.
@@ -212,87 +205,45 @@ func insertEvent(ctx context.Context, tx pgx.Tx, ev *schoolbell.Event) error {
 	if err != nil {
 		return err
 	}
-	channels := make([]string, len(ev.Channels))
-	for i, c := range ev.Channels {
-		channels[i] = string(c)
-	}
-	_, err = tx.Exec(ctx, insertEventRow, named{
+	tag, err := tx.Exec(ctx, insertEventRow, named{
 		"id": ev.ID, "title": ev.Title, "body": ev.Body, "category": ev.Category,
-		"audience": string(audience), "channels": channels, "data": []byte(ev.Data), "location": ev.Location,
+		"audience": string(audience), "channels": channelNames(ev.Channels), "data": []byte(ev.Data), "location": ev.Location,
 		"starts_at": stored(ev.StartsAt), "ends_at": stored(ev.EndsAt),
 		"send_at": stored(ev.SendAt), "expires_at": stored(ev.ExpiresAt),
-		"status": ev.Status, "created_at": stored(ev.CreatedAt),
+		"status": ev.Status, "created_by_kind": ev.CreatedBy.Kind, "created_by_id": ev.CreatedBy.ID, "created_at": stored(ev.CreatedAt),
 	})
-	if sqlState(err) == uniqueViolation {
+	switch {
+	case isForeignKey(err):
+		return row.UnknownCategory(ev.Category)
+	case sqlState(err) == uniqueViolation:
 		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there is an event with this id already", Field: "id", Err: err}
+	case err == nil && tag.RowsAffected() == 0:
+		return checkChannels(ctx, tx, ev.Channels)
 	}
 	return err
 }
 
-// insertEventRow inserts an event, which is its own outbox: its queued_at is null.
+// insertEventRow inserts an event with its first wave, which is its own outbox: its queued_at is null.
+// It inserts nothing if a channel is unknown.
 const insertEventRow = `
-	INSERT INTO events (
-		id, title, body, category, audience, channels, data, location,
-		starts_at, ends_at, send_at, expires_at, status, created_at)
-	VALUES (
-		@id, @title, @body, @category, @audience, @channels, @data, @location,
-		@starts_at, @ends_at, @send_at, @expires_at, @status, @created_at)`
+	WITH inserted AS (
+		INSERT INTO events (
+			id, title, body, category, audience, data, location,
+			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, created_at)
+		SELECT
+			@id::text, @title::text, @body::text, @category::text, @audience::text, @data::bytea, @location::text,
+			@starts_at::timestamptz, @ends_at::timestamptz, @expires_at::timestamptz, @status::text,
+			@created_by_kind::text, @created_by_id::text, @created_at::timestamptz
+		WHERE (SELECT count(*) FROM channels WHERE name = ANY (@channels::text[])) = cardinality(@channels::text[])
+		RETURNING seq)
+	INSERT INTO waves (event_seq, n, channels, starts_at)
+	SELECT seq, 0, @channels, @send_at::timestamptz
+	FROM inserted`
 
 // Event implements ledger.Events.
 func (s Events) Event(ctx context.Context, id string) (*schoolbell.Event, error) {
 	return readEvent(ctx, s.DB, id)
 }
-
-// UnqueuedEvents implements ledger.Events.
-func (s Events) UnqueuedEvents(ctx context.Context, limit int) ([]ledger.QueuedEvent, error) {
-	return s.queuedEvents(ctx, listUnqueuedEvents, limit)
-}
-
-// OpenEvents implements ledger.Events.
-func (s Events) OpenEvents(ctx context.Context, after string, limit int) ([]ledger.QueuedEvent, error) {
-	return s.queuedEvents(ctx, listOpenEvents, after, limit)
-}
-
-// selectQueuedEvents selects the columns that queuedEvents reads: the id, the milliseconds until the
-// event may be sent, and whether its audience has been walked.
-var selectQueuedEvents = "SELECT e.id, " + milliseconds("e.send_at - clock_timestamp()") + ", e.walked FROM events e"
-
-// listUnqueuedEvents selects the events whose jobs were not added yet, oldest first.
-var listUnqueuedEvents = selectQueuedEvents + `
-	WHERE e.queued_at IS NULL AND e.completed_at IS NULL
-	ORDER BY e.seq
-	LIMIT $1`
-
-// listOpenEvents selects the events after an id whose jobs were added and that are not completed.
-var listOpenEvents = selectQueuedEvents + `
-	WHERE e.queued_at IS NOT NULL AND e.completed_at IS NULL AND e.id > $1
-	ORDER BY e.id
-	LIMIT $2`
-
-func (s Events) queuedEvents(ctx context.Context, query string, args ...any) (events []ledger.QueuedEvent, err error) {
-	err = s.DB.again("list events", func() error {
-		rows, err := s.DB.pool.Query(ctx, query, args...)
-		events, err = list(rows, err, func(r pgx.CollectableRow) (e ledger.QueuedEvent, err error) {
-			var in int64
-			err = r.Scan(&e.ID, &in, &e.Walked)
-			e.SendIn = duration(in)
-			return e, err
-		})
-		return err
-	})
-	return events, err
-}
-
-// MarkQueued implements ledger.Events.
-func (s Events) MarkQueued(ctx context.Context, ids []string) error {
-	return s.DB.again("mark events queued", func() error {
-		_, err := s.DB.pool.Exec(ctx, markQueued, ids)
-		return err
-	})
-}
-
-// markQueued stores that the jobs of events were added.
-const markQueued = "UPDATE events SET queued_at = " + now + " WHERE queued_at IS NULL AND id = ANY ($1)"
 
 // noRows reports whether err says that a query found nothing.
 func noRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,48 +13,54 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// walk is an event while FanOut walks its audience.
+// walk is a wave while FanOut walks its audience.
 type walk struct {
 	eventState
-	category schoolbell.Category
-	channels []schoolbell.Channel
-	audience schoolbell.Audience
-	early    bool  // its send_at has not come
-	cursor   int64 // the number of the last user walked
+	ledger.WaveRef
+	category    schoolbell.Category
+	mandatory   bool
+	audience    schoolbell.Audience
+	channels    []string
+	onlyIf      schoolbell.OnlyIf
+	early       bool  // it has not started
+	firstWalked bool  // wave 0 is walked
+	cursor      int64 // the number of the last user walked
 }
 
 // FanOuts implements ledger.FanOuts.
 type FanOuts struct{ DB *DB }
 
 // FanOut implements ledger.FanOuts.
-func (s FanOuts) FanOut(ctx context.Context, eventID string, users, batchSize int) (step ledger.FanOutStep, err error) {
+func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int) (step ledger.FanOutStep, err error) {
 	if users < 1 || batchSize < 1 {
 		return step, fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
 	}
 	err = s.DB.write(ctx, "fan out", func(tx pgx.Tx) error {
 		step = ledger.FanOutStep{}
-		w, err := walkOf(ctx, tx, eventID)
+		w, err := walkOf(ctx, tx, wave)
 		switch {
 		case err != nil:
 			return err
-		case w.walked || w.status.Terminal():
+		case w.walked || w.status == schoolbell.EventCancelled:
 			step.Done = true
 			return nil
-		case w.status == schoolbell.EventScheduled && w.early:
+		case w.early:
 			return row.NotDue()
+		case w.Wave > 0 && !w.firstWalked:
+			return row.Conflict("the event itself is still being walked")
 		}
-		audience, err := selectAudience(ctx, tx, &w.audience, w.cursor)
+		p, err := w.picker(ctx, tx)
 		if err != nil {
 			return err
 		}
-		bound, err := w.bound(ctx, tx, audience, users, &step)
+		bound, err := w.bound(ctx, tx, p, users, &step)
 		if err != nil {
 			return err
 		}
-		if err := w.store(ctx, tx, audience, eventID, bound, batchSize, &step); err != nil {
+		if err := w.store(ctx, tx, p, bound, batchSize, &step); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, moveCursor, w.seq, bound, step.Done)
+		_, err = tx.Exec(ctx, moveCursor, named{"event": w.seq, "wave": w.Wave, "cursor": bound, "walked": step.Done})
 		return err
 	})
 	if err != nil {
@@ -62,39 +69,47 @@ func (s FanOuts) FanOut(ctx context.Context, eventID string, users, batchSize in
 	return step, nil
 }
 
-// moveCursor stores how far the walk of an event has come.
-var moveCursor = row.SQL("UPDATE events SET status = {event_processing}, cursor = $2, walked = $3 WHERE seq = $1")
+// moveCursor stores how far the walk of a wave has come.
+var moveCursor = row.SQL(`
+	WITH moved AS (
+		UPDATE waves
+		SET cursor = @cursor, walked = @walked
+		WHERE event_seq = @event AND n = @wave)
+	UPDATE events
+	SET status = {event_processing}, completed_at = NULL
+	WHERE seq = @event AND status <> {event_processing}`)
 
-func walkOf(ctx context.Context, tx pgx.Tx, id string) (*walk, error) {
-	var w walk
+func walkOf(ctx context.Context, tx pgx.Tx, wave ledger.WaveRef) (*walk, error) {
+	w := walk{WaveRef: wave}
 	var audience string
-	var channels []string
-	err := tx.QueryRow(ctx, lockWalk, id).
-		Scan(&w.seq, &w.status, &w.walked, &w.expired, &w.category, &audience, &channels, &w.early, &w.cursor)
+	err := tx.QueryRow(ctx, lockWalk, wave.EventID, wave.Wave).
+		Scan(&w.seq, &w.status, &w.expired, &w.category, &w.mandatory, &audience, &w.channels, &w.onlyIf, &w.walked, &w.early, &w.cursor, &w.firstWalked)
 	if err != nil {
-		return nil, orNotFound(err, "event", id)
+		return nil, orNotFound(err, "event", wave.EventID)
 	}
 	if err := json.Unmarshal([]byte(audience), &w.audience); err != nil {
-		return nil, fmt.Errorf("decode event %s: %w", id, err)
+		return nil, fmt.Errorf("decode event %s: %w", wave.EventID, err)
 	}
-	w.channels = channelsOf(channels)
 	return &w, nil
 }
 
-// lockWalk selects an event for its fan-out, which others wait for until the transaction ends.
+// lockWalk selects a wave for its fan-out, which others wait for until the transaction ends.
 const lockWalk = `
-	SELECT seq, status, walked, coalesce(expires_at <= clock_timestamp(), false), category, audience, channels,
-		coalesce(send_at > clock_timestamp(), false), cursor
-	FROM events
-	WHERE id = $1
-	FOR UPDATE`
+	SELECT e.seq, e.status, coalesce(e.expires_at <= clock_timestamp(), false), e.category, g.mandatory, e.audience,
+		w.channels, w.only_if, w.walked, coalesce(w.starts_at > clock_timestamp(), false), w.cursor,
+		(SELECT f.walked FROM waves f WHERE f.event_seq = e.seq AND f.n = 0)
+	FROM events e
+	JOIN categories g ON g.id = e.category
+	JOIN waves w ON w.event_seq = e.seq
+	WHERE e.id = $1 AND w.n = $2
+	FOR UPDATE OF e, w`
 
 // bound returns the last user of the next chunk.
 //
 // It counts people in windows of user numbers, each wider than the one before, until it has enough:
 // so the cost of a chunk depends on its number of people, not on the number of groups in the audience
 // or on how its people are spread.
-func (w *walk) bound(ctx context.Context, tx pgx.Tx, audience named, limit int, step *ledger.FanOutStep) (int64, error) {
+func (w *walk) bound(ctx context.Context, tx pgx.Tx, p picker, limit int, step *ledger.FanOutStep) (int64, error) {
 	var top int64
 	if err := tx.QueryRow(ctx, "SELECT coalesce(max(seq), 0) FROM users").Scan(&top); err != nil {
 		return 0, err
@@ -104,8 +119,8 @@ func (w *walk) bound(ctx context.Context, tx pgx.Tx, audience named, limit int, 
 		high := min(low+width, top)
 		var n int
 		var last int64
-		window := audience.with(named{"after": low, "until": high, "limit": limit - found})
-		if err := tx.QueryRow(ctx, countAudience, window).Scan(&n, &last); err != nil {
+		window := p.args.with(named{"after": low, "until": high, "limit": limit - found})
+		if err := tx.QueryRow(ctx, p.count, window).Scan(&n, &last); err != nil {
 			return 0, fmt.Errorf("pick people: %w", err)
 		}
 		if found += n; found == limit {
@@ -118,17 +133,11 @@ func (w *walk) bound(ctx context.Context, tx pgx.Tx, audience named, limit int, 
 }
 
 // store inserts the rows of the people in (w.cursor, bound].
-func (w *walk) store(ctx context.Context, tx pgx.Tx, audience named, eventID string, bound int64, batchSize int, step *ledger.FanOutStep) error {
-	numbers := make([]int16, len(w.channels))
-	inApp := false
-	for i, c := range w.channels {
-		numbers[i] = int16(row.ChannelNumber(c))
-		inApp = inApp || c == schoolbell.ChannelInApp
-	}
+func (w *walk) store(ctx context.Context, tx pgx.Tx, p picker, bound int64, batchSize int, step *ledger.FanOutStep) error {
 	// One statement, so that all channels get the same people whatever changes meanwhile.
-	window := named{"event": w.seq, "after": w.cursor, "until": bound}
-	err := tx.QueryRow(ctx, insertDeliveries, audience.with(window).with(named{
-		"channels": numbers, "expired": w.expired, "category": optOutCategory(w.category),
+	window := named{"after": w.cursor, "until": bound}
+	err := tx.QueryRow(ctx, p.insert, p.args.with(window).with(named{
+		"event": w.seq, "wave": w.Wave, "channels": w.channels, "expired": w.expired, "category": w.category, "mandatory": w.mandatory,
 	})).Scan(&step.Users)
 	if err != nil {
 		return fmt.Errorf("insert deliveries: %w", err)
@@ -136,48 +145,48 @@ func (w *walk) store(ctx context.Context, tx pgx.Tx, audience named, eventID str
 	if step.Users == 0 || w.expired {
 		return nil
 	}
-	rows, err := tx.Query(ctx, insertBatches, window.with(named{"batch_size": batchSize}))
-	step.Batches, err = list(rows, err, func(r pgx.CollectableRow) (ledger.Batch, error) {
-		b, channel := ledger.Batch{EventID: eventID}, 0
-		err := r.Scan(&channel, &b.Seq, &b.Size)
-		b.Channel = row.Channel(channel)
-		return b, err
-	})
+	window["event"] = w.seq
+	rows, err := tx.Query(ctx, insertBatches, window.with(named{"wave": w.Wave, "channels": w.channels, "batch_size": batchSize}))
+	step.Batches, err = list(rows, err, w.scanBatch)
 	if err != nil {
 		return fmt.Errorf("insert batches: %w", err)
 	}
-	if inApp {
+	if w.Wave == 0 && slices.Contains(w.channels, string(schoolbell.ChannelInApp)) {
 		return fillInboxes(ctx, tx, window)
 	}
 	return nil
 }
 
-// optOutCategory is the category whose opt-outs count for events of category c:
-// none for a mandatory one.
-func optOutCategory(c schoolbell.Category) string {
-	if c.Mandatory() {
-		return ""
-	}
-	return string(c)
+// scanBatch reads a batch of the wave: channel, seq and size.
+func (w *walk) scanBatch(r pgx.CollectableRow) (ledger.Batch, error) {
+	b := ledger.Batch{EventID: w.EventID, Wave: w.Wave}
+	err := r.Scan(&b.Channel, &b.Seq, &b.Size)
+	return b, err
 }
 
 // insertBatches cuts the pending deliveries of the window (@after, @until] into batches of @batch_size
-// for each channel, numbered after the batches that the event has, and returns them.
+// for each channel, numbered after the batches that the wave has, and returns them.
 var insertBatches = row.SQL(`
 	WITH pending AS (
 		SELECT channel, user_seq, (row_number() OVER (PARTITION BY channel ORDER BY user_seq) - 1) / @batch_size AS batch
 		FROM deliveries
-		WHERE event_seq = @event AND user_seq > @after AND user_seq <= @until
-			AND channel IN ({outgoing}) AND status = {pending}),
+		WHERE event_seq = @event AND wave = @wave AND user_seq > @after AND user_seq <= @until
+			AND channel = ANY (ARRAY(SELECT id FROM channels WHERE name = ANY (@channels::text[]) AND id <> {in_app}))
+			AND status = {pending}),
 	inserted AS (
-		INSERT INTO batches (event_seq, channel, seq, first_user, last_user, size)
-		SELECT @event, p.channel,
-			p.batch + 1 + (SELECT coalesce(max(b.seq), 0) FROM batches b WHERE b.event_seq = @event AND b.channel = p.channel),
+		INSERT INTO batches (event_seq, wave, channel, seq, first_user, last_user, size)
+		SELECT @event, @wave, p.channel,
+			p.batch + 1 + (
+				SELECT coalesce(max(b.seq), 0) FROM batches b
+				WHERE b.event_seq = @event AND b.wave = @wave AND b.channel = p.channel),
 			min(p.user_seq), max(p.user_seq), count(*)
 		FROM pending p
 		GROUP BY p.channel, p.batch
 		RETURNING channel, seq, size)
-	SELECT channel, seq, size FROM inserted ORDER BY channel, seq`)
+	SELECT c.name, i.seq, i.size
+	FROM inserted i
+	JOIN channels c ON c.id = i.channel
+	ORDER BY i.channel, i.seq`)
 
 // fillInboxes inserts the inbox rows of a window. It comes last in its transaction: until the commit,
 // no other fan-out can fill inboxes.
@@ -206,36 +215,34 @@ var insertInbox = row.SQL(`
 	INSERT INTO inbox (user_seq, position)
 	SELECT user_seq, @position
 	FROM deliveries
-	WHERE event_seq = @event AND channel = {in_app} AND user_seq > @after AND user_seq <= @until
+	WHERE event_seq = @event AND wave = 0 AND channel = {in_app} AND user_seq > @after AND user_seq <= @until
 	ORDER BY user_seq`)
 
 // OpenBatches implements ledger.FanOuts.
-func (s FanOuts) OpenBatches(ctx context.Context, eventID string, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {
-	page := named{"after_channel": 0, "after_seq": 0, "limit": limit}
+func (s FanOuts) OpenBatches(ctx context.Context, wave ledger.WaveRef, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {
+	page := named{"wave": wave.Wave, "after_channel": "", "after_seq": 0, "limit": limit}
 	if after != nil {
-		page["after_channel"], page["after_seq"] = row.ChannelNumber(after.Channel), after.Seq
+		page["after_channel"], page["after_seq"] = after.Channel, after.Seq
 	}
 	err = s.DB.read(ctx, "list open batches", func(tx pgx.Tx) error {
-		e, err := eventStateOf(ctx, tx, selectEventState, eventID)
+		e, err := eventStateOf(ctx, tx, selectEventState, wave.EventID)
 		if err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, listOpenBatches, page.with(named{"event": e.seq}))
-		batches, err = list(rows, err, func(r pgx.CollectableRow) (ledger.Batch, error) {
-			b, n := ledger.Batch{EventID: eventID}, 0
-			err := r.Scan(&n, &b.Seq, &b.Size)
-			b.Channel = row.Channel(n)
-			return b, err
-		})
+		batches, err = list(rows, err, (&walk{WaveRef: wave}).scanBatch)
 		return err
 	})
 	return batches, err
 }
 
-// listOpenBatches selects the batches of an event that are not finished, after the given one.
+// listOpenBatches selects the batches of a wave that are not finished, after the given one.
 const listOpenBatches = `
-	SELECT channel, seq, size
-	FROM batches
-	WHERE event_seq = @event AND (channel, seq) > (@after_channel, @after_seq) AND finished_at IS NULL
-	ORDER BY channel, seq
+	SELECT c.name, b.seq, b.size
+	FROM batches b
+	JOIN channels c ON c.id = b.channel
+	WHERE b.event_seq = @event AND b.wave = @wave
+		AND (b.channel, b.seq) > (coalesce((SELECT id FROM channels WHERE name = @after_channel), 0), @after_seq)
+		AND b.finished_at IS NULL
+	ORDER BY b.channel, b.seq
 	LIMIT @limit`

@@ -1,5 +1,11 @@
 package postgres
 
+import (
+	"fmt"
+
+	"schoolbell"
+)
+
 // The parts of statements that several files use.
 
 const (
@@ -11,10 +17,33 @@ const (
 	clock = "(SELECT " + now + " AS now OFFSET 0) clock"
 )
 
-// noAddress returns the condition that the user u has no address on a channel. Nobody has one for
-// push messages yet.
-func noAddress(channel string) string {
-	return "CASE " + channel + " WHEN {email} THEN u.email WHEN {sms} THEN u.phone ELSE '' END = ''"
+// unreachable returns the one rule about who is reached: an expression that is null if the user with
+// the number user can be reached on the channel of the row c of channels, and else the reason for
+// suppressing the delivery. category and mandatory are those of the event.
+func unreachable(user, category, mandatory string) string {
+	return `CASE
+				WHEN c.addressed AND NOT EXISTS (
+					SELECT 1 FROM addresses a
+					WHERE a.user_seq = ` + user + ` AND a.channel = c.id AND a.state IN ({usable}))
+				THEN coalesce((
+					SELECT ` + stateName("a.state") + ` FROM addresses a
+					WHERE a.user_seq = ` + user + ` AND a.channel = c.id
+					ORDER BY a.position
+					LIMIT 1), {no_address})
+				WHEN NOT ` + mandatory + ` AND EXISTS (
+					SELECT 1 FROM preferences w
+					WHERE w.user_seq = ` + user + ` AND w.category = ` + category + ` AND w.channel = c.id AND w.mode = {off})
+				THEN {opted_out}
+			END`
+}
+
+// stateName returns the name of an address's state.
+func stateName(state string) string {
+	text := "CASE " + state
+	for _, s := range schoolbell.AddressStates() {
+		text += fmt.Sprintf(" WHEN {address_%s} THEN '%s'", s, s)
+	}
+	return text + " END"
 }
 
 // milliseconds returns an interval as a whole number of milliseconds: 0 if it is negative or null.

@@ -16,7 +16,7 @@ import (
 var selectItems = row.SQL(`
 	SELECT i.user_seq, (SELECT generation FROM users WHERE seq = i.user_seq), i.position,
 		e.id, e.title, e.body, e.category, e.data, e.location, e.starts_at, e.ends_at,
-		k.arrived_at, i.read_at, e.status = {event_cancelled}
+		k.arrived_at, i.read_at, i.acked_at, e.status = {event_cancelled}
 	FROM inbox i
 	JOIN chunks k ON k.position = i.position
 	JOIN events e ON e.seq = k.event_seq`)
@@ -31,10 +31,11 @@ type itemOf struct {
 func scanItem(r pgx.CollectableRow) (itemOf, error) {
 	var o itemOf
 	it := &o.item
-	var startsAt, endsAt, read *time.Time
+	var startsAt, endsAt, read, acked *time.Time
 	err := r.Scan(&o.user.Number, &o.user.Generation, &it.Position, &it.EventID, &it.Title, &it.Body, &it.Category, &it.Data, &it.Location,
-		&startsAt, &endsAt, &it.ArrivedAt, &read, &it.Cancelled)
+		&startsAt, &endsAt, &it.ArrivedAt, &read, &acked, &it.Cancelled)
 	it.StartsAt, it.EndsAt, it.ArrivedAt, it.ReadAt = timeOf(startsAt), timeOf(endsAt), it.ArrivedAt.UTC(), timeOf(read)
+	it.AckedAt = timeOf(acked)
 	return o, err
 }
 
@@ -81,8 +82,18 @@ var listItems = selectItems + `
 	LIMIT $3`
 
 // MarkRead implements inbox.Store.
-func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, err error) {
-	err = s.DB.write(ctx, "mark read", func(tx pgx.Tx) error {
+func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (int, error) {
+	return s.mark(ctx, "mark read", markRead, userID, eventID)
+}
+
+// Acknowledge implements inbox.Store.
+func (s Inboxes) Acknowledge(ctx context.Context, userID, eventID string) (int, error) {
+	return s.mark(ctx, "acknowledge", acknowledge, userID, eventID)
+}
+
+// mark runs a statement on one item of a user, and returns how many are unread after it.
+func (s Inboxes) mark(ctx context.Context, doing, statement, userID, eventID string) (n int, err error) {
+	err = s.DB.write(ctx, doing, func(tx pgx.Tx) error {
 		user, err := userSeq(ctx, tx, userID)
 		if err != nil {
 			return err
@@ -92,7 +103,7 @@ func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, e
 		if err != nil {
 			return orNotFound(err, "event in the inbox", eventID)
 		}
-		if _, err := tx.Exec(ctx, markRead, user, position); err != nil {
+		if _, err := tx.Exec(ctx, statement, user, position); err != nil {
 			return err
 		}
 		n, err = unread(ctx, tx, user)
@@ -115,8 +126,33 @@ const selectPosition = `
 			ORDER BY k.first_user DESC
 			LIMIT 1)`
 
+// moveOutcome ends a statement: it moves the outcomes of the in-app deliveries at the positions in
+// marked forward.
+func moveOutcome(outcome string) string {
+	return `
+	UPDATE deliveries d
+	SET outcome = ` + outcome + `, updated_at = ` + now + `
+	FROM marked m
+	JOIN chunks k ON k.position = m.position
+	WHERE d.event_seq = k.event_seq AND d.wave = 0 AND d.channel = {in_app} AND d.user_seq = $1
+		AND d.outcome < ` + outcome
+}
+
 // markRead marks an item of a user read, unless it was read before.
-const markRead = "UPDATE inbox SET read_at = " + now + " WHERE user_seq = $1 AND position = $2 AND read_at IS NULL"
+var markRead = row.SQL(`
+	WITH marked AS (
+		UPDATE inbox
+		SET read_at = ` + now + `
+		WHERE user_seq = $1 AND position = $2 AND read_at IS NULL
+		RETURNING position)` + moveOutcome("{outcome_read}"))
+
+// acknowledge marks an item of a user acknowledged and read, unless it was before.
+var acknowledge = row.SQL(`
+	WITH marked AS (
+		UPDATE inbox
+		SET read_at = coalesce(read_at, ` + now + `), acked_at = ` + now + `
+		WHERE user_seq = $1 AND position = $2 AND acked_at IS NULL
+		RETURNING position)` + moveOutcome("{outcome_acknowledged}"))
 
 // MarkAllRead implements inbox.Store.
 func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n int, err error) {
@@ -138,7 +174,12 @@ func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n 
 }
 
 // markAllRead marks the unread items of a user read, up to a position.
-const markAllRead = "UPDATE inbox SET read_at = " + now + " WHERE user_seq = $1 AND position <= $2 AND read_at IS NULL"
+var markAllRead = row.SQL(`
+	WITH marked AS (
+		UPDATE inbox
+		SET read_at = ` + now + `
+		WHERE user_seq = $1 AND position <= $2 AND read_at IS NULL
+		RETURNING position)` + moveOutcome("{outcome_read}"))
 
 // InboxTail implements inbox.Store.
 func (s Inboxes) InboxTail(ctx context.Context) (position int64, err error) {

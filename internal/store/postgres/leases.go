@@ -62,11 +62,11 @@ var releaseRows = row.SQL(`
 		lease_id = NULL,
 		updated_at = ` + now + `
 	FROM (
-		SELECT b.event_seq, b.channel, b.first_user, b.last_user,
+		SELECT b.event_seq, b.wave, b.channel, b.first_user, b.last_user,
 			` + closing("clock_timestamp()") + ` AS closing
 		FROM batches b
 		JOIN events e ON e.seq = b.event_seq
 		WHERE b.started_at IS NOT NULL AND b.finished_at IS NULL) b
-	WHERE d.event_seq = b.event_seq AND d.channel = b.channel
+	WHERE d.event_seq = b.event_seq AND d.wave = b.wave AND d.channel = b.channel
 		AND d.user_seq BETWEEN b.first_user AND b.last_user
 		AND d.status = {sending} AND d.lease_id = $1`)

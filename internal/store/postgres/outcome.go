@@ -6,7 +6,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
-	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -14,8 +13,19 @@ import (
 type eventState struct {
 	seq     int64
 	status  schoolbell.EventStatus
-	walked  bool
+	walked  bool // each of its started waves is walked
 	expired bool
+}
+
+// mayGoOn returns an error if nothing more is sent for the event.
+func (e *eventState) mayGoOn() error {
+	switch {
+	case e.status == schoolbell.EventCancelled:
+		return row.Conflict("the event is cancelled")
+	case e.expired:
+		return row.Conflict("the event has expired")
+	}
+	return nil
 }
 
 // closing returns the status that the event's rows get instead of being sent: row.Pending if they may be sent.
@@ -30,18 +40,22 @@ func (e *eventState) closing() int {
 }
 
 // selectEventState selects what eventStateOf reads.
-const selectEventState = "SELECT seq, status, walked, coalesce(expires_at <= clock_timestamp(), false) FROM events WHERE id = $1"
+const selectEventState = `
+	SELECT e.seq, e.status, coalesce(e.expires_at <= clock_timestamp(), false),
+		NOT EXISTS (SELECT 1 FROM waves w WHERE w.event_seq = e.seq AND NOT w.walked AND ` + startedWaves + `)
+	FROM events e
+	WHERE e.id = $1`
 
 func eventStateOf(ctx context.Context, tx pgx.Tx, query, id string) (*eventState, error) {
 	var e eventState
-	err := tx.QueryRow(ctx, query, id).Scan(&e.seq, &e.status, &e.walked, &e.expired)
+	err := tx.QueryRow(ctx, query, id).Scan(&e.seq, &e.status, &e.expired, &e.walked)
 	return &e, orNotFound(err, "event", id)
 }
 
 // lockEvent returns the state of the event and keeps others from changing it until the
 // transaction ends.
 func lockEvent(ctx context.Context, tx pgx.Tx, id string) (*eventState, error) {
-	return eventStateOf(ctx, tx, selectEventState+" FOR UPDATE", id)
+	return eventStateOf(ctx, tx, selectEventState+" FOR UPDATE OF e", id)
 }
 
 // sweepLeases deletes the leases that have ended, except those that another transaction is renewing
@@ -87,20 +101,28 @@ func readProgress(ctx context.Context, db *DB, id string) (p schoolbell.Progress
 		if err != nil {
 			return err
 		}
-		p, err = progress(ctx, tx, e)
+		p, _, err = progress(ctx, tx, e)
 		return err
 	})
 	return p, err
 }
 
-func progress(ctx context.Context, tx pgx.Tx, e *eventState) (schoolbell.Progress, error) {
+// progress counts the deliveries of an event, and the open ones of each wave.
+func progress(ctx context.Context, tx pgx.Tx, e *eventState) (p schoolbell.Progress, open map[int]int, err error) {
 	rows, err := tx.Query(ctx, countDeliveries, e.seq)
 	counts, err := list(rows, err, pgx.RowToStructByPos[row.Count])
-	return row.Progress(counts, e.walked || e.status.Terminal()), err
+	return row.Progress(counts, e.walked || e.status.Terminal()), row.Open(counts), err
 }
 
-// countDeliveries counts the deliveries of an event by channel and status.
-const countDeliveries = "SELECT channel, status, count(*) FROM deliveries WHERE event_seq = $1 GROUP BY channel, status"
+// countDeliveries counts the deliveries of an event by wave, channel, status and outcome.
+const countDeliveries = `
+	SELECT d.wave, c.name, d.status, d.outcome, d.rows
+	FROM (
+		SELECT wave, channel, status, outcome, count(*) AS rows
+		FROM deliveries
+		WHERE event_seq = $1
+		GROUP BY wave, channel, status, outcome) d
+	JOIN channels c ON c.id = d.channel`
 
 // CancelEvent implements ledger.Events.
 func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
@@ -114,8 +136,10 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 			return row.Conflict("the event is completed and cannot be cancelled")
 		case schoolbell.EventCancelled:
 		default:
-			if _, err := tx.Exec(ctx, closeEvent, e.seq, schoolbell.EventCancelled); err != nil {
-				return err
+			for _, statement := range []string{cancelEvent, finishWaves} {
+				if _, err := tx.Exec(ctx, statement, e.seq); err != nil {
+					return err
+				}
 			}
 			if err := closeEventRows(ctx, tx, e.seq, row.Cancelled); err != nil {
 				return err
@@ -127,21 +151,23 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 	return ev, err
 }
 
-// closeEvent gives an event a terminal status.
-const closeEvent = "UPDATE events SET status = $2, completed_at = " + now + " WHERE seq = $1"
+// cancelEvent cancels an event.
+var cancelEvent = row.SQL("UPDATE events SET status = {event_cancelled}, completed_at = " + now + " WHERE seq = $1")
+
+// finishWaves marks all waves of an event finished.
+const finishWaves = "UPDATE waves SET finished_at = " + now + " WHERE event_seq = $1 AND finished_at IS NULL"
 
 // RetryFailed implements ledger.Events.
 func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error) {
 	err = s.DB.write(ctx, "retry failed deliveries", func(tx pgx.Tx) error {
 		e, err := lockEvent(ctx, tx, id)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case e.status == schoolbell.EventCancelled:
-			return row.Conflict("the event is cancelled")
-		case e.expired:
-			return row.Conflict("the event has expired")
-		case !e.walked:
+		}
+		if err := e.mayGoOn(); err != nil {
+			return err
+		}
+		if !e.walked {
 			return row.Conflict("the event's audience is still being walked")
 		}
 		for _, query := range []string{lockBatches, reopenBatches} {
@@ -153,17 +179,24 @@ func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error
 		if rows = int(tag.RowsAffected()); err != nil || rows == 0 {
 			return err
 		}
-		_, err = tx.Exec(ctx, reopenEvent, e.seq)
-		return err
+		for _, query := range []string{reopenWaves, reopenEvent} {
+			if _, err := tx.Exec(ctx, query, e.seq); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return rows, err
 }
 
 // lockBatches keeps others from changing the batches of an event. batchState locks a batch before it
 // marks it finished, so it cannot do so between reopenBatches and retryRows.
-const lockBatches = "SELECT 1 FROM batches WHERE event_seq = $1 ORDER BY channel, seq FOR UPDATE"
+const lockBatches = "SELECT 1 FROM batches WHERE event_seq = $1 ORDER BY wave, channel, seq FOR UPDATE"
 
-// reopenBatches opens the finished batches of an event that have failed deliveries.
+// toRetry is the condition that a delivery d is sent again: it failed, or came back after it was sent.
+const toRetry = "(d.status = {failed} OR d.status IN ({sent}, {uncertain}) AND d.outcome = {outcome_bounced})"
+
+// reopenBatches opens the finished batches of an event that have deliveries to send again.
 var reopenBatches = row.SQL(`
 	UPDATE batches b
 	SET started_at = NULL, finished_at = NULL
@@ -171,46 +204,27 @@ var reopenBatches = row.SQL(`
 		AND finished_at IS NOT NULL
 		AND EXISTS (
 			SELECT 1 FROM deliveries d
-			WHERE d.event_seq = $1 AND d.channel = b.channel
+			WHERE d.event_seq = $1 AND d.wave = b.wave AND d.channel = b.channel
 				AND d.user_seq BETWEEN b.first_user AND b.last_user
-				AND d.status = {failed})`)
+				AND ` + toRetry + `)`)
 
-// retryRows makes the failed deliveries of an event pending again, with all attempts before them.
+// retryRows makes the failed and the bounced deliveries of an event pending again, with all attempts
+// before them.
 var retryRows = row.SQL(`
-	UPDATE deliveries
-	SET status = {pending}, attempts = 0, retry_at = NULL, reason = NULL, provider_id = NULL, updated_at = ` + now + `
-	WHERE event_seq = $1 AND status = {failed}`)
+	UPDATE deliveries d
+	SET status = {pending}, outcome = 0, attempts = 0, retry_at = NULL, reason = NULL, provider_id = NULL, updated_at = ` + now + `
+	WHERE d.event_seq = $1 AND ` + toRetry)
+
+// reopenWaves opens the finished waves of an event that have pending deliveries.
+var reopenWaves = row.SQL(`
+	UPDATE waves w
+	SET finished_at = NULL
+	WHERE w.event_seq = $1
+		AND w.finished_at IS NOT NULL
+		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.event_seq = $1 AND d.wave = w.n AND d.status = {pending})`)
 
 // reopenEvent takes a completed event back to processing.
 var reopenEvent = row.SQL(`
 	UPDATE events
 	SET status = {event_processing}, completed_at = NULL
 	WHERE seq = $1 AND status = {event_completed}`)
-
-// FinishEvent implements ledger.Events.
-func (s Events) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
-	err = s.DB.write(ctx, "finish event", func(tx pgx.Tx) error {
-		e, err := lockEvent(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if closing := e.closing(); closing != row.Pending && e.status != schoolbell.EventCompleted {
-			if err := closeEventRows(ctx, tx, e.seq, closing); err != nil {
-				return err
-			}
-		}
-		p, err := progress(ctx, tx, e)
-		if err != nil {
-			return err
-		}
-		if e.walked && !e.status.Terminal() && p.Done == p.Total {
-			e.status = schoolbell.EventCompleted
-			if _, err := tx.Exec(ctx, closeEvent, e.seq, schoolbell.EventCompleted); err != nil {
-				return err
-			}
-		}
-		sum = ledger.Summary{EventID: id, Status: e.status, Progress: p}
-		return nil
-	})
-	return sum, err
-}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,22 +17,26 @@ func (s People) PutPreferences(ctx context.Context, userID string, wishes []scho
 		if err != nil {
 			return err
 		}
-		for _, p := range wishes {
-			if _, err := tx.Exec(ctx, putPreference, named{
-				"user": seq, "category": p.Category, "channel": row.ChannelNumber(p.Channel), "opted_out": p.OptedOut,
-			}); err != nil {
+		for i, p := range wishes {
+			tag, err := tx.Exec(ctx, putPreference, named{"user": seq, "category": p.Category, "channel": p.Channel, "mode": p.Mode})
+			if err != nil {
 				return err
+			}
+			if tag.RowsAffected() == 0 {
+				return row.UnknownChannel(fmt.Sprintf("preferences[%d].channel", i), p.Channel)
 			}
 		}
 		return nil
 	})
 }
 
-// putPreference inserts or replaces a preference.
+// putPreference inserts or replaces a preference. It stores nothing if the channel is unknown.
 const putPreference = `
-	INSERT INTO preferences (user_seq, category, channel, opted_out)
-	VALUES (@user, @category, @channel, @opted_out)
-	ON CONFLICT (user_seq, category, channel) DO UPDATE SET opted_out = excluded.opted_out`
+	INSERT INTO preferences (user_seq, category, channel, mode)
+	SELECT @user, @category, id, @mode
+	FROM channels
+	WHERE name = @channel
+	ON CONFLICT (user_seq, category, channel) DO UPDATE SET mode = excluded.mode`
 
 // Preferences implements people.Store.
 func (s People) Preferences(ctx context.Context, userID string) (wishes []schoolbell.Preference, err error) {
@@ -42,9 +47,7 @@ func (s People) Preferences(ctx context.Context, userID string) (wishes []school
 		}
 		rows, err := tx.Query(ctx, listPreferences, seq)
 		wishes, err = list(rows, err, func(r pgx.CollectableRow) (p schoolbell.Preference, err error) {
-			var channel int
-			err = r.Scan(&p.Category, &channel, &p.OptedOut)
-			p.Channel = row.Channel(channel)
+			err = r.Scan(&p.Category, &p.Channel, &p.Mode)
 			return p, err
 		})
 		return err
@@ -53,4 +56,9 @@ func (s People) Preferences(ctx context.Context, userID string) (wishes []school
 }
 
 // listPreferences selects the preferences of a user.
-const listPreferences = "SELECT category, channel, opted_out FROM preferences WHERE user_seq = $1 ORDER BY category, channel"
+const listPreferences = `
+	SELECT p.category, c.name, p.mode
+	FROM preferences p
+	JOIN channels c ON c.id = p.channel
+	WHERE p.user_seq = $1
+	ORDER BY p.category, p.channel`

@@ -60,14 +60,17 @@ const listEventsByStatus = selectEvents + `
 // Deliveries implements api.Store.
 func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (found []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
 	page := named{
-		"after_channel": row.ChannelNumber(after.Channel), "after_user": after.Seq, "limit": limit,
-		"channel": nil, "status": nil,
+		"after_wave": after.Wave, "after_channel": after.Channel, "after_user": after.Seq, "limit": limit,
+		"channel": nil, "status": nil, "outcome": nil,
 	}
 	if f.Channel != "" {
-		page["channel"] = row.ChannelNumber(f.Channel)
+		page["channel"] = f.Channel
 	}
 	if f.Status != "" {
 		page["status"] = row.StatusNumber(f.Status)
+	}
+	if f.Outcome != "" {
+		page["outcome"] = row.OutcomeNumber(f.Outcome)
 	}
 	next = after
 	err = s.DB.read(ctx, "list deliveries", func(tx pgx.Tx) error {
@@ -75,17 +78,22 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 		if err != nil {
 			return err
 		}
+		if f.Channel != "" {
+			if err := checkChannels(ctx, tx, []schoolbell.Channel{f.Channel}); err != nil {
+				return row.UnknownChannel("channel", f.Channel)
+			}
+		}
 		rows, err := tx.Query(ctx, listDeliveries, page.with(named{"event": e.seq}))
 		found, err = list(rows, err, func(r pgx.CollectableRow) (schoolbell.Delivery, error) {
 			d := schoolbell.Delivery{EventID: eventID}
-			var channel, status int
+			var status, outcome int
 			var read *time.Time
-			err := r.Scan(&channel, &next.Seq, &d.UserID, &status, &d.Attempts, &d.Reason, &d.ProviderID, &d.UpdatedAt, &read)
+			err := r.Scan(&d.Wave, &d.Channel, &next.Seq, &d.UserID, &status, &outcome, &d.Attempts, &d.Reason, &d.ProviderID, &d.UpdatedAt, &read)
 			if err != nil {
 				return d, err
 			}
-			d.Channel, d.Status, d.UpdatedAt = row.Channel(channel), row.Status(status), d.UpdatedAt.UTC()
-			next.Channel = d.Channel
+			d.Status, d.Outcome, d.UpdatedAt = row.Status(status), row.Outcome(outcome), d.UpdatedAt.UTC()
+			next.Wave, next.Channel = d.Wave, d.Channel
 			if read != nil {
 				at := timeOf(read)
 				d.ReadAt = &at
@@ -101,11 +109,12 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 }
 
 // listDeliveries selects the deliveries of an event after the given one, on one channel and with one
-// status unless these are null. Whether an in-app delivery was read is in the inbox, at the position
+// status and outcome unless these are null. Whether an in-app delivery was read is in the inbox, at the position
 // of the chunk that the delivery belongs to.
 var listDeliveries = row.SQL(`
-	SELECT d.channel, d.user_seq, u.id, d.status, d.attempts, coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at,
-		CASE d.channel WHEN {in_app} THEN (
+	SELECT d.wave, c.name, d.user_seq, u.id, d.status, d.outcome, d.attempts,
+		coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at,
+		CASE WHEN d.channel = {in_app} AND d.wave = 0 THEN (
 			SELECT i.read_at FROM inbox i
 			WHERE i.user_seq = d.user_seq
 				AND i.position = (
@@ -116,9 +125,12 @@ var listDeliveries = row.SQL(`
 		END
 	FROM deliveries d
 	JOIN users u ON u.seq = d.user_seq
+	JOIN channels c ON c.id = d.channel
 	WHERE d.event_seq = @event
-		AND (d.channel, d.user_seq) > (@after_channel, @after_user)
-		AND (@channel::integer IS NULL OR d.channel = @channel)
+		AND (d.wave, d.channel, d.user_seq)
+			> (@after_wave::smallint, coalesce((SELECT id FROM channels WHERE name = @after_channel), 0), @after_user::bigint)
+		AND (@channel::text IS NULL OR d.channel = (SELECT id FROM channels WHERE name = @channel))
 		AND (@status::integer IS NULL OR d.status = @status)
-	ORDER BY d.channel, d.user_seq
+		AND (@outcome::integer IS NULL OR d.outcome = @outcome)
+	ORDER BY d.wave, d.channel, d.user_seq
 	LIMIT @limit`)

@@ -28,6 +28,9 @@ func (s People) PutUser(ctx context.Context, u *schoolbell.User) (change schoolb
 		if err := row.UnknownStudents(u, unknown); err != nil {
 			return err
 		}
+		if err := checkAddressChannels(ctx, tx, u); err != nil {
+			return err
+		}
 		changes, err := putPiece(ctx, tx, []*schoolbell.User{u})
 		if err != nil {
 			return err
@@ -63,18 +66,21 @@ func (s People) PutUsers(ctx context.Context, users []*schoolbell.User) (changes
 // putPiece stores users with distinct ids by a few statements over all of them.
 func putPiece(ctx context.Context, tx pgx.Tx, users []*schoolbell.User) ([]schoolbell.Change, error) {
 	n := len(users)
-	ids, names, emails := make([]string, n), make([]string, n), make([]string, n)
-	phones, locales, timezones := make([]string, n), make([]string, n), make([]string, n)
+	ids, names, locales, timezones := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	for i, u := range users {
-		ids[i], names[i], emails[i], phones[i], locales[i], timezones[i] = u.ID, u.Name, u.Email, u.Phone, u.Locale, u.Timezone
+		ids[i], names[i], locales[i], timezones[i] = u.ID, u.Name, u.Locale, u.Timezone
 	}
 	rows, err := tx.Query(ctx, selectKnownUsers, ids)
 	known, err := list(rows, err, pgx.RowTo[string])
 	if err != nil {
 		return nil, err
 	}
+	addresses, err := mergeAddresses(ctx, tx, users, known)
+	if err != nil {
+		return nil, err
+	}
 	links := row.LinksOf(users)
-	given := named{"ids": ids, "names": names, "emails": emails, "phones": phones, "locales": locales, "timezones": timezones}
+	given := named{"ids": ids, "names": names, "locales": locales, "timezones": timezones}
 	var b pgx.Batch
 	b.Queue(updateUsers, given)
 	b.Queue(insertUsers, given)
@@ -83,6 +89,7 @@ func putPiece(ctx context.Context, tx pgx.Tx, users []*schoolbell.User) ([]schoo
 			b.Queue(statement, known)
 		}
 	}
+	addresses.queue(&b)
 	b.Queue(insertRoles, links.Roles.Users, links.Roles.Others)
 	if len(links.Groups.Users) > 0 {
 		b.Queue(insertGroups, links.Groups.Others, schoolbell.GroupClass)
@@ -107,8 +114,8 @@ var selectKnownUsers = row.SQL("SELECT id FROM users WHERE id = ANY ($1) AND sta
 
 // givenUsers is an item of a FROM clause with the users to store as n, and the time as clock.now.
 const givenUsers = `
-	unnest(@ids::text[], @names::text[], @emails::text[], @phones::text[], @locales::text[], @timezones::text[])
-		WITH ORDINALITY n(id, name, email, phone, locale, timezone, i)
+	unnest(@ids::text[], @names::text[], @locales::text[], @timezones::text[])
+		WITH ORDINALITY n(id, name, locale, timezone, i)
 	CROSS JOIN ` + clock
 
 // updateUsers stores the users whose ids have a row. A user who was deleted or awaited becomes a
@@ -116,7 +123,7 @@ const givenUsers = `
 // ON CONFLICT would use up a number for each user who has a row already.
 var updateUsers = row.SQL(`
 	UPDATE users u
-	SET state = {user_live}, name = n.name, email = n.email, phone = n.phone, locale = n.locale, timezone = n.timezone,
+	SET state = {user_live}, name = n.name, locale = n.locale, timezone = n.timezone,
 		updated_at = clock.now,
 		created_at = CASE u.state WHEN {user_live} THEN u.created_at ELSE clock.now END
 	FROM ` + givenUsers + `
@@ -124,8 +131,8 @@ var updateUsers = row.SQL(`
 
 // insertUsers stores the users whose ids have no row.
 var insertUsers = row.SQL(`
-	INSERT INTO users (id, state, name, email, phone, locale, timezone, created_at, updated_at)
-	SELECT n.id, {user_live}, n.name, n.email, n.phone, n.locale, n.timezone, clock.now, clock.now
+	INSERT INTO users (id, state, name, locale, timezone, created_at, updated_at)
+	SELECT n.id, {user_live}, n.name, n.locale, n.timezone, clock.now, clock.now
 	FROM ` + givenUsers + `
 	WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = n.id)
 	ORDER BY n.i`)
@@ -165,8 +172,8 @@ const insertMemberships = `
 
 // insertAwaited inserts rows for students that have none, so that guardianships can name them.
 var insertAwaited = row.SQL(`
-	INSERT INTO users (id, state, name, email, phone, locale, timezone, created_at, updated_at)
-	SELECT DISTINCT n.id, {user_awaited}, '', '', '', '', '', ` + now + `, ` + now + `
+	INSERT INTO users (id, state, name, locale, timezone, created_at, updated_at)
+	SELECT DISTINCT n.id, {user_awaited}, '', '', '', ` + now + `, ` + now + `
 	FROM unnest($1::text[]) n(id)
 	WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = n.id)
 	ON CONFLICT DO NOTHING`)
@@ -222,7 +229,8 @@ var deleteAwaited = row.SQL("DELETE FROM users WHERE id = ANY ($1) AND state = {
 // selectUsers selects the columns of people that scanUser reads. Lists are sorted, so that two ledgers
 // with the same people give the same answers.
 var selectUsers = row.SQL(`
-	SELECT u.id, u.name, u.email, u.phone, u.locale, u.timezone,
+	SELECT u.id, u.name, u.locale, u.timezone,
+		` + addressesOf("u.seq") + `,
 		ARRAY(
 			SELECT role FROM user_roles
 			WHERE user_seq = u.seq
@@ -251,7 +259,11 @@ var listUsers = selectUsers + " AND u.id > $1 ORDER BY u.id LIMIT $2"
 func scanUser(r pgx.CollectableRow) (*schoolbell.User, error) {
 	var u schoolbell.User
 	var roles []string
-	if err := r.Scan(&u.ID, &u.Name, &u.Email, &u.Phone, &u.Locale, &u.Timezone, &roles, &u.Groups, &u.GuardianOf); err != nil {
+	var addresses []byte
+	if err := r.Scan(&u.ID, &u.Name, &u.Locale, &u.Timezone, &addresses, &roles, &u.Groups, &u.GuardianOf); err != nil {
+		return nil, err
+	}
+	if err := fillAddresses(&u, addresses); err != nil {
 		return nil, err
 	}
 	for _, name := range roles {
@@ -317,22 +329,23 @@ var deleteUser = []string{
 	row.SQL(`
 		UPDATE users
 		SET state = {user_gone}, generation = generation + 1,
-			name = '', email = '', phone = '', locale = '', timezone = '', updated_at = ` + now + `
+			name = '', locale = '', timezone = '', updated_at = ` + now + `
 		WHERE seq = $1`),
 	"DELETE FROM user_roles WHERE user_seq = $1",
 	"DELETE FROM memberships WHERE user_seq = $1",
 	"DELETE FROM guardianships WHERE guardian_seq = $1",
 	"DELETE FROM guardianships WHERE student_seq = $1",
+	"DELETE FROM addresses WHERE user_seq = $1",
 	"DELETE FROM preferences WHERE user_seq = $1",
 	"DELETE FROM inbox WHERE user_seq = $1",
-	// The user has no address any more. The statement names events and channels, because the primary
+	// The user has no address any more. The statement names waves and channels, because the primary
 	// key begins with them.
 	row.SQL(`
 		UPDATE deliveries
 		SET status = CASE WHEN uncertain THEN {uncertain} ELSE {suppressed} END,
 			retry_at = NULL, reason = {no_address}, updated_at = ` + now + `
-		WHERE event_seq IN (SELECT seq FROM events WHERE completed_at IS NULL)
-			AND channel IN ({outgoing})
+		WHERE (event_seq, wave) IN (SELECT event_seq, n FROM waves WHERE finished_at IS NULL)
+			AND channel IN (SELECT id FROM channels WHERE id <> {in_app})
 			AND user_seq = $1
 			AND status = {pending}`),
 }

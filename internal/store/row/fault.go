@@ -50,3 +50,38 @@ func NotDue() error {
 func Conflict(format string, args ...any) error {
 	return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: fmt.Sprintf(format, args...)}
 }
+
+// UnknownCategory is the fault of an event in a category that does not exist.
+func UnknownCategory(id schoolbell.Category) error {
+	return schoolbell.Invalid("category", "there is no category %q", id)
+}
+
+// CategoryInUse is the error of a deletion of a category that events have.
+func CategoryInUse() error {
+	return Conflict("events are in this category: it cannot be deleted")
+}
+
+// TooManyCategories is the error of a category beyond the limit.
+func TooManyCategories() error {
+	return Conflict("there are %d categories already, which is the limit", schoolbell.MaxCategories)
+}
+
+// UnknownChannel is the fault of a field that names a channel that does not exist.
+func UnknownChannel(field string, c schoolbell.Channel) error {
+	return schoolbell.Invalid(field, "there is no channel %q", c)
+}
+
+// UnknownChannels returns a fault for each of the channels at the given positions, or nil if
+// there are none.
+func UnknownChannels(channels []schoolbell.Channel, unknown []int) error {
+	var f schoolbell.Faults
+	for _, i := range unknown {
+		f.Add(fmt.Sprintf("channels[%d]", i), "there is no channel %q", channels[i])
+	}
+	return f.Err()
+}
+
+// TooManyWaves is the error of a wave beyond the limit.
+func TooManyWaves() error {
+	return Conflict("the event has %d waves already, which is the limit", schoolbell.MaxWaves)
+}

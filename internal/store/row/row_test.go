@@ -13,12 +13,6 @@ import (
 func TestNumbersNeverChange(t *testing.T) {
 	t.Parallel()
 	got := map[string]int{}
-	for _, c := range schoolbell.Channels() {
-		got[string(c)] = ChannelNumber(c)
-		if Channel(ChannelNumber(c)) != c {
-			t.Errorf("channel %s does not come back", c)
-		}
-	}
 	for _, s := range schoolbell.DeliveryStatuses() {
 		got[string(s)] = StatusNumber(s)
 		if Status(StatusNumber(s)) != s {
@@ -28,13 +22,24 @@ func TestNumbersNeverChange(t *testing.T) {
 			t.Errorf("status %s is on the wrong side of sent", s)
 		}
 	}
-	want := map[string]int{"in_app": InApp, "email": 2, "sms": 3, "push": 4, "pending": Pending, "sending": Sending, "sent": Sent,
-		"delivered": Delivered, "failed": Failed, "suppressed": Suppressed, "uncertain": Uncertain, "cancelled": Cancelled, "expired": Expired}
+	for _, o := range append(schoolbell.Outcomes(), "") {
+		got["outcome "+string(o)] = OutcomeNumber(o)
+		if Outcome(OutcomeNumber(o)) != o {
+			t.Errorf("outcome %s does not come back", o)
+		}
+	}
+	for _, s := range schoolbell.AddressStates() {
+		got["address "+string(s)] = StateNumber(s)
+		if State(StateNumber(s)) != s {
+			t.Errorf("state %s does not come back", s)
+		}
+	}
+	want := map[string]int{"pending": Pending, "sending": Sending, "sent": Sent, "failed": Failed, "suppressed": Suppressed,
+		"uncertain": Uncertain, "cancelled": Cancelled, "expired": Expired,
+		"outcome ": 0, "outcome delivered": 1, "outcome bounced": 2, "outcome complained": 3, "outcome read": 4, "outcome acknowledged": 5,
+		"address unverified": AddressUnverified, "address good": AddressGood, "address bounced": 2, "address complained": 3, "address stopped": 4}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
-	}
-	if ChannelNumber("") != 0 || Channel(0) != "" {
-		t.Error("no channel is not zero")
 	}
 }
 

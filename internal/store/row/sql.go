@@ -13,12 +13,14 @@ import (
 //
 //	{pending} … {expired}                  a delivery status, as the number in a row
 //	{open}                                 the list of statuses that are not terminal
-//	{in_app} {email} {sms} {push}          a channel, as the number in a row
-//	{outgoing}                             the list of channels that a provider sends
+//	{in_app}                               the inbox, as the number of its channel
+//	{outcome_delivered} …                  an outcome of a delivery, as the number in a row
+//	{address_unverified} …                 the state of an address, as the number in a row
+//	{usable}                               the list of states in which an address is used
 //	{user_live} {user_gone} {user_awaited} the state of a user's row
 //	{event_scheduled} … {event_cancelled}  an event status, as a string
 //	{no_address} {opted_out}               a reason for a suppressed delivery, as a string
-//	{mandatory}                            the list of categories that cannot be opted out of
+//	{off}                                  the mode of a preference that switches messages off, as a string
 //
 // Lists have no parentheses, as in "status IN ({open})". The values become part of the text instead
 // of parameters because the planner uses a partial index only if it sees them. SQL is for the initial
@@ -45,31 +47,30 @@ func newSQLValues() map[string]string {
 		"no_address":   quote(schoolbell.ReasonNoAddress),
 		"opted_out":    quote(schoolbell.ReasonOptedOut),
 	}
-	var open, outgoing, mandatory []string
+	values["in_app"] = strconv.Itoa(InApp)
+	values["off"] = quote(string(schoolbell.ModeOff))
+	var open, usable []string
 	for i, s := range statuses {
 		values[string(s)] = strconv.Itoa(i)
 		if !s.Terminal() {
 			open = append(open, strconv.Itoa(i))
 		}
 	}
-	for i, c := range channels {
-		values[string(c)] = strconv.Itoa(i + 1)
-		if c != schoolbell.ChannelInApp {
-			outgoing = append(outgoing, strconv.Itoa(i+1))
+	for i, o := range outcomes {
+		values["outcome_"+string(o)] = strconv.Itoa(i + 1)
+	}
+	for i, s := range states {
+		values["address_"+string(s)] = strconv.Itoa(i)
+		if s.Usable() {
+			usable = append(usable, strconv.Itoa(i))
 		}
 	}
 	for _, s := range []schoolbell.EventStatus{schoolbell.EventScheduled, schoolbell.EventQueued, schoolbell.EventProcessing,
 		schoolbell.EventCompleted, schoolbell.EventCancelled} {
 		values["event_"+string(s)] = quote(string(s))
 	}
-	for _, c := range schoolbell.Categories() {
-		if c.Mandatory() {
-			mandatory = append(mandatory, quote(string(c)))
-		}
-	}
 	values["open"] = strings.Join(open, ", ")
-	values["outgoing"] = strings.Join(outgoing, ", ")
-	values["mandatory"] = strings.Join(mandatory, ", ")
+	values["usable"] = strings.Join(usable, ", ")
 	return values
 }
 

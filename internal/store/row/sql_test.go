@@ -11,14 +11,16 @@ func TestSQL(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"status IN ({open})":               "status IN (0, 1)",
-		"status = {sent} OR s={uncertain}": "status = 2 OR s=6",
-		"channel IN ({outgoing})":          "channel IN (2, 3, 4)",
+		"status = {sent} OR s={uncertain}": "status = 2 OR s=5",
+		"outcome < {outcome_bounced}":      "outcome < 2",
+		"state IN ({usable})":              "state IN (0, 1)",
+		"state = {address_bounced}":        "state = 2",
+		"mode = {off}":                     "mode = 'off'",
 		"channel = {in_app}":               "channel = 1",
 		"state = {user_live}":              "state = 0",
 		"state <> {user_awaited}":          "state <> 2",
 		"status = {event_completed}":       "status = 'completed'",
 		"data = '{}' AND tags = '{1,2}'":   "data = '{}' AND tags = '{1,2}'",
-		"category NOT IN ({mandatory})":    "category NOT IN ('attendance', 'urgent')",
 		"THEN {no_address}":                "THEN 'no_address'",
 		"THEN {opted_out}":                 "THEN 'opted_out'",
 	} {
@@ -28,13 +30,16 @@ func TestSQL(t *testing.T) {
 	}
 }
 
-func TestSQLKnowsEveryStatusAndChannel(t *testing.T) {
+func TestSQLKnowsEveryStatusAndOutcome(t *testing.T) {
 	t.Parallel()
 	for _, s := range schoolbell.DeliveryStatuses() {
 		SQL("{" + string(s) + "}")
 	}
-	for _, c := range schoolbell.Channels() {
-		SQL("{" + string(c) + "}")
+	for _, o := range schoolbell.Outcomes() {
+		SQL("{outcome_" + string(o) + "}")
+	}
+	for _, s := range schoolbell.AddressStates() {
+		SQL("{address_" + string(s) + "}")
 	}
 }
 

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -14,6 +15,7 @@ import (
 // work is the batch that Advance works on.
 type work struct {
 	eventState
+	wave        int
 	channel     int
 	batch       int
 	first, last int64 // the users of the batch
@@ -21,24 +23,26 @@ type work struct {
 	lease       int64
 	alive       bool // the lease
 	category    schoolbell.Category
+	addressed   bool // the channel
+	every       bool // it uses every address
 }
 
 // Deliveries implements ledger.Deliveries.
 type Deliveries struct{ DB *DB }
 
 // Advance implements ledger.Deliveries.
-func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, outcomes []ledger.Outcome, claim int) (g ledger.Grant, err error) {
+func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, attempts []ledger.Attempt, claim int) (g ledger.Grant, err error) {
 	err = s.DB.writeTogether(ctx, "advance batch", func(ctx context.Context, c *conn) error {
 		g = ledger.Grant{}
-		w, err := workOf(ctx, c, lease, batch)
+		w, err := s.workOf(ctx, c, lease, batch)
 		if err != nil {
 			return err
 		}
-		if g.Lost, err = w.record(ctx, c, outcomes); err != nil {
-			return fmt.Errorf("record outcomes: %w", err)
+		if g.Lost, err = w.record(ctx, c, attempts); err != nil {
+			return fmt.Errorf("record attempts: %w", err)
 		}
 		if closing := w.closing(); closing != 0 {
-			a := args{"event": w.seq, "channel": w.channel, "first": w.first, "last": w.last, "status": closing, "now": w.now}
+			a := args{"event": w.seq, "wave": w.wave, "channel": w.channel, "first": w.first, "last": w.last, "status": closing, "now": w.now}
 			if _, err := c.exec(ctx, closeBatchRows, a); err != nil {
 				return fmt.Errorf("close rows: %w", err)
 			}
@@ -61,11 +65,15 @@ func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledge
 	return g, nil
 }
 
-func workOf(ctx context.Context, c *conn, lease ledger.Lease, b ledger.Batch) (*work, error) {
-	w := work{channel: row.ChannelNumber(b.Channel), batch: b.Seq, lease: lease.ID}
+func (s Deliveries) workOf(ctx context.Context, c *conn, lease ledger.Lease, b ledger.Batch) (*work, error) {
+	channel, _, err := s.DB.channels.number(ctx, c, b.Channel) // 0 for an unknown one, which no batch has
+	if err != nil {
+		return nil, err
+	}
+	w := work{wave: b.Wave, channel: channel, batch: b.Seq, lease: lease.ID}
 	var ended bool
-	err := c.get(ctx, findWork, args{"event_id": b.EventID, "channel": w.channel, "batch": b.Seq, "lease": lease.ID},
-		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.first, &w.last, &w.started, &w.alive, &ended)
+	err = c.get(ctx, findWork, args{"event_id": b.EventID, "wave": b.Wave, "channel": channel, "batch": b.Seq, "lease": lease.ID},
+		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.addressed, &w.every, &w.first, &w.last, &w.started, &w.alive, &ended)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, row.NoBatch(b)
@@ -77,46 +85,66 @@ func workOf(ctx context.Context, c *conn, lease ledger.Lease, b ledger.Batch) (*
 	return &w, err
 }
 
-// findWork selects the batch with the state of its event, whether its lease is alive, and
+// findWork selects the batch with its channel and the state of its event, whether its lease is alive, and
 // whether any lease has ended. One reading of the clock serves the whole transaction.
 const findWork = `
 WITH clock(now) AS MATERIALIZED (SELECT ` + now + `)
-SELECT now, e.seq, e.status, e.expires_at, e.category, b.first_user, b.last_user, b.started_at IS NOT NULL,
+SELECT now, e.seq, e.status, e.expires_at, e.category, h.addressed, h.every_address, b.first_user, b.last_user, b.started_at IS NOT NULL,
 	EXISTS (SELECT 1 FROM leases WHERE id = @lease AND expires_at > now),
 	EXISTS (SELECT 1 FROM leases WHERE expires_at <= now)
 FROM clock
 CROSS JOIN events e
 JOIN batches b ON b.event_seq = e.seq
+JOIN channels h ON h.id = b.channel
 WHERE e.id = @event_id
+	AND b.wave = @wave
 	AND b.channel = @channel
 	AND b.seq = @batch`
 
-// record stores the outcomes of rows that the lease still holds and returns how many
+// record stores the attempts of rows that the lease still holds and returns how many
 // rows it no longer holds. It runs one statement for each row: if the table were joined
 // to a list, SQLite would walk the whole event.
-func (w *work) record(ctx context.Context, c *conn, outcomes []ledger.Outcome) (lost int, err error) {
-	a := args{"event": w.seq, "channel": w.channel, "lease": w.lease, "now": w.now}
-	for _, o := range outcomes {
-		status, retryAt := row.StatusNumber(o.Status), sql.NullInt64{}
+func (w *work) record(ctx context.Context, c *conn, attempts []ledger.Attempt) (lost int, err error) {
+	a := args{"event": w.seq, "wave": w.wave, "channel": w.channel, "lease": w.lease, "now": w.now}
+	for _, t := range attempts {
+		status, retryAt := row.StatusNumber(t.Status), sql.NullInt64{}
 		switch {
-		case o.Status != schoolbell.DeliveryPending:
+		case t.Status != schoolbell.DeliveryPending:
 		case w.closing() != 0:
 			status = w.closing() // it will not be tried again
-		case o.RetryIn > 0:
-			retryAt = sql.NullInt64{Int64: w.now + o.RetryIn.Milliseconds(), Valid: true}
+		case t.RetryIn > 0:
+			retryAt = sql.NullInt64{Int64: w.now + t.RetryIn.Milliseconds(), Valid: true}
 		}
-		a["user"], a["status"], a["attempts"], a["uncertain"], a["retry_at"] = o.Seq, status, o.Attempts, o.Uncertain, retryAt
-		a["reason"], a["provider_id"] = row.Text(o.Reason), row.Text(o.ProviderID)
+		a["user"], a["status"], a["attempts"], a["uncertain"], a["retry_at"] = t.Seq, status, t.Spent, t.Uncertain, retryAt
+		a["reason"], a["provider_id"] = row.Text(t.Reason), row.Text(t.ProviderID)
 		n, err := c.exec(ctx, recordRow, a)
 		if err != nil {
 			return 0, err
 		}
-		lost += 1 - n
+		if n == 0 {
+			lost++
+			continue
+		}
+		if err := w.changeAddresses(ctx, c, t); err != nil {
+			return 0, err
+		}
 	}
 	return lost, nil
 }
 
-// recordRow stores the outcome of one row that the lease holds. If this or an earlier
+// changeAddresses stores what an attempt found out about addresses of its user.
+func (w *work) changeAddresses(ctx context.Context, c *conn, t ledger.Attempt) error {
+	for _, change := range t.Addresses {
+		_, err := c.exec(ctx, addressFails, args{"user": t.Seq, "channel": w.channel, "address": row.Text(change.Address), "now": w.now,
+			"state": row.StateNumber(change.State), "reason": row.Text(change.Reason)})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordRow stores the attempt of one row that the lease holds. If this or an earlier
 // attempt may have reached the recipient, the row ends as uncertain instead of sent,
 // cancelled or expired.
 var recordRow = row.SQL(`
@@ -133,6 +161,7 @@ SET status = CASE
 	provider_id = nullif(@provider_id, ''),
 	updated_at = @now
 WHERE event_seq = @event
+	AND wave = @wave
 	AND channel = @channel
 	AND user_seq = @user
 	AND status = {sending}
@@ -162,26 +191,48 @@ type candidate struct {
 
 func (w *work) claimable(ctx context.Context, c *conn, n int) ([]candidate, error) {
 	found := make([]candidate, 0, n)
-	a := args{"event": w.seq, "channel": w.channel, "first": w.first, "last": w.last,
-		"category": optOutCategory(w.category), "now": w.now, "limit": n}
-	err := c.each(ctx, claimableRows, a, func(scan func(...any) error) error {
+	a := args{"event": w.seq, "wave": w.wave, "channel": w.channel, "first": w.first, "last": w.last,
+		"category": string(w.category), "now": w.now, "limit": n}
+	query := claimableRows
+	if w.every {
+		query = claimableToEvery
+	}
+	err := c.each(ctx, query, a, func(scan func(...any) error) error {
 		var d candidate
-		err := scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Email, &d.Phone, &d.Locale, &d.Timezone, &d.reason)
+		var addresses sql.NullString
+		err := scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Locale, &d.Timezone, &d.reason, &addresses)
+		switch {
+		case err != nil:
+			return err
+		case w.addressed && addresses.Valid && w.every:
+			err = json.Unmarshal([]byte(addresses.String), &d.Addresses)
+		case w.addressed && addresses.Valid:
+			d.Addresses = []string{addresses.String}
+		}
 		found = append(found, d)
 		return err
 	})
 	return found, err
 }
 
-// claimableRows selects the batch's rows that can be claimed, with their users: pending
-// ones that are due, and sending ones whose lease has ended.
-var claimableRows = row.SQL(`
+// claimableRows selects the batch's rows that can be claimed, with their users and their
+// first usable addresses: pending ones that are due, and sending ones whose lease has ended.
+var claimableRows = row.SQL(selectClaimable + unreachable("d.user_seq") + ", " + usableAddress("d.user_seq") + fromClaimable)
+
+// claimableToEvery does the same, with all usable addresses.
+var claimableToEvery = row.SQL(selectClaimable + unreachable("d.user_seq") + ", " + usableAddresses("d.user_seq") + fromClaimable)
+
+// selectClaimable is the beginning of claimableRows. Why a row must be suppressed, and the addresses, follow.
+const selectClaimable = `
 SELECT d.user_seq, d.attempts, d.uncertain OR d.status = {sending},
-	u.id, u.name, u.email, u.phone, u.locale, u.timezone,
-	` + suppressReason + `
+	u.id, u.name, u.locale, u.timezone, `
+
+// fromClaimable is the end of claimableRows.
+const fromClaimable = `
 FROM deliveries d
 CROSS JOIN users u ON u.seq = d.user_seq
 WHERE d.event_seq = @event
+	AND d.wave = @wave
 	AND d.channel = @channel
 	AND d.user_seq BETWEEN @first AND @last
 	AND (
@@ -189,7 +240,7 @@ WHERE d.event_seq = @event
 		OR d.status = {sending} AND d.lease_id NOT IN (SELECT id FROM leases)
 	)
 ORDER BY d.user_seq
-LIMIT @limit`)
+LIMIT @limit`
 
 // claimOrSuppress claims the candidates for the lease, or ends them as suppressed.
 func (w *work) claimOrSuppress(ctx context.Context, c *conn, found []candidate) ([]ledger.Recipient, error) {
@@ -200,7 +251,7 @@ func (w *work) claimOrSuppress(ctx context.Context, c *conn, found []candidate) 
 			claimed, users = append(claimed, d.Recipient), append(users, d.Seq)
 			continue
 		}
-		_, err := c.exec(ctx, suppressRow, args{"event": w.seq, "channel": w.channel, "user": d.Seq, "reason": d.reason.String, "now": w.now})
+		_, err := c.exec(ctx, suppressRow, args{"event": w.seq, "wave": w.wave, "channel": w.channel, "user": d.Seq, "reason": d.reason.String, "now": w.now})
 		if err != nil {
 			return nil, err
 		}
@@ -208,12 +259,12 @@ func (w *work) claimOrSuppress(ctx context.Context, c *conn, found []candidate) 
 	if len(claimed) == 0 {
 		return nil, nil
 	}
-	_, err := c.exec(ctx, claimRows, args{"event": w.seq, "channel": w.channel, "users": jsonOf(users), "lease": w.lease, "now": w.now})
+	_, err := c.exec(ctx, claimRows, args{"event": w.seq, "wave": w.wave, "channel": w.channel, "users": jsonOf(users), "lease": w.lease, "now": w.now})
 	if err != nil {
 		return nil, err
 	}
 	if !w.started {
-		if _, err := c.exec(ctx, startBatch, args{"event": w.seq, "channel": w.channel, "batch": w.batch, "now": w.now}); err != nil {
+		if _, err := c.exec(ctx, startBatch, args{"event": w.seq, "wave": w.wave, "channel": w.channel, "batch": w.batch, "now": w.now}); err != nil {
 			return nil, err
 		}
 	}
@@ -230,6 +281,7 @@ SET uncertain = uncertain OR status = {sending},
 	retry_at = NULL,
 	updated_at = @now
 WHERE event_seq = @event
+	AND wave = @wave
 	AND channel = @channel
 	AND user_seq IN (SELECT value FROM json_each(@users))`)
 
@@ -244,6 +296,7 @@ SET status = CASE WHEN uncertain OR status = {sending} THEN {uncertain} ELSE {su
 	reason = @reason,
 	updated_at = @now
 WHERE event_seq = @event
+	AND wave = @wave
 	AND channel = @channel
 	AND user_seq = @user`)
 
@@ -252,25 +305,26 @@ const startBatch = `
 UPDATE batches
 SET started_at = @now
 WHERE event_seq = @event
+	AND wave = @wave
 	AND channel = @channel
 	AND seq = @batch`
 
-// batchState counts the batch's rows by status, and marks the batch finished when all are terminal.
+// batchState counts the batch's rows by status and outcome, and marks the batch finished when all are terminal.
 func (w *work) batchState(ctx context.Context, c *conn, g *ledger.Grant) error {
 	next := int64(-1)
-	a := args{"event": w.seq, "channel": w.channel, "first": w.first, "last": w.last, "now": w.now}
+	a := args{"event": w.seq, "wave": w.wave, "channel": w.channel, "first": w.first, "last": w.last, "now": w.now}
 	err := c.each(ctx, countBatchRows, a, func(scan func(...any) error) error {
-		var status, n int
+		var status, outcome, n int
 		var in int64
-		if err := scan(&status, &n, &in); err != nil {
+		if err := scan(&status, &outcome, &n, &in); err != nil {
 			return err
 		}
-		g.Counts.Add(row.Status(status), n)
+		g.Counts.Add(row.Status(status), row.Outcome(outcome), n)
 		switch status {
 		case row.Pending:
-			g.Pending = n
+			g.Pending += n
 		case row.Sending:
-			g.Sending = n
+			g.Sending += n
 		default:
 			return nil
 		}
@@ -284,30 +338,33 @@ func (w *work) batchState(ctx context.Context, c *conn, g *ledger.Grant) error {
 	}
 	g.NextIn = duration(max(next, 0))
 	if g.Finished = g.Pending+g.Sending == 0; g.Finished {
-		_, err = c.exec(ctx, finishBatch, args{"event": w.seq, "channel": w.channel, "batch": w.batch, "now": w.now})
+		_, err = c.exec(ctx, finishBatch, args{"event": w.seq, "wave": w.wave, "channel": w.channel, "batch": w.batch, "now": w.now})
 	}
 	return err
 }
 
-// countBatchRows counts the batch's rows by status, and says in how many milliseconds the
+// countBatchRows counts the batch's rows by status and outcome, and says in how many milliseconds the
 // first row of each status can be claimed: pending ones at retry_at, sending ones when
 // their lease ends.
 var countBatchRows = row.SQL(`
 SELECT d.status,
+	d.outcome,
 	count(*),
 	min(max(coalesce(CASE d.status WHEN {pending} THEN d.retry_at WHEN {sending} THEN l.expires_at END, 0) - @now, 0))
 FROM deliveries d
 LEFT JOIN leases l ON d.status = {sending} AND l.id = d.lease_id
 WHERE d.event_seq = @event
+	AND d.wave = @wave
 	AND d.channel = @channel
 	AND d.user_seq BETWEEN @first AND @last
-GROUP BY d.status`)
+GROUP BY d.status, d.outcome`)
 
 // finishBatch marks a batch as finished.
 const finishBatch = `
 UPDATE batches
 SET finished_at = @now
 WHERE event_seq = @event
+	AND wave = @wave
 	AND channel = @channel
 	AND seq = @batch
 	AND finished_at IS NULL`

@@ -31,6 +31,8 @@ type DB struct {
 	readDB  *sql.DB
 	w       *writer
 	readers chan *reader
+
+	channels channelTable
 }
 
 // Open opens the file, making it and its folder, for their owner only, where

@@ -86,3 +86,11 @@ func timeOf(ms sql.NullInt64) time.Time {
 
 // duration is a stretch of stored time.
 func duration(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+// ignoreNoRows drops the error "no rows".
+func ignoreNoRows(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
+}

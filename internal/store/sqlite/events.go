@@ -13,9 +13,14 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// eventColumns are the columns of event e that scanEvent reads.
-const eventColumns = `e.id, e.title, e.body, e.category, e.audience, e.channels, e.data, e.location,
-	e.starts_at, e.ends_at, e.send_at, e.expires_at, e.status, e.created_at, e.completed_at`
+// eventColumns are the columns of eventTables that scanEvent reads.
+const eventColumns = `e.id, e.title, e.body, e.category, e.audience, w.channels, e.data, e.location,
+	e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id,
+	e.created_at, e.completed_at`
+
+// eventTables are events e, each with its wave 0, w.
+const eventTables = `events e
+CROSS JOIN waves w ON w.event_seq = e.seq AND w.n = 0`
 
 // scanEvent reads eventColumns.
 func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
@@ -26,7 +31,7 @@ func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
 		startsAt, endsAt, sendAt, expiresAt, created, completed sql.NullInt64
 	)
 	if err := scan(&e.ID, &e.Title, &e.Body, &e.Category, &audience, &channels, &data, &e.Location,
-		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &created, &completed); err != nil {
+		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &created, &completed); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(json.Unmarshal([]byte(audience), &e.Audience), json.Unmarshal([]byte(channels), &e.Channels)); err != nil {
@@ -53,7 +58,7 @@ func getEvent(ctx context.Context, c *conn, id string) (*schoolbell.Event, error
 // findEvent selects an event.
 const findEvent = `
 SELECT ` + eventColumns + `
-FROM events e
+FROM ` + eventTables + `
 WHERE e.id = @id`
 
 // readEvent returns an event in a transaction of its own.
@@ -79,7 +84,7 @@ func (s Events) CreateEvent(ctx context.Context, ev *schoolbell.Event, idem ledg
 				return err
 			}
 		}
-		if err := checkNames(ctx, c, &ev.Audience); err != nil {
+		if err := s.checkNames(ctx, c, ev); err != nil {
 			return err
 		}
 		if err := insertEvent(ctx, c, ev); err != nil {
@@ -156,8 +161,9 @@ func (s Events) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *sc
 	return ev, ev != nil, err
 }
 
-func checkNames(ctx context.Context, c *conn, a *schoolbell.Audience) error {
-	groups, users := row.AudienceNames(a)
+// checkNames returns a fault for each name in ev that the ledger does not know.
+func (s Events) checkNames(ctx context.Context, c *conn, ev *schoolbell.Event) error {
+	groups, users := row.AudienceNames(&ev.Audience)
 	missingGroups, err := unknown(ctx, c, unknownGroups, groups)
 	if err != nil {
 		return err
@@ -166,7 +172,19 @@ func checkNames(ctx context.Context, c *conn, a *schoolbell.Audience) error {
 	if err != nil {
 		return err
 	}
-	return row.UnknownNames(a, missingGroups, missingUsers)
+	f := schoolbell.FaultsOf(row.UnknownNames(&ev.Audience, missingGroups, missingUsers))
+	var known bool
+	if err := c.get(ctx, "SELECT EXISTS (SELECT 1 FROM categories WHERE id = @id)", args{"id": string(ev.Category)}, &known); err != nil {
+		return err
+	}
+	if !known {
+		f = append(f, schoolbell.FaultsOf(row.UnknownCategory(ev.Category))...)
+	}
+	err = s.DB.channels.check(ctx, c, ev.Channels)
+	if err != nil && schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
+		return err
+	}
+	return append(f, schoolbell.FaultsOf(err)...).Err()
 }
 
 // unknownGroups selects the ids that no group has.
@@ -213,96 +231,33 @@ func insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event) error {
 	if err != nil {
 		return err
 	}
-	channels, err := json.Marshal(ev.Channels)
-	if err != nil {
-		return err
-	}
 	var data any // a nil slice would be stored as an empty blob
 	if ev.Data != nil {
 		data = []byte(ev.Data)
 	}
-	_, err = c.exec(ctx, addEvent, args{
+	seq, err := c.insert(ctx, addEvent, args{
 		"id": ev.ID, "title": ev.Title, "body": ev.Body, "category": string(ev.Category),
-		"audience": string(audience), "channels": string(channels), "data": data, "location": ev.Location,
-		"starts_at": millis(ev.StartsAt), "ends_at": millis(ev.EndsAt), "send_at": millis(ev.SendAt), "expires_at": millis(ev.ExpiresAt),
-		"status": string(ev.Status), "created_at": millis(ev.CreatedAt),
+		"audience": string(audience), "data": data, "location": ev.Location,
+		"starts_at": millis(ev.StartsAt), "ends_at": millis(ev.EndsAt), "expires_at": millis(ev.ExpiresAt),
+		"status": string(ev.Status), "created_by_kind": string(ev.CreatedBy.Kind), "created_by_id": ev.CreatedBy.ID, "created_at": millis(ev.CreatedAt),
 	})
 	if isUnique(err) {
 		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there is an event with this id already", Field: "id", Err: err}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return addWave(ctx, c, seq, schoolbell.Wave{Channels: ev.Channels, StartsAt: ev.SendAt})
 }
 
-// addEvent stores a new event. Its queued_at is null, so the relay will queue it.
+// addEvent stores a new event.
 const addEvent = `
-INSERT INTO events (id, title, body, category, audience, channels, data, location,
-	starts_at, ends_at, send_at, expires_at, status, created_at)
-VALUES (@id, @title, @body, @category, @audience, @channels, @data, @location,
-	@starts_at, @ends_at, @send_at, @expires_at, @status, @created_at)`
+INSERT INTO events (id, title, body, category, audience, data, location,
+	starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, created_at)
+VALUES (@id, @title, @body, @category, @audience, @data, @location,
+	@starts_at, @ends_at, @expires_at, @status, @created_by_kind, @created_by_id, @created_at)`
 
 // Event implements ledger.Events.
 func (s Events) Event(ctx context.Context, id string) (*schoolbell.Event, error) {
 	return readEvent(ctx, s.DB, id)
 }
-
-// UnqueuedEvents implements ledger.Events.
-func (s Events) UnqueuedEvents(ctx context.Context, limit int) ([]ledger.QueuedEvent, error) {
-	return s.queuedEvents(ctx, unqueuedEvents, args{"limit": limit})
-}
-
-// unqueuedEvents selects the events that the relay must queue, oldest first.
-const unqueuedEvents = `
-SELECT ` + queuedEventColumns + `
-FROM events e
-WHERE e.queued_at IS NULL
-	AND e.completed_at IS NULL
-ORDER BY e.seq
-LIMIT @limit`
-
-// queuedEventColumns are the columns of event e that queuedEvents reads. The second is
-// in how many milliseconds the event is due.
-const queuedEventColumns = "e.id, max(coalesce(e.send_at, 0) - " + now + ", 0), e.walked"
-
-// OpenEvents implements ledger.Events.
-func (s Events) OpenEvents(ctx context.Context, after string, limit int) ([]ledger.QueuedEvent, error) {
-	return s.queuedEvents(ctx, openEvents, args{"after": after, "limit": limit})
-}
-
-// openEvents selects the queued events that are not finished, after an id.
-const openEvents = `
-SELECT ` + queuedEventColumns + `
-FROM events e
-WHERE e.queued_at IS NOT NULL
-	AND e.completed_at IS NULL
-	AND e.id > @after
-ORDER BY e.id
-LIMIT @limit`
-
-func (s Events) queuedEvents(ctx context.Context, query string, a args) (events []ledger.QueuedEvent, err error) {
-	err = s.DB.read(ctx, "list events", func(c *conn) error {
-		return c.each(ctx, query, a, func(scan func(...any) error) error {
-			var e ledger.QueuedEvent
-			var in int64
-			err := scan(&e.ID, &in, &e.Walked)
-			e.SendIn = duration(in)
-			events = append(events, e)
-			return err
-		})
-	})
-	return events, err
-}
-
-// MarkQueued implements ledger.Events.
-func (s Events) MarkQueued(ctx context.Context, ids []string) error {
-	return s.DB.write(ctx, "mark events queued", func(c *conn) error {
-		_, err := c.exec(ctx, markQueued, args{"ids": jsonOf(ids)})
-		return err
-	})
-}
-
-// markQueued marks events as queued.
-const markQueued = `
-UPDATE events
-SET queued_at = ` + now + `
-WHERE queued_at IS NULL
-	AND id IN (SELECT value FROM json_each(@ids))`

@@ -12,13 +12,14 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// walk is the event that FanOut works on.
+// walk is the wave that FanOut works on.
 type walk struct {
-	eventState
+	waveState
 	category schoolbell.Category
 	channels []schoolbell.Channel
 	audience schoolbell.Audience
-	sendAt   sql.NullInt64
+	onlyIf   schoolbell.OnlyIf
+	startsAt sql.NullInt64
 	cursor   int64 // the last user dealt with
 }
 
@@ -26,32 +27,38 @@ type walk struct {
 type FanOuts struct{ DB *DB }
 
 // FanOut implements ledger.FanOuts.
-func (s FanOuts) FanOut(ctx context.Context, eventID string, users, batchSize int) (step ledger.FanOutStep, err error) {
+func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int) (step ledger.FanOutStep, err error) {
 	if users < 1 || batchSize < 1 {
 		return step, fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
 	}
 	err = s.DB.write(ctx, "fan out", func(c *conn) error {
 		step = ledger.FanOutStep{}
-		w, err := walkOf(ctx, c, eventID)
+		w, err := walkOf(ctx, c, wave)
 		switch {
 		case err != nil:
 			return err
-		case w.walked || w.status.Terminal():
+		case w.walked || w.status == schoolbell.EventCancelled:
 			step.Done = true
 			return nil
-		case w.status == schoolbell.EventScheduled && w.sendAt.Valid && w.sendAt.Int64 > w.now:
+		case w.startsAt.Valid && w.startsAt.Int64 > w.now:
 			return row.NotDue()
 		}
-		bound, err := w.pick(ctx, c, users, &step)
+		bound, err := s.pick(ctx, c, w, users, &step)
 		if err != nil {
 			return err
 		}
 		if step.Users > 0 {
-			if err := w.store(ctx, c, eventID, bound, batchSize, &step); err != nil {
+			if err := s.store(ctx, c, w, wave, bound, batchSize, &step); err != nil {
 				return err
 			}
 		}
-		_, err = c.exec(ctx, moveCursor, args{"event": w.seq, "cursor": bound, "walked": step.Done})
+		if _, err = c.exec(ctx, moveCursor, args{"event": w.seq, "wave": w.wave, "cursor": bound, "walked": step.Done}); err != nil {
+			return err
+		}
+		if w.status == schoolbell.EventProcessing {
+			return nil
+		}
+		_, err = c.exec(ctx, processEvent, args{"event": w.seq})
 		return err
 	})
 	if err != nil {
@@ -60,45 +67,78 @@ func (s FanOuts) FanOut(ctx context.Context, eventID string, users, batchSize in
 	return step, nil
 }
 
-// moveCursor records how far the walk of an event has come. The event is processing from then on.
-var moveCursor = row.SQL(`
+// moveCursor records how far the walk of a wave has come.
+const moveCursor = `
+UPDATE waves
+SET cursor = @cursor,
+	walked = @walked
+WHERE event_seq = @event
+	AND n = @wave`
+
+// processEvent makes an event processing, from which a walk has begun.
+var processEvent = row.SQL(`
 UPDATE events
 SET status = {event_processing},
-	cursor = @cursor,
-	walked = @walked
+	completed_at = NULL
 WHERE seq = @event`)
 
-func walkOf(ctx context.Context, c *conn, id string) (*walk, error) {
-	var w walk
+func walkOf(ctx context.Context, c *conn, ref ledger.WaveRef) (*walk, error) {
+	w := walk{waveState: waveState{wave: ref.Wave}}
 	var audience, channels string
-	err := c.get(ctx, findWalk, args{"id": id},
-		&w.seq, &w.status, &w.walked, &w.expiresAt, &w.now, &w.category, &audience, &channels, &w.sendAt, &w.cursor)
+	err := c.get(ctx, findWalk, args{"event_id": ref.EventID, "wave": ref.Wave},
+		&w.seq, &w.status, &w.walked, &w.expiresAt, &w.now, &w.category, &audience, &channels, &w.onlyIf, &w.startsAt, &w.cursor)
 	if err != nil {
-		return nil, orNotFound(err, "event", id)
+		return nil, orNoWave(err, ref)
 	}
 	if err := errors.Join(json.Unmarshal([]byte(audience), &w.audience), json.Unmarshal([]byte(channels), &w.channels)); err != nil {
-		return nil, fmt.Errorf("decode event %s: %w", id, err)
+		return nil, fmt.Errorf("decode event %s: %w", ref.EventID, err)
 	}
 	return &w, nil
 }
 
-// findWalk selects an event as a fan-out needs it, with the clock.
+// findWalk selects a wave as a fan-out needs it, with the clock.
 const findWalk = `
-SELECT seq, status, walked, expires_at, ` + now + `,
-	category, audience, channels, send_at, cursor
-FROM events
-WHERE id = @id`
+SELECT e.seq, e.status, w.walked, e.expires_at, ` + now + `,
+	e.category, e.audience, w.channels, w.only_if, w.starts_at, w.cursor
+FROM events e
+CROSS JOIN waves w ON w.event_seq = e.seq
+WHERE e.id = @event_id
+	AND w.n = @wave`
 
-// pick fills the table chunk with the next people of the audience, up to limit,
-// and returns the last user that has been dealt with then.
+// pick fills the table chunk with the next people of the wave, up to limit, and returns the
+// last user that has been dealt with then.
+func (s FanOuts) pick(ctx context.Context, c *conn, w *walk, limit int, step *ledger.FanOutStep) (bound int64, err error) {
+	if err := emptyChunk(ctx, c); err != nil {
+		return 0, err
+	}
+	if w.wave == 0 {
+		return w.pick(ctx, c, limit, step)
+	}
+	var walked bool
+	var channels []schoolbell.Channel
+	var list string
+	if err := c.get(ctx, "SELECT walked, channels FROM waves WHERE event_seq = @event AND n = 0", args{"event": w.seq}, &walked, &list); err != nil {
+		return 0, err
+	}
+	if !walked {
+		return 0, row.Conflict("the event's audience is still being walked")
+	}
+	if err := json.Unmarshal([]byte(list), &channels); err != nil {
+		return 0, fmt.Errorf("decode channels: %w", err)
+	}
+	channel, err := s.DB.channels.asked(ctx, c, "channels[0]", channels[0])
+	if err != nil {
+		return 0, err
+	}
+	return w.pickAgain(ctx, c, channel, limit, step)
+}
+
+// pick picks the people of the audience, for wave 0.
 //
 // It looks at windows of user numbers, each wider than the one before, until it
 // has enough people. So the cost of a chunk depends on the number of its people only,
 // not on how many groups the audience names or how far apart its people are.
 func (w *walk) pick(ctx context.Context, c *conn, limit int, step *ledger.FanOutStep) (bound int64, err error) {
-	if err := emptyChunk(ctx, c); err != nil {
-		return 0, err
-	}
 	p, err := newPicker(ctx, c, &w.audience, w.cursor)
 	if err != nil {
 		return 0, err
@@ -127,6 +167,54 @@ func (w *walk) pick(ctx context.Context, c *conn, limit int, step *ledger.FanOut
 	return bound, nil
 }
 
+// pickAgain does the same for a further wave: its people are those of wave 0, as they stand in
+// its deliveries on one channel.
+func (w *walk) pickAgain(ctx context.Context, c *conn, channel, limit int, step *ledger.FanOutStep) (bound int64, err error) {
+	a := args{"event": w.seq, "channel": channel, "cursor": w.cursor, "outcome": outcomeBefore(w.onlyIf), "limit": limit}
+	if step.Users, err = c.exec(ctx, pickAgain, a); err != nil {
+		return 0, fmt.Errorf("pick people: %w", err)
+	}
+	if step.Done = step.Users < limit; step.Users == 0 {
+		return w.cursor, nil
+	}
+	err = c.get(ctx, "SELECT max(user_seq) FROM temp.chunk", nil, &bound)
+	return bound, err
+}
+
+// outcomeBefore returns the number that the outcome of an in-app delivery must be below for its user to meet a condition.
+func outcomeBefore(c schoolbell.OnlyIf) int {
+	switch c {
+	case schoolbell.OnlyIfUnread:
+		return row.OutcomeNumber(schoolbell.OutcomeRead)
+	case schoolbell.OnlyIfUnacknowledged:
+		return row.OutcomeNumber(schoolbell.OutcomeAcknowledged)
+	}
+	return row.OutcomeNumber(schoolbell.OutcomeAcknowledged) + 1
+}
+
+// pickAgain inserts the next people of wave 0 into chunk whose in-app delivery, if they have
+// one, has an outcome below @outcome.
+var pickAgain = row.SQL(`
+INSERT INTO temp.chunk (user_seq)
+SELECT d.user_seq
+FROM deliveries d
+WHERE d.event_seq = @event
+	AND d.wave = 0
+	AND d.channel = @channel
+	AND d.user_seq > @cursor
+	AND EXISTS (SELECT 1 FROM users u WHERE u.seq = d.user_seq AND u.state = {user_live})
+	AND NOT EXISTS (
+		SELECT 1
+		FROM deliveries i
+		WHERE i.event_seq = @event
+			AND i.wave = 0
+			AND i.channel = {in_app}
+			AND i.user_seq = d.user_seq
+			AND i.outcome >= @outcome
+	)
+ORDER BY d.user_seq
+LIMIT @limit`)
+
 func emptyChunk(ctx context.Context, c *conn) error {
 	if _, err := c.exec(ctx, createChunk, nil); err != nil {
 		return err
@@ -142,103 +230,91 @@ CREATE TEMP TABLE IF NOT EXISTS chunk (
 ) STRICT`
 
 // store makes the rows of the people in chunk, the users in (w.cursor, bound].
-func (w *walk) store(ctx context.Context, c *conn, eventID string, bound int64, batchSize int, step *ledger.FanOutStep) error {
-	for _, channel := range w.channels {
-		if err := w.insertDeliveries(ctx, c, row.ChannelNumber(channel)); err != nil {
-			return fmt.Errorf("insert %s deliveries: %w", channel, err)
+func (s FanOuts) store(ctx context.Context, c *conn, w *walk, wave ledger.WaveRef, bound int64, batchSize int, step *ledger.FanOutStep) error {
+	for i, name := range w.channels {
+		channel, err := s.DB.channels.asked(ctx, c, fmt.Sprintf("channels[%d]", i), name)
+		if err != nil {
+			return err
+		}
+		if err := w.insertDeliveries(ctx, c, channel); err != nil {
+			return fmt.Errorf("insert %s deliveries: %w", name, err)
 		}
 		if w.expired() {
 			continue
 		}
-		if channel == schoolbell.ChannelInApp {
+		if channel == row.InApp && w.wave > 0 {
+			continue // the event itself has filled the inboxes
+		}
+		if channel == row.InApp {
 			if err := w.fillInboxes(ctx, c, bound); err != nil {
 				return fmt.Errorf("fill inboxes: %w", err)
 			}
 			continue
 		}
-		a := args{"event": w.seq, "channel": row.ChannelNumber(channel), "cursor": w.cursor, "bound": bound, "batch_size": batchSize}
-		err := c.each(ctx, insertBatches, a, func(scan func(...any) error) error {
-			b := ledger.Batch{EventID: eventID, Channel: channel}
+		a := args{"event": w.seq, "wave": w.wave, "channel": channel, "cursor": w.cursor, "bound": bound, "batch_size": batchSize}
+		err = c.each(ctx, insertBatches, a, func(scan func(...any) error) error {
+			b := ledger.Batch{EventID: wave.EventID, Wave: wave.Wave, Channel: name}
 			err := scan(&b.Seq, &b.Size)
 			step.Batches = append(step.Batches, b)
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("insert %s batches: %w", channel, err)
+			return fmt.Errorf("insert %s batches: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func (w *walk) insertDeliveries(ctx context.Context, c *conn, channel int) error {
-	var err error
+func (w *walk) insertDeliveries(ctx context.Context, c *conn, channel int) (err error) {
+	a := args{"event": w.seq, "wave": w.wave, "channel": channel, "now": w.now}
 	switch {
 	case w.expired():
-		_, err = c.exec(ctx, insertPlain, args{"event": w.seq, "channel": channel, "status": row.Expired, "now": w.now})
+		a["status"] = row.Expired
+		_, err = c.exec(ctx, insertPlain, a)
 	case channel == row.InApp:
-		_, err = c.exec(ctx, insertPlain, args{"event": w.seq, "channel": channel, "status": row.Delivered, "now": w.now})
+		a["status"] = row.Sent
+		_, err = c.exec(ctx, insertPlain, a)
 	default:
-		_, err = c.exec(ctx, insertAddressed, args{"event": w.seq, "channel": channel, "category": optOutCategory(w.category), "now": w.now})
+		a["category"] = string(w.category)
+		_, err = c.exec(ctx, insertReachable, a)
 	}
 	return err
 }
 
-// optOutCategory is the category whose opt-outs count for events of category c:
-// none for a mandatory one.
-func optOutCategory(c schoolbell.Category) string {
-	if c.Mandatory() {
-		return ""
-	}
-	return string(c)
-}
-
 // insertPlain inserts a delivery with one status for each person in chunk.
 //
-// Neither this statement nor insertAddressed has an ON CONFLICT. A row that exists
+// Neither this statement nor insertReachable has an ON CONFLICT. A row that exists
 // already would mean that a person is dealt with twice, and then the chunk must fail.
 const insertPlain = `
-INSERT INTO deliveries (event_seq, channel, user_seq, status, updated_at)
-SELECT @event, @channel, user_seq, @status, @now
+INSERT INTO deliveries (event_seq, wave, channel, user_seq, status, updated_at)
+SELECT @event, @wave, @channel, user_seq, @status, @now
 FROM temp.chunk
 ORDER BY user_seq`
 
-// insertAddressed inserts a delivery of an outgoing channel for each person in chunk:
+// insertReachable inserts a delivery of an outgoing channel for each person in chunk:
 // pending, or suppressed if there is a reason.
-var insertAddressed = row.SQL(`
-INSERT INTO deliveries (event_seq, channel, user_seq, status, reason, updated_at)
-SELECT @event, @channel, user_seq, CASE WHEN reason IS NULL THEN {pending} ELSE {suppressed} END, reason, @now
-FROM (
-	SELECT k.user_seq, ` + suppressReason + ` AS reason
+var insertReachable = row.SQL(`
+WITH people(user_seq, reason) AS MATERIALIZED (
+	SELECT k.user_seq, ` + unreachable("k.user_seq") + `
 	FROM temp.chunk k
-	CROSS JOIN users u ON u.seq = k.user_seq
 	ORDER BY k.user_seq
-)`)
-
-// suppressReason is why a delivery to user u on @channel must be suppressed, NULL if it
-// must not. @category is the category whose opt-outs count. No user has a push address yet.
-const suppressReason = `CASE
-		WHEN CASE @channel WHEN {email} THEN u.email WHEN {sms} THEN u.phone ELSE '' END = '' THEN {no_address}
-		WHEN EXISTS (
-			SELECT 1
-			FROM preferences p
-			WHERE p.user_seq = u.seq
-				AND p.category = @category
-				AND p.channel = @channel
-				AND p.opted_out
-		) THEN {opted_out}
-	END`
+)
+INSERT INTO deliveries (event_seq, wave, channel, user_seq, status, reason, updated_at)
+SELECT @event, @wave, @channel, user_seq, CASE WHEN reason IS NULL THEN {pending} ELSE {suppressed} END, reason, @now
+FROM people`)
 
 // insertBatches cuts the pending deliveries of the users in (cursor, bound] into batches.
-// Their numbers go on from the event's last batch on the channel.
+// Their numbers go on from the wave's last batch on the channel.
 var insertBatches = row.SQL(`
-INSERT INTO batches (event_seq, channel, seq, first_user, last_user, size)
-SELECT @event, @channel,
-	number + 1 + (SELECT coalesce(max(seq), 0) FROM batches WHERE event_seq = @event AND channel = @channel),
+INSERT INTO batches (event_seq, wave, channel, seq, first_user, last_user, size)
+SELECT @event, @wave, @channel,
+	number + 1 + (SELECT coalesce(max(seq), 0) FROM batches WHERE event_seq = @event AND wave = @wave AND channel = @channel),
 	min(user_seq), max(user_seq), count(*)
 FROM (
 	SELECT user_seq, (row_number() OVER (ORDER BY user_seq) - 1) / @batch_size AS number
 	FROM deliveries
 	WHERE event_seq = @event
+		AND wave = @wave
 		AND channel = @channel
 		AND user_seq > @cursor
 		AND user_seq <= @bound
@@ -248,6 +324,7 @@ GROUP BY number
 ORDER BY number
 RETURNING seq, size`)
 
+// fillInboxes puts the event into the inboxes of the people in chunk.
 func (w *walk) fillInboxes(ctx context.Context, c *conn, bound int64) error {
 	position, err := c.insert(ctx, insertChunk, args{"event": w.seq, "first": w.cursor + 1, "last": bound, "now": w.now})
 	if err != nil {
@@ -270,21 +347,25 @@ FROM temp.chunk
 ORDER BY user_seq`
 
 // OpenBatches implements ledger.FanOuts.
-func (s FanOuts) OpenBatches(ctx context.Context, eventID string, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {
-	channel, seq := 0, 0
-	if after != nil {
-		channel, seq = row.ChannelNumber(after.Channel), after.Seq
-	}
+func (s FanOuts) OpenBatches(ctx context.Context, wave ledger.WaveRef, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {
 	err = s.DB.read(ctx, "list open batches", func(c *conn) error {
-		e, err := eventStateOf(ctx, c, eventID)
+		w, err := waveStateOf(ctx, c, wave)
 		if err != nil {
 			return err
 		}
-		a := args{"event": e.seq, "channel": channel, "batch": seq, "limit": limit}
+		a := args{"event": w.seq, "wave": w.wave, "channel": 0, "batch": 0, "limit": limit}
+		if after != nil {
+			a["batch"] = after.Seq
+			if a["channel"], err = s.DB.channels.asked(ctx, c, "after", after.Channel); err != nil {
+				return err
+			}
+		}
 		return c.each(ctx, openBatches, a, func(scan func(...any) error) error {
-			b, n := ledger.Batch{EventID: eventID}, 0
-			err := scan(&n, &b.Seq, &b.Size)
-			b.Channel = row.Channel(n)
+			b, n := ledger.Batch{EventID: wave.EventID, Wave: wave.Wave}, 0
+			if err := scan(&n, &b.Seq, &b.Size); err != nil {
+				return err
+			}
+			b.Channel, err = s.DB.channels.name(ctx, c, n)
 			batches = append(batches, b)
 			return err
 		})
@@ -292,11 +373,12 @@ func (s FanOuts) OpenBatches(ctx context.Context, eventID string, after *ledger.
 	return batches, err
 }
 
-// openBatches selects the event's unfinished batches after the given one, in the order of their key.
+// openBatches selects the wave's unfinished batches after the given one, in the order of their key.
 const openBatches = `
 SELECT channel, seq, size
 FROM batches
 WHERE event_seq = @event
+	AND wave = @wave
 	AND (channel, seq) > (@channel, @batch)
 	AND finished_at IS NULL
 ORDER BY channel, seq

@@ -91,14 +91,14 @@ SELECT (SELECT max(level) FROM above),
 	EXISTS (SELECT 1 FROM above JOIN groups g ON g.seq = above.seq WHERE g.id = @group),
 	(SELECT coalesce(max(level), 0) FROM below)`
 
-// selectGroups selects groups as the method groups reads them. A WHERE about g follows.
+// selectGroups selects groups as the function readGroups reads them. A WHERE about g follows.
 const selectGroups = `
 SELECT g.id, g.name, g.kind, coalesce(p.id, '')
 FROM groups g
 LEFT JOIN groups p ON p.seq = g.parent_seq`
 
-func (s People) groups(ctx context.Context, query string, a args) (groups []*schoolbell.Group, err error) {
-	err = s.DB.read(ctx, "read groups", func(c *conn) error {
+func readGroups(ctx context.Context, db *DB, query string, a args) (groups []*schoolbell.Group, err error) {
+	err = db.read(ctx, "read groups", func(c *conn) error {
 		return c.each(ctx, query, a, func(scan func(...any) error) error {
 			var g schoolbell.Group
 			err := scan(&g.ID, &g.Name, &g.Kind, &g.Parent)
@@ -111,7 +111,7 @@ func (s People) groups(ctx context.Context, query string, a args) (groups []*sch
 
 // Group implements people.Store.
 func (s People) Group(ctx context.Context, id string) (*schoolbell.Group, error) {
-	groups, err := s.groups(ctx, findGroup, args{"id": id})
+	groups, err := readGroups(ctx, s.DB, findGroup, args{"id": id})
 	switch {
 	case err != nil:
 		return nil, err
@@ -127,7 +127,7 @@ WHERE g.id = @id`
 
 // Groups implements people.Store.
 func (s People) Groups(ctx context.Context, after string, limit int) ([]*schoolbell.Group, error) {
-	return s.groups(ctx, listGroups, args{"after": after, "limit": limit})
+	return readGroups(ctx, s.DB, listGroups, args{"after": after, "limit": limit})
 }
 
 // listGroups selects a page of groups after an id.

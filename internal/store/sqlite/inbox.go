@@ -13,7 +13,7 @@ import (
 // inboxItems are the columns that scanItem reads and the tables they come from. Other
 // columns may precede it, and a WHERE about inbox item i follows.
 const inboxItems = `i.position, e.id, e.title, e.body, e.category, e.data, e.location,
-	e.starts_at, e.ends_at, k.arrived_at, i.read_at, e.status = {event_cancelled}
+	e.starts_at, e.ends_at, k.arrived_at, i.read_at, i.acked_at, e.status = {event_cancelled}
 FROM inbox i
 CROSS JOIN chunks k ON k.position = i.position
 CROSS JOIN events e ON e.seq = k.event_seq`
@@ -21,10 +21,10 @@ CROSS JOIN events e ON e.seq = k.event_seq`
 // scanItem reads the columns that first is for, and then those of inboxItems.
 func scanItem(scan func(...any) error, first ...any) (schoolbell.InboxItem, error) {
 	var it schoolbell.InboxItem
-	var startsAt, endsAt, arrived, read sql.NullInt64
+	var startsAt, endsAt, arrived, read, acked sql.NullInt64
 	err := scan(append(first, &it.Position, &it.EventID, &it.Title, &it.Body, &it.Category, &it.Data, &it.Location,
-		&startsAt, &endsAt, &arrived, &read, &it.Cancelled)...)
-	it.StartsAt, it.EndsAt, it.ArrivedAt, it.ReadAt = timeOf(startsAt), timeOf(endsAt), timeOf(arrived), timeOf(read)
+		&startsAt, &endsAt, &arrived, &read, &acked, &it.Cancelled)...)
+	it.StartsAt, it.EndsAt, it.ArrivedAt, it.ReadAt, it.AckedAt = timeOf(startsAt), timeOf(endsAt), timeOf(arrived), timeOf(read), timeOf(acked)
 	return it, err
 }
 
@@ -70,20 +70,39 @@ LIMIT @limit`)
 
 // MarkRead implements inbox.Store.
 func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, err error) {
-	err = s.DB.write(ctx, "mark read", func(c *conn) error {
+	return s.mark(ctx, userID, eventID, schoolbell.OutcomeRead)
+}
+
+// Acknowledge implements inbox.Store.
+func (s Inboxes) Acknowledge(ctx context.Context, userID, eventID string) (n int, err error) {
+	return s.mark(ctx, userID, eventID, schoolbell.OutcomeAcknowledged)
+}
+
+// mark notes what the user did with an event: read or acknowledged it.
+func (s Inboxes) mark(ctx context.Context, userID, eventID string, done schoolbell.Outcome) (n int, err error) {
+	err = s.DB.write(ctx, "mark inbox item", func(c *conn) error {
 		user, err := userSeq(ctx, c, userID)
 		if err != nil {
 			return err
 		}
-		var position int64
-		err = c.get(ctx, findPosition, args{"user": user, "event_id": eventID}, &position)
+		at, err := clock(ctx, c)
+		if err != nil {
+			return err
+		}
+		var event, position int64
+		err = c.get(ctx, findPosition, args{"user": user, "event_id": eventID}, &event, &position)
 		if errors.Is(err, sql.ErrNoRows) {
 			return schoolbell.NotFound("event in the inbox", eventID)
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := c.exec(ctx, markRead, args{"user": user, "position": position}); err != nil {
+		acked := done == schoolbell.OutcomeAcknowledged
+		if _, err := c.exec(ctx, markItem, args{"user": user, "position": position, "acked": acked, "now": at}); err != nil {
+			return err
+		}
+		a := args{"event": event, "user": user, "outcome": row.OutcomeNumber(done), "now": at}
+		if _, err := c.exec(ctx, moveInAppOutcome, a); err != nil {
 			return err
 		}
 		n, err = unread(ctx, c, user)
@@ -92,29 +111,44 @@ func (s Inboxes) MarkRead(ctx context.Context, userID, eventID string) (n int, e
 	return n, err
 }
 
-// findPosition selects the position of an event in a user's inbox: that of the chunk of
-// the event that the user belongs to.
-const findPosition = `
-SELECT i.position
-FROM inbox i
-WHERE i.user_seq = @user
-	AND i.position = (
+// findPosition selects an event, and its position if it is in a user's inbox.
+var findPosition = `
+SELECT e.seq, i.position
+FROM events e
+CROSS JOIN inbox i ON i.user_seq = @user AND i.position = ` + chunkOf("e.seq", "@user") + `
+WHERE e.id = @event_id`
+
+// chunkOf is the position of the chunk of an event that a user belongs to.
+func chunkOf(event, user string) string {
+	return `(
 		SELECT k.position
 		FROM chunks k
-		JOIN events e ON e.seq = k.event_seq
-		WHERE e.id = @event_id
-			AND k.first_user <= @user
+		WHERE k.event_seq = ` + event + `
+			AND k.first_user <= ` + user + `
 		ORDER BY k.first_user DESC
 		LIMIT 1
 	)`
+}
 
-// markRead marks one item of a user's inbox as read. An item that is read keeps its read_at.
-const markRead = `
+// markItem marks one item of a user's inbox as read and, if @acked, as acknowledged. Each keeps its first time.
+const markItem = `
 UPDATE inbox
-SET read_at = ` + now + `
+SET read_at = coalesce(read_at, @now),
+	acked_at = CASE WHEN @acked THEN coalesce(acked_at, @now) ELSE acked_at END
 WHERE user_seq = @user
 	AND position = @position
-	AND read_at IS NULL`
+	AND (read_at IS NULL OR @acked AND acked_at IS NULL)`
+
+// moveInAppOutcome moves the outcome of an event's own in-app delivery to a user forward.
+var moveInAppOutcome = row.SQL(`
+UPDATE deliveries
+SET outcome = @outcome,
+	updated_at = @now
+WHERE event_seq = @event
+	AND wave = 0
+	AND channel = {in_app}
+	AND user_seq = @user
+	AND outcome < @outcome`)
 
 // MarkAllRead implements inbox.Store.
 func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n int, err error) {
@@ -126,8 +160,14 @@ func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n 
 		if err != nil {
 			return err
 		}
-		if _, err := c.exec(ctx, markAllRead, args{"user": user, "up_to": upTo}); err != nil {
+		at, err := clock(ctx, c)
+		if err != nil {
 			return err
+		}
+		for _, query := range []string{moveInAppOutcomes, markAllRead} { // the first asks what is unread
+			if _, err := c.exec(ctx, query, args{"user": user, "up_to": upTo, "now": at}); err != nil {
+				return err
+			}
 		}
 		n, err = unread(ctx, c, user)
 		return err
@@ -135,10 +175,28 @@ func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n 
 	return n, err
 }
 
+// moveInAppOutcomes does the same to the deliveries of a user's unread items up to a position: they become read.
+var moveInAppOutcomes = row.SQL(`
+UPDATE deliveries
+SET outcome = {outcome_read},
+	updated_at = @now
+WHERE event_seq IN (
+		SELECT k.event_seq
+		FROM inbox i
+		CROSS JOIN chunks k ON k.position = i.position
+		WHERE i.user_seq = @user
+			AND i.position <= @up_to
+			AND i.read_at IS NULL
+	)
+	AND wave = 0
+	AND channel = {in_app}
+	AND user_seq = @user
+	AND outcome < {outcome_read}`)
+
 // markAllRead marks a user's unread items up to a position as read.
 const markAllRead = `
 UPDATE inbox
-SET read_at = ` + now + `
+SET read_at = @now
 WHERE user_seq = @user
 	AND position <= @up_to
 	AND read_at IS NULL`

@@ -67,13 +67,13 @@ func (s Leases) CloseLease(ctx context.Context, lease ledger.Lease) error {
 // have to look at every delivery.
 func release(ctx context.Context, c *conn, lease, at int64) error {
 	type span struct {
-		event, first, last int64
-		channel, status    int
+		event, first, last    int64
+		wave, channel, status int
 	}
 	var spans []span
 	err := c.each(ctx, startedBatches, args{"now": at}, func(scan func(...any) error) error {
 		var p span
-		err := scan(&p.event, &p.channel, &p.first, &p.last, &p.status)
+		err := scan(&p.event, &p.wave, &p.channel, &p.first, &p.last, &p.status)
 		spans = append(spans, p)
 		return err
 	})
@@ -81,7 +81,7 @@ func release(ctx context.Context, c *conn, lease, at int64) error {
 		if err != nil {
 			return err
 		}
-		_, err = c.exec(ctx, releaseRows, args{"event": p.event, "channel": p.channel, "first": p.first, "last": p.last,
+		_, err = c.exec(ctx, releaseRows, args{"event": p.event, "wave": p.wave, "channel": p.channel, "first": p.first, "last": p.last,
 			"lease": lease, "status": p.status, "now": at})
 	}
 	return err
@@ -90,7 +90,7 @@ func release(ctx context.Context, c *conn, lease, at int64) error {
 // startedBatches selects the batches that have started and are not finished, with the
 // status that rows of theirs get when they are released.
 var startedBatches = row.SQL(`
-SELECT b.event_seq, b.channel, b.first_user, b.last_user,
+SELECT b.event_seq, b.wave, b.channel, b.first_user, b.last_user,
 	CASE
 		WHEN e.status = {event_cancelled} THEN {cancelled}
 		WHEN e.expires_at <= @now THEN {expired}
@@ -110,6 +110,7 @@ SET status = CASE WHEN uncertain AND @status <> {pending} THEN {uncertain} ELSE 
 	lease_id = NULL,
 	updated_at = @now
 WHERE event_seq = @event
+	AND wave = @wave
 	AND channel = @channel
 	AND user_seq BETWEEN @first AND @last
 	AND status = {sending}

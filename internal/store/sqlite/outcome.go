@@ -5,7 +5,6 @@ import (
 	"database/sql"
 
 	"schoolbell"
-	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -13,7 +12,6 @@ import (
 type eventState struct {
 	seq       int64
 	status    schoolbell.EventStatus
-	walked    bool
 	expiresAt sql.NullInt64
 	now       int64 // the database's clock
 }
@@ -31,24 +29,29 @@ func (e *eventState) closing() int {
 	return 0
 }
 
+// mayGoOn returns an error if nothing more is sent for the event.
+func (e *eventState) mayGoOn() error {
+	switch e.closing() {
+	case row.Cancelled:
+		return row.Conflict("the event is cancelled")
+	case row.Expired:
+		return row.Conflict("the event has expired")
+	}
+	return nil
+}
+
 func eventStateOf(ctx context.Context, c *conn, id string) (*eventState, error) {
 	var e eventState
 	err := c.get(ctx, findEventState, args{"id": id},
-		&e.seq, &e.status, &e.walked, &e.expiresAt, &e.now)
+		&e.seq, &e.status, &e.expiresAt, &e.now)
 	return &e, orNotFound(err, "event", id)
 }
 
 // findEventState selects the state of an event, with the clock.
 const findEventState = `
-SELECT seq, status, walked, expires_at, ` + now + `
+SELECT seq, status, expires_at, ` + now + `
 FROM events
 WHERE id = @id`
-
-// closeDeliveries ends the rows of the event that no live lease holds.
-func (e *eventState) closeDeliveries(ctx context.Context, c *conn, status int) error {
-	_, err := c.exec(ctx, closeRows, args{"event": e.seq, "status": status, "now": e.now})
-	return err
-}
 
 // closeRows ends the rows of a closed event that no live lease holds: pending ones, and
 // sending ones whose lease has ended. If an earlier attempt may have reached the
@@ -66,8 +69,12 @@ WHERE event_seq = @event
 		OR status = {sending} AND lease_id NOT IN (SELECT id FROM leases WHERE expires_at > @now)
 	)`)
 
+// closeWaveRows does the same to the rows of one wave.
+var closeWaveRows = closeRows + `
+	AND wave = @wave`
+
 // closeBatchRows does the same to the rows of one batch.
-var closeBatchRows = closeRows + `
+var closeBatchRows = closeWaveRows + `
 	AND channel = @channel
 	AND user_seq BETWEEN @first AND @last`
 
@@ -83,29 +90,38 @@ func readProgress(ctx context.Context, db *DB, id string) (p schoolbell.Progress
 		if err != nil {
 			return err
 		}
-		p, err = progress(ctx, c, e)
+		counts, err := db.count(ctx, c, e.seq)
+		if err != nil {
+			return err
+		}
+		going, err := e.going(ctx, c)
+		p = row.Progress(counts, e.status == schoolbell.EventCancelled || going.unwalked == 0)
 		return err
 	})
 	return p, err
 }
 
-func progress(ctx context.Context, c *conn, e *eventState) (schoolbell.Progress, error) {
-	var counts []row.Count
-	err := c.each(ctx, countRows, args{"event": e.seq}, func(scan func(...any) error) error {
+// count counts the deliveries of an event.
+func (db *DB) count(ctx context.Context, c *conn, event int64) (counts []row.Count, err error) {
+	err = c.each(ctx, countRows, args{"event": event}, func(scan func(...any) error) error {
 		var n row.Count
-		err := scan(&n.Channel, &n.Status, &n.Rows)
+		var channel int
+		if err := scan(&n.Wave, &channel, &n.Status, &n.Outcome, &n.Rows); err != nil {
+			return err
+		}
+		n.Channel, err = db.channels.name(ctx, c, channel)
 		counts = append(counts, n)
 		return err
 	})
-	return row.Progress(counts, e.walked || e.status.Terminal()), err
+	return counts, err
 }
 
-// countRows counts the deliveries of an event by channel and status.
+// countRows counts the deliveries of an event by wave, channel, status and outcome.
 const countRows = `
-SELECT channel, status, count(*)
+SELECT wave, channel, status, outcome, count(*)
 FROM deliveries
 WHERE event_seq = @event
-GROUP BY channel, status`
+GROUP BY wave, channel, status, outcome`
 
 // CancelEvent implements ledger.Events.
 func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
@@ -122,7 +138,10 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 			if err := e.end(ctx, c, schoolbell.EventCancelled); err != nil {
 				return err
 			}
-			if err := e.closeDeliveries(ctx, c, row.Cancelled); err != nil {
+			if _, err := c.exec(ctx, endWaves, args{"event": e.seq, "now": e.now}); err != nil {
+				return err
+			}
+			if _, err := c.exec(ctx, closeRows, args{"event": e.seq, "status": row.Cancelled, "now": e.now}); err != nil {
 				return err
 			}
 		}
@@ -145,22 +164,34 @@ SET status = @status,
 	completed_at = @now
 WHERE seq = @event`
 
+// endWaves finishes the waves of a cancelled event, also those that have not started.
+const endWaves = `
+UPDATE waves
+SET finished_at = @now
+WHERE event_seq = @event
+	AND finished_at IS NULL`
+
 // RetryFailed implements ledger.Events.
 func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error) {
 	err = s.DB.write(ctx, "retry failed deliveries", func(c *conn) error {
 		e, err := eventStateOf(ctx, c, id)
+		if err != nil {
+			return err
+		}
+		if err := e.mayGoOn(); err != nil {
+			return err
+		}
+		going, err := e.going(ctx, c)
 		switch {
 		case err != nil:
 			return err
-		case e.status == schoolbell.EventCancelled:
-			return row.Conflict("the event is cancelled")
-		case e.expired():
-			return row.Conflict("the event has expired")
-		case !e.walked:
+		case going.unwalked > 0:
 			return row.Conflict("the event's audience is still being walked")
 		}
-		if _, err := c.exec(ctx, reopenBatches, args{"event": e.seq}); err != nil {
-			return err
+		for _, query := range []string{reopenBatches, reopenWaves} {
+			if _, err := c.exec(ctx, query, args{"event": e.seq}); err != nil {
+				return err
+			}
 		}
 		if rows, err = c.exec(ctx, retryRows, args{"event": e.seq, "now": e.now}); err != nil || rows == 0 {
 			return err
@@ -171,7 +202,7 @@ func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error
 	return rows, err
 }
 
-// reopenBatches makes the event's finished batches that have failed rows look as if they had never started.
+// reopenBatches makes the event's finished batches that have rows to retry look as if they had never started.
 var reopenBatches = row.SQL(`
 UPDATE batches
 SET started_at = NULL,
@@ -182,22 +213,41 @@ WHERE event_seq = @event
 		SELECT 1
 		FROM deliveries d
 		WHERE d.event_seq = @event
+			AND d.wave = batches.wave
 			AND d.channel = batches.channel
 			AND d.user_seq BETWEEN batches.first_user AND batches.last_user
-			AND d.status = {failed}
+			AND ` + retried + `
 	)`)
 
-// retryRows makes the event's failed rows pending, with all their attempts before them.
+// retried says that RetryFailed sends a row of deliveries again: it has failed or bounced.
+const retried = "(status = {failed} OR status IN ({sent}, {uncertain}) AND outcome = {outcome_bounced})"
+
+// reopenWaves makes the event's waves unfinished that have batches to work again.
+const reopenWaves = `
+UPDATE waves
+SET finished_at = NULL
+WHERE event_seq = @event
+	AND finished_at IS NOT NULL
+	AND EXISTS (
+		SELECT 1
+		FROM batches b
+		WHERE b.event_seq = @event
+			AND b.wave = waves.n
+			AND b.finished_at IS NULL
+	)`
+
+// retryRows makes the event's rows to retry pending, with all their attempts before them.
 var retryRows = row.SQL(`
 UPDATE deliveries
 SET status = {pending},
+	outcome = 0,
 	attempts = 0,
 	retry_at = NULL,
 	reason = NULL,
 	provider_id = NULL,
 	updated_at = @now
 WHERE event_seq = @event
-	AND status = {failed}`)
+	AND ` + retried)
 
 // reopenEvent makes a completed event processing.
 var reopenEvent = row.SQL(`
@@ -206,31 +256,3 @@ SET status = {event_processing},
 	completed_at = NULL
 WHERE seq = @event
 	AND status = {event_completed}`)
-
-// FinishEvent implements ledger.Events.
-func (s Events) FinishEvent(ctx context.Context, id string) (sum ledger.Summary, err error) {
-	err = s.DB.write(ctx, "finish event", func(c *conn) error {
-		e, err := eventStateOf(ctx, c, id)
-		if err != nil {
-			return err
-		}
-		if closing := e.closing(); closing != 0 && e.status != schoolbell.EventCompleted {
-			if err := e.closeDeliveries(ctx, c, closing); err != nil {
-				return err
-			}
-		}
-		p, err := progress(ctx, c, e)
-		if err != nil {
-			return err
-		}
-		if e.walked && !e.status.Terminal() && p.Done == p.Total {
-			e.status = schoolbell.EventCompleted
-			if err := e.end(ctx, c, e.status); err != nil {
-				return err
-			}
-		}
-		sum = ledger.Summary{EventID: id, Status: e.status, Progress: p}
-		return nil
-	})
-	return sum, err
-}

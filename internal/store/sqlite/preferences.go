@@ -2,9 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 
 	"schoolbell"
-	"schoolbell/internal/store/row"
 )
 
 // PutPreferences implements people.Store.
@@ -14,8 +14,12 @@ func (s People) PutPreferences(ctx context.Context, userID string, preferences [
 		if err != nil {
 			return err
 		}
-		for _, p := range preferences {
-			a := args{"user": seq, "category": string(p.Category), "channel": row.ChannelNumber(p.Channel), "opted_out": p.OptedOut}
+		for i, p := range preferences {
+			channel, err := s.DB.channels.asked(ctx, c, fmt.Sprintf("preferences[%d].channel", i), p.Channel)
+			if err != nil {
+				return err
+			}
+			a := args{"user": seq, "category": string(p.Category), "channel": channel, "mode": string(p.Mode)}
 			if _, err := c.exec(ctx, putPreference, a); err != nil {
 				return err
 			}
@@ -26,10 +30,10 @@ func (s People) PutPreferences(ctx context.Context, userID string, preferences [
 
 // putPreference inserts or changes a preference.
 const putPreference = `
-INSERT INTO preferences (user_seq, category, channel, opted_out)
-VALUES (@user, @category, @channel, @opted_out)
+INSERT INTO preferences (user_seq, category, channel, mode)
+VALUES (@user, @category, @channel, @mode)
 ON CONFLICT (user_seq, category, channel) DO UPDATE
-SET opted_out = excluded.opted_out`
+SET mode = excluded.mode`
 
 // Preferences implements people.Store.
 func (s People) Preferences(ctx context.Context, userID string) (preferences []schoolbell.Preference, err error) {
@@ -41,8 +45,10 @@ func (s People) Preferences(ctx context.Context, userID string) (preferences []s
 		return c.each(ctx, listPreferences, args{"user": seq}, func(scan func(...any) error) error {
 			var p schoolbell.Preference
 			var channel int
-			err := scan(&p.Category, &channel, &p.OptedOut)
-			p.Channel = row.Channel(channel)
+			if err := scan(&p.Category, &channel, &p.Mode); err != nil {
+				return err
+			}
+			p.Channel, err = s.DB.channels.name(ctx, c, channel)
 			preferences = append(preferences, p)
 			return err
 		})
@@ -52,7 +58,7 @@ func (s People) Preferences(ctx context.Context, userID string) (preferences []s
 
 // listPreferences selects the preferences of a user.
 const listPreferences = `
-SELECT category, channel, opted_out
+SELECT category, channel, mode
 FROM preferences
 WHERE user_seq = @user
 ORDER BY category, channel`

@@ -21,7 +21,7 @@ func (s People) PutUser(ctx context.Context, u *schoolbell.User) (change schoolb
 		if err := row.UnknownStudents(u, unknown); err != nil {
 			return err
 		}
-		changes, err := putPiece(ctx, c, []*schoolbell.User{u})
+		changes, err := putPiece(ctx, c, &s.DB.channels, []*schoolbell.User{u})
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func (s People) PutUsers(ctx context.Context, users []*schoolbell.User) (changes
 	err = s.DB.write(ctx, "put users", func(c *conn) error {
 		changes = make([]schoolbell.Change, 0, len(users))
 		for _, piece := range row.Pieces(users, pieceSize) {
-			done, err := putPiece(ctx, c, piece)
+			done, err := putPiece(ctx, c, &s.DB.channels, piece)
 			if err != nil {
 				return err
 			}
@@ -51,10 +51,15 @@ func (s People) PutUsers(ctx context.Context, users []*schoolbell.User) (changes
 }
 
 // putPiece stores users with distinct ids by a few statements over all of them.
-func putPiece(ctx context.Context, c *conn, users []*schoolbell.User) ([]schoolbell.Change, error) {
+func putPiece(ctx context.Context, c *conn, channels *channelTable, users []*schoolbell.User) ([]schoolbell.Change, error) {
 	ids := make([]string, len(users))
 	for i, u := range users {
 		ids[i] = u.ID
+	}
+	for _, u := range users {
+		if err := checkAddressChannels(ctx, c, channels, u); err != nil {
+			return nil, err
+		}
 	}
 	known, err := listOf[string](ctx, c, liveUsers, args{"ids": jsonOf(ids)})
 	if err != nil {
@@ -91,6 +96,9 @@ func putPiece(ctx context.Context, c *conn, users []*schoolbell.User) ([]schoolb
 			return nil, err
 		}
 	}
+	if err := putAddresses(ctx, c, users, known, at); err != nil {
+		return nil, err
+	}
 	exists := make(map[string]bool, len(known))
 	for _, id := range known {
 		exists[id] = true
@@ -111,17 +119,14 @@ const seqsOf = "(SELECT seq FROM users WHERE id IN (SELECT value FROM json_each(
 // putUsers inserts or changes the rows of users. A user who was deleted or awaited
 // becomes live under the same number.
 var putUsers = row.SQL(`
-INSERT INTO users (id, state, name, email, phone, locale, timezone, created_at, updated_at)
+INSERT INTO users (id, state, name, locale, timezone, created_at, updated_at)
 SELECT value ->> 'id', {user_live}, value ->> 'name',
-	coalesce(value ->> 'email', ''), coalesce(value ->> 'phone', ''),
 	coalesce(value ->> 'locale', ''), coalesce(value ->> 'timezone', ''), @now, @now
 FROM json_each(@users)
 WHERE true
 ON CONFLICT (id) DO UPDATE
 SET state = {user_live},
 	name = excluded.name,
-	email = excluded.email,
-	phone = excluded.phone,
 	locale = excluded.locale,
 	timezone = excluded.timezone,
 	updated_at = excluded.updated_at,
@@ -130,8 +135,8 @@ SET state = {user_live},
 // addAwaited inserts an awaited user for each student who does not exist yet. The pairs
 // are of a user and a student.
 var addAwaited = row.SQL(`
-INSERT INTO users (id, state, name, email, phone, locale, timezone, created_at, updated_at)
-SELECT DISTINCT value ->> 1, {user_awaited}, '', '', '', '', '', @now, @now
+INSERT INTO users (id, state, name, locale, timezone, created_at, updated_at)
+SELECT DISTINCT value ->> 1, {user_awaited}, '', '', '', @now, @now
 FROM json_each(@pairs)
 WHERE true
 ON CONFLICT DO NOTHING`)

@@ -48,7 +48,7 @@ func (s Reports) Events(ctx context.Context, status schoolbell.EventStatus, befo
 // listEvents selects a page of events before another event, newest first.
 const listEvents = `
 SELECT ` + eventColumns + `
-FROM events e
+FROM ` + eventTables + `
 WHERE e.seq < @before
 ORDER BY e.seq DESC
 LIMIT @limit`
@@ -56,7 +56,7 @@ LIMIT @limit`
 // listEventsOfStatus does the same for the events of one status.
 const listEventsOfStatus = `
 SELECT ` + eventColumns + `
-FROM events e
+FROM ` + eventTables + `
 WHERE e.seq < @before
 	AND e.status = @status
 ORDER BY e.seq DESC
@@ -64,29 +64,43 @@ LIMIT @limit`
 
 // Deliveries implements api.Store.
 func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (list []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
-	a := args{"after_channel": row.ChannelNumber(after.Channel), "after_user": after.Seq, "channel": nil, "status": nil, "limit": limit}
-	if f.Channel != "" {
-		a["channel"] = row.ChannelNumber(f.Channel)
-	}
-	if f.Status != "" {
-		a["status"] = row.StatusNumber(f.Status)
-	}
 	next = after
 	err = s.DB.read(ctx, "list deliveries", func(c *conn) error {
 		e, err := eventStateOf(ctx, c, eventID)
 		if err != nil {
 			return err
 		}
-		a["event"] = e.seq
-		return c.each(ctx, listDeliveries, a, func(scan func(...any) error) error {
-			d := schoolbell.Delivery{EventID: eventID}
-			var channel, status int
-			var updated, read sql.NullInt64
-			if err := scan(&channel, &next.Seq, &d.UserID, &status, &d.Attempts, &d.Reason, &d.ProviderID, &updated, &read); err != nil {
+		a := args{"event": e.seq, "after_wave": after.Wave, "after_channel": 0, "after_user": after.Seq,
+			"channel": nil, "status": nil, "outcome": nil, "limit": limit}
+		if after.Channel != "" {
+			if a["after_channel"], err = s.DB.channels.asked(ctx, c, "after", after.Channel); err != nil {
 				return err
 			}
-			d.Channel, d.Status, d.UpdatedAt = row.Channel(channel), row.Status(status), timeOf(updated)
-			next.Channel = d.Channel
+		}
+		if f.Channel != "" {
+			if a["channel"], err = s.DB.channels.asked(ctx, c, "channel", f.Channel); err != nil {
+				return err
+			}
+		}
+		if f.Status != "" {
+			a["status"] = row.StatusNumber(f.Status)
+		}
+		if f.Outcome != "" {
+			a["outcome"] = row.OutcomeNumber(f.Outcome)
+		}
+		return c.each(ctx, listDeliveries, a, func(scan func(...any) error) error {
+			d := schoolbell.Delivery{EventID: eventID}
+			var channel, status, outcome int
+			var updated, read sql.NullInt64
+			if err := scan(&d.Wave, &channel, &next.Seq, &d.UserID, &status, &outcome, &d.Attempts, &d.Reason, &d.ProviderID,
+				&updated, &read); err != nil {
+				return err
+			}
+			d.Status, d.Outcome, d.UpdatedAt = row.Status(status), row.Outcome(outcome), timeOf(updated)
+			if d.Channel, err = s.DB.channels.name(ctx, c, channel); err != nil {
+				return err
+			}
+			next.Wave, next.Channel = d.Wave, d.Channel
 			if read.Valid {
 				at := timeOf(read)
 				d.ReadAt = &at
@@ -101,30 +115,23 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 	return list, next, nil
 }
 
-// listDeliveries selects a page of an event's deliveries, if @channel or @status is not
-// NULL only those that have it. The inbox holds when an in-app delivery was read, at the
-// position of the chunk that the user belongs to.
+// listDeliveries selects a page of an event's deliveries, if @channel, @status or @outcome is not
+// NULL only those that have it. The inbox holds when an in-app delivery was read.
 var listDeliveries = row.SQL(`
-SELECT d.channel, d.user_seq, u.id, d.status, d.attempts,
+SELECT d.wave, d.channel, d.user_seq, u.id, d.status, d.outcome, d.attempts,
 	coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at,
 	CASE WHEN d.channel = {in_app} THEN (
-		SELECT i.read_at
-		FROM inbox i
-		WHERE i.user_seq = d.user_seq
-			AND i.position = (
-				SELECT k.position
-				FROM chunks k
-				WHERE k.event_seq = d.event_seq
-					AND k.first_user <= d.user_seq
-				ORDER BY k.first_user DESC
-				LIMIT 1
-			)
+		SELECT read_at
+		FROM inbox
+		WHERE user_seq = d.user_seq
+			AND position = ` + chunkOf("d.event_seq", "d.user_seq") + `
 	) END
 FROM deliveries d
 CROSS JOIN users u ON u.seq = d.user_seq
 WHERE d.event_seq = @event
-	AND (d.channel, d.user_seq) > (@after_channel, @after_user)
+	AND (d.wave, d.channel, d.user_seq) > (@after_wave, @after_channel, @after_user)
 	AND (@channel IS NULL OR d.channel = @channel)
 	AND (@status IS NULL OR d.status = @status)
-ORDER BY d.channel, d.user_seq
+	AND (@outcome IS NULL OR d.outcome = @outcome)
+ORDER BY d.wave, d.channel, d.user_seq
 LIMIT @limit`)

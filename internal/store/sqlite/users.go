@@ -62,10 +62,11 @@ DELETE FROM users
 WHERE id IN (SELECT value FROM json_each(@ids))
 	AND state = {user_awaited}`)
 
-// selectUsers selects live users as the method users reads them. An AND about u follows.
+// selectUsers selects live users as the function readUsers reads them. An AND about u follows.
 // Lists are sorted, so that two ledgers with the same people answer the same.
 const selectUsers = `
-SELECT u.id, u.name, u.email, u.phone, u.locale, u.timezone,
+SELECT u.id, u.name, u.locale, u.timezone,
+	` + listedAddresses + `,
 	(SELECT json_group_array(role) FROM (
 		SELECT role
 		FROM user_roles
@@ -90,17 +91,20 @@ SELECT u.id, u.name, u.email, u.phone, u.locale, u.timezone,
 FROM users u
 WHERE u.state = {user_live}`
 
-func (s People) users(ctx context.Context, query string, a args) (users []*schoolbell.User, err error) {
-	err = s.DB.read(ctx, "read users", func(c *conn) error {
+func readUsers(ctx context.Context, db *DB, query string, a args) (users []*schoolbell.User, err error) {
+	err = db.read(ctx, "read users", func(c *conn) error {
 		return c.each(ctx, query, a, func(scan func(...any) error) error {
 			var u schoolbell.User
-			var roles, groups, students string
-			if err := scan(&u.ID, &u.Name, &u.Email, &u.Phone, &u.Locale, &u.Timezone, &roles, &groups, &students); err != nil {
+			var stored []row.Address
+			var addresses, roles, groups, students string
+			if err := scan(&u.ID, &u.Name, &u.Locale, &u.Timezone, &addresses, &roles, &groups, &students); err != nil {
 				return err
 			}
-			if err := errors.Join(decodeList(roles, &u.Roles), decodeList(groups, &u.Groups), decodeList(students, &u.GuardianOf)); err != nil {
+			if err := errors.Join(decodeList(addresses, &stored), decodeList(roles, &u.Roles), decodeList(groups, &u.Groups),
+				decodeList(students, &u.GuardianOf)); err != nil {
 				return fmt.Errorf("decode user %s: %w", u.ID, err)
 			}
+			row.FillAddresses(&u, stored)
 			users = append(users, &u)
 			return nil
 		})
@@ -118,7 +122,7 @@ func decodeList[T any](text string, into *[]T) error {
 
 // User implements people.Store.
 func (s People) User(ctx context.Context, id string) (*schoolbell.User, error) {
-	users, err := s.users(ctx, findUser, args{"id": id})
+	users, err := readUsers(ctx, s.DB, findUser, args{"id": id})
 	switch {
 	case err != nil:
 		return nil, err
@@ -134,7 +138,7 @@ var findUser = row.SQL(selectUsers + `
 
 // Users implements people.Store.
 func (s People) Users(ctx context.Context, after string, limit int) ([]*schoolbell.User, error) {
-	return s.users(ctx, listUsers, args{"after": after, "limit": limit})
+	return readUsers(ctx, s.DB, listUsers, args{"after": after, "limit": limit})
 }
 
 // listUsers selects a page of live users after an id.
@@ -164,6 +168,7 @@ func (s People) DeleteUser(ctx context.Context, id string) error {
 			"DELETE FROM user_roles WHERE user_seq = @user", "DELETE FROM memberships WHERE user_seq = @user",
 			"DELETE FROM guardianships WHERE guardian_seq = @user", "DELETE FROM guardianships WHERE student_seq = @user",
 			"DELETE FROM preferences WHERE user_seq = @user", "DELETE FROM inbox WHERE user_seq = @user",
+			"DELETE FROM addresses WHERE user_seq = @user",
 		} {
 			if _, err := c.exec(ctx, query, args{"user": seq}); err != nil {
 				return err
@@ -180,14 +185,12 @@ UPDATE users
 SET state = {user_gone},
 	generation = generation + 1,
 	name = '',
-	email = '',
-	phone = '',
 	locale = '',
 	timezone = '',
 	updated_at = @now
 WHERE seq = @user`)
 
-// suppressUser suppresses the pending deliveries of a deleted user. It goes event by event
+// suppressUser suppresses the pending deliveries of a deleted user. It goes wave by wave
 // and channel by channel, because the key begins with them. If an earlier attempt may
 // have reached the user, the delivery ends as uncertain.
 var suppressUser = row.SQL(`
@@ -196,8 +199,8 @@ SET status = CASE WHEN uncertain THEN {uncertain} ELSE {suppressed} END,
 	retry_at = NULL,
 	reason = {no_address},
 	updated_at = @now
-WHERE event_seq IN (SELECT seq FROM events WHERE completed_at IS NULL)
-	AND channel IN ({outgoing})
+WHERE (event_seq, wave) IN (SELECT event_seq, n FROM waves WHERE finished_at IS NULL)
+	AND channel IN (SELECT id FROM channels WHERE id <> {in_app})
 	AND user_seq = @user
 	AND status = {pending}`)
 

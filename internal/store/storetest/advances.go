@@ -37,21 +37,20 @@ func advanceOrder(t *testing.T, open func() *store.Ledger) {
 	batches, _ := s.walk(id, 100, 100)
 	l := s.lease()
 	var got []ledger.Recipient
-	var done []ledger.Outcome
+	var done []ledger.Attempt
 	for _, n := range []int{3, 3, 1} {
 		g := s.advance(l, batches[0], done, 3)
 		if len(g.Recipients) != n || g.Finished || g.Lost != 0 {
 			t.Fatalf("a claim of 3 got %+v, want %d people", g, n)
 		}
-		got, done = append(got, g.Recipients...), outcomes(g.Recipients, schoolbell.DeliverySent)
+		got, done = append(got, g.Recipients...), attempts(g.Recipients, schoolbell.DeliverySent)
 	}
 	for i := range got {
 		if i > 0 && got[i].Seq <= got[i-1].Seq {
 			t.Errorf("number %d comes after %d", got[i].Seq, got[i-1].Seq)
 		}
 		got[i].Seq = 0
-		same(t, "recipient", got[i], ledger.Recipient{UserID: userID(i), Name: fmt.Sprintf("Žofie %d 学校", i), Email: userID(i) + "@example.org",
-			Phone: "+442079460018", Locale: "pt-BR", Timezone: "Europe/Lisbon"})
+		same(t, "recipient", got[i], ledger.Recipient{UserID: userID(i), Name: fmt.Sprintf("Žofie %d 学校", i), Addresses: []string{userID(i) + "@example.org"}, Locale: "pt-BR", Timezone: "Europe/Lisbon"})
 	}
 	g := s.advance(l, batches[0], done, 3)
 	same(t, "last grant", g, ledger.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 7, Sent: 7}})
@@ -62,13 +61,13 @@ func advanceOutcomes(t *testing.T, open func() *store.Ledger) {
 	id, batches := s.sent(6, 10)
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 10)
-	tries := []ledger.Outcome{
-		{Status: schoolbell.DeliverySent, Attempts: 1, ProviderID: "queued as Ž'1\"2"},
-		{Status: schoolbell.DeliveryFailed, Attempts: 4, Reason: "550 no such user \\ 学校"},
-		{Status: schoolbell.DeliveryUncertain, Attempts: 2, Uncertain: true, Reason: "connection lost after the final dot"},
-		{Status: schoolbell.DeliveryPending, Attempts: 1, RetryIn: time.Hour, Reason: "451 try later"},
-		{Status: schoolbell.DeliverySuppressed, Attempts: 0, Reason: schoolbell.ReasonNoAddress},
-		{Status: schoolbell.DeliveryDelivered, Attempts: 1},
+	tries := []ledger.Attempt{
+		{Status: schoolbell.DeliverySent, Spent: 1, ProviderID: "queued as Ž'1\"2"},
+		{Status: schoolbell.DeliveryFailed, Spent: 4, Reason: "550 no such user \\ 学校"},
+		{Status: schoolbell.DeliveryUncertain, Spent: 2, Uncertain: true, Reason: "connection lost after the final dot"},
+		{Status: schoolbell.DeliveryPending, Spent: 1, RetryIn: time.Hour, Reason: "451 try later"},
+		{Status: schoolbell.DeliverySuppressed, Spent: 0, Reason: schoolbell.ReasonNoAddress},
+		{Status: schoolbell.DeliverySent, Spent: 1},
 	}
 	for i := range tries {
 		tries[i].Seq = g.Recipients[i].Seq
@@ -82,18 +81,18 @@ func advanceOutcomes(t *testing.T, open func() *store.Ledger) {
 		}
 		d.UpdatedAt = time.Time{}
 		same(t, fmt.Sprintf("row %d", i), d, schoolbell.Delivery{EventID: id, UserID: userID(i), Channel: schoolbell.ChannelEmail,
-			Status: tries[i].Status, Attempts: tries[i].Attempts, Reason: tries[i].Reason, ProviderID: tries[i].ProviderID})
+			Status: tries[i].Status, Attempts: tries[i].Spent, Reason: tries[i].Reason, ProviderID: tries[i].ProviderID})
 	}
 	again := s.advance(l, batches[0], tries[:2], 0)
 	same(t, "outcomes lost when recorded twice", again.Lost, 2)
-	same(t, "rows after that", s.tally(id, schoolbell.ChannelEmail)[schoolbell.DeliverySent], 1)
+	same(t, "rows after that", s.tally(id, schoolbell.ChannelEmail)[schoolbell.DeliverySent], 2)
 }
 
 func advanceGarbage(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(1, 10)
 	l := s.lease()
-	done := outcomes(s.advance(l, batches[0], nil, 1).Recipients, schoolbell.DeliveryFailed)
+	done := attempts(s.advance(l, batches[0], nil, 1).Recipients, schoolbell.DeliveryFailed)
 	done[0].Reason, done[0].ProviderID = "550 \xff\x00 caf\xe9", "\x00"
 	if g := s.advance(l, batches[0], done, 0); !g.Finished || g.Lost != 0 {
 		t.Errorf("grant %+v", g)
@@ -107,7 +106,7 @@ func advanceRetry(t *testing.T, open func() *store.Ledger) {
 	_, batches := s.sent(2, 10)
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 10)
-	done := outcomes(g.Recipients, schoolbell.DeliveryPending)
+	done := attempts(g.Recipients, schoolbell.DeliveryPending)
 	done[0].RetryIn, done[1].RetryIn = time.Hour, 2*time.Hour
 	g = s.advance(l, batches[0], done, 10)
 	if len(g.Recipients) != 0 || g.Pending != 2 || g.Sending != 0 || g.Finished || g.NextIn <= 59*time.Minute || g.NextIn > time.Hour {
@@ -117,7 +116,7 @@ func advanceRetry(t *testing.T, open func() *store.Ledger) {
 
 	_, batches = newTestStore(t, s.Ledger).second(t)
 	g = s.advance(l, batches[0], nil, 10)
-	done = outcomes(g.Recipients, schoolbell.DeliveryPending)
+	done = attempts(g.Recipients, schoolbell.DeliveryPending)
 	for i := range done {
 		done[i].RetryIn = time.Millisecond
 	}
@@ -144,9 +143,9 @@ func advanceReleased(t *testing.T, open func() *store.Ledger) {
 	_, batches := s.sent(3, 10)
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 10)
-	var done []ledger.Outcome
+	var done []ledger.Attempt
 	for _, r := range g.Recipients {
-		done = append(done, ledger.Outcome{Seq: r.Seq, Status: schoolbell.DeliveryPending, Attempts: r.Attempts})
+		done = append(done, ledger.Attempt{Seq: r.Seq, Status: schoolbell.DeliveryPending, Spent: r.Attempts})
 	}
 	again := s.advance(l, batches[0], done, 10)
 	same(t, "people claimed again", again.Recipients, g.Recipients)
@@ -157,7 +156,7 @@ func advanceRecordOnly(t *testing.T, open func() *store.Ledger) {
 	_, batches := s.sent(3, 10)
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 2)
-	g = s.advance(l, batches[0], outcomes(g.Recipients, schoolbell.DeliverySent), 0)
+	g = s.advance(l, batches[0], attempts(g.Recipients, schoolbell.DeliverySent), 0)
 	same(t, "grant", g, ledger.Grant{Pending: 1, Counts: schoolbell.ChannelProgress{Total: 3, Sent: 2, Pending: 1}})
 }
 
@@ -172,7 +171,7 @@ func advanceSecondJob(t *testing.T, open func() *store.Ledger) {
 			t.Errorf("%s: grant %+v, want three sending for about an hour", name, g)
 		}
 	}
-	g := s.advance(b, batches[0], []ledger.Outcome{{Seq: 1, Status: schoolbell.DeliverySent, Attempts: 1}}, 0)
+	g := s.advance(b, batches[0], []ledger.Attempt{{Seq: 1, Status: schoolbell.DeliverySent, Spent: 1}}, 0)
 	same(t, "outcomes lost of rows that another lease holds", g.Lost, 1)
 }
 
@@ -192,7 +191,7 @@ func advanceOptOut(t *testing.T, open func() *store.Ledger) {
 	l := s.lease()
 	got := s.advance(l, batches[0], nil, 2).Recipients // one of these two cannot be sent to
 	got = append(got, s.advance(l, batches[0], nil, 2).Recipients...)
-	if len(got) != 2 || got[0].Email != "new@example.org" || got[1].UserID != userID(4) {
+	if len(got) != 2 || got[0].Addresses[0] != "new@example.org" || got[1].UserID != userID(4) {
 		t.Fatalf("claimed %+v", got)
 	}
 	reasons := map[string]string{}
@@ -217,7 +216,7 @@ func advanceCancelled(t *testing.T, open func() *store.Ledger) {
 	same(t, "rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryCancelled: 2, schoolbell.DeliverySending: 4})
 	s.kill(dead)
 
-	done := outcomes(mine, schoolbell.DeliverySent)
+	done := attempts(mine, schoolbell.DeliverySent)
 	done[1].Status = schoolbell.DeliveryPending
 	done[2].Status, done[2].Uncertain = schoolbell.DeliveryPending, true
 	g := s.advance(live, batches[0], done, 10)
@@ -236,7 +235,7 @@ func advanceExpired(t *testing.T, open func() *store.Ledger) {
 	batches, _ := s.walk(id, 10, 10)
 	l := s.lease()
 	g := s.advance(l, batches[0], nil, 3)
-	done := outcomes(g.Recipients, schoolbell.DeliverySent)
+	done := attempts(g.Recipients, schoolbell.DeliverySent)
 	done[0].Status, done[0].RetryIn = schoolbell.DeliveryPending, time.Hour
 	if g = s.advance(l, batches[0], done[:1], 0); g.Pending != 2 {
 		t.Fatalf("before the event expires: %+v", g)
@@ -254,13 +253,13 @@ func advanceSticky(t *testing.T, open func() *store.Ledger) {
 	id, batches := s.sent(2, 10)
 	l := s.lease()
 	rs := s.advance(l, batches[0], nil, 10).Recipients
-	done := outcomes(rs, schoolbell.DeliveryPending)
+	done := attempts(rs, schoolbell.DeliveryPending)
 	done[0].Uncertain = true
 	rs = s.advance(l, batches[0], done, 10).Recipients
 	if len(rs) != 2 || !rs[0].Uncertain || rs[1].Uncertain {
 		t.Fatalf("claimed again %+v, want the first in doubt", rs)
 	}
-	s.advance(l, batches[0], outcomes(rs, schoolbell.DeliverySent), 0)
+	s.advance(l, batches[0], attempts(rs, schoolbell.DeliverySent), 0)
 	same(t, "rows", s.status(id, schoolbell.ChannelEmail), map[string]schoolbell.DeliveryStatus{
 		userID(0): schoolbell.DeliveryUncertain, userID(1): schoolbell.DeliverySent})
 }

@@ -94,7 +94,7 @@ func benchAdvance(b *testing.B, database Database) {
 }
 
 func benchBatch(b *testing.B, s *testStore, l ledger.Lease, batch ledger.Batch) error {
-	var done []ledger.Outcome
+	var done []ledger.Attempt
 	for {
 		g, err := s.Deliveries.Advance(b.Context(), l, batch, done, 20)
 		if err != nil {
@@ -106,7 +106,7 @@ func benchBatch(b *testing.B, s *testStore, l ledger.Lease, batch ledger.Batch) 
 			}
 			return nil
 		}
-		done = outcomes(g.Recipients, schoolbell.DeliverySent)
+		done = attempts(g.Recipients, schoolbell.DeliverySent)
 		for i := range done {
 			done[i].ProviderID = "250 2.0.0 Ok: queued as 4F1B2C3D4E"
 		}

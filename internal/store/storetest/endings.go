@@ -10,9 +10,9 @@ import (
 )
 
 var endings = []promise{
-	{"FinishEvent completes an event when every row is final", finish},
-	{"FinishEvent leaves an event open before that", finishEarly},
-	{"FinishEvent of a cancelled event ends dead workers' rows", finishCancelled},
+	{"FinishWave completes an event when every row is final", finish},
+	{"FinishWave leaves an event open before that", finishEarly},
+	{"FinishWave of a cancelled event ends dead workers' rows", finishCancelled},
 	{"CancelEvent is final, repeatable and refused when completed", cancel},
 	{"CancelEvent before the walk means that nobody is reached", cancelQueued},
 	{"RetryFailed reopens failed rows and only their batches", retry},
@@ -24,9 +24,9 @@ func finish(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(3, 10)
 	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
-	sum, err := s.Events.FinishEvent(s.ctx(), id)
+	sum, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
-	want := ledger.Summary{EventID: id, Status: schoolbell.EventCompleted, Progress: schoolbell.Progress{Percent: 100, Total: 3, Done: 3,
+	want := ledger.Summary{EventID: id, Status: schoolbell.EventCompleted, Finished: true, Progress: schoolbell.Progress{Percent: 100, Total: 3, Done: 3,
 		Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{schoolbell.ChannelEmail: {Total: 3, Sent: 3}}}}
 	same(t, "summary", sum, want)
 	ev, err := s.Events.Event(s.ctx(), id)
@@ -35,7 +35,7 @@ func finish(t *testing.T, open func() *store.Ledger) {
 		t.Errorf("event %+v", ev)
 	}
 	at := ev.CompletedAt
-	sum, err = s.Events.FinishEvent(s.ctx(), id)
+	sum, err = s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
 	same(t, "summary, finished again", sum, want)
 	ev, err = s.Events.Event(s.ctx(), id)
@@ -49,7 +49,7 @@ func finishEarly(t *testing.T, open func() *store.Ledger) {
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
 	open1 := func(when string, percent int) {
 		t.Helper()
-		sum, err := s.Events.FinishEvent(s.ctx(), id)
+		sum, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
 		s.must(err)
 		if sum.Status == schoolbell.EventCompleted || sum.Progress.Percent != percent {
 			t.Errorf("%s: %+v, want open at %d %%", when, sum, percent)
@@ -57,7 +57,7 @@ func finishEarly(t *testing.T, open func() *store.Ledger) {
 	}
 	open1("before the walk", 0)
 	l := s.lease()
-	step, err := s.FanOuts.FanOut(s.ctx(), id, 2, 10)
+	step, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 2, 10)
 	s.must(err)
 	s.deliver(l, step.Batches[0], schoolbell.DeliverySent)
 	open1("in the middle of the walk", 99)
@@ -67,7 +67,7 @@ func finishEarly(t *testing.T, open func() *store.Ledger) {
 	open1("with a claimed row", 50)
 	s.must(s.Leases.CloseLease(s.ctx(), l))
 	s.deliver(s.lease(), batches[0], schoolbell.DeliveryFailed)
-	sum, err := s.Events.FinishEvent(s.ctx(), id)
+	sum, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
 	same(t, "status in the end", sum.Status, schoolbell.EventCompleted)
 }
@@ -81,12 +81,12 @@ func finishCancelled(t *testing.T, open func() *store.Ledger) {
 	_, err := s.Events.CancelEvent(s.ctx(), id)
 	s.must(err)
 	s.kill(dead)
-	sum, err := s.Events.FinishEvent(s.ctx(), id)
+	sum, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
-	same(t, "summary", sum, ledger.Summary{EventID: id, Status: schoolbell.EventCancelled, Progress: schoolbell.Progress{Percent: 75, Total: 4, Done: 3,
+	same(t, "summary", sum, ledger.Summary{EventID: id, Status: schoolbell.EventCancelled, Finished: true, Progress: schoolbell.Progress{Percent: 75, Total: 4, Done: 3,
 		Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{schoolbell.ChannelEmail: {Total: 4, Pending: 1, Cancelled: 1, Uncertain: 2}}}})
-	s.advance(live, batches[0], outcomes(rs, schoolbell.DeliverySent), 0)
-	sum, err = s.Events.FinishEvent(s.ctx(), id)
+	s.advance(live, batches[0], attempts(rs, schoolbell.DeliverySent), 0)
+	sum, err = s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
 	same(t, "percent in the end", sum.Progress.Percent, 100)
 }
@@ -104,7 +104,7 @@ func cancel(t *testing.T, open func() *store.Ledger) {
 	}
 	id, batches = s.second(t)
 	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
-	_, err = s.Events.FinishEvent(s.ctx(), id)
+	_, err = s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
 	_, err = s.Events.CancelEvent(s.ctx(), id)
 	wantCode(t, err, schoolbell.CodeConflict)
@@ -131,10 +131,10 @@ func retry(t *testing.T, open func() *store.Ledger) {
 	s.deliver(l, batches[0], schoolbell.DeliverySent)
 	s.deliver(l, batches[2], schoolbell.DeliveryFailed)
 	rs := s.advance(l, batches[1], nil, 2).Recipients
-	done := outcomes(rs, schoolbell.DeliverySent)
-	done[1].Status, done[1].Attempts, done[1].Reason, done[1].ProviderID = schoolbell.DeliveryFailed, 4, "550", "p"
+	done := attempts(rs, schoolbell.DeliverySent)
+	done[1].Status, done[1].Spent, done[1].Reason, done[1].ProviderID = schoolbell.DeliveryFailed, 4, "550", "p"
 	s.advance(l, batches[1], done, 1)
-	sum, err := s.Events.FinishEvent(s.ctx(), id)
+	sum, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
 	same(t, "status before", sum.Status, schoolbell.EventCompleted)
 
@@ -146,16 +146,16 @@ func retry(t *testing.T, open func() *store.Ledger) {
 	if ev.Status != schoolbell.EventProcessing || !ev.CompletedAt.IsZero() {
 		t.Errorf("event %+v, want it open again", ev)
 	}
-	left, err := s.FanOuts.OpenBatches(s.ctx(), id, nil, 10)
+	left, err := s.FanOuts.OpenBatches(s.ctx(), zeroth(id), nil, 10)
 	s.must(err)
 	same(t, "open batches", left, batches[1:])
 	g := s.advance(l, batches[1], nil, 10)
 	if len(g.Recipients) != 1 || g.Recipients[0].UserID != rs[1].UserID || g.Recipients[0].Attempts != 0 || g.Recipients[0].Uncertain {
 		t.Fatalf("claimed %+v, want the failed row alone with no spent try", g.Recipients)
 	}
-	s.advance(l, batches[1], outcomes(g.Recipients, schoolbell.DeliverySent), 0)
+	s.advance(l, batches[1], attempts(g.Recipients, schoolbell.DeliverySent), 0)
 	s.deliver(l, batches[2], schoolbell.DeliverySent)
-	sum, err = s.Events.FinishEvent(s.ctx(), id)
+	sum, err = s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
 	same(t, "status after", sum.Status, schoolbell.EventCompleted)
 	same(t, "rows after", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 6})
@@ -170,7 +170,7 @@ func retryRefused(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(4)
 	id := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
-	step, err := s.FanOuts.FanOut(s.ctx(), id, 2, 2)
+	step, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 2, 2)
 	s.must(err)
 	s.deliver(s.lease(), step.Batches[0], schoolbell.DeliveryFailed)
 	_, err = s.Events.RetryFailed(s.ctx(), id)
@@ -186,7 +186,7 @@ func retryNone(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id, batches := s.sent(2, 10)
 	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
-	_, err := s.Events.FinishEvent(s.ctx(), id)
+	_, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
 	n, err := s.Events.RetryFailed(s.ctx(), id)
 	s.must(err)

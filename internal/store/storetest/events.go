@@ -28,8 +28,8 @@ var events = []promise{
 	{"CreateEvent that is abandoned leaves no trace", eventAbandoned},
 	{"Event of an unknown id is not found, everywhere", eventUnknown},
 	{"Events pages from the newest and filters by status", eventPages},
-	{"UnqueuedEvents has an event until it is marked queued", eventOutbox},
-	{"OpenEvents pages over the events that have jobs", eventOpen},
+	{"UnqueuedWaves has an event until it is marked queued", eventOutbox},
+	{"OpenWaves pages over the events that have jobs", eventOpen},
 }
 
 func eventRoundTrip(t *testing.T, open func() *store.Ledger) {
@@ -47,6 +47,7 @@ func eventRoundTrip(t *testing.T, open func() *store.Ledger) {
 	ev.Category = schoolbell.CategoryUrgent
 	ev.Data = json.RawMessage(`{"b": 1,  "a": "\u0000", "n": 1.50}`)
 	ev.Status = schoolbell.EventScheduled
+	ev.CreatedBy = schoolbell.Actor{Kind: schoolbell.ActorKey, ID: "0123456789ab"}
 	base := time.Date(2031, 3, 30, 1, 30, 0, 0, time.UTC)
 	ev.StartsAt, ev.EndsAt = base.Add(7*time.Millisecond), base.Add(999*time.Millisecond)
 	ev.SendAt, ev.ExpiresAt = base.Add(time.Hour), time.Date(2999, 12, 31, 23, 59, 59, 123e6, time.UTC)
@@ -274,9 +275,9 @@ func eventUnknown(t *testing.T, open func() *store.Ledger) {
 		"Progress":    func() error { _, err := s.Events.Progress(s.ctx(), id); return err },
 		"CancelEvent": func() error { _, err := s.Events.CancelEvent(s.ctx(), id); return err },
 		"RetryFailed": func() error { _, err := s.Events.RetryFailed(s.ctx(), id); return err },
-		"FinishEvent": func() error { _, err := s.Events.FinishEvent(s.ctx(), id); return err },
-		"FanOut":      func() error { _, err := s.FanOuts.FanOut(s.ctx(), id, 1, 1); return err },
-		"OpenBatches": func() error { _, err := s.FanOuts.OpenBatches(s.ctx(), id, nil, 1); return err },
+		"FinishWave":  func() error { _, err := s.Waves.FinishWave(s.ctx(), zeroth(id)); return err },
+		"FanOut":      func() error { _, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 1, 1); return err },
+		"OpenBatches": func() error { _, err := s.FanOuts.OpenBatches(s.ctx(), zeroth(id), nil, 1); return err },
 		"Events":      func() error { _, err := s.Reports.Events(s.ctx(), "", id, 1); return err },
 
 		"Event of the reports":    func() error { _, err := s.Reports.Event(s.ctx(), id); return err },
@@ -341,23 +342,23 @@ func eventOutbox(t *testing.T, open func() *store.Ledger) {
 	_, err := s.Events.CancelEvent(s.ctx(), cancelled)
 	s.must(err)
 
-	out, err := s.Events.UnqueuedEvents(s.ctx(), 10)
+	out, err := s.Waves.UnqueuedWaves(s.ctx(), 10)
 	s.must(err)
-	if len(out) != 2 || out[0] != (ledger.QueuedEvent{ID: due}) || out[1].ID != later.ID {
+	if len(out) != 2 || out[0] != (ledger.QueuedWave{WaveRef: zeroth(due)}) || out[1].WaveRef != zeroth(later.ID) {
 		t.Fatalf("the outbox holds %+v, want the due event and the scheduled one", out)
 	}
-	if in := out[1].SendIn; in <= 59*time.Minute || in > time.Hour {
+	if in := out[1].StartIn; in <= 59*time.Minute || in > time.Hour {
 		t.Errorf("the scheduled event is due in %v, want about an hour", in)
 	}
-	if one, err := s.Events.UnqueuedEvents(s.ctx(), 1); err != nil || len(one) != 1 || one[0].ID != due {
+	if one, err := s.Waves.UnqueuedWaves(s.ctx(), 1); err != nil || len(one) != 1 || one[0].EventID != due {
 		t.Errorf("one event of the outbox: %+v, %v; want the oldest", one, err)
 	}
-	s.must(s.Events.MarkQueued(s.ctx(), []string{due, "unknown"}))
-	s.must(s.Events.MarkQueued(s.ctx(), []string{due}))
-	s.must(s.Events.MarkQueued(s.ctx(), nil))
-	out, err = s.Events.UnqueuedEvents(s.ctx(), 10)
+	s.must(s.Waves.MarkQueued(s.ctx(), []ledger.WaveRef{zeroth(due), zeroth("unknown"), {EventID: due, Wave: 9}}))
+	s.must(s.Waves.MarkQueued(s.ctx(), []ledger.WaveRef{zeroth(due)}))
+	s.must(s.Waves.MarkQueued(s.ctx(), nil))
+	out, err = s.Waves.UnqueuedWaves(s.ctx(), 10)
 	s.must(err)
-	if len(out) != 1 || out[0].ID != later.ID {
+	if len(out) != 1 || out[0].EventID != later.ID {
 		t.Errorf("after MarkQueued the outbox holds %+v", out)
 	}
 }
@@ -366,26 +367,28 @@ func eventOpen(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(1)
 	var ids []string
+	var waves []ledger.WaveRef
 	for range 5 {
 		ids = append(ids, s.create(newEvent(toStudents(), schoolbell.ChannelInApp)))
+		waves = append(waves, zeroth(ids[len(ids)-1]))
 	}
 	unqueued := s.create(newEvent(toStudents()))
-	s.must(s.Events.MarkQueued(s.ctx(), ids))
+	s.must(s.Waves.MarkQueued(s.ctx(), waves))
 	_, err := s.Events.CancelEvent(s.ctx(), ids[1])
 	s.must(err)
 	s.walk(ids[2], 10, 10)
 	s.walk(ids[3], 10, 10)
-	_, err = s.Events.FinishEvent(s.ctx(), ids[3])
+	_, err = s.Waves.FinishWave(s.ctx(), zeroth(ids[3]))
 	s.must(err)
-	var got []ledger.QueuedEvent
-	for after := ""; ; {
-		page, err := s.Events.OpenEvents(s.ctx(), after, 2)
+	var got []ledger.QueuedWave
+	for after := (ledger.WaveRef{}); ; {
+		page, err := s.Waves.OpenWaves(s.ctx(), after, 2)
 		s.must(err)
 		got = append(got, page...)
 		if len(page) < 2 {
 			break
 		}
-		after = page[1].ID
+		after = page[1].WaveRef
 	}
-	same(t, "open events without "+unqueued, got, []ledger.QueuedEvent{{ID: ids[0]}, {ID: ids[2], Walked: true}, {ID: ids[4]}})
+	same(t, "open events without "+unqueued, got, []ledger.QueuedWave{{WaveRef: waves[0]}, {WaveRef: waves[2], Walked: true}, {WaveRef: waves[4]}})
 }

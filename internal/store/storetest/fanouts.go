@@ -32,7 +32,7 @@ func fanOutRows(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ids := s.people(25)
 	id := s.create(newEvent(toStudents()))
-	step, err := s.FanOuts.FanOut(s.ctx(), id, 100, 10)
+	step, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 100, 10)
 	s.must(err)
 	same(t, "step", step, ledger.FanOutStep{Users: 25, Done: true, Batches: []ledger.Batch{
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 1, Size: 10},
@@ -41,7 +41,7 @@ func fanOutRows(t *testing.T, open func() *store.Ledger) {
 	}})
 	same(t, "people reached by email", s.reached(id, schoolbell.ChannelEmail), ids)
 	same(t, "email rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryPending: 25})
-	same(t, "in-app rows", s.tally(id, schoolbell.ChannelInApp), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryDelivered: 25})
+	same(t, "in-app rows", s.tally(id, schoolbell.ChannelInApp), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 25})
 	for _, user := range ids {
 		same(t, "inbox of "+user, s.inbox(user), []string{id})
 	}
@@ -61,7 +61,7 @@ func fanOutChunks(t *testing.T, open func() *store.Ledger) {
 	var sizes []int
 	var seqs []int
 	for {
-		step, err := s.FanOuts.FanOut(s.ctx(), id, 10, 4)
+		step, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 10, 4)
 		s.must(err)
 		sizes = append(sizes, step.Users)
 		for _, b := range step.Batches {
@@ -79,7 +79,7 @@ func fanOutChunks(t *testing.T, open func() *store.Ledger) {
 	same(t, "people in each chunk", sizes, []int{10, 10, 5})
 	same(t, "batch numbers", seqs, []int{1, 2, 3, 4, 5, 6, 7, 8})
 	same(t, "people reached", s.reached(id, schoolbell.ChannelEmail), ids)
-	step, err := s.FanOuts.FanOut(s.ctx(), id, 10, 4)
+	step, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 10, 4)
 	s.must(err)
 	same(t, "a call after the last chunk", step, ledger.FanOutStep{Done: true})
 	s.put(person("latecomer"))
@@ -100,7 +100,7 @@ func fanOutSparse(t *testing.T, open func() *store.Ledger) {
 	id := s.create(newEvent(schoolbell.Audience{Selector: schoolbell.Selector{Roles: []schoolbell.Role{schoolbell.RoleTeacher}}}))
 	var sizes []int
 	for done := false; !done; {
-		step, err := s.FanOuts.FanOut(s.ctx(), id, 8, 8)
+		step, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 8, 8)
 		s.must(err)
 		if step.Users > 0 {
 			sizes = append(sizes, step.Users)
@@ -150,12 +150,12 @@ func fanOutAbandoned(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ids := s.people(30)
 	id := s.create(newEvent(toStudents()))
-	_, err := s.FanOuts.FanOut(s.ctx(), id, 10, 5)
+	_, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 10, 5)
 	s.must(err)
 	cut, whole := 0, 0
 	for n := 0; n < 400; n += 1 + n/8 {
 		before := len(s.reached(id, schoolbell.ChannelEmail))
-		step, err := s.FanOuts.FanOut(newEndAfter(s.ctx(), n), id, 10, 5)
+		step, err := s.FanOuts.FanOut(newEndAfter(s.ctx(), n), zeroth(id), 10, 5)
 		after := len(s.reached(id, schoolbell.ChannelEmail))
 		switch {
 		case err != nil:
@@ -176,7 +176,7 @@ func fanOutAbandoned(t *testing.T, open func() *store.Ledger) {
 	batches, _ := s.walk(id, 10, 5)
 	_ = batches
 	same(t, "people reached", s.reached(id, schoolbell.ChannelEmail), ids)
-	open1, err := s.FanOuts.OpenBatches(s.ctx(), id, nil, 100)
+	open1, err := s.FanOuts.OpenBatches(s.ctx(), zeroth(id), nil, 100)
 	s.must(err)
 	if len(open1) != 6 {
 		t.Errorf("%d batches of 5 for 30 people", len(open1))
@@ -199,7 +199,7 @@ func fanOutConcurrent(t *testing.T, open func() *store.Ledger) {
 		s := []*testStore{a, b}[i%2]
 		wg.Go(func() {
 			for {
-				step, err := s.FanOuts.FanOut(t.Context(), id, 17, 5)
+				step, err := s.FanOuts.FanOut(t.Context(), zeroth(id), 17, 5)
 				if err != nil {
 					t.Error(err)
 					return
@@ -234,7 +234,7 @@ func fanOutConcurrent(t *testing.T, open func() *store.Ledger) {
 
 func (s *testStore) optOut(user string, category schoolbell.Category, channel schoolbell.Channel) {
 	s.t.Helper()
-	s.must(s.People.PutPreferences(s.ctx(), user, []schoolbell.Preference{{Category: category, Channel: channel, OptedOut: true}}))
+	s.must(s.People.PutPreferences(s.ctx(), user, []schoolbell.Preference{{Category: category, Channel: channel, Mode: schoolbell.ModeOff}}))
 }
 
 func fanOutSuppressed(t *testing.T, open func() *store.Ledger) {
@@ -263,7 +263,7 @@ func fanOutSuppressed(t *testing.T, open func() *store.Ledger) {
 	same(t, "suppressed rows", reasons, map[string]string{"email " + userID(1): schoolbell.ReasonNoAddress,
 		"email " + userID(2): schoolbell.ReasonOptedOut, "sms " + userID(3): schoolbell.ReasonNoAddress})
 	same(t, "push rows", s.tally(id, schoolbell.ChannelPush), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySuppressed: 6})
-	same(t, "in-app rows", s.tally(id, schoolbell.ChannelInApp), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryDelivered: 6})
+	same(t, "in-app rows", s.tally(id, schoolbell.ChannelInApp), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 6})
 }
 
 func fanOutMandatory(t *testing.T, open func() *store.Ledger) {
@@ -287,7 +287,7 @@ func fanOutScheduled(t *testing.T, open func() *store.Ledger) {
 	due.Status, due.SendAt = schoolbell.EventScheduled, schoolbell.Time(time.Now().Add(-time.Minute))
 	s.create(later)
 	s.create(due)
-	_, err := s.FanOuts.FanOut(s.ctx(), later.ID, 10, 10)
+	_, err := s.FanOuts.FanOut(s.ctx(), zeroth(later.ID), 10, 10)
 	wantCode(t, err, schoolbell.CodeConflict)
 	if n := len(s.rows(later.ID, schoolbell.DeliveryFilter{})); n != 0 {
 		t.Errorf("an event that is not due has %d deliveries", n)
@@ -304,11 +304,11 @@ func fanOutTerminal(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.people(20)
 	id := s.create(newEvent(toStudents()))
-	_, err := s.FanOuts.FanOut(s.ctx(), id, 10, 10)
+	_, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 10, 10)
 	s.must(err)
 	_, err = s.Events.CancelEvent(s.ctx(), id)
 	s.must(err)
-	step, err := s.FanOuts.FanOut(s.ctx(), id, 10, 10)
+	step, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 10, 10)
 	s.must(err)
 	same(t, "step of a cancelled event", step, ledger.FanOutStep{Done: true})
 	same(t, "people reached", len(s.reached(id, schoolbell.ChannelInApp)), 10)
@@ -331,7 +331,7 @@ func fanOutExpired(t *testing.T, open func() *store.Ledger) {
 		same(t, string(c)+" rows", s.tally(id, c), map[schoolbell.DeliveryStatus]int{schoolbell.DeliveryExpired: 5})
 	}
 	same(t, "inbox", s.inbox(userID(0)), []string{})
-	sum, err := s.Events.FinishEvent(s.ctx(), id)
+	sum, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
 	same(t, "status", sum.Status, schoolbell.EventCompleted)
 }
@@ -339,12 +339,12 @@ func fanOutExpired(t *testing.T, open func() *store.Ledger) {
 func fanOutNobody(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	id := s.create(newEvent(toStudents()))
-	step, err := s.FanOuts.FanOut(s.ctx(), id, 10, 10)
+	step, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 10, 10)
 	s.must(err)
 	same(t, "step", step, ledger.FanOutStep{Done: true})
-	sum, err := s.Events.FinishEvent(s.ctx(), id)
+	sum, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
-	same(t, "summary", sum, ledger.Summary{EventID: id, Status: schoolbell.EventCompleted,
+	same(t, "summary", sum, ledger.Summary{EventID: id, Status: schoolbell.EventCompleted, Finished: true,
 		Progress: schoolbell.Progress{Percent: 100, Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{}}})
 }
 
@@ -358,7 +358,7 @@ func openBatches(t *testing.T, open func() *store.Ledger) {
 	}
 	var got []ledger.Batch
 	for after := (*ledger.Batch)(nil); ; {
-		page, err := s.FanOuts.OpenBatches(s.ctx(), id, after, 2)
+		page, err := s.FanOuts.OpenBatches(s.ctx(), zeroth(id), after, 2)
 		s.must(err)
 		got = append(got, page...)
 		if len(page) < 2 {

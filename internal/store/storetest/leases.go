@@ -32,7 +32,7 @@ func leaseEnded(t *testing.T, open func() *store.Ledger) {
 	l := s.lease()
 	rs := s.advance(l, batches[0], nil, 2).Recipients
 	s.kill(l)
-	g := s.advance(l, batches[0], outcomes(rs[:1], schoolbell.DeliverySent), 2)
+	g := s.advance(l, batches[0], attempts(rs[:1], schoolbell.DeliverySent), 2)
 	if !g.LeaseEnded || g.Lost != 0 || len(g.Recipients) != 0 || g.Pending != 2 || g.Sending != 1 {
 		t.Errorf("grant %+v, want one row recorded and none claimed", g)
 	}
@@ -58,13 +58,13 @@ func leaseTakenOver(t *testing.T, open func() *store.Ledger) {
 			t.Errorf("row %d: %+v, want uncertain %v and no spent try", i, r, want)
 		}
 	}
-	g := a.advance(dead, batches[0], outcomes(lost, schoolbell.DeliveryFailed), 0)
+	g := a.advance(dead, batches[0], attempts(lost, schoolbell.DeliveryFailed), 0)
 	if !g.LeaseEnded || g.Lost != 2 {
 		t.Errorf("grant %+v, want both outcomes lost with the lease", g)
 	}
-	g = a.advance(a.lease(), batches[0], outcomes(lost, schoolbell.DeliveryFailed), 0)
+	g = a.advance(a.lease(), batches[0], attempts(lost, schoolbell.DeliveryFailed), 0)
 	same(t, "late outcomes lost", g.Lost, 2)
-	g = b.advance(live, batches[0], outcomes(got, schoolbell.DeliverySent), 10)
+	g = b.advance(live, batches[0], attempts(got, schoolbell.DeliverySent), 10)
 	same(t, "grant", g, ledger.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 4, Sent: 2, Uncertain: 2}})
 	same(t, "first row", a.status(id, schoolbell.ChannelEmail)[userID(0)], schoolbell.DeliveryUncertain)
 }
@@ -80,7 +80,7 @@ func leaseRenewed(t *testing.T, open func() *store.Ledger) {
 	if len(g.Recipients) != 0 || g.NextIn <= 59*time.Minute {
 		t.Errorf("grant %+v, want claimed rows for about an hour", g)
 	}
-	if g := s.advance(l, batches[0], outcomes(rs, schoolbell.DeliverySent), 0); g.Lost != 0 || !g.Finished {
+	if g := s.advance(l, batches[0], attempts(rs, schoolbell.DeliverySent), 0); g.Lost != 0 || !g.Finished {
 		t.Errorf("grant %+v, want both recorded", g)
 	}
 }
@@ -91,8 +91,8 @@ func leaseClosed(t *testing.T, open func() *store.Ledger) {
 	l, other := a.lease(), a.lease()
 	for _, batch := range batches {
 		rs := a.advance(l, batch, nil, 2).Recipients
-		done := outcomes(rs[:1], schoolbell.DeliveryPending)
-		done[0].Attempts = 3
+		done := attempts(rs[:1], schoolbell.DeliveryPending)
+		done[0].Spent = 3
 		a.advance(l, batch, done, 0)
 		a.advance(l, batch, nil, 1)
 		a.advance(other, batch, nil, 1)
@@ -148,7 +148,7 @@ func drain(t *testing.T, schools []*testStore, workers, claim int, batches []led
 		wg.Go(func() {
 			for j := range batches {
 				batch := batches[(i+j)%len(batches)]
-				var done []ledger.Outcome
+				var done []ledger.Attempt
 				for {
 					g, err := s.Deliveries.Advance(t.Context(), l, batch, done, claim)
 					if err != nil {
@@ -166,7 +166,7 @@ func drain(t *testing.T, schools []*testStore, workers, claim int, batches []led
 					if len(g.Recipients) == 0 {
 						break
 					}
-					done = outcomes(g.Recipients, schoolbell.DeliverySent)
+					done = attempts(g.Recipients, schoolbell.DeliverySent)
 				}
 			}
 		})
@@ -192,14 +192,14 @@ func claimsDisjoint(t *testing.T, open func() *store.Ledger) {
 	id, batches := a.sent(400, 100)
 	wantOnce(t, drain(t, []*testStore{a, b}, 8, 7, batches), 400)
 	same(t, "rows", a.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 400})
-	left, err := a.FanOuts.OpenBatches(a.ctx(), id, nil, 10)
+	left, err := a.FanOuts.OpenBatches(a.ctx(), zeroth(id), nil, 10)
 	a.must(err)
 	for _, batch := range left { // a worker may have looked while others still held rows
 		if g := a.advance(a.lease(), batch, nil, 1); !g.Finished {
 			t.Errorf("batch %d: %+v", batch.Seq, g)
 		}
 	}
-	sum, err := a.Events.FinishEvent(a.ctx(), id)
+	sum, err := a.Waves.FinishWave(a.ctx(), zeroth(id))
 	a.must(err)
 	same(t, "status", sum.Status, schoolbell.EventCompleted)
 }

@@ -22,7 +22,7 @@ func commitOrder(t *testing.T, open func() *store.Ledger) {
 		s := []*testStore{a, b}[i%2]
 		writers.Go(func() {
 			for {
-				step, err := s.FanOuts.FanOut(t.Context(), id, 10, 10)
+				step, err := s.FanOuts.FanOut(t.Context(), zeroth(id), 10, 10)
 				if err != nil {
 					t.Error(err)
 					return

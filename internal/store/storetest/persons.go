@@ -46,13 +46,13 @@ func userRoundTrip(t *testing.T, open func() *store.Ledger) {
 	change, err := s.People.PutUser(s.ctx(), u)
 	s.must(err)
 	same(t, "change", change, schoolbell.ChangeCreated)
-	same(t, "user", s.user(u.ID), u)
+	same(t, "user", s.user(u.ID), stored(u))
 
 	bare := &schoolbell.User{ID: u.ID, Name: "X", Locale: "en", Timezone: "UTC", Roles: []schoolbell.Role{schoolbell.RoleStaff}}
 	change, err = s.People.PutUser(s.ctx(), bare)
 	s.must(err)
 	same(t, "change", change, schoolbell.ChangeUpdated)
-	same(t, "user replaced", s.user(u.ID), bare)
+	same(t, "user replaced", s.user(u.ID), stored(bare))
 
 	unsorted := *u
 	unsorted.Roles, unsorted.Groups, unsorted.GuardianOf = slices.Clone(u.Roles), slices.Clone(u.Groups), slices.Clone(u.GuardianOf)
@@ -60,7 +60,7 @@ func userRoundTrip(t *testing.T, open func() *store.Ledger) {
 	slices.Reverse(unsorted.Groups)
 	slices.Reverse(unsorted.GuardianOf)
 	s.put(&unsorted)
-	same(t, "user, lists sorted", s.user(u.ID), u)
+	same(t, "user, lists sorted", s.user(u.ID), stored(u))
 }
 
 func userUnknownStudent(t *testing.T, open func() *store.Ledger) {
@@ -211,7 +211,7 @@ func userDeleted(t *testing.T, open func() *store.Ledger) {
 		t.Errorf("guardian of %v", got)
 	}
 	same(t, "email rows", s.status(id, schoolbell.ChannelEmail), map[string]schoolbell.DeliveryStatus{"gone": schoolbell.DeliverySuppressed, "s1": schoolbell.DeliveryPending})
-	same(t, "in-app rows", s.status(id, schoolbell.ChannelInApp), map[string]schoolbell.DeliveryStatus{"gone": schoolbell.DeliveryDelivered, "s1": schoolbell.DeliveryDelivered})
+	same(t, "in-app rows", s.status(id, schoolbell.ChannelInApp), map[string]schoolbell.DeliveryStatus{"gone": schoolbell.DeliverySent, "s1": schoolbell.DeliverySent})
 	wantCode(t, s.People.DeleteUser(s.ctx(), "gone"), schoolbell.CodeNotFound)
 }
 
@@ -226,7 +226,7 @@ func userReborn(t *testing.T, open func() *store.Ledger) {
 	change, err := s.People.PutUser(s.ctx(), person("a", schoolbell.RoleTeacher))
 	s.must(err)
 	same(t, "change", change, schoolbell.ChangeCreated)
-	same(t, "user", s.user("a"), person("a", schoolbell.RoleTeacher))
+	same(t, "user", s.user("a"), stored(person("a", schoolbell.RoleTeacher)))
 	same(t, "inbox", s.inbox("a"), []string{})
 	wishes, err := s.People.Preferences(s.ctx(), "a")
 	s.must(err)
@@ -238,8 +238,11 @@ func userReborn(t *testing.T, open func() *store.Ledger) {
 func preferences(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	s.put(person("a"), person("b"))
-	out := func(c schoolbell.Category, ch schoolbell.Channel, v bool) schoolbell.Preference {
-		return schoolbell.Preference{Category: c, Channel: ch, OptedOut: v}
+	out := func(c schoolbell.Category, ch schoolbell.Channel, off bool) schoolbell.Preference {
+		if off {
+			return schoolbell.Preference{Category: c, Channel: ch, Mode: schoolbell.ModeOff}
+		}
+		return schoolbell.Preference{Category: c, Channel: ch, Mode: schoolbell.ModeInstant}
 	}
 	s.must(s.People.PutPreferences(s.ctx(), "a", []schoolbell.Preference{out("event", "email", true), out("announcement", "sms", true)}))
 	s.must(s.People.PutPreferences(s.ctx(), "a", []schoolbell.Preference{out("announcement", "email", true), out("event", "email", false)}))

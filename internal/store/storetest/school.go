@@ -41,6 +41,19 @@ func person(id string, roles ...schoolbell.Role) *schoolbell.User {
 	return &schoolbell.User{ID: id, Name: "Name of " + id, Email: id + "@example.org", Roles: roles, Locale: "en", Timezone: "UTC"}
 }
 
+// stored returns u as the ledger shows it: with its addresses, in order of the channels.
+func stored(u *schoolbell.User, more ...schoolbell.Address) *schoolbell.User {
+	out := *u
+	for _, a := range []schoolbell.Address{{Channel: schoolbell.ChannelEmail, Address: u.Email}, {Channel: schoolbell.ChannelSMS, Address: u.Phone}} {
+		if a.Address != "" {
+			a.State = schoolbell.AddressUnverified
+			more = append(more, a)
+		}
+	}
+	out.Addresses = more
+	return &out
+}
+
 // userID names the i-th user of people.
 func userID(i int) string { return fmt.Sprintf("u%05d", i) }
 
@@ -92,11 +105,14 @@ func (s *testStore) create(ev *schoolbell.Event) string {
 	return ev.ID
 }
 
+// zeroth names wave 0 of an event: the event itself.
+func zeroth(id string) ledger.WaveRef { return ledger.WaveRef{EventID: id} }
+
 // walk fans the event out to its end.
 func (s *testStore) walk(id string, users, batchSize int) (batches []ledger.Batch, people int) {
 	s.t.Helper()
 	for {
-		step, err := s.FanOuts.FanOut(s.ctx(), id, users, batchSize)
+		step, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), users, batchSize)
 		s.must(err)
 		batches, people = append(batches, step.Batches...), people+step.Users
 		if step.Done {
@@ -127,18 +143,18 @@ func (s *testStore) kill(l ledger.Lease) {
 	s.must(s.Leases.RenewLease(s.ctx(), l, 0))
 }
 
-func (s *testStore) advance(l ledger.Lease, b ledger.Batch, outcomes []ledger.Outcome, claim int) ledger.Grant {
+func (s *testStore) advance(l ledger.Lease, b ledger.Batch, attempts []ledger.Attempt, claim int) ledger.Grant {
 	s.t.Helper()
-	g, err := s.Deliveries.Advance(s.ctx(), l, b, outcomes, claim)
+	g, err := s.Deliveries.Advance(s.ctx(), l, b, attempts, claim)
 	s.must(err)
 	return g
 }
 
-// outcomes are one outcome of the given status for every recipient.
-func outcomes(rs []ledger.Recipient, status schoolbell.DeliveryStatus) []ledger.Outcome {
-	out := make([]ledger.Outcome, len(rs))
+// attempts returns one attempt of the given status for every recipient.
+func attempts(rs []ledger.Recipient, status schoolbell.DeliveryStatus) []ledger.Attempt {
+	out := make([]ledger.Attempt, len(rs))
 	for i, r := range rs {
-		out[i] = ledger.Outcome{Seq: r.Seq, Status: status, Attempts: r.Attempts + 1}
+		out[i] = ledger.Attempt{Seq: r.Seq, Status: status, Spent: r.Attempts + 1}
 	}
 	return out
 }
@@ -146,16 +162,16 @@ func outcomes(rs []ledger.Recipient, status schoolbell.DeliveryStatus) []ledger.
 // deliver works the batch until nothing can be claimed, with the given outcome for all, and returns the last grant.
 func (s *testStore) deliver(l ledger.Lease, b ledger.Batch, status schoolbell.DeliveryStatus) ledger.Grant {
 	s.t.Helper()
-	var done []ledger.Outcome
+	var done []ledger.Attempt
 	for {
 		g := s.advance(l, b, done, 20)
 		if g.Lost != 0 {
-			s.t.Fatalf("%d outcomes lost", g.Lost)
+			s.t.Fatalf("%d attempts lost", g.Lost)
 		}
 		if len(g.Recipients) == 0 {
 			return g
 		}
-		done = outcomes(g.Recipients, status)
+		done = attempts(g.Recipients, status)
 	}
 }
 

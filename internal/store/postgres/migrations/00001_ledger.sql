@@ -1,5 +1,6 @@
--- Times have milliseconds. Channels and statuses of deliveries are the numbers of
--- package row. Ids compare byte by byte, so that pages are the same in every locale.
+-- Times have milliseconds. Statuses, outcomes and states of addresses are the numbers of
+-- package row, channels those of the table channels. Ids compare byte by byte, so that
+-- pages are the same in every locale.
 
 -- +goose Up
 
@@ -13,8 +14,6 @@ CREATE TABLE users (
 	state      smallint    NOT NULL,
 	generation integer     NOT NULL DEFAULT 0,
 	name       text        NOT NULL,
-	email      text        NOT NULL,
-	phone      text        NOT NULL,
 	locale     text        NOT NULL,
 	timezone   text        NOT NULL,
 	created_at timestamptz NOT NULL,
@@ -52,41 +51,99 @@ CREATE TABLE guardianships (
 );
 CREATE INDEX guardianships_by_student ON guardianships (student_seq);
 
+-- addressed: a delivery needs an address. every_address: it goes to all usable addresses
+-- of the user, else to the first. in_app is always number 1.
+CREATE TABLE channels (
+	id            smallint PRIMARY KEY,
+	name          text     COLLATE "C" NOT NULL UNIQUE,
+	addressed     boolean  NOT NULL,
+	every_address boolean  NOT NULL
+);
+INSERT INTO channels (id, name, addressed, every_address) VALUES
+	(1, 'in_app', false, false), (2, 'email', true, false), (3, 'sms', true, false), (4, 'push', true, true);
+
+-- Where people are reached. position 0 is the address in the user's own record (email,
+-- phone); the first of a channel is the one with the lowest position.
+CREATE TABLE addresses (
+	user_seq   bigint      NOT NULL,
+	channel    smallint    NOT NULL,
+	position   smallint    NOT NULL,
+	state      smallint    NOT NULL DEFAULT 0,
+	address    text        NOT NULL,
+	label      text        NOT NULL DEFAULT '',
+	reason     text        NOT NULL DEFAULT '',
+	updated_at timestamptz NOT NULL,
+	PRIMARY KEY (user_seq, channel, position)
+);
+CREATE UNIQUE INDEX addresses_of_user ON addresses (user_seq, channel, address);
+
+-- channels are those of events that name none. built_in ones cannot be deleted.
+CREATE TABLE categories (
+	id        text     COLLATE "C" PRIMARY KEY,
+	name      text     NOT NULL,
+	mandatory boolean  NOT NULL,
+	lane      text     NOT NULL,
+	channels  text[]   NOT NULL,
+	position  integer  NOT NULL,
+	built_in  boolean  NOT NULL
+);
+INSERT INTO categories (id, name, mandatory, lane, channels, position, built_in) VALUES
+	('announcement', 'Announcement', false, 'normal', '{in_app,email}', 10, true),
+	('event', 'Event', false, 'normal', '{in_app,email}', 20, true),
+	('reminder', 'Reminder', false, 'normal', '{in_app,email}', 30, true),
+	('attendance', 'Attendance', true, 'normal', '{in_app,email}', 40, true),
+	('urgent', 'Urgent', true, 'urgent', '{in_app,email}', 50, true),
+	('digest', 'Digest', false, 'normal', '{in_app,email}', 60, true);
+
 CREATE TABLE preferences (
 	user_seq  bigint   NOT NULL,
 	category  text     COLLATE "C" NOT NULL,
 	channel   smallint NOT NULL,
-	opted_out boolean  NOT NULL,
+	mode      text     NOT NULL,
 	PRIMARY KEY (user_seq, category, channel)
 );
+CREATE INDEX preferences_by_category ON preferences (category);
 
--- An event row is its own outbox: while queued_at is null the relay must take it.
--- cursor is the last user that the fan-out has dealt with. data is kept byte for
--- byte: json would refuse what JSON allows, jsonb would change it.
+-- data is kept byte for byte: json would refuse what JSON allows, jsonb would change it.
 CREATE TABLE events (
 	seq          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	id           text        COLLATE "C" NOT NULL UNIQUE,
 	title        text        NOT NULL,
 	body         text        NOT NULL,
-	category     text        NOT NULL,
+	category     text        COLLATE "C" NOT NULL REFERENCES categories (id),
 	audience     text        NOT NULL,
-	channels     text[]      NOT NULL,
 	data         bytea,
 	location     text        NOT NULL,
 	starts_at    timestamptz,
 	ends_at      timestamptz,
-	send_at      timestamptz,
 	expires_at   timestamptz,
 	status       text        COLLATE "C" NOT NULL,
+	created_by_kind text     NOT NULL,
+	created_by_id   text     NOT NULL,
 	created_at   timestamptz NOT NULL,
-	completed_at timestamptz,
-	queued_at    timestamptz,
-	walked       boolean     NOT NULL DEFAULT false,
-	cursor       bigint      NOT NULL DEFAULT 0
+	completed_at timestamptz
 );
+CREATE INDEX events_by_category ON events (category);
 CREATE INDEX events_by_status ON events (status, seq);
-CREATE INDEX events_unqueued ON events (seq) WHERE queued_at IS NULL AND completed_at IS NULL;
-CREATE INDEX events_open ON events (id) WHERE queued_at IS NOT NULL AND completed_at IS NULL;
+
+-- Wave 0 is the event itself; its starts_at is the event's send_at, null for at once. A wave
+-- row is its own outbox: while queued_at is null the relay must add its job. cursor is the last
+-- user that the fan-out has dealt with. finished_at is set when the wave is walked and
+-- each of its deliveries is terminal, or the event is cancelled.
+CREATE TABLE waves (
+	event_seq   bigint      NOT NULL,
+	n           smallint    NOT NULL,
+	channels    text[]      NOT NULL,
+	starts_at   timestamptz,
+	only_if     text        NOT NULL DEFAULT '',
+	queued_at   timestamptz,
+	finished_at timestamptz,
+	walked      boolean     NOT NULL DEFAULT false,
+	cursor      bigint      NOT NULL DEFAULT 0,
+	PRIMARY KEY (event_seq, n)
+);
+CREATE INDEX waves_unqueued ON waves (event_seq, n) WHERE queued_at IS NULL AND finished_at IS NULL;
+CREATE INDEX waves_open ON waves (event_seq, n) WHERE queued_at IS NOT NULL AND finished_at IS NULL;
 
 CREATE TABLE idempotency (
 	scope       text        COLLATE "C" NOT NULL,
@@ -109,18 +166,21 @@ CREATE TABLE deliveries (
 	updated_at  timestamptz NOT NULL,
 	retry_at    timestamptz,
 	attempts    integer     NOT NULL DEFAULT 0,
+	wave        smallint    NOT NULL,
 	channel     smallint    NOT NULL,
 	status      smallint    NOT NULL,
+	outcome     smallint    NOT NULL DEFAULT 0,
 	uncertain   boolean     NOT NULL DEFAULT false,
 	reason      text,
 	provider_id text,
-	PRIMARY KEY (event_seq, channel, user_seq)
+	PRIMARY KEY (event_seq, wave, channel, user_seq)
 ) WITH (fillfactor = 67);
 
 -- A batch is a range of deliveries. started_at is set by its first claim, so that
 -- the rows in the hands of a lease are found among the started, unfinished ones.
 CREATE TABLE batches (
 	event_seq   bigint   NOT NULL,
+	wave        smallint NOT NULL,
 	channel     smallint NOT NULL,
 	seq         integer  NOT NULL,
 	first_user  bigint   NOT NULL,
@@ -128,9 +188,9 @@ CREATE TABLE batches (
 	size        integer  NOT NULL,
 	started_at  timestamptz,
 	finished_at timestamptz,
-	PRIMARY KEY (event_seq, channel, seq)
+	PRIMARY KEY (event_seq, wave, channel, seq)
 );
-CREATE INDEX batches_in_work ON batches (event_seq, channel, seq) WHERE started_at IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX batches_in_work ON batches (event_seq, wave, channel, seq) WHERE started_at IS NOT NULL AND finished_at IS NULL;
 
 -- One row for each committed chunk of a fan-out that reached inboxes. Its
 -- position orders the inboxes of the whole ledger by commit: it is drawn under a
@@ -149,7 +209,21 @@ CREATE TABLE inbox (
 	user_seq bigint NOT NULL,
 	position bigint NOT NULL,
 	read_at  timestamptz,
+	acked_at timestamptz,
 	PRIMARY KEY (user_seq, position)
+);
+
+-- News from providers, by which repetitions are recognized.
+CREATE TABLE receipts (
+	provider  text        COLLATE "C" NOT NULL,
+	id        text        COLLATE "C" NOT NULL,
+	event_id  text        COLLATE "C" NOT NULL,
+	wave      smallint    NOT NULL,
+	channel   smallint    NOT NULL,
+	user_seq  bigint      NOT NULL,
+	kind      text        NOT NULL,
+	at        timestamptz NOT NULL,
+	PRIMARY KEY (provider, id)
 );
 
 -- A lease that is not here has ended. Ids are never used twice.

@@ -1,5 +1,5 @@
--- Times are milliseconds since 1970 in UTC. Channels and statuses of deliveries
--- are the numbers of package row.
+-- Times are milliseconds since 1970 in UTC. Statuses, outcomes and states of addresses are
+-- the numbers of package row, channels those of the table channels.
 
 -- +goose Up
 
@@ -13,8 +13,6 @@ CREATE TABLE users (
 	state      INTEGER NOT NULL,
 	generation INTEGER NOT NULL DEFAULT 0,
 	name       TEXT    NOT NULL,
-	email      TEXT    NOT NULL,
-	phone      TEXT    NOT NULL,
 	locale     TEXT    NOT NULL,
 	timezone   TEXT    NOT NULL,
 	created_at INTEGER NOT NULL,
@@ -52,16 +50,59 @@ CREATE TABLE guardianships (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX guardianships_by_student ON guardianships (student_seq);
 
+-- addressed: a delivery needs an address. every_address: it goes to all usable addresses
+-- of the user, else to the first. in_app is always number 1.
+CREATE TABLE channels (
+	id            INTEGER PRIMARY KEY,
+	name          TEXT    NOT NULL UNIQUE,
+	addressed     INTEGER NOT NULL,
+	every_address INTEGER NOT NULL
+) STRICT;
+INSERT INTO channels (id, name, addressed, every_address) VALUES
+	(1, 'in_app', 0, 0), (2, 'email', 1, 0), (3, 'sms', 1, 0), (4, 'push', 1, 1);
+
+-- Where people are reached. position 0 is the address in the user's own record (email,
+-- phone); the first of a channel is the one with the lowest position. A user has an address
+-- once on a channel; no index says so, because it would make imports slower by a tenth.
+CREATE TABLE addresses (
+	user_seq   INTEGER NOT NULL,
+	channel    INTEGER NOT NULL,
+	position   INTEGER NOT NULL,
+	state      INTEGER NOT NULL DEFAULT 0,
+	address    TEXT    NOT NULL,
+	label      TEXT    NOT NULL DEFAULT '',
+	reason     TEXT    NOT NULL DEFAULT '',
+	updated_at INTEGER NOT NULL,
+	PRIMARY KEY (user_seq, channel, position)
+) STRICT, WITHOUT ROWID;
+
+-- channels, a JSON array, are those of events that name none. built_in ones cannot be deleted.
+CREATE TABLE categories (
+	id        TEXT    NOT NULL PRIMARY KEY,
+	name      TEXT    NOT NULL,
+	mandatory INTEGER NOT NULL,
+	lane      TEXT    NOT NULL,
+	channels  TEXT    NOT NULL,
+	position  INTEGER NOT NULL,
+	built_in  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO categories (id, name, mandatory, lane, channels, position, built_in) VALUES
+	('announcement', 'Announcement', 0, 'normal', '["in_app","email"]', 10, 1),
+	('event', 'Event', 0, 'normal', '["in_app","email"]', 20, 1),
+	('reminder', 'Reminder', 0, 'normal', '["in_app","email"]', 30, 1),
+	('attendance', 'Attendance', 1, 'normal', '["in_app","email"]', 40, 1),
+	('urgent', 'Urgent', 1, 'urgent', '["in_app","email"]', 50, 1),
+	('digest', 'Digest', 0, 'normal', '["in_app","email"]', 60, 1);
+
 CREATE TABLE preferences (
 	user_seq  INTEGER NOT NULL,
 	category  TEXT    NOT NULL,
 	channel   INTEGER NOT NULL,
-	opted_out INTEGER NOT NULL,
+	mode      TEXT    NOT NULL,
 	PRIMARY KEY (user_seq, category, channel)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX preferences_by_category ON preferences (category);
 
--- An event row is its own outbox: while queued_at is null the relay must take it.
--- cursor is the last user that the fan-out has dealt with.
 CREATE TABLE events (
 	seq          INTEGER PRIMARY KEY AUTOINCREMENT,
 	id           TEXT    NOT NULL UNIQUE,
@@ -69,23 +110,38 @@ CREATE TABLE events (
 	body         TEXT    NOT NULL,
 	category     TEXT    NOT NULL,
 	audience     TEXT    NOT NULL,
-	channels     TEXT    NOT NULL,
 	data         BLOB,
 	location     TEXT    NOT NULL,
 	starts_at    INTEGER,
 	ends_at      INTEGER,
-	send_at      INTEGER,
 	expires_at   INTEGER,
 	status       TEXT    NOT NULL,
+	created_by_kind TEXT  NOT NULL,
+	created_by_id   TEXT  NOT NULL,
 	created_at   INTEGER NOT NULL,
-	completed_at INTEGER,
-	queued_at    INTEGER,
-	walked       INTEGER NOT NULL DEFAULT 0,
-	cursor       INTEGER NOT NULL DEFAULT 0
+	completed_at INTEGER
 ) STRICT;
+CREATE INDEX events_by_category ON events (category);
 CREATE INDEX events_by_status ON events (status, seq);
-CREATE INDEX events_unqueued ON events (seq) WHERE queued_at IS NULL AND completed_at IS NULL;
-CREATE INDEX events_open ON events (id) WHERE queued_at IS NOT NULL AND completed_at IS NULL;
+
+-- Wave 0 is the event itself; its starts_at is the event's send_at, null for at once. A wave
+-- row is its own outbox: while queued_at is null the relay must add its job. cursor is the last
+-- user that the fan-out has dealt with. finished_at is set when the wave is walked and
+-- each of its deliveries is terminal, or the event is cancelled. channels is a JSON array.
+CREATE TABLE waves (
+	event_seq   INTEGER NOT NULL,
+	n           INTEGER NOT NULL,
+	channels    TEXT    NOT NULL,
+	starts_at   INTEGER,
+	only_if     TEXT    NOT NULL DEFAULT '',
+	queued_at   INTEGER,
+	finished_at INTEGER,
+	walked      INTEGER NOT NULL DEFAULT 0,
+	cursor      INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (event_seq, n)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX waves_unqueued ON waves (event_seq, n) WHERE queued_at IS NULL AND finished_at IS NULL;
+CREATE INDEX waves_open ON waves (event_seq, n) WHERE queued_at IS NOT NULL AND finished_at IS NULL;
 
 CREATE TABLE idempotency (
 	scope       TEXT    NOT NULL,
@@ -101,9 +157,11 @@ CREATE INDEX idempotency_by_age ON idempotency (created_at);
 -- A row that is sending under a lease which is gone may be claimed again.
 CREATE TABLE deliveries (
 	event_seq   INTEGER NOT NULL,
+	wave        INTEGER NOT NULL,
 	channel     INTEGER NOT NULL,
 	user_seq    INTEGER NOT NULL,
 	status      INTEGER NOT NULL,
+	outcome     INTEGER NOT NULL DEFAULT 0,
 	attempts    INTEGER NOT NULL DEFAULT 0,
 	uncertain   INTEGER NOT NULL DEFAULT 0,
 	lease_id    INTEGER,
@@ -111,13 +169,14 @@ CREATE TABLE deliveries (
 	reason      TEXT,
 	provider_id TEXT,
 	updated_at  INTEGER NOT NULL,
-	PRIMARY KEY (event_seq, channel, user_seq)
+	PRIMARY KEY (event_seq, wave, channel, user_seq)
 ) STRICT, WITHOUT ROWID;
 
 -- A batch is a range of deliveries. started_at is set by its first claim, so that
 -- the rows in the hands of a lease are found among the started, unfinished ones.
 CREATE TABLE batches (
 	event_seq   INTEGER NOT NULL,
+	wave        INTEGER NOT NULL,
 	channel     INTEGER NOT NULL,
 	seq         INTEGER NOT NULL,
 	first_user  INTEGER NOT NULL,
@@ -125,9 +184,9 @@ CREATE TABLE batches (
 	size        INTEGER NOT NULL,
 	started_at  INTEGER,
 	finished_at INTEGER,
-	PRIMARY KEY (event_seq, channel, seq)
+	PRIMARY KEY (event_seq, wave, channel, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX batches_in_work ON batches (event_seq, channel, seq) WHERE started_at IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX batches_in_work ON batches (event_seq, wave, channel, seq) WHERE started_at IS NOT NULL AND finished_at IS NULL;
 
 -- One row for each committed chunk of a fan-out that reached inboxes. Its
 -- position orders the inboxes of the whole ledger by commit.
@@ -145,7 +204,21 @@ CREATE TABLE inbox (
 	user_seq INTEGER NOT NULL,
 	position INTEGER NOT NULL,
 	read_at  INTEGER,
+	acked_at INTEGER,
 	PRIMARY KEY (user_seq, position)
+) STRICT, WITHOUT ROWID;
+
+-- News from providers, by which repetitions are recognized.
+CREATE TABLE receipts (
+	provider TEXT    NOT NULL,
+	id       TEXT    NOT NULL,
+	event_id TEXT    NOT NULL,
+	wave     INTEGER NOT NULL,
+	channel  INTEGER NOT NULL,
+	user_seq INTEGER NOT NULL,
+	kind     TEXT    NOT NULL,
+	at       INTEGER NOT NULL,
+	PRIMARY KEY (provider, id)
 ) STRICT, WITHOUT ROWID;
 
 -- A lease that is not here has ended. Ids are never used twice.

@@ -1,0 +1,119 @@
+package sqlite
+
+import (
+	"context"
+
+	"schoolbell"
+	"schoolbell/internal/store/row"
+)
+
+// Receipts implements ledger.Receipts.
+type Receipts struct{ DB *DB }
+
+// RecordReceipts implements ledger.Receipts.
+func (s Receipts) RecordReceipts(ctx context.Context, receipts []schoolbell.Receipt) (recorded int, err error) {
+	if len(receipts) == 0 {
+		return 0, nil
+	}
+	err = s.DB.write(ctx, "record receipts", func(c *conn) error {
+		recorded = 0
+		at, err := clock(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, r := range receipts {
+			isNew, err := s.record(ctx, c, r, at)
+			if err != nil {
+				return err
+			}
+			if isNew {
+				recorded++
+			}
+		}
+		return nil
+	})
+	return recorded, err
+}
+
+// record stores one receipt, if it is new, and what it says.
+func (s Receipts) record(ctx context.Context, c *conn, r schoolbell.Receipt, at int64) (isNew bool, err error) {
+	channel, _, err := s.DB.channels.number(ctx, c, r.Channel) // 0 for an unknown one, which no delivery has
+	if err != nil {
+		return false, err
+	}
+	n, err := c.exec(ctx, insertReceipt, args{"provider": row.Text(r.Provider), "id": row.Text(r.ID), "event_id": row.Text(r.EventID), "wave": r.Wave,
+		"channel": channel, "user": r.User, "kind": string(r.Kind), "at": r.At.UnixMilli()})
+	if err != nil || n == 0 {
+		return false, err
+	}
+	var event int64
+	delivery := args{"event_id": r.EventID, "wave": r.Wave, "channel": channel, "user": r.User}
+	if err := c.get(ctx, findDelivery, delivery, &event); err != nil {
+		return true, ignoreNoRows(err)
+	}
+	failed, reason := r.Kind != schoolbell.ReceiptDelivered, ""
+	if failed {
+		reason = row.Text(r.Reason)
+	}
+	if _, err := c.exec(ctx, moveOutcome, args{"event": event, "wave": r.Wave, "channel": channel, "user": r.User,
+		"outcome": row.OutcomeNumber(r.Kind.Outcome()), "failed": failed, "reason": reason, "now": at}); err != nil || r.Address == "" {
+		return true, err
+	}
+	query, a := addressWorks, args{"user": r.User, "channel": channel, "address": row.Text(r.Address), "now": at}
+	if failed {
+		query, a["state"], a["reason"] = addressFails, row.StateNumber(schoolbell.AddressState(r.Kind)), reason
+	}
+	_, err = c.exec(ctx, query, a)
+	return true, err
+}
+
+// insertReceipt inserts a receipt that is new.
+const insertReceipt = `
+INSERT INTO receipts (provider, id, event_id, wave, channel, user_seq, kind, at)
+VALUES (@provider, @id, @event_id, @wave, @channel, @user, @kind, @at)
+ON CONFLICT DO NOTHING`
+
+// findDelivery selects the number of the event of a delivery, if there is such a delivery.
+const findDelivery = `
+SELECT d.event_seq
+FROM events e
+CROSS JOIN deliveries d ON d.event_seq = e.seq
+WHERE e.id = @event_id
+	AND d.wave = @wave
+	AND d.channel = @channel
+	AND d.user_seq = @user`
+
+// moveOutcome moves the outcome of a delivery that was or is being sent forward. If it did not
+// arrive, the reason is the provider's.
+var moveOutcome = row.SQL(`
+UPDATE deliveries
+SET outcome = @outcome,
+	reason = CASE WHEN @failed THEN nullif(@reason, '') ELSE reason END,
+	updated_at = @now
+WHERE event_seq = @event
+	AND wave = @wave
+	AND channel = @channel
+	AND user_seq = @user
+	AND status IN ({sending}, {sent}, {uncertain})
+	AND outcome < @outcome`)
+
+// addressWorks makes an unverified address good.
+var addressWorks = row.SQL(`
+UPDATE addresses
+SET state = {address_good},
+	updated_at = @now
+WHERE user_seq = @user
+	AND channel = @channel
+	AND address = @address
+	AND state = {address_unverified}`)
+
+// addressFails gives an address a state in which it is not used, unless it has a stronger one.
+const addressFails = `
+UPDATE addresses
+SET state = @state,
+	reason = @reason,
+	updated_at = @now
+WHERE user_seq = @user
+	AND channel = @channel
+	AND address = @address
+	AND state < @state`

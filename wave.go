@@ -1,0 +1,43 @@
+package schoolbell
+
+import (
+	"fmt"
+	"time"
+)
+
+// Wave is one walk of an event over its audience. Wave 0 is the event itself; further ones
+// tell those again who have not read or acknowledged it.
+type Wave struct {
+	Number   int       `json:"number"` // from 1 for further waves
+	Channels []Channel `json:"channels"`
+	StartsAt time.Time `json:"starts_at"`
+	OnlyIf   OnlyIf    `json:"only_if,omitempty"`
+}
+
+// OnlyIf narrows a wave to some of the people whom the event concerns.
+type OnlyIf string
+
+// The conditions of a wave. Without one, it goes to everyone.
+const (
+	OnlyIfUnread         OnlyIf = "unread"         // who has not read the event in the inbox
+	OnlyIfUnacknowledged OnlyIf = "unacknowledged" // who has not acknowledged it
+)
+
+// MaxWaves is how many waves an event may have, the event itself included.
+const MaxWaves = 10
+
+// Validate reports everything that is wrong with w as [Faults].
+func (w *Wave) Validate() error {
+	var f Faults
+	checkChannels(&f, "channels", w.Channels)
+	for i, c := range w.Channels {
+		if c == ChannelInApp {
+			f.Add(fmt.Sprintf("channels[%d]", i), "the event itself has filled the inbox")
+		}
+	}
+	checkTime(&f, "starts_at", w.StartsAt)
+	if w.OnlyIf != "" && w.OnlyIf != OnlyIfUnread && w.OnlyIf != OnlyIfUnacknowledged {
+		f.Add("only_if", "must be %s or %s", OnlyIfUnread, OnlyIfUnacknowledged)
+	}
+	return f.Err()
+}
