@@ -11,7 +11,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TEST_P ?= 2
 TEST_TIMEOUT ?= 15m
 
-# Arguments of a test run: `make test RUN=TestFanOut PKG=./internal/notify/...`, or
+# Arguments of a test run: `make test RUN=TestCancel PKG=./internal/notify`, or
 # `make test MODULES=bullmq` for one of the repository's modules.
 PKG ?= ./...
 RUN ?= .

@@ -13,7 +13,7 @@ import (
 const fullAudience = `{"roles":["parent"],"groups":["7b"],"users":["ada"],` +
 	`"guardians_of":{"groups":["8a"]},"exclude":{"users":["bob"]}}`
 
-func TestAudienceIsOneFlatObjectInJSON(t *testing.T) {
+func TestAudienceJSON(t *testing.T) {
 	t.Parallel()
 	want := schoolbell.Audience{
 		Selector:    schoolbell.Selector{Roles: []schoolbell.Role{"parent"}, Groups: []string{"7b"}, Users: []string{"ada"}},

@@ -8,7 +8,7 @@ import (
 	"schoolbell"
 )
 
-func TestListedWordsAreValidAndOthersNot(t *testing.T) {
+func TestValidNames(t *testing.T) {
 	t.Parallel()
 	check := func(kind string, word string, valid, want bool) {
 		t.Helper()
@@ -39,7 +39,7 @@ func TestListedWordsAreValidAndOthersNot(t *testing.T) {
 	}
 }
 
-func TestPreferenceRefusesMandatoryOptOuts(t *testing.T) {
+func TestPreferenceValidate(t *testing.T) {
 	t.Parallel()
 	mandatory, optional := schoolbell.CategoryInfo{ID: "alarm", Mandatory: true}, schoolbell.CategoryInfo{ID: "trips"}
 	for _, c := range []struct {
@@ -65,7 +65,7 @@ func TestPreferenceRefusesMandatoryOptOuts(t *testing.T) {
 	}
 }
 
-func TestScopeAllowsItselfAndWhatIsNarrower(t *testing.T) {
+func TestScopeAllows(t *testing.T) {
 	t.Parallel()
 	scopes := schoolbell.Scopes() // widest first
 	for i, has := range scopes {

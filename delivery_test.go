@@ -26,8 +26,15 @@ func TestDeliveryStatusTerminal(t *testing.T) {
 	}
 }
 
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	t.Run("every delivery is counted once", testProgressCountsOnce)
+	t.Run("an empty audience goes from 0 to 100 percent", testProgressEmptyAudience)
+	t.Run("JSON has counts by channel and by wave", testProgressJSON)
+}
+
 // Whatever the rows are, each is counted in one place, and done means terminal.
-func TestProgressCountsEveryRowOnce(t *testing.T) {
+func testProgressCountsOnce(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		channels := map[schoolbell.Channel]schoolbell.ChannelProgress{}
@@ -58,7 +65,7 @@ func TestProgressCountsEveryRowOnce(t *testing.T) {
 	})
 }
 
-func TestProgressOfNobody(t *testing.T) {
+func testProgressEmptyAudience(t *testing.T) {
 	t.Parallel()
 	if p := schoolbell.NewProgress(nil, false); p.Percent != 0 {
 		t.Errorf("before the walk: %d %%", p.Percent)
@@ -68,7 +75,7 @@ func TestProgressOfNobody(t *testing.T) {
 	}
 }
 
-func TestProgressInJSON(t *testing.T) {
+func testProgressJSON(t *testing.T) {
 	t.Parallel()
 	var email, later schoolbell.ChannelProgress
 	email.Add(schoolbell.DeliverySending, "", 1)

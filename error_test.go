@@ -10,7 +10,7 @@ import (
 	"schoolbell"
 )
 
-func TestCodeOfReadsTheNearestErrorInTheChain(t *testing.T) {
+func TestCodeOf(t *testing.T) {
 	t.Parallel()
 	taken := &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "name is taken", Err: context.Canceled}
 	for _, c := range []struct {
@@ -37,7 +37,7 @@ func TestCodeOfReadsTheNearestErrorInTheChain(t *testing.T) {
 	}
 }
 
-func TestErrorShowsFieldMessageAndCause(t *testing.T) {
+func TestErrorText(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("disk full")
 	for _, c := range []struct {
@@ -58,7 +58,7 @@ func TestErrorShowsFieldMessageAndCause(t *testing.T) {
 	}
 }
 
-func TestFaultsCarryEveryFault(t *testing.T) {
+func TestFaults(t *testing.T) {
 	t.Parallel()
 	var f schoolbell.Faults
 	if err := f.Err(); err != nil {

@@ -58,7 +58,7 @@ func ids(n int) []string {
 	return out
 }
 
-func TestEventValidateNamesTheField(t *testing.T) {
+func TestEventValidate(t *testing.T) {
 	t.Parallel()
 	type event = schoolbell.Event
 	for _, c := range []struct {
@@ -131,7 +131,7 @@ func TestEventValidateNamesTheField(t *testing.T) {
 	}
 }
 
-func TestEventNormalizeFillsAndTidies(t *testing.T) {
+func TestEventNormalize(t *testing.T) {
 	t.Parallel()
 	kathmandu := time.FixedZone("+0545", 5*3600+45*60)
 	e := schoolbell.Event{
@@ -167,7 +167,7 @@ func TestEventNormalizeFillsAndTidies(t *testing.T) {
 	}
 }
 
-func TestTimeKeepsTheZeroTime(t *testing.T) {
+func TestTime(t *testing.T) {
 	t.Parallel()
 	if got := schoolbell.Time(time.Time{}.In(time.FixedZone("", 3600))); !got.IsZero() || got.Location() != time.UTC {
 		t.Errorf("the zero time became %v", got)

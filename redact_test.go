@@ -7,7 +7,13 @@ import (
 
 var ada = Personal{Name: "Ada King-Lovelace", Addresses: []string{"ada.lovelace@family.example", "+447700900123"}}
 
-func TestRedactRemovesThePerson(t *testing.T) {
+func TestRedact(t *testing.T) {
+	t.Parallel()
+	t.Run("personal data is removed", testRedactRemovesPersonalData)
+	t.Run("diagnostic text and the provider's ids are kept", testRedactKeepsDiagnostics)
+}
+
+func testRedactRemovesPersonalData(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"": "",
@@ -29,7 +35,7 @@ func TestRedactRemovesThePerson(t *testing.T) {
 	}
 }
 
-func TestRedactLeavesWhatHelps(t *testing.T) {
+func testRedactKeepsDiagnostics(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"dial: connect to 127.0.0.1:2525: connection refused",

@@ -11,7 +11,14 @@ import (
 	"schoolbell"
 )
 
-func TestEveryLineBreakOfABodyBecomesOne(t *testing.T) {
+func TestEventText(t *testing.T) {
+	t.Parallel()
+	t.Run("every kind of line break becomes a newline", testEventTextLineBreaks)
+	t.Run("Unicode controls are valid only where text needs them", testEventTextUnicode)
+	t.Run("a bidirectional isolate must end on its line", testEventTextIsolate)
+}
+
+func testEventTextLineBreaks(t *testing.T) {
 	t.Parallel()
 	e := sportsDay(func(e *schoolbell.Event) { e.Body = "a\r\nb\rc\vd\fe\u0085f\u2028g\u2029h\n" })
 	e.Normalize()
@@ -23,7 +30,7 @@ func TestEveryLineBreakOfABodyBecomesOne(t *testing.T) {
 	}
 }
 
-func TestTextThatPeopleWrite(t *testing.T) {
+func testEventTextUnicode(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
@@ -76,7 +83,7 @@ func TestTextThatPeopleWrite(t *testing.T) {
 	}
 }
 
-func TestAnIsolateOfABodyEndsOnItsLine(t *testing.T) {
+func testEventTextIsolate(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]bool{"\u2067a\u2069\n\u2067b\u2069": true, "\u2067a\nb\u2069": false, "a\n\u2069": false} {
 		e := sportsDay(func(e *schoolbell.Event) { e.Body = body })
@@ -86,7 +93,7 @@ func TestAnIsolateOfABodyEndsOnItsLine(t *testing.T) {
 	}
 }
 
-func TestTimesAreWithinFourDigitsOfAYearInUTC(t *testing.T) {
+func TestTimeRange(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
 		"1970-01-01T00:00:00Z": true, "9999-12-31T23:59:59Z": true, "9999-12-31T23:59:59+01:00": true,
@@ -116,7 +123,7 @@ func TestTimesAreWithinFourDigitsOfAYearInUTC(t *testing.T) {
 	}
 }
 
-func TestTimeZonesAreThoseOfPlaces(t *testing.T) {
+func TestValidTimezone(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
 		"Europe/London": true, "UTC": true, "America/Argentina/Buenos_Aires": true, "Etc/GMT+5": true,

@@ -21,7 +21,7 @@ func ada(change func(*schoolbell.User)) schoolbell.User {
 	return u
 }
 
-func TestUserValidateNamesTheField(t *testing.T) {
+func TestUserValidate(t *testing.T) {
 	t.Parallel()
 	type user = schoolbell.User
 	for _, c := range []struct {
@@ -82,7 +82,7 @@ func TestUserNormalize(t *testing.T) {
 	}
 }
 
-func TestUserRoundTripsThroughJSON(t *testing.T) {
+func TestUserJSON(t *testing.T) {
 	t.Parallel()
 	const text = `{"id":"ada","name":"Ada","email":"ada@example.org","phone":"+442079460018","roles":["parent","staff"],` +
 		`"groups":["7b"],"locale":"en","timezone":"UTC","guardian_of":["byron"]}`
@@ -133,7 +133,7 @@ func TestValidateEmail(t *testing.T) {
 	}
 }
 
-func TestGroupValidateNamesTheField(t *testing.T) {
+func TestGroupValidate(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string

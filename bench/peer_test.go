@@ -75,7 +75,7 @@ func peerDatabase(b testing.TB, dsn, folder string, people int) *pgx.Conn {
 	return db
 }
 
-func TestThePeerReachesEverybody(t *testing.T) {
+func TestPeerDelivery(t *testing.T) {
 	t.Parallel()
 	srv, sink := startServers(t), testenv.SMTPSink(t)
 	s := startPeer(t, srv, sink, 250)

@@ -61,7 +61,7 @@ func parseUsage(stat, status string) (usage, error) {
 	return u, nil
 }
 
-func TestUsageIsReadFromProc(t *testing.T) {
+func TestParseUsage(t *testing.T) {
 	t.Parallel()
 	const stat = "42 (a ) b) S 1 42 42 0 -1 4194560 500 0 0 0 150 25 0 0 20 0 9 0 100 1000 200\n"
 	u, err := parseUsage(stat, "Name:\ta ) b\nVmHWM:\t   20480 kB\nVmRSS:\t   10240 kB\n")

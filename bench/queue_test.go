@@ -279,7 +279,7 @@ func parseInfo(text string) map[string]string {
 	return info
 }
 
-func TestTheQueueLibrariesAddAndRunEveryJob(t *testing.T) {
+func TestQueueLibraries(t *testing.T) {
 	t.Parallel()
 	addr := testenv.Redis(t)
 	rdb := redis.NewClient(&redis.Options{Addr: addr})
@@ -298,7 +298,7 @@ func TestTheQueueLibrariesAddAndRunEveryJob(t *testing.T) {
 	}
 }
 
-func TestNumbersHaveCommas(t *testing.T) {
+func TestNumberFormat(t *testing.T) {
 	t.Parallel()
 	for f, want := range map[float64]string{0: "-", 7: "7", 999: "999", 1000: "1,000", 1234567.4: "1,234,567"} {
 		if got := number(f); got != want {

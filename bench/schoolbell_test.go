@@ -130,7 +130,7 @@ func runDemo(b testing.TB, bin string, people int) run {
 	}
 }
 
-func TestSchoolbellReachesEverybody(t *testing.T) {
+func TestSchoolbellDelivery(t *testing.T) {
 	t.Parallel()
 	srv, sink := startServers(t), testenv.SMTPSink(t)
 	s := startSchoolbell(t, srv, sink, 250)

@@ -73,7 +73,7 @@ func TestQuantiles(t *testing.T) {
 	}
 }
 
-func TestTableIsAligned(t *testing.T) {
+func TestTableAlignment(t *testing.T) {
 	t.Parallel()
 	var tab table
 	tab.row("system", "s")

@@ -17,7 +17,17 @@ import (
 
 func at(ms int64) func() time.Time { return func() time.Time { return time.UnixMilli(ms) } }
 
-func TestAddWritesWhatBullMQWrites(t *testing.T) {
+func TestAdd(t *testing.T) {
+	t.Parallel()
+	t.Run("a job is stored as BullMQ stores it", testAddStoredAsBullMQ)
+	t.Run("invalid options and data are refused", testAddInvalidRefused)
+	t.Run("an existing id leaves its job unchanged", testAddExistingID)
+	t.Run("a missing parent is refused", testAddMissingParent)
+	t.Run("AddBulk keeps the order", testAddBulkOrder)
+	t.Run("jobs due in the same millisecond keep their order", testAddDelayedOrder)
+}
+
+func testAddStoredAsBullMQ(t *testing.T) {
 	limit := 3
 	tests := []struct {
 		name   string
@@ -120,7 +130,7 @@ func holds(t *testing.T, s *server, key, id string) bool {
 	return false
 }
 
-func TestAddRefusesWhatTheProtocolHasNoRoomFor(t *testing.T) {
+func testAddInvalidRefused(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -180,7 +190,7 @@ func TestAddRefusesWhatTheProtocolHasNoRoomFor(t *testing.T) {
 	}
 }
 
-func TestNewQueueRefusesBadNames(t *testing.T) {
+func TestQueueNames(t *testing.T) {
 	t.Parallel()
 	rdb := client(t, "127.0.0.1:1")
 	for _, name := range []string{"", "a:b"} {
@@ -190,7 +200,7 @@ func TestNewQueueRefusesBadNames(t *testing.T) {
 	}
 }
 
-func TestAddOfATakenIDLeavesTheJobAsItIs(t *testing.T) {
+func testAddExistingID(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -211,7 +221,7 @@ func TestAddOfATakenIDLeavesTheJobAsItIs(t *testing.T) {
 	})
 }
 
-func TestAddToAMissingParentIsRefused(t *testing.T) {
+func testAddMissingParent(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
 		_, err := q.Add(context.Background(), "n", nil, bullmq.JobOptions{Parent: &bullmq.ParentRef{ID: "p", Queue: "bull:q"}})
@@ -225,7 +235,7 @@ func TestAddToAMissingParentIsRefused(t *testing.T) {
 	})
 }
 
-func TestAddBulkAddsInOrder(t *testing.T) {
+func testAddBulkOrder(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{DefaultJobOptions: bullmq.JobOptions{Attempts: 3}})
@@ -253,7 +263,7 @@ func TestAddBulkAddsInOrder(t *testing.T) {
 	})
 }
 
-func TestDelayedJobsOfOneMillisecondKeepTheirOrder(t *testing.T) {
+func testAddDelayedOrder(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{Clock: at(1800000000000)})

@@ -21,7 +21,14 @@ func idsOf(t *testing.T, q *bullmq.Queue, states ...bullmq.State) (ids []string)
 	return ids
 }
 
-func TestAllJobsYieldsEachOnceInOrder(t *testing.T) {
+func TestAllJobs(t *testing.T) {
+	t.Parallel()
+	t.Run("each job is yielded once and in order", testAllJobsOnceInOrder)
+	t.Run("the loop may remove jobs", testAllJobsRemovedInLoop)
+	t.Run("the loop ends at an error", testAllJobsError)
+}
+
+func testAllJobsOnceInOrder(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
 		n := 12_000 // more than are read at a time
@@ -52,7 +59,7 @@ func TestAllJobsYieldsEachOnceInOrder(t *testing.T) {
 }
 
 // A loop may remove what it sees, and what it has not seen yet.
-func TestALoopOverAllJobsMayRemoveThem(t *testing.T) {
+func testAllJobsRemovedInLoop(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
 		for i := range 350 {
@@ -75,7 +82,7 @@ func TestALoopOverAllJobsMayRemoveThem(t *testing.T) {
 	})
 }
 
-func TestALoopOverAllSchedulersYieldsEachOnce(t *testing.T) {
+func TestAllSchedulers(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
 		for i := range 250 {
@@ -97,7 +104,7 @@ func TestALoopOverAllSchedulersYieldsEachOnce(t *testing.T) {
 	})
 }
 
-func TestALoopEndsWithItsError(t *testing.T) {
+func testAllJobsError(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q := newQueue(t, s.rdb, bullmq.QueueOptions{})

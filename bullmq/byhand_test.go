@@ -22,7 +22,17 @@ func byHand(t *testing.T, s *server, opts bullmq.WorkerOptions) *bullmq.Worker {
 	}, opts))
 }
 
-func TestJobsAreFetchedAndSettledByHand(t *testing.T) {
+func TestByHand(t *testing.T) {
+	t.Parallel()
+	t.Run("a job is fetched and settled", testByHandFetchAndSettle)
+	t.Run("a decision settles a job too", testByHandDecision)
+	t.Run("a job stays with the holder of its lock", testByHandHolder)
+	t.Run("a fetched scheduler job adds the next one", testByHandSchedule)
+	t.Run("CheckStalled returns stalled jobs to the queue", testByHandCheckStalled)
+	t.Run("Settle succeeds despite an outage", testByHandOutage)
+}
+
+func testByHandFetchAndSettle(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		var log hookLog
@@ -68,7 +78,7 @@ func TestJobsAreFetchedAndSettledByHand(t *testing.T) {
 	})
 }
 
-func TestDecisionsSettleJobsByHandToo(t *testing.T) {
+func testByHandDecision(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		w := byHand(t, s, bullmq.WorkerOptions{})
@@ -91,7 +101,7 @@ func TestDecisionsSettleJobsByHandToo(t *testing.T) {
 }
 
 // The lock of a job that is run by hand is nobody else's, also where the worker runs too.
-func TestJobsRunByHandStayWithTheirHolder(t *testing.T) {
+func testByHandHolder(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
@@ -118,7 +128,7 @@ func TestJobsRunByHandStayWithTheirHolder(t *testing.T) {
 	ok(t, w.Settle(ctx, job, "", nil, nil))
 }
 
-func TestAJobFetchedByHandDrivesItsScheduleOn(t *testing.T) {
+func testByHandSchedule(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		must[*bullmq.Job](t)(q.UpsertScheduler(ctx, "tick", bullmq.Schedule{Every: time.Hour}, bullmq.JobTemplate{}))
@@ -131,7 +141,7 @@ func TestAJobFetchedByHandDrivesItsScheduleOn(t *testing.T) {
 	})
 }
 
-func TestStalledJobsAreLookedForByHand(t *testing.T) {
+func testByHandCheckStalled(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
@@ -152,7 +162,7 @@ func TestStalledJobsAreLookedForByHand(t *testing.T) {
 
 // Settle repeats its call while Redis is unavailable, also one that was carried out and whose
 // reply was lost.
-func TestAJobIsSettledByHandThroughAnOutage(t *testing.T) {
+func testByHandOutage(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	r := redistest.Start(t, redistest.Options{})

@@ -8,7 +8,7 @@ import (
 	"schoolbell/bullmq"
 )
 
-func TestCancellingAJobEndsItsHandlersContext(t *testing.T) {
+func TestCancel(t *testing.T) {
 	misfit := errors.New("no longer wanted")
 	tests := []struct {
 		name   string

@@ -50,7 +50,16 @@ func stepHandler(t *testing.T, q *bullmq.Queue, mode bullmq.FailureMode) bullmq.
 	}
 }
 
-func TestAFailedChildDoesToItsParentWhatItsModeSays(t *testing.T) {
+func TestChildren(t *testing.T) {
+	t.Run("a failed child affects its parent by its mode", testChildrenFailureMode)
+	t.Run("a parent that completes before its child fails", testChildrenParentTooEarly)
+	t.Run("a parent waits for a retried child", testChildrenRetried)
+	t.Run("removing the last child releases the parent", testChildrenLastRemoved)
+	t.Run("removing a parent removes its tree", testChildrenTreeRemoved)
+	t.Run("an active grandchild blocks the removal", testChildrenActiveGrandchild)
+}
+
+func testChildrenFailureMode(t *testing.T) {
 	tests := []struct {
 		name   string
 		mode   bullmq.FailureMode
@@ -91,7 +100,7 @@ func TestAFailedChildDoesToItsParentWhatItsModeSays(t *testing.T) {
 	}
 }
 
-func TestAParentThatCompletesTooEarlyFails(t *testing.T) {
+func testChildrenParentTooEarly(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -107,7 +116,7 @@ func TestAParentThatCompletesTooEarlyFails(t *testing.T) {
 	})
 }
 
-func TestParentWaitsForARetriedChild(t *testing.T) {
+func testChildrenRetried(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -139,7 +148,7 @@ func TestParentWaitsForARetriedChild(t *testing.T) {
 	})
 }
 
-func TestRemovingTheLastChildReleasesTheParent(t *testing.T) {
+func testChildrenLastRemoved(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -162,7 +171,7 @@ func TestRemovingTheLastChildReleasesTheParent(t *testing.T) {
 	})
 }
 
-func TestRemoveWithChildrenRemovesTheTree(t *testing.T) {
+func testChildrenTreeRemoved(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -186,7 +195,7 @@ func TestRemoveWithChildrenRemovesTheTree(t *testing.T) {
 	})
 }
 
-func TestRemoveWithChildrenSparesActiveGrandchildren(t *testing.T) {
+func testChildrenActiveGrandchild(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})

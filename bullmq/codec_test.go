@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-func TestOptionsAsNodeWritesThem(t *testing.T) {
+func TestDecodeOptions(t *testing.T) {
 	t.Parallel()
 	one := 1
 	tests := []struct {
@@ -45,7 +45,7 @@ func TestOptionsAsNodeWritesThem(t *testing.T) {
 	}
 }
 
-func TestIntegersAreReadAsNodeReadsThem(t *testing.T) {
+func TestParseInt(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{"": 0, "x": 0, "12": 12, "-3": -3, "1.7e12": 1, "12ab": 12, "99999999999999999999": 0} {
 		if got := wire.ParseInt(text); got != want {

@@ -11,8 +11,13 @@ import (
 	"schoolbell/bullmq/testproc"
 )
 
+func TestDamagedKey(t *testing.T) {
+	t.Parallel()
+	t.Run("a worker continues once the key is repaired", testDamagedKeyRepaired)
+}
+
 // A key of another type than the protocol's makes scripts fail that would never succeed.
-func TestWorkerContinuesAfterADamagedKey(t *testing.T) {
+func testDamagedKeyRepaired(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"wait", "active", "prioritized", "delayed", "marker", "meta", "events", "stalled", "limiter"} {
 		t.Run(key, func(t *testing.T) {
@@ -45,12 +50,12 @@ func TestWorkerContinuesAfterADamagedKey(t *testing.T) {
 	}
 }
 
-// hashFields are the fields that FuzzAWorkerSurvivesAnyHash fills, in the order of its arguments.
+// hashFields are the fields that FuzzJobHash fills, in the order of its arguments.
 var hashFields = []string{
 	"name", "data", "opts", "timestamp", "delay", "priority", "parent", "parentKey", "rjk", "deid", "atm", "ats", "stc", "stacktrace", "defa", "zz",
 }
 
-func FuzzAWorkerSurvivesAnyHash(f *testing.F) {
+func FuzzJobHash(f *testing.F) {
 	const all = 1<<16 - 1
 	f.Add(uint16(all), "n", "{}", "{}", "1", "0", "0", `{"id":"p","queueKey":"bull:q"}`, "bull:q:p", "tick", "d", "0", "1", "0", "[]", "", "")
 	f.Add(uint16(all), "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "")

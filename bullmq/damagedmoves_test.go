@@ -24,9 +24,14 @@ var damagedKeys = map[string]string{
 	"k": "hash", "old": "hash",
 }
 
+func TestDamagedMoves(t *testing.T) {
+	t.Parallel()
+	t.Run("a move succeeds or changes nothing", testDamagedMovesAtomic)
+}
+
 // A script that fails half way is not undone. Whatever key of the queue another program
 // has overwritten, a move is refused before it has changed anything, or succeeds.
-func TestNoJobIsLostWhenItsMoveMeetsADamagedKey(t *testing.T) {
+func testDamagedMovesAtomic(t *testing.T) {
 	t.Parallel()
 	for _, mv := range append(movesOfQueues(), movesOfWorkers()...) {
 		t.Run(mv.name, func(t *testing.T) {

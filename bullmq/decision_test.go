@@ -11,7 +11,18 @@ import (
 	"schoolbell/bullmq"
 )
 
-func TestDecisionsThatSayTheSameAreEqual(t *testing.T) {
+func TestDecision(t *testing.T) {
+	t.Parallel()
+	t.Run("equal decisions match with errors.Is", testDecisionEqual)
+	t.Run("a job without open children runs again at once", testDecisionNoOpenChildren)
+	t.Run("a job waits for the child it names", testDecisionWaitForChild)
+	t.Run("a job that waits for a failed child fails", testDecisionFailedChild)
+	t.Run("a delay that is too long fails the attempt", testDecisionDelayTooLong)
+	t.Run("a decision about a lost job is only reported", testDecisionLostJob)
+	t.Run("a throttled job limits the queue", testDecisionThrottled)
+}
+
+func testDecisionEqual(t *testing.T) {
 	t.Parallel()
 	at := time.UnixMilli(1800000000000)
 	for _, d := range []func() error{
@@ -25,7 +36,7 @@ func TestDecisionsThatSayTheSameAreEqual(t *testing.T) {
 }
 
 // A job whose children have all finished runs again at once, before others.
-func TestAJobThatWaitsForNothingRunsAgainAtOnce(t *testing.T) {
+func testDecisionNoOpenChildren(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		for _, id := range []string{"a", "b"} {
@@ -46,7 +57,7 @@ func TestAJobThatWaitsForNothingRunsAgainAtOnce(t *testing.T) {
 	})
 }
 
-func TestAJobWaitsForTheChildThatItNeeds(t *testing.T) {
+func testDecisionWaitForChild(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		kids := queueNamed(t, s.rdb, "kids")
@@ -73,7 +84,7 @@ func TestAJobWaitsForTheChildThatItNeeds(t *testing.T) {
 	})
 }
 
-func TestAJobThatWaitsForAFailedChildFails(t *testing.T) {
+func testDecisionFailedChild(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "p", Attempts: 5}))
@@ -86,7 +97,7 @@ func TestAJobThatWaitsForAFailedChildFails(t *testing.T) {
 	})
 }
 
-func TestADelayThatIsTooLongFailsTheAttempt(t *testing.T) {
+func testDecisionDelayTooLong(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
@@ -101,7 +112,7 @@ func TestADelayThatIsTooLongFailsTheAttempt(t *testing.T) {
 }
 
 // What a handler has decided about a job that it has lost is not done, and is reported.
-func TestADecisionAboutALostJobIsReported(t *testing.T) {
+func testDecisionLostJob(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		decisions := map[string]error{
@@ -132,7 +143,7 @@ func TestADecisionAboutALostJobIsReported(t *testing.T) {
 	})
 }
 
-func TestAWorkerWithoutALimiterHeedsALimitIfItIsTold(t *testing.T) {
+func TestHeedRateLimit(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		ok(t, q.RateLimit(ctx, time.Hour))
@@ -160,7 +171,7 @@ func TestAWorkerWithoutALimiterHeedsALimitIfItIsTold(t *testing.T) {
 }
 
 // A limit of any length is announced, in whole milliseconds.
-func TestAHandlersLimitIsAnnounced(t *testing.T) {
+func testDecisionThrottled(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
@@ -178,7 +189,7 @@ func TestAHandlersLimitIsAnnounced(t *testing.T) {
 	}
 }
 
-func TestAHandlerLearnsThatItsWorkerStops(t *testing.T) {
+func TestStopping(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -202,7 +213,7 @@ func TestAHandlerLearnsThatItsWorkerStops(t *testing.T) {
 	eventually(t, q, "x", bullmq.StateCompleted)
 }
 
-func TestAMuxRunsTheHandlerOfTheName(t *testing.T) {
+func TestMux(t *testing.T) {
 	t.Parallel()
 	var mux bullmq.Mux
 	for _, name := range []string{"one", "two"} {

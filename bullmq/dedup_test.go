@@ -29,7 +29,20 @@ func eventsOf(t *testing.T, s *server, field string) []string {
 	return told
 }
 
-func TestDeduplicationWhileTheHolderWaits(t *testing.T) {
+func TestDeduplication(t *testing.T) {
+	t.Parallel()
+	t.Run("a pending holder is kept, replaced or rescheduled", testDeduplicationPendingHolder)
+	t.Run("a rescheduled holder runs at its new time", testDeduplicationRescheduled)
+	t.Run("an id without TTL is freed when its holder ends", testDeduplicationHolderEnds)
+	t.Run("the last job dropped during a run follows it", testDeduplicationLastDropped)
+	t.Run("a holder that no longer exists is replaced", testDeduplicationStaleHolder)
+	t.Run("an id is freed by hand", testDeduplicationFreedByHand)
+	t.Run("AddBulk deduplicates too", testDeduplicationAddBulk)
+	t.Run("the option is read under all its names", testDeduplicationOptionNames)
+	t.Run("invalid settings are refused", testDeduplicationInvalid)
+}
+
+func testDeduplicationPendingHolder(t *testing.T) {
 	t.Parallel()
 	type D = bullmq.Deduplication
 	minute := time.Minute
@@ -98,7 +111,7 @@ func TestDeduplicationWhileTheHolderWaits(t *testing.T) {
 	}
 }
 
-func TestARescheduledHolderRunsAtItsNewTime(t *testing.T) {
+func testDeduplicationRescheduled(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()
@@ -119,7 +132,7 @@ func TestARescheduledHolderRunsAtItsNewTime(t *testing.T) {
 	}
 }
 
-func TestAnIDWithoutTTLIsFreeWhenItsHolderEnds(t *testing.T) {
+func testDeduplicationHolderEnds(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(q *bullmq.Queue, id string) error{
 		"removed": func(q *bullmq.Queue, id string) error {
@@ -179,7 +192,7 @@ func TestAnIDWithoutTTLIsFreeWhenItsHolderEnds(t *testing.T) {
 	}
 }
 
-func TestTheLastJobDroppedDuringARunFollows(t *testing.T) {
+func testDeduplicationLastDropped(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
@@ -217,7 +230,7 @@ func TestTheLastJobDroppedDuringARunFollows(t *testing.T) {
 	})
 }
 
-func TestAStaleHolderIsReplaced(t *testing.T) {
+func testDeduplicationStaleHolder(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
@@ -230,7 +243,7 @@ func TestAStaleHolderIsReplaced(t *testing.T) {
 	})
 }
 
-func TestADeduplicationIDIsFreedByHand(t *testing.T) {
+func testDeduplicationFreedByHand(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
@@ -253,7 +266,7 @@ func TestADeduplicationIDIsFreedByHand(t *testing.T) {
 	})
 }
 
-func TestBulkAddsAreDeduplicatedToo(t *testing.T) {
+func testDeduplicationAddBulk(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -267,7 +280,7 @@ func TestBulkAddsAreDeduplicatedToo(t *testing.T) {
 	})
 }
 
-func TestDeduplicationIsReadByAllItsNames(t *testing.T) {
+func testDeduplicationOptionNames(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()
@@ -285,7 +298,7 @@ func TestDeduplicationIsReadByAllItsNames(t *testing.T) {
 	}
 }
 
-func TestDeduplicationThatMakesNoSenseIsRefused(t *testing.T) {
+func testDeduplicationInvalid(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q := newQueue(t, s.rdb, bullmq.QueueOptions{})

@@ -15,9 +15,18 @@ import (
 	"schoolbell/bullmq/testproc"
 )
 
-// TestWorkersRideOutFaultsUnderLoad adds jobs while a fault strikes again and
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	t.Run("all jobs complete despite faults under load", testFaultsUnderLoad)
+	t.Run("a lost reply leaves no job behind", testFaultsLostReply)
+	t.Run("a flush of Redis cancels handlers, and work continues", testFaultsFlushedRedis)
+	t.Run("a worker starts and stops without Redis", testFaultsWithoutRedis)
+	t.Run("a frozen Redis loses no job", testFaultsFrozenRedis)
+}
+
+// testFaultsUnderLoad adds jobs while a fault strikes again and
 // again, and expects every job that was added to complete.
-func TestWorkersRideOutFaultsUnderLoad(t *testing.T) {
+func testFaultsUnderLoad(t *testing.T) {
 	faults := []struct {
 		name   string
 		strike func(r *redistest.Server, rdb *redis.Client)
@@ -77,7 +86,7 @@ func TestWorkersRideOutFaultsUnderLoad(t *testing.T) {
 	}
 }
 
-func TestALostReplyDoesNotLeaveAJobBehind(t *testing.T) {
+func testFaultsLostReply(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()
@@ -101,7 +110,7 @@ func TestALostReplyDoesNotLeaveAJobBehind(t *testing.T) {
 	}, "x completes although its lock lasts for an hour")
 }
 
-func TestAFlushedRedisCancelsHandlersAndWorkGoesOn(t *testing.T) {
+func testFaultsFlushedRedis(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -122,7 +131,7 @@ func TestAFlushedRedisCancelsHandlersAndWorkGoesOn(t *testing.T) {
 	})
 }
 
-func TestWorkerStartsAndStopsWithoutRedis(t *testing.T) {
+func testFaultsWithoutRedis(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	r := redistest.Start(t, redistest.Options{AOF: true})
@@ -156,7 +165,7 @@ func TestWorkerStartsAndStopsWithoutRedis(t *testing.T) {
 	stop()
 }
 
-func TestWorkersAreListedByTheNameOfTheirConnection(t *testing.T) {
+func TestConnectionName(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()
@@ -169,7 +178,7 @@ func TestWorkersAreListedByTheNameOfTheirConnection(t *testing.T) {
 	testproc.Eventually(t, wait, func() bool { return !listed("bull:cQ==:w:wk1")() }, "it is gone")
 }
 
-func TestARedisThatFreezesForAWhileLosesNothing(t *testing.T) {
+func testFaultsFrozenRedis(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	r := redistest.Start(t, redistest.Options{})
@@ -198,7 +207,7 @@ func TestARedisThatFreezesForAWhileLosesNothing(t *testing.T) {
 	}, "all completed")
 }
 
-func TestAJobStartedTooOftenIsFailed(t *testing.T) {
+func TestMaxStartedAttempts(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
 		must[*bullmq.Job](t)(q.Add(context.Background(), "n", nil, bullmq.JobOptions{ID: "x", Attempts: 9}))

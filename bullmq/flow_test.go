@@ -45,7 +45,14 @@ func named(q *bullmq.Queue, id string, o bullmq.JobOptions, children ...bullmq.F
 	return bullmq.FlowJob{Queue: q, Name: id, Options: o, Children: children}
 }
 
-func TestFlowRunsFromLeavesToRoot(t *testing.T) {
+func TestFlow(t *testing.T) {
+	t.Run("jobs run from the leaves to the root", testFlowLeavesToRoot)
+	t.Run("reading stops at the limits", testFlowReadLimits)
+	t.Run("a job without an id gets a UUID", testFlowUUID)
+	t.Run("a failure affects all ancestors by its mode", testFlowFailureMode)
+}
+
+func testFlowLeavesToRoot(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		top, middle, bottom := queueNamed(t, s.rdb, "top"), queueNamed(t, s.rdb, "middle"), queueNamed(t, s.rdb, "bottom")
@@ -95,7 +102,7 @@ func outline(n *bullmq.FlowNode, indent string) []string {
 	return lines
 }
 
-func TestReadingAFlowStopsAtItsLimits(t *testing.T) {
+func testFlowReadLimits(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -120,7 +127,7 @@ func TestReadingAFlowStopsAtItsLimits(t *testing.T) {
 	})
 }
 
-func TestFlowJobsWithoutAnIDGetAUUID(t *testing.T) {
+func testFlowUUID(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -147,7 +154,7 @@ func deepFlow(q *bullmq.Queue, mode bullmq.FailureMode) bullmq.FlowJob {
 	return named(q, "root", bullmq.JobOptions{}, named(nil, "middle", o, named(nil, "leaf", o), named(nil, "good", o)))
 }
 
-func TestFailureThreeGenerationsDown(t *testing.T) {
+func testFlowFailureMode(t *testing.T) {
 	const reason = "bad luck"
 	tests := []struct {
 		name         string

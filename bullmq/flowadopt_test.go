@@ -12,7 +12,15 @@ import (
 	"schoolbell/bullmq"
 )
 
-func TestAFlowTakesInJobsThatExist(t *testing.T) {
+func TestAddFlow(t *testing.T) {
+	t.Parallel()
+	t.Run("existing jobs become children", testAddFlowExistingJobs)
+	t.Run("a parent with a refused child is not released", testAddFlowRefusedChild)
+	t.Run("an invalid flow writes nothing", testAddFlowInvalid)
+	t.Run("a flow in a cluster needs one hash slot", testAddFlowCluster)
+}
+
+func testAddFlowExistingJobs(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -65,7 +73,7 @@ func valuesOf(ctx context.Context, j *bullmq.Job) (map[string]jsonText, error) {
 	return texts, err
 }
 
-func TestAParentThatMissesARefusedChildIsNotReleased(t *testing.T) {
+func testAddFlowRefusedChild(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -79,7 +87,7 @@ func TestAParentThatMissesARefusedChildIsNotReleased(t *testing.T) {
 	})
 }
 
-func TestAFlowIsRefusedBeforeAnythingIsWritten(t *testing.T) {
+func testAddFlowInvalid(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()
@@ -113,7 +121,7 @@ func TestAFlowIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	}
 }
 
-func TestAFlowInAClusterNeedsOneSlot(t *testing.T) {
+func testAddFlowCluster(t *testing.T) {
 	t.Parallel()
 	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}})
 	t.Cleanup(func() { _ = rdb.Close() })
@@ -126,7 +134,7 @@ func TestAFlowInAClusterNeedsOneSlot(t *testing.T) {
 	}
 }
 
-func TestRemovingUnprocessedChildrenReleasesTheParent(t *testing.T) {
+func TestRemoveUnprocessed(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -148,7 +156,7 @@ func TestRemovingUnprocessedChildrenReleasesTheParent(t *testing.T) {
 	})
 }
 
-func TestAChildCanLeaveItsParent(t *testing.T) {
+func TestRemoveChildDependency(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -175,7 +183,12 @@ func TestAChildCanLeaveItsParent(t *testing.T) {
 	})
 }
 
-func TestDependenciesAreReadPageByPage(t *testing.T) {
+func TestDependencies(t *testing.T) {
+	t.Run("the iterator yields every child", testDependenciesIterator)
+	t.Run("pages add up to all children", testDependenciesPages)
+}
+
+func testDependenciesIterator(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -214,7 +227,7 @@ func TestDependenciesAreReadPageByPage(t *testing.T) {
 	})
 }
 
-func TestPagesOfChildrenMakeUpAllOfThem(t *testing.T) {
+func testDependenciesPages(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})

@@ -39,7 +39,12 @@ func (l *hookLog) becomes(t *testing.T, want ...string) {
 	}, "the hooks are told %v", want)
 }
 
-func TestTheHooksTellWhenThereAreNoMoreJobs(t *testing.T) {
+func TestHooks(t *testing.T) {
+	t.Run("OnDrained is called once when jobs run out", testHooksOnDrained)
+	t.Run("OnActive gets a job that fails without a run", testHooksOnActive)
+}
+
+func testHooksOnDrained(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		var log hookLog
@@ -58,7 +63,7 @@ func TestTheHooksTellWhenThereAreNoMoreJobs(t *testing.T) {
 	})
 }
 
-func TestOnActiveIsToldOfAJobThatFailsUnrun(t *testing.T) {
+func testHooksOnActive(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x", Attempts: 3}))
@@ -72,7 +77,7 @@ func TestOnActiveIsToldOfAJobThatFailsUnrun(t *testing.T) {
 	})
 }
 
-func TestABackoffForAllOtherTypesTakesThem(t *testing.T) {
+func TestBackoffFallback(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		for id, kind := range map[string]string{"named": "hourly", "other": "theirs", "built in": "fixed"} {

@@ -48,7 +48,15 @@ func furnished(t *testing.T, rdb *redis.Client) (q *bullmq.Queue, job *bullmq.Jo
 	return q, job
 }
 
-func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
+func TestInput(t *testing.T) {
+	t.Parallel()
+	t.Run("invalid input is refused and changes nothing", testInputInvalid)
+	t.Run("invalid settings make no queue or worker", testInputSettings)
+	t.Run("odd names work", testInputOddNames)
+	t.Run("ids of no job change nothing", testInputIDsOfNoJob)
+}
+
+func testInputInvalid(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()
@@ -197,7 +205,7 @@ func rootBelow(ctx context.Context, q *bullmq.Queue, id string) error {
 	return err
 }
 
-func TestQueuesAndWorkersAreNotMadeOfBadSettings(t *testing.T) {
+func testInputSettings(t *testing.T) {
 	t.Parallel()
 	rdb := client(t, "127.0.0.1:1")
 	h := func(context.Context, *bullmq.Job) (any, error) { return nil, nil }
@@ -261,7 +269,7 @@ func TestQueuesAndWorkersAreNotMadeOfBadSettings(t *testing.T) {
 func second[T any](_ T, err error) error { return err }
 
 // What looks odd but has a meaning works as anything else does.
-func TestOddNamesWork(t *testing.T) {
+func testInputOddNames(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -297,7 +305,7 @@ func TestOddNamesWork(t *testing.T) {
 	}
 }
 
-func TestIDsOfNoJob(t *testing.T) {
+func testInputIDsOfNoJob(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()

@@ -42,7 +42,7 @@ var upward = map[string]string{
 	"worker run":         "a worker cancels the jobs of its run",
 }
 
-func TestFilesUseOnlyTheLayersBelowThem(t *testing.T) {
+func TestLayers(t *testing.T) {
 	t.Parallel()
 	rank := map[string]int{}
 	for i, layer := range layers {

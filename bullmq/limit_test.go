@@ -14,7 +14,13 @@ import (
 	"schoolbell/bullmq/testproc"
 )
 
-func TestALimiterHoldsAndAStartCanBeGivenBack(t *testing.T) {
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	t.Run("a limiter holds, and a start can be refunded", testRateLimitRefund)
+	t.Run("a throttled job goes back to the front", testRateLimitThrottled)
+}
+
+func testRateLimitRefund(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()
@@ -53,7 +59,7 @@ func TestALimiterHoldsAndAStartCanBeGivenBack(t *testing.T) {
 	}
 }
 
-func TestARateLimitedJobGoesBackToTheFront(t *testing.T) {
+func testRateLimitThrottled(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()
@@ -78,7 +84,7 @@ func TestARateLimitedJobGoesBackToTheFront(t *testing.T) {
 	}
 }
 
-func TestGlobalConcurrencyHoldsForAllWorkers(t *testing.T) {
+func TestGlobalConcurrency(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -110,7 +116,7 @@ func TestGlobalConcurrencyHoldsForAllWorkers(t *testing.T) {
 	})
 }
 
-func TestFinishedJobsAreKeptAsTheOptionsSay(t *testing.T) {
+func TestRemoveOnComplete(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})

@@ -15,7 +15,13 @@ import (
 	"schoolbell/bullmq/testproc"
 )
 
-func TestShutdownReleasesJobsWithoutAnAttempt(t *testing.T) {
+func TestShutdown(t *testing.T) {
+	t.Run("an interrupted job uses no attempt", testShutdownInterruptedJob)
+	t.Run("handlers finish within the grace period", testShutdownGrace)
+	t.Run("a fetched job that never ran is unchanged", testShutdownFetchedJob)
+}
+
+func testShutdownInterruptedJob(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -44,7 +50,7 @@ func TestShutdownReleasesJobsWithoutAnAttempt(t *testing.T) {
 	})
 }
 
-func TestShutdownLetsHandlersFinishWithinTheGrace(t *testing.T) {
+func testShutdownGrace(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -71,7 +77,7 @@ func TestShutdownLetsHandlersFinishWithinTheGrace(t *testing.T) {
 	})
 }
 
-func TestAWorkerRunsOnce(t *testing.T) {
+func TestRunTwice(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	w := must[*bullmq.Worker](t)(bullmq.NewWorker(s.rdb, "q", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{}))
@@ -83,7 +89,16 @@ func TestAWorkerRunsOnce(t *testing.T) {
 	}
 }
 
-func TestLostLockCancelsTheHandler(t *testing.T) {
+func TestLock(t *testing.T) {
+	t.Parallel()
+	t.Run("a lost lock cancels the handler", testLockLost)
+	t.Run("a lock is kept while the handler runs", testLockKept)
+	t.Run("a stalled job is recovered up to the limit", testLockStalledJob)
+	t.Run("only the holder extends a lock", testLockExtended)
+	t.Run("a lock is renewed at the configured interval", testLockRenewal)
+}
+
+func testLockLost(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -114,7 +129,7 @@ func TestLostLockCancelsTheHandler(t *testing.T) {
 	})
 }
 
-func TestLocksAreKeptWhileAHandlerRuns(t *testing.T) {
+func testLockKept(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -145,7 +160,7 @@ func holdsMember(s *server, key, id string) bool {
 	return s.rdb.SIsMember(context.Background(), key, id).Val()
 }
 
-func TestStalledJobIsRecoveredUntilItsLimit(t *testing.T) {
+func testLockStalledJob(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -191,7 +206,7 @@ func TestStalledJobIsRecoveredUntilItsLimit(t *testing.T) {
 }
 
 // The job that Redis has started together with the last outcome was not run.
-func TestAJobThatAStoppedWorkerDoesNotRunIsAsItWas(t *testing.T) {
+func testShutdownFetchedJob(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		for _, id := range []string{"last", "next", "behind"} {
@@ -238,7 +253,7 @@ func runUntilCompleted(t *testing.T, rdb *redis.Client, id string) {
 	}
 }
 
-func TestALockIsExtendedByItsHolder(t *testing.T) {
+func testLockExtended(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
@@ -271,7 +286,7 @@ func TestALockIsExtendedByItsHolder(t *testing.T) {
 	})
 }
 
-func TestLocksAreRenewedAsOftenAsTheWorkerIsTold(t *testing.T) {
+func testLockRenewal(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()

@@ -48,8 +48,8 @@ var states = []bullmq.State{
 	bullmq.StateWaitingChildren, bullmq.StateCompleted, bullmq.StateFailed,
 }
 
-// TestEveryMoveFromEveryState holds DESIGN.md's table.
-func TestEveryMoveFromEveryState(t *testing.T) {
+// TestMoveTable holds DESIGN.md's table.
+func TestMoveTable(t *testing.T) {
 	ctx := context.Background()
 	const refused = bullmq.StateUnknown
 	moves := []struct {
@@ -171,7 +171,7 @@ func TestUnknownIDs(t *testing.T) {
 	})
 }
 
-func TestRetryKeepsOrResetsTheAttempts(t *testing.T) {
+func TestRetryAttempts(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -195,7 +195,7 @@ func TestRetryKeepsOrResetsTheAttempts(t *testing.T) {
 	})
 }
 
-func TestNegativeLimitsOfLogsAndEventsAreInvalid(t *testing.T) {
+func TestNegativeLimits(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -209,7 +209,7 @@ func TestNegativeLimitsOfLogsAndEventsAreInvalid(t *testing.T) {
 	})
 }
 
-func TestCountsJobsAndLogs(t *testing.T) {
+func TestCountsAndLogs(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -258,7 +258,7 @@ func TestCountsJobsAndLogs(t *testing.T) {
 	})
 }
 
-func TestCleanDrainAndObliterate(t *testing.T) {
+func TestBulkRemoval(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -299,7 +299,7 @@ func TestCleanDrainAndObliterate(t *testing.T) {
 	})
 }
 
-func TestEventsAreReadFromNowAndResumed(t *testing.T) {
+func TestReadEvents(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()

@@ -13,10 +13,10 @@ import (
 	"schoolbell/bullmq/redistest"
 )
 
-// TestAnyInterleavingKeepsWhatAlwaysHolds makes random calls from several
+// TestModel makes random calls from several
 // clients and compares Redis with the model after each step. A run is longer with
 // -rapid.checks and -rapid.steps.
-func TestAnyInterleavingKeepsWhatAlwaysHolds(t *testing.T) {
+func TestModel(t *testing.T) {
 	t.Parallel()
 	rdb := redis.NewClient(&redis.Options{Addr: redistest.Addr(t)})
 	t.Cleanup(func() { _ = rdb.Close() })

@@ -80,7 +80,12 @@ func blocks(t *testing.T, language string) []string {
 	return found
 }
 
-func TestAProgramOfAnotherModuleNeedsGoRedisOnly(t *testing.T) {
+func TestModule(t *testing.T) {
+	t.Parallel()
+	t.Run("a program of another module needs go-redis only", testModuleNeedsGoRedisOnly)
+}
+
+func testModuleNeedsGoRedisOnly(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, blocks(t, "go")[0])
 	p.run(nil, "go", "build", "-o", "school", ".")

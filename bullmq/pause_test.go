@@ -9,7 +9,13 @@ import (
 	"schoolbell/bullmq"
 )
 
-func TestPauseAndResumeWithBothMajors(t *testing.T) {
+func TestPause(t *testing.T) {
+	t.Parallel()
+	t.Run("no job is lost with either major version", testPauseBothMajors)
+	t.Run("a paused queue starts nothing until resumed", testPauseStartsNothing)
+}
+
+func testPauseBothMajors(t *testing.T) {
 	ctx := context.Background()
 	v5pause := func(t *testing.T, s *server) {
 		s.rdb.HSet(ctx, "bull:q:meta", "paused", 1, "version", "bullmq:5.81.5")
@@ -75,7 +81,7 @@ func TestPauseAndResumeWithBothMajors(t *testing.T) {
 	}
 }
 
-func TestAPausedQueueStartsNothingUntilResumed(t *testing.T) {
+func testPauseStartsNothing(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})

@@ -9,9 +9,15 @@ import (
 	"schoolbell/bullmq"
 )
 
+func TestReadd(t *testing.T) {
+	t.Run("a counted child failure is not awaited", testReaddCountedFailure)
+	t.Run("a flow added twice skips counted failures", testReaddFlow)
+	t.Run("an uncounted child failure is awaited", testReaddUncountedFailure)
+}
+
 // A handler that is run again adds its children again, and a producer whose answer was
 // lost its flow: by then a child may have failed for good.
-func TestCountedChildFailureIsNotAwaited(t *testing.T) {
+func testReaddCountedFailure(t *testing.T) {
 	tests := []struct {
 		name   string
 		mode   bullmq.FailureMode
@@ -55,7 +61,7 @@ func TestCountedChildFailureIsNotAwaited(t *testing.T) {
 	}
 }
 
-func TestReaddedFlowSkipsCountedFailures(t *testing.T) {
+func testReaddFlow(t *testing.T) {
 	for name, mode := range map[string]bullmq.FailureMode{"ignored": bullmq.IgnoreDependency, "removed": bullmq.RemoveDependency} {
 		t.Run(name, func(t *testing.T) {
 			onServers(t, func(t *testing.T, s *server) {
@@ -80,7 +86,7 @@ func TestReaddedFlowSkipsCountedFailures(t *testing.T) {
 }
 
 // Without a mode the failed child keeps its parent waiting, however often it is added.
-func TestUncountedChildFailureIsAwaited(t *testing.T) {
+func testReaddUncountedFailure(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})

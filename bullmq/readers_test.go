@@ -18,7 +18,7 @@ import (
 	"schoolbell/bullmq/testproc"
 )
 
-func TestMetricsCountFinishedJobsByTheMinute(t *testing.T) {
+func TestMetrics(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx, clock := context.Background(), newSteps()
@@ -51,7 +51,7 @@ func TestMetricsCountFinishedJobsByTheMinute(t *testing.T) {
 	})
 }
 
-func TestWaitingJobsAreCountedByPriority(t *testing.T) {
+func TestCountsPerPriority(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
@@ -70,7 +70,7 @@ func TestWaitingJobsAreCountedByPriority(t *testing.T) {
 	})
 }
 
-func TestTheQueuesSettingsAreReadBack(t *testing.T) {
+func TestMeta(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
@@ -103,7 +103,7 @@ func TestTheQueuesSettingsAreReadBack(t *testing.T) {
 	})
 }
 
-func TestWorkersAreListedWhileTheyRun(t *testing.T) {
+func TestWorkerList(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()
@@ -136,7 +136,13 @@ func TestWorkersAreListedWhileTheyRun(t *testing.T) {
 	}
 }
 
-func TestEventsOfOnesOwnReachReaders(t *testing.T) {
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	t.Run("published events reach readers", testEventsPublished)
+	t.Run("an event carries its details", testEventsDetails)
+}
+
+func testEventsPublished(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
@@ -168,7 +174,7 @@ func TestEventsOfOnesOwnReachReaders(t *testing.T) {
 	})
 }
 
-func TestAnEventSaysWhatItIsAbout(t *testing.T) {
+func testEventsDetails(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
@@ -212,7 +218,7 @@ func TestAnEventSaysWhatItIsAbout(t *testing.T) {
 	})
 }
 
-func TestOrphansAreRemovedAndNothingElse(t *testing.T) {
+func TestRemoveOrphanedJobs(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
@@ -258,7 +264,13 @@ func TestOrphansAreRemovedAndNothingElse(t *testing.T) {
 	})
 }
 
-func TestAServerThatIsAReplicaIsToldByName(t *testing.T) {
+func TestCheckServer(t *testing.T) {
+	t.Parallel()
+	t.Run("a replica is reported as read-only", testCheckServerReplica)
+	t.Run("version and settings are checked", testCheckServerSettings)
+}
+
+func testCheckServerReplica(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	master, replica := redistest.Start(t, redistest.Options{}), redistest.Start(t, redistest.Options{})
@@ -281,7 +293,7 @@ func TestAServerThatIsAReplicaIsToldByName(t *testing.T) {
 	}
 }
 
-func TestAServerIsCheckedBeforeItIsUsed(t *testing.T) {
+func testCheckServerSettings(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, info string

@@ -12,7 +12,14 @@ import (
 	"schoolbell/bullmq/testproc"
 )
 
-func TestRenameDamagedRenamesWhatIsNotOfTheProtocol(t *testing.T) {
+func TestRenameDamaged(t *testing.T) {
+	t.Parallel()
+	t.Run("keys of the wrong type are renamed", testRenameDamagedWrongType)
+	t.Run("a job with a permanent lock goes to another worker", testRenameDamagedPermanentLock)
+	t.Run("a job whose result cannot be stored stays active", testRenameDamagedResult)
+}
+
+func testRenameDamagedWrongType(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()
@@ -61,7 +68,7 @@ func TestRenameDamagedRenamesWhatIsNotOfTheProtocol(t *testing.T) {
 }
 
 // A worker's lock always expires. One that does not would keep its job in progress forever.
-func TestAJobWhoseLockNeverExpiresGoesToAnotherWorker(t *testing.T) {
+func testRenameDamagedPermanentLock(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	for was, replace := range map[string]func(tx redis.Pipeliner, key string){
@@ -95,7 +102,7 @@ func TestAJobWhoseLockNeverExpiresGoesToAnotherWorker(t *testing.T) {
 }
 
 // A job that has ended and cannot be kept must stay somewhere.
-func TestAJobWhoseEndCannotBeKeptStaysActive(t *testing.T) {
+func testRenameDamagedResult(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()

@@ -64,7 +64,21 @@ func runs(t *testing.T, s *server, q *bullmq.Queue, clock *steps, most int) (due
 	return due
 }
 
-func TestASchedulersJobsFollowOneAnother(t *testing.T) {
+func TestScheduler(t *testing.T) {
+	t.Parallel()
+	t.Run("jobs follow one another on schedule", testSchedulerJobs)
+	t.Run("missed runs are skipped", testSchedulerMissedRuns)
+	t.Run("the schedule continues when a job fails", testSchedulerFailedJob)
+	t.Run("a change replaces the pending job", testSchedulerChanged)
+	t.Run("schedulers are read and removed", testSchedulerReadAndRemoved)
+	t.Run("an invalid schedule is refused", testSchedulerInvalid)
+	t.Run("a repeatable job of BullMQ 5 continues", testSchedulerRepeatableOfBullMQ5)
+	t.Run("an unreadable schedule is reported", testSchedulerUnreadable)
+	t.Run("a pattern with random times continues", testSchedulerRandomTimes)
+	t.Run("a custom function computes the runs", testSchedulerCustomFunction)
+}
+
+func testSchedulerJobs(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name     string
@@ -103,7 +117,7 @@ func TestASchedulersJobsFollowOneAnother(t *testing.T) {
 	}
 }
 
-func TestRunsThatWereMissedAreNotMadeUpFor(t *testing.T) {
+func testSchedulerMissedRuns(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx, clock := context.Background(), newSteps()
@@ -122,7 +136,7 @@ func TestRunsThatWereMissedAreNotMadeUpFor(t *testing.T) {
 	})
 }
 
-func TestAScheduleGoesOnWhateverBecomesOfItsJobs(t *testing.T) {
+func testSchedulerFailedJob(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx, clock := context.Background(), newSteps()
@@ -154,7 +168,7 @@ func TestAScheduleGoesOnWhateverBecomesOfItsJobs(t *testing.T) {
 	})
 }
 
-func TestChangingASchedulerReplacesItsPendingJob(t *testing.T) {
+func testSchedulerChanged(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx, clock := context.Background(), newSteps()
@@ -179,7 +193,7 @@ func TestChangingASchedulerReplacesItsPendingJob(t *testing.T) {
 	})
 }
 
-func TestSchedulersAreReadAndRemoved(t *testing.T) {
+func testSchedulerReadAndRemoved(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx, clock := context.Background(), newSteps()
@@ -227,7 +241,7 @@ func TestSchedulersAreReadAndRemoved(t *testing.T) {
 	})
 }
 
-func TestAScheduleThatMakesNoSenseIsRefused(t *testing.T) {
+func testSchedulerInvalid(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	clock := newSteps()
@@ -270,7 +284,7 @@ func TestAScheduleThatMakesNoSenseIsRefused(t *testing.T) {
 }
 
 // What the option repeat of BullMQ 5 leaves behind, as its Node program writes it.
-func TestARepeatableJobOfBullMQ5IsDrivenOn(t *testing.T) {
+func testSchedulerRepeatableOfBullMQ5(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		ctx, clock := context.Background(), newSteps()
@@ -297,7 +311,7 @@ func TestARepeatableJobOfBullMQ5IsDrivenOn(t *testing.T) {
 	})
 }
 
-func TestUnreadableScheduleIsReported(t *testing.T) {
+func testSchedulerUnreadable(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx := context.Background()
@@ -315,7 +329,7 @@ func TestUnreadableScheduleIsReported(t *testing.T) {
 }
 
 // BullMQ 6 draws the value of H again whenever it computes a run.
-func TestASchedulerWhoseTimesAreDrawnIsDrivenOn(t *testing.T) {
+func testSchedulerRandomTimes(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	ctx, clock := context.Background(), newSteps()
@@ -349,7 +363,7 @@ func fridays(after time.Time, s bullmq.Schedule, name string) (time.Time, error)
 	return at, nil
 }
 
-func TestAFunctionComputesTheRunsOfASchedule(t *testing.T) {
+func testSchedulerCustomFunction(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		clock, ctx := newSteps(), context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{Clock: clock.time, Repeat: fridays})

@@ -16,7 +16,7 @@ import (
 
 // Whatever is done to a scheduler, in whatever order: while it is there it has one
 // pending job, at the time it says, and a job that runs is followed by one later.
-func TestASchedulerAlwaysHasOnePendingJob(t *testing.T) {
+func TestSchedulerModel(t *testing.T) {
 	t.Parallel()
 	m := miniredis.RunT(t)
 	rdb := client(t, m.Addr())

@@ -65,7 +65,17 @@ func refuses(t *testing.T, seer *redis.Client, calls map[string]func() error, wa
 	}
 }
 
-func TestACancelledContextChangesNothing(t *testing.T) {
+func TestServers(t *testing.T) {
+	t.Parallel()
+	t.Run("a cancelled context changes nothing", testServersCancelledContext)
+	t.Run("a replica accepts no changes", testServersReplica)
+	t.Run("a server without memory accepts no changes", testServersMemoryFull)
+	t.Run("a user without write permission gets an error", testServersNoPermission)
+	t.Run("a server that is too old accepts no changes", testServersTooOld)
+	t.Run("a worker survives a server that is not ready", testServersNotReady)
+}
+
+func testServersCancelledContext(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q, job := furnished(t, s.rdb)
@@ -82,7 +92,7 @@ func TestACancelledContextChangesNothing(t *testing.T) {
 	ok(t, w.Run(ctx))
 }
 
-func TestAReplicaTakesNoChanges(t *testing.T) {
+func testServersReplica(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	master, replica := realServer(t), realServer(t)
@@ -113,7 +123,7 @@ func ridesOut(t *testing.T, rdb *redis.Client, want error, fix func()) {
 	eventually(t, q, "fixed", bullmq.StateCompleted)
 }
 
-func TestAServerWhoseMemoryIsFullTakesNoChanges(t *testing.T) {
+func testServersMemoryFull(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	s := realServer(t)
@@ -128,7 +138,7 @@ func TestAServerWhoseMemoryIsFullTakesNoChanges(t *testing.T) {
 	ridesOut(t, s.rdb, bullmq.ErrServerFull, func() { ok(t, s.rdb.ConfigSet(ctx, "maxmemory", "0").Err()) })
 }
 
-func TestAUserThatMayNotWriteIsTold(t *testing.T) {
+func testServersNoPermission(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	s := realServer(t)
@@ -155,7 +165,7 @@ func TestAUserThatMayNotWriteIsTold(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsTooOldTakesNoChanges(t *testing.T) {
+func testServersTooOld(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	m := miniredis.RunT(t)
@@ -185,7 +195,7 @@ func TestAServerThatIsTooOldTakesNoChanges(t *testing.T) {
 }
 
 // A server may be loading its data, or be unable to save them: neither lasts forever.
-func TestAWorkerRidesOutAServerThatIsNotReady(t *testing.T) {
+func testServersNotReady(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		answer string

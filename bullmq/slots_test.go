@@ -69,7 +69,14 @@ func active(t *testing.T, q *bullmq.Queue, n int64) {
 	}, "%d jobs are run", n)
 }
 
-func TestAPausedWorkerStartsNoJobUntilItIsResumed(t *testing.T) {
+func TestWorkerPause(t *testing.T) {
+	t.Parallel()
+	t.Run("a paused worker starts no job until resumed", testWorkerPauseStartsNoJob)
+	t.Run("a paused idle worker leaves jobs to others", testWorkerPauseIdle)
+	t.Run("a worker paused before Run waits", testWorkerPauseBeforeRun)
+}
+
+func testWorkerPauseStartsNoJob(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		addNumbered(t, q, 4)
@@ -111,7 +118,7 @@ func TestAPausedWorkerStartsNoJobUntilItIsResumed(t *testing.T) {
 }
 
 // An idle worker that is paused may have taken the marker of a job that another must run.
-func TestAPausedIdleWorkerLeavesJobsToOthers(t *testing.T) {
+func testWorkerPauseIdle(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
@@ -132,7 +139,7 @@ func TestAPausedIdleWorkerLeavesJobsToOthers(t *testing.T) {
 	eventually(t, q, "j3", bullmq.StateCompleted)
 }
 
-func TestAWorkerThatIsPausedBeforeItRunsWaits(t *testing.T) {
+func testWorkerPauseBeforeRun(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
@@ -155,7 +162,7 @@ func TestAWorkerThatIsPausedBeforeItRunsWaits(t *testing.T) {
 	close(g.gate)
 }
 
-func TestTheNumberOfSlotsIsChangedWhileAWorkerRuns(t *testing.T) {
+func TestSetConcurrency(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
 		addNumbered(t, q, 12)

@@ -66,9 +66,9 @@ func (m *machine) run(u *modelUser, o JobOptions, ends ...outcome) string {
 	return key
 }
 
-// TestEveryMoveFromEveryStateIsTheModels tries each move on a job of each state, with
+// TestStatesModel tries each move on a job of each state, with
 // each meaning that its failure can have for its parent, and under each way of pausing.
-func TestEveryMoveFromEveryStateIsTheModels(t *testing.T) {
+func TestStatesModel(t *testing.T) {
 	t.Parallel()
 	rdb := redis.NewClient(&redis.Options{Addr: redistest.Addr(t)})
 	t.Cleanup(func() { _ = rdb.Close() })

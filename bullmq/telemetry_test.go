@@ -57,7 +57,14 @@ func (f *fakeTracer) Inject(ctx context.Context, headers map[string]string) {
 	headers["traceparent"], _ = ctx.Value(spanKey{}).(string)
 }
 
-func TestATraceGoesFromWhoAddsAJobToWhoRunsIt(t *testing.T) {
+func TestTelemetry(t *testing.T) {
+	t.Run("a trace goes from the producer to the worker", testTelemetryTrace)
+	t.Run("a failed attempt stores its trace context", testTelemetryFailedAttempt)
+	t.Run("spans record how a run ended", testTelemetryRunEnd)
+	t.Run("scheduled jobs continue the trace of the caller", testTelemetryScheduler)
+}
+
+func testTelemetryTrace(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		tracer := &fakeTracer{}
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{Tracer: tracer})
@@ -121,7 +128,7 @@ func TestATraceGoesFromWhoAddsAJobToWhoRunsIt(t *testing.T) {
 	})
 }
 
-func TestAFailedAttemptLeavesItsTraceContextInTheJob(t *testing.T) {
+func testTelemetryFailedAttempt(t *testing.T) {
 	later := &bullmq.Backoff{Type: "fixed", Delay: time.Hour}
 	cases := []struct {
 		id   string // and name
@@ -179,7 +186,7 @@ func TestAFailedAttemptLeavesItsTraceContextInTheJob(t *testing.T) {
 	})
 }
 
-func TestSpansSayHowARunEnded(t *testing.T) {
+func testTelemetryRunEnd(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		tracer := &fakeTracer{}
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -214,7 +221,7 @@ func TestSpansSayHowARunEnded(t *testing.T) {
 	})
 }
 
-func TestTheJobsOfASchedulerContinueTheTraceOfWhoMadeIt(t *testing.T) {
+func testTelemetryScheduler(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		tracer := &fakeTracer{}
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{Tracer: tracer})

@@ -13,7 +13,7 @@ type letter struct {
 	Pages int    `json:"pages"`
 }
 
-func TestATypedHandlerGetsThePayloadAsItsType(t *testing.T) {
+func TestTypedHandler(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})

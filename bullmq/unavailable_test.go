@@ -86,7 +86,18 @@ func unavailable(t *testing.T, calls map[string]func() error) {
 	}
 }
 
-func TestAServerThatCannotServeIsUnavailable(t *testing.T) {
+func TestUnavailable(t *testing.T) {
+	t.Parallel()
+	t.Run("a server that replies with an error is unavailable", testUnavailableErrorReply)
+	t.Run("a server that does not answer is unavailable", testUnavailableNoAnswer)
+	t.Run("a pool without a free connection is unavailable", testUnavailablePool)
+	t.Run("a busy or cut-off server is unavailable", testUnavailableRealServer)
+	t.Run("an ended context does not count", testUnavailableEndedContext)
+	t.Run("other errors do not count", testUnavailableOtherErrors)
+	t.Run("OnLost gets the error", testUnavailableOnLost)
+}
+
+func testUnavailableErrorReply(t *testing.T) {
 	t.Parallel()
 	for reply, want := range map[string]error{
 		"LOADING Redis is loading the dataset in memory":                                                                     bullmq.ErrUnavailable,
@@ -128,7 +139,7 @@ func TestAServerThatCannotServeIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestAServerThatDoesNotAnswerIsUnavailable(t *testing.T) {
+func testUnavailableNoAnswer(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		opts redis.Options
@@ -164,7 +175,7 @@ func TestAServerThatDoesNotAnswerIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestAPoolWithoutAFreeConnectionIsUnavailable(t *testing.T) {
+func testUnavailablePool(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	rdb := redis.NewClient(&redis.Options{Addr: s.rdb.Options().Addr, PoolSize: 1, PipelinePoolSize: -1, PoolTimeout: time.Millisecond, MaxRetries: -1})
@@ -181,7 +192,7 @@ func TestAPoolWithoutAFreeConnectionIsUnavailable(t *testing.T) {
 
 // A real server that is busy, and one that is cut off from its master, say so also within
 // a transaction.
-func TestARealServerThatCannotServeIsUnavailable(t *testing.T) {
+func testUnavailableRealServer(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	t.Run("busy", func(t *testing.T) {
@@ -216,7 +227,7 @@ func TestARealServerThatCannotServeIsUnavailable(t *testing.T) {
 }
 
 // What a call does not get because its own context has ended says nothing about Redis.
-func TestAnEndedContextIsNotAnUnavailableServer(t *testing.T) {
+func testUnavailableEndedContext(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Options{})
 	rdb := redis.NewClient(&redis.Options{Addr: s.Addr, ContextTimeoutEnabled: true, ReadTimeout: wait, MaxRetries: -1})
@@ -242,7 +253,7 @@ func TestAnEndedContextIsNotAnUnavailableServer(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotUnavailable(t *testing.T) {
+func testUnavailableOtherErrors(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q, _ := furnished(t, s.rdb)
@@ -262,7 +273,7 @@ func TestWhatIsNotUnavailable(t *testing.T) {
 }
 
 // A worker's hooks are told the same.
-func TestAWorkerTellsWhatIsUnavailable(t *testing.T) {
+func testUnavailableOnLost(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ok(t, err)

@@ -46,7 +46,16 @@ func waitFor(ctx context.Context, q *bullmq.Queue, id string) <-chan error {
 	return ended
 }
 
-func TestManyWaitForTheirJobsOverOneConnection(t *testing.T) {
+func TestWaitUntilFinished(t *testing.T) {
+	t.Parallel()
+	t.Run("many waits share one connection", testWaitOneConnection)
+	t.Run("a wait survives a broken connection", testWaitBrokenConnection)
+	t.Run("a wait ends with its context or its job", testWaitEnds)
+	t.Run("a wait that cannot start fails", testWaitCannotStart)
+	t.Run("concurrent waits miss no job", testWaitConcurrent)
+}
+
+func testWaitOneConnection(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -80,7 +89,7 @@ func TestManyWaitForTheirJobsOverOneConnection(t *testing.T) {
 	testproc.Eventually(t, wait, func() bool { return waitingForEvents(t, s.rdb) == 0 }, "the connection is closed when nobody waits")
 }
 
-func TestAWaitThatHasBegunOutlivesABrokenConnection(t *testing.T) {
+func testWaitBrokenConnection(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -95,7 +104,7 @@ func TestAWaitThatHasBegunOutlivesABrokenConnection(t *testing.T) {
 	ok(t, <-ended)
 }
 
-func TestAWaitEndsWithItsContextAndWithItsJob(t *testing.T) {
+func testWaitEnds(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	s := realServer(t)
@@ -130,7 +139,7 @@ func TestAWaitEndsWithItsContextAndWithItsJob(t *testing.T) {
 	}
 }
 
-func TestAWaitThatCannotBeginFails(t *testing.T) {
+func testWaitCannotStart(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -151,7 +160,7 @@ func TestAWaitThatCannotBeginFails(t *testing.T) {
 }
 
 // Callers come and go while the reader of the events ends and begins.
-func TestWaitsThatComeAndGoMissNoEnd(t *testing.T) {
+func testWaitConcurrent(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q := newQueue(t, s.rdb, bullmq.QueueOptions{})

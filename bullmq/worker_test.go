@@ -28,7 +28,15 @@ func eventually(t *testing.T, q *bullmq.Queue, id string, want bullmq.State) *bu
 	return must[*bullmq.Job](t)(q.Job(ctx, id))
 }
 
-func TestAJobsLifeLeavesTheTraceThatBullMQLeaves(t *testing.T) {
+func TestWorker(t *testing.T) {
+	t.Run("a job leaves the same events as in BullMQ", testWorkerEventsOfBullMQ)
+	t.Run("jobs run in the order of the protocol", testWorkerOrder)
+	t.Run("each job runs once over all slots and workers", testWorkerEachJobOnce)
+	t.Run("one wake-up reaches all idle slots", testWorkerWakeUp)
+	t.Run("missing jobs and damaged hashes do not stop a worker", testWorkerDamagedJobs)
+}
+
+func testWorkerEventsOfBullMQ(t *testing.T) {
 	boom := errors.New("boom")
 	fixed := &bullmq.Backoff{Type: "fixed", Delay: 5 * time.Millisecond}
 	tests := []struct {
@@ -186,7 +194,7 @@ func trace(t *testing.T, s *server) []string {
 	return names
 }
 
-func TestJobsRunInTheOrderOfTheProtocol(t *testing.T) {
+func testWorkerOrder(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -214,7 +222,7 @@ func TestJobsRunInTheOrderOfTheProtocol(t *testing.T) {
 	})
 }
 
-func TestAllSlotsOfAllWorkersRunEachJobOnce(t *testing.T) {
+func testWorkerEachJobOnce(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -244,7 +252,7 @@ func TestAllSlotsOfAllWorkersRunEachJobOnce(t *testing.T) {
 	})
 }
 
-func TestOneWakeUpReachesAllIdleSlots(t *testing.T) {
+func testWorkerWakeUp(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
@@ -266,7 +274,7 @@ func TestOneWakeUpReachesAllIdleSlots(t *testing.T) {
 	})
 }
 
-func TestGhostsAndDamagedHashesDoNotStopAWorker(t *testing.T) {
+func testWorkerDamagedJobs(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		ctx := context.Background()
 		q := newQueue(t, s.rdb, bullmq.QueueOptions{})

@@ -32,7 +32,7 @@ func FuzzReadEvents(f *testing.F) {
 	})
 }
 
-func TestAnEventWithoutEndIsRefused(t *testing.T) {
+func TestReadEventsLimit(t *testing.T) {
 	t.Parallel()
 	for name, line := range map[string]string{"long lines": "data: " + strings.Repeat("x", 1000) + "\n", "empty lines": "data:\n"} {
 		t.Run(name, func(t *testing.T) {

@@ -10,8 +10,13 @@ import (
 	"schoolbell/client"
 )
 
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	t.Run("the key is not sent to another server", testRedirectKeepsKey)
+}
+
 // The key is for one server: a server that answers with a redirect does not pass it on.
-func TestTheKeyDoesNotFollowRedirects(t *testing.T) {
+func testRedirectKeepsKey(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))

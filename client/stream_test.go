@@ -34,7 +34,13 @@ func stream(w http.ResponseWriter, text string) {
 	fmt.Fprint(w, "retry: 1\n\n"+text)
 }
 
-func TestAStreamThatBreaksOffIsTakenUpAfterTheLastItem(t *testing.T) {
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	t.Run("a broken stream resumes after the last item", testWatchResumes)
+	t.Run("a watch ends with its context", testWatchEndsWithContext)
+}
+
+func testWatchResumes(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int64
 	c := newClient(t, func(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +71,7 @@ func TestAStreamThatBreaksOffIsTakenUpAfterTheLastItem(t *testing.T) {
 	}
 }
 
-func TestWatchingEndsWithItsContext(t *testing.T) {
+func testWatchEndsWithContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := newClient(t, func(w http.ResponseWriter, r *http.Request) {
@@ -79,7 +85,15 @@ func TestWatchingEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestAnswersThatAreNotSchoolbellsAreErrors(t *testing.T) {
+func TestClient(t *testing.T) {
+	t.Parallel()
+	t.Run("responses of other servers are errors", testClientForeignResponses)
+	t.Run("IDs are escaped in paths", testClientEscapesIDs)
+	t.Run("text that is not UTF-8 is rejected before it is sent", testClientRejectsInvalidUTF8)
+	t.Run("an invalid server URL is rejected", testClientRejectsInvalidURL)
+}
+
+func testClientForeignResponses(t *testing.T) {
 	t.Parallel()
 	for name, h := range map[string]http.HandlerFunc{
 		"a page of a proxy":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502); fmt.Fprint(w, "<html>Bad gateway") },
@@ -93,7 +107,7 @@ func TestAnswersThatAreNotSchoolbellsAreErrors(t *testing.T) {
 	}
 }
 
-func TestIDsAreEscapedInPaths(t *testing.T) {
+func testClientEscapesIDs(t *testing.T) {
 	t.Parallel()
 	var path string
 	c := newClient(t, func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +122,7 @@ func TestIDsAreEscapedInPaths(t *testing.T) {
 	}
 }
 
-func TestTextThatIsNotUTF8IsRefusedAndNothingIsSent(t *testing.T) {
+func testClientRejectsInvalidUTF8(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, func(w http.ResponseWriter, r *http.Request) { t.Errorf("%s %s was sent", r.Method, r.URL) })
 	ctx, bad := t.Context(), "caf\xe9"
@@ -135,7 +149,7 @@ func TestTextThatIsNotUTF8IsRefusedAndNothingIsSent(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatIsNoneIsRefused(t *testing.T) {
+func testClientRejectsInvalidURL(t *testing.T) {
 	t.Parallel()
 	for _, u := range []string{"", "localhost:8080", "ftp://x", "http://"} {
 		if _, err := client.New(client.Config{URL: u}); err == nil || !strings.Contains(err.Error(), "URL") {

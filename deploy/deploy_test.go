@@ -98,7 +98,7 @@ func understands(bin string, args []string) error {
 	return nil
 }
 
-func TestUnknownCommandsAreTold(t *testing.T) {
+func TestUnknownCommands(t *testing.T) {
 	t.Parallel()
 	bin := testenv.Binary(t)
 	for _, args := range [][]string{{"sreve"}, {"serve", "--no-such-flag"}} {
@@ -108,7 +108,7 @@ func TestUnknownCommandsAreTold(t *testing.T) {
 	}
 }
 
-func TestEnvExampleNamesEverySettingWithItsDefault(t *testing.T) {
+func TestEnvExample(t *testing.T) {
 	t.Parallel()
 	text := read(t, ".env.example")
 	active, err := godotenv.Unmarshal(text)
@@ -144,7 +144,7 @@ func TestEnvExampleNamesEverySettingWithItsDefault(t *testing.T) {
 	}
 }
 
-func TestPM2RunsTheCommands(t *testing.T) {
+func TestPM2(t *testing.T) {
 	t.Parallel()
 	node := testenv.Node(t, "")
 	root := testenv.Root(t)
@@ -179,9 +179,9 @@ func TestPM2RunsTheCommands(t *testing.T) {
 	}
 }
 
-// TestTheHealthCheckTellsAliveFromDead runs the command of the health checks, as
+// TestHealthCheck runs the command of the health checks, as
 // Docker would, against a server that is there and one that is not.
-func TestTheHealthCheckTellsAliveFromDead(t *testing.T) {
+func TestHealthCheck(t *testing.T) {
 	t.Parallel()
 	check := func(addr string) error {
 		cmd := exec.Command(testenv.Binary(t), "doctor", "--live")

@@ -83,7 +83,7 @@ func TestDockerfile(t *testing.T) {
 
 // The Dockerfile copies the whole folder: what must not get into an image, or would
 // spoil its cache, is kept out by name.
-func TestDockerignoreKeepsSecretsOut(t *testing.T) {
+func TestDockerignore(t *testing.T) {
 	t.Parallel()
 	lines := strings.Split(read(t, ".dockerignore"), "\n")
 	for _, name := range []string{".env", ".git", "data", "bin", "**/node_modules"} {
@@ -143,7 +143,16 @@ func readCompose(t *testing.T) compose {
 	return c
 }
 
-func TestComposeRunsTheWholeSystem(t *testing.T) {
+func TestCompose(t *testing.T) {
+	t.Parallel()
+	t.Run("services run known commands with known settings", testComposeServices)
+	t.Run("memory and tasks are limited", testComposeLimits)
+	t.Run("services start in order of their dependencies", testComposeOrder)
+	t.Run("the first API key is where the comment says", testComposeFirstKey)
+	t.Run("variables are listed in .env.example", testComposeVariables)
+}
+
+func testComposeServices(t *testing.T) {
 	t.Parallel()
 	c := readCompose(t)
 	if got, want := slices.Sorted(maps.Keys(c.Services)), []string{"migrate", "postgres", "redis", "serve", "worker"}; !slices.Equal(got, want) {
@@ -188,7 +197,7 @@ func TestComposeRunsTheWholeSystem(t *testing.T) {
 	}
 }
 
-func TestComposeLimitsMemoryAndTasks(t *testing.T) {
+func testComposeLimits(t *testing.T) {
 	t.Parallel()
 	for name, s := range readCompose(t).Services {
 		if !regexp.MustCompile(`^[1-9][0-9]*[mg]$`).MatchString(s.MemLimit) || s.PidsLimit < 100 || s.PidsLimit > 1000 {
@@ -206,7 +215,7 @@ func TestComposeLimitsMemoryAndTasks(t *testing.T) {
 	}
 }
 
-func TestComposeStartsThingsInOrder(t *testing.T) {
+func testComposeOrder(t *testing.T) {
 	t.Parallel()
 	c := readCompose(t)
 	for name, s := range c.Services {
@@ -240,7 +249,7 @@ func TestComposeStartsThingsInOrder(t *testing.T) {
 
 // The first key is where the comment says: a server with the folder of compose.yaml
 // writes it there under such a name.
-func TestComposeSaysWhereTheFirstKeyIs(t *testing.T) {
+func testComposeFirstKey(t *testing.T) {
 	t.Parallel()
 	folder := readCompose(t).Services["serve"].Environment["DATA_DIR"]
 	dir := t.TempDir()
@@ -261,7 +270,7 @@ func TestComposeSaysWhereTheFirstKeyIs(t *testing.T) {
 	}
 }
 
-func TestComposeVariablesAreInEnvExample(t *testing.T) {
+func testComposeVariables(t *testing.T) {
 	t.Parallel()
 	example := read(t, ".env.example")
 	for _, match := range regexp.MustCompile(`\$\{([A-Z_]+)`).FindAllStringSubmatch(read(t, "compose.yaml"), -1) {

@@ -16,7 +16,7 @@ func proxyExamples(t *testing.T) map[string]string {
 	return found
 }
 
-func TestProxyExamplesFitTheProgram(t *testing.T) {
+func TestProxyExamples(t *testing.T) {
 	t.Parallel()
 	examples := proxyExamples(t)
 	for _, name := range []string{"nginx", "caddyfile", "haproxy"} {

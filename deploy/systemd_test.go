@@ -38,7 +38,14 @@ func readUnit(t *testing.T, name string) unit {
 
 var units = []string{"schoolbell-serve.service", "schoolbell-worker@.service"}
 
-func TestSystemdUnitsRunTheCommands(t *testing.T) {
+func TestSystemdUnits(t *testing.T) {
+	t.Parallel()
+	t.Run("units run known commands with known settings", testSystemdUnitCommands)
+	t.Run("memory and tasks are limited", testSystemdUnitLimits)
+	t.Run("systemd accepts the units", testSystemdUnitsVerify)
+}
+
+func testSystemdUnitCommands(t *testing.T) {
 	t.Parallel()
 	for _, name := range units {
 		u := readUnit(t, name)
@@ -68,7 +75,7 @@ func TestSystemdUnitsRunTheCommands(t *testing.T) {
 	}
 }
 
-func TestSystemdUnitsLimitMemoryAndTasks(t *testing.T) {
+func testSystemdUnitLimits(t *testing.T) {
 	t.Parallel()
 	for _, name := range units {
 		u := readUnit(t, name)
@@ -80,9 +87,9 @@ func TestSystemdUnitsLimitMemoryAndTasks(t *testing.T) {
 	}
 }
 
-// TestSystemdUnderstandsTheUnits asks systemd itself where it is installed; the
+// testSystemdUnitsVerify asks systemd itself where it is installed; the
 // test above holds without it.
-func TestSystemdUnderstandsTheUnits(t *testing.T) {
+func testSystemdUnitsVerify(t *testing.T) {
 	t.Parallel()
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // A field that a conversion forgets would be lost without an error.
-func TestConversionsCarryEveryField(t *testing.T) {
+func TestConversions(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string

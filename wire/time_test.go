@@ -10,7 +10,7 @@ import (
 	"schoolbell/wire"
 )
 
-func TestTimeIsWritten(t *testing.T) {
+func TestTimeMarshal(t *testing.T) {
 	t.Parallel()
 	paris := time.FixedZone("", 3600)
 	for _, c := range []struct {
@@ -36,7 +36,7 @@ func TestTimeIsWritten(t *testing.T) {
 	}
 }
 
-func TestTimeIsRead(t *testing.T) {
+func TestTimeUnmarshal(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, text string
@@ -56,7 +56,7 @@ func TestTimeIsRead(t *testing.T) {
 	}
 }
 
-func TestNewEventLeavesOut(t *testing.T) {
+func TestNewEventJSON(t *testing.T) {
 	t.Parallel()
 	text, err := json.Marshal(wire.NewEvent{Title: "A", Body: "B"})
 	if want := `{"title":"A","body":"B","audience":{}}`; err != nil || string(text) != want {

@@ -55,7 +55,15 @@ func see(s trace.ReadOnlySpan) seen {
 	return out
 }
 
-func TestSpansAreThoseOfBullMQ(t *testing.T) {
+func TestTracer(t *testing.T) {
+	t.Parallel()
+	t.Run("spans are those of BullMQ", testTracerSpansOfBullMQ)
+	t.Run("results are omitted on request", testTracerOmitResults)
+	t.Run("trace and baggage are propagated in headers", testTracerPropagation)
+	t.Run("zero options use the global providers", testTracerGlobalProviders)
+}
+
+func testTracerSpansOfBullMQ(t *testing.T) {
 	t.Parallel()
 	begun, ended := time.UnixMilli(1_700_000_000_000), time.UnixMilli(1_700_000_000_250)
 	run := bullmq.Span{Operation: bullmq.SpanProcess, Queue: "q", JobName: "n", JobID: "7", Jobs: 1, Attempt: 2, WorkerID: "w", ProcessedOn: begun}
@@ -140,7 +148,7 @@ func TestSpansAreThoseOfBullMQ(t *testing.T) {
 	}
 }
 
-func TestResultsAreLeftOutOnRequest(t *testing.T) {
+func testTracerOmitResults(t *testing.T) {
 	t.Parallel()
 	options, spans := record()
 	options.OmitResults, options.Name, options.Version = true, "jobs", "1.2"
@@ -155,7 +163,7 @@ func TestResultsAreLeftOutOnRequest(t *testing.T) {
 	}
 }
 
-func TestATraceAndItsBaggageGoOn(t *testing.T) {
+func testTracerPropagation(t *testing.T) {
 	t.Parallel()
 	options, spans := record()
 	tracer := bullmqotel.New(options)
@@ -197,7 +205,7 @@ var setGlobals = sync.OnceValue(func() *tracetest.SpanRecorder {
 	return spans
 })
 
-func TestTheZeroOptionsFollowTheGlobals(t *testing.T) {
+func testTracerGlobalProviders(t *testing.T) {
 	t.Parallel()
 	tracer := bullmqotel.New(bullmqotel.Options{}) // before they are set
 	spans := setGlobals()

@@ -20,7 +20,14 @@ func dialRedis(t *testing.T, addr string) *redis.Client {
 	return c
 }
 
-func TestAServerAnswersAndStopsWithItsTest(t *testing.T) {
+func TestServer(t *testing.T) {
+	t.Parallel()
+	t.Run("a server stops with its test", testServerStops)
+	t.Run("data survives a crash only with an append-only file", testServerCrash)
+	t.Run("a paused server does not answer", testServerPaused)
+}
+
+func testServerStops(t *testing.T) {
 	t.Parallel()
 	var addr string
 	t.Run("inner", func(t *testing.T) {
@@ -39,7 +46,7 @@ func TestAServerAnswersAndStopsWithItsTest(t *testing.T) {
 	}
 }
 
-func TestAServerKeepsItsDataThroughACrashWithAOF(t *testing.T) {
+func testServerCrash(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
@@ -69,7 +76,7 @@ func TestAServerKeepsItsDataThroughACrashWithAOF(t *testing.T) {
 	}
 }
 
-func TestAServerPauses(t *testing.T) {
+func testServerPaused(t *testing.T) {
 	t.Parallel()
 	r := Start(t, Options{})
 	c := dialRedis(t, r.Addr)

@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { Main(m) }
 
-func TestFreePortGivesNoPortTwice(t *testing.T) {
+func TestFreePort(t *testing.T) {
 	t.Parallel()
 	seen := map[int]bool{}
 	for range 50 {
@@ -47,7 +47,7 @@ func TestEventually(t *testing.T) {
 	}
 }
 
-func TestMissingProgramsAreSkippedLoudly(t *testing.T) {
+func TestMissing(t *testing.T) {
 	t.Setenv("CI", "")
 	r := Record(func(t testing.TB) { Missing(t, "redis-server", "run `make deps`") })
 	if want := "SKIPPED: TestOfSomething: redis-server is missing; run `make deps`"; r.SkipText != want {
@@ -69,7 +69,7 @@ func TestMissingProgramsAreSkippedLoudly(t *testing.T) {
 	}
 }
 
-func TestAStoppedProgramRunsNoFurther(t *testing.T) {
+func TestSignalStop(t *testing.T) {
 	t.Parallel()
 	sleep, err := Find([]string{"sleep"}, nil)
 	if err != nil {

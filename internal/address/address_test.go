@@ -9,7 +9,7 @@ import (
 	"schoolbell/internal/address"
 )
 
-func TestDomainsAreWrittenInASCII(t *testing.T) {
+func TestWire(t *testing.T) {
 	t.Parallel()
 	long := "" // 60 bytes, and more than a label may have in ASCII
 	for i := range rune(20) {

@@ -52,8 +52,17 @@ var changes = map[string]struct{ path, body, target, changes string }{
 		"queue bells", "map[older_than:5 removed:0 state:completed]"},
 }
 
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	t.Run("every route that changes something leaves one entry", testAuditEveryRoute)
+	t.Run("a request that changes nothing leaves no entry", testAuditNoChange)
+	t.Run("a user behind a proxy is recorded with their own address", testAuditUserBehindProxy)
+	t.Run("entries are paged, filtered and read-only", testAuditPagesAndFilters)
+	t.Run("an entry that cannot be stored is logged and counted", testAuditEntryLost)
+}
+
 // A new route that changes something fails here until it is in the table above.
-func TestAuditOfEveryRoute(t *testing.T) {
+func testAuditEveryRoute(t *testing.T) {
 	t.Parallel()
 	s, q, rdb := withQueue(t, testenv.Redis(t))
 	for id, o := range map[string]bullmq.JobOptions{"w0": {}, "later": {Delay: time.Hour}, "bad": {LIFO: true, Attempts: 1}} {
@@ -139,7 +148,7 @@ func (s *server) auditIDs() (ids []string) {
 	return ids
 }
 
-func TestAuditWithoutChange(t *testing.T) {
+func testAuditNoChange(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -170,7 +179,7 @@ func TestAuditWithoutChange(t *testing.T) {
 	}
 }
 
-func TestAuditOfUsersBehindProxy(t *testing.T) {
+func testAuditUserBehindProxy(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, limited(0, 0, "127.0.0.0/8"))
 	s.user("u1")
@@ -192,7 +201,7 @@ func TestAuditOfUsersBehindProxy(t *testing.T) {
 	}
 }
 
-func TestAuditPagesAndFilters(t *testing.T) {
+func testAuditPagesAndFilters(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for i := range 5 {
@@ -255,7 +264,7 @@ func (deafStore) PutAuditEntry(context.Context, schoolbell.AuditEntry) error {
 	return errors.New("the disk is full")
 }
 
-func TestAuditUnavailable(t *testing.T) {
+func testAuditEntryLost(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *api.Config) { c.Store = deafStore{c.Store} })
 	s.user("u1")

@@ -63,7 +63,16 @@ GET /metrics open
 GET /openapi.json open
 `
 
-func TestEveryCallNeedsWhatIsWrittenDown(t *testing.T) {
+func TestAuth(t *testing.T) {
+	t.Parallel()
+	t.Run("every route needs its documented scope", testAuthDocumentedScopes)
+	t.Run("every route rejects missing and insufficient credentials", testAuthEveryRoute)
+	t.Run("a user token opens its own inbox and preferences", testAuthUserToken)
+	t.Run("an expired token is rejected", testAuthExpiredToken)
+	t.Run("a rejection names the scheme and the missing scope", testAuthRejectionDetails)
+}
+
+func testAuthDocumentedScopes(t *testing.T) {
 	t.Parallel()
 	var table strings.Builder
 	table.WriteByte('\n')
@@ -82,7 +91,7 @@ func TestEveryCallNeedsWhatIsWrittenDown(t *testing.T) {
 	}
 }
 
-func TestEveryRouteAsksForItsKey(t *testing.T) {
+func testAuthEveryRoute(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -133,7 +142,7 @@ func TestEveryRouteAsksForItsKey(t *testing.T) {
 	}
 }
 
-func TestAUserTokenOpensTheUsersOwnInboxAndPreferences(t *testing.T) {
+func testAuthUserToken(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -158,7 +167,7 @@ func TestAUserTokenOpensTheUsersOwnInboxAndPreferences(t *testing.T) {
 	}
 }
 
-func TestAnExpiredTokenIsRefused(t *testing.T) {
+func testAuthExpiredToken(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -171,7 +180,7 @@ func TestAnExpiredTokenIsRefused(t *testing.T) {
 	}
 }
 
-func TestARefusalSaysHowToCallAndWhatIsMissing(t *testing.T) {
+func testAuthRejectionDetails(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	a := s.raw("GET", "/v1/events", "", "Authorization", "")

@@ -28,7 +28,23 @@ func event(members ...string) string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
-func TestBadEventsAreRefusedByNameAndLeaveNothing(t *testing.T) {
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	t.Run("an invalid event names its field and is not stored", testBadInputEvent)
+	t.Run("all faults of an event are reported at once", testBadInputAllFaults)
+	t.Run("a JSON syntax error names its line and column", testBadInputJSONSyntax)
+	t.Run("a body far over the limit is rejected", testBadInputLargeBody)
+	t.Run("a form-encoded body is rejected", testBadInputFormBody)
+	t.Run("a media type must be JSON or absent", testBadInputMediaType)
+	t.Run("an invalid user names its field and is not stored", testBadInputUser)
+	t.Run("an unknown id is not found", testBadInputUnknownID)
+	t.Run("a wrong method gets a list of the allowed ones", testBadInputMethod)
+	t.Run("an invalid query parameter is rejected by name", testBadInputParameter)
+	t.Run("invalid preferences and groups name their fields", testBadInputPreferencesAndGroups)
+	t.Run("a URL that is not UTF-8 is malformed", testBadInputURL)
+}
+
+func testBadInputEvent(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("p1")
@@ -107,7 +123,7 @@ func TestBadEventsAreRefusedByNameAndLeaveNothing(t *testing.T) {
 	}
 }
 
-func TestEveryFaultOfAnEventIsReportedAtOnce(t *testing.T) {
+func testBadInputAllFaults(t *testing.T) {
 	t.Parallel()
 	p := newServer(t).raw("POST", "/v1/events", event("title", `""`, "audience", `{}`, "channels", `[]`)).problem(t)
 	var fields []string
@@ -119,7 +135,7 @@ func TestEveryFaultOfAnEventIsReportedAtOnce(t *testing.T) {
 	}
 }
 
-func TestInvalidJSONIsRefusedWithItsPlace(t *testing.T) {
+func testBadInputJSONSyntax(t *testing.T) {
 	t.Parallel()
 	p := newServer(t).raw("POST", "/v1/events", "{\n  \"title\": \"x\",\n  \"body\": oops\n}").problem(t)
 	if p.Status != 400 || !strings.Contains(p.Detail, "line 3, column 11") {
@@ -127,7 +143,7 @@ func TestInvalidJSONIsRefusedWithItsPlace(t *testing.T) {
 	}
 }
 
-func TestABodyFarOverTheLimitIsRefused(t *testing.T) {
+func testBadInputLargeBody(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	huge := event("body", `"`+strings.Repeat("b", 4<<20)+`"`)
@@ -136,7 +152,7 @@ func TestABodyFarOverTheLimitIsRefused(t *testing.T) {
 	}
 }
 
-func TestABodyOfAnotherMediaTypeIsRefused(t *testing.T) {
+func testBadInputFormBody(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for _, path := range []string{"/v1/events", "/v1/users:import"} {
@@ -146,7 +162,7 @@ func TestABodyOfAnotherMediaTypeIsRefused(t *testing.T) {
 	}
 }
 
-func TestOnlyJSONAndNoMediaTypeAtAllAreReadAsJSON(t *testing.T) {
+func testBadInputMediaType(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for kind, want := range map[string]int{
@@ -161,7 +177,7 @@ func TestOnlyJSONAndNoMediaTypeAtAllAreReadAsJSON(t *testing.T) {
 	}
 }
 
-func TestBadUsersAreRefusedByNameAndLeaveNothing(t *testing.T) {
+func testBadInputUser(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	good := schoolbell.User{ID: "u1", Name: "Ada", Roles: []schoolbell.Role{schoolbell.RoleParent}}
@@ -222,7 +238,7 @@ func wantProblem(t *testing.T, err error, status int, code, field string) {
 	}
 }
 
-func TestUnknownIDsAreNotFound(t *testing.T) {
+func testBadInputUnknownID(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -259,7 +275,7 @@ func TestUnknownIDsAreNotFound(t *testing.T) {
 	}
 }
 
-func TestAWrongMethodIsToldWhichAreRight(t *testing.T) {
+func testBadInputMethod(t *testing.T) {
 	t.Parallel()
 	a := newServer(t).raw("PATCH", "/v1/users/u1", "{}")
 	if p := a.problem(t); p.Status != 405 || p.Code != "method_not_allowed" {
@@ -270,7 +286,7 @@ func TestAWrongMethodIsToldWhichAreRight(t *testing.T) {
 	}
 }
 
-func TestBadParametersAreRefusedByName(t *testing.T) {
+func testBadInputParameter(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -326,7 +342,7 @@ func TestBadParametersAreRefusedByName(t *testing.T) {
 	}
 }
 
-func TestBadPreferencesAndGroupsAreRefusedByName(t *testing.T) {
+func testBadInputPreferencesAndGroups(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -369,7 +385,7 @@ func TestBadPreferencesAndGroupsAreRefusedByName(t *testing.T) {
 	}
 }
 
-func TestAddressesThatAreNotUTF8AreRefused(t *testing.T) {
+func testBadInputURL(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for _, path := range []string{"/v1/users/caf%e9", "/v1/events?status=%ff", "/v1/events?%ff=1", "/v1/queues/%f0%9f/jobs",

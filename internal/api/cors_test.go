@@ -29,7 +29,16 @@ func corsServer(t *testing.T, change ...func(*api.Config)) *server {
 	return newServer(t, append(change, func(c *api.Config) { c.Origins = []string{page, local} })...)
 }
 
-func TestPagesOfOtherOriginsMayCall(t *testing.T) {
+func TestCORS(t *testing.T) {
+	t.Parallel()
+	t.Run("only configured origins may call the API", testCORSOrigins)
+	t.Run("a page can read that it is rate limited", testCORSRateLimit)
+	t.Run("a page can read every header it needs", testCORSExposedHeaders)
+	t.Run("a preflight request needs no key", testCORSPreflight)
+	t.Run("a live stream reaches a page of another origin", testCORSStream)
+}
+
+func testCORSOrigins(t *testing.T) {
 	t.Parallel()
 	s := corsServer(t, func(c *api.Config) { c.Store = brokenStore{c.Store} })
 	for _, c := range []struct {
@@ -65,7 +74,7 @@ func TestPagesOfOtherOriginsMayCall(t *testing.T) {
 }
 
 // What a script cannot read it cannot obey: when to come again, how many requests are left.
-func TestPagesOfOtherOriginsLearnOfLimits(t *testing.T) {
+func testCORSRateLimit(t *testing.T) {
 	t.Parallel()
 	s := corsServer(t, func(c *api.Config) { c.Rates = api.RateLimits{PerKey: 1, PerAddress: 1} })
 	for _, authorization := range []string{"", "Bearer sbk_unknown"} {
@@ -85,7 +94,7 @@ func TestPagesOfOtherOriginsLearnOfLimits(t *testing.T) {
 	}
 }
 
-func TestPagesOfOtherOriginsReadWhatTheyNeed(t *testing.T) {
+func testCORSExposedHeaders(t *testing.T) {
 	t.Parallel()
 	s := corsServer(t, func(c *api.Config) { c.Rates.PerKey = 1 })
 	s.user("u1")
@@ -118,7 +127,7 @@ func TestPagesOfOtherOriginsReadWhatTheyNeed(t *testing.T) {
 	}
 }
 
-func TestPreflightRequestsNeedNoKey(t *testing.T) {
+func testCORSPreflight(t *testing.T) {
 	t.Parallel()
 	s := corsServer(t, func(c *api.Config) { c.Rates = api.RateLimits{PerKey: 1, PerAddress: 1} })
 	for range 20 { // nor do they count against a limit
@@ -148,7 +157,7 @@ func TestPreflightRequestsNeedNoKey(t *testing.T) {
 	}
 }
 
-func TestLiveStreamsReachPagesOfOtherOrigins(t *testing.T) {
+func testCORSStream(t *testing.T) {
 	t.Parallel()
 	s := corsServer(t)
 	s.user("u1")

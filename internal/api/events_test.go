@@ -25,7 +25,15 @@ func parents() schoolbell.Audience {
 	return schoolbell.Audience{Selector: schoolbell.Selector{Roles: []schoolbell.Role{schoolbell.RoleParent}}}
 }
 
-func TestACreatedEventComesBackAsItWasWritten(t *testing.T) {
+func TestCreateEvent(t *testing.T) {
+	t.Parallel()
+	t.Run("an event is returned as it was sent", testCreateEventRoundTrip)
+	t.Run("the response has a Location header", testCreateEventLocation)
+	t.Run("the default channels are in-app and email", testCreateEventDefaultChannels)
+	t.Run("the request creates no deliveries", testCreateEventNoDeliveries)
+}
+
+func testCreateEventRoundTrip(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("p1")
@@ -45,7 +53,7 @@ func TestACreatedEventComesBackAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestCreatingSaysWhereTheEventIs(t *testing.T) {
+func testCreateEventLocation(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	a := s.raw("POST", "/v1/events", event())
@@ -62,7 +70,7 @@ func TestCreatingSaysWhereTheEventIs(t *testing.T) {
 	}
 }
 
-func TestChannelsLeftOutAreInAppAndEmail(t *testing.T) {
+func testCreateEventDefaultChannels(t *testing.T) {
 	t.Parallel()
 	ev, err := newServer(t).CreateEvent(t.Context(), wire.NewEvent{Title: "T", Body: "B", Audience: parents()})
 	must(t, err)
@@ -71,7 +79,15 @@ func TestChannelsLeftOutAreInAppAndEmail(t *testing.T) {
 	}
 }
 
-func TestTheSameKeyAndBodyGiveTheSameEventAgain(t *testing.T) {
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	t.Run("the same key and body return the same event", testIdempotencyKeySameBody)
+	t.Run("the same key with another body is rejected", testIdempotencyKeyOtherBody)
+	t.Run("a long or unprintable key is rejected", testIdempotencyKeyInvalid)
+	t.Run("concurrent requests with one key create one event", testIdempotencyKeyConcurrent)
+}
+
+func testIdempotencyKeySameBody(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	first := s.raw("POST", "/v1/events", `{"title":"A","body":"B","audience":{"roles":["parent"]}}`, "Idempotency-Key", "k 1")
@@ -95,7 +111,7 @@ func TestTheSameKeyAndBodyGiveTheSameEventAgain(t *testing.T) {
 	}
 }
 
-func TestTheSameKeyWithAnotherBodyIsRefused(t *testing.T) {
+func testIdempotencyKeyOtherBody(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	_, _, err := s.CreateEventOnce(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()}, "k")
@@ -109,7 +125,7 @@ func TestTheSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	}
 }
 
-func TestAKeyThatIsTooLongOrNotPrintableIsRefused(t *testing.T) {
+func testIdempotencyKeyInvalid(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for _, key := range []string{strings.Repeat("k", 256), "schlüssel"} {
@@ -122,7 +138,7 @@ func TestAKeyThatIsTooLongOrNotPrintableIsRefused(t *testing.T) {
 	}
 }
 
-func TestConcurrentCallsUnderOneKeyMakeOneEvent(t *testing.T) {
+func testIdempotencyKeyConcurrent(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	ids := make([]string, 8)
@@ -143,7 +159,7 @@ func TestConcurrentCallsUnderOneKeyMakeOneEvent(t *testing.T) {
 	}
 }
 
-func TestCreateEventMakesNoDeliveries(t *testing.T) {
+func testCreateEventNoDeliveries(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	var rows strings.Builder
@@ -161,7 +177,7 @@ func TestCreateEventMakesNoDeliveries(t *testing.T) {
 	}
 }
 
-func TestProgressIsCountedByChannel(t *testing.T) {
+func TestEventProgress(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("p1")
@@ -179,7 +195,7 @@ func TestProgressIsCountedByChannel(t *testing.T) {
 	}
 }
 
-func TestListsComeInPagesThatMeet(t *testing.T) {
+func TestPagination(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	var users, events []string
@@ -254,7 +270,7 @@ func TestListsComeInPagesThatMeet(t *testing.T) {
 	}
 }
 
-func TestEventsAreListedByStatus(t *testing.T) {
+func TestEventsByStatus(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("p1")
@@ -273,7 +289,7 @@ func TestEventsAreListedByStatus(t *testing.T) {
 	}
 }
 
-func TestCancelEventTwice(t *testing.T) {
+func TestCancelEvent(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("p1")
@@ -298,7 +314,14 @@ func TestCancelEventTwice(t *testing.T) {
 	}
 }
 
-func TestAnEventIsWatchedToItsEnd(t *testing.T) {
+func TestEventStream(t *testing.T) {
+	t.Parallel()
+	t.Run("a stream runs until the event completes", testEventStreamToEnd)
+	t.Run("viewers of one event share one count", testEventStreamSharedCount)
+	t.Run("a stream ends when the server stops", testEventStreamServerStop)
+}
+
+func testEventStreamToEnd(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("p1")
@@ -332,7 +355,7 @@ func (c *countingStore) Progress(ctx context.Context, id string) (schoolbell.Pro
 	return c.Store.Progress(ctx, id)
 }
 
-func TestManyViewersOfOneEventShareItsCounts(t *testing.T) {
+func testEventStreamSharedCount(t *testing.T) {
 	t.Parallel()
 	counting := &countingStore{}
 	s := newServer(t, func(c *api.Config) {
@@ -360,7 +383,7 @@ func TestManyViewersOfOneEventShareItsCounts(t *testing.T) {
 	}
 }
 
-func TestStreamsEndWhenTheServerStops(t *testing.T) {
+func testEventStreamServerStop(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("p1")

@@ -18,7 +18,7 @@ import (
 )
 
 // Other programs put what they like into a queue; the page that shows it must not break.
-func TestWhatOtherProgramsPutIntoJobsIsShownAndBounded(t *testing.T) {
+func TestForeignJobs(t *testing.T) {
 	t.Parallel()
 	s, _, rdb := withQueue(t, testenv.Redis(t))
 	ctx := t.Context()
@@ -89,7 +89,7 @@ func refusing(t *testing.T, reply string) string {
 	return srv.Addr().String()
 }
 
-func TestARedisThatRefusesIsUnavailable(t *testing.T) {
+func TestRedisErrors(t *testing.T) {
 	t.Parallel()
 	for _, reply := range []string{
 		"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk", "NOAUTH Authentication required.",
@@ -113,7 +113,7 @@ func TestARedisThatRefusesIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestManyRequestsForReadinessAskOnce(t *testing.T) {
+func TestReadyzCache(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
 	s := newServer(t, func(c *api.Config) {

@@ -16,7 +16,7 @@ import (
 	"schoolbell/wire"
 )
 
-func TestTheInboxIsListedAndRead(t *testing.T) {
+func TestInbox(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	ctx := t.Context()
@@ -63,7 +63,17 @@ func watch(t *testing.T, c *client.Client, user string, after int64) <-chan wire
 	return items
 }
 
-func TestNewItemsReachTheListenerAndNobodyElse(t *testing.T) {
+func TestInboxStream(t *testing.T) {
+	t.Parallel()
+	t.Run("new items reach only their own user", testInboxStreamOwnItems)
+	t.Run("a resumed stream is complete", testInboxStreamResume)
+	t.Run("item positions are the ids of server-sent events", testInboxStreamFormat)
+	t.Run("an idle stream sends heartbeats", testInboxStreamHeartbeat)
+	t.Run("a stopping server rejects new streams", testInboxStreamStopping)
+	t.Run("the client reports an unknown inbox once", testInboxStreamUnknownUser)
+}
+
+func testInboxStreamOwnItems(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -80,7 +90,7 @@ func TestNewItemsReachTheListenerAndNobodyElse(t *testing.T) {
 	}
 }
 
-func TestResumedStreamIsComplete(t *testing.T) {
+func testInboxStreamResume(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -125,7 +135,7 @@ func (s *server) lines(ctx context.Context, path string, header ...string) (*buf
 	return bufio.NewScanner(resp.Body), func() { _ = resp.Body.Close() }
 }
 
-func TestAStreamIsServerSentEventsWithPositionsForIDs(t *testing.T) {
+func testInboxStreamFormat(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -145,7 +155,7 @@ func TestAStreamIsServerSentEventsWithPositionsForIDs(t *testing.T) {
 	}
 }
 
-func TestAQuietStreamShowsThatItLives(t *testing.T) {
+func testInboxStreamHeartbeat(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *api.Config) { c.Heartbeat = 5 * time.Millisecond })
 	s.user("u1")
@@ -164,7 +174,7 @@ func TestAQuietStreamShowsThatItLives(t *testing.T) {
 	}
 }
 
-func TestAStoppingServerRefusesStreams(t *testing.T) {
+func testInboxStreamStopping(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -177,7 +187,7 @@ func TestAStoppingServerRefusesStreams(t *testing.T) {
 	}
 }
 
-func TestWatchingAnUnknownInboxEndsWithTheProblem(t *testing.T) {
+func testInboxStreamUnknownUser(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	var errs []error

@@ -20,8 +20,16 @@ import (
 	"schoolbell/internal/testenv"
 )
 
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	t.Run("every list in a request has a maximum length", testLimitsMaxItems)
+	t.Run("an overfull import gets a small response", testLimitsOverfullImport)
+	t.Run("an import that takes too long times out", testLimitsImportTime)
+	t.Run("the server survives concurrent overfull requests", testLimitsConcurrentRequests)
+}
+
 // Every list that a request may hold has a maximum in the OpenAPI document.
-func TestEveryListOfARequestHasAMaximum(t *testing.T) {
+func testLimitsMaxItems(t *testing.T) {
 	t.Parallel()
 	var doc struct {
 		Paths      map[string]map[string]struct{ RequestBody json.RawMessage }
@@ -111,7 +119,7 @@ func overfull() map[string][3]string {
 	}
 }
 
-func TestAnOverfullRequestGetsASmallAnswer(t *testing.T) { // not parallel: it counts what the process allocates
+func TestOverfullRequest(t *testing.T) { // not parallel: it counts what the process allocates
 	s := newServer(t)
 	s.user("u1")
 	for name, c := range overfull() {
@@ -140,7 +148,7 @@ func TestAnOverfullRequestGetsASmallAnswer(t *testing.T) { // not parallel: it c
 	}
 }
 
-func TestAnOverfullImportGetsASmallAnswer(t *testing.T) {
+func testLimitsOverfullImport(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for name, body := range map[string]string{
@@ -161,7 +169,13 @@ func TestAnOverfullImportGetsASmallAnswer(t *testing.T) {
 	}
 }
 
-func TestABodyThatEndsTooEarlyIsMalformed(t *testing.T) {
+func TestBrokenBody(t *testing.T) {
+	t.Parallel()
+	t.Run("a truncated body is malformed", testBrokenBodyTruncated)
+	t.Run("a stalled body times out", testBrokenBodyStalled)
+}
+
+func testBrokenBodyTruncated(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -188,7 +202,7 @@ func TestABodyThatEndsTooEarlyIsMalformed(t *testing.T) {
 	}
 }
 
-func TestABodyThatStallsIsTooSlow(t *testing.T) {
+func testBrokenBodyStalled(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *api.Config) { c.BodyTimeout, c.ImportIdle = 50*time.Millisecond, 50*time.Millisecond })
 	for name, head := range map[string]string{
@@ -207,7 +221,7 @@ func TestABodyThatStallsIsTooSlow(t *testing.T) {
 	}
 }
 
-func TestAnImportMayNotTakeForEver(t *testing.T) {
+func testLimitsImportTime(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *api.Config) { c.ImportTimeout = time.Second })
 	conn := s.dial()
@@ -239,7 +253,7 @@ func TestAnImportMayNotTakeForEver(t *testing.T) {
 }
 
 // A client that goes away is nobody's failure: it must not look like an outage.
-func TestAClientThatLeavesIsNoServerError(t *testing.T) {
+func TestClientDisconnect(t *testing.T) {
 	t.Parallel()
 	entered := make(chan struct{})
 	s := newServer(t, func(c *api.Config) { c.Store = heldStore{c.Store, entered} })
@@ -269,7 +283,7 @@ func grep(text, word string) string {
 	return strings.Join(found, "")
 }
 
-func TestManyOverfullRequestsAtOnceAreServed(t *testing.T) {
+func testLimitsConcurrentRequests(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")

@@ -31,7 +31,14 @@ type openAPI struct {
 	}
 }
 
-func TestOpenAPIDocumentIsComplete(t *testing.T) {
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	t.Run("the document describes every route", testOpenAPIComplete)
+	t.Run("responses match their schemas", testOpenAPIResponses)
+	t.Run("the documentation page is complete and self-contained", testOpenAPIDocsPage)
+}
+
+func testOpenAPIComplete(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	a := s.raw("GET", "/openapi.json", "", "Authorization", "")
@@ -83,7 +90,7 @@ func TestOpenAPIDocumentIsComplete(t *testing.T) {
 	}
 }
 
-func TestAnswersAreAsTheDocumentSays(t *testing.T) {
+func testOpenAPIResponses(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -107,7 +114,7 @@ func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 	}
 }
 
-func TestTheDocumentationPageStandsAlone(t *testing.T) {
+func testOpenAPIDocsPage(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	a := s.raw("GET", "/docs", "", "Authorization", "")

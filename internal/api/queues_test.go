@@ -30,7 +30,15 @@ func withQueue(t *testing.T, addr string) (*server, *bullmq.Queue, *redis.Client
 	return newServer(t, func(c *api.Config) { c.Queues = []*bullmq.Queue{q} }), q, rdb
 }
 
-func TestQueuesAreShownAndManaged(t *testing.T) {
+func TestQueues(t *testing.T) {
+	t.Parallel()
+	t.Run("queues and jobs are listed and managed", testQueuesManaged)
+	t.Run("an age out of range removes nothing", testQueuesInvalidAge)
+	t.Run("an action that the job state forbids is a conflict", testQueuesStateConflict)
+	t.Run("a job with an impossible time can be listed", testQueuesImpossibleTime)
+}
+
+func testQueuesManaged(t *testing.T) {
 	t.Parallel()
 	s, q, rdb := withQueue(t, testenv.Redis(t))
 	ctx := t.Context()
@@ -100,7 +108,7 @@ func TestQueuesAreShownAndManaged(t *testing.T) {
 	}
 }
 
-func TestAnAgeBeyondAllTimeRemovesNothing(t *testing.T) {
+func testQueuesInvalidAge(t *testing.T) {
 	t.Parallel()
 	s, q, _ := withQueue(t, testenv.Redis(t))
 	_, err := q.Add(t.Context(), "ring", nil, bullmq.JobOptions{ID: "fresh"})
@@ -145,7 +153,7 @@ func fail(t *testing.T, q *bullmq.Queue, rdb *redis.Client) {
 	must(t, q.Resume(t.Context()))
 }
 
-func TestWhatAJobsStateRulesOutIsAConflict(t *testing.T) {
+func testQueuesStateConflict(t *testing.T) {
 	t.Parallel()
 	s, q, _ := withQueue(t, testenv.Redis(t))
 	ctx := t.Context()
@@ -168,7 +176,7 @@ func TestWhatAJobsStateRulesOutIsAConflict(t *testing.T) {
 
 // Other programs write jobs too. A time that RFC 3339 cannot write made every Go
 // client fail on the whole page.
-func TestAJobWithAnImpossibleTimeCanBeListed(t *testing.T) {
+func testQueuesImpossibleTime(t *testing.T) {
 	t.Parallel()
 	s, q, rdb := withQueue(t, testenv.Redis(t))
 	ctx := t.Context()

@@ -24,7 +24,15 @@ func limited(perKey, perAddress int, proxies ...string) func(*api.Config) {
 	}
 }
 
-func TestAKeyMayNotAskTooOften(t *testing.T) {
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	t.Run("requests of one key are limited", testRateLimitKey)
+	t.Run("wrong keys from one address are limited", testRateLimitWrongKeys)
+	t.Run("the address behind a trusted proxy counts", testRateLimitProxy)
+	t.Run("nothing is rejected without limits", testRateLimitOff)
+}
+
+func testRateLimitKey(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, limited(1, 0))
 	s.user("u1")
@@ -70,7 +78,7 @@ func TestAKeyMayNotAskTooOften(t *testing.T) {
 	}
 }
 
-func TestWrongKeysFromOneAddressAreLimited(t *testing.T) {
+func testRateLimitWrongKeys(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, limited(0, 1))
 	s.user("u1")
@@ -119,7 +127,7 @@ func TestWrongKeysFromOneAddressAreLimited(t *testing.T) {
 	}, "a revoked token is limited")
 }
 
-func TestTheAddressBehindAProxyCounts(t *testing.T) {
+func testRateLimitProxy(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		proxies []string
@@ -155,7 +163,7 @@ func TestTheAddressBehindAProxyCounts(t *testing.T) {
 	}
 }
 
-func TestWithoutLimitsNothingIsRefused(t *testing.T) {
+func testRateLimitOff(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, limited(0, 0))
 	for i := range 300 {

@@ -33,7 +33,7 @@ func (brokenStore) Event(_ context.Context, id string) (*schoolbell.Event, error
 	return nil, errors.New(secretText)
 }
 
-func TestInternalTextIsLoggedAndNeverSent(t *testing.T) {
+func TestInternalErrors(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *api.Config) { c.Store = brokenStore{c.Store} })
 	for id, want := range map[string]int{"plain": 500, "panics": 500, "coded": 500, "away": 503, "wrapped": 409} {
@@ -56,7 +56,7 @@ func TestInternalTextIsLoggedAndNeverSent(t *testing.T) {
 	}
 }
 
-func TestARequestIDIsTakenOverOrMade(t *testing.T) {
+func TestRequestID(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	if id := s.raw("GET", "/livez", "", "X-Request-Id", "abc-1").Header.Get("X-Request-Id"); id != "abc-1" {
@@ -69,7 +69,7 @@ func TestARequestIDIsTakenOverOrMade(t *testing.T) {
 	}
 }
 
-func TestAnswersAreSafeInBrowsers(t *testing.T) {
+func TestSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for _, path := range []string{"/v1/users", "/nothing", "/docs", "/livez"} {
@@ -90,7 +90,7 @@ type readiness struct {
 	Dependencies    []struct{ Name, Status, Detail string }
 }
 
-func TestReadinessNamesWhatIsDown(t *testing.T) {
+func TestReadyz(t *testing.T) {
 	t.Parallel()
 	down := func(context.Context) error { return errors.New(secretText) }
 	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
@@ -134,7 +134,7 @@ func TestReadinessNamesWhatIsDown(t *testing.T) {
 
 func ledgerDown(context.Context) error { return errors.New(secretText) }
 
-func TestMetricsCountRequestsByRoute(t *testing.T) {
+func TestMetrics(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -155,7 +155,7 @@ func TestMetricsCountRequestsByRoute(t *testing.T) {
 	}
 }
 
-func TestEventsAreAcceptedWithoutRedis(t *testing.T) {
+func TestWithoutRedis(t *testing.T) {
 	t.Parallel()
 	s := newServer(t) // nothing listens where its Redis should be
 	_, err := s.Queues(t.Context())
@@ -165,7 +165,7 @@ func TestEventsAreAcceptedWithoutRedis(t *testing.T) {
 	}
 }
 
-func TestAServerNeedsItsParts(t *testing.T) {
+func TestNew(t *testing.T) {
 	t.Parallel()
 	if _, err := api.New(api.Config{}); err == nil {
 		t.Error("a server without anything was made")

@@ -84,7 +84,7 @@ func TestSettings(t *testing.T) {
 	})
 }
 
-func TestSettingsAreRefused(t *testing.T) {
+func TestSettingsErrors(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	before, err := s.PutSettings(t.Context(), fullSettings())
@@ -135,7 +135,7 @@ func TestSettingsAreRefused(t *testing.T) {
 
 // An empty locale and an empty time zone mean the school's. They are stored empty, so that
 // a change of the school's reaches these people.
-func TestAUserWithoutLocaleAndTimezoneKeepsNone(t *testing.T) {
+func TestUserLocale(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("put")

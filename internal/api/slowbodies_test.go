@@ -18,7 +18,7 @@ import (
 
 // Bodies that do not come to their end hold memory. However many there are, it is
 // bounded, and small requests are served meanwhile.
-func TestBodiesThatArriveSlowlyHoldLittleMemory(t *testing.T) { // not parallel: it counts what the process holds
+func TestSlowBodies(t *testing.T) { // not parallel: it counts what the process holds
 	s := newServer(t)
 	s.user("u1")
 	const (

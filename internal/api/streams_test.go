@@ -49,7 +49,14 @@ func ends(t *testing.T, resp *http.Response) string {
 	}
 }
 
-func TestStreamsEndWithWhatTheyStandFor(t *testing.T) {
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	t.Run("a stream ends with its user, key or tokens", testStreamsRevoked)
+	t.Run("a stream ends when its token expires", testStreamsTokenExpiry)
+	t.Run("the number of open streams is limited", testStreamsLimit)
+}
+
+func testStreamsRevoked(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(s *server){
 		"the user's tokens are revoked": func(s *server) { must(s.t, s.RevokeTokens(s.t.Context(), "u1")) },
@@ -88,7 +95,7 @@ func TestStreamsEndWithWhatTheyStandFor(t *testing.T) {
 	}
 }
 
-func TestAStreamEndsWhenItsTokenExpires(t *testing.T) {
+func testStreamsTokenExpiry(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *api.Config) { c.StreamCheck = 20 * time.Millisecond })
 	s.user("u1")
@@ -101,7 +108,7 @@ func TestAStreamEndsWhenItsTokenExpires(t *testing.T) {
 	}
 }
 
-func TestOpenStreamsAreLimited(t *testing.T) {
+func testStreamsLimit(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		limits api.StreamLimits
@@ -149,7 +156,7 @@ func TestOpenStreamsAreLimited(t *testing.T) {
 }
 
 // An idle stream, and one with a long backlog, must cost little memory.
-func TestStreamsCostLittleMemory(t *testing.T) { // not parallel: it looks at the memory of the process
+func TestStreamMemory(t *testing.T) { // not parallel: it looks at the memory of the process
 	s := newServer(t, func(c *api.Config) { c.Heartbeat = time.Hour })
 	s.user("u1")
 	const streams, items = 20, 300

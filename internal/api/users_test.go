@@ -18,7 +18,14 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestAUserIsCreatedReplacedReadAndForgotten(t *testing.T) {
+func TestUsers(t *testing.T) {
+	t.Parallel()
+	t.Run("a user is created, replaced, read and deleted", testUsersCRUD)
+	t.Run("only a new user gets a Location header", testUsersLocation)
+	t.Run("preferences are stored", testUsersPreferences)
+}
+
+func testUsersCRUD(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	ctx := t.Context()
@@ -48,7 +55,7 @@ func TestAUserIsCreatedReplacedReadAndForgotten(t *testing.T) {
 	wantProblem(t, err, 404, "not_found", "")
 }
 
-func TestANewUserIsAnsweredWithItsPlace(t *testing.T) {
+func testUsersLocation(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	body := `{"id":"u1","name":"A","roles":["parent"]}`
@@ -58,7 +65,7 @@ func TestANewUserIsAnsweredWithItsPlace(t *testing.T) {
 	}
 }
 
-func TestPreferencesAreKept(t *testing.T) {
+func testUsersPreferences(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -75,7 +82,16 @@ func TestPreferencesAreKept(t *testing.T) {
 	}
 }
 
-func TestImportReportsErrorsByLine(t *testing.T) {
+func TestImport(t *testing.T) {
+	t.Parallel()
+	t.Run("errors are reported by line", testImportErrorLines)
+	t.Run("the limit for JSON bodies does not apply", testImportJSONLimit)
+	t.Run("an import over its limit reports what was stored", testImportOwnLimit)
+	t.Run("a wrong header stores nothing", testImportWrongHeader)
+	t.Run("a truncated import keeps its rows", testImportTruncated)
+}
+
+func testImportErrorLines(t *testing.T) {
 	t.Parallel()
 	for kind, file := range map[string]string{
 		client.NDJSON: `{"id":"p1","name":"Pat","roles":["parent"],"guardian_of":["s1","ghost"]}
@@ -124,7 +140,7 @@ func TestImportReportsErrorsByLine(t *testing.T) {
 	}
 }
 
-func TestAnImportIsNotUnderTheLimitOfJSONBodies(t *testing.T) {
+func testImportJSONLimit(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	const users = 4_000
@@ -143,7 +159,7 @@ func TestAnImportIsNotUnderTheLimitOfJSONBodies(t *testing.T) {
 	}
 }
 
-func TestAnImportOverItsOwnLimitSaysWhatWentIn(t *testing.T) {
+func testImportOwnLimit(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *api.Config) { c.MaxImportBytes = 100 })
 	rows := strings.Repeat(`{"id":"u1","name":"A","roles":["parent"]}`+"\n", 4)
@@ -157,7 +173,7 @@ func TestAnImportOverItsOwnLimitSaysWhatWentIn(t *testing.T) {
 	}
 }
 
-func TestAnImportWithAWrongHeaderStoresNothing(t *testing.T) {
+func testImportWrongHeader(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for header, field := range map[string]string{"id,name,roles,shoe_size": "shoe_size", "name,roles": "id", "id,name,name": "name"} {
@@ -171,7 +187,7 @@ func TestAnImportWithAWrongHeaderStoresNothing(t *testing.T) {
 	}
 }
 
-func TestTruncatedImportKeepsItsRows(t *testing.T) {
+func testImportTruncated(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	stored := func() []*schoolbell.User {

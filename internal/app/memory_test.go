@@ -14,7 +14,7 @@ func system(files map[string]string) fstest.MapFS {
 	return s
 }
 
-func TestTheMemoryLimitOfTheCgroupIsFound(t *testing.T) {
+func TestCgroupMemory(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string

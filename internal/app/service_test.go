@@ -6,7 +6,13 @@ import (
 	"testing"
 )
 
-func TestRunStopsTheInfrastructureLast(t *testing.T) {
+func TestRun(t *testing.T) {
+	t.Parallel()
+	t.Run("the infrastructure stops last", testRunInfrastructureLast)
+	t.Run("one failure ends all services", testRunFailure)
+}
+
+func testRunInfrastructureLast(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	upperStopped := make(chan struct{})
@@ -30,7 +36,7 @@ func TestRunStopsTheInfrastructureLast(t *testing.T) {
 	}
 }
 
-func TestRunEndsAllWhenOneFails(t *testing.T) {
+func testRunFailure(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	fail := func(context.Context) error { return broken }

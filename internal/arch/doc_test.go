@@ -95,7 +95,13 @@ func members(s *ast.TypeSpec, note func(string, ...*ast.CommentGroup)) {
 	}
 }
 
-func TestQueueLibraryIsDocumented(t *testing.T) {
+func TestDocComments(t *testing.T) {
+	t.Parallel()
+	t.Run("exported names of the queue library have comments", testDocCommentsQueueLibrary)
+	t.Run("names without a comment are found", testDocCommentsFound)
+}
+
+func testDocCommentsQueueLibrary(t *testing.T) {
 	t.Parallel()
 	for _, f := range tracked(t) {
 		if !strings.HasPrefix(f.path, "bullmq/") || strings.Contains(f.path, "/internal/") || !f.isGo() || f.isTest() {
@@ -111,7 +117,7 @@ func TestQueueLibraryIsDocumented(t *testing.T) {
 	}
 }
 
-func TestNamesWithoutACommentAreFound(t *testing.T) {
+func testDocCommentsFound(t *testing.T) {
 	t.Parallel()
 	const text = `package p
 type T struct { A int; B int // b

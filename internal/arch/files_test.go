@@ -63,7 +63,16 @@ func (f file) generated() bool {
 	return regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`).Match(f.text)
 }
 
-func TestFilesAreAboutOneThing(t *testing.T) {
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	t.Run("a file stays within its line limit", testFilesLength)
+	t.Run("a package stays within its line limit", testFilesPackageLength)
+	t.Run("no file contains a banned word", testFilesBannedWords)
+	t.Run("banned words are found", testFilesBannedWordsFound)
+	t.Run("scripts stop at the first error", testFilesScripts)
+}
+
+func testFilesLength(t *testing.T) {
 	t.Parallel()
 	for _, f := range tracked(t) {
 		limit := maxLines
@@ -78,7 +87,7 @@ func TestFilesAreAboutOneThing(t *testing.T) {
 	}
 }
 
-func TestPackagesAreAboutOneThing(t *testing.T) {
+func testFilesPackageLength(t *testing.T) {
 	t.Parallel()
 	lines := map[string]int{}
 	for _, f := range tracked(t) {
@@ -108,7 +117,7 @@ var banned = []struct {
 
 func anyFile(file) bool { return true }
 
-func TestFilesHoldNothingThatDoesNotBelong(t *testing.T) {
+func testFilesBannedWords(t *testing.T) {
 	t.Parallel()
 	for _, f := range tracked(t) {
 		for _, b := range banned {
@@ -124,7 +133,7 @@ func TestFilesHoldNothingThatDoesNotBelong(t *testing.T) {
 	}
 }
 
-func TestBannedWordsAreFound(t *testing.T) {
+func testFilesBannedWordsFound(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		text string
@@ -151,7 +160,7 @@ func TestBannedWordsAreFound(t *testing.T) {
 	}
 }
 
-func TestScriptsStopAtTheFirstError(t *testing.T) {
+func testFilesScripts(t *testing.T) {
 	t.Parallel()
 	for _, f := range tracked(t) {
 		if bytes.HasPrefix(f.text, []byte("#!/usr/bin/env bash\n")) && !bytes.Contains(f.text, []byte("\nset -euo pipefail\n")) {

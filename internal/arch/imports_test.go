@@ -152,7 +152,18 @@ func allowed(from, to string) (ok, known bool) {
 	return false, false
 }
 
-func TestImportsFollowTheRules(t *testing.T) {
+func TestImports(t *testing.T) {
+	t.Parallel()
+	t.Run("packages follow the import rules", testImportsFollowRules)
+	t.Run("the root package imports only the standard library", testImportsRoot)
+	t.Run("only the OpenTelemetry adapter imports a tracing library", testImportsTracing)
+	t.Run("the binary contains no test helpers", testImportsBinary)
+	t.Run("only tests import test helpers", testImportsTestHelpers)
+	t.Run("the queue library can be tested alone", testImportsQueueLibrary)
+	t.Run("the rules are interpreted correctly", testImportsRules)
+}
+
+func testImportsFollowRules(t *testing.T) {
 	t.Parallel()
 	for _, p := range listAll(t) {
 		from, _ := ours(p.ImportPath)
@@ -172,7 +183,7 @@ func TestImportsFollowTheRules(t *testing.T) {
 	}
 }
 
-func TestTheRootPackageImportsTheStandardLibraryOnly(t *testing.T) {
+func testImportsRoot(t *testing.T) {
 	t.Parallel()
 	for _, p := range list(t, ".", ".") {
 		for _, imported := range p.Imports {
@@ -183,7 +194,7 @@ func TestTheRootPackageImportsTheStandardLibraryOnly(t *testing.T) {
 	}
 }
 
-func TestOnlyItsAdapterImportsATracingLibrary(t *testing.T) {
+func testImportsTracing(t *testing.T) {
 	t.Parallel()
 	for _, p := range listAll(t) {
 		folder, _ := ours(p.ImportPath)
@@ -198,7 +209,7 @@ func TestOnlyItsAdapterImportsATracingLibrary(t *testing.T) {
 	}
 }
 
-func TestTestHelpersStayOutOfTheBinary(t *testing.T) {
+func testImportsBinary(t *testing.T) {
 	t.Parallel()
 	for _, p := range list(t, ".", "-deps", "./cmd/...") {
 		folder, ok := ours(p.ImportPath)
@@ -219,7 +230,7 @@ func forTests(folder string) bool {
 	return path.Base(folder) == "testenv" || path.Base(folder) == "testproc" || strings.HasSuffix(folder, "test") || fits("bench/...", folder) || fits("test/...", folder)
 }
 
-func TestOnlyTestsImportTestHelpers(t *testing.T) {
+func testImportsTestHelpers(t *testing.T) {
 	t.Parallel()
 	for _, p := range listAll(t) {
 		if folder, _ := ours(p.ImportPath); forTests(folder) {
@@ -234,7 +245,7 @@ func TestOnlyTestsImportTestHelpers(t *testing.T) {
 }
 
 // A module that needs another one of ours in its tests could not be tested alone.
-func TestTheQueueLibraryIsTestedAlone(t *testing.T) {
+func testImportsQueueLibrary(t *testing.T) {
 	t.Parallel()
 	for _, folder := range modules(t) {
 		if !fits("bullmq/...", folder) {
@@ -250,7 +261,7 @@ func TestTheQueueLibraryIsTestedAlone(t *testing.T) {
 	}
 }
 
-func TestModulesHaveAReadmeAndALicense(t *testing.T) {
+func TestModuleFiles(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{}
 	for _, f := range tracked(t) {
@@ -269,7 +280,7 @@ func TestModulesHaveAReadmeAndALicense(t *testing.T) {
 	}
 }
 
-func TestPackagesAreNamedAfterWhatTheyProvide(t *testing.T) {
+func TestPackageNames(t *testing.T) {
 	t.Parallel()
 	vague := []string{"util", "utils", "common", "models", "model", "types", "helpers", "helper", "misc", "shared", "base", "lib"}
 	for _, p := range listAll(t) {
@@ -279,7 +290,7 @@ func TestPackagesAreNamedAfterWhatTheyProvide(t *testing.T) {
 	}
 }
 
-func TestImportRulesAreRead(t *testing.T) {
+func testImportsRules(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, from, to string

@@ -53,7 +53,13 @@ func upward(line map[string]int, from, to string) bool {
 	return !below && from != to && line[to] <= line[from]
 }
 
-func TestTheDiagramOfTheArchitectureIsTrue(t *testing.T) {
+func TestLayers(t *testing.T) {
+	t.Parallel()
+	t.Run("the architecture diagram matches the imports", testLayersDiagram)
+	t.Run("the diagram is parsed correctly", testLayersParsed)
+}
+
+func testLayersDiagram(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs/architecture.md"))
 	if err != nil {
@@ -83,7 +89,7 @@ func TestTheDiagramOfTheArchitectureIsTrue(t *testing.T) {
 	}
 }
 
-func TestTheDiagramIsRead(t *testing.T) {
+func testLayersParsed(t *testing.T) {
 	t.Parallel()
 	line := layers(t, "```layers\ntop   internal/cli\n      internal/api   client\nlow   internal/store/sqlite\n      schoolbell (root)\n```\n")
 	for _, c := range []struct {

@@ -15,7 +15,7 @@ import (
 const maxMethods = 15
 
 // A store that everything can be asked of has no obvious place for the next method.
-func TestStoresAreSmall(t *testing.T) {
+func TestStoreMethods(t *testing.T) {
 	t.Parallel()
 	packages := list(t, ".", "-export", "-deps", "./internal/store/...", "./internal/ledger")
 	exports := map[string]string{}

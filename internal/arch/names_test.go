@@ -4,16 +4,27 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// The longest names, in characters.
+// The longest names: words and characters of a test's name after "Test", characters of a subtest's.
 const (
-	maxTestName    = 50
+	maxTestWords   = 3
+	maxTestName    = 28
 	maxSubtestName = 60
 )
+
+// camelWord is a word of a name in camel case. Adjacent capitals begin one word.
+var camelWord = regexp.MustCompile(`[A-Z]+[a-z0-9]*`)
+
+// isSentence tells whether the name of a test is longer than that of a subject.
+func isSentence(name string) bool {
+	name = strings.TrimPrefix(name, "Test")
+	return len(name) > maxTestName || len(camelWord.FindAllString(name, -1)) > maxTestWords
+}
 
 // special are the characters that mean something in the pattern of `go test -run`, where a slash parts the names
 // of a test and its subtests.
@@ -117,7 +128,13 @@ func isIdent(e ast.Expr, name string) bool {
 	return ok && id.Name == name && name != "_"
 }
 
-func TestNamesOfTests(t *testing.T) {
+func TestNames(t *testing.T) {
+	t.Parallel()
+	t.Run("names are short and usable with go test -run", testNamesUsable)
+	t.Run("names of subtests are found", testNamesFound)
+}
+
+func testNamesUsable(t *testing.T) {
 	t.Parallel()
 	seen := 0
 	for _, f := range tracked(t) {
@@ -130,8 +147,9 @@ func TestNamesOfTests(t *testing.T) {
 			continue
 		}
 		for _, name := range declared(tree) {
-			if f.isTest() && strings.HasPrefix(name, "Test") && len(name) > maxTestName {
-				t.Errorf("%s: %s has more than %d characters; name its subject, and let subtests name what holds", f.path, name, maxTestName)
+			if f.isTest() && strings.HasPrefix(name, "Test") && isSentence(name) {
+				t.Errorf("%s: %s has more than %d words or %d characters; name its subject, and let subtests name what holds",
+					f.path, name, maxTestWords, maxTestName)
 			}
 		}
 		for _, name := range subtestNames(tree) {
@@ -146,7 +164,7 @@ func TestNamesOfTests(t *testing.T) {
 	}
 }
 
-func TestSubtestNamesAreFound(t *testing.T) {
+func testNamesFound(t *testing.T) {
 	t.Parallel()
 	tree, err := parser.ParseFile(token.NewFileSet(), "x_test.go", `package x
 var list = []promise{{"a", nil}, {"b", nil}}
@@ -168,6 +186,11 @@ func TestX(t *testing.T) {
 	for name, usable := range map[string]bool{"names a person": true, "by id/key": false, "(none)": false, strings.Repeat("x", maxSubtestName+1): false} {
 		if (unusable(name) == "") != usable {
 			t.Errorf("%q: usable is %v", name, !usable)
+		}
+	}
+	for name, sentence := range map[string]bool{"TestAddBulk": false, "TestSchoolSettingsValidate": false, "TestAJobFetchedByHandIsSettled": true} {
+		if isSentence(name) != sentence {
+			t.Errorf("%s: is a sentence: %v", name, !sentence)
 		}
 	}
 }

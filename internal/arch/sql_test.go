@@ -182,8 +182,14 @@ func callsSQL(positions *token.FileSet, tree *ast.File) (lines []int) {
 	return lines
 }
 
+func TestSQL(t *testing.T) {
+	t.Parallel()
+	t.Run("statements are readable", testSQLReadable)
+	t.Run("faults are found", testSQLFaultsFound)
+}
+
 // A reader of a statement sees what it does, which values it takes and what it compares.
-func TestSQLIsReadable(t *testing.T) {
+func testSQLReadable(t *testing.T) {
 	t.Parallel()
 	texts := map[string]int{}
 	for _, f := range tracked(t) {
@@ -214,7 +220,7 @@ func TestSQLIsReadable(t *testing.T) {
 	}
 }
 
-func TestFaultsOfSQLAreFound(t *testing.T) {
+func testSQLFaultsFound(t *testing.T) {
 	t.Parallel()
 	const long = "SELECT a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z FROM letters WHERE a = $1 ORDER BY a"
 	for _, c := range []struct{ code, want string }{

@@ -101,7 +101,15 @@ var oldNames = []struct {
 	{"bullmq", "judge", "parseServerInfo"},
 }
 
-func TestTextUsesTheWordsOfTheGlossary(t *testing.T) {
+func TestWords(t *testing.T) {
+	t.Parallel()
+	t.Run("text uses the terms of the glossary", testWordsGlossary)
+	t.Run("renamed identifiers do not come back", testWordsIdentifiers)
+	t.Run("banned phrases are found", testWordsPhrasesFound)
+	t.Run("declared names are found", testWordsNamesFound)
+}
+
+func testWordsGlossary(t *testing.T) {
 	t.Parallel()
 	for _, f := range tracked(t) {
 		if f.path == glossary || f.path == "internal/arch/words_test.go" || path.Base(f.path) == "package-lock.json" {
@@ -113,7 +121,7 @@ func TestTextUsesTheWordsOfTheGlossary(t *testing.T) {
 	}
 }
 
-func TestRenamedIdentifiersStayGone(t *testing.T) {
+func testWordsIdentifiers(t *testing.T) {
 	t.Parallel()
 	for _, f := range tracked(t) {
 		if !f.isGo() || f.generated() {
@@ -153,7 +161,7 @@ func declared(tree *ast.File) (names []string) {
 	return names
 }
 
-func TestBannedPhrasesAreFound(t *testing.T) {
+func testWordsPhrasesFound(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
 		"Call an event off: it is over":   true,
@@ -183,7 +191,7 @@ func TestBannedPhrasesAreFound(t *testing.T) {
 	}
 }
 
-func TestDeclaredNamesAreFound(t *testing.T) {
+func testWordsNamesFound(t *testing.T) {
 	t.Parallel()
 	tree, err := parser.ParseFile(token.NewFileSet(), "x.go", "package x\ntype a struct{ b, c int }\nfunc (a) d() { e := struct{ f int }{} }\nfunc g() {}", 0)
 	if err != nil {

@@ -34,7 +34,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func TestTheFirstStartMakesOneKey(t *testing.T) {
+func TestFirstStart(t *testing.T) {
 	t.Parallel()
 	store := newStore(t)
 	a := auth.New(store, auth.Options{})
@@ -59,7 +59,14 @@ func TestTheFirstStartMakesOneKey(t *testing.T) {
 	}
 }
 
-func TestSeededKeyReplacesTheFirstKey(t *testing.T) {
+func TestSeed(t *testing.T) {
+	t.Parallel()
+	t.Run("a seeded key makes the first-start key unnecessary", testSeedInsteadOfFirstStart)
+	t.Run("a weak or misleading secret is rejected", testSeedWeakSecret)
+	t.Run("a new seeded key replaces the previous one", testSeedReplaced)
+}
+
+func testSeedInsteadOfFirstStart(t *testing.T) {
 	t.Parallel()
 	a := auth.New(newStore(t), auth.Options{})
 	for range 2 {
@@ -79,7 +86,7 @@ func TestSeededKeyReplacesTheFirstKey(t *testing.T) {
 	}
 }
 
-func TestWeakOrMisleadingSecretsAreNotSeeded(t *testing.T) {
+func testSeedWeakSecret(t *testing.T) {
 	t.Parallel()
 	a := auth.New(newStore(t), auth.Options{})
 	for name, secret := range map[string]string{
@@ -92,7 +99,14 @@ func TestWeakOrMisleadingSecretsAreNotSeeded(t *testing.T) {
 	}
 }
 
-func TestKeysThatCannotBeUsedOrShownAreNotMade(t *testing.T) {
+func TestKey(t *testing.T) {
+	t.Parallel()
+	t.Run("an invalid name or scope is rejected", testKeyInvalid)
+	t.Run("an unknown key is unauthorized", testKeyUnknown)
+	t.Run("a valid key is cached for a while", testKeyCached)
+}
+
+func testKeyInvalid(t *testing.T) {
 	t.Parallel()
 	a := auth.New(newStore(t), auth.Options{})
 	for name, c := range map[string]struct {
@@ -121,7 +135,13 @@ func TestKeysThatCannotBeUsedOrShownAreNotMade(t *testing.T) {
 	}
 }
 
-func TestARevokedKeyIsRefusedWithinSeconds(t *testing.T) {
+func TestRevoke(t *testing.T) {
+	t.Parallel()
+	t.Run("a revoked key is rejected within seconds", testRevokeTakesEffect)
+	t.Run("a fingerprint must match exactly one key", testRevokeFingerprint)
+}
+
+func testRevokeTakesEffect(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	store := newStore(t)
@@ -149,7 +169,7 @@ func TestARevokedKeyIsRefusedWithinSeconds(t *testing.T) {
 	}
 }
 
-func TestOnlyAFingerprintOfOneKeyRevokes(t *testing.T) {
+func testRevokeFingerprint(t *testing.T) {
 	t.Parallel()
 	store := newStore(t)
 	a := auth.New(store, auth.Options{})
@@ -175,7 +195,7 @@ func TestOnlyAFingerprintOfOneKeyRevokes(t *testing.T) {
 	must(t, err)
 }
 
-func TestUnknownKeysAreUnauthorized(t *testing.T) {
+func testKeyUnknown(t *testing.T) {
 	t.Parallel()
 	a := auth.New(newStore(t), auth.Options{})
 	secret, _, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead, time.Time{})
@@ -198,7 +218,7 @@ func (l *lookups) APIKey(ctx context.Context, digest []byte) (schoolbell.APIKey,
 	return l.Store.APIKey(ctx, digest)
 }
 
-func TestAGoodKeyIsTakenForGoodForAWhile(t *testing.T) {
+func testKeyCached(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	store := &lookups{Store: newStore(t)}
@@ -232,7 +252,15 @@ func withUser(t testing.TB, o auth.Options) (*sqlite.DB, *auth.Service, schoolbe
 	return db, a, key
 }
 
-func TestATokenSpeaksForItsUserUntilItEnds(t *testing.T) {
+func TestToken(t *testing.T) {
+	t.Parallel()
+	t.Run("a token identifies its user until it expires", testTokenExpiry)
+	t.Run("a token ends with its user, its key or by revocation", testTokenRevoked)
+	t.Run("a token of another ledger is rejected", testTokenOtherLedger)
+	t.Run("an invalid lifetime or user is rejected", testTokenLifetime)
+}
+
+func testTokenExpiry(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 23, 8, 0, 0, 5e6, time.UTC)
 	clock := auth.Options{Clock: func() time.Time { return now }}
@@ -253,7 +281,7 @@ func TestATokenSpeaksForItsUserUntilItEnds(t *testing.T) {
 	}
 }
 
-func TestATokenEndsWithWhatItStandsFor(t *testing.T) {
+func testTokenRevoked(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(t *testing.T, db *sqlite.DB, a *auth.Service, key schoolbell.APIKey){
 		"its user's tokens are revoked": func(t *testing.T, _ *sqlite.DB, a *auth.Service, _ schoolbell.APIKey) {
@@ -297,7 +325,7 @@ func TestATokenEndsWithWhatItStandsFor(t *testing.T) {
 	}
 }
 
-func TestASeededKeyReplacesItsPredecessor(t *testing.T) {
+func testSeedReplaced(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	clock := auth.Options{Clock: func() time.Time { return now }}
@@ -333,7 +361,7 @@ func TestASeededKeyReplacesItsPredecessor(t *testing.T) {
 	}
 }
 
-func TestATokenOfAnotherLedgerIsWorthNothing(t *testing.T) {
+func testTokenOtherLedger(t *testing.T) {
 	t.Parallel()
 	_, a, key := withUser(t, auth.Options{})
 	_, b, _ := withUser(t, auth.Options{})
@@ -344,7 +372,7 @@ func TestATokenOfAnotherLedgerIsWorthNothing(t *testing.T) {
 	}
 }
 
-func TestTokensOfOddLengthsOfLifeAreRefused(t *testing.T) {
+func testTokenLifetime(t *testing.T) {
 	t.Parallel()
 	_, a, key := withUser(t, auth.Options{})
 	for _, ttl := range []time.Duration{-time.Second, time.Second, 25 * time.Hour} {

@@ -78,7 +78,14 @@ func serial(t *testing.T, cert, key string) string {
 	return pair.Leaf.SerialNumber.String()
 }
 
-func TestFilesAreReadAgainWhenTheyChange(t *testing.T) {
+func TestCertificate(t *testing.T) {
+	t.Parallel()
+	t.Run("changed files are reloaded", testCertificateReload)
+	t.Run("an unusable pair of files is reported", testCertificateUnusablePair)
+	t.Run("a pinned certificate is accepted under any name", testCertificatePinned)
+}
+
+func testCertificateReload(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		authority, dir := testenv.NewAuthority(t), t.TempDir()
@@ -153,7 +160,7 @@ func TestFilesAreReadAgainWhenTheyChange(t *testing.T) {
 	})
 }
 
-func TestPairsThatCannotBeUsed(t *testing.T) {
+func testCertificateUnusablePair(t *testing.T) {
 	t.Parallel()
 	authority := testenv.NewAuthority(t)
 	cert, key := authority.Issue("127.0.0.1")
@@ -175,7 +182,7 @@ func TestPairsThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-func TestAPinnedCertificateIsRecognizedUnderAnyName(t *testing.T) {
+func testCertificatePinned(t *testing.T) {
 	t.Parallel()
 	authority := testenv.NewAuthority(t)
 	cert, key := authority.Issue("bell.school.example")

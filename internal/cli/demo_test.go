@@ -20,7 +20,14 @@ type demoFacts struct {
 	MaxRSSMB        float64 `json:"max_rss_mb"`
 }
 
-func TestDemoReachesEveryoneOnce(t *testing.T) {
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	t.Run("everyone is reached once", testDemoReachesEveryone)
+	t.Run("only the chosen channel is used", testDemoOneChannel)
+	t.Run("the text output shows the result", testDemoTextOutput)
+}
+
+func testDemoReachesEveryone(t *testing.T) {
 	t.Parallel()
 	r := inProcess(t, bare(), "demo", "--users", "1234", "--json")
 	r.exits(0)
@@ -43,7 +50,7 @@ func TestDemoReachesEveryoneOnce(t *testing.T) {
 	}
 }
 
-func TestDemoOnOneChannel(t *testing.T) {
+func testDemoOneChannel(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		channel       string
@@ -64,7 +71,7 @@ func TestDemoOnOneChannel(t *testing.T) {
 	}
 }
 
-func TestDemoForPeople(t *testing.T) {
+func testDemoTextOutput(t *testing.T) {
 	t.Parallel()
 	r := inProcess(t, bare(), "demo", "--users", "100")
 	r.exits(0)

@@ -63,7 +63,12 @@ func privateDir(t *testing.T) string {
 	return dir
 }
 
-func TestDoctorChangesNothingOnDisk(t *testing.T) {
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	t.Run("nothing on disk is changed", testDoctorReadOnly)
+}
+
+func testDoctorReadOnly(t *testing.T) {
 	t.Parallel() // in processes of their own, as within one process SQLite shares what it has open
 	dir := privateDir(t)
 	serve := spawn(t, bare("DATA_DIR="+dir, "SCHOOLBELL_API_KEY="+testKey), "serve")
@@ -108,7 +113,7 @@ func TestDoctorChangesNothingOnDisk(t *testing.T) {
 	}
 }
 
-func TestReadableDataFolderIsReportedOnce(t *testing.T) {
+func TestReadableDataFolder(t *testing.T) {
 	t.Parallel()
 	warning := regexp.MustCompile(`level=WARN msg="other users of this machine can read the data folder" open=.*`)
 	dir := privateDir(t)

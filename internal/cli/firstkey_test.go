@@ -20,7 +20,13 @@ func keyFiles(t *testing.T, dir string) []string {
 	return found
 }
 
-func TestAFirstKeyThatCannotBeWrittenIsNotStored(t *testing.T) {
+func TestFirstKey(t *testing.T) {
+	t.Parallel()
+	t.Run("a key that cannot be written to a file is not stored", testFirstKeyUnwritable)
+	t.Run("a key that cannot be stored leaves no file", testFirstKeyUnstorable)
+}
+
+func testFirstKeyUnwritable(t *testing.T) {
 	t.Parallel()
 	database, dir := "DATABASE_URL="+testenv.Postgres(t), t.TempDir()
 	blocked := filepath.Join(dir, "file")
@@ -47,7 +53,7 @@ func TestAFirstKeyThatCannotBeWrittenIsNotStored(t *testing.T) {
 	serve.ends()
 }
 
-func TestNoFileIsLeftOfAFirstKeyThatCannotBeStored(t *testing.T) {
+func testFirstKeyUnstorable(t *testing.T) {
 	t.Parallel()
 	url, dir := testenv.Postgres(t), t.TempDir()
 	env := bare("DATABASE_URL="+url, "DATA_DIR="+dir)

@@ -53,7 +53,7 @@ func hostileServer(t *testing.T, status int) []string {
 	return bare("SCHOOLBELL_URL="+srv.URL, "SCHOOLBELL_API_KEY=a-key-for-these-tests")
 }
 
-func TestWhatAServerAnswersCannotSteerATerminal(t *testing.T) {
+func TestHostileServer(t *testing.T) {
 	t.Parallel()
 	good, bad := hostileServer(t, http.StatusOK), hostileServer(t, http.StatusConflict)
 	for _, command := range []string{"event list", "event show x", "event watch x", "event deliveries x", "event cancel x", "event retry x",

@@ -35,7 +35,13 @@ func (s server) refuses(method, path, status string) error {
 	return nil
 }
 
-func TestAKeyDoesWhatItsScopeAllowsUntilItIsRevoked(t *testing.T) {
+func TestKey(t *testing.T) {
+	t.Parallel()
+	t.Run("a key works within its scope until it is revoked", testKeyScope)
+	t.Run("an ambiguous fingerprint revokes nothing", testKeyAmbiguousFingerprint)
+}
+
+func testKeyScope(t *testing.T) {
 	t.Parallel()
 	for name, ledger := range map[string]string{"SQLite": "DATA_DIR=" + t.TempDir(), "PostgreSQL": "DATABASE_URL=" + testenv.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +88,7 @@ func TestAKeyDoesWhatItsScopeAllowsUntilItIsRevoked(t *testing.T) {
 	}
 }
 
-func TestAFingerprintOfTwoKeysRevokesNeither(t *testing.T) {
+func testKeyAmbiguousFingerprint(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "schoolbell.db"), sqlite.Options{})

@@ -20,7 +20,16 @@ import (
 
 const testKey = "key-for-tests-0123456789"
 
-func TestServeOnItsDefaultsReachesPeopleAndKeepsThem(t *testing.T) {
+func TestServe(t *testing.T) {
+	t.Parallel()
+	t.Run("the defaults deliver events and keep data", testServeDefaults)
+	t.Run("the built program delivers with a separate worker", testServeSeparateWorker)
+	t.Run("events are sent when Redis starts late", testServeLateRedis)
+	t.Run("a second signal exits at once", testServeSecondSignal)
+	t.Run("metrics can be turned off", testServeMetricsOff)
+}
+
+func testServeDefaults(t *testing.T) {
 	t.Parallel()
 	env := bare("DATA_DIR=" + t.TempDir())
 
@@ -53,7 +62,7 @@ func TestServeOnItsDefaultsReachesPeopleAndKeepsThem(t *testing.T) {
 	second.ends()
 }
 
-func TestServeAndWorkersOfTheBuiltProgram(t *testing.T) {
+func testServeSeparateWorker(t *testing.T) {
 	t.Parallel()
 	redis, mail := testenv.RedisServer(t, testenv.RedisOptions{}), testenv.SMTPSink(t)
 	_, port, _ := net.SplitHostPort(redis.Addr)
@@ -90,7 +99,7 @@ func TestServeAndWorkersOfTheBuiltProgram(t *testing.T) {
 	api.ends()
 }
 
-func TestEventsAreSentWhenRedisStartsLate(t *testing.T) {
+func testServeLateRedis(t *testing.T) {
 	t.Parallel()
 	redis := testenv.RedisServer(t, testenv.RedisOptions{})
 	redis.Stop()
@@ -112,7 +121,13 @@ func TestEventsAreSentWhenRedisStartsLate(t *testing.T) {
 	api.ends()
 }
 
-func TestAWorkerMayBeStoppedWhileItWaitsForRedis(t *testing.T) {
+func TestWorker(t *testing.T) {
+	t.Parallel()
+	t.Run("a worker that waits for Redis can be stopped", testWorkerStopWhileWaiting)
+	t.Run("a worker without a mail server does not start", testWorkerWithoutMailServer)
+}
+
+func testWorkerStopWhileWaiting(t *testing.T) {
 	t.Parallel()
 	env := bare("DATA_DIR="+t.TempDir(), fmt.Sprintf("REDIS_PORT=%d", testenv.FreePort(t)), "METRICS_ADDR=127.0.0.1:0", catchAll)
 	w := spawn(t, env, "worker")
@@ -130,7 +145,7 @@ func TestAWorkerMayBeStoppedWhileItWaitsForRedis(t *testing.T) {
 // catchAll lets a worker start that hands its mail to no server.
 const catchAll = "MAIL_CATCHER_ADDR=127.0.0.1:0"
 
-func TestAWorkerThatWouldSwallowAllMailDoesNotStart(t *testing.T) {
+func testWorkerWithoutMailServer(t *testing.T) {
 	t.Parallel()
 	env := bare("DATA_DIR="+t.TempDir(), "REDIS_URL=redis://"+testenv.Redis(t))
 	refused := inProcess(t, env, "worker")
@@ -197,7 +212,7 @@ func statusOf(t *testing.T, url string) int {
 	return resp.StatusCode
 }
 
-func TestASecondSignalEndsAtOnce(t *testing.T) {
+func testServeSecondSignal(t *testing.T) {
 	t.Parallel()
 	tarpit, greeted := listenAndSayNothing(t)
 	host, port, _ := net.SplitHostPort(tarpit)
@@ -251,7 +266,16 @@ func listenAndSayNothing(t *testing.T) (addr string, called <-chan struct{}) {
 	return ln.Addr().String(), c
 }
 
-func TestARedisThatCannotBeUsedIsRefused(t *testing.T) {
+func TestStartup(t *testing.T) {
+	t.Parallel()
+	t.Run("an unusable Redis is rejected", testStartupUnusableRedis)
+	t.Run("a Redis that may evict jobs causes a warning", testStartupEvictingRedis)
+	t.Run("an unusable database is explained", testStartupUnusableDatabase)
+	t.Run("a ledger of a newer program is rejected", testStartupNewerLedger)
+	t.Run("an address in use is reported", testStartupAddressInUse)
+}
+
+func testStartupUnusableRedis(t *testing.T) {
 	t.Parallel()
 	locked := testenv.RedisServer(t, testenv.RedisOptions{Args: []string{"--requirepass", "sesame"}})
 	for _, command := range []string{"serve", "worker"} {
@@ -291,7 +315,7 @@ func oldServer(t *testing.T) string {
 	return s.Addr().String()
 }
 
-func TestARedisThatMayThrowJobsAwayIsWarnedOf(t *testing.T) {
+func testStartupEvictingRedis(t *testing.T) {
 	t.Parallel()
 	redis := testenv.RedisServer(t, testenv.RedisOptions{Args: []string{"--maxmemory-policy", "allkeys-lru"}})
 	env := bare("DATA_DIR="+t.TempDir(), "REDIS_URL=redis://"+redis.Addr, catchAll)
@@ -306,7 +330,7 @@ func TestARedisThatMayThrowJobsAwayIsWarnedOf(t *testing.T) {
 	d.exits(0)
 }
 
-func TestADatabaseThatCannotBeUsedIsExplained(t *testing.T) {
+func testStartupUnusableDatabase(t *testing.T) {
 	t.Parallel()
 	dsn, err := url.Parse(testenv.Postgres(t))
 	if err != nil {
@@ -331,7 +355,7 @@ func TestADatabaseThatCannotBeUsedIsExplained(t *testing.T) {
 	}
 }
 
-func TestALedgerOfANewerProgramIsRefused(t *testing.T) {
+func testStartupNewerLedger(t *testing.T) {
 	t.Parallel()
 	dsn := testenv.Postgres(t)
 	env := bare("DATABASE_URL=" + dsn)
@@ -356,7 +380,7 @@ func TestALedgerOfANewerProgramIsRefused(t *testing.T) {
 	}
 }
 
-func TestTakenAddressesAreSaid(t *testing.T) {
+func testStartupAddressInUse(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -371,7 +395,7 @@ func TestTakenAddressesAreSaid(t *testing.T) {
 	}
 }
 
-func TestMetricsCanBeTurnedOff(t *testing.T) {
+func testServeMetricsOff(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]int{"METRICS=true": http.StatusOK, "METRICS=false": http.StatusNotFound} {
 		r := inProcess(t, bare("DATA_DIR="+t.TempDir(), setting), "serve")

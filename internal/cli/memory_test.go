@@ -13,7 +13,7 @@ import (
 
 // Only this test sets the limit: commands that other tests run in this process have no
 // files of the system.
-func TestGoStaysWithinTheMemoryLimitOfTheCgroup(t *testing.T) {
+func TestMemoryLimit(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(before)
 	system := fstest.MapFS{

@@ -9,7 +9,14 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestDoctorLooksAtTheCertificate(t *testing.T) {
+func TestServeTLS(t *testing.T) {
+	t.Parallel()
+	t.Run("doctor checks the certificate", testServeTLSDoctor)
+	t.Run("serve does not start without a usable certificate", testServeTLSUnusable)
+	t.Run("commands trust only the certificate of the local server", testServeTLSLocalServer)
+}
+
+func testServeTLSDoctor(t *testing.T) {
 	t.Parallel()
 	authority := testenv.NewAuthority(t)
 	const day = 24 * time.Hour
@@ -46,7 +53,7 @@ func TestDoctorLooksAtTheCertificate(t *testing.T) {
 	}
 }
 
-func TestServeDoesNotStartWithoutItsCertificate(t *testing.T) {
+func testServeTLSUnusable(t *testing.T) {
 	t.Parallel()
 	cert, _ := testenv.NewAuthority(t).Issue("127.0.0.1")
 	serve := inProcess(t, bare("DATA_DIR="+t.TempDir(), "HTTP_ADDR=127.0.0.1:0", "TLS_CERT="+cert, "TLS_KEY="+cert), "serve")
@@ -57,7 +64,7 @@ func TestServeDoesNotStartWithoutItsCertificate(t *testing.T) {
 
 // The certificate need not name the address under which this machine reaches the server,
 // and another server at that address is not trusted.
-func TestCommandsRecognizeTheServerOfThisMachine(t *testing.T) {
+func testServeTLSLocalServer(t *testing.T) {
 	t.Parallel()
 	authority := testenv.NewAuthority(t)
 	cert, key := authority.Issue("bell.school.example")

@@ -6,7 +6,16 @@ import (
 	"time"
 )
 
-func TestNumbersAreGrouped(t *testing.T) {
+func TestStyle(t *testing.T) {
+	t.Parallel()
+	t.Run("numbers are grouped by thousands", testStyleNumbers)
+	t.Run("table columns are aligned", testStyleTables)
+	t.Run("progress without a terminal is a few lines", testStyleProgress)
+	t.Run("colours need a terminal", testStyleColours)
+	t.Run("long text is cut to one line", testStyleCut)
+}
+
+func testStyleNumbers(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 10000: "10,000", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
 		if got := number(n); got != want {
@@ -15,7 +24,7 @@ func TestNumbersAreGrouped(t *testing.T) {
 	}
 }
 
-func TestTablesAlign(t *testing.T) {
+func testStyleTables(t *testing.T) {
 	t.Parallel()
 	tb := newTable("NAME", "JOBS#", "NOTE")
 	tb.add("événements", "1,000", "x")
@@ -28,7 +37,7 @@ func TestTablesAlign(t *testing.T) {
 	}
 }
 
-func TestProgressWithoutTerminalIsAFewLines(t *testing.T) {
+func testStyleProgress(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	p := newProgress(&out, style{}, "Reaching", 10, false)
@@ -50,7 +59,7 @@ func TestProgressWithoutTerminalIsAFewLines(t *testing.T) {
 	}
 }
 
-func TestColoursNeedATerminal(t *testing.T) {
+func testStyleColours(t *testing.T) {
 	t.Parallel()
 	if s := styleOf(Process{Out: &strings.Builder{}, Err: &strings.Builder{}}); s.bad("x") != "x" {
 		t.Error("colours in a buffer")
@@ -60,7 +69,7 @@ func TestColoursNeedATerminal(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongStaysOnOneLine(t *testing.T) {
+func testStyleCut(t *testing.T) {
 	t.Parallel()
 	if got := cut("one\n  two  three", 9); got != "one two …" {
 		t.Errorf("got %q", got)

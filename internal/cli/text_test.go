@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestTextThatIsNotUTF8IsRefused(t *testing.T) {
+func TestInvalidText(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s %s was sent", r.Method, r.URL) }))
 	t.Cleanup(srv.Close)

@@ -54,7 +54,15 @@ func fakeRedis(t *testing.T, answer func(c *resp.Peer, words []string) bool) (po
 	return srv.Addr().Port, told
 }
 
-func TestNamedRedisNodesGetNothingUnencrypted(t *testing.T) {
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	t.Run("a discovered Redis node gets nothing unencrypted", testTLSRedisNodes)
+	t.Run("a PostgreSQL that rejects TLS gets no password", testTLSPostgresRejects)
+	t.Run("PostgreSQL is used over TLS", testTLSPostgres)
+	t.Run("Redis is used over TLS", testTLSRedis)
+}
+
+func testTLSRedisNodes(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"Sentinel", "Cluster"} {
 		for _, tls := range []string{"", "false"} {
@@ -154,7 +162,7 @@ func refuseTLS(conn net.Conn, told *record) {
 	}
 }
 
-func TestAPostgresThatRefusesTLSGetsNoPassword(t *testing.T) {
+func testTLSPostgresRejects(t *testing.T) {
 	t.Parallel()
 	for mode, query := range map[string]string{"no mode": "", "verify-full": "?sslmode=verify-full", "require": "?sslmode=require", "prefer": "?sslmode=prefer"} {
 		t.Run(mode, func(t *testing.T) {
@@ -181,7 +189,7 @@ func TestAPostgresThatRefusesTLSGetsNoPassword(t *testing.T) {
 	}
 }
 
-func TestPostgresOverTLS(t *testing.T) {
+func testTLSPostgres(t *testing.T) {
 	t.Parallel()
 	authority, stranger := testenv.NewAuthority(t), testenv.NewAuthority(t)
 	cert, key := authority.Issue(elsewhere)
@@ -212,7 +220,7 @@ func TestPostgresOverTLS(t *testing.T) {
 	d.says(`^fail +ledger +.*certificate`)
 }
 
-func TestRedisOverTLS(t *testing.T) {
+func testTLSRedis(t *testing.T) {
 	t.Parallel()
 	authority, stranger := testenv.NewAuthority(t), testenv.NewAuthority(t)
 	cert, key := authority.Issue("127.0.0.1", elsewhere)

@@ -92,7 +92,7 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-func TestDefaultsAreThoseOfTheOriginalSystem(t *testing.T) {
+func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, "")
 	if err != nil {
@@ -115,7 +115,14 @@ func TestDefaultsAreThoseOfTheOriginalSystem(t *testing.T) {
 	}
 }
 
-func TestValuesAreRead(t *testing.T) {
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	t.Run("durations, lists and flags are parsed", testLoadValues)
+	t.Run("all unreadable values are reported at once", testLoadUnreadable)
+	t.Run("a faulty env file is reported by line and not quoted", testLoadFaultyEnvFile)
+}
+
+func testLoadValues(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, "",
 		"JOB_BACKOFF=2500", "RATE_LIMIT_DURATION=0", "KEEP_COMPLETED=3600", "KEEP_FAILED=48h", "SHUTDOWN_GRACE=90", "METRICS=off",
@@ -132,7 +139,7 @@ func TestValuesAreRead(t *testing.T) {
 	}
 }
 
-func TestEveryUnreadableValueIsReportedAtOnce(t *testing.T) {
+func testLoadUnreadable(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, "BATCH_SIZE=many\nSMTP_PASSWORD=a\nSMTP_PASSWORD_FILE=b\n",
 		"JOB_BACKOFF=soon", "METRICS=perhaps", "KEEP_FAILED=99999999999999", "SCHOOLBELL_API_KEY_FILE=/does/not/exist")
@@ -142,7 +149,7 @@ func TestEveryUnreadableValueIsReportedAtOnce(t *testing.T) {
 	}
 }
 
-func TestCheckReportsEveryFaultUnderItsName(t *testing.T) {
+func TestCheck(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
@@ -200,7 +207,7 @@ func TestCheckReportsEveryFaultUnderItsName(t *testing.T) {
 	}
 }
 
-func TestOriginsOfPages(t *testing.T) {
+func TestCORSOrigins(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, "", "CORS_ORIGINS=https://app.school.example, http://localhost:5173,http://[::1]:3000,https://xn--bcher-kva.example:8443")
 	if err != nil {
@@ -211,7 +218,13 @@ func TestOriginsOfPages(t *testing.T) {
 	}
 }
 
-func TestSecretsComeFromFiles(t *testing.T) {
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	t.Run("a secret is read from its file", testSecretsFromFile)
+	t.Run("a secret is never printed", testSecretsNeverPrinted)
+}
+
+func testSecretsFromFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(file, []byte("pa ss\r\n"), 0o600); err != nil {
@@ -231,7 +244,7 @@ func TestSecretsComeFromFiles(t *testing.T) {
 	}
 }
 
-func TestSecretsArePrintedNowhere(t *testing.T) {
+func testSecretsNeverPrinted(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2-hunter2-hunter2"
 	var env []string
@@ -260,7 +273,7 @@ func TestSecretsArePrintedNowhere(t *testing.T) {
 	}
 }
 
-func TestAFaultyEnvFileIsNamedByLineAndNotQuoted(t *testing.T) {
+func testLoadFaultyEnvFile(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, "HTTP_ADDR=a:1\nSMTP PASSWORD hunter2\n")
 	if err == nil || !strings.Contains(err.Error(), "line 2") || strings.Contains(err.Error(), "hunter2") {
@@ -330,7 +343,7 @@ func TestRedisClients(t *testing.T) {
 	}
 }
 
-func TestSMTPModesAndPorts(t *testing.T) {
+func TestSMTPDefaults(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		host, tls string
@@ -352,7 +365,7 @@ func TestSMTPModesAndPorts(t *testing.T) {
 	}
 }
 
-func TestEverySettingIsDescribed(t *testing.T) {
+func TestSettings(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, s := range config.Settings() {
@@ -363,7 +376,13 @@ func TestEverySettingIsDescribed(t *testing.T) {
 	}
 }
 
-func TestClientFindsTheServerOfThisMachine(t *testing.T) {
+func TestClient(t *testing.T) {
+	t.Parallel()
+	t.Run("the default URL is the server on this machine", testClientURL)
+	t.Run("a discovered env file cannot redirect the key", testClientEnvFile)
+}
+
+func testClientURL(t *testing.T) {
 	t.Parallel()
 	for env, want := range map[string]string{
 		"":                                    "http://127.0.0.1:8080",
@@ -388,7 +407,7 @@ func sorted(s []string) []string {
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestTrafficToOtherMachinesIsEncrypted(t *testing.T) {
+func TestTLSDefaults(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
@@ -442,7 +461,7 @@ func TestTrafficToOtherMachinesIsEncrypted(t *testing.T) {
 	}
 }
 
-func TestAFoundEnvFileCannotTakeTheKey(t *testing.T) {
+func testClientEnvFile(t *testing.T) {
 	t.Parallel()
 	const key = "SCHOOLBELL_API_KEY=4f9c2e7ab1d05836e9f7"
 	secret := filepath.Join(t.TempDir(), "secret")
@@ -480,7 +499,7 @@ func TestAFoundEnvFileCannotTakeTheKey(t *testing.T) {
 
 // Docker mounts secrets as files of root with mode 0444, which nobody in the container
 // can change. It is not parallel: it changes where they are.
-func TestMountedSecretsAreNotCalledExposed(t *testing.T) {
+func TestSecretMounts(t *testing.T) {
 	if got := config.SecretMounts(); !slices.Contains(got, "/run/secrets/") {
 		t.Errorf("secrets are mounted in %v", got)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // Many large mails at once are refused temporarily instead of kept in memory.
-func TestTheMailCatcherBoundsWhatComesInAtOnce(t *testing.T) {
+func TestMailCatcherLimits(t *testing.T) {
 	t.Parallel()
 	c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{})
 	if err != nil {

@@ -45,7 +45,18 @@ func send(t *testing.T, c *embedded.MailCatcher, text []byte, to ...string) erro
 	return smtp.SendMail(c.Addr(), nil, "a@example.org", to, text)
 }
 
-func TestMailCatcherCountsAndKeeps(t *testing.T) {
+func TestMailCatcher(t *testing.T) {
+	t.Parallel()
+	t.Run("messages are counted and the newest kept", testMailCatcherCounts)
+	t.Run("incomplete counts are reported as such", testMailCatcherIncomplete)
+	t.Run("the extensions that the sender uses are offered", testMailCatcherExtensions)
+	t.Run("pipelined commands are accepted", testMailCatcherPipelining)
+	t.Run("faults are injected on request", testMailCatcherFaults)
+	t.Run("credentials are required if configured", testMailCatcherCredentials)
+	t.Run("a port in use is an error", testMailCatcherPortInUse)
+}
+
+func testMailCatcherCounts(t *testing.T) {
 	t.Parallel()
 	c := startCatcher(t, embedded.MailCatcherOptions{KeepBodies: 2})
 	for _, id := range []string{"1", "2", "2", "3"} {
@@ -83,7 +94,7 @@ func TestMailCatcherCountsAndKeeps(t *testing.T) {
 	}
 }
 
-func TestMailCatcherSaysWhenItsAccountIsFull(t *testing.T) {
+func testMailCatcherIncomplete(t *testing.T) {
 	t.Parallel()
 	c := startCatcher(t, embedded.MailCatcherOptions{MaxAccounted: 2})
 	for i := range 3 {
@@ -99,7 +110,7 @@ func TestMailCatcherSaysWhenItsAccountIsFull(t *testing.T) {
 	}
 }
 
-func TestMailCatcherAdvertisesWhatWeUse(t *testing.T) {
+func testMailCatcherExtensions(t *testing.T) {
 	t.Parallel()
 	c := startCatcher(t, embedded.MailCatcherOptions{})
 	cl, err := smtp.Dial(c.Addr())
@@ -114,7 +125,7 @@ func TestMailCatcherAdvertisesWhatWeUse(t *testing.T) {
 	}
 }
 
-func TestMailCatcherTakesPipelinedMail(t *testing.T) {
+func testMailCatcherPipelining(t *testing.T) {
 	t.Parallel()
 	c := startCatcher(t, embedded.MailCatcherOptions{})
 	nc, err := net.Dial("tcp", c.Addr())
@@ -139,7 +150,7 @@ func TestMailCatcherTakesPipelinedMail(t *testing.T) {
 	}
 }
 
-func TestMailCatcherMisbehavesWhenTold(t *testing.T) {
+func testMailCatcherFaults(t *testing.T) {
 	t.Parallel()
 	c := startCatcher(t, embedded.MailCatcherOptions{})
 	c.SetFaults(&embedded.Faults{
@@ -192,7 +203,7 @@ func TestMailCatcherMisbehavesWhenTold(t *testing.T) {
 	}
 }
 
-func TestMailCatcherAsksForCredentials(t *testing.T) {
+func testMailCatcherCredentials(t *testing.T) {
 	t.Parallel()
 	c := startCatcher(t, embedded.MailCatcherOptions{Username: "u", Password: "p"})
 	host, _, _ := net.SplitHostPort(c.Addr())
@@ -214,7 +225,7 @@ func TestMailCatcherAsksForCredentials(t *testing.T) {
 	}
 }
 
-func TestMailCatcherWillNotStartOnATakenPort(t *testing.T) {
+func testMailCatcherPortInUse(t *testing.T) {
 	t.Parallel()
 	c := startCatcher(t, embedded.MailCatcherOptions{})
 	if _, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{Addr: c.Addr()}); err == nil {

@@ -75,7 +75,7 @@ func cmd(want any, args ...any) command { return command{args: args, want: want}
 
 type list = []any
 
-func TestRedisServesWhatQueuesUse(t *testing.T) {
+func TestRedisCommands(t *testing.T) {
 	t.Parallel()
 	suites := map[string][]command{
 		"strings and expiry": {
@@ -215,7 +215,7 @@ func TestRedisTransactions(t *testing.T) {
 	})
 }
 
-func TestRedisExpiresKeysAsTimePasses(t *testing.T) {
+func TestRedisExpiry(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, addr target) {
 		c, ctx := dial(t, addr), t.Context()
@@ -359,7 +359,7 @@ func TestRedisBZPopMin(t *testing.T) {
 	})
 }
 
-func TestRedisCloseEndsBlockedClients(t *testing.T) {
+func TestRedisClose(t *testing.T) {
 	t.Parallel()
 	r, err := embedded.NewRedis()
 	if err != nil {
@@ -400,7 +400,7 @@ func TestRedisStreamReader(t *testing.T) {
 	})
 }
 
-func TestRedisTellsWhatItIs(t *testing.T) {
+func TestRedisInfo(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, addr target) {
 		c, ctx := dial(t, addr), t.Context()

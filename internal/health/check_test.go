@@ -10,9 +10,14 @@ import (
 	"schoolbell/internal/health"
 )
 
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	t.Run("dependencies are checked at most once in ten seconds", testReadinessCache)
+}
+
 // A caller of /readyz must not be able to make the server connect and log in
 // somewhere as often as they like.
-func TestReadinessIsFoundOutOnceInTenSeconds(t *testing.T) {
+func testReadinessCache(t *testing.T) {
 	t.Parallel()
 	var asked, atOnce, most atomic.Int64
 	gate := make(chan struct{})

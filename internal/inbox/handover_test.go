@@ -27,9 +27,15 @@ func (s *gatedStore) InboxSince(ctx context.Context, users []ledger.UserRef, aft
 	return s.Store.InboxSince(ctx, users, after, limit)
 }
 
+func TestHandover(t *testing.T) {
+	t.Parallel()
+	t.Run("a listener that joins during a pass gets its items once", testHandoverDuringPass)
+	t.Run("an item that arrives during catch-up comes once", testHandoverDuringCatchUp)
+}
+
 // A pass covers positions up to the end it saw at its start, for the listeners
 // of that moment. Who comes during it has to get those positions as well, once.
-func TestListenersWhoComeDuringAPassGetItsItemsOnce(t *testing.T) {
+func testHandoverDuringPass(t *testing.T) {
 	t.Parallel()
 	gated := &gatedStore{}
 	r := newRig(t, inbox.Options{Poll: time.Hour}, func(s inbox.Store) inbox.Store { gated.Store = s; return gated }, "u1", "u2")
@@ -62,7 +68,7 @@ func TestListenersWhoComeDuringAPassGetItsItemsOnce(t *testing.T) {
 	}
 }
 
-func TestItemDuringCatchUpComesOnce(t *testing.T) {
+func testHandoverDuringCatchUp(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, inbox.Options{Poll: time.Hour}, nil, "u1")
 	r.send("missed", "u1")

@@ -99,7 +99,19 @@ func (r *rig) next(sub *inbox.Subscription) schoolbell.InboxItem {
 	return it
 }
 
-func TestAListenerFromNowOnSeesWhatArrivesLater(t *testing.T) {
+func TestListener(t *testing.T) {
+	t.Parallel()
+	t.Run("a new listener gets later items only", testListenerFromNow)
+	t.Run("a resumed listener gets all later items in order", testListenerResumed)
+	t.Run("each item arrives once", testListenerEachItemOnce)
+	t.Run("a slow listener misses nothing", testListenerSlow)
+	t.Run("items of a new user with the same id are not read", testListenerReusedID)
+	t.Run("an unknown user is not found", testListenerUnknownUser)
+	t.Run("stopping ends all listeners and rejects new ones", testListenerStop)
+	t.Run("a cancelled wait can be repeated", testListenerCancelledWait)
+}
+
+func testListenerFromNow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, inbox.Options{}, nil, "u1", "u2")
 	r.send("before", "u1")
@@ -111,7 +123,7 @@ func TestAListenerFromNowOnSeesWhatArrivesLater(t *testing.T) {
 	}
 }
 
-func TestAListenerFromAPositionSeesAllSinceInOrder(t *testing.T) {
+func testListenerResumed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, inbox.Options{}, nil, "u1")
 	var want []string
@@ -131,7 +143,7 @@ func TestAListenerFromAPositionSeesAllSinceInOrder(t *testing.T) {
 	}
 }
 
-func TestListenersSeeEachItemOnce(t *testing.T) {
+func testListenerEachItemOnce(t *testing.T) {
 	t.Parallel()
 	users := []string{"u0", "u1", "u2"}
 	r := newRig(t, inbox.Options{Buffer: 4}, nil, users...)
@@ -172,7 +184,7 @@ func TestListenersSeeEachItemOnce(t *testing.T) {
 	listeners.Wait()
 }
 
-func TestAListenerWhoIsFarBehindMissesNothing(t *testing.T) {
+func testListenerSlow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, inbox.Options{Buffer: 2}, nil, "u1")
 	slow, quick := r.subscribe("u1", -1), r.subscribe("u1", -1)
@@ -193,7 +205,7 @@ func TestAListenerWhoIsFarBehindMissesNothing(t *testing.T) {
 	}
 }
 
-func TestAListenerDoesNotReadTheNextUserOfTheSameID(t *testing.T) {
+func testListenerReusedID(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, inbox.Options{}, nil, "u1")
 	sub := r.subscribe("u1", -1)
@@ -220,14 +232,14 @@ func TestAListenerDoesNotReadTheNextUserOfTheSameID(t *testing.T) {
 	}
 }
 
-func TestAnUnknownUserCannotListen(t *testing.T) {
+func testListenerUnknownUser(t *testing.T) {
 	t.Parallel()
 	if _, err := newRig(t, inbox.Options{}, nil).Subscribe(t.Context(), "ghost", 0); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestStoppingEndsEveryListenerAndTakesNoMore(t *testing.T) {
+func testListenerStop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, inbox.Options{}, nil, "u1")
 	sub := r.subscribe("u1", -1)
@@ -241,7 +253,7 @@ func TestStoppingEndsEveryListenerAndTakesNoMore(t *testing.T) {
 	sub.Close() // a second end is fine
 }
 
-func TestWaitingEndsWithItsContextAndMayGoOn(t *testing.T) {
+func testListenerCancelledWait(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, inbox.Options{}, nil, "u1")
 	sub := r.subscribe("u1", -1)
@@ -271,7 +283,14 @@ func (s *watchedStore) InboxTail(ctx context.Context) (int64, error) {
 	return s.Store.InboxTail(ctx)
 }
 
-func TestNobodyListeningMeansNoQueries(t *testing.T) {
+func TestPolling(t *testing.T) {
+	t.Parallel()
+	t.Run("no listeners means no queries", testPollingNoListeners)
+	t.Run("Wake polls at once", testPollingWake)
+	t.Run("polling continues after an outage of the ledger", testPollingOutage)
+}
+
+func testPollingNoListeners(t *testing.T) {
 	t.Parallel()
 	watched := &watchedStore{}
 	r := newRig(t, inbox.Options{Poll: time.Hour}, func(s inbox.Store) inbox.Store { watched.Store = s; return watched }, "u1")
@@ -288,7 +307,7 @@ func TestNobodyListeningMeansNoQueries(t *testing.T) {
 	}
 }
 
-func TestWakingLooksAtOnce(t *testing.T) {
+func testPollingWake(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, inbox.Options{Poll: time.Hour}, nil, "u1")
 	sub := r.subscribe("u1", -1)
@@ -299,7 +318,7 @@ func TestWakingLooksAtOnce(t *testing.T) {
 	}
 }
 
-func TestAnOutageOfTheLedgerIsSatOut(t *testing.T) {
+func testPollingOutage(t *testing.T) {
 	t.Parallel()
 	watched := &watchedStore{}
 	r := newRig(t, inbox.Options{}, func(s inbox.Store) inbox.Store { watched.Store = s; return watched }, "u1")

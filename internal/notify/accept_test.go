@@ -11,7 +11,7 @@ import (
 )
 
 // A request may be sent again when its times have passed: its answer was lost, or its sender slept.
-func TestReplayAfterItsTimesHavePassed(t *testing.T) {
+func TestLateReplay(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 1)
 	now := schoolbell.Time(time.Now())

@@ -60,7 +60,7 @@ func damages() (all []damage) {
 
 // Any key of a queue may be deleted, evicted or overwritten by another program. The
 // ledger knows what it held: everybody is still reached, nobody twice.
-func TestDamagedQueueKeysStillReachEveryone(t *testing.T) {
+func TestDamagedKeys(t *testing.T) {
 	t.Parallel()
 	addr := testenv.Redis(t)
 	var running errgroup.Group

@@ -19,7 +19,7 @@ import (
 )
 
 // The relay forgets idempotency keys when their time is over, and no earlier.
-func TestTheRelayForgetsOldIdempotencyKeys(t *testing.T) {
+func TestForgetKeys(t *testing.T) {
 	t.Parallel()
 	addr := testenv.Redis(t)
 	for name, c := range map[string]struct {

@@ -94,7 +94,15 @@ func mustLease(t *testing.T, k *leaseKeeper) *heldLease {
 	return held
 }
 
-func TestLeaseIsRenewedThenClosed(t *testing.T) {
+func TestLease(t *testing.T) {
+	t.Run("a held lease is renewed, then closed", testLeaseRenewed)
+	t.Run("a lease ends for its holder before it ends in the ledger", testLeaseEndsEarlier)
+	t.Run("a retired lease expires and is closed at shutdown", testLeaseRetired)
+	t.Run("an abandoned lease is never closed", testLeaseAbandoned)
+	t.Run("a lease ends on time even if its timer is late", testLeaseLateTimer)
+}
+
+func testLeaseRenewed(t *testing.T) {
 	store := runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
 		held := mustLease(t, k)
 		<-time.After(10 * leaseTTL)
@@ -110,7 +118,7 @@ func TestLeaseIsRenewedThenClosed(t *testing.T) {
 	}
 }
 
-func TestLeaseEndsEarlierForItsHolder(t *testing.T) {
+func testLeaseEndsEarlier(t *testing.T) {
 	runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
 		held := mustLease(t, k)
 		l.setCut(true)
@@ -133,7 +141,7 @@ func TestLeaseEndsEarlierForItsHolder(t *testing.T) {
 	})
 }
 
-func TestRetiredLeaseRunsOutAndIsClosedAtTheEnd(t *testing.T) {
+func testLeaseRetired(t *testing.T) {
 	store := runKeeper(t, func(t *testing.T, k *leaseKeeper, l *clockedLeases) {
 		first := mustLease(t, k)
 		k.retire(first)
@@ -151,7 +159,7 @@ func TestRetiredLeaseRunsOutAndIsClosedAtTheEnd(t *testing.T) {
 	}
 }
 
-func TestAbandonedLeaseIsNeverClosed(t *testing.T) {
+func testLeaseAbandoned(t *testing.T) {
 	store := runKeeper(t, func(t *testing.T, k *leaseKeeper, _ *clockedLeases) {
 		k.abandon(mustLease(t, k))
 		mustLease(t, k)
@@ -162,7 +170,7 @@ func TestAbandonedLeaseIsNeverClosed(t *testing.T) {
 }
 
 // A process that was frozen runs its goroutines in any order when it wakes up.
-func TestALeaseIsOverByTheClockEvenIfItsTimerIsLate(t *testing.T) {
+func testLeaseLateTimer(t *testing.T) {
 	runKeeper(t, func(t *testing.T, k *leaseKeeper, _ *clockedLeases) {
 		held := mustLease(t, k)
 		ctx, stop := held.during(t.Context())

@@ -10,7 +10,7 @@ import (
 
 // A list that is lost leaves its jobs in Redis for ever. Those that are done with are
 // removed; those of open events are added again.
-func TestOrphanedJobsAreRemoved(t *testing.T) {
+func TestOrphans(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 30)
 	s.work()

@@ -11,7 +11,7 @@ import (
 	"schoolbell/internal/ledger"
 )
 
-func TestOutcomeOfOneTry(t *testing.T) {
+func TestOutcome(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Retries: 3}.withDefaults()
 	fresh := ledger.Recipient{Seq: 7}
@@ -58,7 +58,7 @@ func TestOutcomeOfOneTry(t *testing.T) {
 	}
 }
 
-func TestRetryWaitsGrowFivefoldFromTheBase(t *testing.T) {
+func TestRetryWait(t *testing.T) {
 	t.Parallel()
 	cfg := Config{}.withDefaults()
 	for n, want := range map[int]time.Duration{1: 5 * time.Second, 2: 25 * time.Second, 3: 125 * time.Second, 40: 24 * time.Hour} {
@@ -72,7 +72,7 @@ func TestRetryWaitsGrowFivefoldFromTheBase(t *testing.T) {
 	}
 }
 
-func TestConfigRefusesNonsense(t *testing.T) {
+func TestInvalidConfig(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]Config{
 		"negative batch":      {BatchSize: -1},

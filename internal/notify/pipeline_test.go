@@ -229,7 +229,20 @@ func (plainRenderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, r ledge
 	return schoolbell.Message{ID: fmt.Sprintf("%s.%d", ev.ID, r.Seq), EventID: ev.ID, UserID: r.UserID, Channel: ch, Subject: ev.Title, Text: ev.Body}, nil
 }
 
-func TestEveryoneIsReachedOnce(t *testing.T) {
+func TestPipeline(t *testing.T) {
+	t.Parallel()
+	t.Run("everyone is reached once", testPipelineReachesEveryone)
+	t.Run("events wait in the ledger while Redis is down", testPipelineRedisDown)
+	t.Run("a flushed Redis loses and repeats nothing", testPipelineRedisFlushed)
+	t.Run("stopped workers release rows without using an attempt", testPipelineStoppedWorkers)
+	t.Run("rows are retried until their attempts are used up", testPipelineRetries)
+	t.Run("a slow-down pauses the channel and uses no attempt", testPipelineSlowDown)
+	t.Run("a lost reply makes a delivery uncertain", testPipelineLostReply)
+	t.Run("an in-app event needs no batches", testPipelineInApp)
+	t.Run("jobs removed by hand are rebuilt", testPipelineRemovedJobs)
+}
+
+func testPipelineReachesEveryone(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 1234)
 	s.work()
@@ -261,7 +274,7 @@ func (s *testPipeline) jobState(id string, want bullmq.State) error {
 	return err
 }
 
-func TestEventsWaitInTheLedgerWhileRedisIsAway(t *testing.T) {
+func testPipelineRedisDown(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 30)
 	server := testenv.RedisServer(t, testenv.RedisOptions{})
@@ -278,7 +291,7 @@ func TestEventsWaitInTheLedgerWhileRedisIsAway(t *testing.T) {
 	s.wantOnce(30)
 }
 
-func TestEmptyRedisLosesAndRepeatsNothing(t *testing.T) {
+func testPipelineRedisFlushed(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 2000)
 	s.provider.gate = make(chan struct{})
@@ -297,7 +310,7 @@ func TestEmptyRedisLosesAndRepeatsNothing(t *testing.T) {
 	s.wantOnce(2000)
 }
 
-func TestStoppedWorkersReleaseWithoutAnAttempt(t *testing.T) {
+func testPipelineStoppedWorkers(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 1000)
 	s.provider.gate = make(chan struct{})
@@ -332,7 +345,7 @@ func TestStoppedWorkersReleaseWithoutAnAttempt(t *testing.T) {
 	}
 }
 
-func TestRowsComeBackUntilTheirTriesAreUsedUp(t *testing.T) {
+func testPipelineRetries(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 120)
 	tries := map[string]int{}
@@ -376,7 +389,7 @@ func TestRowsComeBackUntilTheirTriesAreUsedUp(t *testing.T) {
 	}
 }
 
-func TestSlowDownRestsTheChannelAndCostsNoAttempt(t *testing.T) {
+func testPipelineSlowDown(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 300, func(c *notify.Config) { c.Retries = 0 })
 	refusals := 0
@@ -396,7 +409,7 @@ func TestSlowDownRestsTheChannelAndCostsNoAttempt(t *testing.T) {
 	}
 }
 
-func TestLostRepliesEndUncertain(t *testing.T) {
+func testPipelineLostReply(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 50)
 	lost := map[string]bool{}
@@ -415,7 +428,13 @@ func TestLostRepliesEndUncertain(t *testing.T) {
 	}
 }
 
-func TestScheduledEventWaitsAndCanBeCancelled(t *testing.T) {
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	t.Run("a scheduled event waits and can be cancelled", testCancelScheduled)
+	t.Run("a half-sent event sends nothing more", testCancelHalfSent)
+}
+
+func testCancelScheduled(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 10)
 	s.work()
@@ -438,7 +457,7 @@ func TestScheduledEventWaitsAndCanBeCancelled(t *testing.T) {
 	s.wantOnce(10)
 }
 
-func TestCancelledHalfWaySendsNothingMore(t *testing.T) {
+func testCancelHalfSent(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 1000)
 	s.provider.gate = make(chan struct{})
@@ -465,7 +484,7 @@ func TestCancelledHalfWaySendsNothingMore(t *testing.T) {
 	}
 }
 
-func TestInAppAloneNeedsNoBatches(t *testing.T) {
+func testPipelineInApp(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 77)
 	s.work()
@@ -477,7 +496,7 @@ func TestInAppAloneNeedsNoBatches(t *testing.T) {
 	}
 }
 
-func TestJobsRemovedByHandAreRebuilt(t *testing.T) {
+func testPipelineRemovedJobs(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 400)
 	s.provider.gate = make(chan struct{})
@@ -504,7 +523,12 @@ func TestJobsRemovedByHandAreRebuilt(t *testing.T) {
 	s.wantOnce(400)
 }
 
-func TestCreateNamesWhatIsWrongAndStoresNothing(t *testing.T) {
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	t.Run("an invalid event names its fields and is not stored", testCreateInvalid)
+}
+
+func testCreateInvalid(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 1)
 	good := func() *schoolbell.Event {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestThrottleRestsLongerEachTime(t *testing.T) {
+func TestThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := new(throttle)
 		if p.rest() > 0 {

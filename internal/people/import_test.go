@@ -49,7 +49,19 @@ func lines(r people.Report) (out []string) {
 
 const header = "id,name,roles,groups,email\n"
 
-func TestRowsAreTakenOrRefusedOneByOne(t *testing.T) {
+func TestImport(t *testing.T) {
+	t.Parallel()
+	t.Run("each row is accepted or rejected on its own", testImportRows)
+	t.Run("every column is imported", testImportColumns)
+	t.Run("an invalid header ends the import", testImportHeader)
+	t.Run("at most a hundred errors are listed", testImportManyErrors)
+	t.Run("students may come long after their guardians", testImportLateStudents)
+	t.Run("rows before a read error are kept", testImportReadError)
+	t.Run("rows before a store error are kept", testImportStoreError)
+	t.Run("an import stops at its limits", testImportLimits)
+}
+
+func testImportRows(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name     string
@@ -112,7 +124,7 @@ func TestRowsAreTakenOrRefusedOneByOne(t *testing.T) {
 	}
 }
 
-func TestEveryColumnArrives(t *testing.T) {
+func testImportColumns(t *testing.T) {
 	t.Parallel()
 	want := &schoolbell.User{ID: "a", Name: `Doe, "J"`, Email: "a@example.org", Phone: "+442079460018", Roles: []schoolbell.Role{"parent", "teacher"},
 		Groups: []string{"5a", "5b"}, Locale: "de", Timezone: "Europe/Berlin", GuardianOf: []string{"kid"},
@@ -139,7 +151,7 @@ func TestEveryColumnArrives(t *testing.T) {
 	}
 }
 
-func TestAHeaderThatCannotBeUnderstoodEndsTheImport(t *testing.T) {
+func testImportHeader(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	for file, field := range map[string]string{
@@ -154,7 +166,7 @@ func TestAHeaderThatCannotBeUnderstoodEndsTheImport(t *testing.T) {
 	}
 }
 
-func TestOfManyErrorsTheFirstHundredAreListed(t *testing.T) {
+func testImportManyErrors(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	got, err := s.Import(t.Context(), strings.NewReader(strings.Repeat("{}\n", 700)), people.FormatNDJSON)
@@ -181,7 +193,7 @@ func many(n int) string {
 	return b.String()
 }
 
-func TestStudentsMayComeManyBatchesAfterTheirGuardians(t *testing.T) {
+func testImportLateStudents(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	got, err := s.Import(t.Context(), strings.NewReader(many(800)), people.FormatNDJSON)
@@ -196,7 +208,7 @@ func TestStudentsMayComeManyBatchesAfterTheirGuardians(t *testing.T) {
 	}
 }
 
-func TestFailedReaderKeepsItsRows(t *testing.T) {
+func testImportReadError(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	file := many(800)
@@ -227,7 +239,7 @@ func (f *failingStore) PutUsers(ctx context.Context, users []*schoolbell.User) (
 	return f.Store.PutUsers(ctx, users)
 }
 
-func TestAStoreThatFailsEndsTheImportWithWhatWasStored(t *testing.T) {
+func testImportStoreError(t *testing.T) {
 	t.Parallel()
 	_, store := newService(t)
 	failing := &failingStore{Store: store, err: errors.New("disk full")}
@@ -242,7 +254,7 @@ func TestAStoreThatFailsEndsTheImportWithWhatWasStored(t *testing.T) {
 	}
 }
 
-func TestAnImportStopsAtItsLimits(t *testing.T) {
+func testImportLimits(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		rows, links, imported int
@@ -299,7 +311,7 @@ func (m *measuring) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func TestAnImportKeepsFewBytesOfARow(t *testing.T) { // not parallel: it looks at the memory of the process
+func TestImportMemory(t *testing.T) { // not parallel: it looks at the memory of the process
 	live := func(rows int) uint64 {
 		file := &measuring{rows: rows}
 		got, err := people.New(nowhere{}, noSchool{}, slog.Default()).Import(t.Context(), file, people.FormatNDJSON)

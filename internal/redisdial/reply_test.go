@@ -19,7 +19,7 @@ func follow(stream string, piece int) error {
 	return nil
 }
 
-func TestRepliesAreFollowed(t *testing.T) {
+func TestReplies(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		stream string

@@ -108,7 +108,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-func TestRenderEscapesWhatPeopleWrote(t *testing.T) {
+func TestRenderEscaping(t *testing.T) {
 	t.Parallel()
 	ev := sportsDay()
 	ev.Title = `<img src=x onerror="alert(1)">`
@@ -164,7 +164,7 @@ func TestRenderTimes(t *testing.T) {
 	}
 }
 
-func TestRenderRefuses(t *testing.T) {
+func TestRenderErrors(t *testing.T) {
 	t.Parallel()
 	r := newRenderer(t)
 	change := func(f func(*schoolbell.Event, *ledger.Recipient)) (*schoolbell.Event, ledger.Recipient) {
@@ -216,7 +216,7 @@ func TestRenderShortTexts(t *testing.T) {
 	}
 }
 
-func TestRenderKnowsEventsApart(t *testing.T) {
+func TestRenderCache(t *testing.T) {
 	t.Parallel()
 	r := newRenderer(t)
 	var wg sync.WaitGroup

@@ -10,7 +10,7 @@ import (
 )
 
 // An event that was rendered before is rendered again when the school changes its settings.
-func TestRenderFollowsTheSettingsOfTheSchool(t *testing.T) {
+func TestRenderSchool(t *testing.T) {
 	t.Parallel()
 	var now atomic.Pointer[schoolbell.SchoolSettings]
 	now.Store(&schoolbell.SchoolSettings{Name: "Hill View School", Language: "en", Timezone: "Europe/London"})

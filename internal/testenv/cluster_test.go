@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestRedisClusterServesAllSlotsAndSurvivesAMaster(t *testing.T) {
+func TestRedisCluster(t *testing.T) {
 	t.Parallel()
 	nodes := RedisCluster(t)
 	c := ClusterClient(t, nodes)

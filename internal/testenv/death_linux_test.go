@@ -30,7 +30,7 @@ func TestDoomed(t *testing.T) {
 	<-t.Context().Done() // until it is killed
 }
 
-func TestServersDieWithTheTestProcess(t *testing.T) {
+func TestServerCleanup(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestDoomed$", "-test.v")
 	tmp := t.TempDir()

@@ -8,7 +8,13 @@ import (
 	"schoolbell/bullmq/testproc"
 )
 
-func TestProgramSpeaksAndEnds(t *testing.T) {
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	t.Run("a program is signalled and stops cleanly", testProgramStop)
+	t.Run("the exit code of a program is reported", testProgramExit)
+}
+
+func testProgramStop(t *testing.T) {
 	t.Parallel()
 	p := StartProgram(t, ProgramOptions{Dir: t.TempDir(), Env: []string{"GREETING=good morning"}},
 		"/bin/sh", "-c", `trap 'echo bye; exit 0' TERM; echo "$GREETING" from $$; while :; do sleep 0.05; done`)
@@ -22,7 +28,7 @@ func TestProgramSpeaksAndEnds(t *testing.T) {
 	p.Kill() // does nothing to a program that has ended
 }
 
-func TestProgramTellsHowItEnded(t *testing.T) {
+func testProgramExit(t *testing.T) {
 	t.Parallel()
 	p := StartProgram(t, ProgramOptions{Dir: t.TempDir(), Env: []string{"CODE=7"}, Bare: true}, "/bin/sh", "-c", `echo "home is ${HOME:-none}"; exit $CODE`)
 	if code := p.Exit(testproc.StartTimeout); code != 7 {

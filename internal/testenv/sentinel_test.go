@@ -7,7 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-func TestSentinelsMakeTheReplicaTheMaster(t *testing.T) {
+func TestSentinel(t *testing.T) {
 	t.Parallel()
 	s := Sentinel(t)
 	c := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: s.Name, SentinelAddrs: s.Addrs})

@@ -28,7 +28,13 @@ func dialRedis(t *testing.T, addr string) *redis.Client {
 	return c
 }
 
-func TestPostgresGivesEachCallADatabaseOfItsOwn(t *testing.T) {
+func TestPostgres(t *testing.T) {
+	t.Parallel()
+	t.Run("each call creates its own database", testPostgresOwnDatabase)
+	t.Run("committed data survives a crash", testPostgresCrash)
+}
+
+func testPostgresOwnDatabase(t *testing.T) {
 	t.Parallel()
 	for i := range 3 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
@@ -48,7 +54,7 @@ func TestPostgresGivesEachCallADatabaseOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestPostgresServerKeepsCommittedDataThroughACrash(t *testing.T) {
+func testPostgresCrash(t *testing.T) {
 	t.Parallel()
 	p := PostgresServer(t, PostgresOptions{Durable: true, Args: []string{"-c", "max_connections=20"}})
 	dsn := p.Database()
@@ -73,7 +79,13 @@ func TestPostgresServerKeepsCommittedDataThroughACrash(t *testing.T) {
 	}
 }
 
-func TestSMTPSinkCountsAndKeepsMessages(t *testing.T) {
+func TestSMTPSink(t *testing.T) {
+	t.Parallel()
+	t.Run("messages are counted and kept", testSMTPSinkMessages)
+	t.Run("each sink has its own port", testSMTPSinkPorts)
+}
+
+func testSMTPSinkMessages(t *testing.T) {
 	t.Parallel()
 	s := SMTPSinkServer(t, SinkOptions{Keep: true})
 	if n := s.Count(); n != 0 {
@@ -97,7 +109,7 @@ func TestSMTPSinkCountsAndKeepsMessages(t *testing.T) {
 	}
 }
 
-func TestSMTPSinksDoNotShareAPort(t *testing.T) {
+func testSMTPSinkPorts(t *testing.T) {
 	t.Parallel()
 	a, b := SMTPSink(t), SMTPSink(t)
 	if err := smtp.SendMail(a.Addr, nil, "school@example.org", []string{"x@example.org"}, []byte("Subject: x\r\n\r\n")); err != nil {
@@ -109,7 +121,7 @@ func TestSMTPSinksDoNotShareAPort(t *testing.T) {
 	}
 }
 
-func TestMissingProgramsFailWithCI(t *testing.T) {
+func TestMissingPrograms(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("CI", "true")
 	t.Setenv("CHROMIUM", "")
@@ -124,7 +136,7 @@ func TestMissingProgramsFailWithCI(t *testing.T) {
 	}
 }
 
-func TestNodeAsksForInstalledPackages(t *testing.T) {
+func TestNode(t *testing.T) {
 	t.Setenv("CI", "true")
 	write := func(name string, age time.Duration) {
 		t.Helper()
@@ -152,7 +164,7 @@ func TestNodeAsksForInstalledPackages(t *testing.T) {
 	}
 }
 
-func TestChromiumStarts(t *testing.T) {
+func TestChromium(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command(Chromium(t), "--version").Output()
 	if err != nil || !strings.Contains(string(out), "Chrom") {
@@ -160,7 +172,7 @@ func TestChromiumStarts(t *testing.T) {
 	}
 }
 
-func TestSweepRemovesWhatADeadRunLeft(t *testing.T) {
+func TestSweep(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	dead, alive := filepath.Join(root, scratchPrefix+"dead"), filepath.Join(root, scratchPrefix+"alive")

@@ -14,7 +14,14 @@ import (
 	"schoolbell/test/system"
 )
 
-func TestWorkGoesOnWhenAMasterOfAClusterIsKilled(t *testing.T) {
+func TestFailover(t *testing.T) {
+	t.Parallel()
+	t.Run("jobs continue after a Cluster master is killed", testFailoverCluster)
+	t.Run("jobs continue after Sentinels replace the master", testFailoverSentinel)
+	t.Run("every recipient is reached when the master is killed", testFailoverReachesEveryone)
+}
+
+func testFailoverCluster(t *testing.T) {
 	t.Parallel()
 	nodes := testenv.RedisCluster(t)
 	rdb := testenv.ClusterClient(t, nodes) // with the client's own defaults
@@ -69,7 +76,7 @@ func at(t *testing.T, nodes []*testenv.RedisProc, addr string) *testenv.RedisPro
 	return nil
 }
 
-func TestWorkGoesOnWhenSentinelsReplaceTheMaster(t *testing.T) {
+func testFailoverSentinel(t *testing.T) {
 	t.Parallel()
 	s := testenv.Sentinel(t)
 	rdb := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: s.Name, SentinelAddrs: s.Addrs})
@@ -84,7 +91,7 @@ func addrs(nodes []*testenv.RedisProc) (addrs []string) {
 	return addrs
 }
 
-func TestEveryoneIsReachedAlthoughTheMasterIsKilled(t *testing.T) {
+func testFailoverReachesEveryone(t *testing.T) {
 	const people, before = 1000, 300
 	t.Parallel()
 	for _, c := range []struct {

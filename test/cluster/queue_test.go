@@ -100,7 +100,7 @@ func byName(_ context.Context, job *bullmq.Job) (any, error) {
 	return job.Name, nil
 }
 
-func TestAllThatAQueueCanDoIsDoneInACluster(t *testing.T) {
+func TestQueueFeatures(t *testing.T) {
 	t.Parallel()
 	rdb := testenv.ClusterClient(t, testenv.RedisCluster(t))
 	for _, c := range []struct {

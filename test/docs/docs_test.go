@@ -210,7 +210,7 @@ func mention(t *testing.T, text string) bool {
 	return ok
 }
 
-func TestWrongCommandLinesAreTold(t *testing.T) {
+func TestWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"schoolbell sreve", "schoolbell serve --no-such-flag", "./bin/schoolbell event make --title x", "schoolbell event show", "schoolbell queue job q"} {
 		found := commandsIn(text)
@@ -272,7 +272,7 @@ func sources(t *testing.T) string {
 	return b.String()
 }
 
-func TestRunbookLogLinesAndMetrics(t *testing.T) {
+func TestRunbookTables(t *testing.T) {
 	t.Parallel()
 	text, d := sources(t), load(t, "docs/operations.md")
 	for _, table := range []string{"### Log lines", "### Metrics"} {

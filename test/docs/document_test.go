@@ -156,7 +156,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-func TestREADMEIsShort(t *testing.T) {
+func TestREADMELength(t *testing.T) {
 	t.Parallel()
 	const limit = 150
 	if n := len(load(t, "README.md").lines) - 1; n > limit {
@@ -164,7 +164,7 @@ func TestREADMEIsShort(t *testing.T) {
 	}
 }
 
-func TestEveryExampleIsListed(t *testing.T) {
+func TestExampleList(t *testing.T) {
 	t.Parallel()
 	entries, err := os.ReadDir(filepath.Join(testenv.Root(t), "examples"))
 	if err != nil {

@@ -64,7 +64,7 @@ func nodeEnv(t *testing.T) (node string, env []string) {
 	return testenv.Node(t, folder), []string{"NODE_PATH=" + filepath.Join(folder, "node_modules")}
 }
 
-func TestNodeSnippetsWork(t *testing.T) {
+func TestNodeSnippets(t *testing.T) {
 	t.Parallel()
 	node, env := nodeEnv(t)
 	d := load(t, "docs/migrating.md")
@@ -103,7 +103,7 @@ func TestNodeSnippetsWork(t *testing.T) {
 	}
 }
 
-func TestExamplesWork(t *testing.T) {
+func TestExamples(t *testing.T) {
 	t.Parallel()
 	node, env := nodeEnv(t)
 	s := newSystem(t)

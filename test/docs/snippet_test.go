@@ -32,7 +32,7 @@ func main() { _ = program }
 `
 
 // The compiler gets the code as a package that is in no folder.
-func TestGoSnippetCompiles(t *testing.T) {
+func TestGoSnippet(t *testing.T) {
 	t.Parallel()
 	var code string
 	for _, b := range load(t, "docs/bullmq.md").blocks() {

@@ -18,9 +18,15 @@ import (
 	"schoolbell/wire"
 )
 
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	t.Run("a changed API key replaces the old one in all processes", testAccessChangedKey)
+	t.Run("revoked tokens end in every process", testAccessRevokedTokens)
+}
+
 // A process started with another key in its settings ends the key before, also in a
 // process that still runs with it.
-func TestChangingTheConfiguredKeyEndsTheOldOne(t *testing.T) {
+func testAccessChangedKey(t *testing.T) {
 	t.Parallel()
 	for name, database := range ledgers() {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +78,7 @@ func problemCode(err error) string {
 }
 
 // Tokens are revoked by a command while a stream is open in another process.
-func TestRevokedTokensEndInEveryProcess(t *testing.T) {
+func testAccessRevokedTokens(t *testing.T) {
 	t.Parallel()
 	mail := system.NewMail(t)
 	s := system.New(t, system.Parts{SMTP: mail.Addr()})
@@ -107,7 +113,7 @@ func TestRevokedTokensEndInEveryProcess(t *testing.T) {
 }
 
 // With few file descriptors, streams and idle connections leave enough for the rest.
-func TestStreamsLeaveDescriptorsForTheRest(t *testing.T) {
+func TestDescriptorLimit(t *testing.T) {
 	t.Parallel()
 	mail, pg := system.NewMail(t), testenv.Postgres(t)
 	s := system.New(t, system.Parts{Database: pg, SMTP: mail.Addr(), Settings: []string{"STREAMS_PER_KEY=0", "STREAMS_PER_USER=0"}})

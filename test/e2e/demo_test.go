@@ -8,7 +8,13 @@ import (
 	"schoolbell/test/system"
 )
 
-func TestTheDemoReachesTenThousandPeople(t *testing.T) {
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	t.Run("ten thousand people are reached", testDemoReachesEveryone)
+	t.Run("the output explains what was done", testDemoOutput)
+}
+
+func testDemoReachesEveryone(t *testing.T) {
 	t.Parallel()
 	r := system.Command(t, t.TempDir(), nil, "demo", "--users", "10000", "--json")
 	if r.Code != 0 || strings.Count(r.Out, "\n") != 1 || !strings.HasSuffix(r.Out, "\n") || r.Err != "" {
@@ -33,7 +39,7 @@ func TestTheDemoReachesTenThousandPeople(t *testing.T) {
 	t.Log(strings.TrimSpace(r.Out))
 }
 
-func TestTheDemoTellsPeopleWhatItDid(t *testing.T) {
+func testDemoOutput(t *testing.T) {
 	t.Parallel()
 	r := system.Command(t, t.TempDir(), nil, "demo", "--users", "1200")
 	if r.Code != 0 {

@@ -18,7 +18,13 @@ import (
 // hostile would clear a terminal, change its title, hide text and reverse it.
 const hostile = "x\x1b[2J\x1b]0;owned\x07\x9b31m\u009b8m\u202egnp\u2066\u2028\x7f"
 
-func TestForeignTextCannotSteerATerminal(t *testing.T) {
+func TestTerminalEscapes(t *testing.T) {
+	t.Parallel()
+	t.Run("command output cannot control the terminal", testEscapesInOutput)
+	t.Run("log lines cannot control the terminal", testEscapesInLog)
+}
+
+func testEscapesInOutput(t *testing.T) {
 	t.Parallel()
 	mail := system.NewMail(t)
 	s := system.New(t, system.Parts{Redis: testenv.Redis(t), SMTP: mail.Addr()})
@@ -60,7 +66,7 @@ func TestForeignTextCannotSteerATerminal(t *testing.T) {
 }
 
 // A log on a terminal quotes requests of anybody who can reach the port.
-func TestALogCannotSteerATerminal(t *testing.T) {
+func testEscapesInLog(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
 		t.Run(format, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 )
 
 // Jobs of other programs fail; nothing of what is in them goes into the log.
-func TestForeignJobsDoNotFillTheLog(t *testing.T) {
+func TestForeignJobs(t *testing.T) {
 	t.Parallel()
 	mail := system.NewMail(t)
 	s := system.New(t, system.Parts{Redis: testenv.Redis(t), SMTP: mail.Addr(), Settings: []string{"LOG_LEVEL=debug", "RATE_LIMIT_MAX=0"}})
@@ -53,8 +53,13 @@ func TestForeignJobsDoNotFillTheLog(t *testing.T) {
 	}
 }
 
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	t.Run("Redis is not ready while it rejects writes", testReadinessRedisRejectsWrites)
+}
+
 // A Redis that answers PING and refuses changes is not ready.
-func TestReadinessNoticesThatRedisRefusesChanges(t *testing.T) {
+func testReadinessRedisRejectsWrites(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func(t *testing.T, rdb *redis.Client){
 		"its disk is full": func(t *testing.T, rdb *redis.Client) {

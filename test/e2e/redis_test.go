@@ -10,7 +10,7 @@ import (
 	"schoolbell/test/system"
 )
 
-func TestEventsAreSentAfterARedisOutage(t *testing.T) {
+func TestRedisOutage(t *testing.T) {
 	t.Parallel()
 	mail, redis := system.NewMail(t), testenv.RedisServer(t, testenv.RedisOptions{})
 	s := system.New(t, system.Parts{Database: testenv.Postgres(t), Redis: redis.Addr, SMTP: mail.Addr()})

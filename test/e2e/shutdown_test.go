@@ -8,7 +8,7 @@ import (
 	"schoolbell/test/system"
 )
 
-func TestAStoppedWorkerLeavesNothingBehind(t *testing.T) {
+func TestWorkerShutdown(t *testing.T) {
 	t.Parallel()
 	const people = 10_000
 	mail := system.NewMail(t)

@@ -25,7 +25,14 @@ type refusal struct {
 	says     []string
 }
 
-func TestAStartThatCannotWorkSaysWhyAndStoresNothing(t *testing.T) {
+func TestStartup(t *testing.T) {
+	t.Parallel()
+	t.Run("a failed start explains why and stores nothing", testStartupFails)
+	t.Run("a ledger of a newer program is left unchanged", testStartupNewerLedger)
+	t.Run("a start without Redis waits for it", testStartupWaitsForRedis)
+}
+
+func testStartupFails(t *testing.T) {
 	t.Parallel()
 	closed, redis := testenv.FreePort(t), testenv.Redis(t)
 	for _, c := range []refusal{
@@ -118,7 +125,7 @@ func oldRedis(t *testing.T) string {
 	return s.Addr().String()
 }
 
-func TestALedgerOfANewerProgramIsLeftAlone(t *testing.T) {
+func testStartupNewerLedger(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string]string{"SQLite": "", "PostgreSQL": testenv.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +163,7 @@ func TestALedgerOfANewerProgramIsLeftAlone(t *testing.T) {
 }
 
 // An unavailable Redis is no reason not to start: it may come back.
-func TestAStartWithoutRedisWaitsForIt(t *testing.T) {
+func testStartupWaitsForRedis(t *testing.T) {
 	t.Parallel()
 	mail, redis := system.NewMail(t), testenv.RedisServer(t, testenv.RedisOptions{})
 	redis.Stop()

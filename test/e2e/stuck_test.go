@@ -12,7 +12,7 @@ import (
 )
 
 // Whatever does not answer, SIGTERM ends each process within its grace time.
-func TestProcessesEndInTimeWhateverIsStuck(t *testing.T) {
+func TestStuckShutdown(t *testing.T) {
 	t.Parallel()
 	const grace = 4 * time.Second
 	for name, stick := range map[string]func(s *system.School, mail *system.Mail, redis *testenv.RedisProc){
@@ -60,7 +60,7 @@ func TestProcessesEndInTimeWhateverIsStuck(t *testing.T) {
 }
 
 // Nobody else on the machine can reach the Redis in the process: it has no port.
-func TestTheRedisInTheProcessHasNoPort(t *testing.T) {
+func TestEmbeddedRedisPort(t *testing.T) {
 	t.Parallel()
 	mail := system.NewMail(t)
 	s := system.New(t, system.Parts{SMTP: mail.Addr()})

@@ -13,7 +13,7 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestTheDemoShowsAProgressBarOnATerminal(t *testing.T) {
+func TestDemoProgressBar(t *testing.T) {
 	t.Parallel()
 	screen, terminal := openTerminal(t, 100, 30)
 	cmd := exec.CommandContext(t.Context(), testenv.Binary(t), "demo", "--users", "2000")

@@ -10,7 +10,7 @@ import (
 )
 
 // An event whose text has every kind of line break is accepted, so it must reach people.
-func TestTextWithAnyLineBreakIsSent(t *testing.T) {
+func TestLineBreaks(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string]func(testing.TB) string{
 		"SQLite":     func(testing.TB) string { return "" },

@@ -38,7 +38,15 @@ func newClient(t *testing.T, authority *testenv.Authority, version int) *http.Cl
 	return &http.Client{Transport: tr}
 }
 
-func TestServeSpeaksTLS(t *testing.T) {
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	t.Run("serve accepts TLS 1.2 and later", testTLSServe)
+	t.Run("a certificate is replaced while clients stream", testTLSCertificateReplaced)
+	t.Run("workers use TLS for their metrics", testTLSWorkerMetrics)
+	t.Run("pages of other origins can call the API", testTLSCrossOrigin)
+}
+
+func testTLSServe(t *testing.T) {
 	t.Parallel()
 	s, serve, authority := secure(t)
 	addr := strings.TrimPrefix(s.URL, "https://")
@@ -149,7 +157,7 @@ func serial(t *testing.T, s *system.School, authority *testenv.Authority) string
 	return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
 }
 
-func TestTheCertificateIsReplacedWhileClientsStream(t *testing.T) {
+func testTLSCertificateReplaced(t *testing.T) {
 	t.Parallel()
 	s, serve, authority := secure(t)
 	s.Import(1)
@@ -191,7 +199,7 @@ func TestTheCertificateIsReplacedWhileClientsStream(t *testing.T) {
 	serve.Stop()
 }
 
-func TestWorkersSpeakTLSOnTheirMetricsAddress(t *testing.T) {
+func testTLSWorkerMetrics(t *testing.T) {
 	t.Parallel()
 	authority := testenv.NewAuthority(t)
 	addr := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
@@ -214,7 +222,7 @@ func TestWorkersSpeakTLSOnTheirMetricsAddress(t *testing.T) {
 }
 
 // With pages of another origin over HTTP/2, as browsers speak it.
-func TestPagesOfOtherOriginsCallOverTLS(t *testing.T) {
+func testTLSCrossOrigin(t *testing.T) {
 	t.Parallel()
 	const page = "https://app.school.example"
 	s, serve, authority := secure(t, "CORS_ORIGINS="+page)

@@ -16,7 +16,14 @@ import (
 
 const people = 2_000
 
-func TestTheWholeOnSQLiteAndTheQueueInside(t *testing.T) {
+func TestWholeSystem(t *testing.T) {
+	t.Parallel()
+	t.Run("SQLite with the embedded queue", testWholeSystemEmbedded)
+	t.Run("PostgreSQL and Redis with two workers", testWholeSystemWorkers)
+	t.Run("emails reach an independent SMTP server", testWholeSystemSMTPSink)
+}
+
+func testWholeSystemEmbedded(t *testing.T) {
 	t.Parallel()
 	mail := system.NewMail(t)
 	s := system.New(t, system.Parts{SMTP: mail.Addr()})
@@ -25,7 +32,7 @@ func TestTheWholeOnSQLiteAndTheQueueInside(t *testing.T) {
 	serve.Stop()
 }
 
-func TestTheWholeOnPostgreSQLAndRedisWithTwoWorkers(t *testing.T) {
+func testWholeSystemWorkers(t *testing.T) {
 	t.Parallel()
 	mail := system.NewMail(t)
 	s := system.New(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t), SMTP: mail.Addr()})
@@ -39,7 +46,7 @@ func TestTheWholeOnPostgreSQLAndRedisWithTwoWorkers(t *testing.T) {
 	serve.Stop()
 }
 
-func TestTheWholeWithTheMailServerOfOthers(t *testing.T) {
+func testWholeSystemSMTPSink(t *testing.T) {
 	t.Parallel()
 	sink := testenv.SMTPSink(t)
 	s := system.New(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t), SMTP: sink.Addr})

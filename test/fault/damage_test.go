@@ -9,9 +9,15 @@ import (
 	"schoolbell/test/system"
 )
 
+func TestQueueDamage(t *testing.T) {
+	t.Parallel()
+	t.Run("emails are sent after the waiting list is deleted", testDamageDeletedList)
+	t.Run("an overwritten key is renamed and logged", testDamageOverwrittenKey)
+}
+
 // A queue's list of waiting jobs is deleted while the queue is paused, so that its
 // jobs exist and are in no list. internal/notify tries every other key.
-func TestAListOfWaitingJobsIsDeleted(t *testing.T) {
+func testDamageDeletedList(t *testing.T) {
 	t.Parallel()
 	const people = 500
 	for name, queue := range map[string]string{"events": "event-notifications", "email batches": "event-notifications-email"} {
@@ -41,7 +47,7 @@ func TestAListOfWaitingJobsIsDeleted(t *testing.T) {
 
 // Another program overwrites a key of a paused queue: the key is renamed and the
 // log names it, and says that the pause has ended with the queue's settings.
-func TestAnOverwrittenKeyIsRenamedAndNamed(t *testing.T) {
+func testDamageOverwrittenKey(t *testing.T) {
 	t.Parallel()
 	const people = 100
 	mail, addr := system.NewMail(t), testenv.Redis(t)

@@ -10,7 +10,7 @@ import (
 
 // A frozen worker cannot know that its time is up. When it moves again it must
 // find out before it sends anything more.
-func TestAFrozenWorkerWakesUpAfterOthersTookItsRows(t *testing.T) {
+func TestFrozenWorker(t *testing.T) {
 	t.Parallel()
 	const people = 2_000
 	mail := system.NewMail(t)

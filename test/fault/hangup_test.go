@@ -13,9 +13,15 @@ import (
 // fewTries has mails that use up attempts fail within a second.
 var fewTries = []string{"JOB_RETRIES=1", "JOB_BACKOFF=100ms"}
 
+func TestSMTPHangUp(t *testing.T) {
+	t.Parallel()
+	t.Run("a hang-up without a reply spends no attempt", testHangUpSpendsNoAttempt)
+	t.Run("a hang-up at one email does not delay others", testHangUpAtOneEmail)
+}
+
 // A mail server that ends connections at a command, without a reply, says
 // nothing about the mails. They wait, spend no attempt and go out once it answers.
-func TestAMailServerHangsUpWithoutAReply(t *testing.T) {
+func testHangUpSpendsNoAttempt(t *testing.T) {
 	t.Parallel()
 	const people = 4
 	for _, command := range []string{"MAIL FROM:", "RCPT TO:", "DATA"} {
@@ -57,7 +63,7 @@ func TestAMailServerHangsUpWithoutAReply(t *testing.T) {
 }
 
 // One mail at which the server hangs up every time keeps no other waiting.
-func TestAMailServerHangsUpAtOneMail(t *testing.T) {
+func testHangUpAtOneEmail(t *testing.T) {
 	t.Parallel()
 	const people = 20
 	mail := system.NewMail(t)

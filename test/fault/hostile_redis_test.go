@@ -73,7 +73,7 @@ func (p *hostileProxy) serve(client net.Conn, redis string) {
 
 // A Redis that announces replies which nobody could hold must not end the program:
 // clients allocate what is announced.
-func TestRepliesWithoutMeasureDoNotEndTheProgram(t *testing.T) {
+func TestHostileRedis(t *testing.T) {
 	t.Parallel()
 	for name, words := range map[string]string{
 		"a string of a terabyte": "$999999999999\r\n",

@@ -10,7 +10,16 @@ import (
 	"schoolbell/test/system"
 )
 
-func TestAWorkerIsKilledAndAnotherGoesOn(t *testing.T) {
+func TestKill(t *testing.T) {
+	t.Parallel()
+	t.Run("another worker takes over from a killed one", testKillOneWorker)
+	t.Run("the only worker continues after a restart", testKillOnlyWorker)
+	t.Run("jobs survive the loss of two workers", testKillTwoWorkers)
+	t.Run("an event is sent when serve dies before queueing it", testKillServeBeforeQueueing)
+	t.Run("a restarted serve with an embedded queue continues", testKillServeWithQueue)
+}
+
+func testKillOneWorker(t *testing.T) {
 	t.Parallel()
 	mail := system.NewMail(t)
 	s := system.New(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t), SMTP: mail.Addr()})
@@ -31,7 +40,7 @@ func TestAWorkerIsKilledAndAnotherGoesOn(t *testing.T) {
 	api.Stop()
 }
 
-func TestTheOnlyWorkerIsKilledAndStartedAgain(t *testing.T) {
+func testKillOnlyWorker(t *testing.T) {
 	t.Parallel()
 	mail := system.NewMail(t)
 	s := system.New(t, system.Parts{Redis: testenv.Redis(t), SMTP: mail.Addr()})
@@ -55,7 +64,7 @@ func TestTheOnlyWorkerIsKilledAndStartedAgain(t *testing.T) {
 
 // The same five jobs are in the hands of each worker that dies. A queue that
 // counts crashes against a job would give them up here.
-func TestTheSameJobsLoseTheirWorkerTwice(t *testing.T) {
+func testKillTwoWorkers(t *testing.T) {
 	t.Parallel()
 	const people = 500
 	mail := system.NewMail(t)
@@ -87,7 +96,7 @@ func TestTheSameJobsLoseTheirWorkerTwice(t *testing.T) {
 	api.Stop()
 }
 
-func TestServeIsKilledBeforeTheQueueKnowsOfAnEvent(t *testing.T) {
+func testKillServeBeforeQueueing(t *testing.T) {
 	t.Parallel()
 	const people = 100
 	mail, redis := system.NewMail(t), testenv.RedisServer(t, testenv.RedisOptions{})
@@ -107,7 +116,7 @@ func TestServeIsKilledBeforeTheQueueKnowsOfAnEvent(t *testing.T) {
 }
 
 // All in one process: with it the queue and everything in it is gone.
-func TestServeWithTheQueueInItIsKilledAndStartedAgain(t *testing.T) {
+func testKillServeWithQueue(t *testing.T) {
 	t.Parallel()
 	mail := system.NewMail(t)
 	s := system.New(t, system.Parts{SMTP: mail.Addr(), Settings: []string{"WORKER_NAME=first"}})

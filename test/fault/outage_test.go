@@ -9,7 +9,13 @@ import (
 	"schoolbell/test/system"
 )
 
-func TestRedisLosesEverything(t *testing.T) {
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	t.Run("everyone is reached once after Redis loses all data", testOutageRedisDataLost)
+	t.Run("everyone is reached while the database restarts", testOutageDatabaseRestarts)
+}
+
+func testOutageRedisDataLost(t *testing.T) {
 	t.Parallel()
 	mail, addr := system.NewMail(t), testenv.Redis(t)
 	s := system.New(t, system.Parts{Database: testenv.Postgres(t), Redis: addr, SMTP: mail.Addr()})
@@ -33,7 +39,7 @@ func TestRedisLosesEverything(t *testing.T) {
 
 // The database is unavailable, first in good order and then by a crash, while answers
 // to mails come in that cannot be recorded.
-func TestTheDatabaseIsRestartedTwice(t *testing.T) {
+func testOutageDatabaseRestarts(t *testing.T) {
 	t.Parallel()
 	mail, pg := system.NewMail(t), testenv.PostgresServer(t, testenv.PostgresOptions{Durable: true})
 	s := system.New(t, system.Parts{Database: pg.Database(), Redis: testenv.Redis(t), SMTP: mail.Addr()})

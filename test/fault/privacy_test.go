@@ -35,7 +35,7 @@ var personal = []string{
 
 // Whatever a mail server repeats of the people it is to reach is neither in
 // Redis nor in the log nor in the metrics, and not in the ledger once they are removed.
-func TestWordsOfAMailServerLeaveNothingPersonal(t *testing.T) {
+func TestPrivacy(t *testing.T) {
 	t.Parallel()
 	for _, ledger := range []string{"SQLite", "PostgreSQL"} {
 		t.Run(ledger, func(t *testing.T) {

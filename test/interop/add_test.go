@@ -44,7 +44,15 @@ var payloads = []struct{ javaScript, json string }{
 	{`9007199254740991`, `9007199254740991`},
 }
 
-func TestGoWorksOffWhatNodeAdds(t *testing.T) { withBothMajors(t, goWorksOffWhatNodeAdds) }
+func TestAdd(t *testing.T) {
+	t.Parallel()
+	t.Run("Go runs jobs that Node adds", testAddInNodeRunInGo)
+	t.Run("Node runs jobs that Go adds", testAddInGoRunInNode)
+	t.Run("Node reads options that Go writes", testAddOptionsFromGo)
+	t.Run("Go reads options that Node writes", testAddOptionsFromNode)
+}
+
+func testAddInNodeRunInGo(t *testing.T) { withBothMajors(t, goWorksOffWhatNodeAdds) }
 
 func goWorksOffWhatNodeAdds(r *rig) {
 	begun := time.Now().UnixMilli() // a worker notes the time at which it asked for a job, so it may be earlier than the job's
@@ -70,7 +78,7 @@ func goWorksOffWhatNodeAdds(r *rig) {
 	r.node.quiet()
 }
 
-func TestNodeWorksOffWhatGoAdds(t *testing.T) { withBothMajors(t, nodeWorksOffWhatGoAdds) }
+func testAddInGoRunInNode(t *testing.T) { withBothMajors(t, nodeWorksOffWhatGoAdds) }
 
 func nodeWorksOffWhatGoAdds(r *rig) {
 	begun := time.Now().Truncate(time.Millisecond)
@@ -104,7 +112,7 @@ func nodeWorksOffWhatGoAdds(r *rig) {
 	r.node.quiet()
 }
 
-func TestNodeReadsTheOptionsThatGoWrites(t *testing.T) {
+func testAddOptionsFromGo(t *testing.T) {
 	two := 2
 	made := time.UnixMilli(1_700_000_000_001).UTC()
 	cases := []struct {
@@ -142,7 +150,7 @@ func TestNodeReadsTheOptionsThatGoWrites(t *testing.T) {
 	})
 }
 
-func TestGoReadsTheOptionsThatNodeWrites(t *testing.T) {
+func testAddOptionsFromNode(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		var id string

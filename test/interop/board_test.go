@@ -50,7 +50,13 @@ func (r *rig) boardOf(state string) boardQueue {
 	return page.Queues[0]
 }
 
-func TestBullBoardShowsWhatGoMakes(t *testing.T) {
+func TestBullBoard(t *testing.T) {
+	t.Parallel()
+	t.Run("jobs from Go are shown", testBullBoardShowsJobs)
+	t.Run("actions change jobs from Go", testBullBoardActions)
+}
+
+func testBullBoardShowsJobs(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		release := everyState(r, q)
@@ -81,7 +87,7 @@ func TestBullBoardShowsWhatGoMakes(t *testing.T) {
 	})
 }
 
-func TestBullBoardActsOnWhatGoMakes(t *testing.T) {
+func testBullBoardActions(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		release := everyState(r, q)

@@ -11,7 +11,13 @@ import (
 	"schoolbell/bullmq"
 )
 
-func TestRunningJobsByHandLeavesTheSameInRedis(t *testing.T) {
+func TestFetch(t *testing.T) {
+	t.Parallel()
+	t.Run("both languages leave the same data in Redis", testFetchDumps)
+	t.Run("a fetched job is finished in the other language", testFetchFinishedInOther)
+}
+
+func testFetchDumps(t *testing.T) {
 	goldenTests(t, []goldenCase{
 		{name: "each outcome", steps: []step{addByHand, runByHand, addByHand, runByHand}},
 		{name: "each outcome, as the other", steps: []step{addByHand, nothing, runByHand, later(6 * time.Second), runByHand}},
@@ -102,7 +108,7 @@ func (g *side) byName(job *bullmq.Job) (any, error) {
 	return job.Data, nil
 }
 
-func TestAJobFetchedByHandIsSettledInTheOtherLanguage(t *testing.T) {
+func testFetchFinishedInOther(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		w, err := bullmq.NewWorker(r.rdb, "q", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{Prefix: r.Prefix})

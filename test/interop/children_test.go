@@ -50,7 +50,7 @@ func familyOf(r *rig, name string) *bullmq.Job {
 	return tree.Job
 }
 
-func TestGoAndNodeReadTheSamePagesOfChildren(t *testing.T) {
+func TestDependencyPages(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		parent := familyOf(r, "q")
 		q := parent.Queue()

@@ -28,7 +28,7 @@ var scenarios = []struct {
 	{"workers are listed", workersAreListed},
 }
 
-func TestQueuesAreSharedInAClusterToo(t *testing.T) {
+func TestCluster(t *testing.T) {
 	inBothMajors(t, func(t *testing.T, major int) {
 		nodes := testenv.RedisCluster(t)
 		at := site{Prefix: "{bull}"}
@@ -48,7 +48,13 @@ func TestQueuesAreSharedInAClusterToo(t *testing.T) {
 	})
 }
 
-func TestQueuesAreSharedUnderSentinelsToo(t *testing.T) {
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	t.Run("queues are shared", testSentinelSharesQueues)
+	t.Run("both languages continue after a failover", testSentinelFailover)
+}
+
+func testSentinelSharesQueues(t *testing.T) {
 	inBothMajors(t, func(t *testing.T, major int) {
 		s := testenv.Sentinel(t)
 		r := newRigIn(t, major, site{Prefix: bullmq.DefaultPrefix, Servers: s.Addrs, Master: s.Name})
@@ -57,7 +63,7 @@ func TestQueuesAreSharedUnderSentinelsToo(t *testing.T) {
 	})
 }
 
-func TestBothLanguagesGoOnWhenSentinelsReplaceTheMaster(t *testing.T) {
+func testSentinelFailover(t *testing.T) {
 	const each = 100
 	inBothMajors(t, func(t *testing.T, major int) {
 		s := testenv.Sentinel(t)

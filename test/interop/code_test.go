@@ -48,7 +48,7 @@ var refusals = []struct {
 	}},
 }
 
-func TestRefusalsHaveTheSameCodesInBothLanguages(t *testing.T) {
+func TestErrorCodes(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, maker := range languages { // of the jobs; the other holds one
 			q := r.queue(r.unused())

@@ -47,7 +47,13 @@ func (r *rig) damage(q *bullmq.Queue) (good string) {
 	return r.add(q, "good", nil, bullmq.JobOptions{ID: "good"})
 }
 
-func TestGoReadsWhatNodeReadsOfDamagedJobs(t *testing.T) {
+func TestDamagedJobs(t *testing.T) {
+	t.Parallel()
+	t.Run("Go and Node read the same values", testDamagedJobsRead)
+	t.Run("workers continue and no damaged job stays waiting", testDamagedJobsRun)
+}
+
+func testDamagedJobsRead(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		r.damage(q)
@@ -80,7 +86,7 @@ func TestGoReadsWhatNodeReadsOfDamagedJobs(t *testing.T) {
 	})
 }
 
-func TestDamagedJobsNeitherStopAWorkerNorStayInLine(t *testing.T) {
+func testDamagedJobsRun(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		r.node.do(nil, `await $.events('q')`) // ends at the first value that is no JSON

@@ -72,7 +72,14 @@ func dedupSteps(mode bullmq.Deduplication, js string, delay time.Duration) []ste
 	return []step{add("a", 0), add("b", later), add("c", 2*later), holder, work, add("d", 0), holder, free, add("e", later), work, holder}
 }
 
-func TestDeduplicationLeavesTheSameInRedis(t *testing.T) {
+func TestDeduplication(t *testing.T) {
+	t.Parallel()
+	t.Run("both languages leave the same data in Redis", testDeduplicationDumps)
+	t.Run("the last dropped job runs once after the active one", testDeduplicationLastDropped)
+	t.Run("an id whose job no longer exists is free", testDeduplicationMissingHolder)
+}
+
+func testDeduplicationDumps(t *testing.T) {
 	var cases []goldenCase
 	for _, m := range dedupModes {
 		cases = append(cases, goldenCase{name: m.name, only: m.only, steps: dedupSteps(m.mode, m.js, m.delay)})
@@ -89,7 +96,7 @@ func TestDeduplicationLeavesTheSameInRedis(t *testing.T) {
 	goldenTests(t, cases)
 }
 
-func TestLastDroppedJobFollowsOnce(t *testing.T) {
+func testDeduplicationLastDropped(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, runner := range languages {
 			name := "run-in-" + runner
@@ -142,7 +149,7 @@ func TestLastDroppedJobFollowsOnce(t *testing.T) {
 	})
 }
 
-func TestAnIDHeldByAJobThatIsGoneIsFreeInGoAsInBullMQ6(t *testing.T) {
+func testDeduplicationMissingHolder(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		r.ok(r.rdb.Set(r.Context(), r.key("q", "de:same"), "gone", 0).Err())

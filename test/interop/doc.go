@@ -8,38 +8,38 @@
 // not how soon: workers that wait for an hour are woken by markers only, and
 // clocks stand still.
 //
-//	 1 Go runs what Node adds             TestGoWorksOffWhatNodeAdds TestGoReadsTheOptionsThatNodeWrites
-//	 2 Node runs what Go adds             TestNodeWorksOffWhatGoAdds TestNodeReadsTheOptionsThatGoWrites
-//	 3 Node and Bull Board look on        TestNodeReadsWhatGoAddedAndWorkedOff TestBullBoardShowsWhatGoMakes TestBullBoardActsOnWhatGoMakes
-//	 4 Node hears of events               TestNodeHearsOfEverythingThatGoDoes
-//	 5 waiting for results                TestNodeWaitsForJobsThatGoRuns TestGoAndNodeWaitForTheSameJobs
-//	 6 workers of both, 5000 jobs         TestGoAndNodeWorkersShareAQueueAndRunEveryJobOnce TestKilledWorkerLosesNoJobs
-//	 7 idle workers are woken             TestAMarkerWakesAnIdleWorkerOfTheOtherLanguage TestManyJobsWakeManyIdleWorkers
-//	 8 delays                             TestDelayedJobsRunWhenDueAndInOrderAcrossLanguages TestDueJobsWakeTheOtherLanguage
-//	 9 priorities                         TestPrioritiesHoldAcrossLanguages TestAddingLeavesTheSameInRedis
-//	10 attempts and backoffs              TestAttemptsInTurnsCountAndWaitAlike TestRetryWithoutBackoffAcrossLanguages TestARetryDoesNotOvertakeJobsThatAreDue TestAStrategyThatGoDoesNotKnowFailsTheJobClearly
-//	11 errors that decide a job's fate    TestWorkingLeavesTheSameInRedis TestAJobWaitsForOneChildAsInNode
-//	12 a worker is killed                 TestAKilledWorkersJobIsDoneByTheOtherLanguage
-//	13 a worker loses its lock            TestAWorkerThatWasStoppedTooLongChangesNothing
-//	14 long jobs                          TestALongJobKeepsItsLockBesideTheOtherLanguage TestALockIsExtendedAsInNode
-//	15 flows                              TestFlowsRunInBothLanguages TestFlowsLeaveTheSameInRedis TestGoAndNodeReadTheSamePagesOfChildren
-//	16 children fail                      TestAFailedChildMeansTheSameForItsParent TestAChildsFailureReachesTheOtherLanguagesParents
-//	17 a job waits for its own children   TestStepJobIsReleasedOnceAcrossLanguages TestAJobInGoWaitsForChildrenThatNodeRuns
-//	18 ids that exist                     TestExistingIDIsNotAddedAgain TestAChildThatCompletedLongAgoCountsInANewFlow
-//	19 pauses                             TestAPauseInOneLanguageLosesNoJobOfTheOther TestWorkersStopInAPauseAndGoOnAfterIt TestAPausedWorkerLeavesJobsToTheOtherLanguage
-//	20 rate limits                        TestWorkersOfBothLanguagesKeepToOneRateLimit TestALimitSetByHandHoldsForTheOtherLanguage TestRateLimitDependsOnItsMaximum
-//	21 global concurrency                 TestGlobalConcurrencyAcrossLanguages
-//	22 deduplication                      TestDeduplicationLeavesTheSameInRedis TestLastDroppedJobFollowsOnce TestAnIDHeldByAJobThatIsGoneIsFreeInGoAsInBullMQ6
-//	23 schedulers                         TestASchedulersJobsAreMadeByTurnsAsByOneLanguage TestSchedulerIsChangedAcrossLanguages TestSchedulerRunsOnTimeInBothLanguages TestARepeatableJobOfBullMQ5IsDrivenOnByTurns TestRepeatableJobsOfBullMQ5AreListedAndRemoved TestRepeatableJobOfBullMQ5ContinuesInGo TestRepeatableJobWithAParentIsReported TestRepeatStrategyInBothLanguages
-//	24 keeping finished jobs              TestKeepingFinishedJobsLeavesTheSame
-//	25 managing the other's jobs          TestManagingLeavesTheSameInRedis TestRefusalsHaveTheSameCodesInBothLanguages
-//	26 changing the other's jobs          TestManagingLeavesTheSameInRedis TestBullBoardActsOnWhatGoMakes
-//	27 metrics                            TestMetricsCountTheJobsOfWorkersOfBothLanguages
-//	28 workers are listed                 TestWorkersAreListedAsLongAsTheyRun
-//	29 faults of Redis                    TestBothLanguagesSurviveRedisFaultsUnderLoad TestIdleWorkerReconnects TestBothLanguagesGoOnWhenSentinelsReplaceTheMaster
-//	30 Cluster                            TestQueuesAreSharedInAClusterToo TestQueuesAreSharedUnderSentinelsToo
-//	31 damaged jobs                       TestGoReadsWhatNodeReadsOfDamagedJobs TestDamagedJobsNeitherStopAWorkerNorStayInLine
-//	32 equal dumps                        TestAddingLeavesTheSameInRedis TestWorkingLeavesTheSameInRedis TestManagingLeavesTheSameInRedis TestFlowsLeaveTheSameInRedis
-//	33 jobs run by hand                   TestRunningJobsByHandLeavesTheSameInRedis TestAJobFetchedByHandIsSettledInTheOtherLanguage
-//	34 a worker's own events              TestTheHooksTellWhatNodesWorkersEmit
+//	 1 Go runs what Node adds             TestAdd
+//	 2 Node runs what Go adds             TestAdd
+//	 3 Node and Bull Board look on        TestReadInNode TestBullBoard
+//	 4 Node hears of events               TestReadInNode
+//	 5 waiting for results                TestReadInNode TestWaitUntilFinished
+//	 6 workers of both, 5000 jobs         TestMixedWorkers TestKilledWorker
+//	 7 idle workers are woken             TestIdleWorkers
+//	 8 delays                             TestDelayedJobs
+//	 9 priorities                         TestPriorities TestGoldenAdd
+//	10 attempts and backoffs              TestRetry
+//	11 errors that decide a job's fate    TestGoldenWork TestWaitForChild
+//	12 a worker is killed                 TestKilledWorker
+//	13 a worker loses its lock            TestSuspendedWorker
+//	14 long jobs                          TestLongJobLock TestExtendLock
+//	15 flows                              TestFlow TestGoldenFlow TestDependencyPages
+//	16 children fail                      TestFlow TestFamilyFailure
+//	17 a job waits for its own children   TestStepJob TestFlow
+//	18 ids that exist                     TestExistingID TestCompletedChild
+//	19 pauses                             TestPause TestPausedWorker
+//	20 rate limits                        TestRateLimit
+//	21 global concurrency                 TestGlobalConcurrency
+//	22 deduplication                      TestDeduplication
+//	23 schedulers                         TestScheduler TestRepeatableJob TestRepeatStrategy
+//	24 keeping finished jobs              TestGoldenKeep
+//	25 managing the other's jobs          TestGoldenManage TestErrorCodes
+//	26 changing the other's jobs          TestGoldenManage TestBullBoard
+//	27 metrics                            TestMetrics
+//	28 workers are listed                 TestWorkerList
+//	29 faults of Redis                    TestRedisFaults TestSentinel
+//	30 Cluster                            TestCluster TestSentinel
+//	31 damaged jobs                       TestDamagedJobs
+//	32 equal dumps                        TestGoldenAdd TestGoldenWork TestGoldenManage TestGoldenFlow
+//	33 jobs run by hand                   TestFetch
+//	34 a worker's own events              TestHooks
 package interop

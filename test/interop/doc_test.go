@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestEachScenarioNamesItsTests(t *testing.T) {
+func TestScenarioList(t *testing.T) {
 	t.Parallel()
 	const scenarios = 34
 	doc, err := os.ReadFile("doc.go")

@@ -17,7 +17,13 @@ func examples(t testing.TB) string {
 	return filepath.Join(testenv.Root(t), "examples", "bullmq")
 }
 
-func TestTheExampleSharesQueuesBothWays(t *testing.T) {
+func TestExample(t *testing.T) {
+	t.Parallel()
+	t.Run("jobs run in both directions", testExampleRuns)
+	t.Run("the guide shows its code", testExampleInGuide)
+}
+
+func testExampleRuns(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		host, port, err := net.SplitHostPort(r.addr)
 		r.ok(err)
@@ -54,7 +60,7 @@ func says(r *rig, p *testenv.Program, want string) {
 	}
 }
 
-func TestGuideShowsTheExample(t *testing.T) {
+func testExampleInGuide(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"go": "main.go", "js": "producer.cjs worker.cjs"}
 	guide, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", "bullmq.md"))

@@ -24,7 +24,7 @@ var failures = []struct {
 
 // Children fail in one language; their parents are run by the other, and the parents'
 // parents by the first again.
-func TestAChildsFailureReachesTheOtherLanguagesParents(t *testing.T) {
+func TestFamilyFailure(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, first := range languages {
 			f := newFamily(r)

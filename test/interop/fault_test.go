@@ -13,7 +13,13 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestBothLanguagesSurviveRedisFaultsUnderLoad(t *testing.T) {
+func TestRedisFaults(t *testing.T) {
+	t.Parallel()
+	t.Run("both languages survive faults under load", testRedisFaultsUnderLoad)
+	t.Run("idle workers reconnect", testRedisFaultsIdleWorkers)
+}
+
+func testRedisFaultsUnderLoad(t *testing.T) {
 	const jobs = 800
 	inBothMajors(t, func(t *testing.T, major int) {
 		server := testenv.RedisServer(t, testenv.RedisOptions{AOF: true})
@@ -93,7 +99,7 @@ func (r *rig) cut() {
 	r.ok(own.ClientKillByFilter(r.Context(), "TYPE", "normal", "SKIPME", "yes").Err())
 }
 
-func TestIdleWorkerReconnects(t *testing.T) {
+func testRedisFaultsIdleWorkers(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		r.work("for-go", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{DrainDelay: hour})
 		r.node.do(nil, `await $.worker('for-node', async () => {}, { drainDelay: args[0] })`, hour.Seconds())

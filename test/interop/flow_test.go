@@ -74,7 +74,14 @@ func (f *family) result() any {
 	return leaf(f.top, "root", leaf(f.middle, "left", leaf(f.bottom, "leaf1"), leaf(f.bottom, "leaf2")), leaf(f.middle, "right"))[1]
 }
 
-func TestFlowsRunInBothLanguages(t *testing.T) { withBothMajors(t, flowsRunInBothLanguages) }
+func TestFlow(t *testing.T) {
+	t.Parallel()
+	t.Run("flows run in both languages", testFlowRuns)
+	t.Run("a job in Go waits for children that Node runs", testFlowWaitsForNodeChildren)
+	t.Run("a failed child has the same effect on its parent", testFlowFailedChild)
+}
+
+func testFlowRuns(t *testing.T) { withBothMajors(t, flowsRunInBothLanguages) }
 
 func flowsRunInBothLanguages(r *rig) {
 	for _, maker := range languages {
@@ -124,7 +131,7 @@ func (f *family) sameAsNode() {
 	r.same("the tree", tree, []string{"leaf1", "leaf2", "left", "right", "root"})
 }
 
-func TestAJobInGoWaitsForChildrenThatNodeRuns(t *testing.T) {
+func testFlowWaitsForNodeChildren(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q, children := r.queue("parents"), r.queue("children")
 		r.node.do(nil, workInNode, "children")
@@ -165,9 +172,9 @@ func TestAJobInGoWaitsForChildrenThatNodeRuns(t *testing.T) {
 	})
 }
 
-// TestAFailedChildMeansTheSameForItsParent has a child fail in Go and in Node under
+// testFlowFailedChild has a child fail in Go and in Node under
 // each of the flags and compares what becomes of parent and grandparent.
-func TestAFailedChildMeansTheSameForItsParent(t *testing.T) {
+func testFlowFailedChild(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, flag := range []string{"", "failParentOnFailure", "continueParentOnFailure", "ignoreDependencyOnFailure", "removeDependencyOnFailure"} {
 			r.Run("flag "+flag, func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"schoolbell/bullmq"
 )
 
-func TestAddingLeavesTheSameInRedis(t *testing.T) {
+func TestGoldenAdd(t *testing.T) {
 	goldenTests(t, []goldenCase{
 		{name: "plain jobs", steps: []step{addThree, addThree}},
 		{name: "jobs of all kinds", steps: []step{addMixed, addMixed}},

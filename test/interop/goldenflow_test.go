@@ -9,7 +9,7 @@ import (
 	"schoolbell/bullmq"
 )
 
-func TestFlowsLeaveTheSameInRedis(t *testing.T) {
+func TestGoldenFlow(t *testing.T) {
 	goldenTests(t, []goldenCase{
 		{name: "three levels", steps: []step{addTree}},
 		{name: "added twice", steps: []step{addTree, addTree}},

@@ -17,7 +17,7 @@ var everywhere = []step{addMixed, addFailures, obey, addMixed, addMine, addDecid
 // after is everywhere and more steps.
 func after(steps ...step) []step { return append(append([]step{}, everywhere...), steps...) }
 
-func TestManagingLeavesTheSameInRedis(t *testing.T) {
+func TestGoldenManage(t *testing.T) {
 	cases := []goldenCase{
 		{name: "nothing more", steps: everywhere},
 		{name: "drain", steps: after(drain(false), addThree, drain(false))},

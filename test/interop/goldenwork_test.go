@@ -11,7 +11,7 @@ import (
 	"schoolbell/bullmq"
 )
 
-func TestWorkingLeavesTheSameInRedis(t *testing.T) {
+func TestGoldenWork(t *testing.T) {
 	goldenTests(t, []goldenCase{
 		{name: "jobs that complete", steps: []step{addResults, obey, addThree, obey}},
 		{name: "jobs that fail", steps: []step{addFailures, obey, addThree, obey}},
@@ -222,7 +222,7 @@ var addLimited = step{
 	},
 }
 
-func TestKeepingFinishedJobsLeavesTheSame(t *testing.T) {
+func TestGoldenKeep(t *testing.T) {
 	var cases []goldenCase
 	for _, k := range []struct {
 		js   string

@@ -12,9 +12,15 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-// TestTheHooksTellWhatNodesWorkersEmit compares what the hooks are told with the events of
+func TestHooks(t *testing.T) {
+	t.Parallel()
+	t.Run("hooks report the events of a worker in Node", testHooksMatchNode)
+	t.Run("OnDrained runs again after a rate limit", testHooksDrainedAfterRateLimit)
+}
+
+// testHooksMatchNode compares what the hooks are told with the events of
 // Node's Worker: each language works off a queue of its own.
-func TestTheHooksTellWhatNodesWorkersEmit(t *testing.T) {
+func testHooksMatchNode(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		const inGo, inNode = "in-go", "in-node"
 		var mu sync.Mutex
@@ -93,7 +99,7 @@ func TestTheHooksTellWhatNodesWorkersEmit(t *testing.T) {
 	})
 }
 
-func TestALockIsExtendedAsInNode(t *testing.T) {
+func TestExtendLock(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		r.node.do(nil, `const released = new Promise((done) => { $.state.release = done });
@@ -130,7 +136,7 @@ func TestALockIsExtendedAsInNode(t *testing.T) {
 }
 
 // A wait for a rate limit ends with a fetch, which is reported again.
-func TestDrainedHookRunsAfterARateLimit(t *testing.T) {
+func testHooksDrainedAfterRateLimit(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		limit := bullmq.Limiter{Max: 1, Duration: 200 * time.Millisecond}
 		var mu sync.Mutex

@@ -27,7 +27,13 @@ func (r *rig) idle(n int) {
 	}, "%d workers are idle", n)
 }
 
-func TestAMarkerWakesAnIdleWorkerOfTheOtherLanguage(t *testing.T) {
+func TestIdleWorkers(t *testing.T) {
+	t.Parallel()
+	t.Run("a marker wakes a worker of the other language", testIdleWorkersMarker)
+	t.Run("many jobs wake many workers", testIdleWorkersManyJobs)
+}
+
+func testIdleWorkersMarker(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		r.work("for-go", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{DrainDelay: hour})
 		r.node.do(nil, `await $.worker('for-node', async () => {}, { drainDelay: args[0] })`, hour.Seconds())
@@ -48,7 +54,7 @@ func TestAMarkerWakesAnIdleWorkerOfTheOtherLanguage(t *testing.T) {
 	})
 }
 
-func TestManyJobsWakeManyIdleWorkers(t *testing.T) {
+func testIdleWorkersManyJobs(t *testing.T) {
 	const each = 3
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")

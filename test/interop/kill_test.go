@@ -50,7 +50,13 @@ func (r *rig) counts(q *bullmq.Queue, want map[bullmq.State]int64, what string) 
 	}, "%s", what)
 }
 
-func TestKilledWorkerLosesNoJobs(t *testing.T) {
+func TestKilledWorker(t *testing.T) {
+	t.Parallel()
+	t.Run("no job is lost", testKilledWorkerLosesNoJob)
+	t.Run("the other language runs its job", testKilledWorkerJobTaken)
+}
+
+func testKilledWorkerLosesNoJob(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, language := range languages {
 			r.Run("the killed one is in "+language, func(t *testing.T) {
@@ -136,7 +142,7 @@ func (r *rig) ranOnceBut(q *bullmq.Queue, jobs int, inHand []string) {
 	}
 }
 
-func TestAKilledWorkersJobIsDoneByTheOtherLanguage(t *testing.T) {
+func testKilledWorkerJobTaken(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, language := range languages {
 			r.Run("the killed one is in "+language, func(t *testing.T) {
@@ -180,7 +186,7 @@ func killTwice(r *rig, language, once, twice string) {
 		"added waiting active waiting(prev active) stalled active waiting(prev active) stalled active failed")
 }
 
-func TestAWorkerThatWasStoppedTooLongChangesNothing(t *testing.T) {
+func TestSuspendedWorker(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, language := range languages {
 			r.Run("the stopped one is in "+language, func(t *testing.T) {

@@ -85,7 +85,14 @@ func (p *pacing) bothWork(jobs int) {
 	p.counts(p.q, map[bullmq.State]int64{bullmq.StateCompleted: int64(jobs), bullmq.StateActive: 0, bullmq.StateWaiting: 0}, "all jobs are completed")
 }
 
-func TestWorkersOfBothLanguagesKeepToOneRateLimit(t *testing.T) {
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	t.Run("workers of both languages share one limit", testRateLimitShared)
+	t.Run("a manual limit applies to the other language", testRateLimitManual)
+	t.Run("the time left depends on the maximum", testRateLimitMaximum)
+}
+
+func testRateLimitShared(t *testing.T) {
 	const limit, jobs, window = 3, 15, 300 * time.Millisecond
 	withBothMajors(t, func(r *rig) {
 		for _, from := range []string{"the workers' options", "the queue, set by go", "the queue, set by node"} {
@@ -126,7 +133,7 @@ func (r *rig) polls(times int64) {
 	testenv.Eventually(r.T, patience, func() bool { return asked() >= until }, "workers have asked Redis %d times", times)
 }
 
-func TestALimitSetByHandHoldsForTheOtherLanguage(t *testing.T) {
+func testRateLimitManual(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, setter := range languages {
 			name := r.unused()
@@ -168,7 +175,7 @@ func TestALimitSetByHandHoldsForTheOtherLanguage(t *testing.T) {
 	})
 }
 
-func TestRateLimitDependsOnItsMaximum(t *testing.T) {
+func testRateLimitMaximum(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		r.ok(r.rdb.Set(r.Context(), r.key("q", "limiter"), 3, hour).Err()) // three jobs were started
@@ -189,7 +196,7 @@ func TestRateLimitDependsOnItsMaximum(t *testing.T) {
 	})
 }
 
-func TestGlobalConcurrencyAcrossLanguages(t *testing.T) {
+func TestGlobalConcurrency(t *testing.T) {
 	const limit, jobs = 3, 60
 	withBothMajors(t, func(r *rig) {
 		p := &pacing{r, r.queue("q")}

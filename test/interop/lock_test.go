@@ -11,7 +11,7 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestALongJobKeepsItsLockBesideTheOtherLanguage(t *testing.T) {
+func TestLongJobLock(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		release := make(chan struct{})
 		r.work("in-go", func(ctx context.Context, _ *bullmq.Job) (any, error) {

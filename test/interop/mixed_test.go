@@ -9,7 +9,7 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestGoAndNodeWorkersShareAQueueAndRunEveryJobOnce(t *testing.T) {
+func TestMixedWorkers(t *testing.T) {
 	withBothMajors(t, everyJobRunsOnce)
 }
 

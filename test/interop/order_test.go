@@ -48,7 +48,7 @@ func nodeRan(r *rig, queue string, jobs int) []string {
 	return ids
 }
 
-func TestPrioritiesHoldAcrossLanguages(t *testing.T) {
+func TestPriorities(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, name := range []string{"for-go", "for-node"} {
 			q := r.queue(name)
@@ -81,7 +81,13 @@ func TestPrioritiesHoldAcrossLanguages(t *testing.T) {
 	})
 }
 
-func TestDelayedJobsRunWhenDueAndInOrderAcrossLanguages(t *testing.T) {
+func TestDelayedJobs(t *testing.T) {
+	t.Parallel()
+	t.Run("jobs run when due and in order", testDelayedJobsOrder)
+	t.Run("a due job wakes a worker of the other language", testDelayedJobsWakeWorker)
+}
+
+func testDelayedJobsOrder(t *testing.T) {
 	const jobs = 1000
 	withBothMajors(t, func(r *rig) {
 		due := time.Now().Add(400 * time.Millisecond).Truncate(time.Millisecond)
@@ -125,7 +131,7 @@ func TestDelayedJobsRunWhenDueAndInOrderAcrossLanguages(t *testing.T) {
 	})
 }
 
-func TestDueJobsWakeTheOtherLanguage(t *testing.T) {
+func testDelayedJobsWakeWorker(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		rec := newRecorder(1)
 		r.work("for-go", rec.handle, bullmq.WorkerOptions{})
@@ -180,7 +186,13 @@ func waiting(r *rig, queue string) []string {
 	return all
 }
 
-func TestAPauseInOneLanguageLosesNoJobOfTheOther(t *testing.T) {
+func TestPause(t *testing.T) {
+	t.Parallel()
+	t.Run("no job of the other language is lost", testPauseLosesNoJob)
+	t.Run("workers stop and then resume", testPauseStopsWorkers)
+}
+
+func testPauseLosesNoJob(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, story := range pauseStories() {
 			r.Run(strings.Join(story, ", "), func(t *testing.T) {
@@ -262,7 +274,7 @@ func tellPause(r *rig, name string, story []string) {
 	r.same("jobs that ran", ran, added)
 }
 
-func TestWorkersStopInAPauseAndGoOnAfterIt(t *testing.T) {
+func testPauseStopsWorkers(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		r.node.do(nil, `await $.worker('for-node', async () => {}, { drainDelay: args[0] })`, hour.Seconds())
 		r.work("for-go", func(context.Context, *bullmq.Job) (any, error) { return nil, nil }, bullmq.WorkerOptions{DrainDelay: hour})

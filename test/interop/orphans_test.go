@@ -8,7 +8,7 @@ import (
 )
 
 // Jobs in no list, with and without a lock, and keys of jobs whose hash is gone.
-func TestGoRemovesTheOrphansThatNodeRemoves(t *testing.T) {
+func TestOrphans(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		left := func(name string, remove func(q *bullmq.Queue)) []string {
 			q := r.queue(name)

@@ -9,7 +9,7 @@ import (
 )
 
 // A page is filled with the jobs after it where some of its own are gone.
-func TestPagesWithGapsAreFilledAsByNode(t *testing.T) {
+func TestJobPages(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		for i := range 9 {

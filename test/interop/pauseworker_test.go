@@ -8,7 +8,7 @@ import (
 )
 
 // A worker that is paused leaves the jobs to those of the other language, which only markers wake.
-func TestAPausedWorkerLeavesJobsToTheOtherLanguage(t *testing.T) {
+func TestPausedWorker(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		ran := make(chan string, 10)

@@ -65,7 +65,14 @@ func everyState(r *rig, q *bullmq.Queue) (release func()) {
 // nodeStates are the states in which a job can be, in Node's words.
 var nodeStates = []string{"waiting", "active", "delayed", "prioritized", "waiting-children", "completed", "failed"}
 
-func TestNodeReadsWhatGoAddedAndWorkedOff(t *testing.T) {
+func TestReadInNode(t *testing.T) {
+	t.Parallel()
+	t.Run("jobs of all states are the same as in Go", testReadInNodeJobs)
+	t.Run("events arrive for everything that Go does", testReadInNodeEvents)
+	t.Run("results of jobs that Go runs can be awaited", testReadInNodeResults)
+}
+
+func testReadInNodeJobs(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		release := everyState(r, q)
@@ -159,7 +166,7 @@ func sameJob(r *rig, ours *bullmq.Job, theirs nodeJob) {
 	r.same("job "+ours.ID, got, theirs)
 }
 
-func TestNodeHearsOfEverythingThatGoDoes(t *testing.T) {
+func testReadInNodeEvents(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		r.node.do(nil, `await $.events('q')`)
@@ -217,7 +224,7 @@ func list(values ...string) []json.RawMessage {
 	return out
 }
 
-func TestNodeWaitsForJobsThatGoRuns(t *testing.T) {
+func testReadInNodeResults(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		begin := make(chan struct{})
 		r.work("q", func(_ context.Context, job *bullmq.Job) (any, error) {

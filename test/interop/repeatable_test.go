@@ -33,7 +33,17 @@ var repeatables = []struct {
 	{name: "a pattern from a start on", key: "own:key:of:five:parts", data: `{}`, repeat: fmt.Sprintf(`pattern: '0 * * * *', tz: 'UTC', startDate: %d`, frozen.Add(5*time.Hour).UnixMilli()), runs: 5},
 }
 
-func TestARepeatableJobOfBullMQ5IsDrivenOnByTurns(t *testing.T) {
+func TestRepeatableJob(t *testing.T) {
+	t.Parallel()
+	t.Run("Go and Node continue a job of BullMQ 5 in turn", testRepeatableJobInTurn)
+	t.Run("jobs of BullMQ 5 are listed and removed", testRepeatableJobListed)
+	t.Run("a job that gets no next run is reported", testRepeatableJobEnds)
+	t.Run("a retried job adds no second run", testRepeatableJobRetried)
+	t.Run("Go continues a job of BullMQ 5 beside BullMQ 6", testRepeatableJobBesideBullMQ6)
+	t.Run("a job with a parent is reported and not continued", testRepeatableJobWithParent)
+}
+
+func testRepeatableJobInTurn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5)
 	for _, rep := range repeatables {
@@ -89,7 +99,7 @@ func forgetRepeatable(c *calendar, key string) {
 	c.ok(c.rdb.HSet(c.Context(), job, "opts", text).Err())
 }
 
-func TestRepeatableJobsOfBullMQ5AreListedAndRemoved(t *testing.T) {
+func testRepeatableJobListed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5)
 	for _, rep := range repeatables {
@@ -150,7 +160,7 @@ func listed(c *calendar, key string) {
 }
 
 // BullMQ 5 takes a key of three or four parts for a scheduler's and makes one job only.
-func TestARepeatableJobThatEndsIsReported(t *testing.T) {
+func testRepeatableJobEnds(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5)
 	for _, language := range languages {
@@ -174,7 +184,7 @@ func TestARepeatableJobThatEndsIsReported(t *testing.T) {
 }
 
 // A job that starts again while its next run is planned adds none, in either language.
-func TestARepeatableJobThatIsRetriedAddsNoSecondRun(t *testing.T) {
+func testRepeatableJobRetried(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5)
 	var names [2]string
@@ -217,7 +227,7 @@ func (c *calendar) reports(id string) (errs []error) {
 
 // BullMQ 6 makes no further job of a repeatable job of BullMQ 5 and reports an error. A Go
 // worker drives it on, with the jobs that BullMQ 5 would make.
-func TestRepeatableJobOfBullMQ5ContinuesInGo(t *testing.T) {
+func testRepeatableJobBesideBullMQ6(t *testing.T) {
 	t.Parallel()
 	five := newRig(t, 5)
 	six := newRigAt(t, 6, five.addr)
@@ -260,7 +270,7 @@ func TestRepeatableJobOfBullMQ5ContinuesInGo(t *testing.T) {
 
 // Go does not continue a repeatable job with a parent, and reports it. BullMQ 5 adds its next
 // job to the same parent.
-func TestRepeatableJobWithAParentIsReported(t *testing.T) {
+func testRepeatableJobWithParent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5)
 	for _, language := range languages {

@@ -27,7 +27,7 @@ const nodePlus = `{ settings: { repeatStrategy: (millis, opts) => {
 	return opts.endDate && at > new Date(opts.endDate).getTime() ? undefined : at;
 } } }`
 
-func TestRepeatStrategyInBothLanguages(t *testing.T) {
+func TestRepeatStrategy(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		end := frozen.Add(70 * time.Minute)
 		var names [2]string

@@ -20,7 +20,15 @@ func fives(attempt int, b bullmq.Backoff, _ error, _ *bullmq.Job) time.Duration 
 
 const nodeFives = `{ settings: { backoffStrategy: (attempt, type, error, job) => type === 'fives' ? job.opts.backoff.delay * 5 ** (attempt - 1) : -1 } }`
 
-func TestAttemptsInTurnsCountAndWaitAlike(t *testing.T) {
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	t.Run("attempt counts and waits are equal in both languages", testRetryInTurn)
+	t.Run("a job without backoff is retried at once", testRetryWithoutBackoff)
+	t.Run("a retried job does not overtake due jobs", testRetryBehindDueJobs)
+	t.Run("an unknown strategy fails the job with a clear reason", testRetryUnknownStrategy)
+}
+
+func testRetryInTurn(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, c := range []struct {
 			name    string
@@ -100,7 +108,7 @@ func failOnce(r *rig, q *bullmq.Queue, id string, attempt int, inGo bool) {
 	r.node.do(nil, `await $.close('worker ' + args[0])`, q.Name())
 }
 
-func TestRetryWithoutBackoffAcrossLanguages(t *testing.T) {
+func testRetryWithoutBackoff(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, first := range languages {
 			q := r.queue(r.unused())
@@ -126,7 +134,7 @@ func TestRetryWithoutBackoffAcrossLanguages(t *testing.T) {
 }
 
 // A job that is retried at once goes behind the delayed jobs that are due by then.
-func TestARetryDoesNotOvertakeJobsThatAreDue(t *testing.T) {
+func testRetryBehindDueJobs(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		want := []string{"retried", "delayed-2", "delayed-3", "delayed-4", "retried"}
 		for _, language := range languages {
@@ -191,7 +199,7 @@ func (r *rig) failAndPause(q *bullmq.Queue, id, language string) {
 	r.node.do(nil, `await $.close('worker ' + args[0])`, q.Name())
 }
 
-func TestAStrategyThatGoDoesNotKnowFailsTheJobClearly(t *testing.T) {
+func testRetryUnknownStrategy(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		var id string

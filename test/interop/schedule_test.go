@@ -104,7 +104,15 @@ func (c *calendar) runNext(language string) string {
 	return id
 }
 
-func TestASchedulersJobsAreMadeByTurnsAsByOneLanguage(t *testing.T) {
+func TestScheduler(t *testing.T) {
+	t.Parallel()
+	t.Run("jobs made in turn equal those of one language", testSchedulerInTurn)
+	t.Run("a change in one language applies in the other", testSchedulerChanged)
+	t.Run("jobs run on time in both languages", testSchedulerOnTime)
+	t.Run("both languages continue a schedule with random times", testSchedulerRandomTimes)
+}
+
+func testSchedulerInTurn(t *testing.T) {
 	withBothMajors(t, schedulersJobsAreMadeByTurns)
 }
 
@@ -153,7 +161,7 @@ func evenly(t *testing.T, ids []string, every time.Duration) {
 	}
 }
 
-func TestSchedulerIsChangedAcrossLanguages(t *testing.T) {
+func testSchedulerChanged(t *testing.T) {
 	withBothMajors(t, schedulerIsChangedAndRemoved)
 }
 
@@ -200,7 +208,7 @@ func schedulerIsChangedAndRemoved(r *rig) {
 	r.node.quiet()
 }
 
-func TestSchedulerRunsOnTimeInBothLanguages(t *testing.T) {
+func testSchedulerOnTime(t *testing.T) {
 	withBothMajors(t, schedulerRunsOnTime)
 }
 
@@ -235,7 +243,7 @@ func schedulerRunsOnTime(r *rig) {
 
 // BullMQ 6 draws the value of H again whenever it computes a run, so no two programs agree on
 // the next one. Both continue such a scheduler; only Node makes it.
-func TestASchedulerWhoseTimesAreDrawnIsDrivenOnByTurns(t *testing.T) {
+func testSchedulerRandomTimes(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 6)
 	c := newCalendar(r, frozen)

@@ -197,7 +197,7 @@ func (s *program) settles(queue string, want map[string]int64) {
 	}, "%s has %v", queue, want)
 }
 
-func TestANodeProgramReadsSchoolbellsQueuesWhileItRuns(t *testing.T) {
+func TestSchoolbellQueues(t *testing.T) {
 	t.Parallel()
 	for _, ledger := range []struct {
 		name string

@@ -10,7 +10,7 @@ import (
 )
 
 // A worker that allows no lost worker fails the job instead of running it again.
-func TestFailOnFirstStall(t *testing.T) {
+func TestFirstStall(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		var seen [2]any
 		for i, language := range languages {

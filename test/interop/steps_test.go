@@ -22,7 +22,7 @@ func stepChild(_ context.Context, job *bullmq.Job) (any, error) {
 	return job.Name, nil
 }
 
-func TestStepJobIsReleasedOnceAcrossLanguages(t *testing.T) {
+func TestStepJob(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		for _, language := range languages {
 			r.Run("the step job is in "+language, func(t *testing.T) {
@@ -127,7 +127,7 @@ func stepsInGo(c *bullmq.Queue) bullmq.Handler {
 	}
 }
 
-func TestExistingIDIsNotAddedAgain(t *testing.T) {
+func TestExistingID(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("q")
 		for _, first := range languages {
@@ -157,7 +157,7 @@ func TestExistingIDIsNotAddedAgain(t *testing.T) {
 	})
 }
 
-func TestAChildThatCompletedLongAgoCountsInANewFlow(t *testing.T) {
+func TestCompletedChild(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		q := r.queue("children")
 		r.work("children", stepChild, bullmq.WorkerOptions{})

@@ -180,7 +180,13 @@ func (t *traced) consume(language, queue string) (stop func()) {
 	}, bullmq.WorkerOptions{Name: "w", Tracer: t.tracer})
 }
 
-func TestATraceGoesOnInTheOtherLanguage(t *testing.T) {
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	t.Run("a trace continues in the other language", testTraceContinues)
+	t.Run("a retry in the other language stays in the trace", testTraceRetry)
+}
+
+func testTraceContinues(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		tr := newTraced(r)
 		var between []string // two Node programs
@@ -208,7 +214,7 @@ func TestATraceGoesOnInTheOtherLanguage(t *testing.T) {
 	})
 }
 
-func TestFailedAttemptIsRetriedAcrossLanguages(t *testing.T) {
+func testTraceRetry(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		tr := newTraced(r)
 		for _, pair := range [][2]string{{"Node", "Go"}, {"Go", "Node"}} {

@@ -46,7 +46,7 @@ func finishInGo(_ context.Context, job *bullmq.Job) (any, error) {
 
 // Go and Node wait for the same jobs, run by either, and get the same results, also when the
 // jobs are not kept and when they have already finished.
-func TestGoAndNodeWaitForTheSameJobs(t *testing.T) {
+func TestWaitUntilFinished(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		ids := []string{"text", "object", "nothing", "list", "bad", "bad twice", "not kept"}
 		for _, language := range languages {

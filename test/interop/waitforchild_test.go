@@ -9,9 +9,9 @@ import (
 	"schoolbell/bullmq"
 )
 
-// TestAJobWaitsForOneChildAsInNode has a job of either language ask for a child that is
+// TestWaitForChild has a job of either language ask for a child that is
 // there, for one that has completed and for one that is none of its own.
-func TestAJobWaitsForOneChildAsInNode(t *testing.T) {
+func TestWaitForChild(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		var seen []string
 		for _, language := range languages {

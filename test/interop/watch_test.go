@@ -14,7 +14,7 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestWorkersAreListedAsLongAsTheyRun(t *testing.T) {
+func TestWorkerList(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		workersAreListed(r)
 		killed := r.startVictim("go", "killed", 1, "q")
@@ -74,7 +74,7 @@ type metrics struct {
 	Data []json.Number
 }
 
-func TestMetricsCountTheJobsOfWorkersOfBothLanguages(t *testing.T) {
+func TestMetrics(t *testing.T) {
 	withBothMajors(t, func(r *rig) {
 		mixed, alone := r.unused(), r.unused()
 		for _, state := range []string{"completed", "failed"} {

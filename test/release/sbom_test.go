@@ -39,7 +39,7 @@ type component struct {
 	} `json:"hashes"`
 }
 
-func TestTheBillOfMaterialsHasTheModulesOfTheProgram(t *testing.T) {
+func TestSBOM(t *testing.T) {
 	t.Parallel()
 	program, file := testenv.Binary(t), filepath.Join(t.TempDir(), "sbom.json")
 	if out, status := run(t, nil, filepath.Join("scripts", "sbom.sh"), program, file, "v1.2.3"); status != 0 {

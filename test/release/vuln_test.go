@@ -43,8 +43,15 @@ import (
 func main() { fmt.Println(language.ParseAcceptLanguage(os.Args[1])) }
 `
 
+func TestVulnCheck(t *testing.T) {
+	t.Parallel()
+	t.Run("a known vulnerability is reported", testVulnCheckReports)
+	t.Run("the repository has no known vulnerability", testVulnCheckRepository)
+	t.Run("a missing database is a failure", testVulnCheckMissingDatabase)
+}
+
 // The database has a vulnerability of an old golang.org/x/text and one of an old pgx.
-func TestAKnownVulnerabilityIsReported(t *testing.T) {
+func testVulnCheckReports(t *testing.T) {
 	t.Parallel()
 	for version, known := range map[string]bool{"v0.3.7": true, "v0.3.8": false} {
 		t.Run(version, func(t *testing.T) {
@@ -69,7 +76,7 @@ func TestAKnownVulnerabilityIsReported(t *testing.T) {
 	}
 }
 
-func TestTheRepositoryHasNoKnownVulnerability(t *testing.T) {
+func testVulnCheckRepository(t *testing.T) {
 	t.Parallel()
 	out, status := run(t, nil, "make", "vuln")
 	if status != 0 || strings.Count(out, "No vulnerabilities found") < 3 {
@@ -78,7 +85,7 @@ func TestTheRepositoryHasNoKnownVulnerability(t *testing.T) {
 }
 
 // A database that cannot be reached must not look like a good result.
-func TestADatabaseThatIsMissingIsAFailure(t *testing.T) {
+func testVulnCheckMissingDatabase(t *testing.T) {
 	t.Parallel()
 	out, status := run(t, []string{"GOVULNDB=file:///does/not/exist"}, filepath.Join("scripts", "vuln.sh"), "bullmq")
 	if status == 0 || strings.Contains(out, "No vulnerabilities found") {

@@ -57,7 +57,15 @@ func atRest(t *testing.T, c *Combiner[parcel]) {
 	}, "no call is in flight")
 }
 
-func TestItemsDuringACallShareTheNext(t *testing.T) {
+func TestCombiner(t *testing.T) {
+	t.Parallel()
+	t.Run("items that arrive during a call share the next", testCombinerSharedCall)
+	t.Run("many callers are served by two parallel calls", testCombinerParallelCalls)
+	t.Run("a cancelled caller does not affect the others", testCombinerCancelledCaller)
+	t.Run("every caller gets its own answer under load", testCombinerLoad)
+}
+
+func testCombinerSharedCall(t *testing.T) {
 	t.Parallel()
 	g := newGated()
 	var callers sync.WaitGroup
@@ -91,7 +99,7 @@ func TestItemsDuringACallShareTheNext(t *testing.T) {
 	atRest(t, &g.Combiner)
 }
 
-func TestManyCallersAreServedByTwoCallsAtATime(t *testing.T) {
+func testCombinerParallelCalls(t *testing.T) {
 	t.Parallel()
 	g := newGated()
 	var callers sync.WaitGroup
@@ -126,7 +134,7 @@ func TestManyCallersAreServedByTwoCallsAtATime(t *testing.T) {
 	atRest(t, &g.Combiner)
 }
 
-func TestACallerThatGivesUpLeavesTheOthersAlone(t *testing.T) {
+func testCombinerCancelledCaller(t *testing.T) {
 	t.Parallel()
 	g := newGated()
 	var callers sync.WaitGroup
@@ -175,7 +183,7 @@ func TestACallerThatGivesUpLeavesTheOthersAlone(t *testing.T) {
 	g.let <- struct{}{}
 }
 
-func TestManyCallersOfACombinerAllGetTheirAnswers(t *testing.T) {
+func testCombinerLoad(t *testing.T) {
 	t.Parallel()
 	c := Combiner[parcel]{size: func(*parcel) int { return 1 }, flush: func(_ context.Context, items []*parcel) {
 		if len(items) > maxItems {

@@ -9,8 +9,14 @@ import (
 func lowest(int) int    { return 0 }
 func highest(n int) int { return n - 1 }
 
+func TestDraw(t *testing.T) {
+	t.Parallel()
+	t.Run("values stay within the bounds of their fields", testDrawBounds)
+	t.Run("an impossible value is redrawn", testDrawImpossible)
+}
+
 // The bounds are those within which the parser of BullMQ 6 is seen to draw.
-func TestValuesAreDrawnWithinTheBoundsOfTheirFields(t *testing.T) {
+func testDrawBounds(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ pattern, least, most string }{
 		{"H * * * * *", "0 * * * * *", "59 * * * * *"},
@@ -46,7 +52,7 @@ func TestValuesAreDrawnWithinTheBoundsOfTheirFields(t *testing.T) {
 	}
 }
 
-func TestAValueThatCannotBeIsDrawnAgain(t *testing.T) {
+func testDrawImpossible(t *testing.T) {
 	t.Parallel()
 	n := 0
 	c, err := Draw("0 0 H 2 *", func(int) int { n++; return 31 - n }) // 31, 30, 29

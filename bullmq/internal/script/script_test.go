@@ -48,7 +48,14 @@ func read(t *testing.T, pattern string) map[string]string {
 	return texts
 }
 
-func TestEveryScriptHasOneTypeAndStatesItsContract(t *testing.T) {
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	t.Run("each script has one type and states its contract", testScriptsContract)
+	t.Run("each script names the arguments its type sends", testScriptsArguments)
+	t.Run("no argument is read by index", testScriptsNoIndex)
+}
+
+func testScriptsContract(t *testing.T) {
 	t.Parallel()
 	texts := read(t, "lua/*.lua")
 	var files, types []string
@@ -79,7 +86,7 @@ func TestEveryScriptHasOneTypeAndStatesItsContract(t *testing.T) {
 // The first statement of a script names its arguments.
 var named = regexp.MustCompile(`(?m)^local ([\w, ]+) = unpack\(ARGV(?:, 1, (\d+))?\)$`)
 
-func TestScriptsNameTheArgumentsThatTheirTypesSend(t *testing.T) {
+func testScriptsArguments(t *testing.T) {
 	t.Parallel()
 	texts := read(t, "lua/*.lua")
 	for _, c := range scripts {
@@ -98,7 +105,7 @@ func TestScriptsNameTheArgumentsThatTheirTypesSend(t *testing.T) {
 // numbered is an argument that is read by its number.
 var numbered = regexp.MustCompile(`ARGV\[\d`)
 
-func TestScriptsReadNoArgumentByItsNumber(t *testing.T) {
+func testScriptsNoIndex(t *testing.T) {
 	t.Parallel()
 	for name, text := range read(t, "lua/*.lua") {
 		for line := range strings.Lines(text) {

@@ -8,7 +8,14 @@ import (
 	"schoolbell"
 )
 
-func TestSMTPWritesDomainsInASCII(t *testing.T) {
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	t.Run("the recipient domain is sent in ASCII", testAddressDomain)
+	t.Run("only the local part can require SMTPUTF8", testAddressLocalPart)
+	t.Run("the sender domain is sent in ASCII", testAddressSenderDomain)
+}
+
+func testAddressDomain(t *testing.T) {
 	t.Parallel()
 	const ok = "250 ok"
 	cases := []struct{ name, to, heard string }{
@@ -34,7 +41,7 @@ func TestSMTPWritesDomainsInASCII(t *testing.T) {
 	}
 }
 
-func TestSMTPFailsAnAddressForItsLocalPartOnly(t *testing.T) {
+func testAddressLocalPart(t *testing.T) {
 	t.Parallel()
 	srv := script(t, dialog("250 ok", "250 ok", "354 go", "250 done"))
 	s := sender(t, srv.addr, func(c *SMTPConfig) { c.Connections = 1 })
@@ -47,7 +54,7 @@ func TestSMTPFailsAnAddressForItsLocalPartOnly(t *testing.T) {
 	}
 }
 
-func TestSMTPWritesItsOwnDomainInASCII(t *testing.T) {
+func testAddressSenderDomain(t *testing.T) {
 	t.Parallel()
 	const ok = "250 ok"
 	srv := script(t, dialog(ok, ok, "354 go", "250 done"))

@@ -101,7 +101,7 @@ func sendAll(t testing.TB, ctx context.Context, s *SMTP, msgs []schoolbell.Messa
 	return out
 }
 
-func TestSMTPKeepsWhatSendersPromise(t *testing.T) {
+func TestSMTPConformance(t *testing.T) {
 	t.Parallel()
 	t.Run("unencrypted", func(t *testing.T) {
 		t.Parallel()
@@ -254,7 +254,7 @@ func TestSMTPSecurity(t *testing.T) {
 	}
 }
 
-func TestNewSMTPRefuses(t *testing.T) {
+func TestNewSMTP(t *testing.T) {
 	t.Parallel()
 	good := SMTPConfig{Host: "mail.example.org", From: "a@hill.example"}
 	cases := []struct {
@@ -283,7 +283,15 @@ func TestNewSMTPRefuses(t *testing.T) {
 	}
 }
 
-func TestSMTPReplacesWornConnections(t *testing.T) {
+func TestSMTPSend(t *testing.T) {
+	t.Parallel()
+	t.Run("worn connections are replaced", testSMTPSendWornConnection)
+	t.Run("a non-ASCII address is reached", testSMTPSendNonASCII)
+	t.Run("only a message over the size limit fails", testSMTPSendSizeLimit)
+	t.Run("nothing is sent after Close", testSMTPSendAfterClose)
+}
+
+func testSMTPSendWornConnection(t *testing.T) {
 	t.Parallel()
 	c, _ := catcher(t, embedded.MailCatcherOptions{})
 	for name, change := range map[string]func(*SMTPConfig){
@@ -306,7 +314,7 @@ func TestSMTPReplacesWornConnections(t *testing.T) {
 	}
 }
 
-func TestSMTPReachesAddressesBeyondASCII(t *testing.T) {
+func testSMTPSendNonASCII(t *testing.T) {
 	t.Parallel()
 	c, _ := catcher(t, embedded.MailCatcherOptions{KeepBodies: 1})
 	if r := sendOne(t, sender(t, c.Addr()), message("jürgen@exämple.org", 1)); r.Verdict != schoolbell.VerdictSent {
@@ -322,7 +330,7 @@ func TestSMTPReachesAddressesBeyondASCII(t *testing.T) {
 	}
 }
 
-func TestSMTPGivesUpWhatTheServerHasNoRoomFor(t *testing.T) {
+func testSMTPSendSizeLimit(t *testing.T) {
 	t.Parallel()
 	srv := script(t, []string{"220 hi", "250-hi\r\n250-PIPELINING\r\n250 SIZE 1000", "250 ok", "250 ok", "354 go", "250 done"})
 	s := sender(t, srv.addr, func(c *SMTPConfig) { c.Connections = 1 })
@@ -334,7 +342,7 @@ func TestSMTPGivesUpWhatTheServerHasNoRoomFor(t *testing.T) {
 	}
 }
 
-func TestSMTPSendsNothingOnceClosed(t *testing.T) {
+func testSMTPSendAfterClose(t *testing.T) {
 	t.Parallel()
 	c, _ := catcher(t, embedded.MailCatcherOptions{})
 	s := sender(t, c.Addr())

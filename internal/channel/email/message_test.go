@@ -213,7 +213,7 @@ func isQuoted(t *testing.T, s string, enc []byte) {
 
 // Bytes are looked at eight at a time; each kind of byte has to be seen wherever
 // it stands among its neighbours.
-func TestQuotedSeesEveryByteInEveryPlace(t *testing.T) {
+func TestQuoted(t *testing.T) {
 	t.Parallel()
 	edges := []byte{0x00, '\t', 0x1f, ' ', '<', '=', '>', '~', 0x7f, 0x80, 0x9f, 0xa0, 0xfe, 0xff}
 	for c := range 256 {

@@ -56,7 +56,17 @@ func silent(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
-func TestSMTPTellsOnceThatTheServerIsOfNoUse(t *testing.T) {
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	t.Run("an unusable server is reported once per batch", testOutageReportedOnce)
+	t.Run("workers of a batch share one failed connection", testOutageSharedFailure)
+	t.Run("a server that stopped is reported once", testOutageServerStopped)
+	t.Run("a lost connection counts against its own message only", testOutageConnectionLost)
+	t.Run("a silent server causes a timeout", testOutageTimeout)
+	t.Run("a server that needs a login is logged once", testOutageLoggedOnce)
+}
+
+func testOutageReportedOnce(t *testing.T) {
 	t.Parallel()
 	login := func(c *SMTPConfig) { c.Username, c.Password = "u", "p" }
 	cases := []struct {
@@ -115,7 +125,7 @@ func deserted(t *testing.T) (addr string) {
 
 // While all connections but one are in use by other batches, the workers of a
 // batch come to that one in turn; the first that cannot connect speaks for all.
-func TestSMTPDoesNotWaitForTheSameFailureAgain(t *testing.T) {
+func testOutageSharedFailure(t *testing.T) {
 	t.Parallel()
 	no := []string{"554 not you"}
 	srv := script(t, no, no, no)
@@ -135,7 +145,7 @@ func TestSMTPDoesNotWaitForTheSameFailureAgain(t *testing.T) {
 	}
 }
 
-func TestSMTPReportsALostServerOnce(t *testing.T) {
+func testOutageServerStopped(t *testing.T) {
 	t.Parallel()
 	c, stop := catcher(t, embedded.MailCatcherOptions{})
 	s := sender(t, c.Addr(), func(c *SMTPConfig) { c.Connections = 1 })
@@ -151,7 +161,7 @@ func TestSMTPReportsALostServerOnce(t *testing.T) {
 
 // A connection lost in the middle of a message is charged to that message; that
 // there is no other is not.
-func TestSMTPChargesAMessageOnlyForItsOwnConnection(t *testing.T) {
+func testOutageConnectionLost(t *testing.T) {
 	t.Parallel()
 	srv := script(t, dialog("250 ok", ""))
 	s := sender(t, srv.addr, func(c *SMTPConfig) { c.Connections = 1 })
@@ -162,7 +172,7 @@ func TestSMTPChargesAMessageOnlyForItsOwnConnection(t *testing.T) {
 	isOfNoUse(t, got[1:])
 }
 
-func TestSMTPDeadlines(t *testing.T) {
+func testOutageTimeout(t *testing.T) {
 	t.Parallel()
 	addr := silent(t)
 	s := sender(t, addr, func(c *SMTPConfig) { c.Timeout = 50 * time.Millisecond })
@@ -178,7 +188,7 @@ func TestSMTPDeadlines(t *testing.T) {
 	}
 }
 
-func TestSMTPIsLoudOnceWhenNothingCanBeSent(t *testing.T) {
+func testOutageLoggedOnce(t *testing.T) {
 	t.Parallel()
 	const ok, no = "250 ok", "530 5.7.0 log in"
 	srv := script(t, []string{"220 hi", "250 hi", no, ok, no})
@@ -197,7 +207,7 @@ func TestSMTPIsLoudOnceWhenNothingCanBeSent(t *testing.T) {
 	}
 }
 
-func TestACheckTakesOneOfTheConnections(t *testing.T) {
+func TestSMTPCheck(t *testing.T) {
 	t.Parallel()
 	const ok = "250 2.0.0 ok"
 	server := script(t, dialog(ok), dialog("221 bye"), dialog("221 bye")) // the first never answers RCPT

@@ -16,7 +16,13 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestSMTPThroughARealServer(t *testing.T) {
+func TestRealServer(t *testing.T) {
+	t.Parallel()
+	t.Run("every message arrives once and complete", testRealServerDelivery)
+	t.Run("each rejection has the right verdict", testRealServerRejections)
+}
+
+func testRealServerDelivery(t *testing.T) {
 	t.Parallel()
 	sink := testenv.SMTPSinkServer(t, testenv.SinkOptions{Keep: true})
 	s := sender(t, sink.Addr, func(c *SMTPConfig) { c.ReplyTo = "desk@hill.example" })
@@ -52,7 +58,7 @@ func TestSMTPThroughARealServer(t *testing.T) {
 	}
 }
 
-func TestSMTPThroughARealServerThatRefuses(t *testing.T) {
+func testRealServerRejections(t *testing.T) {
 	t.Parallel()
 	const hard, soft, hangUp, closing = "-f", "-r", "-q", "-Q"
 	cases := []struct {

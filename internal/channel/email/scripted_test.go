@@ -163,7 +163,15 @@ func TestSMTPVerdicts(t *testing.T) {
 	}
 }
 
-func TestSMTPStartsAnewWhenAKeptConnectionIsGone(t *testing.T) {
+func TestSMTPSession(t *testing.T) {
+	t.Parallel()
+	t.Run("a closed idle connection is replaced", testSMTPSessionIdleClosed)
+	t.Run("a connection lost before its first use is replaced", testSMTPSessionUnusedLost)
+	t.Run("the next message is sent after a lost reply", testSMTPSessionLostReply)
+	t.Run("a rejected recipient is followed by RSET", testSMTPSessionReset)
+}
+
+func testSMTPSessionIdleClosed(t *testing.T) {
 	t.Parallel()
 	const ok = "250 ok"
 	for name, goodbye := range map[string]string{"closed in silence": "", "closed with 421": "421 idle too long"} {
@@ -180,7 +188,7 @@ func TestSMTPStartsAnewWhenAKeptConnectionIsGone(t *testing.T) {
 	}
 }
 
-func TestSMTPReconnectsAfterAnUnusedConnectionWasLost(t *testing.T) {
+func testSMTPSessionUnusedLost(t *testing.T) {
 	t.Parallel()
 	srv := script(t, dialog(""), dialog("250 ok", "250 ok", "354 go", "250 done"))
 	s := sender(t, srv.addr)
@@ -194,7 +202,7 @@ func TestSMTPReconnectsAfterAnUnusedConnectionWasLost(t *testing.T) {
 	}
 }
 
-func TestSMTPGoesOnAfterALostReply(t *testing.T) {
+func testSMTPSessionLostReply(t *testing.T) {
 	t.Parallel()
 	const ok = "250 ok"
 	srv := script(t, dialog(ok, ok, "354 go", ""), dialog(ok, ok, "354 go", "250 second"))
@@ -207,7 +215,7 @@ func TestSMTPGoesOnAfterALostReply(t *testing.T) {
 	}
 }
 
-func TestSMTPResetsAfterARefusal(t *testing.T) {
+func testSMTPSessionReset(t *testing.T) {
 	t.Parallel()
 	const ok = "250 ok"
 	srv := script(t, dialog(ok, "550 5.1.1 no", "503 no", ok, ok, ok, "354 go", "250 done"))
@@ -221,7 +229,7 @@ func TestSMTPResetsAfterARefusal(t *testing.T) {
 	}
 }
 
-func TestSMTPGivesUpWhatCanNeverBeMail(t *testing.T) {
+func TestInvalidMessage(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name   string
@@ -264,7 +272,7 @@ func TestSMTPGivesUpWhatCanNeverBeMail(t *testing.T) {
 	}
 }
 
-func TestSMTPLogsInWithWhatTheServerKnows(t *testing.T) {
+func TestAuthMechanism(t *testing.T) {
 	t.Parallel()
 	const ok = "250 ok"
 	cases := []struct{ name, offer, heard string }{

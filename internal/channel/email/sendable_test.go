@@ -97,7 +97,7 @@ func fitting() (list []rune) {
 	return list
 }
 
-func TestWhatValidationAcceptsCanBeSent(t *testing.T) {
+func TestSendable(t *testing.T) {
 	t.Parallel()
 	for _, w := range []written{
 		{title: "Sports day", body: "Bring water.\u2028And a hat.\u2029\u0085\v\f\r", location: "Hall", name: "Ada", address: "ada@bücher.example", school: "Hill School"},

@@ -7,6 +7,12 @@ import (
 
 func TestNamed(t *testing.T) {
 	t.Parallel()
+	t.Run("each parameter is numbered and needs one value", testNamedNumbered)
+	t.Run("values can be added to a copy", testNamedWith)
+}
+
+func testNamedNumbered(t *testing.T) {
+	t.Parallel()
 	const text = "SELECT @b::text, '@c', @a + @b"
 	for _, c := range []struct {
 		values named
@@ -29,7 +35,7 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-func TestNamedWithAddsValues(t *testing.T) {
+func testNamedWith(t *testing.T) {
 	t.Parallel()
 	base := named{"a": 1}
 	if all := base.with(named{"b": 2}); fmt.Sprint(all) != "map[a:1 b:2]" || len(base) != 1 {

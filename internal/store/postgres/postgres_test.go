@@ -48,7 +48,13 @@ func TestStore(t *testing.T) { storetest.Run(t, database) }
 
 func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, database) }
 
-func TestMigrateFromManyProcessesAtOnceIsDoneOnce(t *testing.T) {
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	t.Run("concurrent processes migrate once", testMigrateConcurrent)
+	t.Run("Ping and Migrate reject another schema", testMigrateNewerSchema)
+}
+
+func testMigrateConcurrent(t *testing.T) {
 	t.Parallel()
 	url := testenv.Postgres(t)
 	var wg sync.WaitGroup
@@ -86,7 +92,7 @@ func raw(t testing.TB, url string) *pgx.Conn {
 	return conn
 }
 
-func TestPingAndMigrateRefuseAnotherSchema(t *testing.T) {
+func testMigrateNewerSchema(t *testing.T) {
 	t.Parallel()
 	url := testenv.Postgres(t)
 	db := open(t, url)
@@ -106,7 +112,12 @@ func TestPingAndMigrateRefuseAnotherSchema(t *testing.T) {
 	}
 }
 
-func TestOpenSaysWhyADatabaseCannotBeUsed(t *testing.T) {
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	t.Run("an unusable database is explained", testOpenUnusable)
+}
+
+func testOpenUnusable(t *testing.T) {
 	t.Parallel()
 	url := testenv.Postgres(t)
 	for _, c := range []struct {
@@ -130,7 +141,7 @@ func TestOpenSaysWhyADatabaseCannotBeUsed(t *testing.T) {
 	}
 }
 
-func TestLedgerRecoversWithItsServer(t *testing.T) {
+func TestRecovery(t *testing.T) {
 	t.Parallel()
 	server := testenv.PostgresServer(t, testenv.PostgresOptions{Durable: true})
 	db := open(t, server.Database())
@@ -157,7 +168,7 @@ func TestLedgerRecoversWithItsServer(t *testing.T) {
 	}
 }
 
-func TestTextThatPostgreSQLCannotStoreIsInvalidInput(t *testing.T) {
+func TestInvalidText(t *testing.T) {
 	t.Parallel()
 	url := testenv.Postgres(t)
 	db := open(t, url)

@@ -9,6 +9,13 @@ import (
 
 func TestSQL(t *testing.T) {
 	t.Parallel()
+	t.Run("names are replaced by their values", testSQLNames)
+	t.Run("every status, outcome and state has a name", testSQLKnownNames)
+	t.Run("an unknown name panics", testSQLUnknownName)
+}
+
+func testSQLNames(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"status IN ({open})":               "status IN (0, 1)",
 		"status = {sent} OR s={uncertain}": "status = 2 OR s=5",
@@ -30,7 +37,7 @@ func TestSQL(t *testing.T) {
 	}
 }
 
-func TestSQLKnowsEveryStatusAndOutcome(t *testing.T) {
+func testSQLKnownNames(t *testing.T) {
 	t.Parallel()
 	for _, s := range schoolbell.DeliveryStatuses() {
 		SQL("{" + string(s) + "}")
@@ -43,7 +50,7 @@ func TestSQLKnowsEveryStatusAndOutcome(t *testing.T) {
 	}
 }
 
-func TestSQLPanicsOnAnUnknownName(t *testing.T) {
+func testSQLUnknownName(t *testing.T) {
 	t.Parallel()
 	defer func() {
 		if said, ok := recover().(string); !ok || !strings.Contains(said, "{posponed}") {

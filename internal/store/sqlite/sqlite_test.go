@@ -46,7 +46,13 @@ func database(t testing.TB) func() *store.Ledger {
 
 func TestStore(t *testing.T) { storetest.Run(t, database) }
 
-func TestMigrateFromManyProcessesAtOnceIsDoneOnce(t *testing.T) {
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	t.Run("concurrent processes migrate once", testMigrateConcurrent)
+	t.Run("Ping and Migrate reject another schema", testMigrateNewerSchema)
+}
+
+func testMigrateConcurrent(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	var wg sync.WaitGroup
@@ -85,7 +91,7 @@ func raw(t testing.TB, path string) *sql.DB {
 	return db
 }
 
-func TestPingAndMigrateRefuseAnotherSchema(t *testing.T) {
+func testMigrateNewerSchema(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	db := open(t, path)
@@ -105,7 +111,13 @@ func TestPingAndMigrateRefuseAnotherSchema(t *testing.T) {
 	}
 }
 
-func TestOpenTakesAnyPathAndKeepsItPrivate(t *testing.T) {
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	t.Run("any path works and the file is private", testOpenAnyPath)
+	t.Run("an unusable file is reported", testOpenUnusable)
+}
+
+func testOpenAnyPath(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"plain.db", "with space?and#signs%41&x=1.db", "školа/学校 'q\".db"} {
 		path := filepath.Join(t.TempDir(), "new", name)
@@ -122,7 +134,7 @@ func TestOpenTakesAnyPathAndKeepsItPrivate(t *testing.T) {
 	}
 }
 
-func TestOpenSaysThatAFileCannotBeUsed(t *testing.T) {
+func testOpenUnusable(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	garbage := filepath.Join(dir, "garbage.db")
@@ -141,7 +153,7 @@ func TestOpenSaysThatAFileCannotBeUsed(t *testing.T) {
 	}
 }
 
-func TestBlockedLedgerIsUnavailable(t *testing.T) {
+func TestBlockedLedger(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	if err := open(t, path).Migrate(t.Context()); err != nil {

@@ -12,7 +12,7 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-func TestWritesCommittedTogetherFailApart(t *testing.T) {
+func TestWriteTogether(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), Options{})
 	if err != nil {
