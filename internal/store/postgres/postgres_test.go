@@ -46,8 +46,6 @@ func database(t testing.TB) func() *store.Ledger {
 
 func TestStore(t *testing.T) { storetest.Run(t, database) }
 
-func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, database) }
-
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	t.Run("concurrent processes migrate once", testMigrateConcurrent)

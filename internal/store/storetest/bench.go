@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -11,12 +12,30 @@ import (
 
 const benchUsers = 100_000
 
-// Benchmark measures the hot paths at the size of a large school. rows/s counts
-// delivery rows, users/s people.
-func Benchmark(b *testing.B, database Database) {
+// Benchmark measures the hot paths at the size of a large school. rows/s counts delivery rows, users/s
+// people.
+func Benchmark(b *testing.B, database Database) { BenchmarkWithServer(b, database, nil) }
+
+// BenchmarkWithServer is Benchmark for an engine with a server of its own. server returns the processor
+// time that the server has used so far.
+func BenchmarkWithServer(b *testing.B, database Database, server func() time.Duration) {
 	b.Run("PutUsers of 10000", func(b *testing.B) { benchPutUsers(b, database) })
-	b.Run("FanOut to 100000 in-app and by email in chunks of 5000", func(b *testing.B) { benchFanOut(b, database) })
-	b.Run("Advance by 5 workers in groups of 20", func(b *testing.B) { benchAdvance(b, database) })
+	b.Run("FanOut to 100000 in-app and by email in chunks of 5000", func(b *testing.B) { benchFanOut(b, database, server) })
+	b.Run("Advance by 5 workers in groups of 25", func(b *testing.B) { benchAdvance(b, database, server) })
+	for _, n := range []int{1_000, 100_000} {
+		b.Run(fmt.Sprintf("Progress of %d deliveries", n), func(b *testing.B) { benchProgress(b, database, n) })
+	}
+}
+
+// serverTime reports the processor time of the server for each row since the call.
+func serverTime(b *testing.B, server func() time.Duration) (report func(rows int)) {
+	if server == nil {
+		return func(int) {}
+	}
+	began := server()
+	return func(rows int) {
+		b.ReportMetric(float64((server()-began).Nanoseconds())/1_000/float64(rows), "server-µs/row")
+	}
 }
 
 func crowd(n int) []*schoolbell.User {
@@ -53,20 +72,21 @@ func large(b *testing.B, database Database) *testStore {
 	return s
 }
 
-func benchFanOut(b *testing.B, database Database) {
+func benchFanOut(b *testing.B, database Database, server func() time.Duration) {
 	s := large(b, database)
-	rows := 0
+	rows, report := 0, serverTime(b, server)
 	for b.Loop() {
 		_, n := s.walk(s.create(newEvent(everybody)), 5_000, 100)
 		rows += 2 * n
 	}
+	report(rows)
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
 }
 
-func benchAdvance(b *testing.B, database Database) {
+func benchAdvance(b *testing.B, database Database, server func() time.Duration) {
 	s := large(b, database)
 	const workers = 5
-	rows := 0
+	rows, used := 0, time.Duration(0)
 	for b.Loop() {
 		b.StopTimer()
 		batches, n := s.walk(s.create(newEvent(everybody, schoolbell.ChannelEmail)), 5_000, 100)
@@ -77,6 +97,9 @@ func benchAdvance(b *testing.B, database Database) {
 		}
 		close(work)
 		l := s.lease()
+		if server != nil {
+			used -= server()
+		}
 		b.StartTimer()
 		var wg sync.WaitGroup
 		for range workers {
@@ -89,14 +112,36 @@ func benchAdvance(b *testing.B, database Database) {
 			})
 		}
 		wg.Wait()
+		if server != nil {
+			used += server()
+		}
 	}
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+	if server != nil {
+		b.ReportMetric(float64(used.Nanoseconds())/1_000/float64(rows), "server-µs/row")
+	}
+}
+
+// benchProgress counts an event of n deliveries by email of which one batch is being delivered.
+func benchProgress(b *testing.B, database Database, n int) {
+	s := newTestStore(b, database(b)())
+	if _, err := s.People.PutUsers(b.Context(), crowd(n)); err != nil {
+		b.Fatal(err)
+	}
+	id := s.create(newEvent(everybody, schoolbell.ChannelEmail))
+	batches, _ := s.walk(id, 5_000, 100)
+	s.advance(s.lease(), batches[0], nil, 25)
+	for b.Loop() {
+		if p, err := s.Events.Progress(b.Context(), id); err != nil || p.Total != n {
+			b.Fatalf("progress %+v, %v", p, err)
+		}
+	}
 }
 
 func benchBatch(b *testing.B, s *testStore, l ledger.Lease, batch ledger.Batch) error {
 	var done []ledger.Attempt
 	for {
-		g, err := s.Deliveries.Advance(b.Context(), l, batch, done, 20)
+		g, err := s.Deliveries.Advance(b.Context(), l, batch, done, 25)
 		if err != nil {
 			return err
 		}
