@@ -11,8 +11,8 @@ import (
 )
 
 var counts = []promise{
-	{"Progress agrees with the rows after every step of a random life", func(t *testing.T, open func() *store.Ledger) { randomLives(t, open, 1) }},
-	{"Progress agrees with the rows in another random life", func(t *testing.T, open func() *store.Ledger) { randomLives(t, open, 2) }},
+	{"Progress agrees with the rows after every random step", func(t *testing.T, open func() *store.Ledger) { randomLives(t, open, 1) }},
+	{"Progress agrees with the rows after other random steps", func(t *testing.T, open func() *store.Ledger) { randomLives(t, open, 2) }},
 	{"Progress agrees with the rows while workers deliver", countsOfManyWorkers},
 }
 
