@@ -79,7 +79,7 @@ func TestPeerDelivery(t *testing.T) {
 	t.Parallel()
 	srv, sink := startServers(t), testenv.SMTPSink(t)
 	s := startPeer(t, srv, sink, 250)
-	r := s.reach(t, srv, sink, 250) // counts mails and inbox rows
+	r := s.reach(t, srv, sink, 250) // counts emails and inbox rows
 	s.stop()
 	if r.post <= 0 || r.took < r.post || r.peak < r.resident || r.resident <= 0 || r.worker <= 0 {
 		t.Errorf("measured %+v", r)

@@ -123,10 +123,10 @@ func (s *system) post(b testing.TB, roles ...string) time.Duration {
 
 // run is what was measured while one event went to everybody.
 type run struct {
-	post, took           time.Duration
-	worker, server       time.Duration // CPU time
-	peak, resident       float64       // MB of the worker at the most, and at the end
-	mails, inApp, people int
+	post, took            time.Duration
+	worker, server        time.Duration // CPU time
+	peak, resident        float64       // MB of the worker at the most, and at the end
+	emails, inApp, people int
 }
 
 func (r run) rate() float64 { return float64(r.people) / r.took.Seconds() }
@@ -142,9 +142,9 @@ func (s *system) reach(b testing.TB, srv *servers, sink *testenv.Sink, people in
 	worker, server := usageOf(b, s.worker.PID()), usageOf(b, s.server.PID())
 	r.worker, r.server = worker.cpu-before[0].cpu, server.cpu-before[1].cpu
 	r.peak, r.resident = worker.peak, worker.resident
-	r.mails, r.inApp = sink.Count(), s.inApp()
-	if r.mails != people || r.inApp != people {
-		b.Errorf("%d people got %d mails and %d inbox rows", people, r.mails, r.inApp)
+	r.emails, r.inApp = sink.Count(), s.inApp()
+	if r.emails != people || r.inApp != people {
+		b.Errorf("%d people got %d emails and %d inbox rows", people, r.emails, r.inApp)
 	}
 	return r
 }

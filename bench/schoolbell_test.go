@@ -126,7 +126,7 @@ func runDemo(b testing.TB, bin string, people int) run {
 	unit := func(v float64, u time.Duration) time.Duration { return time.Duration(v * float64(u)) }
 	return run{
 		post: unit(d.CreateMS, time.Millisecond), took: unit(d.Seconds, time.Second), peak: d.MaxRSSMB, resident: d.MaxRSSMB,
-		worker: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), people: people, mails: d.EmailsDistinct, inApp: d.InApp,
+		worker: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), people: people, emails: d.EmailsDistinct, inApp: d.InApp,
 	}
 }
 
@@ -134,7 +134,7 @@ func TestSchoolbellDelivery(t *testing.T) {
 	t.Parallel()
 	srv, sink := startServers(t), testenv.SMTPSink(t)
 	s := startSchoolbell(t, srv, sink, 250)
-	r := s.reach(t, srv, sink, 250) // counts mails and inbox rows
+	r := s.reach(t, srv, sink, 250) // counts emails and inbox rows
 	s.stop()
 	if r.post <= 0 || r.took < r.post || r.peak < r.resident || r.resident <= 0 {
 		t.Errorf("measured %+v", r)

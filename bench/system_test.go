@@ -14,7 +14,7 @@ import (
 // What the system promises of itself; see the checks below the table.
 const (
 	memoryLimit = 60 // MB of a worker, whatever the audience
-	leadWanted  = 4  // times the mails a second of the Node system
+	leadWanted  = 4  // times the emails a second of the Node system
 )
 
 // starter starts one of the compared systems.
@@ -62,7 +62,7 @@ func BenchmarkSystem(b *testing.B) {
 		most = max(most, r.peak)
 	}
 	fmt.Printf("worker's memory below %d MB at %d people: %s MB at the most, %s\n\n", memoryLimit, *many, megabytes(most), verdict(most < memoryLimit))
-	b.ReportMetric(medianOf(bell, run.rate), "mails/s")
+	b.ReportMetric(medianOf(bell, run.rate), "emails/s")
 	b.ReportMetric(0, "ns/op") // the time of the whole program says nothing
 }
 
@@ -101,7 +101,7 @@ func printSystem(w io.Writer, all []*contender, peer, ours *latencies) {
 	base := all[0]
 	fmt.Fprintf(w, "\nOne event to everybody, in-app and by email; medians of %d runs, %d processors\n\n", len(base.runs), runtime.NumCPU())
 	var t table
-	t.row("system", "people", "POST ms", "seconds", "mails/s", "ratio", "worker MB", "at end", "worker CPU s", "server CPU s", "CPU µs/mail")
+	t.row("system", "people", "POST ms", "seconds", "emails/s", "ratio", "worker MB", "at end", "worker CPU s", "server CPU s", "CPU µs/mail")
 	for _, c := range all {
 		of := func(value func(run) float64) float64 { return medianOf(c, value) }
 		cpu := of(func(r run) float64 { return (r.worker + r.server).Seconds() })

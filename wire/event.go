@@ -21,7 +21,7 @@ type NewEvent struct {
 	ExpiresAt Time                 `json:"expires_at,omitzero" doc:"Nothing is sent after this time."`
 }
 
-// Event returns what is to be created. Nil channels mean those of the category; an empty
+// Event returns the event to create. Nil channels mean those of the category; an empty
 // list is not valid.
 func (in *NewEvent) Event() *schoolbell.Event {
 	return &schoolbell.Event{Title: in.Title, Body: in.Body, Category: in.Category, Audience: in.Audience, Channels: in.Channels,

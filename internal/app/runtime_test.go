@@ -89,7 +89,7 @@ func TestRuntime(t *testing.T) {
 			return err == nil && stored.Status.Terminal()
 		}, "the event is still open")
 		if n := r.Channels.Catcher.Accepted(); n != 1 {
-			t.Errorf("the mail catcher took %d mails, want 1", n)
+			t.Errorf("the mail catcher took %d emails, want 1", n)
 		}
 	})
 	t.Run("everything it depends on is healthy", func(t *testing.T) {

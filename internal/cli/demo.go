@@ -28,9 +28,9 @@ type facts struct {
 	Users           int     `json:"users"`
 	CreateMS        float64 `json:"create_ms"`         // the HTTP request that created the event
 	InApp           int     `json:"in_app"`            // inbox rows in the ledger
-	EmailsAccepted  int     `json:"emails_accepted"`   // mails the catcher took
+	EmailsAccepted  int     `json:"emails_accepted"`   // emails the catcher took
 	EmailsDistinct  int     `json:"emails_distinct"`   // of these, different Message-IDs
-	Duplicates      int     `json:"duplicates"`        // mails and inbox rows beyond the first of a person
+	Duplicates      int     `json:"duplicates"`        // emails and inbox rows beyond the first of a person
 	Missing         int     `json:"missing"`           // people without their mail or their inbox row
 	Seconds         float64 `json:"seconds"`           // from the request until the event was completed
 	EmailsPerSecond float64 `json:"emails_per_second"` // accepted ones over these seconds

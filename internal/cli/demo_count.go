@@ -12,18 +12,18 @@ import (
 	"schoolbell"
 )
 
-// tally counts what arrived, person by person: mails by the catcher's record of
+// tally counts what arrived, person by person: emails by the catcher's record of
 // recipients, inbox rows by the ledger's inboxes.
 func (d *demo) tally(ctx context.Context, eventID string) (facts, error) {
 	f := facts{Users: d.users}
 	byEmail, byInbox := slices.Contains(d.channels, schoolbell.ChannelEmail), slices.Contains(d.channels, schoolbell.ChannelInApp)
-	mails := make(map[string]int, d.users)
+	emails := make(map[string]int, d.users)
 	catcher := d.runtime.Channels.Catcher
 	if !catcher.Complete() {
 		return f, fmt.Errorf("there were more emails than the mail catcher can tell apart")
 	}
 	f.EmailsAccepted, f.EmailsDistinct = catcher.Accepted(), catcher.Distinct()
-	catcher.Recipients(func(addr string, n int) { mails[addr] += n })
+	catcher.Recipients(func(addr string, n int) { emails[addr] += n })
 
 	for from := 0; from < d.users; from += demoPage {
 		ids := make([]string, 0, demoPage)
@@ -35,7 +35,7 @@ func (d *demo) tally(ctx context.Context, eventID string) (facts, error) {
 			return f, err
 		}
 		for _, id := range ids {
-			m, r := mails[address(id)], rows[id]
+			m, r := emails[address(id)], rows[id]
 			f.InApp += r
 			f.Duplicates += max(0, m-1) + max(0, r-1)
 			if byEmail && m == 0 || byInbox && r == 0 {

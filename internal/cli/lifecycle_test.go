@@ -93,7 +93,7 @@ func testServeSeparateWorker(t *testing.T) {
 	s.people(40)
 	s.reached(s.announce(), 40)
 	if got := mail.Count(); got != 40 {
-		t.Errorf("the mail server took %d mails", got)
+		t.Errorf("the mail server took %d emails", got)
 	}
 	worker.ends()
 	api.ends()

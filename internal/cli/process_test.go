@@ -198,7 +198,7 @@ func (s server) announce() string {
 	return e.ID
 }
 
-// reached waits until the event is completed with n mails sent and n inbox rows.
+// reached waits until the event is completed with n emails sent and n inbox rows.
 func (s server) reached(id string, n int) {
 	s.t.Helper()
 	testenv.Eventually(s.t, patience, func() error {

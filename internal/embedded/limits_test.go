@@ -12,7 +12,7 @@ import (
 	"schoolbell/internal/embedded"
 )
 
-// Many large mails at once are refused temporarily instead of kept in memory.
+// Many large emails at once are refused temporarily instead of kept in memory.
 func TestMailCatcherLimits(t *testing.T) {
 	t.Parallel()
 	c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{})
@@ -77,6 +77,6 @@ func TestMailCatcherLimits(t *testing.T) {
 	close(started)
 	sending.Wait()
 	if answers["452"] < 3 || answers["250"] == 0 {
-		t.Errorf("the mails were answered %v", answers)
+		t.Errorf("the emails were answered %v", answers)
 	}
 }

@@ -18,7 +18,7 @@ const (
 	maxMessageBytes  = 32 << 20
 	maxRecipients    = 1000
 	maxConnections   = 500             // further ones wait
-	maxIncomingBytes = 128 << 20       // of mails that are being read at the same time
+	maxIncomingBytes = 128 << 20       // of emails that are being read at the same time
 	idleTimeout      = 5 * time.Minute // RFC 5321 §4.5.3.2.7
 	writeTimeout     = time.Minute
 )
@@ -26,8 +26,8 @@ const (
 // MailCatcherOptions says how a catcher differs from the plain one.
 type MailCatcherOptions struct {
 	Addr         string // to listen on; "127.0.0.1:0" when empty
-	KeepBodies   int    // newest mails kept whole for viewing; 0 for none
-	MaxAccounted int    // mails and recipients told apart; 1,000,000 when zero
+	KeepBodies   int    // newest emails kept whole for viewing; 0 for none
+	MaxAccounted int    // emails and recipients told apart; 1,000,000 when zero
 
 	TLS         *tls.Config // offers STARTTLS; nil for no TLS
 	ImplicitTLS bool        // speaks TLS from the first byte; needs TLS
@@ -46,7 +46,7 @@ type MailCatcher struct {
 	opts     MailCatcherOptions
 	listener *listener
 	server   *smtp.Server
-	incoming atomic.Int64 // bytes of mails that are being read
+	incoming atomic.Int64 // bytes of emails that are being read
 }
 
 // NewMailCatcher starts to listen; connections are served once Run is called.
@@ -117,10 +117,10 @@ func notClosed(err error) error {
 // Close frees the port of a catcher that was never run.
 func (c *MailCatcher) Close() error { return c.listener.Close() }
 
-// Accepted returns how many mails were taken.
+// Accepted returns how many emails were taken.
 func (c *MailCatcher) Accepted() int { return c.book.counts().accepted }
 
-// Distinct returns how many different Message-IDs the mails taken bore. A mail
+// Distinct returns how many different Message-IDs the emails taken bore. A mail
 // without one counts as different from all others.
 func (c *MailCatcher) Distinct() int { return c.book.counts().distinct }
 
@@ -129,10 +129,10 @@ func (c *MailCatcher) Distinct() int { return c.book.counts().distinct }
 func (c *MailCatcher) Complete() bool { return c.book.counts().complete }
 
 // Recipients calls f for every address that mail was taken for, with how many
-// mails, in no order. f must not call the catcher.
+// emails, in no order. f must not call the catcher.
 func (c *MailCatcher) Recipients(f func(addr string, n int)) { c.book.eachRecipient(f) }
 
-// Messages returns up to limit of the mails kept, newest first, without Raw.
+// Messages returns up to limit of the emails kept, newest first, without Raw.
 func (c *MailCatcher) Messages(limit int) []CaughtMail { return c.book.newest(limit) }
 
 // Message returns the kept mail with this ID; false if there is none any more.

@@ -51,7 +51,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	return nil
 }
 
-// bodies holds buffers for mails on their way in.
+// bodies holds buffers for emails on their way in.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func (s *session) Data(r io.Reader) error {

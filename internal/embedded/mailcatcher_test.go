@@ -80,7 +80,7 @@ func testMailCatcherCounts(t *testing.T) {
 		{ID: "4", From: "a@example.org", To: []string{"p3@example.org", "all@example.org"}, Subject: "Schöne 3", MessageID: "<3@example.org>"},
 	}
 	if diff := cmp.Diff(want, c.Messages(10), cmpopts.IgnoreFields(embedded.CaughtMail{}, "At", "Size")); diff != "" {
-		t.Errorf("newest mails (-want +got):\n%s", diff)
+		t.Errorf("newest emails (-want +got):\n%s", diff)
 	}
 	m, ok := c.Message("4")
 	if !ok || m.Size != len(m.Raw) || !strings.Contains(string(m.Raw), "\r\n.hidden dot\r\n") {
@@ -99,7 +99,7 @@ func testMailCatcherIncomplete(t *testing.T) {
 	c := startCatcher(t, embedded.MailCatcherOptions{MaxAccounted: 2})
 	for i := range 3 {
 		if c.Complete() != (i < 3) {
-			t.Errorf("incomplete after %d mails", i)
+			t.Errorf("incomplete after %d emails", i)
 		}
 		if err := send(t, c, mailText(fmt.Sprint(i), "s", "b"), fmt.Sprintf("p%d@example.org", i)); err != nil {
 			t.Fatal(err)
@@ -133,10 +133,10 @@ func testMailCatcherPipelining(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	const mails = 50
+	const emails = 50
 	go func() {
 		_, _ = io.WriteString(nc, "EHLO me\r\n")
-		for i := range mails {
+		for i := range emails {
 			_, _ = fmt.Fprintf(nc, "MAIL FROM:<a@example.org>\r\nRCPT TO:<p%d@example.org>\r\nDATA\r\n%s.\r\n", i, mailText(fmt.Sprint(i), "s", "b"))
 		}
 		_, _ = io.WriteString(nc, "QUIT\r\n")
@@ -145,8 +145,8 @@ func testMailCatcherPipelining(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(all), "OK: queued"); n != mails || c.Accepted() != mails || c.Distinct() != mails {
-		t.Errorf("%d replies, accepted %d, distinct %d; want %d each", n, c.Accepted(), c.Distinct(), mails)
+	if n := strings.Count(string(all), "OK: queued"); n != emails || c.Accepted() != emails || c.Distinct() != emails {
+		t.Errorf("%d replies, accepted %d, distinct %d; want %d each", n, c.Accepted(), c.Distinct(), emails)
 	}
 }
 
@@ -288,7 +288,7 @@ func BenchmarkMailCatcher(b *testing.B) {
 		})
 	}
 	wg.Wait()
-	b.ReportMetric(float64(c.Accepted())/b.Elapsed().Seconds(), "mails/s")
+	b.ReportMetric(float64(c.Accepted())/b.Elapsed().Seconds(), "emails/s")
 	if c.Accepted() != b.N {
 		b.Errorf("accepted %d of %d", c.Accepted(), b.N)
 	}

@@ -9,12 +9,12 @@ import (
 	"sync"
 )
 
-// maxKeptBytes bounds what all mails kept for viewing take together, so that a
+// maxKeptBytes bounds what all emails kept for viewing take together, so that a
 // few huge ones cannot fill the memory.
 const maxKeptBytes = 64 << 20
 
-// mailLog is the catcher's account of what it took: numbers for all mails, one
-// small entry for each Message-ID and recipient, and the newest mails whole.
+// mailLog is the catcher's account of what it took: numbers for all emails, one
+// small entry for each Message-ID and recipient, and the newest emails whole.
 type mailLog struct {
 	seed  maphash.Seed
 	keep  int
@@ -22,7 +22,7 @@ type mailLog struct {
 
 	mu         sync.Mutex
 	accepted   int
-	nameless   int                 // mails without a Message-ID
+	nameless   int                 // emails without a Message-ID
 	ids        map[uint64]struct{} // hashes of Message-IDs: at a million of them two meet once in 37 million runs
 	recipients map[string]int
 	overflow   bool

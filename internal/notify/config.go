@@ -17,8 +17,8 @@ type Config struct {
 	Channels []schoolbell.Channel // over which events may go; in_app is always among them
 
 	BatchSize     int           // deliveries a job works; 100 when 0
-	Retries       int           // tries after the first; none when 0
-	Backoff       time.Duration // base b of the waits b, 5b, 25b … between tries; 5 s when 0
+	Retries       int           // further attempts after the first; none when 0
+	Backoff       time.Duration // base b of the waits b, 5b, 25b … between attempts; 5 s when 0
 	Concurrency   int           // jobs at once, for each queue of this process; 5 when 0
 	RateMax       int           // event jobs started per RateDuration over all workers; no limit when 0
 	RateDuration  time.Duration

@@ -31,7 +31,7 @@ type damage struct {
 	queue string // events or email
 	key   string // after the queue's prefix; {job} is one of its jobs
 	as    string // deleted, or the type that the key gets instead
-	load  bool   // while mails are being sent, else while the queue is paused
+	load  bool   // while emails are being sent, else while the queue is paused
 }
 
 func (d damage) String() string {
@@ -89,8 +89,8 @@ func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) 
 		return err
 	}
 	log := &syncBuffer{}
-	mails := newProvider()
-	mails.gate = make(chan struct{}, users)
+	emails := newProvider()
+	emails.gate = make(chan struct{}, users)
 	p, err := notify.New(store.OnSQLite(db).Stores, rdb, notify.Config{Prefix: prefix, Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3,
 		Backoff: 20 * time.Millisecond, KeepCompleted: time.Hour, KeepFailed: time.Hour, WorkerName: "test", Grace: 5 * time.Second,
 		BatchSize: 10, Concurrency: 2}, slog.New(slog.NewTextHandler(log, nil)))
@@ -102,7 +102,7 @@ func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) 
 	defer func() { stop(); _ = running.Wait() }()
 	running.Go(func() error { return p.RunRelay(work) })
 	running.Go(func() error {
-		return p.RunWorkers(work, plainRenderer{}, map[schoolbell.Channel]notify.Sender{schoolbell.ChannelEmail: mails})
+		return p.RunWorkers(work, plainRenderer{}, map[schoolbell.Channel]notify.Sender{schoolbell.ChannelEmail: emails})
 	})
 	queue := p.Queues()[0]
 	if d.queue == "email" {
@@ -124,8 +124,8 @@ func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) 
 		job = ev.ID + ".email.1"
 	}
 	if d.load {
-		mails.gate <- struct{}{} // one mail of the first batches goes out, then none
-		err = eventually(ctx, func() error { return atLeast(mails.count(), 1) })
+		emails.gate <- struct{}{} // one mail of the first batches goes out, then none
+		err = eventually(ctx, func() error { return atLeast(emails.count(), 1) })
 	} else {
 		err = eventually(ctx, func() error { return atLeast(int(rdb.Exists(ctx, root+job).Val()), 1) })
 	}
@@ -135,7 +135,7 @@ func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) 
 	if err := d.strike(ctx, rdb, root+strings.ReplaceAll(d.key, "{job}", job)); err != nil {
 		return err
 	}
-	mails.release(users)
+	emails.release(users)
 	if !d.load {
 		// Meta may be of the wrong type, so that a resume fails until it is renamed.
 		if err := eventually(ctx, func() error { return queue.Resume(ctx) }); err != nil {
@@ -153,8 +153,8 @@ func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) 
 	if err != nil {
 		return err
 	}
-	if people, tries := mails.counts(); people != users || tries != users {
-		return fmt.Errorf("%d people got %d mails, want %d", people, tries, users)
+	if people, tries := emails.counts(); people != users || tries != users {
+		return fmt.Errorf("%d people got %d emails, want %d", people, tries, users)
 	}
 	if n := strings.Count(log.String(), "rebuilt from the ledger"); n > 20 {
 		return fmt.Errorf("the log says %d times that jobs were rebuilt:\n%s", n, log)
@@ -214,7 +214,7 @@ func eventually(ctx context.Context, try func() error) error {
 	}
 }
 
-// release lets n mails pass, and all others.
+// release lets n emails pass, and all others.
 func (p *provider) release(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -227,7 +227,7 @@ func (p *provider) release(n int) {
 	p.gate = nil
 }
 
-// counts returns how many people got mail, and how many mails were offered.
+// counts returns how many people got mail, and how many emails were offered.
 func (p *provider) counts() (people, tries int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

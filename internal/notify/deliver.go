@@ -40,7 +40,7 @@ type batchRun struct {
 	attempts []ledger.Attempt // of that claim, not recorded yet
 
 	retried   int    // rows that failed for now in this run
-	exhausted int    // rows whose last try failed in this run
+	exhausted int    // rows whose last attempt failed in this run
 	reason    string // of the latest failure
 }
 

@@ -13,7 +13,7 @@ import (
 type Metrics struct {
 	accepted   prometheus.Counter
 	walked     prometheus.Counter
-	tries      *prometheus.CounterVec
+	attempts   *prometheus.CounterVec
 	groups     *prometheus.HistogramVec
 	lost       prometheus.Counter
 	reconciled *prometheus.CounterVec
@@ -25,8 +25,8 @@ func newMetrics() *Metrics {
 			Name: "schoolbell_events_accepted_total", Help: "Events stored, without replays."}),
 		walked: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "schoolbell_fanout_users_total", Help: "Users for whom deliveries were created."}),
-		tries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "schoolbell_delivery_tries_total", Help: "Attempts to send, by channel and verdict."}, []string{"channel", "verdict"}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "schoolbell_delivery_attempts_total", Help: "Attempts to send, by channel and verdict."}, []string{"channel", "verdict"}),
 		groups: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "schoolbell_send_seconds", Help: "Time to send the messages of one claim.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9)}, []string{"channel"}),
@@ -42,14 +42,14 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCo
 
 // Collect implements prometheus.Collector.
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range []prometheus.Collector{m.accepted, m.walked, m.tries, m.groups, m.lost, m.reconciled} {
+	for _, c := range []prometheus.Collector{m.accepted, m.walked, m.attempts, m.groups, m.lost, m.reconciled} {
 		c.Collect(ch)
 	}
 }
 
 func (m *Metrics) sent(ch schoolbell.Channel, results []schoolbell.Result, took time.Duration) {
 	for _, r := range results {
-		m.tries.WithLabelValues(string(ch), string(r.Verdict)).Inc()
+		m.attempts.WithLabelValues(string(ch), string(r.Verdict)).Inc()
 	}
 	m.groups.WithLabelValues(string(ch)).Observe(took.Seconds())
 }

@@ -29,7 +29,7 @@ func TestOutcome(t *testing.T) {
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryUncertain, Spent: 2, Uncertain: true}},
 		{"refused for now waits the base time", fresh, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "450 later"},
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryPending, Spent: 1, RetryIn: 5 * time.Second, Reason: "450 later"}},
-		{"refused for now at the last try fails", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "450 later"},
+		{"refused for now at the last attempt fails", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "450 later"},
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryFailed, Spent: 4, Reason: "450 later"}},
 		{"refused for good fails at once", fresh, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "550 no"},
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryFailed, Spent: 1, Reason: "550 no"}},
@@ -45,7 +45,7 @@ func TestOutcome(t *testing.T) {
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryPending, Spent: 3}},
 		{"a lost reply is tried again in doubt", fresh, schoolbell.Result{Verdict: schoolbell.VerdictUncertain, Reason: "EOF"},
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryPending, Spent: 1, Uncertain: true, RetryIn: 5 * time.Second, Reason: "EOF"}},
-		{"a lost reply at the last try stays uncertain", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictUncertain, Reason: "EOF"},
+		{"a lost reply at the last attempt stays uncertain", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictUncertain, Reason: "EOF"},
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryUncertain, Spent: 4, Uncertain: true, Reason: "EOF"}},
 	}
 	for _, tt := range tests {

@@ -480,7 +480,7 @@ func testCancelHalfSent(t *testing.T) {
 		t.Errorf("%d rows are sent, the provider accepted %d", got.Sent, s.provider.count())
 	}
 	if n := s.provider.count(); n > 60+5*25+25 {
-		t.Errorf("%d mails went out, more than were in flight when the event was cancelled", n)
+		t.Errorf("%d emails went out, more than were in flight when the event was cancelled", n)
 	}
 }
 

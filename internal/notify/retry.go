@@ -22,7 +22,7 @@ func (c Config) retryWait(n int) time.Duration {
 	return time.Duration(min(wait, float64(24*time.Hour)))
 }
 
-// attempt says what a result means for its row. Attempts are spent on tries
+// attempt says what a result means for its row. Attempts are spent on attempts
 // that the provider turned down or that got lost, not on its wish to be left
 // alone and not on connections that it ended without an answer.
 func (c Config) attempt(r ledger.Recipient, res schoolbell.Result) ledger.Attempt {

@@ -65,7 +65,7 @@ type view struct {
 	School     string
 	Title      string
 	Heading    string // the title, marked when urgent
-	Preview    string // beginning of the body, for lists of mails
+	Preview    string // beginning of the body, for lists of emails
 	Badge      badge
 	Name       string // slot
 	When       string // slot, or empty when the event has no time

@@ -125,7 +125,7 @@ func testFailoverReachesEveryone(t *testing.T) {
 			created := s.Create()
 			testenv.Eventually(t, patience, func() error {
 				if n := mail.Accepted(); n < before {
-					return fmt.Errorf("%d mails have left", n)
+					return fmt.Errorf("%d emails have left", n)
 				}
 				return nil
 			}, "the event is half sent")

@@ -28,7 +28,7 @@ func TestRedisOutage(t *testing.T) {
 	created := s.Create()
 	t.Logf("without Redis an event for %d people was accepted in %v", people, created.Took)
 	if created.Status != "queued" || mail.Accepted() != 0 {
-		t.Errorf("the event is %s and %d mails have left", created.Status, mail.Accepted())
+		t.Errorf("the event is %s and %d emails have left", created.Status, mail.Accepted())
 	}
 	redis.Restart()
 	s.ReachedOnce(mail, created.ID, people)

@@ -30,15 +30,15 @@ func TestWorkerShutdown(t *testing.T) {
 		t.Fatal("everything was sent before the stop")
 	}
 	if n := s.Ledger.Attempts(id); n != atStop {
-		t.Errorf("%d attempts were spent on %d mails", n, atStop)
+		t.Errorf("%d attempts were spent on %d emails", n, atStop)
 	}
 	mail.Slow(0)
 	second := s.Worker("second")
 	s.ReachedOnce(mail, id, people)
 	if n := s.Ledger.Attempts(id); n != people {
-		t.Errorf("%d attempts were spent on %d mails", n, people)
+		t.Errorf("%d attempts were spent on %d emails", n, people)
 	}
-	t.Logf("%d mails before the stop, %d after it", atStop, mail.Accepted()-atStop)
+	t.Logf("%d emails before the stop, %d after it", atStop, mail.Accepted()-atStop)
 	second.Stop()
 	serve.Stop()
 }

@@ -59,7 +59,7 @@ func testWholeSystemSMTPSink(t *testing.T) {
 		t.Errorf("email: %+v, want %+v", got, want)
 	}
 	if n := sink.Count(); n != people {
-		t.Errorf("smtp-sink took %d mails, want %d", n, people)
+		t.Errorf("smtp-sink took %d emails, want %d", n, people)
 	}
 	one.Stop()
 	two.Stop()
@@ -207,7 +207,7 @@ func calledOff(t *testing.T, s *system.School, mail *system.Mail) {
 		t.Errorf("the cancelled event has deliveries: %+v", got.Progress)
 	}
 	if n := len(mail.Letters(ev.ID)); n != 0 {
-		t.Errorf("%d mails of the cancelled event went out", n)
+		t.Errorf("%d emails of the cancelled event went out", n)
 	}
 }
 

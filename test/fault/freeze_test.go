@@ -43,6 +43,6 @@ func TestFrozenWorker(t *testing.T) {
 	other.Stop()
 	api.Stop()
 	if n := mail.Accepted() - asleep; n > 0 {
-		t.Errorf("the frozen worker sent %d mails after it woke up", n)
+		t.Errorf("the frozen worker sent %d emails after it woke up", n)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"schoolbell/test/system"
 )
 
-// fewTries has mails that use up attempts fail within a second.
+// fewTries has emails that use up attempts fail within a second.
 var fewTries = []string{"JOB_RETRIES=1", "JOB_BACKOFF=100ms"}
 
 func TestSMTPHangUp(t *testing.T) {
@@ -20,7 +20,7 @@ func TestSMTPHangUp(t *testing.T) {
 }
 
 // A mail server that ends connections at a command, without a reply, says
-// nothing about the mails. They wait, spend no attempt and go out once it answers.
+// nothing about the emails. They wait, spend no attempt and go out once it answers.
 func testHangUpSpendsNoAttempt(t *testing.T) {
 	t.Parallel()
 	const people = 4
@@ -45,7 +45,7 @@ func testHangUpSpendsNoAttempt(t *testing.T) {
 					t.Fatal(err)
 				}
 				if p := ev.Progress.Channels[schoolbell.ChannelEmail]; p.Failed != 0 || p.Uncertain != 0 {
-					t.Errorf("the server said nothing about the mails, but they ended: %+v", p)
+					t.Errorf("the server said nothing about the emails, but they ended: %+v", p)
 				}
 				if n := s.Ledger.Attempts(id); n != 0 {
 					t.Errorf("%d attempts were spent on what the server did not say", n)
@@ -53,7 +53,7 @@ func testHangUpSpendsNoAttempt(t *testing.T) {
 				front.At("")
 				s.ReachedOnce(mail, id, people)
 				if n := s.Ledger.Attempts(id); n != people {
-					t.Errorf("%d attempts for %d mails", n, people)
+					t.Errorf("%d attempts for %d emails", n, people)
 				}
 				worker.Stop()
 				api.Stop()
@@ -90,7 +90,7 @@ func testHangUpAtOneEmail(t *testing.T) {
 	s.ReachedOnce(mail, first, people)
 	s.ReachedOnce(mail, second, people)
 	if n := s.Ledger.Attempts(first) + s.Ledger.Attempts(second); n != 2*people {
-		t.Errorf("%d attempts for %d mails", n, 2*people)
+		t.Errorf("%d attempts for %d emails", n, 2*people)
 	}
 	worker.Stop()
 	api.Stop()

@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 const (
 	everyone = 10_000
-	before   = 3_000 // mails that go out before the fault
+	before   = 3_000 // emails that go out before the fault
 
 	promise = 30 * time.Second // within which work goes on after a crash, or after all else is done
 )
@@ -66,5 +66,5 @@ func othersDone(f system.Facts, claimed []string, crash time.Time) (done time.Du
 
 func report(t *testing.T, f system.Facts, people int) {
 	t.Helper()
-	t.Logf("%d people, %d mails; %d got more than one; %d rows uncertain", people, f.Mails, len(f.Repeated), len(f.Uncertain))
+	t.Logf("%d people, %d emails; %d got more than one; %d rows uncertain", people, f.Emails, len(f.Repeated), len(f.Uncertain))
 }

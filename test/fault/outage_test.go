@@ -38,7 +38,7 @@ func testOutageRedisDataLost(t *testing.T) {
 }
 
 // The database is unavailable, first in good order and then by a crash, while answers
-// to mails come in that cannot be recorded.
+// to emails come in that cannot be recorded.
 func testOutageDatabaseRestarts(t *testing.T) {
 	t.Parallel()
 	mail, pg := system.NewMail(t), testenv.PostgresServer(t, testenv.PostgresOptions{Durable: true})

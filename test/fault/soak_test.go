@@ -30,12 +30,12 @@ func TestSoak(t *testing.T) {
 	}
 	s.mail.Lossy(0)
 	s.mail.Slow(0)
-	mails, repeated, uncertain := 0, 0, 0
+	emails, repeated, uncertain := 0, 0, 0
 	for _, id := range s.events {
 		f := s.school.Reached(s.mail, id, soakPeople)
-		mails, repeated, uncertain = mails+f.Mails, repeated+len(f.Repeated), uncertain+len(f.Uncertain)
+		emails, repeated, uncertain = emails+f.Emails, repeated+len(f.Repeated), uncertain+len(f.Uncertain)
 	}
-	t.Logf("%d events to %d people, faults %v: %d mails; %d got more than one; %d rows uncertain", len(s.events), soakPeople, s.struck, mails, repeated, uncertain)
+	t.Logf("%d events to %d people, faults %v: %d emails; %d got more than one; %d rows uncertain", len(s.events), soakPeople, s.struck, emails, repeated, uncertain)
 	for _, w := range s.workers {
 		w.Stop()
 	}

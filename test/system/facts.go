@@ -11,8 +11,8 @@ import (
 // Facts are what one event came to, person by person, as the mail server and
 // the ledger tell it.
 type Facts struct {
-	Mails     int                    // taken in all
-	Times     map[string][]time.Time // of each person's mails, the first first
+	Emails    int                    // taken in all
+	Times     map[string][]time.Time // of each person's emails, the first first
 	Repeated  []string               // who got more than one, in order
 	Uncertain []string               // whose row says uncertain, in order
 }
@@ -26,15 +26,15 @@ func (s *School) Reached(m *Mail, id string, n int) Facts {
 	f := Facts{Times: map[string][]time.Time{}, Uncertain: s.Ledger.people(id, email, unsure)}
 	ids := map[string]string{}
 	for _, l := range m.Letters(id) {
-		f.Mails++
+		f.Emails++
 		f.Times[l.User] = append(f.Times[l.User], l.At)
 		if known, ok := ids[l.User]; ok && known != l.MessageID {
-			s.t.Errorf("%s got mails with the ids %s and %s", l.User, known, l.MessageID)
+			s.t.Errorf("%s got emails with the ids %s and %s", l.User, known, l.MessageID)
 		}
 		ids[l.User] = l.MessageID
 	}
 	if distinct := len(sortedSet(ids)); distinct != len(ids) {
-		s.t.Errorf("%d people got mails with %d ids", len(ids), distinct)
+		s.t.Errorf("%d people got emails with %d ids", len(ids), distinct)
 	}
 	everybody := make([]string, n)
 	for i := range everybody {
@@ -42,10 +42,10 @@ func (s *School) Reached(m *Mail, id string, n int) Facts {
 	}
 	var missing []string
 	for _, id := range everybody {
-		switch mails := len(f.Times[id]); {
-		case mails == 0:
+		switch emails := len(f.Times[id]); {
+		case emails == 0:
 			missing = append(missing, id)
-		case mails > 1:
+		case emails > 1:
 			f.Repeated = append(f.Repeated, id)
 		}
 	}
@@ -63,9 +63,9 @@ func (s *School) Reached(m *Mail, id string, n int) Facts {
 func (s *School) ReachedOnce(m *Mail, id string, n int) {
 	s.t.Helper()
 	f := s.Reached(m, id, n)
-	if f.Mails != n || len(f.Repeated) > 0 || len(f.Uncertain) > 0 {
-		s.t.Errorf("%d mails for %d people; %d got more than one: %s; %d are uncertain: %s",
-			f.Mails, n, len(f.Repeated), few(f.Repeated), len(f.Uncertain), few(f.Uncertain))
+	if f.Emails != n || len(f.Repeated) > 0 || len(f.Uncertain) > 0 {
+		s.t.Errorf("%d emails for %d people; %d got more than one: %s; %d are uncertain: %s",
+			f.Emails, n, len(f.Repeated), few(f.Repeated), len(f.Uncertain), few(f.Uncertain))
 	}
 }
 

@@ -84,7 +84,7 @@ func (l *Ledger) Sending() int {
 	return l.number(`SELECT count(*) FROM deliveries WHERE status = $1`, sending)
 }
 
-// Attempts sums the attempts spent on the mails of an event.
+// Attempts sums the attempts spent on the emails of an event.
 func (l *Ledger) Attempts(eventID string) int {
 	l.t.Helper()
 	return l.number(`SELECT coalesce(sum(d.attempts), 0) FROM deliveries d JOIN events e ON e.seq = d.event_seq WHERE e.id = $1 AND d.channel = $2`, eventID, email)

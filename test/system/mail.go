@@ -19,22 +19,22 @@ import (
 )
 
 // Mail is the mail server of a test. It takes every mail, remembers each one's
-// Message-ID, recipient and time, and holds mails back when told to. Note and
+// Message-ID, recipient and time, and holds emails back when told to. Note and
 // Letters are for the goroutine of the test.
 type Mail struct {
 	t       testing.TB
 	catcher *embedded.MailCatcher
-	noted   int                 // mails that the test has written down
+	noted   int                 // emails that the test has written down
 	letters map[string][]Letter // those, by event
 	reached map[string]bool     // people in those
 
 	mu       sync.Mutex
-	passing  int             // mails to be taken before the others are held; below zero: all
-	held     map[string]bool // addresses of the mails held
+	passing  int             // emails to be taken before the others are held; below zero: all
+	held     map[string]bool // addresses of the emails held
 	released chan struct{}   // closed by Release
 	slow     time.Duration   // for which every mail waits for its answer
 	refused  map[string]int  // reply codes by address
-	lossy    int             // of so many mails one loses its connection; 0 for none
+	lossy    int             // of so many emails one loses its connection; 0 for none
 	arrived  int
 }
 
@@ -66,10 +66,10 @@ func NewMail(t testing.TB) *Mail {
 // Addr is where it listens, "127.0.0.1:port".
 func (m *Mail) Addr() string { return m.catcher.Addr() }
 
-// Accepted is how many mails were taken so far.
+// Accepted is how many emails were taken so far.
 func (m *Mail) Accepted() int { return m.catcher.Accepted() }
 
-// HoldAfter has the next n mails taken and every further one held: its text has
+// HoldAfter has the next n emails taken and every further one held: its text has
 // arrived, its sender waits for the answer. What is held is taken at Release,
 // whether its sender still lives or not.
 func (m *Mail) HoldAfter(n int) {
@@ -97,7 +97,7 @@ func (m *Mail) heldOf(people []string) (held []string) {
 	return held
 }
 
-// Release takes the mails held and holds no more.
+// Release takes the emails held and holds no more.
 func (m *Mail) Release() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -121,7 +121,7 @@ func (m *Mail) Refuse(n, code int) {
 	m.refused[Address(n)] = code
 }
 
-// Lossy has one of n mails lose its connection before the answer to its final
+// Lossy has one of n emails lose its connection before the answer to its final
 // dot, after it was taken and before in turns; 0 ends that.
 func (m *Mail) Lossy(n int) {
 	m.mu.Lock()
@@ -174,14 +174,14 @@ type Letter struct {
 	At        time.Time
 }
 
-// Letters are the mails of one event, in the order in which they were taken.
+// Letters are the emails of one event, in the order in which they were taken.
 func (m *Mail) Letters(eventID string) []Letter {
 	m.t.Helper()
 	m.Note()
 	return m.letters[eventID]
 }
 
-// Note writes down the mails that were taken since the last time. The server
+// Note writes down the emails that were taken since the last time. The server
 // keeps some twenty thousand, so a test that sends more calls it now and then.
 func (m *Mail) Note() {
 	m.t.Helper()
@@ -243,6 +243,6 @@ func smtpSettings(t testing.TB, addr string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Held mails must not look like a dead connection, however slow the machine.
+	// Held emails must not look like a dead connection, however slow the machine.
 	return []string{"SMTP_HOST=" + host, "SMTP_PORT=" + port, "SMTP_TLS=none", "SMTP_TIMEOUT=5m", "EMAIL_FROM=Hill School <office@hill.example>"}
 }

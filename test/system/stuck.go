@@ -37,7 +37,7 @@ func (s *School) AwaitStuck(m *Mail, workers ...string) (claimed, held []string)
 // at a time, and among these rows is one whose mail cannot have been taken yet.
 func (s *School) stuck(m *Mail, worker string) (claimed, held []string, err error) {
 	if !m.holds() {
-		return nil, nil, errors.New("mails still pass")
+		return nil, nil, errors.New("emails still pass")
 	}
 	claimed = s.Ledger.claimed(worker) // those of one job are neighbours
 	if len(claimed) != jobs*claimSize {
@@ -50,7 +50,7 @@ func (s *School) stuck(m *Mail, worker string) (claimed, held []string, err erro
 		}
 	}
 	if held = m.heldOf(claimed); len(held) == 0 {
-		return nil, nil, errors.New("none of its mails is held")
+		return nil, nil, errors.New("none of its emails is held")
 	}
 	return claimed, held, nil
 }

@@ -295,8 +295,8 @@ func testSMTPSendWornConnection(t *testing.T) {
 	t.Parallel()
 	c, _ := catcher(t, embedded.MailCatcherOptions{})
 	for name, change := range map[string]func(*SMTPConfig){
-		"by mails": func(c *SMTPConfig) { c.MaxMails = 3 },
-		"by age":   func(c *SMTPConfig) { c.MaxAge = time.Nanosecond },
+		"by emails": func(c *SMTPConfig) { c.MaxEmails = 3 },
+		"by age":    func(c *SMTPConfig) { c.MaxAge = time.Nanosecond },
 	} {
 		s := sender(t, c.Addr(), change, func(c *SMTPConfig) { c.Connections = 2 })
 		msgs := make([]schoolbell.Message, 25)

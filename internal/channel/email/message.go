@@ -23,7 +23,7 @@ const (
 )
 
 // composer writes messages as mail (RFC 5322, MIME, RFC 6532 for addresses
-// beyond ASCII). It holds what all mails share.
+// beyond ASCII). It holds what all emails share.
 type composer struct {
 	sender string // bare address: the envelope's sender
 	domain string // for Message-IDs

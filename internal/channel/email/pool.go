@@ -27,13 +27,13 @@ type SMTP struct {
 
 // pooledConn is a connection with what the pool remembers of it.
 type pooledConn struct {
-	conn  *smtpconn.Conn
-	born  time.Time
-	mails int         // begun on it
-	kept  bool        // it was idle for a while, and may be gone
-	dirty bool        // a refused mail has left its envelope
-	text  []byte      // of the mail sent last; room for the next
-	reap  *time.Timer // while idle: gives it up
+	conn   *smtpconn.Conn
+	born   time.Time
+	emails int         // begun on it
+	kept   bool        // it was idle for a while, and may be gone
+	dirty  bool        // a refused mail has left its envelope
+	text   []byte      // of the mail sent last; room for the next
+	reap   *time.Timer // while idle: gives it up
 }
 
 // get returns a connection: one that is kept, if fresh is false and there is one, or a new one.
@@ -86,7 +86,7 @@ func (s *SMTP) put(l *pooledConn) {
 }
 
 func (s *SMTP) worn(l *pooledConn) bool {
-	return l.mails >= s.cfg.MaxMails || time.Since(l.born) > s.cfg.MaxAge
+	return l.emails >= s.cfg.MaxEmails || time.Since(l.born) > s.cfg.MaxAge
 }
 
 // complain logs that nothing can be sent, but not for every message.

@@ -53,7 +53,7 @@ func testRealServerDelivery(t *testing.T) {
 	}
 	for i := range msgs {
 		if n := got[fmt.Sprintf("<p%d@example.org>", i)]; n != 1 {
-			t.Errorf("recipient %d got %d mails", i, n)
+			t.Errorf("recipient %d got %d emails", i, n)
 		}
 	}
 }
@@ -91,7 +91,7 @@ func testRealServerRejections(t *testing.T) {
 	}
 }
 
-// BenchmarkSend sends mails of the size our template makes, in batches of 100 as
+// BenchmarkSend sends emails of the size our template makes, in batches of 100 as
 // workers do, five at a time.
 func BenchmarkSend(b *testing.B) {
 	html, err := os.ReadFile("../../render/testdata/event.email.html")
@@ -128,7 +128,7 @@ func BenchmarkSend(b *testing.B) {
 				})
 			}
 			wg.Wait()
-			b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "mails/s")
+			b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "emails/s")
 			b.ReportMetric(float64((cpuTime(b)-cpu).Microseconds())/float64(b.N), "cpu-µs/mail")
 		})
 	}

@@ -170,7 +170,7 @@ func (w *worker) prepare(i int) *outgoing {
 		return nil
 	}
 	w.l.dirty = false
-	w.l.mails++
+	w.l.emails++
 	return cur
 }
 
@@ -229,7 +229,7 @@ func (w *worker) turnedDown(cur *outgoing, err error) *outgoing {
 		w.l.dirty = true
 		return w.begin()
 	}
-	used := w.l.kept || w.l.mails > 1
+	used := w.l.kept || w.l.emails > 1
 	w.drop()
 	if used && !cur.again || w.ctx.Err() != nil { // the text was not even shown
 		return w.again(cur)
@@ -261,7 +261,7 @@ func (w *worker) again(cur *outgoing) *outgoing {
 		return nil
 	}
 	cur.again, cur.reset = true, false
-	w.l.mails++
+	w.l.emails++
 	w.l.conn.Begin(cur.envelope, false)
 	return cur
 }

@@ -51,7 +51,7 @@ func (w written) check(t fataler) bool {
 	to := ledger.Recipient{UserID: user.ID, Seq: 1, Name: user.Name, Addresses: []string{user.Email}, Timezone: user.Timezone}
 	for _, channel := range schoolbell.Channels() {
 		if channel == schoolbell.ChannelInApp || channel == schoolbell.ChannelEmail && user.Email == "" {
-			continue // the inbox shows the event itself, and nobody is mailed without an address
+			continue // the inbox shows the event itself, and nobody gets an email without an address
 		}
 		m, err := r.Render(ev, channel, to)
 		if err != nil {

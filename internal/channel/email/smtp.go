@@ -34,7 +34,7 @@ type SMTPConfig struct {
 	Connections int           // kept open at most; 20
 	Timeout     time.Duration // longest wait for any single answer; 30 s
 	MaxAge      time.Duration // a connection is not used for longer; 5 min
-	MaxMails    int           // a connection is not used for more; 1000
+	MaxEmails   int           // a connection is not used for more; 1000
 
 	Logger *slog.Logger // nil for silence
 }
@@ -42,7 +42,7 @@ type SMTPConfig struct {
 const (
 	dialTimeout = 10 * time.Second
 	idleTime    = 30 * time.Second // then an unused connection is given up
-	stopGrace   = 5 * time.Second  // for answers to mails already handed over when the caller stops
+	stopGrace   = 5 * time.Second  // for answers to emails already handed over when the caller stops
 	loudEvery   = time.Minute      // how often a broken setup is logged
 )
 
@@ -104,8 +104,8 @@ func setDefaults(cfg *SMTPConfig) {
 	if cfg.MaxAge <= 0 {
 		cfg.MaxAge = 5 * time.Minute
 	}
-	if cfg.MaxMails <= 0 {
-		cfg.MaxMails = 1000
+	if cfg.MaxEmails <= 0 {
+		cfg.MaxEmails = 1000
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

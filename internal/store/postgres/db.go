@@ -59,7 +59,7 @@ func (db *DB) Close() error {
 	return nil
 }
 
-const tries = 5 // of a transaction that lost against a concurrent one
+const attempts = 5 // of a transaction that lost against a concurrent one
 
 // write runs f in a transaction of its own, together with the audit entry of the change that
 // ctx carries, if it carries one. doing says what for, in errors.
@@ -84,7 +84,7 @@ func (db *DB) read(ctx context.Context, doing string, f func(tx pgx.Tx) error) e
 func (db *DB) again(doing string, f func() error) error {
 	for try := 1; ; try++ {
 		err := f()
-		if err == nil || !passing(err) || try == tries {
+		if err == nil || !passing(err) || try == attempts {
 			return wrap(doing, err)
 		}
 	}

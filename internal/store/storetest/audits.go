@@ -73,10 +73,10 @@ func auditInTransaction(t *testing.T, open func() *store.Ledger) {
 		t.Errorf("the audit has %+v", entries)
 	}
 	if _, left := made.Left(); left {
-		t.Error("the entry of the change is still to be stored")
+		t.Error("the entry of the change is not stored")
 	}
 	if _, left := failed.Left(); left {
-		t.Error("the change that failed is to be stored")
+		t.Error("the failed change has an entry to store")
 	}
 	same(t, "an entry in the transaction of its change is that of the change", entries[0].At, auditTime)
 

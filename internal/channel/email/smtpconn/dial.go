@@ -62,7 +62,7 @@ func (e *Error) Error() string {
 // Unwrap returns what broke.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Conn is one connection, ready for mails. It is for one goroutine at a time;
+// Conn is one connection, ready for emails. It is for one goroutine at a time;
 // Limit alone may be called by others.
 type Conn struct {
 	Pipelining bool
