@@ -43,25 +43,28 @@ func ServeHTTP(ln net.Listener, h http.Handler, conf *tls.Config, grace time.Dur
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	return func(ctx context.Context) error {
-		stopped := make(chan error, 1)
-		go func() {
-			<-ctx.Done()
-			limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-			defer cancel()
-			stopped <- srv.Shutdown(limit)
-		}()
-		serve := srv.Serve
-		if conf != nil {
-			serve = func(ln net.Listener) error { return srv.ServeTLS(ln, "", "") }
-		}
-		if err := serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve HTTP: %w", err)
-		}
-		if err := <-stopped; err != nil {
-			log.Warn("requests were cut off by the shutdown", "error", err)
-			_ = srv.Close() // what is left of connections; nothing can be done about them
-		}
-		return nil
+	return func(ctx context.Context) error { return serveUntil(ctx, srv, ln, grace, log) }
+}
+
+// serveUntil answers on ln until ctx ends, then lets requests in flight finish within grace.
+func serveUntil(ctx context.Context, srv *http.Server, ln net.Listener, grace time.Duration, log *slog.Logger) error {
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		stopped <- srv.Shutdown(limit)
+	}()
+	serve := srv.Serve
+	if srv.TLSConfig != nil {
+		serve = func(ln net.Listener) error { return srv.ServeTLS(ln, "", "") }
 	}
+	if err := serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
+	if err := <-stopped; err != nil {
+		log.Warn("requests were cut off by the shutdown", "error", err)
+		_ = srv.Close() // what is left of connections; nothing can be done about them
+	}
+	return nil
 }

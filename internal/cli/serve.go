@@ -35,6 +35,10 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	defer ln.Close() // for the starts that end early; serving closes it too
+	profiles, err := a.serveProfiles(ctx, r)
+	if err != nil {
+		return err
+	}
 	if err := r.OpenLedger(ctx); err != nil {
 		return err
 	}
@@ -69,7 +73,8 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 	base := cfg.HTTP.LocalURL(ln.Addr().String())
 	a.tick("Schoolbell %s serves %s (API reference: %s/docs)", a.version(), base, base)
 	a.showFirstKey(first)
-	err = r.Run(ctx, append(services, a.noteStop(ctx, cfg))...)
+	run := func(ctx context.Context) error { return r.Run(ctx, append(services, a.noteStop(ctx, cfg))...) }
+	err = app.Run(ctx, []app.Service{run}, profiles)
 	a.farewell(err)
 	return err
 }

@@ -50,6 +50,11 @@ func (a *program) runWorker(ctx context.Context, cfg *config.Config) (err error)
 	if err != nil {
 		return err
 	}
+	profiles, err := a.serveProfiles(ctx, r)
+	if err != nil {
+		return err
+	}
+	infra = append(infra, profiles...)
 	work := func(ctx context.Context) error { return a.work(ctx, r, page) }
 	err = app.Run(ctx, []app.Service{work, a.noteStop(ctx, cfg)}, infra)
 	a.farewell(err)
@@ -76,6 +81,16 @@ func (a *program) servePage(ctx context.Context, r *app.Runtime, page *health.Pa
 		services = append(services, reload)
 	}
 	return services, nil
+}
+
+// serveProfiles returns the services that answer on PPROF_ADDR, if that is set.
+func (a *program) serveProfiles(ctx context.Context, r *app.Runtime) ([]app.Service, error) {
+	addr, serve, err := r.Profiles(ctx)
+	if err != nil || serve == nil {
+		return nil, err
+	}
+	a.tick("Profiles at http://%s/debug/pprof/", addr)
+	return []app.Service{serve}, nil
 }
 
 // work waits until Redis is there, puts the worker together and runs it.

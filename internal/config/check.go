@@ -57,6 +57,7 @@ func (h *HTTP) check(f *schoolbell.Faults) {
 	if h.MetricsAddr != "" {
 		listenAddr(f, "METRICS_ADDR", h.MetricsAddr)
 	}
+	h.checkPprof(f)
 	if u, err := url.Parse(h.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		f.Add("PUBLIC_URL", "must be an address such as https://bell.school.example")
 	}
@@ -76,6 +77,18 @@ func (h *HTTP) check(f *schoolbell.Faults) {
 		f.Add("SCHOOLBELL_API_KEY", "must not have spaces; try: openssl rand -hex 24")
 	} else if err := schoolbell.CheckKeyStrength(k); k != "" && err != nil {
 		f.Add("SCHOOLBELL_API_KEY", "%v; try: openssl rand -hex 24", err)
+	}
+}
+
+// checkPprof keeps profiles from other machines: they tell much about the program, and
+// anybody who can read them can slow it down.
+func (h *HTTP) checkPprof(f *schoolbell.Faults) {
+	if h.PprofAddr == "" {
+		return
+	}
+	listenAddr(f, "PPROF_ADDR", h.PprofAddr)
+	if host, _, err := net.SplitHostPort(h.PprofAddr); err == nil && !schoolbell.Loopback(host) && !h.PprofRemote {
+		f.Add("PPROF_ADDR", "can be reached from other machines: use an address such as 127.0.0.1:6060, or set PPROF_REMOTE=true if the network is private")
 	}
 }
 

@@ -44,6 +44,8 @@ type HTTP struct {
 	StreamsPerKey  int      `name:"streams-per-key" setting:"STREAMS_PER_KEY" default:"200" placeholder:"N" help:"Open live streams of one API key and its user tokens. 0 means no limit."`
 	StreamsMax     int      `name:"streams-max" setting:"STREAMS_MAX" default:"2000" placeholder:"N" help:"Open live streams of this process. A low limit of open files reduces it. 0 sets no limit of its own."`
 	MetricsAddr    string   `name:"metrics-addr" setting:"METRICS_ADDR" placeholder:"HOST:PORT" help:"Address where a worker serves /livez, /readyz and /metrics. Off if empty."`
+	PprofAddr      string   `name:"pprof-addr" setting:"PPROF_ADDR" placeholder:"HOST:PORT" help:"Loopback address where serve or a worker serves profiles for go tool pprof, without a key and without TLS. Off if empty."`
+	PprofRemote    bool     `name:"pprof-remote" setting:"PPROF_REMOTE" default:"false" negatable:"" help:"Allow a PPROF_ADDR that other machines can reach, such as 0.0.0.0:6060 in a container."`
 }
 
 // Ledger settings choose the SQL database.
