@@ -3,6 +3,7 @@ package schoolbell
 import (
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -45,6 +46,36 @@ func ValidTimezone(name string) bool {
 	if strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/") || path.Clean(name) != name {
 		return false
 	}
-	_, err := time.LoadLocation(name)
-	return err == nil
+	return validTimezones.has(name)
+}
+
+// timezones remembers names of time zones, because time.LoadLocation reads a file at each call. The
+// names are few; the limit is for file systems that find them in any case. It is safe for
+// concurrent use.
+type timezones struct {
+	mu    sync.RWMutex
+	names map[string]struct{}
+}
+
+const maxTimezones = 2_000
+
+var validTimezones = timezones{names: map[string]struct{}{}}
+
+// has reports whether there is such a time zone.
+func (t *timezones) has(name string) bool {
+	t.mu.RLock()
+	_, known := t.names[name]
+	t.mu.RUnlock()
+	if known {
+		return true
+	}
+	if _, err := time.LoadLocation(name); err != nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.names) < maxTimezones {
+		t.names[strings.Clone(name)] = struct{}{}
+	}
+	return true
 }

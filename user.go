@@ -91,9 +91,10 @@ func (u *User) Normalize() {
 	u.GuardianOf = unique(u.GuardianOf)
 }
 
-func normalizePhone(s string) string {
-	return strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(s)
-}
+// phoneMarks are what people write between the digits of a phone number.
+var phoneMarks = strings.NewReplacer(" ", "", "-", "", "(", "", ")", "")
+
+func normalizePhone(s string) string { return phoneMarks.Replace(s) }
 
 // Validate reports everything that is wrong with u as [Faults]. It knows the
 // rules only; whether the students of GuardianOf exist, the ledger knows.

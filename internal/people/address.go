@@ -11,8 +11,9 @@ import (
 // [schoolbell.User.Validate] finds, and a domain to which no email can be sent.
 func validate(u *schoolbell.User) error {
 	faults := schoolbell.Faults(schoolbell.FaultsOf(u.Validate()))
+	valid := len(faults) == 0
 	check := func(field, email string) {
-		if schoolbell.ValidateEmail(email) != nil {
+		if email == "" || !valid && schoolbell.ValidateEmail(email) != nil {
 			return // reported already, or there is none
 		}
 		if _, bad := address.Wire(email); bad != nil {

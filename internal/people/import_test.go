@@ -337,6 +337,30 @@ func (nowhere) PutUsers(_ context.Context, users []*schoolbell.User) ([]schoolbe
 func (nowhere) UnknownUsers(_ context.Context, ids []string) ([]string, error) { return ids, nil }
 func (nowhere) DropGuardianships(context.Context, []string) error              { return nil }
 
+func BenchmarkImport(b *testing.B) {
+	const rows = 10_000
+	var ndjson, csv strings.Builder
+	csv.WriteString("id,name,email,phone,roles,groups,locale,timezone\n")
+	for i := range rows {
+		fmt.Fprintf(&ndjson, `{"id":"u%d","name":"Name of %d","email":"u%d@example.org","phone":"+4420794%05d","roles":["student"],"groups":["class%d"],"locale":"en","timezone":"Europe/London"}`+"\n",
+			i, i, i, i, i/30)
+		fmt.Fprintf(&csv, "u%d,Name of %d,u%d@example.org,+4420794%05d,student,class%d,en,Europe/London\n", i, i, i, i, i/30)
+	}
+	for format, file := range map[people.Format]string{people.FormatNDJSON: ndjson.String(), people.FormatCSV: csv.String()} {
+		b.Run(string(format), func(b *testing.B) {
+			service := people.New(nowhere{}, noSchool{}, slog.Default())
+			for b.Loop() {
+				got, err := service.Import(b.Context(), strings.NewReader(file), format)
+				must(b, err)
+				if got.Rejected > 0 {
+					b.Fatalf("%+v", got)
+				}
+			}
+			b.ReportMetric(float64(rows*b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
 func FuzzNDJSON(f *testing.F) {
 	f.Add([]byte(`{"id":"a","name":"A","roles":["parent"],"guardian_of":["x"]}` + "\n\n{}\n[1]"))
 	f.Add([]byte("\ufeff{\"id\":\"a\"\n"))
