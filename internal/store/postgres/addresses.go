@@ -29,86 +29,63 @@ func checkAddressChannels(ctx context.Context, tx pgx.Tx, u *schoolbell.User) er
 	return f.Err()
 }
 
-// addressRows are the addresses of users that change, as the columns that insertAddresses takes.
-type addressRows struct {
-	replaced                           []string // users whose addresses are deleted first
-	users, channels, addresses, labels []string
-	reasons                            []string
-	positions, states                  []int16
+// readAddresses reads what listAddresses selects, by user.
+func readAddresses(r pgx.BatchResults, found map[int64][]row.Address) error {
+	rows, err := r.Query()
+	if err != nil {
+		return err
+	}
+	var user int64
+	var a row.Address
+	_, err = pgx.ForEachRow(rows, []any{&user, &a.Channel, &a.Position, &a.Address, &a.Label, &a.State, &a.Reason}, func() error {
+		found[user] = append(found[user], a)
+		return nil
+	})
+	return err
 }
 
-// mergeAddresses returns the addresses that change when users are put, of whom the known ones have
-// some already.
-func mergeAddresses(ctx context.Context, tx pgx.Tx, users []*schoolbell.User, known []string) (*addressRows, error) {
-	old := make(map[string][]row.Address, len(known))
-	if len(known) > 0 {
-		rows, err := tx.Query(ctx, listAddresses, known)
-		if err != nil {
-			return nil, err
-		}
-		var user string
-		var a row.Address
-		_, err = pgx.ForEachRow(rows, []any{&user, &a.Channel, &a.Position, &a.Address, &a.Label, &a.State, &a.Reason}, func() error {
-			old[user] = append(old[user], a)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
+// queueAddresses queues the statements that make the addresses of users those that they say. old are
+// those that they have.
+func queueAddresses(b *pgx.Batch, p *row.Put, old map[int64][]row.Address) {
+	added, replaced := p.Addresses(old)
+	if len(replaced) > 0 {
+		b.Queue(deleteAddresses, replaced)
 	}
-	changes := &addressRows{}
-	for _, u := range users {
-		merged, changed := row.MergeAddresses(old[u.ID], u)
-		if !changed {
-			continue
-		}
-		if len(old[u.ID]) > 0 {
-			changes.replaced = append(changes.replaced, u.ID)
-		}
-		for _, a := range merged {
-			changes.add(u.ID, a)
-		}
+	if len(added) > 0 {
+		b.Queue(insertAddresses, columnsOfAddresses(added))
 	}
-	return changes, nil
 }
 
-func (r *addressRows) add(user string, a row.Address) {
-	r.users, r.channels = append(r.users, user), append(r.channels, string(a.Channel))
-	r.positions, r.states = append(r.positions, int16(a.Position)), append(r.states, int16(a.State))
-	r.addresses, r.labels, r.reasons = append(r.addresses, a.Address), append(r.labels, a.Label), append(r.reasons, a.Reason)
-}
-
-// queue adds the statements that store the changes.
-func (r *addressRows) queue(b *pgx.Batch) {
-	if len(r.replaced) > 0 {
-		b.Queue(deleteAddresses, r.replaced)
+func columnsOfAddresses(list []row.UserAddress) named {
+	n := len(list)
+	users, positions, states := make([]int64, n), make([]int16, n), make([]int16, n)
+	channels, addresses, labels, reasons := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	for i, a := range list {
+		users[i], channels[i], positions[i], states[i] = a.User, string(a.Channel), int16(a.Position), int16(a.State)
+		addresses[i], labels[i], reasons[i] = a.Address.Address, a.Label, a.Reason
 	}
-	if len(r.users) > 0 {
-		b.Queue(insertAddresses, named{"users": r.users, "channels": r.channels, "positions": r.positions, "states": r.states,
-			"addresses": r.addresses, "labels": r.labels, "reasons": r.reasons})
-	}
+	return named{"users": users, "channels": channels, "positions": positions, "states": states,
+		"addresses": addresses, "labels": labels, "reasons": reasons}
 }
 
 // listAddresses selects the addresses of users.
 const listAddresses = `
-	SELECT u.id, c.name, a.position, a.address, a.label, a.state, a.reason
-	FROM users u
-	JOIN addresses a ON a.user_seq = u.seq
+	SELECT a.user_seq, c.name, a.position, a.address, a.label, a.state, a.reason
+	FROM addresses a
 	JOIN channels c ON c.id = a.channel
-	WHERE u.id = ANY ($1)`
+	WHERE a.user_seq = ANY ($1)`
 
 // deleteAddresses deletes the addresses of users.
-const deleteAddresses = "DELETE FROM addresses WHERE user_seq IN (SELECT seq FROM users WHERE id = ANY ($1))"
+const deleteAddresses = "DELETE FROM addresses WHERE user_seq = ANY ($1)"
 
 // insertAddresses inserts addresses. Those on a channel that does not exist fail: the channel is null.
 const insertAddresses = `
 	INSERT INTO addresses (user_seq, channel, position, state, address, label, reason, updated_at)
-	SELECT u.seq, c.id, n.position, n.state, n.address, n.label, n.reason, clock.now
+	SELECT n.user_seq, c.id, n.position, n.state, n.address, n.label, n.reason, clock.now
 	FROM ` + clock + `
-	CROSS JOIN unnest(@users::text[], @channels::text[], @positions::smallint[], @states::smallint[],
+	CROSS JOIN unnest(@users::bigint[], @channels::text[], @positions::smallint[], @states::smallint[],
 			@addresses::text[], @labels::text[], @reasons::text[])
-		n(user_id, channel, position, state, address, label, reason)
-	JOIN users u ON u.id = n.user_id
+		n(user_seq, channel, position, state, address, label, reason)
 	LEFT JOIN channels c ON c.name = n.channel`
 
 // addressesOf returns an expression for the addresses of a user as JSON, as fillAddresses reads them.

@@ -19,24 +19,15 @@ type Address struct {
 // recordChannels are the channels that have an address in the user's own record.
 var recordChannels = []schoolbell.Channel{schoolbell.ChannelEmail, schoolbell.ChannelSMS}
 
-type addressKey struct {
-	channel schoolbell.Channel
-	address string
-}
-
 // MergeAddresses returns the addresses that u has after it is put, if it had old ones before, and
 // whether they differ. Addresses that stay on their channel keep their state.
 func MergeAddresses(old []Address, u *schoolbell.User) (merged []Address, changed bool) {
-	before := make(map[addressKey]Address, len(old))
-	for _, a := range old {
-		before[addressKey{a.Channel, a.Address}] = a
-	}
 	wanted := wantedAddresses(old, u)
 	for i := range wanted {
 		w := &wanted[i]
-		if b, known := before[addressKey{w.Channel, w.Address}]; known {
-			w.State, w.Reason = b.State, b.Reason
-			changed = changed || b != *w
+		if at := indexAddress(old, w.Channel, w.Address); at >= 0 {
+			w.State, w.Reason = old[at].State, old[at].Reason
+			changed = changed || old[at] != *w
 		} else {
 			w.State, w.Reason, changed = AddressUnverified, "", true
 		}
@@ -44,37 +35,43 @@ func MergeAddresses(old []Address, u *schoolbell.User) (merged []Address, change
 	return wanted, changed || len(wanted) != len(old)
 }
 
-// wantedAddresses returns the addresses of u with their positions.
-func wantedAddresses(old []Address, u *schoolbell.User) (wanted []Address) {
-	seen := map[addressKey]int{} // index in wanted
-	add := func(a Address) {
-		if _, twice := seen[addressKey{a.Channel, a.Address}]; a.Address == "" || twice {
-			return
+// indexAddress returns the index of an address in a list, or -1. The lists are short: maps of
+// them would take most of the time of an import.
+func indexAddress(list []Address, channel schoolbell.Channel, address string) int {
+	for i := range list {
+		if list[i].Channel == channel && list[i].Address == address {
+			return i
 		}
-		seen[addressKey{a.Channel, a.Address}] = len(wanted)
-		wanted = append(wanted, a)
 	}
-	for i, address := range []string{u.Email, u.Phone} {
-		add(Address{Channel: recordChannels[i], Address: address})
+	return -1
+}
+
+// wantedAddresses returns the addresses of u with their positions.
+func wantedAddresses(old []Address, u *schoolbell.User) []Address {
+	wanted := make([]Address, 0, len(recordChannels)+max(len(old), len(u.Addresses)))
+	for i, address := range [...]string{u.Email, u.Phone} {
+		if address != "" {
+			wanted = append(wanted, Address{Channel: recordChannels[i], Address: address})
+		}
 	}
 	if u.Addresses == nil {
 		for _, a := range old {
-			if i, known := seen[addressKey{a.Channel, a.Address}]; known {
-				wanted[i].Label = a.Label
+			if at := indexAddress(wanted, a.Channel, a.Address); at >= 0 {
+				wanted[at].Label = a.Label
 			} else if a.Position > 0 {
-				add(a)
+				wanted = append(wanted, a)
 			}
 		}
 		return wanted
 	}
 	next := map[schoolbell.Channel]int{}
 	for _, a := range u.Addresses {
-		if i, known := seen[addressKey{a.Channel, a.Address}]; known {
-			wanted[i].Label = a.Label
-			continue
+		if at := indexAddress(wanted, a.Channel, a.Address); at >= 0 {
+			wanted[at].Label = a.Label
+		} else if a.Address != "" {
+			next[a.Channel]++
+			wanted = append(wanted, Address{Channel: a.Channel, Position: next[a.Channel], Address: a.Address, Label: a.Label})
 		}
-		next[a.Channel]++
-		add(Address{Channel: a.Channel, Position: next[a.Channel], Address: a.Address, Label: a.Label})
 	}
 	return wanted
 }

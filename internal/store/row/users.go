@@ -26,35 +26,6 @@ func Pieces(users []*schoolbell.User, size int) [][]*schoolbell.User {
 	return pieces
 }
 
-// Links are the pairs (user id, other) that a piece of users says, by kind.
-type Links struct {
-	Roles, Groups, Students Pairs
-}
-
-// Pairs are two columns of equal length.
-type Pairs struct{ Users, Others []string }
-
-func (p *Pairs) add(user, other string) {
-	p.Users, p.Others = append(p.Users, user), append(p.Others, other)
-}
-
-// LinksOf returns the links of users.
-func LinksOf(users []*schoolbell.User) Links {
-	var l Links
-	for _, u := range users {
-		for _, r := range u.Roles {
-			l.Roles.add(u.ID, string(r))
-		}
-		for _, g := range u.Groups {
-			l.Groups.add(u.ID, g)
-		}
-		for _, s := range u.GuardianOf {
-			l.Students.add(u.ID, s)
-		}
-	}
-	return l
-}
-
 // UnknownStudents returns a fault for every student of u that is unknown, or nil.
 func UnknownStudents(u *schoolbell.User, unknown []string) error {
 	missing := map[string]bool{}
@@ -68,17 +39,4 @@ func UnknownStudents(u *schoolbell.User, unknown []string) error {
 		}
 	}
 	return f.Err()
-}
-
-// Changes says for each user whether storing it created or updated it. known
-// are the ids that existed before.
-func Changes(users []*schoolbell.User, known map[string]bool) []schoolbell.Change {
-	out := make([]schoolbell.Change, len(users))
-	for i, u := range users {
-		out[i] = schoolbell.ChangeCreated
-		if known[u.ID] {
-			out[i] = schoolbell.ChangeUpdated
-		}
-	}
-	return out
 }

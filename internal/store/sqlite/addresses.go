@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 
 	"schoolbell"
 	"schoolbell/internal/store/row"
@@ -23,81 +23,64 @@ func checkAddressChannels(ctx context.Context, c *conn, known *channelTable, u *
 	return f.Err()
 }
 
-// userAddress is an address with the id of its user.
-type userAddress struct {
-	User string
-	row.Address
-}
-
-// putAddresses makes the addresses of users those that they say. known are the ids of those
-// who may have some. Users whose addresses stay as they are cost no writing.
-func putAddresses(ctx context.Context, c *conn, users []*schoolbell.User, known []string, at int64) error {
-	old, err := addressesOf(ctx, c, known)
+// putAddresses makes the addresses of users those that they say. old are the numbers of those
+// who may have some.
+func putAddresses(ctx context.Context, c *conn, channels *channelTable, p *row.Put, old []int64, at int64) error {
+	found, err := addressesOf(ctx, c, old)
 	if err != nil {
 		return err
 	}
-	var replaced []string
-	var added []userAddress
-	for _, u := range users {
-		merged, changed := row.MergeAddresses(old[u.ID], u)
-		if !changed {
-			continue
-		}
-		if len(old[u.ID]) > 0 {
-			replaced = append(replaced, u.ID)
-		}
-		for _, a := range merged {
-			added = append(added, userAddress{u.ID, a})
-		}
-	}
+	added, replaced := p.Addresses(found)
 	if len(replaced) > 0 {
-		if _, err := c.exec(ctx, "DELETE FROM addresses WHERE user_seq IN "+seqsOf, args{"ids": jsonOf(replaced)}); err != nil {
+		if _, err := c.exec(ctx, deleteAddresses, args{"users": jsonOf(replaced)}); err != nil {
 			return err
 		}
 	}
-	if len(added) == 0 {
-		return nil
+	values := make([]any, 0, 8*len(added))
+	for _, a := range added {
+		channel, ok, err := channels.number(ctx, c, a.Channel)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("user %d has an address on the channel %q, which is unknown", a.User, a.Channel)
+		}
+		values = append(values, a.User, channel, a.Position, a.State, a.Address.Address, a.Label, a.Reason, at)
 	}
-	text, err := json.Marshal(added)
-	if err != nil {
-		return err
-	}
-	_, err = c.exec(ctx, addAddresses, args{"addresses": string(text), "now": at})
-	return err
+	return c.insertRows(ctx, addAddress, values)
 }
 
-// addressesOf returns the addresses of the users with the ids, by id.
-func addressesOf(ctx context.Context, c *conn, ids []string) (map[string][]row.Address, error) {
-	found := map[string][]row.Address{}
-	if len(ids) == 0 {
+// addressesOf returns the addresses of the users with the numbers.
+func addressesOf(ctx context.Context, c *conn, users []int64) (map[int64][]row.Address, error) {
+	found := make(map[int64][]row.Address, len(users))
+	if len(users) == 0 {
 		return found, nil
 	}
-	err := c.each(ctx, findAddresses, args{"ids": jsonOf(ids)}, func(scan func(...any) error) error {
-		var id string
+	err := c.each(ctx, findAddresses, args{"users": jsonOf(users)}, func(scan func(...any) error) error {
+		var user int64
 		var a row.Address
-		err := scan(&id, &a.Channel, &a.Position, &a.Address, &a.Label, &a.State, &a.Reason)
-		found[id] = append(found[id], a)
+		err := scan(&user, &a.Channel, &a.Position, &a.Address, &a.Label, &a.State, &a.Reason)
+		found[user] = append(found[user], a)
 		return err
 	})
 	return found, err
 }
 
-// findAddresses selects the addresses of the users with the ids.
+// findAddresses selects the addresses of the users with the numbers.
 const findAddresses = `
-SELECT u.id, h.name, a.position, a.address, a.label, a.state, a.reason
-FROM json_each(@ids)
-CROSS JOIN users u ON u.id = value
-CROSS JOIN addresses a ON a.user_seq = u.seq
+SELECT a.user_seq, h.name, a.position, a.address, a.label, a.state, a.reason
+FROM json_each(@users)
+CROSS JOIN addresses a ON a.user_seq = value
 CROSS JOIN channels h ON h.id = a.channel`
 
-// addAddresses inserts addresses, each with the id of its user.
-const addAddresses = `
-INSERT INTO addresses (user_seq, channel, position, state, address, label, reason, updated_at)
-SELECT u.seq, h.id, value ->> 'Position', value ->> 'State', value ->> 'Address',
-	value ->> 'Label', value ->> 'Reason', @now
-FROM json_each(@addresses)
-CROSS JOIN users u ON u.id = value ->> 'User'
-CROSS JOIN channels h ON h.name = value ->> 'Channel'`
+// deleteAddresses deletes the addresses of the users with the numbers.
+const deleteAddresses = "DELETE FROM addresses WHERE user_seq IN (SELECT value FROM json_each(@users))"
+
+// addAddress inserts an address.
+var addAddress = insertion{
+	into: "INSERT INTO addresses (user_seq, channel, position, state, address, label, reason, updated_at)",
+	row:  "(?, ?, ?, ?, ?, ?, ?, ?)",
+}
 
 // listedAddresses are the addresses of user u as JSON, which row.Address decodes, in order.
 const listedAddresses = `(

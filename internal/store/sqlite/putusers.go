@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 
 	"schoolbell"
 	"schoolbell/internal/store/row"
@@ -50,140 +49,126 @@ func (s People) PutUsers(ctx context.Context, users []*schoolbell.User) (changes
 	return changes, nil
 }
 
-// putPiece stores users with distinct ids by a few statements over all of them.
+// putPiece stores users with distinct ids. It reads what is stored about all of them, and
+// writes what differs: many rows by each statement, and nothing of users who stay as they are.
 func putPiece(ctx context.Context, c *conn, channels *channelTable, users []*schoolbell.User) ([]schoolbell.Change, error) {
-	ids := make([]string, len(users))
-	for i, u := range users {
-		ids[i] = u.ID
-	}
 	for _, u := range users {
 		if err := checkAddressChannels(ctx, c, channels, u); err != nil {
 			return nil, err
 		}
 	}
-	known, err := listOf[string](ctx, c, liveUsers, args{"ids": jsonOf(ids)})
-	if err != nil {
-		return nil, err
-	}
 	at, err := clock(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(users)
+	p := row.NewPut(users)
+	if err := putUserRows(ctx, c, p, at); err != nil {
+		return nil, err
+	}
+	groups, err := putGroups(ctx, c, p.Groups())
 	if err != nil {
 		return nil, err
 	}
-	links := row.LinksOf(users)
-	knownIDs, roles, groups, students := jsonOf(known), pairsOf(links.Roles), pairsOf(links.Groups), pairsOf(links.Students)
-	for _, st := range []struct {
-		query string
-		args  args
-	}{
-		{putUsers, args{"users": string(text), "now": at}},
-		{addAwaited, args{"pairs": students, "now": at}},
-		{addGroups, args{"pairs": groups, "kind": string(schoolbell.GroupClass)}},
-		{"DELETE FROM user_roles WHERE user_seq IN " + seqsOf, args{"ids": knownIDs}},
-		{"DELETE FROM memberships WHERE user_seq IN " + seqsOf, args{"ids": knownIDs}},
-		{"DELETE FROM guardianships WHERE guardian_seq IN " + seqsOf, args{"ids": knownIDs}},
-		{addRoles, args{"pairs": roles}},
-		{addMemberships, args{"pairs": groups}},
-		{addGuardianships, args{"pairs": students}},
-	} {
-		if st.args["pairs"] == "[]" || st.args["ids"] == "[]" {
-			continue
-		}
-		if _, err := c.exec(ctx, st.query, st.args); err != nil {
-			return nil, err
-		}
-	}
-	if err := putAddresses(ctx, c, users, known, at); err != nil {
+	old := p.Old()
+	if err := putLinks(ctx, c, roleTable, old, p.Roles()); err != nil {
 		return nil, err
 	}
-	exists := make(map[string]bool, len(known))
-	for _, id := range known {
-		exists[id] = true
+	if err := putLinks(ctx, c, membershipTable, old, p.Memberships(groups)); err != nil {
+		return nil, err
 	}
-	return row.Changes(users, exists), nil
+	if err := putLinks(ctx, c, guardianshipTable, old, p.Guardianships()); err != nil {
+		return nil, err
+	}
+	if err := putAddresses(ctx, c, channels, p, old, at); err != nil {
+		return nil, err
+	}
+	return p.Changes(), nil
 }
 
-// liveUsers selects those of the ids that live users have.
-var liveUsers = row.SQL(`
-SELECT id
-FROM users
-WHERE id IN (SELECT value FROM json_each(@ids))
-	AND state = {user_live}`)
+// putUserRows writes the rows of users, and of students who do not exist yet.
+func putUserRows(ctx context.Context, c *conn, p *row.Put, at int64) error {
+	ids := p.IDs()
+	err := c.each(ctx, findUserRows, args{"ids": jsonOf(ids)}, func(scan func(...any) error) error {
+		var u row.User
+		err := scan(&u.Seq, &u.ID, &u.State, &u.Name, &u.Locale, &u.Timezone)
+		p.Found(u)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var last int64
+	if err := c.get(ctx, lastUser, nil, &last); err != nil {
+		return err
+	}
+	added, changed := p.Rows(ids, func() int64 { last++; return last })
+	values := make([]any, 0, 8*(len(added)+len(changed)))
+	for _, u := range append(added, changed...) {
+		values = append(values, u.Seq, u.ID, u.State, u.Name, u.Locale, u.Timezone, at, at)
+	}
+	return c.insertRows(ctx, putUserRow, values)
+}
 
-// seqsOf is the list of the numbers of the users with the ids.
-const seqsOf = "(SELECT seq FROM users WHERE id IN (SELECT value FROM json_each(@ids)))"
+// findUserRows selects the rows of users with the ids, in any state.
+const findUserRows = `
+SELECT u.seq, u.id, u.state, u.name, u.locale, u.timezone
+FROM json_each(@ids)
+CROSS JOIN users u ON u.id = value`
 
-// putUsers inserts or changes the rows of users. A user who was deleted or awaited
+// lastUser selects the number that was given last. A writing transaction is alone, and what
+// it inserts with a larger number raises it.
+const lastUser = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'users'"
+
+// putUserRow inserts or changes the row of a user. A user who was deleted or awaited
 // becomes live under the same number.
-var putUsers = row.SQL(`
-INSERT INTO users (id, state, name, locale, timezone, created_at, updated_at)
-SELECT value ->> 'id', {user_live}, value ->> 'name',
-	coalesce(value ->> 'locale', ''), coalesce(value ->> 'timezone', ''), @now, @now
-FROM json_each(@users)
-WHERE true
-ON CONFLICT (id) DO UPDATE
-SET state = {user_live},
+var putUserRow = insertion{
+	into: "INSERT INTO users (seq, id, state, name, locale, timezone, created_at, updated_at)",
+	row:  "(?, ?, ?, ?, ?, ?, ?, ?)",
+	rest: row.SQL(`
+ON CONFLICT (seq) DO UPDATE
+SET state = excluded.state,
 	name = excluded.name,
 	locale = excluded.locale,
 	timezone = excluded.timezone,
 	updated_at = excluded.updated_at,
-	created_at = CASE WHEN state = {user_live} THEN created_at ELSE excluded.created_at END`)
+	created_at = CASE WHEN state = {user_live} THEN created_at ELSE excluded.created_at END`),
+}
 
-// addAwaited inserts an awaited user for each student who does not exist yet. The pairs
-// are of a user and a student.
-var addAwaited = row.SQL(`
-INSERT INTO users (id, state, name, locale, timezone, created_at, updated_at)
-SELECT DISTINCT value ->> 1, {user_awaited}, '', '', '', @now, @now
-FROM json_each(@pairs)
-WHERE true
-ON CONFLICT DO NOTHING`)
+// putGroups returns the numbers of the groups with the ids. It inserts those that do not
+// exist, as classes and with their ids as names.
+func putGroups(ctx context.Context, c *conn, ids []string) (map[string]int64, error) {
+	numbers := make(map[string]int64, len(ids))
+	find := func() error {
+		return c.each(ctx, findGroups, args{"ids": jsonOf(ids)}, func(scan func(...any) error) error {
+			var id string
+			var n int64
+			err := scan(&id, &n)
+			numbers[id] = n
+			return err
+		})
+	}
+	if len(ids) == 0 {
+		return numbers, nil
+	}
+	if err := find(); err != nil || len(numbers) == len(ids) {
+		return numbers, err
+	}
+	if _, err := c.exec(ctx, addGroups, args{"ids": jsonOf(ids), "kind": string(schoolbell.GroupClass)}); err != nil {
+		return nil, err
+	}
+	return numbers, find()
+}
 
-// addGroups inserts the groups that do not exist yet, with their ids as names. The pairs
-// are of a user and a group.
+// findGroups selects the numbers of the groups with the ids.
+const findGroups = `
+SELECT g.id, g.seq
+FROM json_each(@ids)
+CROSS JOIN groups g ON g.id = value`
+
+// addGroups inserts the groups that do not exist yet, with their ids as names.
 const addGroups = `
 INSERT INTO groups (id, name, kind)
-SELECT DISTINCT value ->> 1, value ->> 1, @kind
-FROM json_each(@pairs)
+SELECT value, value, @kind
+FROM json_each(@ids)
 WHERE true
 ON CONFLICT DO NOTHING`
-
-// addRoles inserts pairs of a user and a role.
-const addRoles = `
-INSERT INTO user_roles (role, user_seq)
-SELECT value ->> 1, u.seq
-FROM json_each(@pairs)
-CROSS JOIN users u ON u.id = value ->> 0
-WHERE true
-ON CONFLICT DO NOTHING`
-
-// addMemberships inserts pairs of a user and a group.
-const addMemberships = `
-INSERT INTO memberships (group_seq, user_seq)
-SELECT g.seq, u.seq
-FROM json_each(@pairs)
-CROSS JOIN users u ON u.id = value ->> 0
-CROSS JOIN groups g ON g.id = value ->> 1
-WHERE true
-ON CONFLICT DO NOTHING`
-
-// addGuardianships inserts pairs of a user and a student.
-const addGuardianships = `
-INSERT INTO guardianships (guardian_seq, student_seq)
-SELECT u.seq, s.seq
-FROM json_each(@pairs)
-CROSS JOIN users u ON u.id = value ->> 0
-CROSS JOIN users s ON s.id = value ->> 1
-WHERE true
-ON CONFLICT DO NOTHING`
-
-// pairsOf encodes pairs for json_each.
-func pairsOf(p row.Pairs) string {
-	list := make([][2]string, len(p.Users))
-	for i := range list {
-		list[i] = [2]string{p.Users[i], p.Others[i]}
-	}
-	return jsonOf(list)
-}

@@ -19,7 +19,8 @@ func Benchmark(b *testing.B, database Database) { BenchmarkWithServer(b, databas
 // BenchmarkWithServer is Benchmark for an engine with a server of its own. server returns the processor
 // time that the server has used so far.
 func BenchmarkWithServer(b *testing.B, database Database, server func() time.Duration) {
-	b.Run("PutUsers of 10000", func(b *testing.B) { benchPutUsers(b, database) })
+	b.Run("PutUsers of 10000 new people", func(b *testing.B) { benchPutNewUsers(b, database) })
+	b.Run("PutUsers of 10000 people who stay as they are", func(b *testing.B) { benchPutSameUsers(b, database) })
 	b.Run("FanOut to 100000 in-app and by email in chunks of 5000", func(b *testing.B) { benchFanOut(b, database, server) })
 	b.Run("Advance by 5 workers in groups of 25", func(b *testing.B) { benchAdvance(b, database, server) })
 	for _, n := range []int{1_000, 100_000} {
@@ -52,16 +53,6 @@ func crowd(n int) []*schoolbell.User {
 }
 
 var everybody = schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}}
-
-func benchPutUsers(b *testing.B, database Database) {
-	s, list := newTestStore(b, database(b)()), crowd(10_000)
-	for b.Loop() { // creates once, then updates
-		if _, err := s.People.PutUsers(b.Context(), list); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(len(list)*b.N)/b.Elapsed().Seconds(), "users/s")
-}
 
 // large makes a ledger of benchUsers people.
 func large(b *testing.B, database Database) *testStore {

@@ -15,6 +15,7 @@ var persons = []promise{
 	{"PutUser names every unknown student and stores nothing", userUnknownStudent},
 	{"PutUser makes the groups it names that do not exist", userGroups},
 	{"PutUsers tells created from updated, also within one call", usersChanges},
+	{"PutUsers changes what differs and nothing else", usersDiffer},
 	{"PutUsers accepts guardians before their students", usersGuardians},
 	{"PutUsers by many callers at once keeps everybody", usersConcurrent},
 	{"PutUsers takes thousands in one call", usersMany},
@@ -102,6 +103,34 @@ func usersChanges(t *testing.T, open func() *store.Ledger) {
 	same(t, "name", s.user("a").Name, "the later mention")
 	if got, err = s.People.PutUsers(s.ctx(), nil); err != nil || len(got) != 0 {
 		t.Errorf("no users: %v, %v", got, err)
+	}
+}
+
+func usersDiffer(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	parent := func(id string) *schoolbell.User {
+		u := person(id, schoolbell.RoleParent, schoolbell.RoleTeacher)
+		u.Groups, u.GuardianOf = []string{"7a", "7b"}, []string{"s1", "s2"}
+		return u
+	}
+	put := func(users ...*schoolbell.User) {
+		t.Helper()
+		_, err := s.People.PutUsers(s.ctx(), users)
+		s.must(err)
+	}
+	put(person("s1"), person("s2"), person("s3"), parent("a"), parent("b"), parent("c"))
+	a, b := parent("a"), parent("b")
+	a.Roles = []schoolbell.Role{schoolbell.RoleTeacher, schoolbell.RoleStaff, schoolbell.RoleTeacher} // said twice
+	a.Groups, a.GuardianOf = []string{"7b", "7c", "7c"}, []string{"s2", "s3", "s3"}
+	b.Name, b.Locale = "Another name", "de"
+	for range 2 {
+		put(a, b)
+		want := *a
+		want.Roles = []schoolbell.Role{schoolbell.RoleStaff, schoolbell.RoleTeacher}
+		want.Groups, want.GuardianOf = []string{"7b", "7c"}, []string{"s2", "s3"}
+		same(t, "user with other links", s.user("a"), stored(&want))
+		same(t, "user with another name", s.user("b"), stored(b))
+		same(t, "user who was not put", s.user("c"), stored(parent("c")))
 	}
 }
 

@@ -1,0 +1,207 @@
+package row
+
+import (
+	"slices"
+
+	"schoolbell"
+)
+
+// User is the row of a user.
+type User struct {
+	Seq                        int64
+	State                      int
+	ID, Name, Locale, Timezone string
+}
+
+// Put is what storing some users with distinct ids changes. An engine gives it the rows
+// that exist, in the order of its methods, and gets the rows to write.
+type Put struct {
+	Users []*schoolbell.User
+
+	found   map[string]User  // the rows that exist, by id
+	numbers map[string]int64 // of the users and their students, by id
+}
+
+// NewPut returns a Put that knows of no row.
+func NewPut(users []*schoolbell.User) *Put {
+	return &Put{Users: users, found: map[string]User{}, numbers: make(map[string]int64, len(users))}
+}
+
+// IDs returns the ids of the users and then those of their students who are not among them, each once.
+func (p *Put) IDs() []string {
+	ids := make([]string, 0, len(p.Users))
+	seen := make(map[string]struct{}, len(p.Users))
+	add := func(id string) {
+		if _, twice := seen[id]; !twice {
+			seen[id] = struct{}{}
+			ids = append(ids, id)
+		}
+	}
+	for _, u := range p.Users {
+		add(u.ID)
+	}
+	for _, u := range p.Users {
+		for _, student := range u.GuardianOf {
+			add(student)
+		}
+	}
+	return ids
+}
+
+// Found adds a row that exists.
+func (p *Put) Found(u User) {
+	p.found[u.ID], p.numbers[u.ID] = u, u.Seq
+}
+
+// Rows returns the rows of users to write: those of the ids that none was found for, which get the
+// next numbers, and those that differ from the ones found. Students among the added ones are
+// awaited. The ids are those that IDs returned.
+func (p *Put) Rows(ids []string, next func() int64) (added, changed []User) {
+	for i, id := range ids {
+		old, exists := p.found[id]
+		if !exists {
+			old = User{Seq: next(), State: UserAwaited, ID: id}
+			p.numbers[id] = old.Seq
+		}
+		row := old
+		if i < len(p.Users) {
+			u := p.Users[i]
+			row = User{Seq: old.Seq, State: UserLive, ID: id, Name: u.Name, Locale: u.Locale, Timezone: u.Timezone}
+		}
+		switch {
+		case !exists:
+			added = append(added, row)
+		case row != old:
+			changed = append(changed, row)
+		}
+	}
+	return added, changed
+}
+
+// Missing returns how many of the ids have no row.
+func (p *Put) Missing(ids []string) int { return len(ids) - len(p.found) }
+
+// Old returns the numbers of those of the users who have a row already, and maybe links and addresses.
+func (p *Put) Old() []int64 {
+	var old []int64
+	for _, u := range p.Users {
+		if row, exists := p.found[u.ID]; exists {
+			old = append(old, row.Seq)
+		}
+	}
+	return old
+}
+
+// Changes says for each user whether storing it created or updated it.
+func (p *Put) Changes() []schoolbell.Change {
+	changes := make([]schoolbell.Change, len(p.Users))
+	for i, u := range p.Users {
+		changes[i] = schoolbell.ChangeCreated
+		if row, exists := p.found[u.ID]; exists && row.State == UserLive {
+			changes[i] = schoolbell.ChangeUpdated
+		}
+	}
+	return changes
+}
+
+// Groups returns the ids of the groups of the users, each once and in order.
+func (p *Put) Groups() []string {
+	seen := map[string]struct{}{}
+	var ids []string
+	for _, u := range p.Users {
+		for _, g := range u.Groups {
+			if _, twice := seen[g]; !twice {
+				seen[g] = struct{}{}
+				ids = append(ids, g)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Link is a row that links a user, by number, to a role, a group or a student.
+type Link[T comparable] struct {
+	User  int64
+	Other T
+}
+
+// Roles returns the links of the users to their roles.
+func (p *Put) Roles() []Link[string] {
+	links := make([]Link[string], 0, len(p.Users))
+	for _, u := range p.Users {
+		for _, r := range u.Roles {
+			links = append(links, Link[string]{p.numbers[u.ID], string(r)})
+		}
+	}
+	return links
+}
+
+// Memberships returns the links of the users to the numbers of their groups, which groups has by id.
+func (p *Put) Memberships(groups map[string]int64) []Link[int64] {
+	links := make([]Link[int64], 0, len(p.Users))
+	for _, u := range p.Users {
+		for _, g := range u.Groups {
+			links = append(links, Link[int64]{p.numbers[u.ID], groups[g]})
+		}
+	}
+	return links
+}
+
+// Guardianships returns the links of the users to the numbers of their students.
+func (p *Put) Guardianships() []Link[int64] {
+	var links []Link[int64]
+	for _, u := range p.Users {
+		for _, s := range u.GuardianOf {
+			links = append(links, Link[int64]{p.numbers[u.ID], p.numbers[s]})
+		}
+	}
+	return links
+}
+
+// DiffLinks returns the links that are wanted and not old, each once, and those that are old and not wanted.
+func DiffLinks[T comparable](old, wanted []Link[T]) (added, removed []Link[T]) {
+	const isOld, isWanted = 1, 2
+	seen := make(map[Link[T]]int, len(wanted))
+	for _, link := range old {
+		seen[link] = isOld
+	}
+	for _, link := range wanted {
+		if seen[link] == 0 {
+			added = append(added, link)
+		}
+		seen[link] |= isWanted
+	}
+	for _, link := range old {
+		if seen[link] == isOld {
+			removed = append(removed, link)
+		}
+	}
+	return added, removed
+}
+
+// UserAddress is an address with the number of its user.
+type UserAddress struct {
+	User int64
+	Address
+}
+
+// Addresses returns the addresses to insert, and the users whose old ones are deleted first. old are
+// the addresses of the users who have some, by number. Users whose addresses stay as they
+// are cost no writing.
+func (p *Put) Addresses(old map[int64][]Address) (added []UserAddress, replaced []int64) {
+	for _, u := range p.Users {
+		number := p.numbers[u.ID]
+		merged, changed := MergeAddresses(old[number], u)
+		if !changed {
+			continue
+		}
+		if len(old[number]) > 0 {
+			replaced = append(replaced, number)
+		}
+		for _, a := range merged {
+			added = append(added, UserAddress{number, a})
+		}
+	}
+	return added, replaced
+}
