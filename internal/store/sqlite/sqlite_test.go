@@ -187,3 +187,5 @@ func TestBlockedLedger(t *testing.T) {
 }
 
 func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, database) }
+
+func BenchmarkSteps(b *testing.B) { storetest.BenchmarkSteps(b, database, nil) }
