@@ -88,6 +88,8 @@ func testByHandDecision(t *testing.T) {
 			state bullmq.State
 		}{
 			{bullmq.Requeue(), bullmq.StateWaiting},
+			{bullmq.RequeueWithPriority(7), bullmq.StatePrioritized},
+			{bullmq.RequeueWithPriority(0), bullmq.StateWaiting},
 			{bullmq.WaitForChildren(), bullmq.StateWaiting}, // there are none
 			{bullmq.Throttled(time.Millisecond), bullmq.StateWaiting},
 			{bullmq.DelayUntil(time.Now().Add(time.Hour)), bullmq.StateDelayed},

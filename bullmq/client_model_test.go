@@ -194,6 +194,7 @@ const (
 	outUnrecoverable outcome = "fail for good"
 	outDelay         outcome = "move to delayed"
 	outWait          outcome = "move to wait"
+	outPriority      outcome = "take another priority"
 	outChildren      outcome = "wait for children"
 	outLimited       outcome = "rate limited"
 	outThrottled     outcome = "announces a rate limit"
@@ -201,9 +202,12 @@ const (
 	outLockLost      outcome = "lock lost"
 )
 
-var outcomes = []outcome{outComplete, outFail, outUnrecoverable, outDelay, outWait, outChildren, outLimited, outThrottled, outShutdown, outLockLost}
+var outcomes = []outcome{outComplete, outFail, outUnrecoverable, outDelay, outWait, outPriority, outChildren, outLimited, outThrottled, outShutdown, outLockLost}
 
 const modelDelay = 2000 // ms
+
+// modelPriority is between those that jobs of the model are added with.
+const modelPriority = 2
 
 var errModel = errors.New("bad luck")
 
@@ -218,6 +222,8 @@ func (o outcome) handler() Handler {
 			return nil, DelayUntil(j.q.now().Add(modelDelay * time.Millisecond))
 		case outWait:
 			return nil, fmt.Errorf("later: %w", Requeue())
+		case outPriority:
+			return nil, RequeueWithPriority(modelPriority)
 		case outChildren:
 			return nil, WaitForChildren()
 		case outLimited:
@@ -285,6 +291,9 @@ func (w *world) settle(h *heldJob, o outcome, c modelClient) *modelJob {
 	case outDelay:
 		_, next := w.delay(c, h.key, token, modelDelay, false, true)
 		return next
+	case outPriority:
+		w.handBackAs(c, h.key, token, modelPriority)
+		return nil
 	case outChildren:
 		switch w.waitChildren(h.key, token) {
 		case 1:

@@ -18,6 +18,8 @@ type decision struct {
 	until time.Time     // delay
 	limit time.Duration // throttle
 	child string        // wait: the key of the child, empty for all
+
+	priority int // requeue with a priority: the new one
 }
 
 type decisionKind int
@@ -27,6 +29,7 @@ const (
 	decideRequeue
 	decideThrottle
 	decideWait
+	decidePriority
 )
 
 func (d decision) Error() string {
@@ -37,6 +40,8 @@ func (d decision) Error() string {
 		return fmt.Sprintf("bullmq: the job met a rate limit of %v", d.limit)
 	case decideWait:
 		return "bullmq: the job waits for its children"
+	case decidePriority:
+		return fmt.Sprintf("bullmq: the job goes back to the queue with priority %d", d.priority)
 	}
 	return "bullmq: the job goes back to the queue"
 }
@@ -47,8 +52,8 @@ func (d decision) Error() string {
 //
 //	return nil, bullmq.DelayUntil(time.Now().Add(time.Hour))
 //
-// The worker recognizes this error and those of [Requeue], [Throttled], [WaitForChildren] and
-// [WaitForChild] through wrapping. It makes the move after the handler has returned, repeats
+// The worker recognizes this error and those of [Requeue], [RequeueWithPriority], [Throttled],
+// [WaitForChildren] and [WaitForChild] through wrapping. It makes the move after the handler has returned, repeats
 // it while Redis is unavailable, and reports to OnError if the job's lock is lost.
 func DelayUntil(t time.Time) error { return decision{kind: decideDelay, until: t} }
 
@@ -56,6 +61,14 @@ func DelayUntil(t time.Time) error { return decision{kind: decideDelay, until: t
 // as soon as possible. The handler returns it as its error, see [DelayUntil]. No attempt is
 // spent.
 func Requeue() error { return decision{kind: decideRequeue} }
+
+// RequeueWithPriority gives the job another priority, from 0 (none) to [MaxPriority], and puts it
+// behind the waiting jobs of that priority. It runs again from its start when its turn comes, so
+// a long job can let others run in between. The handler returns it as its error, see
+// [DelayUntil]. No attempt is spent. Another priority fails the attempt with [ErrInvalid].
+func RequeueWithPriority(priority int) error {
+	return decision{kind: decidePriority, priority: priority}
+}
 
 // Throttled reports that the handler met a rate limit. The handler returns it as its error,
 // see [DelayUntil]. The job goes back to the front of the queue and no attempt is spent. If d
@@ -85,6 +98,8 @@ func (s *session) carryOut(ctx context.Context, job *Job, d decision) settled {
 		return s.delayUntil(ctx, job, d.until)
 	case decideWait:
 		return s.waitForChildren(ctx, job, d.child)
+	case decidePriority:
+		return s.requeueWithPriority(ctx, job, d.priority)
 	}
 	rest, err := s.handBack(job, handBack{limit: d.limit})
 	if err == nil && d.kind == decideThrottle && rest > 0 {
@@ -107,6 +122,19 @@ func (s *session) delayUntil(ctx context.Context, job *Job, until time.Time) set
 		job.Delay = time.Duration(delay) * time.Millisecond
 	}
 	return settled{next: next, span: SpanEnd{Err: err}, err: err}
+}
+
+// requeueWithPriority puts a job behind the others of its new priority.
+func (s *session) requeueWithPriority(ctx context.Context, job *Job, priority int) settled {
+	if priority < 0 || priority > MaxPriority {
+		return s.fail(ctx, job, invalid("priority %d is not within 0 and %d", priority, MaxPriority))
+	}
+	_, err := s.handBack(job, handBack{priority: &priority})
+	if err == nil {
+		job.Priority = priority
+	}
+	s.state.fetchNow() // there is at least this job
+	return settled{span: SpanEnd{Err: err}, err: err}
 }
 
 // waitForChildren stores that a job waits for its children, or hands it back if there is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ func TestDecision(t *testing.T) {
 	t.Run("a job waits for the child it names", testDecisionWaitForChild)
 	t.Run("a job that waits for a failed child fails", testDecisionFailedChild)
 	t.Run("a delay that is too long fails the attempt", testDecisionDelayTooLong)
+	t.Run("a job goes back behind others of its new priority", testDecisionPriority)
+	t.Run("an invalid priority fails the attempt", testDecisionInvalidPriority)
 	t.Run("a decision about a lost job is only reported", testDecisionLostJob)
 	t.Run("a throttled job limits the queue", testDecisionThrottled)
 }
@@ -27,7 +30,7 @@ func testDecisionEqual(t *testing.T) {
 	at := time.UnixMilli(1800000000000)
 	for _, d := range []func() error{
 		func() error { return bullmq.DelayUntil(at) }, bullmq.Requeue, bullmq.WaitForChildren,
-		func() error { return bullmq.Throttled(time.Second) },
+		func() error { return bullmq.Throttled(time.Second) }, func() error { return bullmq.RequeueWithPriority(3) },
 	} {
 		if wrapped := fmt.Errorf("why: %w", d()); !errors.Is(wrapped, d()) || errors.Is(wrapped, bullmq.Throttled(time.Minute)) {
 			t.Errorf("%v", wrapped)
@@ -97,6 +100,84 @@ func testDecisionFailedChild(t *testing.T) {
 	})
 }
 
+// A job may let others run before it goes on.
+func testDecisionPriority(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
+		for id, priority := range map[string]int{"long": 1, "later": 3} {
+			must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: id, Priority: priority}))
+		}
+		var log hookLog
+		start(t, s.rdb, func(ctx context.Context, j *bullmq.Job) (any, error) {
+			log.add("%s %d", j.ID, j.Priority)
+			if j.ID != "long" {
+				return nil, nil
+			}
+			switch j.AttemptsStarted {
+			case 1:
+				must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "same", Priority: 2}))
+				return nil, fmt.Errorf("others wait: %w", bullmq.RequeueWithPriority(2))
+			case 2:
+				return nil, bullmq.RequeueWithPriority(4)
+			case 3:
+				must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "none"}))
+				return nil, bullmq.RequeueWithPriority(0)
+			}
+			return nil, nil
+		}, bullmq.WorkerOptions{})
+		log.becomes(t, "long 1", "same 2", "long 2", "later 3", "long 4", "none 0", "long 0")
+		if job := eventually(t, q, "long", bullmq.StateCompleted); job.AttemptsMade != 1 || job.AttemptsStarted != 4 {
+			t.Errorf("%+v", job)
+		}
+	})
+}
+
+func testDecisionInvalidPriority(t *testing.T) {
+	t.Parallel()
+	s := realServer(t)
+	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
+	for _, priority := range []int{-1, bullmq.MaxPriority + 1} {
+		job := must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{}))
+		w := byHand(t, s, bullmq.WorkerOptions{})
+		ok(t, w.Settle(ctx, must[*bullmq.Job](t)(w.Fetch(ctx, "")), "", nil, bullmq.RequeueWithPriority(priority)))
+		if failed := eventually(t, q, job.ID, bullmq.StateFailed); !strings.Contains(failed.FailedReason, "priority") {
+			t.Errorf("%+v", failed)
+		}
+	}
+}
+
+func TestFront(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
+		front := func(id string, want bullmq.Front) {
+			t.Helper()
+			if got := must[bullmq.Front](t)(q.Front(ctx, id)); got != want {
+				t.Errorf("the front for %q is %+v, want %+v", id, got, want)
+			}
+		}
+		front("", bullmq.Front{})
+		front("nobody", bullmq.Front{})
+		for _, o := range []bullmq.JobOptions{
+			{ID: "plain"}, {ID: "first", Priority: 2}, {ID: "same", Priority: 2}, {ID: "last", Priority: bullmq.MaxPriority}, {ID: "due", Priority: 1, Delay: time.Hour},
+		} {
+			must[*bullmq.Job](t)(q.Add(ctx, "n", nil, o))
+		}
+		front("", bullmq.Front{Waiting: 1, Priority: 2})
+		front("same", bullmq.Front{Waiting: 1, Priority: 2, Job: 2})
+		front("last", bullmq.Front{Waiting: 1, Priority: 2, Job: bullmq.MaxPriority})
+		for _, id := range []string{"plain", "due", "nobody"} {
+			front(id, bullmq.Front{Waiting: 1, Priority: 2})
+		}
+		if _, err := q.Front(ctx, "meta"); !errors.Is(err, bullmq.ErrInvalid) {
+			t.Errorf("the front for a key of the queue's own: %v", err)
+		}
+		ok(t, s.rdb.Set(ctx, "bull:q:prioritized", "x", 0).Err())
+		if _, err := q.Front(ctx, ""); err == nil {
+			t.Error("a damaged key was not reported")
+		}
+	})
+}
+
 func testDecisionDelayTooLong(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
@@ -117,6 +198,7 @@ func testDecisionLostJob(t *testing.T) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		decisions := map[string]error{
 			"later": bullmq.DelayUntil(time.Now().Add(time.Hour)), "requeue": bullmq.Requeue(), "throttle": bullmq.Throttled(time.Hour), "children": bullmq.WaitForChildren(),
+			"other": bullmq.RequeueWithPriority(9),
 		}
 		for name := range decisions {
 			must[*bullmq.Job](t)(q.Add(ctx, name, nil, bullmq.JobOptions{ID: name}))

@@ -60,8 +60,9 @@
 //     Options.Attempts allows; then it has failed.
 //   - [Unrecoverable] fails the job without a further attempt.
 //   - [DelayUntil] runs the job again at a given time, [Requeue] as soon as possible,
-//     [WaitForChildren] and [WaitForChild] when its children have finished. [Throttled]
-//     reports a rate limit. None of them spends an attempt.
+//     [RequeueWithPriority] after others, [WaitForChildren] and [WaitForChild] when its
+//     children have finished. [Throttled] reports a rate limit. None of them spends an
+//     attempt.
 //
 // A job runs at least once, not exactly once. A handler can run twice for one job when its
 // worker is killed, or when Redis loses its latest writes, so it must tolerate that.

@@ -291,6 +291,9 @@ func movesOfWorkers() []move {
 		ofWorker("requeue by priority", firstClass, requeue),
 		ofWorker("hand back", active, handBack),
 		ofWorker("hand back by priority", firstClass, handBack),
+		ofWorker("hand back with another priority", firstClass, func(m *mover) error {
+			return m.call(script.HandBack{Mode: m.q.mode, ID: "j", Token: "token", Priority: new(5)}.Call())
+		}),
 		ofWorker("hand back unrun under a limit", active, func(m *mover) error {
 			return m.call(script.HandBack{Mode: m.q.mode, ID: "j", Token: "token", NotRun: true, Limit: 60_000}.Call())
 		}),

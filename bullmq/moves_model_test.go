@@ -207,6 +207,19 @@ func (w *world) handBack(c modelClient, key, token string) bool {
 	return true
 }
 
+// handBackAs returns a job behind those of a new priority.
+func (w *world) handBackAs(c modelClient, key, token string, priority int64) {
+	if !w.unlock(key, token) {
+		return
+	}
+	j := w.jobs[key]
+	q, _ := w.split(key)
+	o := w.open(q, c.mode)
+	o.active = without(o.active, j.id)
+	j.priority = priority
+	o.prioritize(priority, j.id)
+}
+
 // handBackUnrun returns a job that no handler has seen: its start does not count.
 func (w *world) handBackUnrun(c modelClient, key, token string) {
 	if !w.handBack(c, key, token) {

@@ -100,13 +100,15 @@ func (s *session) settle(ctx context.Context, job *Job, result any, err error) s
 	return s.fail(ctx, job, err)
 }
 
-// handBack is how a job goes back to the front of the queue.
+// handBack is how a job goes back to the queue: to its front unless it has a new priority.
 type handBack struct {
 	notRun bool          // no handler has seen it: its start does not count
 	limit  time.Duration // a rate limit to announce, 0 for none
+
+	priority *int // a new priority, behind whose jobs it goes; nil for none
 }
 
-// handBack returns a job to the front of the queue without spending an attempt, and how long
+// handBack returns a job to the queue without spending an attempt, and how long
 // a rate limit still holds.
 func (s *session) handBack(job *Job, how handBack) (time.Duration, error) {
 	s.inFlight.release(job)
@@ -116,7 +118,7 @@ func (s *session) handBack(job *Job, how handBack) (time.Duration, error) {
 		limit++
 	}
 	reply, err := s.store(job, "hand back", script.HandBack{
-		Mode: s.q.mode, ID: job.ID, Token: job.token, NotRun: how.notRun, Limit: limit,
+		Mode: s.q.mode, ID: job.ID, Token: job.token, NotRun: how.notRun, Limit: limit, Priority: how.priority,
 	}.Call())
 	return wire.CappedMillis(max(script.Number(reply), 0)), err
 }

@@ -2,6 +2,7 @@ package bullmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -101,6 +102,42 @@ func (q *Queue) Counts(ctx context.Context, states ...State) (map[State]int64, e
 	}
 	return counts, nil
 }
+
+// Front is where a queue goes on: what waits in it and what runs next.
+type Front struct {
+	Waiting  int64 // jobs without a priority, which run before all others
+	Priority int   // of the first of the jobs with a priority; 0 if there are none
+	Job      int   // priority with which the job that was asked for waits; 0 if it does not
+}
+
+// Front reads the front of the queue, and with which priority one job waits there, in one round
+// trip that does not depend on the number of jobs. An empty id asks for no job. Jobs that wait in
+// BullMQ 5's list paused, and delayed ones, are not counted.
+func (q *Queue) Front(ctx context.Context, id string) (Front, error) {
+	if id != "" {
+		if err := checkTarget(id); err != nil {
+			return Front{}, err
+		}
+	}
+	pipe := q.rdb.Pipeline()
+	waiting := pipe.LLen(ctx, q.keys.Wait())
+	first := pipe.ZRangeWithScores(ctx, q.keys.Prioritized(), 0, 0)
+	job := redis.NewFloatCmd(ctx)
+	if id != "" {
+		job = pipe.ZScore(ctx, q.keys.Prioritized(), id)
+	}
+	if err := exec(ctx, pipe); err != nil && !errors.Is(err, redis.Nil) { // Nil: the job has no score
+		return Front{}, wrapRead(ctx, "the front of the queue", err)
+	}
+	front := Front{Waiting: waiting.Val(), Job: priorityOf(job.Val())}
+	if len(first.Val()) > 0 {
+		front.Priority = priorityOf(first.Val()[0].Score)
+	}
+	return front, nil
+}
+
+// priorityOf returns the priority in a score of the prioritized jobs.
+func priorityOf(score float64) int { return int(min(max(score/(1<<32), 0), MaxPriority)) }
 
 // read queries a range of ids. Lists have the newest first, sorted sets the oldest.
 func (p place) read(ctx context.Context, pipe redis.Pipeliner, start, end int64, asc bool) *redis.StringSliceCmd {

@@ -119,18 +119,23 @@ func (s Requeue) Call() Call {
 	return Call{requeue, args}
 }
 
-// HandBack returns a running job to the front of those that wait. It returns how long a rate
+// HandBack returns a running job to the front of those that wait, or behind those of a new priority. It returns how long a rate
 // limit still holds, in ms, or a refusal.
 type HandBack struct {
 	numberReply
 	Mode, ID, Token string
 	NotRun          bool  // no handler has run it: the start does not count
 	Limit           int64 // rate limit to announce, ms; 0 for none
+	Priority        *int  // the new priority; nil keeps the old one
 }
 
 // Call implements [Script].
 func (s HandBack) Call() Call {
-	return Call{handBack, []any{s.Mode, s.ID, s.Token, flag(s.NotRun), wire.Optional(s.Limit)}}
+	args := []any{s.Mode, s.ID, s.Token, flag(s.NotRun), wire.Optional(s.Limit)}
+	if s.Priority != nil {
+		args = append(args, *s.Priority)
+	}
+	return Call{handBack, args}
 }
 
 // WaitChildren lets a running job wait for its children. It returns 0, 1 if there was nothing
