@@ -19,7 +19,8 @@ const (
 	CategoryDigest       Category = "digest"
 )
 
-// Lane is the way that events of a category take through the queues.
+// Lane is the way that events of a category take through the queues. An event keeps the lane
+// that its category had when it was created.
 type Lane string
 
 // The lanes. Urgent events overtake normal ones.
@@ -30,6 +31,13 @@ const (
 
 // Lanes lists every lane.
 func Lanes() []Lane { return []Lane{LaneNormal, LaneUrgent} }
+
+// MaxUrgentShare is the largest share of slots, in percent, that urgent work can have to itself.
+const MaxUrgentShare = 90
+
+// NormalSlots returns how many of n slots normal work may use when share percent of them,
+// rounded up to a whole slot, are left to urgent work. It is at least 1 of 1 or more slots.
+func NormalSlots(n, share int) int { return max(n-(n*share+99)/100, min(n, 1)) }
 
 // CategoryInfo is what a school says about one kind of event.
 type CategoryInfo struct {

@@ -37,6 +37,7 @@ type Event struct {
 	Title     string
 	Body      string // plain text, paragraphs separated by empty lines
 	Category  Category
+	Lane      Lane // that of its category when it was created; the ledger sets it
 	Audience  Audience
 	Channels  []Channel
 	Data      json.RawMessage // the caller's own JSON object, handed on unread; nil for none

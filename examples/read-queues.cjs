@@ -15,20 +15,21 @@ const connection = {
 async function main(jobId) {
   const events = new Queue('event-notifications', { connection });
   const mails = new Queue('event-notifications-email', { connection });
+  const urgent = ['event-notifications.urgent', 'event-notifications-email.urgent'].map((name) => new Queue(name, { connection }));
   try {
-    for (const queue of [events, mails]) {
+    for (const queue of [events, mails, ...urgent]) {
       console.log(queue.name, await queue.getJobCounts());
       for (const job of await queue.getFailed()) {
         console.log('  failed:', job.id, job.failedReason);
       }
     }
     if (jobId) {
-      const job = await events.getJob(jobId);
+      const job = (await events.getJob(jobId)) ?? (await urgent[0].getJob(jobId));
       if (!job) throw new Error(`there is no job ${jobId}`);
       console.log(job.id, await job.getState(), job.progress);
     }
   } finally {
-    await Promise.all([events.close(), mails.close()]);
+    await Promise.all([events, mails, ...urgent].map((queue) => queue.close()));
   }
 }
 

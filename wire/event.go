@@ -36,6 +36,7 @@ type Event struct {
 	Title       string                 `json:"title"`
 	Body        string                 `json:"body"`
 	Category    schoolbell.Category    `json:"category"`
+	Lane        schoolbell.Lane        `json:"lane" doc:"Lane of the category when the event was created."`
 	Audience    schoolbell.Audience    `json:"audience"`
 	Channels    []schoolbell.Channel   `json:"channels"`
 	Data        json.RawMessage        `json:"data,omitempty"`
@@ -52,7 +53,7 @@ type Event struct {
 
 // EventOf shows ev without its progress.
 func EventOf(ev *schoolbell.Event) *Event {
-	out := &Event{ID: ev.ID, Status: ev.Status, Title: ev.Title, Body: ev.Body, Category: ev.Category,
+	out := &Event{ID: ev.ID, Status: ev.Status, Title: ev.Title, Body: ev.Body, Category: ev.Category, Lane: ev.Lane,
 		Audience: ev.Audience, Channels: ev.Channels, Data: ev.Data, Location: ev.Location,
 		StartsAt: At(ev.StartsAt), EndsAt: At(ev.EndsAt), SendAt: At(ev.SendAt), ExpiresAt: At(ev.ExpiresAt),
 		CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt)}

@@ -137,7 +137,7 @@ func (r *Runtime) OpenPipeline(ctx context.Context) error {
 	c := notify.Config{
 		Prefix: r.Config.KeyPrefix(), QueueName: q.Name,
 		Channels:  channel.Names(r.Config),
-		BatchSize: q.BatchSize, Retries: q.Retries, Backoff: q.Backoff, Concurrency: q.Concurrency,
+		BatchSize: q.BatchSize, Retries: q.Retries, Backoff: q.Backoff, Concurrency: q.Concurrency, UrgentShare: q.UrgentShare,
 		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed, RetainIdempotency: q.RetainIdempotency,
 		Grace: WorkGrace(r.Config), WorkerName: q.WorkerName,
 	}
@@ -159,10 +159,10 @@ func (r *Runtime) Workers() (Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the templates: %w", err)
 	}
-	senders := make(map[schoolbell.Channel]notify.Sender)
+	senders := make(map[schoolbell.Channel]notify.Senders)
 	for _, c := range r.Channels.Channels() {
 		if c.Provider != nil {
-			senders[c.Name] = c.Provider
+			senders[c.Name] = notify.Senders{Normal: c.Provider.Lane(schoolbell.LaneNormal), Urgent: c.Provider.Lane(schoolbell.LaneUrgent)}
 		}
 	}
 	return func(ctx context.Context) error {

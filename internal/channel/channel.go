@@ -15,12 +15,19 @@ import (
 	"schoolbell/internal/ledger"
 )
 
-// Provider sends the messages of one channel. It is safe for concurrent use.
-type Provider interface {
+// Sender sends messages of one channel and lane. It is safe for concurrent use.
+type Sender interface {
 	// Send tries each message at most once and calls done exactly once for each,
 	// perhaps from several goroutines at once, always before it returns. When ctx
 	// ends, messages not yet offered to the provider are VerdictUntried.
 	Send(ctx context.Context, msgs []schoolbell.Message, done func(i int, r schoolbell.Result))
+}
+
+// Provider reaches people over one channel. It is safe for concurrent use.
+type Provider interface {
+	// Lane returns the sender of a lane. What the provider has a limited number of, such as
+	// connections, the lanes share; URGENT_SHARE of it is left to urgent messages.
+	Lane(lane schoolbell.Lane) Sender
 
 	// Check reports whether the provider would accept messages now, and sends none.
 	Check(ctx context.Context) error

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"schoolbell"
 	"schoolbell/internal/advice"
 	"schoolbell/internal/channel/email"
 	"schoolbell/internal/config"
@@ -33,8 +34,18 @@ func openEmail(cfg *config.Config, log *slog.Logger, s *Set) (Provider, error) {
 			return nil, err
 		}
 	}
-	return email.NewSMTP(smtpConfig(e, log))
+	smtp, err := email.NewSMTP(smtpConfig(e, cfg.Queue.UrgentShare, log))
+	if err != nil {
+		return nil, err
+	}
+	return smtpProvider{smtp}, nil
 }
+
+// smtpProvider is an SMTP server as a Provider.
+type smtpProvider struct{ *email.SMTP }
+
+// Lane implements Provider.
+func (p smtpProvider) Lane(lane schoolbell.Lane) Sender { return p.SMTP.Lane(lane) }
 
 // caughtBy returns the settings that hand email to the catcher at addr.
 func caughtBy(e config.Email, addr, school string) (config.Email, error) {
@@ -53,10 +64,10 @@ func caughtBy(e config.Email, addr, school string) (config.Email, error) {
 	return e, nil
 }
 
-func smtpConfig(e config.Email, log *slog.Logger) email.SMTPConfig {
+func smtpConfig(e config.Email, urgentShare int, log *slog.Logger) email.SMTPConfig {
 	return email.SMTPConfig{
 		Host: e.Host, Port: e.Port, Username: e.Username, Password: e.Password.Reveal(), TLS: e.TLS,
-		From: e.From, ReplyTo: e.ReplyTo, Connections: e.Connections, Timeout: e.Timeout, Logger: log,
+		From: e.From, ReplyTo: e.ReplyTo, Connections: e.Connections, UrgentShare: urgentShare, Timeout: e.Timeout, Logger: log,
 	}
 }
 
@@ -83,7 +94,7 @@ func diagnoseEmail(ctx context.Context, cfg *config.Config) Diagnosis {
 	}
 	e := cfg.Email
 	e.Timeout = min(e.Timeout, diagnoseTimeout)
-	p, err := email.NewSMTP(smtpConfig(e, slog.New(slog.DiscardHandler)))
+	p, err := email.NewSMTP(smtpConfig(e, 0, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return Diagnosis{Detail: err.Error(), Fix: "check the SMTP settings", Broken: true}
 	}

@@ -139,6 +139,7 @@ func (q *Queue) check(f *schoolbell.Faults) {
 	}
 	between(f, "BATCH_SIZE", q.BatchSize, 1, 10_000)
 	between(f, "WORKER_CONCURRENCY", q.Concurrency, 1, 1000)
+	between(f, "URGENT_SHARE", q.UrgentShare, 0, schoolbell.MaxUrgentShare)
 	if !schoolbell.IsLine(q.WorkerName) || len(q.WorkerName) > 200 {
 		f.Add("WORKER_NAME", "must be one line of at most 200 bytes")
 	}

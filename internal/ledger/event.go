@@ -23,8 +23,9 @@ type WaveRef struct {
 // QueuedWave is what the relay and the reconciler need to know of a wave.
 type QueuedWave struct {
 	WaveRef
-	StartIn time.Duration // until it starts, by the database's clock; zero when due
-	Walked  bool          // the fan-out is finished
+	Lane    schoolbell.Lane // of the event
+	StartIn time.Duration   // until it starts, by the database's clock; zero when due
+	Walked  bool            // the fan-out is finished
 }
 
 // Summary is the result of a wave, kept as the return value of its job.

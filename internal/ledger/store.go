@@ -45,6 +45,7 @@ type Events interface {
 	// as not yet queued. If idem.Key was used before in idem.Scope with the same fingerprint it
 	// stores nothing and returns the earlier event and replayed true; with
 	// another fingerprint it returns CodeInvalid with Field "Idempotency-Key".
+	// The event's Lane is that of its category at this moment, whatever ev says.
 	// A category, channels, and groups and users of the audience that the ledger does not know are
 	// CodeInvalid faults, each with its field ("audience.exclude.users[0]"); nothing is stored then.
 	CreateEvent(ctx context.Context, ev *schoolbell.Event, idem Idempotency) (stored *schoolbell.Event, replayed bool, err error)

@@ -20,7 +20,8 @@ type Config struct {
 	Retries       int           // further attempts after the first; none when 0
 	Backoff       time.Duration // base b of the waits b, 5b, 25b … between attempts; 5 s when 0
 	Concurrency   int           // jobs at once, for each queue of this process; 5 when 0
-	RateMax       int           // event jobs started per RateDuration over all workers; no limit when 0
+	UrgentShare   int           // percent of Concurrency that normal work leaves to urgent work, 0 to schoolbell.MaxUrgentShare
+	RateMax       int           // event jobs of the normal lane started per RateDuration over all workers; no limit when 0
 	RateDuration  time.Duration
 	KeepCompleted time.Duration // how long completed jobs stay visible; removed at once when 0
 	KeepFailed    time.Duration // how long failed jobs stay visible; removed at once when 0
@@ -74,6 +75,14 @@ func setDefault[T comparable](v *T, def T) {
 	}
 }
 
+// slots returns how many jobs a queue of the lane runs at once in this process.
+func (c Config) slots(lane schoolbell.Lane) int {
+	if lane == schoolbell.LaneUrgent {
+		return c.Concurrency
+	}
+	return schoolbell.NormalSlots(c.Concurrency, c.UrgentShare)
+}
+
 func (c Config) validate() error {
 	switch {
 	case c.BatchSize < 1:
@@ -82,6 +91,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("%d retries are below 0", c.Retries)
 	case c.Concurrency < 1:
 		return fmt.Errorf("concurrency %d is below 1", c.Concurrency)
+	case c.UrgentShare < 0 || c.UrgentShare > schoolbell.MaxUrgentShare:
+		return fmt.Errorf("urgent share of %d percent is not within 0 and %d", c.UrgentShare, schoolbell.MaxUrgentShare)
 	case c.RateMax > 0 && c.RateDuration <= 0:
 		return fmt.Errorf("a rate limit needs a duration")
 	}

@@ -102,7 +102,7 @@ func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) 
 	defer func() { stop(); _ = running.Wait() }()
 	running.Go(func() error { return p.RunRelay(work) })
 	running.Go(func() error {
-		return p.RunWorkers(work, plainRenderer{}, map[schoolbell.Channel]notify.Sender{schoolbell.ChannelEmail: emails})
+		return p.RunWorkers(work, plainRenderer{}, map[schoolbell.Channel]notify.Senders{schoolbell.ChannelEmail: notify.ForBothLanes(emails)})
 	})
 	queue := p.Queues()[0]
 	if d.queue == "email" {

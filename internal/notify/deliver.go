@@ -13,7 +13,7 @@ import (
 	"schoolbell/internal/ledger"
 )
 
-// deliverer works one channel's queue: it sends the rows of a batch that are
+// deliverer works the queue of one channel and lane: it sends the rows of a batch that are
 // still pending, in claims small enough that a crash leaves few of them uncertain.
 type deliverer struct {
 	cfg        Config
@@ -22,10 +22,12 @@ type deliverer struct {
 	metrics    *Metrics
 	log        *slog.Logger
 	channel    schoolbell.Channel
-	sender     Sender
+	lane       schoolbell.Lane
+	sender     Sender        // of the channel, for this lane
+	other      *bullmq.Queue // of the channel, of the other lane
 	renderer   Renderer
 	leases     *leaseKeeper
-	throttle   *throttle
+	throttle   *throttle // both lanes' of the channel
 	progress   *progressReporter
 }
 
@@ -140,15 +142,27 @@ func (r *batchRun) handBack(ctx context.Context, why error) error {
 	if err := r.record(ctx); err != nil {
 		return err
 	}
-	if errors.Is(why, errResting) {
-		return bullmq.Throttled(max(r.throttle.rest(), time.Millisecond))
+	if !errors.Is(why, errResting) {
+		return why
 	}
-	return why
+	rest := max(r.throttle.rest(), time.Millisecond)
+	r.restOther(ctx, rest)
+	return bullmq.Throttled(rest)
+}
+
+// restOther lets the channel's other lane rest too, in all processes: the provider makes no
+// difference between them. This lane rests with the job's outcome.
+func (r *batchRun) restOther(ctx context.Context, rest time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	if err := r.other.RateLimit(ctx, rest); err != nil {
+		r.log.Warn("the rest of a channel was not announced to workers of the other lane", "queue", r.other.Name(), "error", err)
+	}
 }
 
 // end returns the outcome of the job when the batch has no row to claim.
 func (r *batchRun) end(ctx context.Context, grant ledger.Grant) (any, error) {
-	r.progress.report(ctx, r.ev.ID)
+	r.progress.report(ctx, r.lane, r.ev.ID)
 	switch {
 	case grant.Finished && r.exhausted > 0:
 		return nil, bullmq.Unrecoverable(fmt.Errorf("%d of %d deliveries failed: %s", grant.Counts.Failed, grant.Counts.Total, r.reason))

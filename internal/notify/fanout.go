@@ -18,11 +18,12 @@ import (
 // batch job is left to wait for, which only another worker's crash explains.
 const unfinishedWait = 2 * time.Second
 
-// fanOut works the events' queue. A job runs at least twice: first it walks the
+// fanOut works the events' queue of a lane. A job runs at least twice: first it walks the
 // audience, adding batches as it goes, and waits for them; then, released by
 // the last of them, it closes the event.
 type fanOut struct {
 	cfg     Config
+	lane    schoolbell.Lane
 	events  ledger.Events
 	waves   ledger.Waves
 	fanOuts ledger.FanOuts
@@ -46,7 +47,7 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	if ev.Status == schoolbell.EventProcessing {
 		// An earlier run began the walk. It may have died between a chunk's
 		// commit and its jobs, or Redis may have lost them since.
-		if _, err := f.rebuild.batchesOf(ctx, wave); err != nil {
+		if _, err := f.rebuild.batchesOf(ctx, f.lane, wave); err != nil {
 			return nil, err
 		}
 	}
@@ -62,6 +63,9 @@ func (f *fanOut) event(ctx context.Context, job *bullmq.Job) (*schoolbell.Event,
 		return nil, ledger.WaveRef{}, bullmq.Unrecoverable(errors.New("job data names no event"))
 	}
 	ev, err := eventOrFail(ctx, f.events, data.EventID)
+	if err == nil && ev.Lane != f.lane {
+		err = bullmq.Unrecoverable(fmt.Errorf("the event is in the %s lane, its job in the queue of the %s lane", ev.Lane, f.lane))
+	}
 	return ev, ledger.WaveRef{EventID: data.EventID, Wave: data.Wave}, err
 }
 
@@ -92,7 +96,7 @@ func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event
 			return fmt.Errorf("fan out event %s: %w", eventJobID(wave), err)
 		}
 		f.metrics.walked.Add(float64(step.Users))
-		if err := f.queues.addBatches(ctx, step.Batches); err != nil {
+		if err := f.queues.addBatches(ctx, f.lane, step.Batches); err != nil {
 			return err
 		}
 		if step.Done {
@@ -107,7 +111,7 @@ func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event
 // refund gives back the start that a closing run took from the events' rate
 // limit: the limit is for events, not for their ends.
 func (f *fanOut) refund(ctx context.Context, job *bullmq.Job) {
-	if f.cfg.RateMax == 0 {
+	if f.cfg.RateMax == 0 || f.lane != schoolbell.LaneNormal {
 		return
 	}
 	if err := job.RefundRateLimit(ctx); err != nil {

@@ -19,10 +19,19 @@ func (q *queues) eventJob(w ledger.QueuedWave) bullmq.JobSpec {
 	return bullmq.JobSpec{Name: "event", Data: eventJobData{EventID: w.EventID, Wave: w.Wave}, Options: opts}
 }
 
+// batchJobs are the jobs of batches of one lane.
+func (q *queues) batchJobs(lane schoolbell.Lane, batches []ledger.Batch) []bullmq.JobSpec {
+	specs := make([]bullmq.JobSpec, len(batches))
+	for i, b := range batches {
+		specs[i] = q.batchJob(lane, b)
+	}
+	return specs
+}
+
 // batchJob is the job that delivers one batch, a child of its wave's job.
-func (q *queues) batchJob(b ledger.Batch) bullmq.JobSpec {
+func (q *queues) batchJob(lane schoolbell.Lane, b ledger.Batch) bullmq.JobSpec {
 	opts := q.jobOptions(batchJobID(b))
-	opts.Parent = &bullmq.ParentRef{ID: eventJobID(waveOf(b)), Queue: q.events.QualifiedName()}
+	opts.Parent = &bullmq.ParentRef{ID: eventJobID(waveOf(b)), Queue: q.events(lane).QualifiedName()}
 	opts.OnFailure = bullmq.IgnoreDependency
 	return bullmq.JobSpec{Name: string(b.Channel), Data: batchJobData{EventID: b.EventID, Wave: b.Wave, Channel: b.Channel, Seq: b.Seq}, Options: opts}
 }

@@ -45,8 +45,8 @@ func New(stores ledger.Stores, rdb redis.UniversalClient, cfg Config, log *slog.
 	}, nil
 }
 
-// Queues returns the queues of the pipeline: the events' first, then one for
-// each channel in their usual order.
+// Queues returns the queues of the pipeline, those of the normal lane first: in each lane
+// that of the events, then one for each channel in their usual order.
 func (p *Pipeline) Queues() []*bullmq.Queue { return p.queues.all() }
 
 // Metrics returns the pipeline's counters, for a registry.

@@ -86,11 +86,11 @@ func (s *testPipeline) newPipeline() *notify.Pipeline {
 // work runs the relay and the workers until stop is called or the test ends.
 func (s *testPipeline) work() (stop func()) {
 	s.t.Helper()
-	return s.workWith(plainRenderer{}, map[schoolbell.Channel]notify.Sender{schoolbell.ChannelEmail: s.provider})
+	return s.workWith(plainRenderer{}, map[schoolbell.Channel]notify.Senders{schoolbell.ChannelEmail: notify.ForBothLanes(s.provider)})
 }
 
 // workWith is work with other senders.
-func (s *testPipeline) workWith(renderer notify.Renderer, senders map[schoolbell.Channel]notify.Sender) (stop func()) {
+func (s *testPipeline) workWith(renderer notify.Renderer, senders map[schoolbell.Channel]notify.Senders) (stop func()) {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"schoolbell/bullmq"
+	"schoolbell"
 	"schoolbell/internal/ledger"
 )
 
@@ -15,36 +15,36 @@ import (
 // seldom: at most one part in ten of the time, and never twice in half a second.
 type progressReporter struct {
 	ledger ledger.Events
-	events *bullmq.Queue
+	queues *queues
 	log    *slog.Logger
 
 	mu   sync.Mutex
 	next map[string]time.Time // by event id: not to be counted again before
 }
 
-func newProgressReporter(store ledger.Events, events *bullmq.Queue, log *slog.Logger) *progressReporter {
-	return &progressReporter{ledger: store, events: events, log: log, next: make(map[string]time.Time)}
+func newProgressReporter(store ledger.Events, queues *queues, log *slog.Logger) *progressReporter {
+	return &progressReporter{ledger: store, queues: queues, log: log, next: make(map[string]time.Time)}
 }
 
 // report stores the event's progress in its job. It is decoration: a failure is
 // logged at debug level and forgotten.
-func (r *progressReporter) report(ctx context.Context, eventID string) {
+func (r *progressReporter) report(ctx context.Context, lane schoolbell.Lane, eventID string) {
 	if !r.due(eventID) {
 		return
 	}
 	began := time.Now()
-	if err := r.store(ctx, eventID); err != nil {
+	if err := r.store(ctx, lane, eventID); err != nil {
 		r.log.Debug("event job has no fresh progress", "event", eventID, "error", err)
 	}
 	r.again(eventID, time.Now().Add(max(500*time.Millisecond, 10*time.Since(began))))
 }
 
-func (r *progressReporter) store(ctx context.Context, eventID string) error {
+func (r *progressReporter) store(ctx context.Context, lane schoolbell.Lane, eventID string) error {
 	progress, err := r.ledger.Progress(ctx, eventID)
 	if err != nil {
 		return err
 	}
-	job, err := r.events.Job(ctx, eventID)
+	job, err := r.queues.events(lane).Job(ctx, eventID)
 	if err != nil {
 		return err
 	}

@@ -17,14 +17,34 @@ const queueTimeout = 10 * time.Second // for one round of work against Redis
 
 // queues are the pipeline's queues in Redis, and the jobs in them.
 type queues struct {
-	cfg     Config
-	log     *slog.Logger
+	cfg   Config
+	log   *slog.Logger
+	lanes map[schoolbell.Lane]laneQueues
+}
+
+// laneQueues are the queues of one lane.
+type laneQueues struct {
 	events  *bullmq.Queue
 	batches map[schoolbell.Channel]*bullmq.Queue // one for each channel but in_app
 }
 
 func newQueues(rdb redis.UniversalClient, cfg Config, log *slog.Logger) (*queues, error) {
+	q := &queues{cfg: cfg, log: log, lanes: make(map[schoolbell.Lane]laneQueues)}
+	for _, lane := range schoolbell.Lanes() {
+		of, err := openLane(rdb, cfg, lane)
+		if err != nil {
+			return nil, err
+		}
+		q.lanes[lane] = of
+	}
+	return q, nil
+}
+
+func openLane(rdb redis.UniversalClient, cfg Config, lane schoolbell.Lane) (laneQueues, error) {
 	open := func(name string) (*bullmq.Queue, error) {
+		if lane != schoolbell.LaneNormal {
+			name += "." + string(lane)
+		}
 		q, err := bullmq.NewQueue(rdb, name, bullmq.QueueOptions{Prefix: cfg.Prefix})
 		if err != nil {
 			return nil, fmt.Errorf("queue %s: %w", name, err)
@@ -33,27 +53,45 @@ func newQueues(rdb redis.UniversalClient, cfg Config, log *slog.Logger) (*queues
 	}
 	events, err := open(cfg.QueueName)
 	if err != nil {
-		return nil, err
+		return laneQueues{}, err
 	}
-	batches := make(map[schoolbell.Channel]*bullmq.Queue)
+	of := laneQueues{events: events, batches: make(map[schoolbell.Channel]*bullmq.Queue)}
 	for _, ch := range cfg.Channels {
 		if ch == schoolbell.ChannelInApp {
 			continue // the fan-out delivers it
 		}
-		if batches[ch], err = open(cfg.QueueName + "-" + string(ch)); err != nil {
-			return nil, err
+		if of.batches[ch], err = open(cfg.QueueName + "-" + string(ch)); err != nil {
+			return laneQueues{}, err
 		}
 	}
-	return &queues{cfg: cfg, log: log, events: events, batches: batches}, nil
+	return of, nil
 }
 
-// all returns the queue of events, then those of the channels in the order of the settings.
-func (q *queues) all() []*bullmq.Queue {
-	all := []*bullmq.Queue{q.events}
+// events returns the queue of the event jobs of a lane.
+func (q *queues) events(lane schoolbell.Lane) *bullmq.Queue { return q.lanes[lane].events }
+
+// batches returns the queue of the batch jobs of a lane and channel, nil if the channel is not
+// in the settings.
+func (q *queues) batches(lane schoolbell.Lane, ch schoolbell.Channel) *bullmq.Queue {
+	return q.lanes[lane].batches[ch]
+}
+
+// of returns the queues of a lane: that of its events, then those of the channels in the order
+// of the settings.
+func (q *queues) of(lane schoolbell.Lane) []*bullmq.Queue {
+	list := []*bullmq.Queue{q.events(lane)}
 	for _, ch := range q.cfg.Channels {
-		if batches := q.batches[ch]; batches != nil {
-			all = append(all, batches)
+		if batches := q.batches(lane, ch); batches != nil {
+			list = append(list, batches)
 		}
+	}
+	return list
+}
+
+// all returns the queues of each lane, those of the normal one first.
+func (q *queues) all() (all []*bullmq.Queue) {
+	for _, lane := range schoolbell.Lanes() {
+		all = append(all, q.of(lane)...)
 	}
 	return all
 }
@@ -62,30 +100,36 @@ func (q *queues) all() []*bullmq.Queue {
 func (q *queues) addEvents(ctx context.Context, waves []ledger.QueuedWave) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	specs := make([]bullmq.JobSpec, len(waves))
-	for i, w := range waves {
-		specs[i] = q.eventJob(w)
+	specs := make(map[schoolbell.Lane][]bullmq.JobSpec)
+	for _, w := range waves {
+		specs[w.Lane] = append(specs[w.Lane], q.eventJob(w))
 	}
-	if _, err := q.events.AddBulk(ctx, specs); err != nil {
-		return fmt.Errorf("add event jobs: %w", err)
+	for lane, list := range specs {
+		if _, err := q.events(lane).AddBulk(ctx, list); err != nil {
+			return fmt.Errorf("add event jobs: %w", err)
+		}
 	}
 	return nil
 }
 
-// addBatches adds the jobs of batches, one round trip a queue.
-func (q *queues) addBatches(ctx context.Context, batches []ledger.Batch) error {
-	specs := make(map[schoolbell.Channel][]bullmq.JobSpec)
-	for _, b := range batches {
-		specs[b.Channel] = append(specs[b.Channel], q.batchJob(b))
-	}
-	for ch, list := range specs {
-		batches := q.batches[ch]
-		if batches == nil {
+// addBatches adds the jobs of batches of one lane, one round trip a queue.
+func (q *queues) addBatches(ctx context.Context, lane schoolbell.Lane, batches []ledger.Batch) error {
+	for ch, list := range byChannel(batches) {
+		to := q.batches(lane, ch)
+		if to == nil {
 			continue // the channel was removed from the settings: its batches wait until it is back
 		}
-		if _, err := batches.AddBulk(ctx, list); err != nil {
+		if _, err := to.AddBulk(ctx, q.batchJobs(lane, list)); err != nil {
 			return fmt.Errorf("add %s batch jobs: %w", ch, err)
 		}
 	}
 	return nil
+}
+
+func byChannel(batches []ledger.Batch) map[schoolbell.Channel][]ledger.Batch {
+	lists := make(map[schoolbell.Channel][]ledger.Batch)
+	for _, b := range batches {
+		lists[b.Channel] = append(lists[b.Channel], b)
+	}
+	return lists
 }

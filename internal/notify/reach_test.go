@@ -109,7 +109,7 @@ func newChannelAndCategory(t *testing.T, l *store.Ledger) {
 	s := &testPipeline{t: t, ledger: l, redis: redisClient(t, testenv.Redis(t)), cfg: notify.Config{Channels: []schoolbell.Channel{pigeon},
 		Backoff: 20 * time.Millisecond, KeepCompleted: time.Hour, KeepFailed: time.Hour, Grace: 5 * time.Second}}
 	s.pipeline = s.newPipeline()
-	s.workWith(renderer, map[schoolbell.Channel]notify.Sender{pigeon: provider})
+	s.workWith(renderer, map[schoolbell.Channel]notify.Senders{pigeon: notify.ForBothLanes(provider)})
 
 	send := func(c schoolbell.Category) map[string]string {
 		ev := s.create(func(ev *schoolbell.Event) { ev.Category, ev.Channels, ev.Body = c, nil, "Look up." })

@@ -33,10 +33,10 @@ func (r *rebuilder) event(ctx context.Context, w ledger.QueuedWave, state bullmq
 		return nil // it ended since it was listed
 	}
 	id := eventJobID(w.WaveRef)
-	if _, err := r.queues.renameDamaged(ctx, r.queues.events, id); err != nil {
+	if _, err := r.queues.renameDamaged(ctx, r.queues.events(w.Lane), id); err != nil {
 		return err
 	}
-	added, err := r.queues.addMissing(ctx, r.queues.events, []bullmq.JobSpec{r.queues.eventJob(w)})
+	added, err := r.queues.addMissing(ctx, r.queues.events(w.Lane), []bullmq.JobSpec{r.queues.eventJob(w)})
 	if err != nil {
 		return fmt.Errorf("add event job %s: %w", id, err)
 	}
@@ -47,9 +47,9 @@ func (r *rebuilder) event(ctx context.Context, w ledger.QueuedWave, state bullmq
 	return nil
 }
 
-// batchesOf gives every open batch of the wave a job that will run, and
+// batchesOf gives every open batch of a wave of the lane a job that will run, and
 // returns how many batches are open.
-func (r *rebuilder) batchesOf(ctx context.Context, wave ledger.WaveRef) (open int, err error) {
+func (r *rebuilder) batchesOf(ctx context.Context, lane schoolbell.Lane, wave ledger.WaveRef) (open int, err error) {
 	const page = 500
 	for after := (*ledger.Batch)(nil); ; {
 		batches, err := r.fanOuts.OpenBatches(ctx, wave, after, page)
@@ -57,7 +57,7 @@ func (r *rebuilder) batchesOf(ctx context.Context, wave ledger.WaveRef) (open in
 			return open, fmt.Errorf("read open batches of event %s: %w", eventJobID(wave), err)
 		}
 		open += len(batches)
-		added, err := r.page(ctx, batches)
+		added, err := r.page(ctx, lane, batches)
 		if added > 0 {
 			r.metrics.reconciled.WithLabelValues("batch").Add(float64(added))
 			r.log.Info("batch jobs rebuilt from the ledger", "event", wave.EventID, "wave", wave.Wave, "batches", added)
@@ -70,13 +70,9 @@ func (r *rebuilder) batchesOf(ctx context.Context, wave ledger.WaveRef) (open in
 }
 
 // page gives each of the batches a job that will run and returns how many had none.
-func (r *rebuilder) page(ctx context.Context, batches []ledger.Batch) (added int, err error) {
-	byChannel := make(map[schoolbell.Channel][]ledger.Batch)
-	for _, b := range batches {
-		byChannel[b.Channel] = append(byChannel[b.Channel], b)
-	}
-	for channel, list := range byChannel {
-		q := r.queues.batches[channel]
+func (r *rebuilder) page(ctx context.Context, lane schoolbell.Lane, batches []ledger.Batch) (added int, err error) {
+	for channel, list := range byChannel(batches) {
+		q := r.queues.batches(lane, channel)
 		if q == nil { // the channel was removed from the settings
 			continue
 		}
@@ -84,7 +80,7 @@ func (r *rebuilder) page(ctx context.Context, batches []ledger.Batch) (added int
 		if err != nil {
 			return added, err
 		}
-		n, err := r.queues.addMissing(ctx, q, missing)
+		n, err := r.queues.addMissing(ctx, q, r.queues.batchJobs(lane, missing))
 		added += n
 		if err != nil {
 			return added, fmt.Errorf("add %s batch jobs: %w", channel, err)
@@ -93,8 +89,8 @@ func (r *rebuilder) page(ctx context.Context, batches []ledger.Batch) (added int
 	return added, nil
 }
 
-// withoutJob returns jobs for the batches of one queue whose job is missing or will not run.
-func (r *rebuilder) withoutJob(ctx context.Context, q *bullmq.Queue, batches []ledger.Batch) ([]bullmq.JobSpec, error) {
+// withoutJob returns those batches of one queue whose job is missing or will not run.
+func (r *rebuilder) withoutJob(ctx context.Context, q *bullmq.Queue, batches []ledger.Batch) (missing []ledger.Batch, err error) {
 	ids := make([]string, len(batches))
 	for i, b := range batches {
 		ids[i] = batchJobID(b)
@@ -102,14 +98,13 @@ func (r *rebuilder) withoutJob(ctx context.Context, q *bullmq.Queue, batches []l
 	if _, err := r.queues.renameDamaged(ctx, q, ids...); err != nil {
 		return nil, err
 	}
-	var missing []bullmq.JobSpec
 	for i, b := range batches {
 		state, err := q.State(ctx, ids[i])
 		if err != nil {
 			return nil, fmt.Errorf("state of batch job %s: %w", ids[i], err)
 		}
 		if !willRun(state) {
-			missing = append(missing, r.queues.batchJob(b))
+			missing = append(missing, b)
 		}
 	}
 	return missing, nil

@@ -41,6 +41,7 @@ type reconciler struct {
 // change names an event whose jobs no longer match its ledger row.
 type change struct {
 	eventID   string
+	lane      schoolbell.Lane
 	cancelled bool
 }
 
@@ -137,7 +138,7 @@ func (r *reconciler) reconcileEvents(ctx context.Context, full bool) (failed err
 			return fmt.Errorf("read open events: %w", err)
 		}
 		if full && len(waves) > 0 {
-			if _, err := r.queues.renameDamaged(ctx, r.queues.events, eventJobIDs(waves)...); err != nil {
+			if err := r.renameDamaged(ctx, waves); err != nil {
 				return err
 			}
 		}
@@ -163,12 +164,18 @@ func concernsOneJob(err error) bool {
 	return errors.As(err, &reply) && !errors.Is(err, bullmq.ErrUnavailable)
 }
 
-func eventJobIDs(waves []ledger.QueuedWave) []string {
-	ids := make([]string, len(waves))
-	for i, w := range waves {
-		ids[i] = eventJobID(w.WaveRef)
+// renameDamaged renames the damaged keys of the waves' jobs.
+func (r *reconciler) renameDamaged(ctx context.Context, waves []ledger.QueuedWave) error {
+	ids := make(map[schoolbell.Lane][]string)
+	for _, w := range waves {
+		ids[w.Lane] = append(ids[w.Lane], eventJobID(w.WaveRef))
 	}
-	return ids
+	for lane, list := range ids {
+		if _, err := r.queues.renameDamaged(ctx, r.queues.events(lane), list...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reconcile gives the wave a job that will run. With full it looks at its batches too.
@@ -176,14 +183,14 @@ func (r *reconciler) reconcile(ctx context.Context, w ledger.QueuedWave, full bo
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	id := eventJobID(w.WaveRef)
-	state, err := r.queues.events.State(ctx, id)
+	state, err := r.queues.events(w.Lane).State(ctx, id)
 	switch {
 	case err != nil:
 		return fmt.Errorf("state of event job %s: %w", id, err)
 	case !willRun(state):
 		return r.rebuild.event(ctx, w, state)
 	case state == bullmq.StateWaitingChildren && full:
-		open, err := r.rebuild.batchesOf(ctx, w.WaveRef)
+		open, err := r.rebuild.batchesOf(ctx, w.Lane, w.WaveRef)
 		if err != nil || open > 0 {
 			return err
 		}
@@ -197,11 +204,12 @@ func (r *reconciler) reconcile(ctx context.Context, w ledger.QueuedWave, full bo
 // never end.
 func (r *reconciler) releaseEvent(ctx context.Context, w ledger.QueuedWave) error {
 	id := eventJobID(w.WaveRef)
-	state, err := r.queues.events.State(ctx, id)
+	events := r.queues.events(w.Lane)
+	state, err := events.State(ctx, id)
 	if err != nil || state != bullmq.StateWaitingChildren {
 		return err // the last child has released it meanwhile
 	}
-	err = r.queues.events.Remove(ctx, id, bullmq.RemoveOptions{})
+	err = events.Remove(ctx, id, bullmq.RemoveOptions{})
 	switch {
 	case errors.Is(err, bullmq.ErrJobLocked):
 		return nil
@@ -214,7 +222,7 @@ func (r *reconciler) releaseEvent(ctx context.Context, w ledger.QueuedWave) erro
 // apply does at once what the next round would do for one event.
 func (r *reconciler) apply(ctx context.Context, c change) error {
 	if c.cancelled {
-		return r.dropCancelled(ctx, c.eventID)
+		return r.dropCancelled(ctx, c)
 	}
 	waves, err := r.waves.OpenWaves(ctx, ledger.WaveRef{EventID: c.eventID, Wave: -1}, schoolbell.MaxWaves)
 	if err != nil {
@@ -233,19 +241,19 @@ func (r *reconciler) apply(ctx context.Context, c change) error {
 
 // dropCancelled takes the jobs of a cancelled event out of the queue if they have not
 // started. A job that runs reads the event's status from the ledger.
-func (r *reconciler) dropCancelled(ctx context.Context, id string) error {
+func (r *reconciler) dropCancelled(ctx context.Context, c change) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	further, err := r.waves.Waves(ctx, id)
+	further, err := r.waves.Waves(ctx, c.eventID)
 	if err != nil {
-		return fmt.Errorf("read waves of event %s: %w", id, err)
+		return fmt.Errorf("read waves of event %s: %w", c.eventID, err)
 	}
-	jobs := []string{id}
+	jobs := []string{c.eventID}
 	for _, w := range further {
-		jobs = append(jobs, eventJobID(ledger.WaveRef{EventID: id, Wave: w.Number}))
+		jobs = append(jobs, eventJobID(ledger.WaveRef{EventID: c.eventID, Wave: w.Number}))
 	}
 	for _, job := range jobs {
-		if err := r.dropWaiting(ctx, job); err != nil {
+		if err := r.dropWaiting(ctx, r.queues.events(c.lane), job); err != nil {
 			return err
 		}
 	}
@@ -253,15 +261,15 @@ func (r *reconciler) dropCancelled(ctx context.Context, id string) error {
 }
 
 // dropWaiting removes an event job that has not started.
-func (r *reconciler) dropWaiting(ctx context.Context, id string) error {
-	state, err := r.queues.events.State(ctx, id)
+func (r *reconciler) dropWaiting(ctx context.Context, events *bullmq.Queue, id string) error {
+	state, err := events.State(ctx, id)
 	if err != nil {
 		return fmt.Errorf("state of event job %s: %w", id, err)
 	}
-	if state != bullmq.StateWaiting && state != bullmq.StateDelayed {
+	if state != bullmq.StateWaiting && state != bullmq.StatePrioritized && state != bullmq.StateDelayed {
 		return nil
 	}
-	if err := r.queues.events.Remove(ctx, id, bullmq.RemoveOptions{}); err != nil && !errors.Is(err, bullmq.ErrJobLocked) {
+	if err := events.Remove(ctx, id, bullmq.RemoveOptions{}); err != nil && !errors.Is(err, bullmq.ErrJobLocked) {
 		return fmt.Errorf("remove job %s of a cancelled event: %w", id, err)
 	}
 	return nil

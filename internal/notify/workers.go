@@ -14,13 +14,13 @@ import (
 	"schoolbell/bullmq"
 )
 
-// RunWorkers works the events' queue and the queue of each channel that has a
-// sender. When ctx ends it claims nothing more, lets what is being sent finish
+// RunWorkers works the queues of events and of channels in both lanes. Each channel has
+// its senders. When ctx ends it claims nothing more, lets what is being sent finish
 // within Config.Grace, hands every unfinished job and row back at no attempt, and
 // returns once all has stopped. It continues through outages of Redis and the ledger.
-func (p *Pipeline) RunWorkers(ctx context.Context, renderer Renderer, senders map[schoolbell.Channel]Sender) error {
+func (p *Pipeline) RunWorkers(ctx context.Context, renderer Renderer, senders map[schoolbell.Channel]Senders) error {
 	leases := newLeaseKeeper(p.ledger.Leases, p.cfg.WorkerName, p.log)
-	workers, err := p.newWorkers(ctx, leases, renderer, senders)
+	workers, err := p.newWorkers(leases, renderer, senders)
 	if err != nil {
 		return err
 	}
@@ -39,30 +39,58 @@ func (p *Pipeline) RunWorkers(ctx context.Context, renderer Renderer, senders ma
 	return errors.Join(err, <-kept)
 }
 
-func (p *Pipeline) newWorkers(ctx context.Context, leases *leaseKeeper, renderer Renderer, senders map[schoolbell.Channel]Sender) ([]*bullmq.Worker, error) {
-	progress := newProgressReporter(p.ledger.Events, p.queues.events, p.log)
-	f := &fanOut{waves: p.ledger.Waves, cfg: p.cfg, events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues,
-		rebuild: p.rebuilder(), metrics: p.metrics, log: p.log}
-	handlers := map[*bullmq.Queue]bullmq.Handler{p.queues.events: f.handle}
-	for ch, q := range p.queues.batches {
-		sender := senders[ch]
-		if sender == nil {
-			return nil, fmt.Errorf("channel %s has no provider", ch)
-		}
-		d := &deliverer{cfg: p.cfg, events: p.ledger.Events, deliveries: p.ledger.Deliveries, metrics: p.metrics, log: p.log,
-			channel: ch, sender: sender, renderer: renderer, leases: leases, throttle: new(throttle), progress: progress}
-		handlers[q] = d.handle
+func (p *Pipeline) newWorkers(leases *leaseKeeper, renderer Renderer, senders map[schoolbell.Channel]Senders) ([]*bullmq.Worker, error) {
+	handlers, err := p.handlers(leases, renderer, senders)
+	if err != nil {
+		return nil, err
 	}
 	var all []*bullmq.Worker
 	ready := p.countdown(len(handlers))
-	for _, q := range p.queues.all() {
-		w, err := bullmq.NewWorker(p.rdb, q.Name(), handlers[q], p.workerOptions(q, ready))
-		if err != nil {
-			return nil, fmt.Errorf("worker of queue %s: %w", q.Name(), err)
+	for _, lane := range schoolbell.Lanes() {
+		for _, q := range p.queues.of(lane) {
+			w, err := bullmq.NewWorker(p.rdb, q.Name(), handlers[q], p.workerOptions(q, lane, ready))
+			if err != nil {
+				return nil, fmt.Errorf("worker of queue %s: %w", q.Name(), err)
+			}
+			all = append(all, w)
 		}
-		all = append(all, w)
 	}
 	return all, nil
+}
+
+// handlers returns the handler of each queue.
+func (p *Pipeline) handlers(leases *leaseKeeper, renderer Renderer, senders map[schoolbell.Channel]Senders) (map[*bullmq.Queue]bullmq.Handler, error) {
+	handlers := make(map[*bullmq.Queue]bullmq.Handler)
+	for _, lane := range schoolbell.Lanes() {
+		f := &fanOut{waves: p.ledger.Waves, cfg: p.cfg, lane: lane, events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues,
+			rebuild: p.rebuilder(), metrics: p.metrics, log: p.log}
+		handlers[p.queues.events(lane)] = f.handle
+	}
+	progress := newProgressReporter(p.ledger.Events, p.queues, p.log)
+	for _, ch := range p.cfg.Channels {
+		if ch == schoolbell.ChannelInApp {
+			continue
+		}
+		throttle := new(throttle) // a provider's wish concerns both lanes
+		for _, lane := range schoolbell.Lanes() {
+			sender := senders[ch].of(lane)
+			if sender == nil {
+				return nil, fmt.Errorf("channel %s has no provider", ch)
+			}
+			d := &deliverer{cfg: p.cfg, events: p.ledger.Events, deliveries: p.ledger.Deliveries, metrics: p.metrics, log: p.log,
+				channel: ch, lane: lane, sender: sender, other: p.queues.batches(otherLane(lane), ch),
+				renderer: renderer, leases: leases, throttle: throttle, progress: progress}
+			handlers[p.queues.batches(lane, ch)] = d.handle
+		}
+	}
+	return handlers, nil
+}
+
+func otherLane(lane schoolbell.Lane) schoolbell.Lane {
+	if lane == schoolbell.LaneUrgent {
+		return schoolbell.LaneNormal
+	}
+	return schoolbell.LaneUrgent
 }
 
 // countdown returns a function that closes p.ready at its nth call.
@@ -77,16 +105,16 @@ func (p *Pipeline) countdown(n int) func() {
 	}
 }
 
-func (p *Pipeline) workerOptions(q *bullmq.Queue, ready func()) bullmq.WorkerOptions {
+func (p *Pipeline) workerOptions(q *bullmq.Queue, lane schoolbell.Lane, ready func()) bullmq.WorkerOptions {
 	return bullmq.WorkerOptions{
 		Prefix:          p.cfg.Prefix,
 		Name:            p.cfg.WorkerName,
-		Concurrency:     p.cfg.Concurrency,
+		Concurrency:     p.cfg.slots(lane),
 		LockDuration:    lockDuration,
 		StalledInterval: stalledInterval,
 		MaxStalledCount: -1, // a crash costs no attempt, however often
 		Limiter:         p.limiter(q),
-		HeedRateLimit:   q != p.queues.events, // a provider may have asked for a pause
+		HeedRateLimit:   q != p.queues.events(lane), // a provider may have asked for a pause
 		Backoffs:        map[string]bullmq.BackoffFunc{backoffStrategy: p.cfg.backoff},
 		Grace:           p.cfg.Grace,
 		Logger:          p.log,
@@ -102,9 +130,9 @@ func (p *Pipeline) workerOptions(q *bullmq.Queue, ready func()) bullmq.WorkerOpt
 	}
 }
 
-// limiter is the rate limit of event jobs; batches have none.
+// limiter is the rate limit of event jobs of the normal lane; others have none.
 func (p *Pipeline) limiter(q *bullmq.Queue) *bullmq.Limiter {
-	if q != p.queues.events || p.cfg.RateMax <= 0 {
+	if q != p.queues.events(schoolbell.LaneNormal) || p.cfg.RateMax <= 0 {
 		return nil
 	}
 	return &bullmq.Limiter{Max: p.cfg.RateMax, Duration: p.cfg.RateDuration}

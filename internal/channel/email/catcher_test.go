@@ -42,8 +42,14 @@ func catcher(t testing.TB, o embedded.MailCatcherOptions) (c *embedded.MailCatch
 	return c, stop
 }
 
+// testSender is a provider and its sender of the normal lane.
+type testSender struct {
+	*SMTP
+	LaneSender
+}
+
 // sender returns a sender for the server at addr.
-func sender(t testing.TB, addr string, change ...func(*SMTPConfig)) *SMTP {
+func sender(t testing.TB, addr string, change ...func(*SMTPConfig)) testSender {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -66,7 +72,7 @@ func sender(t testing.TB, addr string, change ...func(*SMTPConfig)) *SMTP {
 			t.Error(err)
 		}
 	})
-	return s
+	return testSender{s, s.Lane(schoolbell.LaneNormal)}
 }
 
 func message(to string, n int) schoolbell.Message {
@@ -77,13 +83,18 @@ func message(to string, n int) schoolbell.Message {
 	}
 }
 
+// lane is a sender of either lane.
+type lane interface {
+	Send(ctx context.Context, msgs []schoolbell.Message, done func(i int, r schoolbell.Result))
+}
+
 // sendOne sends one message and returns its result.
-func sendOne(t testing.TB, s *SMTP, m schoolbell.Message) schoolbell.Result {
+func sendOne(t testing.TB, s testSender, m schoolbell.Message) schoolbell.Result {
 	t.Helper()
 	return sendAll(t, context.Background(), s, []schoolbell.Message{m})[0]
 }
 
-func sendAll(t testing.TB, ctx context.Context, s *SMTP, msgs []schoolbell.Message) []schoolbell.Result {
+func sendAll(t testing.TB, ctx context.Context, s lane, msgs []schoolbell.Message) []schoolbell.Result {
 	t.Helper()
 	var mu sync.Mutex
 	out, times := make([]schoolbell.Result, len(msgs)), make([]int, len(msgs))

@@ -131,7 +131,9 @@ func testOutageSharedFailure(t *testing.T) {
 	srv := script(t, no, no, no)
 	s := sender(t, srv.addr, func(c *SMTPConfig) { c.Connections = 4 })
 	for range 3 {
-		s.slots <- struct{}{}
+		if !s.slots.tryTake(schoolbell.LaneNormal) {
+			t.Fatal("no free connection")
+		}
 	}
 	msgs := make([]schoolbell.Message, 3*perConnection)
 	for i := range msgs {

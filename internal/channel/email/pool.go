@@ -17,7 +17,7 @@ type SMTP struct {
 	composer *composer
 	dial     smtpconn.Options
 	log      *slog.Logger
-	slots    chan struct{} // one taken for each connection in use
+	slots    *slots // one taken for each connection in use
 
 	mu     sync.Mutex
 	idle   []*pooledConn // the one used last is the last

@@ -14,31 +14,38 @@ import (
 // with a few on each, the envelope of one travels with the text of another.
 const perConnection = 4
 
+// LaneSender sends the mail of one lane over the connections of an [SMTP].
+type LaneSender struct {
+	smtp *SMTP
+	lane schoolbell.Lane
+}
+
+// Lane returns the sender of a lane. Normal email leaves a share of the connections to urgent
+// mail, which may use all of them and does not wait behind normal email for a free one.
+func (s *SMTP) Lane(lane schoolbell.Lane) LaneSender { return LaneSender{smtp: s, lane: lane} }
+
 // Send offers each message to the server at most once and calls done exactly
 // once for each, from several goroutines, before it returns. Once ctx ends,
 // messages not yet offered are untried. A server that asks for rest, cannot be
 // reached or does not let us in is told of once, as VerdictSlowDown of the
 // message that met it (or several, when their answers crossed); the rest of msgs is untried.
-func (s *SMTP) Send(ctx context.Context, msgs []schoolbell.Message, done func(i int, r schoolbell.Result)) {
+func (l LaneSender) Send(ctx context.Context, msgs []schoolbell.Message, done func(i int, r schoolbell.Result)) {
+	s := l.smtp
 	b := &batch{msgs: msgs, done: done, empty: make(chan struct{})}
 	var workers sync.WaitGroup
 	for range min(s.cfg.Connections, (len(msgs)+perConnection-1)/perConnection) {
-		workers.Go(func() { s.work(ctx, b) })
+		workers.Go(func() { s.work(ctx, l.lane, b) })
 	}
 	workers.Wait()
 	b.finish(ctx)
 }
 
 // work sends messages of b over one connection after the other, one at a time.
-func (s *SMTP) work(ctx context.Context, b *batch) {
-	select {
-	case s.slots <- struct{}{}:
-	case <-b.empty:
-		return
-	case <-ctx.Done():
+func (s *SMTP) work(ctx context.Context, lane schoolbell.Lane, b *batch) {
+	if !s.slots.take(ctx, lane, b.empty) {
 		return
 	}
-	defer func() { <-s.slots }()
+	defer s.slots.put(lane)
 	if b.lacking() { // waiting for the same failure again helps nobody
 		return
 	}

@@ -32,6 +32,7 @@ type SMTPConfig struct {
 	Hello   string // our name for EHLO; the host's name
 
 	Connections int           // kept open at most; 20
+	UrgentShare int           // percent of Connections that only urgent email uses
 	Timeout     time.Duration // longest wait for any single answer; 30 s
 	MaxAge      time.Duration // a connection is not used for longer; 5 min
 	MaxEmails   int           // a connection is not used for more; 1000
@@ -46,7 +47,7 @@ const (
 	loudEvery   = time.Minute      // how often a broken setup is logged
 )
 
-// NewSMTP returns a sender for the server cfg names, without connecting to it. It refuses
+// NewSMTP returns a provider over the server cfg names, without connecting to it. It refuses
 // settings that contradict each other or would send unencrypted credentials over a network.
 // The caller closes it.
 func NewSMTP(cfg SMTPConfig) (*SMTP, error) {
@@ -69,7 +70,7 @@ func NewSMTP(cfg SMTPConfig) (*SMTP, error) {
 		cfg:      cfg,
 		composer: composer,
 		log:      cfg.Logger,
-		slots:    make(chan struct{}, cfg.Connections),
+		slots:    newSlots(cfg.Connections, cfg.UrgentShare),
 		dial: smtpconn.Options{
 			Addr:     net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)),
 			Security: security,
@@ -123,12 +124,10 @@ var helloPattern = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(
 // Check connects, protects the connection, greets, logs in and quits. Its connection
 // is one of those that may be open; while all are sending, it relies on them.
 func (s *SMTP) Check(ctx context.Context) error {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	default:
+	if !s.slots.tryTake(schoolbell.LaneUrgent) {
 		return nil
 	}
+	defer s.slots.put(schoolbell.LaneUrgent)
 	c, err := smtpconn.Dial(ctx, s.dial)
 	if err != nil {
 		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the mail server " + s.dial.Addr + " rejects all mail", Err: redacted{err}}

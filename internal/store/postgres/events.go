@@ -16,7 +16,7 @@ import (
 
 // selectEvents selects the columns of events and of their first waves that scanEvent reads.
 const selectEvents = `
-	SELECT e.id, e.title, e.body, e.category, e.audience, w.channels, e.data, e.location,
+	SELECT e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location,
 		e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id, e.created_at, e.completed_at
 	FROM events e
 	JOIN waves w ON w.event_seq = e.seq AND w.n = 0`
@@ -30,7 +30,7 @@ func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 		data                                           []byte
 		startsAt, endsAt, sendAt, expiresAt, completed *time.Time
 	)
-	err := r.Scan(&e.ID, &e.Title, &e.Body, &e.Category, &audience, &channels, &data, &e.Location,
+	err := r.Scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &audience, &channels, &data, &e.Location,
 		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.CreatedAt, &completed)
 	if err != nil {
 		return nil, err
@@ -228,10 +228,11 @@ func insertEvent(ctx context.Context, tx pgx.Tx, ev *schoolbell.Event) error {
 const insertEventRow = `
 	WITH inserted AS (
 		INSERT INTO events (
-			id, title, body, category, audience, data, location,
+			id, title, body, category, lane, audience, data, location,
 			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, created_at)
 		SELECT
-			@id::text, @title::text, @body::text, @category::text, @audience::text, @data::bytea, @location::text,
+			@id::text, @title::text, @body::text, @category::text,
+			coalesce((SELECT lane FROM categories WHERE id = @category::text), ''), @audience::text, @data::bytea, @location::text,
 			@starts_at::timestamptz, @ends_at::timestamptz, @expires_at::timestamptz, @status::text,
 			@created_by_kind::text, @created_by_id::text, @created_at::timestamptz
 		WHERE (SELECT count(*) FROM channels WHERE name = ANY (@channels::text[])) = cardinality(@channels::text[])

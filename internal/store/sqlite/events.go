@@ -14,7 +14,7 @@ import (
 )
 
 // eventColumns are the columns of eventTables that scanEvent reads.
-const eventColumns = `e.id, e.title, e.body, e.category, e.audience, w.channels, e.data, e.location,
+const eventColumns = `e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location,
 	e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id,
 	e.created_at, e.completed_at`
 
@@ -30,7 +30,7 @@ func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
 		data                                                    []byte
 		startsAt, endsAt, sendAt, expiresAt, created, completed sql.NullInt64
 	)
-	if err := scan(&e.ID, &e.Title, &e.Body, &e.Category, &audience, &channels, &data, &e.Location,
+	if err := scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &audience, &channels, &data, &e.Location,
 		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &created, &completed); err != nil {
 		return nil, err
 	}
@@ -252,9 +252,9 @@ func insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event) error {
 
 // addEvent stores a new event.
 const addEvent = `
-INSERT INTO events (id, title, body, category, audience, data, location,
+INSERT INTO events (id, title, body, category, lane, audience, data, location,
 	starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, created_at)
-VALUES (@id, @title, @body, @category, @audience, @data, @location,
+VALUES (@id, @title, @body, @category, coalesce((SELECT lane FROM categories WHERE id = @category), ''), @audience, @data, @location,
 	@starts_at, @ends_at, @expires_at, @status, @created_by_kind, @created_by_id, @created_at)`
 
 // Event implements ledger.Events.

@@ -103,11 +103,12 @@ WHERE w.queued_at IS NULL
 ORDER BY w.event_seq, w.n
 LIMIT @limit`
 
-// selectQueued selects waves as the method queued reads them. The third column is in how
+// selectQueued selects waves as the method queued reads them. The fourth column is in how
 // many milliseconds the wave starts. A WHERE about w follows.
 const selectQueued = `
-SELECT (SELECT id FROM events WHERE seq = w.event_seq), w.n, max(coalesce(w.starts_at, 0) - ` + now + `, 0), w.walked
-FROM waves w`
+SELECT e.id, e.lane, w.n, max(coalesce(w.starts_at, 0) - ` + now + `, 0), w.walked
+FROM waves w
+CROSS JOIN events e ON e.seq = w.event_seq`
 
 // OpenWaves implements ledger.Waves.
 func (s Waves) OpenWaves(ctx context.Context, after ledger.WaveRef, limit int) ([]ledger.QueuedWave, error) {
@@ -128,7 +129,7 @@ func (s Waves) queued(ctx context.Context, query string, a args) (waves []ledger
 		return c.each(ctx, query, a, func(scan func(...any) error) error {
 			var w ledger.QueuedWave
 			var in int64
-			err := scan(&w.EventID, &w.Wave, &in, &w.Walked)
+			err := scan(&w.EventID, &w.Lane, &w.Wave, &in, &w.Walked)
 			w.StartIn = duration(in)
 			waves = append(waves, w)
 			return err

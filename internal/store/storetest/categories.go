@@ -16,6 +16,7 @@ var categories = []promise{
 	{"DeleteCategory refuses built-in and used categories", categoryDeleted},
 	{"CreateEvent refuses unknown categories and channels by field", eventUnknownChannels},
 	{"A mandatory category made by the school ignores opt-outs", categoryMandatory},
+	{"An event keeps the lane that its category had", categoryLane},
 	{"PutChannels adds channels, and changes those that differ", channelsPut},
 }
 
@@ -62,6 +63,46 @@ func categoryRoundTrip(t *testing.T, open func() *store.Ledger) {
 	same(t, "built-in category, changed", got, urgent)
 	_, err = s.School.Category(s.ctx(), "party")
 	wantCode(t, err, schoolbell.CodeNotFound)
+}
+
+func categoryLane(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	c := trips()
+	s.putCategory(c)
+	create := func() (id string) {
+		ev := newEvent(toStudents())
+		ev.Category, ev.Lane = "trips", "fast" // the caller's word does not count
+		return s.create(ev)
+	}
+	before := create()
+	c.Lane = schoolbell.LaneUrgent
+	s.putCategory(c)
+	after := create()
+	s.wave(before, toEmail())
+	want := map[ledger.WaveRef]schoolbell.Lane{
+		{EventID: before}: schoolbell.LaneNormal, {EventID: before, Wave: 1}: schoolbell.LaneNormal, {EventID: after}: schoolbell.LaneUrgent,
+	}
+	waves, err := s.Waves.UnqueuedWaves(s.ctx(), 10)
+	s.must(err)
+	refs := make([]ledger.WaveRef, len(waves))
+	got := map[ledger.WaveRef]schoolbell.Lane{}
+	for i, w := range waves {
+		refs[i], got[w.WaveRef] = w.WaveRef, w.Lane
+	}
+	same(t, "lanes of waves without a job", got, want)
+	s.must(s.Waves.MarkQueued(s.ctx(), refs))
+	waves, err = s.Waves.OpenWaves(s.ctx(), ledger.WaveRef{}, 10)
+	s.must(err)
+	clear(got)
+	for _, w := range waves {
+		got[w.WaveRef] = w.Lane
+	}
+	same(t, "lanes of open waves", got, want)
+	for id, lane := range map[string]schoolbell.Lane{before: schoolbell.LaneNormal, after: schoolbell.LaneUrgent} {
+		ev, err := s.Events.Event(s.ctx(), id)
+		s.must(err)
+		same(t, "lane of the event", ev.Lane, lane)
+	}
 }
 
 func categoriesMany(t *testing.T, open func() *store.Ledger) {

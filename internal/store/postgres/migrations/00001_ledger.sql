@@ -104,6 +104,7 @@ CREATE TABLE preferences (
 );
 CREATE INDEX preferences_by_category ON preferences (category);
 
+-- lane is that of the category when the event was created: events keep it.
 -- data is kept byte for byte: json would refuse what JSON allows, jsonb would change it.
 CREATE TABLE events (
 	seq          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -111,6 +112,7 @@ CREATE TABLE events (
 	title        text        NOT NULL,
 	body         text        NOT NULL,
 	category     text        COLLATE "C" NOT NULL REFERENCES categories (id),
+	lane         text        NOT NULL,
 	audience     text        NOT NULL,
 	data         bytea,
 	location     text        NOT NULL,

@@ -103,12 +103,14 @@ CREATE TABLE preferences (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX preferences_by_category ON preferences (category);
 
+-- lane is that of the category when the event was created: events keep it.
 CREATE TABLE events (
 	seq          INTEGER PRIMARY KEY AUTOINCREMENT,
 	id           TEXT    NOT NULL UNIQUE,
 	title        TEXT    NOT NULL,
 	body         TEXT    NOT NULL,
 	category     TEXT    NOT NULL,
+	lane         TEXT    NOT NULL,
 	audience     TEXT    NOT NULL,
 	data         BLOB,
 	location     TEXT    NOT NULL,
