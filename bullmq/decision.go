@@ -14,12 +14,11 @@ import (
 // decision is an error by which a handler decides what happens to its job instead of failing.
 // Equal decisions are equal values, so that errors.Is finds them.
 type decision struct {
-	kind  decisionKind
-	until time.Time     // delay
-	limit time.Duration // throttle
-	child string        // wait: the key of the child, empty for all
-
-	priority int // requeue with a priority: the new one
+	kind     decisionKind
+	until    time.Time     // delay
+	limit    time.Duration // throttle
+	child    string        // wait: the key of the child, empty for all
+	priority int           // requeue with a priority: the new one
 }
 
 type decisionKind int
@@ -93,15 +92,19 @@ func WaitForChild(queue *Queue, id string) error {
 
 // carryOut makes the move that a handler has decided on.
 func (s *session) carryOut(ctx context.Context, job *Job, d decision) settled {
+	how := handBack{limit: d.limit}
 	switch d.kind {
 	case decideDelay:
 		return s.delayUntil(ctx, job, d.until)
 	case decideWait:
 		return s.waitForChildren(ctx, job, d.child)
 	case decidePriority:
-		return s.requeueWithPriority(ctx, job, d.priority)
+		if d.priority < 0 || d.priority > MaxPriority {
+			return s.fail(ctx, job, invalid("priority %d is not within 0 and %d", d.priority, MaxPriority))
+		}
+		how.priority = &d.priority
 	}
-	rest, err := s.handBack(job, handBack{limit: d.limit})
+	rest, err := s.handBack(job, how)
 	if err == nil && d.kind == decideThrottle && rest > 0 {
 		s.state.noJob(s.q.now(), rest, 0)
 	} else {
@@ -122,19 +125,6 @@ func (s *session) delayUntil(ctx context.Context, job *Job, until time.Time) set
 		job.Delay = time.Duration(delay) * time.Millisecond
 	}
 	return settled{next: next, span: SpanEnd{Err: err}, err: err}
-}
-
-// requeueWithPriority puts a job behind the others of its new priority.
-func (s *session) requeueWithPriority(ctx context.Context, job *Job, priority int) settled {
-	if priority < 0 || priority > MaxPriority {
-		return s.fail(ctx, job, invalid("priority %d is not within 0 and %d", priority, MaxPriority))
-	}
-	_, err := s.handBack(job, handBack{priority: &priority})
-	if err == nil {
-		job.Priority = priority
-	}
-	s.state.fetchNow() // there is at least this job
-	return settled{span: SpanEnd{Err: err}, err: err}
 }
 
 // waitForChildren stores that a job waits for its children, or hands it back if there is

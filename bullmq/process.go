@@ -102,10 +102,9 @@ func (s *session) settle(ctx context.Context, job *Job, result any, err error) s
 
 // handBack is how a job goes back to the queue: to its front unless it has a new priority.
 type handBack struct {
-	notRun bool          // no handler has seen it: its start does not count
-	limit  time.Duration // a rate limit to announce, 0 for none
-
-	priority *int // a new priority, behind whose jobs it goes; nil for none
+	notRun   bool          // no handler has seen it: its start does not count
+	limit    time.Duration // a rate limit to announce, 0 for none
+	priority *int          // a new priority, behind whose jobs it goes; nil for none
 }
 
 // handBack returns a job to the queue without spending an attempt, and how long

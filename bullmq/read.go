@@ -114,18 +114,10 @@ type Front struct {
 // trip that does not depend on the number of jobs. An empty id asks for no job. Jobs that wait in
 // BullMQ 5's list paused, and delayed ones, are not counted.
 func (q *Queue) Front(ctx context.Context, id string) (Front, error) {
-	if id != "" {
-		if err := checkTarget(id); err != nil {
-			return Front{}, err
-		}
-	}
 	pipe := q.rdb.Pipeline()
 	waiting := pipe.LLen(ctx, q.keys.Wait())
 	first := pipe.ZRangeWithScores(ctx, q.keys.Prioritized(), 0, 0)
-	job := redis.NewFloatCmd(ctx)
-	if id != "" {
-		job = pipe.ZScore(ctx, q.keys.Prioritized(), id)
-	}
+	job := pipe.ZScore(ctx, q.keys.Prioritized(), id)                     // no job has an empty id
 	if err := exec(ctx, pipe); err != nil && !errors.Is(err, redis.Nil) { // Nil: the job has no score
 		return Front{}, wrapRead(ctx, "the front of the queue", err)
 	}
