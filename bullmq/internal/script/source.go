@@ -7,6 +7,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 )
@@ -32,30 +33,34 @@ func newSource(name string) *Source {
 func (s *Source) Name() string { return s.name }
 
 // compose assembles a script: each line "--@include name" is replaced by the file of that
-// name, the first time it is met. Whole-line comments are left out.
+// name, the first time it is met. An indented one is within a function: what it includes is
+// known only there, so it is included again where it is needed outside. Whole-line comments
+// are left out.
 func compose(name string) string {
 	var b strings.Builder
-	seen := map[string]bool{}
-	var add func(path string)
-	add = func(path string) {
+	var add func(path string, seen map[string]bool)
+	add = func(path string, seen map[string]bool) {
 		text, err := files.ReadFile(path)
 		if err != nil {
 			panic(fmt.Sprintf("bullmq: script %v", err)) // the files are embedded
 		}
 		for line := range strings.Lines(string(text)) {
-			include, ok := strings.CutPrefix(line, "--@include ")
+			line = strings.TrimRight(line, "\n")
+			include, ok := strings.CutPrefix(strings.TrimSpace(line), "--@include ")
+			scope := seen
+			if ok && strings.HasPrefix(line, " ") {
+				scope = maps.Clone(seen)
+			}
 			switch {
-			case ok:
-				if include = strings.TrimSpace(include); !seen[include] {
-					seen[include] = true
-					add("lua/include/" + include + ".lua")
-				}
+			case ok && !scope[include]:
+				scope[include] = true
+				add("lua/include/"+include+".lua", scope)
 			case !strings.HasPrefix(strings.TrimSpace(line), "--"):
-				b.WriteString(line)
+				b.WriteString(line + "\n")
 			}
 		}
 	}
-	add("lua/" + name + ".lua")
+	add("lua/"+name+".lua", map[string]bool{})
 	return b.String()
 }
 

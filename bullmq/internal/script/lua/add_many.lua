@@ -22,7 +22,7 @@ do
     and (id == '' or redis.call('EXISTS', p .. id) == 0) then
     local drawn = redis.pcall('INCR', p .. 'id')
     if id == '' and type(drawn) == 'number' then
-      id = string.format('%.0f', drawn)
+      id = string.format(drawn < 9007199254740992 and '%d' or '%.0f', drawn) -- as int does
     end
     -- If a key has another type, the code below adds the job and reports the key.
     if type(drawn) == 'number' and type(redis.pcall('LPUSH', p .. 'wait', id)) == 'number' then

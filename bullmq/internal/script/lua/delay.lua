@@ -6,6 +6,7 @@
 --       attempt  7 failed reason  8 stack trace (JSON), both of a spent attempt
 --       9 '1' to start the next job  10… the worker, as fetch
 -- returns 0 | a started job, as fetch | -1 no such job | -2 no lock | -3 not active | -6 another token's lock
+--@include place
 --@include fetch
 --@include lock
 
@@ -28,7 +29,7 @@ if failed then
     redis.call('HSET', key, 'tm', spent)
   end
 end
-if redis.call('LREM', q.p .. 'active', -1, id) == 0 then
+if redis.call('LREM', q.p .. 'active', '-1', id) == 0 then
   return -3
 end
 if failed then

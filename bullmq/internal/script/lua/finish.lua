@@ -15,10 +15,6 @@
 --       started job: { hash as a flat list, id, token, times started }
 --       when to ask again: { ms that a rate limit still holds, ms when the next delayed job is due }
 --@include fetch
---@include parent
---@include finished
---@include dedup
---@include metrics
 
 local mode, nowText, pointsText, lock, max, duration, worker, jobs = unpack(ARGV, 1, 8)
 
@@ -48,6 +44,33 @@ for i = first(n + 1), #ARGV, 2 do
 end
 
 local sound = {} -- by the sets that jobs may be added to
+
+-- relatives returns the functions for jobs that have a parent or a deduplication id. They are
+-- created at the first call, because creating them takes longer than ending a job that has
+-- neither.
+local created = nil
+local function relatives()
+  if not created then
+    --@include relatives
+    created = {
+      checkKept = checkKept, finishDedup = finishDedup, childCompleted = childCompleted, childFailed = childFailed,
+      detach = detach, deleteData = deleteData,
+    }
+  end
+  return created
+end
+
+-- trim applies the limits of a set of finished jobs.
+local function trim(...)
+  --@include finished
+  trimFinished(...)
+end
+
+-- countMetrics counts a finished job.
+local function countMetrics(...)
+  --@include metrics
+  countMinute(...)
+end
 
 -- settle carries out the postponed writes.
 local function settle()
@@ -94,7 +117,7 @@ local function checkEnd(set, kept, parentKey, deid)
     sound[set] = true
   end
   if deid then
-    checkKept(q, deid)
+    relatives().checkKept(q, deid)
   end
   if not parentKey then
     return
@@ -119,8 +142,8 @@ local function keep(at, id, key, set, made, withParent)
   if count == 0 then
     if withParent then
       settle()
-      detach(key, withParent, q.mode, false, p)
-      deleteData(key)
+      relatives().detach(key, withParent, q.mode, false, p)
+      relatives().deleteData(key)
       return
     end
     for _, suffix in ipairs({ '', ':logs', ':dependencies', ':processed', ':failed', ':unsuccessful' }) do
@@ -140,7 +163,7 @@ local function keep(at, id, key, set, made, withParent)
   end
   if count or age then
     settle()
-    trimFinished(q, set, now, count, age, ARGV[at + KEEP_MOST])
+    trim(q, set, now, count, age, ARGV[at + KEEP_MOST])
   end
 end
 
@@ -157,7 +180,7 @@ local function finish(i, at)
     return code
   end
   checkEnd(set, ARGV[at + KEEP_COUNT] ~= '0', f[2], f[4])
-  local taken = redis.pcall('LREM', p .. 'active', -1, id)
+  local taken = redis.pcall('LREM', p .. 'active', '-1', id)
   if type(taken) == 'table' then
     damaged(p .. 'active', taken)
   end
@@ -176,12 +199,12 @@ local function finish(i, at)
     settle()
   end
   if f[4] then
-    finishDedup(q, id, f[4], now)
+    relatives().finishDedup(q, id, f[4], now)
     parents = true -- what was kept back may be a child
   end
   if f[2] then
-    local tell = completed and childCompleted or childFailed
-    tell(key, f[2], f[3], value, now, q.mode)
+    local tell = completed and 'childCompleted' or 'childFailed'
+    relatives()[tell](key, f[2], f[3], value, now, q.mode)
   end
   local made = 1
   if f[5] and string.find(f[5], '^%d+$') then
@@ -197,7 +220,7 @@ local function finish(i, at)
     end
   end
   if points then
-    pcall(countMinute, p .. 'metrics:' .. set, now, points) -- the job has ended in any case
+    pcall(countMetrics, p .. 'metrics:' .. set, now, points) -- the job has ended in any case
   end
   return 0
 end

@@ -21,7 +21,7 @@ end
 if limitMillis ~= '' then
   redis.call('SET', q.p .. 'limiter', '9007199254740991', 'PX', limitMillis)
 end
-if redis.call('LREM', q.p .. 'active', 1, id) > 0 then
+if redis.call('LREM', q.p .. 'active', '1', id) > 0 then
   if notRun == '1' then
     local started = redis.pcall('HINCRBY', key, 'ats', -1)
     if type(started) == 'number' and started < 1 then

@@ -3,6 +3,7 @@
 -- ARGV  1 pause mode  2 now ms  3 id  4 token  5 failed reason  6 stack trace (JSON)  7 '1' for the front
 --       8 trace context of the attempt (JSON), if one is kept
 -- returns 0 | -1 no such job | -2 no lock | -3 not active | -6 another token's lock
+--@include place
 --@include fetch
 --@include lock
 
@@ -22,7 +23,7 @@ redis.call('HSET', key, 'failedReason', reason, 'stacktrace', trace)
 if context then
   redis.call('HSET', key, 'tm', context)
 end
-if redis.call('LREM', q.p .. 'active', -1, id) == 0 then
+if redis.call('LREM', q.p .. 'active', '-1', id) == 0 then
   return -3
 end
 local priority = tonumber(redis.call('HGET', key, 'priority') or 0) or 0

@@ -26,7 +26,7 @@ local code = unlock(q.p, id, token)
 if code < 0 then
   return code
 end
-if redis.call('LREM', q.p .. 'active', -1, id) == 0 then
+if redis.call('LREM', q.p .. 'active', '-1', id) == 0 then
   return -3
 end
 if not waits then

@@ -1,20 +1,15 @@
---@include place
+--@include check
+--@include events
 --@include limit
 
--- promoteDue moves up to 1000 delayed jobs that are due to where they wait.
-local function promoteDue(q, now)
-  local delayed = q.p .. 'delayed'
-  local ids = redis.pcall('ZRANGEBYSCORE', delayed, 0, int((now + 1) * 4096 - 1), 'LIMIT', 0, 1000)
-  if ids.err then
-    damaged(delayed, ids)
-  end
-  if #ids == 0 then
-    return
-  end
+-- promote moves delayed jobs to where they wait. What it needs is created only then, because
+-- each function costs time and most calls find no job that is due.
+local function promote(q, ids)
+  --@include place
   check().line(q.p)
   check().keys(q.p, 'active')
   check().counter(q.p .. 'limiter')
-  redis.call('ZREM', delayed, unpack(ids))
+  redis.call('ZREM', q.p .. 'delayed', unpack(ids))
   for _, id in ipairs(ids) do
     local job = q.p .. id
     -- A key that is no hash is no job. Its id is dropped when it is fetched.
@@ -31,43 +26,56 @@ local function promoteDue(q, now)
   baseMarker(q)
 end
 
--- isJob reports whether a hash (as a flat list) is a job's. A hash with neither name nor data
--- is left over from a removed job whose counters were still written.
-local function isJob(hash)
-  for i = 1, #hash, 2 do
-    if hash[i] == 'name' or hash[i] == 'data' then
-      return true
-    end
+-- promoteDue moves up to 1000 delayed jobs that are due to where they wait.
+local function promoteDue(q, now)
+  local delayed = q.p .. 'delayed'
+  local ids = redis.pcall('ZRANGEBYSCORE', delayed, '0', int((now + 1) * 4096 - 1), 'LIMIT', '0', '1000')
+  if ids.err then
+    damaged(delayed, ids)
   end
-  return false
+  if #ids > 0 then
+    promote(q, ids)
+  end
 end
 
-local function field(hash, name)
+-- scan returns what activate needs to know of a hash (a flat list): whether it is a job's,
+-- and the fields ats, stc and defa. A hash with neither name nor data is left over from a
+-- removed job whose counters were still written.
+local function scan(hash)
+  local isJob, starts, stalls, failure = false, nil, nil, nil
   for i = 1, #hash, 2 do
-    if hash[i] == name then
-      return hash[i + 1]
+    local name = hash[i]
+    if name == 'name' or name == 'data' then
+      isJob = true
+    elseif name == 'ats' then
+      starts = hash[i + 1]
+    elseif name == 'stc' then
+      stalls = hash[i + 1]
+    elseif name == 'defa' then
+      failure = hash[i + 1]
     end
   end
-  return nil
+  return isJob, starts, stalls, failure
 end
 
 -- activate gives a job that is in the active list to a worker. If the job does not exist, it
 -- removes the id and returns nil.
-local function activate(q, id, now, w, token, max, duration)
+local function activate(q, id, nowText, w, token, max, duration)
   local key = q.p .. id
   local hash = redis.pcall('HGETALL', key)
   if hash.err then -- the id of what is no job, such as wait, which is not to be deleted
-    redis.call('LREM', q.p .. 'active', 1, id)
+    redis.call('LREM', q.p .. 'active', '1', id)
     return nil
   end
-  if not isJob(hash) then
-    redis.call('LREM', q.p .. 'active', 1, id)
-    if field(hash, 'ats') or field(hash, 'stc') then -- and not another hash of the queue's
+  local isJob, before, stalls, failure = scan(hash)
+  if not isJob then
+    redis.call('LREM', q.p .. 'active', '1', id)
+    if before or stalls then -- and not another hash of the queue's
       redis.call('DEL', key)
     end
     return nil
   end
-  if max and not field(hash, 'defa') then
+  if max and not failure then
     if redis.call('INCR', q.p .. 'limiter') == 1 then
       redis.pcall('PEXPIRE', q.p .. 'limiter', int(math.floor(math.abs(duration or 0))))
     end
@@ -76,14 +84,14 @@ local function activate(q, id, now, w, token, max, duration)
     redis.call('SET', key .. ':lock', token, 'PX', w.lock)
   end
   emit(q, 'active', 'jobId', id, 'prev', 'waiting')
-  local started, before = 1, field(hash, 'ats')
+  local started = 1
   if before and string.find(before, '^%d+$') then -- another's is damaged and starts over
     started = tonumber(before) + 1
   end
   if w.name ~= '' then
-    redis.call('HSET', key, 'processedOn', int(now), 'ats', int(started), 'pb', w.name)
+    redis.call('HSET', key, 'processedOn', nowText, 'ats', int(started), 'pb', w.name)
   else
-    redis.call('HSET', key, 'processedOn', int(now), 'ats', int(started))
+    redis.call('HSET', key, 'processedOn', nowText, 'ats', int(started))
   end
   return { hash, id, token, started }
 end
@@ -102,7 +110,7 @@ local function nextId(q)
     check().keys(q.p, 'wait', 'active')
   end
   while id and string.sub(id, 1, 2) == '0:' do -- a marker of old versions
-    redis.call('LREM', active, 1, id)
+    redis.call('LREM', active, '1', id)
     id = redis.call('RPOPLPUSH', q.p .. 'wait', active)
   end
   if id then
@@ -133,7 +141,7 @@ local function fetchMany(q, now, w, tokens)
   if #tokens == 0 then
     return jobs, nil
   end
-  local isBlocked = blocked(q)
+  local isBlocked, nowText = blocked(q), int(now)
   promoteDue(q, now)
   local max, duration = q.max or w.max, w.duration or q.duration
   local limit = max or (w.heeds and 9007199254740991) -- which a limit set by hand counts
@@ -155,13 +163,13 @@ local function fetchMany(q, now, w, tokens)
       break -- those that were started must be told
     end
     if not id then
-      local delayed = redis.call('ZRANGE', q.p .. 'delayed', 0, 0, 'WITHSCORES')
+      local delayed = redis.call('ZRANGE', q.p .. 'delayed', '0', '0', 'WITHSCORES')
       if delayed[2] then
         later = { 0, int(math.floor(tonumber(delayed[2]) / 4096)) }
       end
       break
     end
-    jobs[#jobs + 1] = activate(q, id, now, w, tokens[#jobs + 1], max, duration)
+    jobs[#jobs + 1] = activate(q, id, nowText, w, tokens[#jobs + 1], max, duration)
     isBlocked = q.concurrency ~= nil and blocked(q)
   end
   if #jobs > 0 then

@@ -42,7 +42,7 @@ end
 
 -- delayMarker tells idle workers when the next delayed job is due.
 local function delayMarker(q)
-  local first = redis.call('ZRANGE', q.p .. 'delayed', 0, 0, 'WITHSCORES')
+  local first = redis.call('ZRANGE', q.p .. 'delayed', '0', '0', 'WITHSCORES')
   if first[2] then
     redis.pcall('ZADD', q.p .. 'marker', string.format('%.17g', tonumber(first[2]) / 4096), '1')
   end

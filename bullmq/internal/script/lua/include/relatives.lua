@@ -1,0 +1,4 @@
+-- What the end of a job with a parent or a deduplication id needs.
+--@include parent
+--@include delete
+--@include dedup
