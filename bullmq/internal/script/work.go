@@ -2,6 +2,7 @@ package script
 
 import (
 	"cmp"
+	"slices"
 
 	"schoolbell/bullmq/internal/wire"
 )
@@ -179,20 +180,43 @@ type Finish struct {
 
 // Call implements [Script].
 func (s Finish) Call() Call {
-	args := make([]any, 0, 8+10*len(s.Ends))
+	kinds := s.kinds()
+	args := make([]any, 0, 9+4*len(kinds)+5*len(s.Ends))
 	args = append(args, s.Mode, s.Now, wire.Optional(s.MetricsPoints))
 	args = append(args, s.Worker.args()...)
-	args = append(args, len(s.Ends))
-	for i := range s.Ends {
-		e := &s.Ends[i]
-		args = append(args, e.ID, e.Token, e.Set, e.Value, e.Trace, e.Attempts, e.Keep.Count, e.Keep.Age, e.Keep.Most, e.Next)
+	args = append(args, len(s.Ends), len(kinds))
+	for _, k := range kinds {
+		args = append(args, k.set, k.keep.Count, k.keep.Age, k.keep.Most)
 	}
 	for i := range s.Ends {
-		if s.Ends[i].Context != "" {
-			args = append(args, i+1, s.Ends[i].Context)
+		e := &s.Ends[i]
+		args = append(args, e.ID, e.Token, slices.Index(kinds, e.kind())+1, e.Value, e.Next)
+	}
+	for i := range s.Ends {
+		if e := &s.Ends[i]; e.Set == "failed" {
+			args = append(args, i+1, e.Trace, e.Attempts, e.Context)
 		}
 	}
 	return Call{finish, args}
+}
+
+// endKind is what the ends of most jobs of a queue have in common.
+type endKind struct {
+	set  string
+	keep Keep
+}
+
+func (e *End) kind() endKind { return endKind{e.Set, e.Keep} }
+
+// kinds lists the different kinds of the ends.
+func (s Finish) kinds() []endKind {
+	var kinds []endKind
+	for i := range s.Ends {
+		if k := s.Ends[i].kind(); !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
 }
 
 // Ended is the result for one run.

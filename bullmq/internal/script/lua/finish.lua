@@ -4,11 +4,13 @@
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 now ms  3 metrics points ('' no metrics)
 --       4 lock ms  5 limiter max ('' none)  6 limiter ms  7 worker name ('' none)
---       8 number of jobs, then for each: id, token, set (completed | failed),
---       return value (JSON) or failed reason (text), stack trace (JSON, failed),
---       attempts allowed (failed), keep count ('' no limit, 0 none), keep age ms
---       ('' no limit), most to remove by age, token for a job to start ('' none);
---       then, for each failed job that keeps a trace context, its number and the context (JSON)
+--       8 number of jobs  9 number of kinds of ends; then
+--       for each kind: set (completed | failed), keep count ('' no limit, 0 none), keep age ms
+--       ('' no limit), most to remove by age;
+--       for each job: id, token, number of its kind, return value (JSON) or failed reason (text),
+--       token for a job to start ('' none);
+--       for each failed job: its number, stack trace (JSON), attempts allowed, trace context to
+--       keep (JSON, '' none)
 -- returns { outcomes, started jobs, when to ask again }
 --       outcome: 0 | -1 no such job | -2 no lock | -3 not active | -4 unfinished children
 --       | -6 another token's lock | -9 failed children | error text
@@ -16,16 +18,28 @@
 --       when to ask again: { ms that a rate limit still holds, ms when the next delayed job is due }
 --@include fetch
 
-local mode, nowText, pointsText, lock, max, duration, worker, jobs = unpack(ARGV, 1, 8)
+local mode, nowText, pointsText, lock, max, duration, worker, jobs, kindsText = unpack(ARGV, 1, 9)
 
--- Where the arguments of the ith job begin, and their order from there.
-local WIDTH = 10
-local function first(i) return 9 + (i - 1) * WIDTH end
-local ID, TOKEN, SET, VALUE, TRACE, ATTEMPTS, KEEP_COUNT, KEEP_AGE, KEEP_MOST, NEXT_TOKEN = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+-- How many arguments a kind, a job and a failure have, and the order of a job's.
+local KIND_WIDTH, WIDTH, FAILURE_WIDTH = 4, 5, 4
+local ID, TOKEN, KIND, VALUE, NEXT_TOKEN = 0, 1, 2, 3, 4
 
 local q = openQueue(KEYS[1], mode)
 local p = q.p
 local now, points, n = tonumber(nowText), tonumber(pointsText), tonumber(jobs)
+
+local kinds, firstJob = {}, 10 + tonumber(kindsText) * KIND_WIDTH -- by their numbers, as text
+for at = 10, firstJob - 1, KIND_WIDTH do
+  local set, count, age, most = unpack(ARGV, at, at + KIND_WIDTH - 1)
+  kinds[int((at - 10) / KIND_WIDTH + 1)] = { set = set, count = tonumber(count), age = tonumber(age), most = most }
+end
+-- first returns where the arguments of the ith job begin.
+local function first(i) return firstJob + (i - 1) * WIDTH end
+local failures = {} -- by where the job's arguments begin
+for at = first(n + 1), #ARGV, FAILURE_WIDTH do
+  local i, trace, attempts, context = unpack(ARGV, at, at + FAILURE_WIDTH - 1)
+  failures[first(tonumber(i))] = { trace = trace, attempts = tonumber(attempts), context = context }
+end
 
 -- Reads and writes that can be combined are made once for all jobs: locks, children, deletions.
 local locks, satellites = {}, {}
@@ -38,10 +52,6 @@ local held = redis.call('MGET', unpack(locks))
 local parents = redis.call('EXISTS', unpack(satellites)) > 0
 local unlocked, released, deleted, ended = {}, {}, {}, 0
 local kept = { completed = {}, failed = {} }
-local contexts = {} -- by where the job's arguments begin
-for i = first(n + 1), #ARGV, 2 do
-  contexts[first(tonumber(ARGV[i]))] = ARGV[i + 1]
-end
 
 local sound = {} -- by the sets that jobs may be added to
 
@@ -129,17 +139,18 @@ local function checkEnd(set, kept, parentKey, deid)
   end
 end
 
--- keepContext stores a failed attempt's trace context, if there is one.
-local function keepContext(at, key)
-  if contexts[at] then
-    redis.call('HSET', key, 'tm', contexts[at])
+-- keepFailure stores why a job failed, and further fields and values.
+local function keepFailure(key, reason, failure, ...)
+  redis.call('HSET', key, 'failedReason', reason, 'stacktrace', failure.trace, ...)
+  if failure.context ~= '' then
+    redis.call('HSET', key, 'tm', failure.context)
   end
 end
 
 -- keep stores an ended job among those of its kind, or deletes it.
-local function keep(at, id, key, set, made, withParent)
-  local count, age = tonumber(ARGV[at + KEEP_COUNT]), tonumber(ARGV[at + KEEP_AGE])
-  if count == 0 then
+local function keep(at, id, key, kind, made, withParent)
+  local set = kind.set
+  if kind.count == 0 then
     if withParent then
       settle()
       relatives().detach(key, withParent, q.mode, false, p)
@@ -157,29 +168,29 @@ local function keep(at, id, key, set, made, withParent)
   if set == 'completed' then
     redis.call('HSET', key, 'atm', made, 'returnvalue', value, 'finishedOn', nowText)
   else
-    redis.call('HSET', key, 'atm', made, 'failedReason', value, 'stacktrace', ARGV[at + TRACE], 'finishedOn', nowText)
+    keepFailure(key, value, failures[at], 'atm', made, 'finishedOn', nowText)
     redis.call('HDEL', key, 'defa')
-    keepContext(at, key)
   end
-  if count or age then
+  if kind.count or kind.age then
     settle()
-    trim(q, set, now, count, age, ARGV[at + KEEP_MOST])
+    trim(q, set, now, kind.count, kind.age, kind.most)
   end
 end
 
 -- finish ends the ith job, whose arguments begin at position at.
 local function finish(i, at)
-  local id, set, value = ARGV[at + ID], ARGV[at + SET], ARGV[at + VALUE]
-  local key, completed = p .. id, set == 'completed'
-  local f = redis.pcall('HMGET', key, 'name', 'parentKey', 'parent', 'deid', 'atm')
+  local id, kind, value = ARGV[at + ID], kinds[ARGV[at + KIND]], ARGV[at + VALUE]
+  local key, set, completed = p .. id, kind.set, kind.set == 'completed'
+  local f = redis.pcall('HMGET', key, 'name', 'parentKey', 'deid', 'atm')
   if f.err then
     damaged(key, f)
   end
+  local parentKey, deid = f[2], f[3]
   local code = refusal(i, id, key, ARGV[at + TOKEN], f[1], completed)
   if code < 0 then
     return code
   end
-  checkEnd(set, ARGV[at + KEEP_COUNT] ~= '0', f[2], f[4])
+  checkEnd(set, kind.count ~= 0, parentKey, deid)
   local taken = redis.pcall('LREM', p .. 'active', '-1', id)
   if type(taken) == 'table' then
     damaged(p .. 'active', taken)
@@ -189,33 +200,32 @@ local function finish(i, at)
   end
   if taken == 0 then
     if not completed then
-      redis.call('HSET', key, 'failedReason', value, 'stacktrace', ARGV[at + TRACE])
-      keepContext(at, key)
+      keepFailure(key, value, failures[at])
     end
     return -3
   end
   ended = ended + 1
-  if f[2] or f[4] then
+  if parentKey or deid then
     settle()
   end
-  if f[4] then
-    relatives().finishDedup(q, id, f[4], now)
+  if deid then
+    relatives().finishDedup(q, id, deid, now)
     parents = true -- what was kept back may be a child
   end
-  if f[2] then
+  if parentKey then
     local tell = completed and 'childCompleted' or 'childFailed'
-    relatives()[tell](key, f[2], f[3], value, now, q.mode)
+    relatives()[tell](key, parentKey, redis.call('HGET', key, 'parent'), value, now, q.mode)
   end
   local made = 1
-  if f[5] and string.find(f[5], '^%d+$') then
-    made = tonumber(f[5]) + 1
+  if f[4] and string.find(f[4], '^%d+$') then
+    made = tonumber(f[4]) + 1
   end
-  keep(at, id, key, set, int(made), f[2])
+  keep(at, id, key, kind, int(made), parentKey)
   if completed then
     emit(q, 'completed', 'jobId', id, 'returnvalue', value, 'prev', 'active')
   else
     emit(q, 'failed', 'jobId', id, 'failedReason', value, 'prev', 'active')
-    if made >= tonumber(ARGV[at + ATTEMPTS]) then
+    if made >= failures[at].attempts then
       emit(q, 'retries-exhausted', 'jobId', id, 'attemptsMade', int(made))
     end
   end
