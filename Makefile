@@ -73,10 +73,18 @@ test: deps check ## run every test, with the race detector, on real servers
 fuzz: ## fuzz each decoder briefly (FUZZTIME=10s)
 	./scripts/fuzz.sh $(FUZZTIME)
 
+# PEOPLE="1 1000" for other sizes (1000000 is measured once), MEASURE=singles for one part
+# of the table, ROUNDS=5.
 .PHONY: bench
-bench: deps build ## measure the whole system and print the tables, or compare it with another working tree (AGAINST=…)
-	CI=true $(GO) test -run '^$$' -bench $(if $(AGAINST),SystemTrees,.) -benchtime 1x -timeout 60m ./bench \
-		$(if $(AGAINST),-args -against $(abspath $(AGAINST)) -rounds 10)
+bench: deps build ## measure the whole system and print one table (PEOPLE="1 100 1000", ROUNDS=5), or compare it with another working tree (AGAINST=…)
+	CI=true $(GO) test -run '^$$' -bench '$(if $(AGAINST),SystemTrees,System$$$(if $(MEASURE),/^($(MEASURE))$$))' -benchtime 1x -timeout 360m ./bench \
+		-args $(if $(AGAINST),-against $(abspath $(AGAINST)) -rounds $(or $(ROUNDS),10),$(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(PEOPLE),-people "$(PEOPLE)"))
+
+PROFILES ?= bin/profiles
+.PHONY: profile
+profile: deps build ## send one event to 10,000 people and write CPU and heap profiles of serve and worker to bin/profiles (PEOPLE=…, PROFILES=folder)
+	CI=true $(GO) test -run '^$$' -bench Profile -benchtime 1x -timeout 60m ./bench \
+		-args -profiles $(abspath $(PROFILES)) -users $(or $(PEOPLE),10000)
 
 .PHONY: bench-queue
 bench-queue: deps ## compare the queue library with its peers, or with another working tree (AGAINST=…)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -20,7 +21,7 @@ import (
 const eventQueue = "bull:event-notifications:"
 
 // patience is far more than anything takes here.
-const patience = 10 * time.Minute
+const patience = 30 * time.Minute
 
 // servers are what both systems work with.
 type servers struct {
@@ -54,12 +55,26 @@ func (s *servers) empty(b testing.TB) {
 	}
 }
 
-// finished waits until a job of the event queue is completed; a failed one ends the run.
-func (s *servers) finished(b testing.TB) {
+// lastEntry is the id of the newest entry in the events of the event queue.
+func (s *servers) lastEntry(b testing.TB) string {
+	b.Helper()
+	entries, err := s.redis.XRevRangeN(b.Context(), eventQueue+"events", "+", "-", 1).Result()
+	switch {
+	case err != nil:
+		b.Fatal(err)
+	case len(entries) == 1:
+		return entries[0].ID
+	}
+	return "0"
+}
+
+// finished waits until a job of the event queue is completed after that entry; a failed one
+// ends the run.
+func (s *servers) finished(b testing.TB, after string) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), patience)
 	defer cancel()
-	for after := "0"; ; {
+	for {
 		read, err := s.redis.XRead(ctx, &redis.XReadArgs{Streams: []string{eventQueue + "events", after}, Block: time.Minute}).Result()
 		if err != nil {
 			b.Fatalf("wait for the event to be finished: %v", err)
@@ -76,13 +91,37 @@ func (s *servers) finished(b testing.TB) {
 	}
 }
 
-// system is one of those compared: a server that takes events and a worker.
-type system struct {
-	server, worker *testenv.Program // worker is nil while only the server runs
-	url, key       string           // where events are posted, and the API key if it wants one
-	event          func(roles ...string) any
-	inApp          func() int // inbox rows of all events
+// setup is how a system is started.
+type setup struct {
+	people  int
+	workers int
+	sink    *testenv.Sink // nil without workers
+	env     []string      // further settings of Schoolbell
 }
+
+// starter starts one of the compared systems.
+type starter func(b testing.TB, srv *servers, o setup) *system
+
+// system is one of those compared: a server that takes events and its workers.
+type system struct {
+	server   *testenv.Program
+	workers  []*testenv.Program
+	sink     *testenv.Sink
+	url, key string // where events are posted, and the API key if it wants one
+	dsn      string // URL of its database
+	people   int
+	event    func(to audience) any
+	inApp    func() int // inbox rows of the newest event, -1 while it is not completed
+}
+
+// audience is who an event is for: named people or everybody, in-app and by email or
+// in-app only.
+type audience struct {
+	users     []int
+	inAppOnly bool
+}
+
+var everybody = []string{"student", "teacher", "parent"}
 
 // title and body are those of the events of all systems.
 const (
@@ -90,18 +129,26 @@ const (
 	body  = "Because of the rain, sports day is on Friday at nine. Please bring water, a hat and good shoes. Parents who want to help can come at eight."
 )
 
-var httpClient = &http.Client{Timeout: time.Minute}
+var httpClient = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
 
-// post creates an event for people of these roles and returns how long the answer took.
-func (s *system) post(b testing.TB, roles ...string) time.Duration {
+// post creates an event and returns how long the answer took.
+func (s *system) post(b testing.TB, to audience) time.Duration {
 	b.Helper()
-	text, err := json.Marshal(s.event(roles...))
+	took, err := s.tryPost(b.Context(), to)
 	if err != nil {
 		b.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, s.url, bytes.NewReader(text))
+	return took
+}
+
+func (s *system) tryPost(ctx context.Context, to audience) (time.Duration, error) {
+	text, err := json.Marshal(s.event(to))
 	if err != nil {
-		b.Fatal(err)
+		return 0, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(text))
+	if err != nil {
+		return 0, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if s.key != "" {
@@ -110,49 +157,83 @@ func (s *system) post(b testing.TB, roles ...string) time.Duration {
 	start := time.Now()
 	res, err := httpClient.Do(req)
 	if err != nil {
-		b.Fatal(err)
+		return 0, err
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
 	took := time.Since(start)
 	if err != nil || res.StatusCode != http.StatusCreated {
-		b.Fatalf("create an event: %s %s %v", res.Status, answer, err)
+		return 0, fmt.Errorf("create an event: %s %s %v", res.Status, answer, err)
 	}
-	return took
+	return took, nil
 }
 
 // run is what was measured while one event went to everybody.
 type run struct {
-	post, took            time.Duration
-	worker, server        time.Duration // CPU time
-	peak, resident        float64       // MB of the worker at the most, and at the end
-	emails, inApp, people int
+	post   time.Duration
+	took   time.Duration // from POST to the last email accepted, or to the end of the event if it has no emails
+	cost   costs
+	peak   float64 // MB of a worker at the most
+	people int
 }
 
 func (r run) rate() float64 { return float64(r.people) / r.took.Seconds() }
 
-// reach sends one event to all people and waits for its end.
-func (s *system) reach(b testing.TB, srv *servers, sink *testenv.Sink, people int) run {
+// perPerson is a processor time in µs for each person.
+func (r run) perPerson(d time.Duration) float64 {
+	return float64(d.Nanoseconds()) / 1000 / float64(r.people)
+}
+
+// reach sends one event to everybody and waits for its end.
+func (s *system) reach(b testing.TB, srv *servers, to audience) run {
 	b.Helper()
-	before := [2]usage{usageOf(b, s.worker.PID()), usageOf(b, s.server.PID())}
+	before, after := costsOf(b, s, srv), srv.lastEntry(b)
+	emails := s.sink.Count()
 	start := time.Now()
-	post := s.post(b, "student", "teacher", "parent")
-	srv.finished(b)
-	r := run{post: post, took: time.Since(start), people: people}
-	worker, server := usageOf(b, s.worker.PID()), usageOf(b, s.server.PID())
-	r.worker, r.server = worker.cpu-before[0].cpu, server.cpu-before[1].cpu
-	r.peak, r.resident = worker.peak, worker.resident
-	r.emails, r.inApp = sink.Count(), s.inApp()
-	if r.emails != people || r.inApp != people {
-		b.Errorf("%d people got %d emails and %d inbox rows", people, r.emails, r.inApp)
+	r := run{people: s.people, post: s.post(b, to)}
+	if !to.inAppOnly {
+		s.accepted(b, emails+s.people)
+		r.took = time.Since(start)
 	}
+	srv.finished(b, after)
+	if to.inAppOnly {
+		r.took = time.Since(start)
+	}
+	r.cost, r.peak = costsOf(b, s, srv).minus(before), s.memory(b)
+	s.checkReached(b, emails, to)
 	return r
 }
 
-// stop ends both processes in good order.
+// accepted waits until the sink has taken so many emails. It looks rarely enough not to
+// disturb what is measured.
+func (s *system) accepted(b testing.TB, emails int) {
+	b.Helper()
+	look := time.NewTicker(min(max(time.Duration(s.people)*100*time.Nanosecond, 200*time.Microsecond), 5*time.Millisecond))
+	defer look.Stop()
+	deadline := time.Now().Add(patience)
+	for s.sink.Count() < emails {
+		if now := <-look.C; now.After(deadline) {
+			b.Fatalf("%d of %d emails were accepted", s.sink.Count(), emails)
+		}
+	}
+}
+
+// checkReached reports an event that did not reach everybody exactly once.
+func (s *system) checkReached(b testing.TB, emailsBefore int, to audience) {
+	b.Helper()
+	want := s.people
+	if to.inAppOnly {
+		want = 0
+	}
+	if emails, inApp := s.sink.Count()-emailsBefore, s.inApp(); emails != want || inApp != s.people {
+		b.Errorf("%d people got %d emails and %d inbox rows", s.people, emails, inApp)
+	}
+}
+
+// stop ends all processes in good order.
 func (s *system) stop() {
-	if s.worker != nil {
-		s.worker.Stop()
+	for _, w := range s.workers {
+		w.Stop()
 	}
 	s.server.Stop()
 }

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"testing"
@@ -11,116 +10,102 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-// What the system promises of itself; see the checks below the table.
-const (
-	memoryLimit = 60 // MB of a worker, whatever the audience
-	leadWanted  = 4  // times the emails a second of the Node system
-)
-
-// starter starts one of the compared systems.
-type starter func(b testing.TB, srv *servers, sink *testenv.Sink, people int) *system
-
-// contender is one line of the table: all its runs.
-type contender struct {
+// measures are the parts of BenchmarkSystem. Each adds its lines to the table; add further
+// ones here.
+var measures = []struct {
 	name string
-	run  func(b testing.TB) run
-	runs []run
+	run  func(b *testing.B, srv *servers, out *report)
+}{
+	{"sizes", measureSizes},
+	{"singles", measureSingles},
+	{"inapp", measureInApp},
+	{"demo", measureDemo},
+	{"latency", measureLatency},
 }
 
 func BenchmarkSystem(b *testing.B) {
-	srv := startServers(b)
-	peer, ours := latencies{start: startPeer}, latencies{start: startSchoolbell}
-	whole := func(start starter, people int) func(testing.TB) run {
-		return func(b testing.TB) run {
-			sink := testenv.SMTPSink(b)
-			s := start(b, srv, sink, people)
-			defer s.stop()
-			return s.reach(b, srv, sink, people)
-		}
+	var out report
+	for _, m := range measures {
+		b.Run(m.name, func(b *testing.B) {
+			m.run(b, startServers(b), &out)
+			b.ReportMetric(0, "ns/op") // the time of the whole program says nothing
+		})
 	}
-	node := &contender{name: "Node, BullMQ, nodemailer", run: whole(startPeer, *some)}
-	bell := &contender{name: "Schoolbell, serve + worker", run: whole(startSchoolbell, *some)}
-	demo := &contender{name: "Schoolbell, embedded demo", run: func(b testing.TB) run { return runDemo(b, testenv.Binary(b), *some) }}
-	bulk := &contender{name: "Schoolbell, serve + worker", run: whole(startSchoolbell, *many)}
-	all := []*contender{node, bell, demo, bulk}
-	for round := range *rounds {
-		fmt.Fprintf(os.Stderr, "round %d of %d: latency", round+1, *rounds)
-		peer.measure(b, srv)
-		ours.measure(b, srv)
-		for _, c := range all {
-			r := c.run(b)
-			c.runs = append(c.runs, r)
-			fmt.Fprintf(os.Stderr, ", %s %d people %s s", c.name, r.people, seconds(r.took))
-		}
-		fmt.Fprintln(os.Stderr)
-	}
-	printSystem(os.Stdout, all, &peer, &ours)
-	base := medianOf(node, run.rate)
-	fmt.Printf("\nthroughput at least %d× that of Node: %s, %s\n", leadWanted, ratio(medianOf(bell, run.rate), base), verdict(medianOf(bell, run.rate) >= leadWanted*base))
-	most := 0.0
-	for _, r := range append(bulk.runs, bell.runs...) {
-		most = max(most, r.peak)
-	}
-	fmt.Printf("worker's memory below %d MB at %d people: %s MB at the most, %s\n\n", memoryLimit, *many, megabytes(most), verdict(most < memoryLimit))
-	b.ReportMetric(medianOf(bell, run.rate), "emails/s")
-	b.ReportMetric(0, "ns/op") // the time of the whole program says nothing
+	fmt.Printf("\nMedians of %d alternating runs, %d processors\n\n", *rounds, runtime.NumCPU())
+	out.print(os.Stdout)
+	fmt.Println()
 }
 
-// latencies are the times of single requests while only the server runs.
-type latencies struct {
-	start    starter
-	p50, p99 []time.Duration // of each round
+// measureInApp sends an event without emails, beside the same inserts alone.
+func measureInApp(b *testing.B, srv *servers, out *report) {
+	n := sizeUpTo(b, pairLimit)
+	var rates, limits, micros, used []float64
+	for round := range *rounds {
+		fmt.Fprintf(os.Stderr, "in-app only, round %d of %d\n", round+1, *rounds)
+		s := startSchoolbell(b, srv, setup{people: n, workers: 1, sink: testenv.SMTPSink(b)})
+		r := s.reach(b, srv, audience{inAppOnly: true})
+		limit, cost := insertLimit(b, srv, s)
+		s.stop()
+		rates, used = append(rates, r.rate()), append(used, r.perPerson(r.cost.postgres))
+		limits, micros = append(limits, limit), append(micros, cost)
+	}
+	what := count(n) + " people, in-app only: "
+	out.add(line{measure: what + "people/s", ours: median(rates), limit: median(limits), goals: []goal{atLeast(100_000)}})
+	out.add(line{measure: what + "CPU of PostgreSQL, µs/person", digits: 1, ours: median(used), limit: median(micros), cost: true})
+}
+
+// sizeUpTo is the largest size of -people that is at most that large, or the smallest.
+func sizeUpTo(b testing.TB, most int) int {
+	b.Helper()
+	best := 0
+	for _, n := range sizes(b) {
+		if n <= most {
+			best = max(best, n)
+		}
+	}
+	if best == 0 {
+		return most
+	}
+	return best
+}
+
+// measureDemo runs everything in one process, the mail catcher and the Redis too.
+func measureDemo(b *testing.B, _ *servers, out *report) {
+	n := min(*some, sizeUpTo(b, *some))
+	demo := &contender{name: "demo"}
+	for range *rounds {
+		demo.runs = append(demo.runs, runDemo(b, testenv.Binary(b), n))
+	}
+	what := count(n) + " people, embedded demo: "
+	out.add(line{measure: what + "people/s", ours: demo.median(run.rate)})
+	out.add(line{measure: what + "memory of the process, MB", ours: demo.median(func(r run) float64 { return r.peak })})
 }
 
 // warmUp is how many requests go before those that are measured.
 const warmUp = 50
 
-func (l *latencies) measure(b testing.TB, srv *servers) {
+// measureLatency posts events one after the other while only the server runs.
+func measureLatency(b *testing.B, srv *servers, out *report) {
+	all := []*contender{{name: "Schoolbell", start: startSchoolbell}, {name: "Node", start: startPeer}}
+	p50, p99 := map[string][]float64{}, map[string][]float64{}
+	alternate(*rounds, "latency", all, func(c *contender) {
+		took := postTimes(b, srv, c.start)
+		p50[c.name] = append(p50[c.name], float64(quantile(took, 0.5).Microseconds())/1000)
+		p99[c.name] = append(p99[c.name], float64(quantile(took, 0.99).Microseconds())/1000)
+	}, func() {})
+	out.add(line{measure: "POST of an event: median, ms", digits: 2, ours: median(p50["Schoolbell"]), peer: median(p50["Node"])})
+	out.add(line{measure: "POST of an event: 99 of 100 below, ms", digits: 2, ours: median(p99["Schoolbell"]), peer: median(p99["Node"])})
+}
+
+func postTimes(b testing.TB, srv *servers, start starter) []time.Duration {
 	b.Helper()
-	const people = 100
-	s := l.start(b, srv, nil, people)
+	s := start(b, srv, setup{people: 100})
 	defer s.stop()
 	took := make([]time.Duration, 0, *posts)
 	for n := range warmUp + *posts {
-		if d := s.post(b, "parent"); n >= warmUp {
+		if d := s.post(b, audience{}); n >= warmUp {
 			took = append(took, d)
 		}
 	}
-	l.p50, l.p99 = append(l.p50, quantile(took, 0.5)), append(l.p99, quantile(took, 0.99))
-}
-
-func medianOf(c *contender, value func(run) float64) float64 {
-	values := make([]float64, len(c.runs))
-	for i, r := range c.runs {
-		values[i] = value(r)
-	}
-	return median(values)
-}
-
-func printSystem(w io.Writer, all []*contender, peer, ours *latencies) {
-	base := all[0]
-	fmt.Fprintf(w, "\nOne event to everybody, in-app and by email; medians of %d runs, %d processors\n\n", len(base.runs), runtime.NumCPU())
-	var t table
-	t.row("system", "people", "POST ms", "seconds", "emails/s", "ratio", "worker MB", "at end", "worker CPU s", "server CPU s", "CPU µs/mail")
-	for _, c := range all {
-		of := func(value func(run) float64) float64 { return medianOf(c, value) }
-		cpu := of(func(r run) float64 { return (r.worker + r.server).Seconds() })
-		people := c.runs[0].people
-		t.row(c.name, fmt.Sprint(people),
-			fmt.Sprintf("%.2f", of(func(r run) float64 { return float64(r.post.Microseconds()) / 1000 })),
-			fmt.Sprintf("%.2f", of(func(r run) float64 { return r.took.Seconds() })),
-			fmt.Sprintf("%.0f", of(run.rate)), ratio(of(run.rate), medianOf(base, run.rate)),
-			megabytes(of(func(r run) float64 { return r.peak })), megabytes(of(func(r run) float64 { return r.resident })),
-			fmt.Sprintf("%.2f", of(func(r run) float64 { return r.worker.Seconds() })),
-			fmt.Sprintf("%.2f", of(func(r run) float64 { return r.server.Seconds() })),
-			fmt.Sprintf("%.0f", cpu/float64(people)*1e6))
-	}
-	t.print(w)
-	fmt.Fprintf(w, "\nThe demo has all in one process, the mail catcher and the Redis too.\n")
-	fmt.Fprintf(w, "\nPOST of an event, %d in a row, only the server running\n\n", *posts)
-	t = table{}
-	t.row("system", "p50 ms", "p99 ms")
-	t.row(all[0].name, ms(median(peer.p50)), ms(median(peer.p99)))
-	t.row(all[1].name, ms(median(ours.p50)), ms(median(ours.p99)))
-	t.print(w)
+	return took
 }

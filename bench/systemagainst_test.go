@@ -35,14 +35,12 @@ func BenchmarkSystemTrees(b *testing.B) {
 // reachOnce sends one event to all people with a fresh serve and worker.
 func reachOnce(b testing.TB, srv *servers, bin string, people int) run {
 	b.Helper()
-	sink := testenv.SMTPSink(b)
-	s := startBinary(b, bin, srv, sink, people)
+	s := startBinary(b, bin, srv, setup{people: people, workers: 1, sink: testenv.SMTPSink(b)})
 	defer s.stop()
-	return s.reach(b, srv, sink, people)
+	return s.reach(b, srv, audience{})
 }
 
 func printRun(job, tree string, r run) {
-	people := float64(r.people)
 	fmt.Printf("BenchmarkReach/job=%s/tree=%s 1 %.0f ns/person %.2f cpu-µs/person %.0f ns/post %.1f MB\n", job, tree,
-		float64(r.took.Nanoseconds())/people, float64((r.worker+r.server).Microseconds())/people, float64(r.post.Nanoseconds()), r.peak)
+		float64(r.took.Nanoseconds())/float64(r.people), r.perPerson(r.cost.counted()), float64(r.post.Nanoseconds()), r.peak)
 }

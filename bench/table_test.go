@@ -36,19 +36,9 @@ func (t *table) print(w io.Writer) {
 	_ = tw.Flush() // w is a terminal or a buffer
 }
 
-func ms(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d.Microseconds())/1000) }
-
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()) }
 
 func megabytes(mb float64) string { return fmt.Sprintf("%.0f", mb) }
-
-// ratio says how many times b goes into a, "-" when there is no b.
-func ratio(a, b float64) string {
-	if b == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.1f×", a/b)
-}
 
 func verdict(ok bool) string {
 	if ok {

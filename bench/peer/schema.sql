@@ -10,6 +10,7 @@ CREATE TABLE events (
 	title      text NOT NULL,
 	body       text NOT NULL,
 	roles      text[] NOT NULL,
+	users      bigint[] NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT now()
 );
 

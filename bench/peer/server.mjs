@@ -12,9 +12,9 @@ async function read(request) {
 }
 
 async function createEvent(request, response) {
-  const { title, body, roles } = await read(request);
+  const { title, body, roles = [], users = [] } = await read(request);
   const { rows } = await database.query(
-    { name: 'create', text: 'INSERT INTO events (title, body, roles) VALUES ($1, $2, $3) RETURNING id', values: [title, body, roles] },
+    { name: 'create', text: 'INSERT INTO events (title, body, roles, users) VALUES ($1, $2, $3, $4) RETURNING id', values: [title, body, roles, users] },
   );
   const eventId = rows[0].id;
   await queue.add('notify', { eventId });

@@ -42,17 +42,23 @@ async function notifyByMail(event, users) {
   return sent.filter((result) => result.status === 'rejected').length;
 }
 
+// An event goes to named users or to everybody with one of its roles.
+const audienceOf = (event) => (event.users.length > 0
+  ? { kind: 'users', where: 'id = ANY($1::bigint[])', list: event.users }
+  : { kind: 'roles', where: 'role = ANY($1::text[])', list: event.roles });
+
 async function notify(job) {
-  const [event] = await select('event', 'SELECT id, title, body, roles FROM events WHERE id = $1', [job.data.eventId]);
-  const [{ total }] = await select('total', 'SELECT count(*)::int AS total FROM users WHERE role = ANY($1)', [event.roles]);
+  const [event] = await select('event', 'SELECT id, title, body, roles, users FROM events WHERE id = $1', [job.data.eventId]);
+  const { kind, where, list } = audienceOf(event);
+  const [{ total }] = await select(`total of ${kind}`, `SELECT count(*)::int AS total FROM users WHERE ${where}`, [list]);
   let done = 0;
   let failed = 0;
   let last = 0;
   while (true) {
     const users = await select(
-      'batch',
-      'SELECT id, name, email FROM users WHERE role = ANY($1) AND id > $2 ORDER BY id LIMIT $3',
-      [event.roles, last, batchSize],
+      `batch of ${kind}`,
+      `SELECT id, name, email FROM users WHERE ${where} AND id > $2 ORDER BY id LIMIT $3`,
+      [list, last, batchSize],
     );
     if (users.length === 0) return { total, done, failed };
     const [, failures] = await Promise.all([notifyInApp(event, users), notifyByMail(event, users)]);
@@ -63,10 +69,12 @@ async function notify(job) {
   }
 }
 
+const rateMax = Number(process.env.RATE_LIMIT_MAX ?? 10); // 0 means no limit
+
 const worker = new Worker(queueName, notify, {
   connection: redis,
   concurrency: 5,
-  limiter: { max: 10, duration: 1000 },
+  ...(rateMax > 0 && { limiter: { max: rateMax, duration: 1000 } }),
   settings: { backoffStrategy },
 });
 worker.on('failed', (job, error) => console.error(`job ${job?.id} failed: ${error.message}`));

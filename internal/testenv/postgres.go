@@ -65,6 +65,9 @@ func PostgresServer(t testing.TB, o PostgresOptions) *PostgresProc {
 // Database returns the URL of a fresh empty database on the server.
 func (p *PostgresProc) Database() string { p.t.Helper(); return p.s.database(p.t) }
 
+// PID is the id of the server's first process, the parent of all others.
+func (p *PostgresProc) PID() int { return p.s.proc.PID() }
+
 // Stop ends the server in good order, cutting its connections.
 func (p *PostgresProc) Stop() { p.s.end(syscall.SIGINT) }
 

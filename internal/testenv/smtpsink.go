@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/mail"
 	"os"
@@ -25,6 +26,7 @@ type Sink struct {
 	Port int
 
 	t    testing.TB
+	pid  int
 	log  string
 	mail string // folder of kept messages, empty when they are thrown away
 }
@@ -101,6 +103,7 @@ func (s *Sink) start(bin, dir string, o SinkOptions) error {
 		if err == nil {
 			s.t.Cleanup(func() { p.Stop(syscall.SIGKILL); release() })
 			if err = p.Await(s.answers); err == nil {
+				s.pid = p.PID()
 				return nil
 			}
 			continue
@@ -118,10 +121,13 @@ func (s *Sink) answers() error {
 	return conn.Close()
 }
 
+// PID is the id of the process.
+func (s *Sink) PID() int { return s.pid }
+
 // Count returns how many messages the sink has taken to their final dot.
 func (s *Sink) Count() int {
 	s.t.Helper()
-	text, err := os.ReadFile(s.log)
+	text, err := readEnd(s.log, 4096)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -130,6 +136,21 @@ func (s *Sink) Count() int {
 		s.t.Fatalf("smtp-sink's counter: %v", err)
 	}
 	return n
+}
+
+// readEnd reads the last size bytes of a file: the log grows with each message.
+func readEnd(path string, size int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	from := max(0, info.Size()-size)
+	return io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
 }
 
 // lastCount reads the running counter, "sess=1 quit=1 mesg=2\r", at its last state.
