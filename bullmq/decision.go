@@ -39,8 +39,6 @@ func (d decision) Error() string {
 		return fmt.Sprintf("bullmq: the job met a rate limit of %v", d.limit)
 	case decideWait:
 		return "bullmq: the job waits for its children"
-	case decidePriority:
-		return fmt.Sprintf("bullmq: the job goes back to the queue with priority %d", d.priority)
 	}
 	return "bullmq: the job goes back to the queue"
 }
@@ -61,10 +59,9 @@ func DelayUntil(t time.Time) error { return decision{kind: decideDelay, until: t
 // spent.
 func Requeue() error { return decision{kind: decideRequeue} }
 
-// RequeueWithPriority gives the job another priority, from 0 (none) to [MaxPriority], and puts it
-// behind the waiting jobs of that priority. It runs again from its start when its turn comes, so
-// a long job can let others run in between. The handler returns it as its error, see
-// [DelayUntil]. No attempt is spent. Another priority fails the attempt with [ErrInvalid].
+// RequeueWithPriority gives the job a priority from 0, none, to [MaxPriority] and puts it behind
+// the others of that priority. It runs again from its start when its turn comes. The handler
+// returns it as its error, see [DelayUntil]. No attempt is spent. Others are [ErrInvalid].
 func RequeueWithPriority(priority int) error {
 	return decision{kind: decidePriority, priority: priority}
 }

@@ -122,8 +122,8 @@ func (q *Queue) Front(ctx context.Context, id string) (Front, error) {
 		return Front{}, wrapRead(ctx, "the front of the queue", err)
 	}
 	front := Front{Waiting: waiting.Val(), Job: priorityOf(job.Val())}
-	if len(first.Val()) > 0 {
-		front.Priority = priorityOf(first.Val()[0].Score)
+	for _, z := range first.Val() {
+		front.Priority = priorityOf(z.Score)
 	}
 	return front, nil
 }

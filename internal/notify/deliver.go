@@ -24,6 +24,7 @@ type deliverer struct {
 	channel    schoolbell.Channel
 	lane       schoolbell.Lane
 	sender     Sender        // of the channel, for this lane
+	queue      *bullmq.Queue // that it works
 	other      *bullmq.Queue // of the channel, of the other lane
 	renderer   Renderer
 	leases     *leaseKeeper
@@ -53,6 +54,9 @@ func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	}
 	ev, err := eventOrFail(ctx, d.events, data.EventID)
 	if err != nil {
+		return nil, err
+	}
+	if err := takeTurn(ctx, d.queue, job); err != nil {
 		return nil, err
 	}
 	r := &batchRun{deliverer: d, job: job, ev: ev,

@@ -41,10 +41,15 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	if wait := time.Until(ev.SendAt); wave.Wave == 0 && wait > 0 && !ev.Status.Terminal() {
 		return nil, bullmq.DelayUntil(ev.SendAt)
 	}
-	if err := f.walk(ctx, job, ev, wave); err != nil {
+	if why := takeTurn(ctx, f.queues.events(f.lane), job); why != nil {
+		f.refund(ctx, job)
+		return nil, why
+	}
+	walked, err := f.walk(ctx, job, ev, wave)
+	if err != nil {
 		return nil, err
 	}
-	if ev.Status == schoolbell.EventProcessing {
+	if ev.Status == schoolbell.EventProcessing && !(walked > 0 && resumed(job)) {
 		// An earlier run began the walk. It may have died between a chunk's
 		// commit and its jobs, or Redis may have lost them since.
 		if _, err := f.rebuild.batchesOf(ctx, f.lane, wave); err != nil {
@@ -79,31 +84,40 @@ func eventOrFail(ctx context.Context, events ledger.Events, id string) (*schoolb
 }
 
 // walk takes the wave to its end, chunk by chunk, adding the jobs of each
-// chunk's batches as soon as they are committed.
-func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event, wave ledger.WaveRef) error {
-	for chunk := firstChunk; ; chunk = chunkSize {
+// chunk's batches as soon as they are committed. Between chunks other events may run. It returns
+// how many people this run has walked.
+func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event, wave ledger.WaveRef) (walked int, err error) {
+	chunk := firstChunk
+	if ev.Status == schoolbell.EventProcessing {
+		chunk = chunkSize // an earlier run walked the first
+	}
+	for ; ; chunk = chunkSize {
 		if stopping(ctx) {
-			return bullmq.Requeue()
+			return walked, bullmq.Requeue()
 		}
 		step, err := f.fanOuts.FanOut(ctx, wave, chunk, f.cfg.BatchSize)
 		switch schoolbell.CodeOf(err) {
 		case schoolbell.CodeNotFound:
-			return bullmq.Unrecoverable(err)
+			return walked, bullmq.Unrecoverable(err)
 		case schoolbell.CodeConflict: // the wave has not started, or the event itself is still being walked
-			return bullmq.DelayUntil(time.Now().Add(unfinishedWait))
+			return walked, bullmq.DelayUntil(time.Now().Add(unfinishedWait))
 		}
 		if err != nil {
-			return fmt.Errorf("fan out event %s: %w", eventJobID(wave), err)
+			return walked, fmt.Errorf("fan out event %s: %w", eventJobID(wave), err)
 		}
+		walked += step.Users
 		f.metrics.walked.Add(float64(step.Users))
 		if err := f.queues.addBatches(ctx, f.lane, step.Batches); err != nil {
-			return err
+			return walked, err
 		}
 		if step.Done {
 			if step.Users == 0 && ev.Status != schoolbell.EventQueued {
 				f.refund(ctx, job)
 			}
-			return nil
+			return walked, nil
+		}
+		if why := f.yield(ctx, job); why != nil {
+			return walked, why
 		}
 	}
 }
@@ -111,7 +125,7 @@ func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event
 // refund gives back the start that a closing run took from the events' rate
 // limit: the limit is for events, not for their ends.
 func (f *fanOut) refund(ctx context.Context, job *bullmq.Job) {
-	if f.cfg.RateMax == 0 || f.lane != schoolbell.LaneNormal {
+	if !f.limited() {
 		return
 	}
 	if err := job.RefundRateLimit(ctx); err != nil {

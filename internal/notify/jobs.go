@@ -19,15 +19,6 @@ func (q *queues) eventJob(w ledger.QueuedWave) bullmq.JobSpec {
 	return bullmq.JobSpec{Name: "event", Data: eventJobData{EventID: w.EventID, Wave: w.Wave}, Options: opts}
 }
 
-// batchJobs are the jobs of batches of one lane.
-func (q *queues) batchJobs(lane schoolbell.Lane, batches []ledger.Batch) []bullmq.JobSpec {
-	specs := make([]bullmq.JobSpec, len(batches))
-	for i, b := range batches {
-		specs[i] = q.batchJob(lane, b)
-	}
-	return specs
-}
-
 // batchJob is the job that delivers one batch, a child of its wave's job.
 func (q *queues) batchJob(lane schoolbell.Lane, b ledger.Batch) bullmq.JobSpec {
 	opts := q.jobOptions(batchJobID(b))

@@ -30,7 +30,7 @@ func TestOrphans(t *testing.T) {
 	if n, err := s.pipeline.RemoveOrphans(ctx); n != 0 || err != nil {
 		t.Fatalf("removed %d of a sound queue, %v", n, err)
 	}
-	for _, key := range []string{events.QualifiedName() + ":completed", email.QualifiedName() + ":completed", events.QualifiedName() + ":wait", events.QualifiedName() + ":paused"} {
+	for _, key := range []string{events.QualifiedName() + ":completed", email.QualifiedName() + ":completed", events.QualifiedName() + ":wait", events.QualifiedName() + ":prioritized", events.QualifiedName() + ":paused"} {
 		if err := s.redis.Del(ctx, key).Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -507,7 +507,7 @@ func testPipelineRemovedJobs(t *testing.T) {
 	s.provider.gate <- struct{}{}
 	stop() // with three batches never looked at
 	q := s.pipeline.Queues()[1]
-	waiting, err := q.Jobs(t.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StateWaiting}, OldestFirst: true})
+	waiting, err := q.Jobs(t.Context(), bullmq.JobsOptions{States: []bullmq.State{bullmq.StatePrioritized}, OldestFirst: true})
 	if err != nil || len(waiting) == 0 {
 		t.Fatalf("%d waiting batches, %v", len(waiting), err)
 	}

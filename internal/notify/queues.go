@@ -100,26 +100,34 @@ func (q *queues) all() (all []*bullmq.Queue) {
 func (q *queues) addEvents(ctx context.Context, waves []ledger.QueuedWave) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	specs := make(map[schoolbell.Lane][]bullmq.JobSpec)
+	byLane := make(map[schoolbell.Lane][]ledger.QueuedWave)
 	for _, w := range waves {
-		specs[w.Lane] = append(specs[w.Lane], q.eventJob(w))
+		byLane[w.Lane] = append(byLane[w.Lane], w)
 	}
-	for lane, list := range specs {
-		if _, err := q.events(lane).AddBulk(ctx, list); err != nil {
+	for lane, list := range byLane {
+		specs, err := q.eventJobs(ctx, lane, list)
+		if err != nil {
+			return err
+		}
+		if _, err := q.events(lane).AddBulk(ctx, specs); err != nil {
 			return fmt.Errorf("add event jobs: %w", err)
 		}
 	}
 	return nil
 }
 
-// addBatches adds the jobs of batches of one lane, one round trip a queue.
+// addBatches adds the jobs of batches of one wave, two round trips a queue.
 func (q *queues) addBatches(ctx context.Context, lane schoolbell.Lane, batches []ledger.Batch) error {
 	for ch, list := range byChannel(batches) {
 		to := q.batches(lane, ch)
 		if to == nil {
 			continue // the channel was removed from the settings: its batches wait until it is back
 		}
-		if _, err := to.AddBulk(ctx, q.batchJobs(lane, list)); err != nil {
+		specs, err := q.batchJobs(ctx, lane, list)
+		if err != nil {
+			return err
+		}
+		if _, err := to.AddBulk(ctx, specs); err != nil {
 			return fmt.Errorf("add %s batch jobs: %w", ch, err)
 		}
 	}

@@ -36,7 +36,11 @@ func (r *rebuilder) event(ctx context.Context, w ledger.QueuedWave, state bullmq
 	if _, err := r.queues.renameDamaged(ctx, r.queues.events(w.Lane), id); err != nil {
 		return err
 	}
-	added, err := r.queues.addMissing(ctx, r.queues.events(w.Lane), []bullmq.JobSpec{r.queues.eventJob(w)})
+	specs, err := r.queues.eventJobs(ctx, w.Lane, []ledger.QueuedWave{w})
+	if err != nil {
+		return err
+	}
+	added, err := r.queues.addMissing(ctx, r.queues.events(w.Lane), specs)
 	if err != nil {
 		return fmt.Errorf("add event job %s: %w", id, err)
 	}
@@ -80,7 +84,11 @@ func (r *rebuilder) page(ctx context.Context, lane schoolbell.Lane, batches []le
 		if err != nil {
 			return added, err
 		}
-		n, err := r.queues.addMissing(ctx, q, r.queues.batchJobs(lane, missing))
+		specs, err := r.queues.batchJobs(ctx, lane, missing)
+		if err != nil {
+			return added, err
+		}
+		n, err := r.queues.addMissing(ctx, q, specs)
 		added += n
 		if err != nil {
 			return added, fmt.Errorf("add %s batch jobs: %w", channel, err)

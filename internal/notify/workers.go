@@ -78,7 +78,7 @@ func (p *Pipeline) handlers(leases *leaseKeeper, renderer Renderer, senders map[
 				return nil, fmt.Errorf("channel %s has no provider", ch)
 			}
 			d := &deliverer{cfg: p.cfg, events: p.ledger.Events, deliveries: p.ledger.Deliveries, metrics: p.metrics, log: p.log,
-				channel: ch, lane: lane, sender: sender, other: p.queues.batches(otherLane(lane), ch),
+				channel: ch, lane: lane, sender: sender, queue: p.queues.batches(lane, ch), other: p.queues.batches(otherLane(lane), ch),
 				renderer: renderer, leases: leases, throttle: throttle, progress: progress}
 			handlers[p.queues.batches(lane, ch)] = d.handle
 		}

@@ -32,8 +32,8 @@ func testDamageDeletedList(t *testing.T) {
 			id := s.Create().ID
 			rdb := redis.NewClient(&redis.Options{Addr: addr})
 			defer rdb.Close()
-			wait := "bull:" + queue + ":wait"
-			testenv.Eventually(t, promise, func() bool { return rdb.LLen(t.Context(), wait).Val() > 0 }, "jobs wait in %s", wait)
+			wait := "bull:" + queue + ":prioritized"
+			testenv.Eventually(t, promise, func() bool { return rdb.ZCard(t.Context(), wait).Val() > 0 }, "jobs wait in %s", wait)
 			if err := rdb.Del(t.Context(), wait).Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func testDamageOverwrittenKey(t *testing.T) {
 	defer rdb.Close()
 	ctx, meta := t.Context(), "bull:event-notifications-email:meta"
 	testenv.Eventually(t, promise, func() bool {
-		return rdb.LLen(ctx, "bull:event-notifications-email:wait").Val() > 0
+		return rdb.ZCard(ctx, "bull:event-notifications-email:prioritized").Val() > 0
 	}, "batches wait")
 	if err := rdb.Set(ctx, meta, "overwritten", 0).Err(); err != nil {
 		t.Fatal(err)

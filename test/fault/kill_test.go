@@ -13,6 +13,7 @@ import (
 func TestKill(t *testing.T) {
 	t.Parallel()
 	t.Run("another worker takes over from a killed one", testKillOneWorker)
+	t.Run("another worker takes over an urgent event", testKillUrgent)
 	t.Run("the only worker continues after a restart", testKillOnlyWorker)
 	t.Run("jobs survive the loss of two workers", testKillTwoWorkers)
 	t.Run("an event is sent when serve dies before queueing it", testKillServeBeforeQueueing)
@@ -40,6 +41,38 @@ func testKillOneWorker(t *testing.T) {
 	api.Stop()
 }
 
+// The urgent lane has its own queues. Its jobs are taken over while a normal event waits.
+func testKillUrgent(t *testing.T) {
+	t.Parallel()
+	const people, urgentEmail = 1000, "event-notifications-email.urgent"
+	mail := system.NewMail(t)
+	// The urgent lane uses all slots: as many as the normal one has by default.
+	s := system.New(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t), SMTP: mail.Addr(), Settings: []string{"WORKER_CONCURRENCY=4"}})
+	api, victim, other := s.Serve(), s.Worker("victim"), s.Worker("other")
+	s.Import(people)
+	announcement := schoolbell.BuiltInCategories()[0]
+	announcement.Lane = schoolbell.LaneUrgent
+	if _, _, err := s.Client.PutCategory(t.Context(), announcement); err != nil {
+		t.Fatal(err)
+	}
+	mail.HoldAfter(50)
+	id := s.Create().ID
+	claimed, held := s.AwaitStuck(mail, "victim", "other")
+	victim.Kill()
+	crash := time.Now()
+	mail.Release()
+
+	f := s.Reached(mail, id, people)
+	inDoubt(t, f, claimed, held, crash)
+	report(t, f, people)
+	counts, err := s.Client.QueueCounts(t.Context(), urgentEmail)
+	if err != nil || counts["failed"] != 0 || counts["completed"] != 10 {
+		t.Errorf("jobs of %s: %v (%v), want 10 completed", urgentEmail, counts, err)
+	}
+	other.Stop()
+	api.Stop()
+}
+
 func testKillOnlyWorker(t *testing.T) {
 	t.Parallel()
 	mail := system.NewMail(t)
@@ -62,7 +95,7 @@ func testKillOnlyWorker(t *testing.T) {
 	api.Stop()
 }
 
-// The same five jobs are in the hands of each worker that dies. A queue that
+// The same four jobs are in the hands of each worker that dies. A queue that
 // counts crashes against a job would give them up here.
 func testKillTwoWorkers(t *testing.T) {
 	t.Parallel()

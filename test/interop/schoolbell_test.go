@@ -224,20 +224,27 @@ func TestSchoolbellQueues(t *testing.T) {
 			mailed := s.event("in_app", "email")
 			s.settles(eventQueue, map[string]int64{"completed": 1, "waiting-children": 1})
 			s.agrees(eventQueue)
-			if counts := s.agrees(mailQueue); counts["waiting"] != 10 {
+			if counts := s.agrees(mailQueue); counts["prioritized"] != 10 {
 				t.Errorf("batches that wait: %v", counts)
 			}
 			s.sameProgress(inApp, 100)
 			s.seesChildren(mailed, 10)
 
 			s.node.do(nil, `await $.queue(args[0]).resume()`, mailQueue) // from the other side
-			s.settles(mailQueue, map[string]int64{"waiting": 0, "active": 0, "delayed": 0})
-			s.settles(eventQueue, map[string]int64{"waiting": 0, "active": 0, "waiting-children": 0})
+			s.settles(mailQueue, map[string]int64{"waiting": 0, "prioritized": 0, "active": 0, "delayed": 0})
+			s.settles(eventQueue, map[string]int64{"waiting": 0, "prioritized": 0, "active": 0, "waiting-children": 0})
 			s.agrees(eventQueue)
 			if counts := s.agrees(mailQueue); counts["failed"] == 0 {
 				t.Errorf("no batch has failed: %v", counts)
 			}
 			s.failedAgree()
+
+			s.cli(nil, "", "queue", "pause", mailQueue+".urgent")
+			s.cli(nil, "", "event", "create", "--json", "--title", "Fire", "--body", "Leave.", "--role", "parent", "--category", "urgent")
+			s.settles(eventQueue+".urgent", map[string]int64{"waiting-children": 1})
+			if counts := s.agrees(mailQueue + ".urgent"); counts["prioritized"] != 10 {
+				t.Errorf("urgent batches that wait: %v", counts)
+			}
 			s.node.quiet()
 		})
 	}

@@ -10,7 +10,7 @@ import (
 
 // What a worker claims by default.
 const (
-	jobs      = 5  // of a queue at a time
+	jobs      = 4  // of a normal queue at a time: WORKER_CONCURRENCY without URGENT_SHARE
 	claimSize = 25 // rows of a job
 )
 
