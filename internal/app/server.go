@@ -41,7 +41,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 	}
 	services := []Service{
 		func(ctx context.Context) error { return server.Serve(ctx, limitConnections(ln, connections)) },
-		box.Run, r.Pipeline.RunRelay,
+		box.Run, r.Pipeline.RunRelay, keys.Run,
 	}
 	if reload != nil {
 		services = append(services, reload)

@@ -8,12 +8,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"schoolbell"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/store/sqlite"
+	"schoolbell/internal/testenv"
 )
 
 func newStore(t testing.TB) sqlite.Auth { return sqlite.Auth{DB: newDB(t)} }
@@ -416,12 +418,38 @@ func TestLastUse(t *testing.T) {
 		now = k.CreatedAt.Add(c.after)
 		_, err := a.Key(t.Context(), secret)
 		must(t, err)
+		ended, end := context.WithCancel(t.Context())
+		end()
+		must(t, a.Run(ended)) // stores what is left
 		got, err := store.APIKey(t.Context(), k.Digest)
 		must(t, err)
 		if !got.LastUsedAt.Equal(k.CreatedAt.Add(c.noted)) {
 			t.Errorf("used after %v: noted %v", c.after, got.LastUsedAt)
 		}
 	}
+}
+
+func TestLastUseStored(t *testing.T) {
+	t.Parallel()
+	store := newStore(t)
+	a := auth.New(store, auth.Options{})
+	secret, k, err := a.CreateKey(t.Context(), "x", schoolbell.ScopeRead, time.Time{})
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := a.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	defer running.Wait()
+	defer stop()
+	_, err = a.Key(t.Context(), secret)
+	must(t, err)
+	testenv.Eventually(t, 10*time.Second, func() bool {
+		got, err := store.APIKey(t.Context(), k.Digest)
+		return err == nil && !got.LastUsedAt.IsZero()
+	}, "the last use is not stored")
 }
 
 func TestRotateLimits(t *testing.T) {

@@ -44,19 +44,20 @@ type Service struct {
 	mu     sync.Mutex
 	secret []byte // signs user tokens; nil until first needed
 
-	used sync.Map // digest → time of the last use that was noted
+	uses *uses
 
 	listing     sync.Mutex
 	listed      map[string]bool // digests of all keys when they were last listed
 	listedUntil time.Time
 }
 
-// New returns a Service over the keys in store. Nothing is read yet.
+// New returns a Service over the keys in store. Nothing is read yet. A process that calls
+// Key for others also runs Run.
 func New(store Store, o Options) *Service {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	s := &Service{store: store, now: o.Clock}
+	s := &Service{store: store, now: o.Clock, uses: newUses(store)}
 	s.keys.most, s.holders.most, s.makers.most = cacheEntries, tokenEntries, cacheEntries
 	return s
 }
@@ -180,6 +181,6 @@ func (s *Service) Key(ctx context.Context, secret string) (schoolbell.APIKey, er
 	case k.Expired(now):
 		return schoolbell.APIKey{}, refuse("the API key has expired", ReasonExpired, fingerprint)
 	}
-	s.noteUse(ctx, k, now)
+	s.uses.note(k, now)
 	return k, nil
 }

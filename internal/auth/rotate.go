@@ -90,24 +90,3 @@ func (s *Service) changing(ctx context.Context, action string, k schoolbell.APIK
 	}
 	return ledger.WithChange(ctx, c)
 }
-
-const (
-	useEvery   = 10 * time.Minute // how exactly the last use of a key is known
-	useTimeout = time.Second
-)
-
-// noteUse stores that the key is used, once in a while. A ledger that cannot store it only
-// makes the time older.
-func (s *Service) noteUse(ctx context.Context, k schoolbell.APIKey, now time.Time) {
-	last := k.LastUsedAt
-	if noted, ok := s.used.Load(string(k.Digest)); ok && noted.(time.Time).After(last) {
-		last = noted.(time.Time)
-	}
-	if now.Sub(last) < useEvery {
-		return
-	}
-	s.used.Store(string(k.Digest), now)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ledger.WithChange(ctx, nil)), useTimeout)
-	defer cancel()
-	_ = s.store.NoteKeyUse(ctx, k.Digest, schoolbell.Time(now))
-}

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os/user"
 	"slices"
 	"testing"
@@ -44,17 +45,21 @@ func TestKeyRotate(t *testing.T) {
 			again := inProcess(t, env, "key", "rotate", old.Fingerprint)
 			again.says("^schoolbell: the API key was rotated before: rotate its new secret$")
 			again.exits(1)
-			seeded := inProcess(t, env, "key", "list", "--json")
-			seeded.exits(0)
 			var list struct {
 				Keys []struct {
 					Fingerprint string
 					LastUsedAt  time.Time `json:"last_used_at"`
 				}
 			}
-			if err := json.Unmarshal([]byte(seeded.out.String()), &list); err != nil || len(list.Keys) != 3 || list.Keys[1].LastUsedAt.IsZero() {
-				t.Errorf("the keys are %s (%v)", &seeded.out, err)
-			}
+			testenv.Eventually(t, 10*time.Second, func() error { // a use is stored after the request
+				seeded := inProcess(t, env, "key", "list", "--json")
+				seeded.exits(0)
+				list.Keys = nil
+				if err := json.Unmarshal([]byte(seeded.out.String()), &list); err != nil || len(list.Keys) != 3 || list.Keys[1].LastUsedAt.IsZero() {
+					return fmt.Errorf("the keys are %s (%w)", &seeded.out, err)
+				}
+				return nil
+			}, "the use of a key is not listed")
 			setting := inProcess(t, env, "key", "rotate", list.Keys[0].Fingerprint)
 			setting.says("change the setting instead$")
 			setting.exits(1)
