@@ -39,7 +39,7 @@ type Event struct {
 	Category  Category
 	Lane      Lane // that of its category when it was created; the ledger sets it
 	Audience  Audience
-	Channels  []Channel
+	Channels  []Channel       // of a new event: nil for those of its category
 	Data      json.RawMessage // the caller's own JSON object, handed on unread; nil for none
 	Location  string
 	StartsAt  time.Time // of the thing itself; zero for none
@@ -83,7 +83,9 @@ func (e *Event) Validate(now time.Time) error {
 		f.Add("category", categoryFault)
 	}
 	e.Audience.validate(&f)
-	checkChannels(&f, "channels", e.Channels)
+	if e.Channels != nil {
+		checkChannels(&f, "channels", e.Channels)
+	}
 	checkData(&f, e.Data)
 	checkLine(&f, "location", e.Location, MaxLocationLength, false)
 	e.validateTimes(&f, now)

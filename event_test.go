@@ -103,7 +103,7 @@ func TestEventValidate(t *testing.T) {
 		{"as many users as may be named are fine", func(e *event) { e.Audience.Users = ids(schoolbell.MaxAudienceUsers) }, nil},
 		{"more users than may be named", func(e *event) { e.Audience.Users = ids(schoolbell.MaxAudienceUsers + 1) }, []string{"audience.users"}},
 		{"more groups than may be named", func(e *event) { e.Audience.Groups = ids(schoolbell.MaxAudienceGroups + 1) }, []string{"audience.groups"}},
-		{"no channel", func(e *event) { e.Channels = nil }, []string{"channels"}},
+		{"no channel", func(e *event) { e.Channels = []schoolbell.Channel{} }, []string{"channels"}},
 		{"no channel name", func(e *event) { e.Channels = []schoolbell.Channel{"email", "Fax"} }, []string{"channels[1]"}},
 		{"data that is no object", func(e *event) { e.Data = json.RawMessage(`[1]`) }, []string{"data"}},
 		{"data that is no JSON", func(e *event) { e.Data = json.RawMessage(`{"a":`) }, []string{"data"}},
@@ -119,7 +119,7 @@ func TestEventValidate(t *testing.T) {
 		{"expired before it is sent", func(e *event) { e.SendAt, e.ExpiresAt = now.Add(2*time.Hour), now.Add(time.Hour) }, []string{"expires_at"}},
 		{"expired the moment it is sent", func(e *event) { e.SendAt, e.ExpiresAt = now.Add(time.Hour), now.Add(time.Hour) }, []string{"expires_at"}},
 		{"expired already", func(e *event) { e.ExpiresAt = now }, []string{"expires_at"}},
-		{"all faults are told at once", func(e *event) { *e = event{Category: "X"} }, []string{"title", "body", "category", "audience", "channels"}},
+		{"all faults are told at once", func(e *event) { *e = event{Category: "X", Channels: []schoolbell.Channel{}} }, []string{"title", "body", "category", "audience", "channels"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

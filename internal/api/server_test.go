@@ -68,15 +68,19 @@ func (l *logBuffer) String() string {
 
 func newServer(t testing.TB, change ...func(*api.Config)) *server {
 	t.Helper()
-	ctx := t.Context()
-	s := &server{t: t, keys: map[schoolbell.Scope]string{}, log: &logBuffer{}}
-	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
-	must(t, db.Migrate(ctx))
-	s.ledger = store.OnSQLite(db)
+	must(t, db.Migrate(t.Context()))
+	return newServerOn(t, store.OnSQLite(db), change...)
+}
+
+// newServerOn is the API on a ledger that the caller has opened and migrated.
+func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *server {
+	t.Helper()
+	ctx := t.Context()
+	s := &server{t: t, ledger: l, keys: map[schoolbell.Scope]string{}, log: &logBuffer{}}
+	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 
 	keys := auth.New(s.ledger.Auth, auth.Options{Clock: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }})
 	s.auth = keys
@@ -92,7 +96,7 @@ func newServer(t testing.TB, change ...func(*api.Config)) *server {
 	must(t, err)
 	box := inbox.New(s.ledger.Inboxes, inbox.Options{Poll: 5 * time.Millisecond, Logger: log})
 
-	cfg := api.Config{Store: s.ledger.Reports, Ping: db.Ping, Pipeline: pipeline, People: people.New(s.ledger.People, s.ledger.School, log),
+	cfg := api.Config{Store: s.ledger.Reports, Ping: l.Ping, Pipeline: pipeline, People: people.New(s.ledger.People, s.ledger.School, log),
 		School: school.New(s.ledger.School), Inbox: box, Auth: keys,
 		Settings: school.NewSettings(s.ledger.Settings, schoolbell.DefaultSchoolSettings(), log),
 		Queues:   pipeline.Queues(), Logger: log, Version: "test", ProgressEvery: 5 * time.Millisecond}

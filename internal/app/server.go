@@ -12,6 +12,15 @@ import (
 	"schoolbell/internal/school"
 )
 
+// warmLedger prepares the ledger for the first requests. If that fails, they tell why.
+func (r *Runtime) warmLedger(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, LedgerTimeout)
+	defer cancel()
+	if err := r.Ledger.Warm(ctx); err != nil {
+		r.Log.Debug("the ledger could not be prepared for requests", "error", err)
+	}
+}
+
 // Serve returns the services of a server: the API on ln, the inbox and the relay, and the
 // workers where this process has opened the channels.
 func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]Service, error) {
@@ -40,7 +49,10 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 		return nil, fmt.Errorf("set up the API: %w", err)
 	}
 	services := []Service{
-		func(ctx context.Context) error { return server.Serve(ctx, limitConnections(ln, connections)) },
+		func(ctx context.Context) error {
+			r.warmLedger(ctx)
+			return server.Serve(ctx, limitConnections(ln, connections))
+		},
 		box.Run, r.Pipeline.RunRelay, keys.Run,
 	}
 	if reload != nil {

@@ -73,7 +73,7 @@ func (r *rig) send(title string, users ...string) {
 	ev := &schoolbell.Event{ID: id, Title: title, Body: "B", Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: users}},
 		Channels: []schoolbell.Channel{schoolbell.ChannelInApp}, Status: schoolbell.EventQueued, CreatedAt: schoolbell.Time(time.Now())}
 	ev.Normalize()
-	_, _, err := r.ledger.Events.CreateEvent(r.t.Context(), ev, ledger.Idempotency{})
+	_, _, err := r.ledger.Events.CreateEvent(r.t.Context(), ev, nil, ledger.Idempotency{})
 	must(r.t, err)
 	for {
 		step, err := r.ledger.FanOuts.FanOut(r.t.Context(), ledger.WaveRef{EventID: id}, 100, 100)

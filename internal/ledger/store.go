@@ -23,7 +23,6 @@ type Stores struct {
 	Receipts   Receipts
 	Leases     Leases
 	Channels   Channels
-	Categories Categories
 }
 
 // Channels are the ways of reaching people that the ledger knows.
@@ -33,22 +32,18 @@ type Channels interface {
 	PutChannels(ctx context.Context, channels []ChannelInfo) error
 }
 
-// Categories are the kinds of events.
-type Categories interface {
-	// Category returns the category; CodeNotFound if there is none.
-	Category(ctx context.Context, id schoolbell.Category) (schoolbell.CategoryInfo, error)
-}
-
 // Events are the ledger's events and their states.
 type Events interface {
 	// CreateEvent stores ev, whose ID, CreatedAt and Status the caller set, with its wave 0,
-	// as not yet queued. If idem.Key was used before in idem.Scope with the same fingerprint it
+	// as not yet queued. Channels that are nil become those of the category that are among
+	// setUp; if none is, that is a CodeInvalid fault of "channels".
+	// If idem.Key was used before in idem.Scope with the same fingerprint it
 	// stores nothing and returns the earlier event and replayed true; with
 	// another fingerprint it returns CodeInvalid with Field "Idempotency-Key".
 	// The event's Lane is that of its category at this moment, whatever ev says.
 	// A category, channels, and groups and users of the audience that the ledger does not know are
 	// CodeInvalid faults, each with its field ("audience.exclude.users[0]"); nothing is stored then.
-	CreateEvent(ctx context.Context, ev *schoolbell.Event, idem Idempotency) (stored *schoolbell.Event, replayed bool, err error)
+	CreateEvent(ctx context.Context, ev *schoolbell.Event, setUp []schoolbell.Channel, idem Idempotency) (stored *schoolbell.Event, replayed bool, err error)
 
 	// EventByKey returns the event that was created under idem.Key, and false if
 	// none was; with another fingerprint the same error as CreateEvent.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,14 +15,12 @@ import (
 // Create checks ev and stores it, and so promises that it will be sent: the
 // row is its own outbox, the relay takes it from there. It sets ID, CreatedAt and
 // Status, normalizes the rest, and never waits for Redis or looks at the audience's size.
+// An event without channels gets those of its category that are set up here.
 // Under an idempotency key that was used for the same body before it returns
 // the earlier event and replayed true. Faults in ev are schoolbell.Faults.
 func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error) {
 	now := schoolbell.Time(time.Now())
 	ev.Normalize()
-	if err := p.fillChannels(ctx, ev); err != nil {
-		return p.replay(ctx, idem, err)
-	}
 	if err := p.validate(ev, now); err != nil {
 		return p.replay(ctx, idem, err)
 	}
@@ -36,7 +33,7 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger
 	if ev.SendAt.After(now) {
 		ev.Status = schoolbell.EventScheduled
 	}
-	stored, replayed, err = p.ledger.Events.CreateEvent(ctx, ev, idem)
+	stored, replayed, err = p.ledger.Events.CreateEvent(ctx, ev, p.cfg.Channels, idem)
 	if err != nil {
 		return nil, false, err
 	}
@@ -62,34 +59,6 @@ func (p *Pipeline) replay(ctx context.Context, idem ledger.Idempotency, faults e
 		return nil, false, faults
 	}
 	return ev, true, nil
-}
-
-// fillChannels gives an event without channels those of its category that are set up here.
-func (p *Pipeline) fillChannels(ctx context.Context, ev *schoolbell.Event) error {
-	if ev.Channels != nil || !ev.Category.Valid() {
-		return nil
-	}
-	category, err := p.ledger.Categories.Category(ctx, ev.Category)
-	if schoolbell.CodeOf(err) == schoolbell.CodeNotFound {
-		return schoolbell.Invalid("category", "there is no category %q", ev.Category)
-	}
-	for _, ch := range category.Channels {
-		if slices.Contains(p.cfg.Channels, ch) {
-			ev.Channels = append(ev.Channels, ch)
-		}
-	}
-	if err == nil && ev.Channels == nil {
-		err = schoolbell.Invalid("channels", "none of the channels of category %s is set up here: %s", ev.Category, joined(category.Channels))
-	}
-	return err
-}
-
-func joined(channels []schoolbell.Channel) string {
-	names := make([]string, len(channels))
-	for i, ch := range channels {
-		names[i] = string(ch)
-	}
-	return strings.Join(names, ", ")
 }
 
 func (p *Pipeline) validate(ev *schoolbell.Event, now time.Time) error {

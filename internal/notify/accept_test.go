@@ -25,7 +25,7 @@ func TestLateReplay(t *testing.T) {
 	idem := ledger.Idempotency{Key: "bus-7", Fingerprint: "f"}
 	first := request() // accepted two hours ago
 	first.ID, first.Status, first.CreatedAt = uuid.Must(uuid.NewV7()).String(), schoolbell.EventQueued, now.Add(-2*time.Hour)
-	if _, _, err := s.ledger.Events.CreateEvent(t.Context(), first, idem); err != nil {
+	if _, _, err := s.ledger.Events.CreateEvent(t.Context(), first, nil, idem); err != nil {
 		t.Fatal(err)
 	}
 	if got, replayed, err := s.pipeline.Create(t.Context(), request(), idem); err != nil || !replayed || got.ID != first.ID {

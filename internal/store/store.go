@@ -26,6 +26,9 @@ type DB interface {
 	// Ping reports whether the database answers and its schema is the one this program needs.
 	Ping(ctx context.Context) error
 
+	// Warm prepares connections for the first requests, which would otherwise be slower.
+	Warm(ctx context.Context) error
+
 	// Close closes the connection. The stores cannot be used after it.
 	Close() error
 }
@@ -51,7 +54,7 @@ func OnPostgres(db *postgres.DB) *Ledger {
 		DB: db,
 		Stores: ledger.Stores{
 			Events: postgres.Events{DB: db}, FanOuts: postgres.FanOuts{DB: db},
-			Deliveries: postgres.Deliveries{DB: db}, Leases: postgres.Leases{DB: db}, Categories: postgres.School{DB: db},
+			Deliveries: postgres.Deliveries{DB: db}, Leases: postgres.Leases{DB: db},
 			Waves: postgres.Waves{DB: db}, Receipts: postgres.Receipts{DB: db}, Channels: postgres.Channels{DB: db},
 		},
 		People: postgres.People{DB: db}, Inboxes: postgres.Inboxes{DB: db},
@@ -66,7 +69,7 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 		DB: db,
 		Stores: ledger.Stores{
 			Events: sqlite.Events{DB: db}, FanOuts: sqlite.FanOuts{DB: db},
-			Deliveries: sqlite.Deliveries{DB: db}, Leases: sqlite.Leases{DB: db}, Categories: sqlite.School{DB: db},
+			Deliveries: sqlite.Deliveries{DB: db}, Leases: sqlite.Leases{DB: db},
 			Waves: sqlite.Waves{DB: db}, Receipts: sqlite.Receipts{DB: db}, Channels: sqlite.Channels{DB: db},
 		},
 		People: sqlite.People{DB: db}, Inboxes: sqlite.Inboxes{DB: db},

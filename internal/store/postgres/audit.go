@@ -30,21 +30,29 @@ func audited(ctx context.Context, f func(tx pgx.Tx) error) func(tx pgx.Tx) error
 }
 
 func putAuditEntry(ctx context.Context, tx pgx.Tx, e schoolbell.AuditEntry) error {
-	changes, err := row.AuditChanges(e)
-	if err != nil {
-		return err
+	entry, err := auditEntry(e)
+	if err == nil {
+		_, err = tx.Exec(ctx, upsertAuditEntry, entry)
 	}
-	_, err = tx.Exec(ctx, upsertAuditEntry, named{
-		"id": e.ID, "at": stored(e.At), "actor_kind": e.Actor.Kind, "actor_id": e.Actor.ID, "actor_name": e.Actor.Name,
-		"action": e.Action, "target_kind": e.Target.Kind, "target_id": e.Target.ID, "address": e.Address, "changes": changes,
-	})
 	return err
 }
 
+// auditEntry returns the parameters of a statement that stores an audit entry.
+func auditEntry(e schoolbell.AuditEntry) (named, error) {
+	changes, err := row.AuditChanges(e)
+	return named{
+		"audit_id": e.ID, "at": stored(e.At), "actor_kind": e.Actor.Kind, "actor_id": e.Actor.ID, "actor_name": e.Actor.Name,
+		"action": e.Action, "target_kind": e.Target.Kind, "target_id": e.Target.ID, "address": e.Address, "changes": changes,
+	}, err
+}
+
+// auditColumns are the columns of audit entries.
+const auditColumns = "id, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, address, changes"
+
 // upsertAuditEntry stores an audit entry, or the target and the details of one that is stored.
 const upsertAuditEntry = `
-	INSERT INTO audit (id, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, address, changes)
-	VALUES (@id, @at, @actor_kind, @actor_id, @actor_name, @action, @target_kind, @target_id, @address, @changes)
+	INSERT INTO audit (` + auditColumns + `)
+	VALUES (@audit_id, @at, @actor_kind, @actor_id, @actor_name, @action, @target_kind, @target_id, @address, @changes)
 	ON CONFLICT (id) DO UPDATE SET target_id = excluded.target_id, changes = excluded.changes`
 
 // PutAuditEntry implements api.Store.
@@ -69,7 +77,7 @@ func (s Reports) AuditEntries(ctx context.Context, f schoolbell.AuditFilter, bef
 
 // selectAuditEntries selects the columns that scanAuditEntry reads. Conditions may follow it.
 const selectAuditEntries = `
-	SELECT id, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, address, changes
+	SELECT ` + auditColumns + `
 	FROM audit
 	WHERE true`
 

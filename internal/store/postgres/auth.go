@@ -89,6 +89,9 @@ const keyColumns = "digest, id, name, scope, created_at, expires_at, replaced_at
 // selectKeys selects keys.
 const selectKeys = "SELECT " + keyColumns + " FROM api_keys"
 
+// selectKeyByDigest selects a key.
+const selectKeyByDigest = selectKeys + " WHERE digest = $1"
+
 func scanKey(r pgx.CollectableRow) (k schoolbell.APIKey, err error) {
 	var expires, replaced, used *time.Time
 	err = r.Scan(&k.Digest, &k.ID, &k.Name, &k.Scope, &k.CreatedAt, &expires, &replaced, &used)
@@ -144,7 +147,7 @@ var nextGeneration = row.SQL("UPDATE users SET generation = generation + 1 WHERE
 // APIKey implements auth.Store.
 func (s Auth) APIKey(ctx context.Context, digest []byte) (k schoolbell.APIKey, err error) {
 	err = s.DB.again("read API key", func() error {
-		rows, err := s.DB.pool.Query(ctx, selectKeys+" WHERE digest = $1", digest)
+		rows, err := s.DB.pool.Query(ctx, selectKeyByDigest, digest)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package row
 
 import (
 	"fmt"
+	"strings"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -64,6 +65,16 @@ func CategoryInUse() error {
 // TooManyCategories is the error of a category beyond the limit.
 func TooManyCategories() error {
 	return Conflict("there are %d categories already, which is the limit", schoolbell.MaxCategories)
+}
+
+// NoChannelSetUp is the fault of an event that names no channels and whose category has
+// only channels that are not set up.
+func NoChannelSetUp(c schoolbell.CategoryInfo) error {
+	names := make([]string, len(c.Channels))
+	for i, ch := range c.Channels {
+		names[i] = string(ch)
+	}
+	return schoolbell.Invalid("channels", "none of the channels of category %s is set up here: %s", c.ID, strings.Join(names, ", "))
 }
 
 // UnknownChannel is the fault of a field that names a channel that does not exist.

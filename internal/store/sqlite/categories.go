@@ -8,7 +8,7 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// School implements school.Store and ledger.Categories.
+// School implements school.Store.
 type School struct{ DB *DB }
 
 // Categories implements school.Store.
@@ -48,7 +48,7 @@ func categories(ctx context.Context, c *conn, query string, a args) (found []sch
 	return found, err
 }
 
-// Category implements school.Store and ledger.Categories.
+// Category implements school.Store.
 func (s School) Category(ctx context.Context, id schoolbell.Category) (info schoolbell.CategoryInfo, err error) {
 	err = s.DB.read(ctx, "read category", func(c *conn) error {
 		info, err = category(ctx, c, id)

@@ -147,9 +147,13 @@ func (db *DB) write(ctx context.Context, doing string, f func(c *conn) error) er
 // writeTogether does the same for a short f, together with others'. f must not
 // use a context that can end: what it does may be part of another's transaction.
 func (db *DB) writeTogether(ctx context.Context, doing string, f func(ctx context.Context, c *conn) error) error {
-	return db.again(doing, func() error {
-		return db.w.together(ctx, func(c *conn) error { return f(context.WithoutCancel(ctx), c) })
-	})
+	lasting := context.WithoutCancel(ctx)
+	short := audited(lasting, func(c *conn) error { return f(lasting, c) })
+	err := db.again(doing, func() error { return db.w.together(ctx, short) })
+	if err == nil {
+		ledger.ChangeOf(ctx).Committed()
+	}
+	return err
 }
 
 func (db *DB) again(doing string, write func() error) error {

@@ -114,7 +114,7 @@ func auditReplay(t *testing.T, open func() *store.Ledger) {
 		change := changeAt(auditTime, "event.create")
 		ev := newEvent(toStudents())
 		change.Target(ev.ID)
-		_, replayed, err := s.Events.CreateEvent(ledger.WithChange(s.ctx(), change), ev, ledger.Idempotency{Key: "k", Fingerprint: "f"})
+		_, replayed, err := s.Events.CreateEvent(ledger.WithChange(s.ctx(), change), ev, nil, ledger.Idempotency{Key: "k", Fingerprint: "f"})
 		s.must(err)
 		same(t, "replayed", replayed, i == 1)
 		if _, left := change.Left(); left {

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
+	"sync"
 	"testing"
 
 	"schoolbell"
@@ -15,6 +17,8 @@ var categories = []promise{
 	{"PutCategory stops at the limit", categoriesMany},
 	{"DeleteCategory refuses built-in and used categories", categoryDeleted},
 	{"CreateEvent refuses unknown categories and channels by field", eventUnknownChannels},
+	{"CreateEvent fills in the category's channels that are set up", eventChannelsOfCategory},
+	{"CreateEvent and DeleteCategory at once: one of them fails", eventCategoryRace},
 	{"A mandatory category made by the school ignores opt-outs", categoryMandatory},
 	{"An event keeps the lane that its category had", categoryLane},
 	{"PutChannels adds channels, and changes those that differ", channelsPut},
@@ -143,11 +147,73 @@ func eventUnknownChannels(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ev := newEvent(toStudents())
 	ev.Category = "party"
-	_, _, err := s.Events.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
+	_, _, err := s.Events.CreateEvent(s.ctx(), ev, nil, ledger.Idempotency{})
 	wantFields(t, err, "category")
 	ev = newEvent(toStudents(), schoolbell.ChannelEmail, "pigeon", "fax")
-	_, _, err = s.Events.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
+	_, _, err = s.Events.CreateEvent(s.ctx(), ev, nil, ledger.Idempotency{})
 	wantFields(t, err, "channels[1]", "channels[2]")
+}
+
+func eventChannelsOfCategory(t *testing.T, open func() *store.Ledger) {
+	stores := []*testStore{newTestStore(t, open()), newTestStore(t, open())} // two processes
+	stores[0].putCategory(trips())
+	create := func(s *testStore, setUp ...schoolbell.Channel) (*schoolbell.Event, error) {
+		ev := newEvent(toStudents())
+		ev.Category, ev.Channels = "trips", nil
+		stored, _, err := s.Events.CreateEvent(s.ctx(), ev, setUp, ledger.Idempotency{})
+		if err != nil {
+			return nil, err
+		}
+		read, errRead := s.Events.Event(s.ctx(), ev.ID)
+		s.must(errRead)
+		same(t, "event read again", read, stored)
+		return stored, nil
+	}
+	changed := trips()
+	for _, c := range []struct{ category, setUp, want []schoolbell.Channel }{
+		{trips().Channels, schoolbell.Channels(), trips().Channels},
+		{trips().Channels, []schoolbell.Channel{schoolbell.ChannelSMS, schoolbell.ChannelInApp}, []schoolbell.Channel{schoolbell.ChannelInApp}},
+		{[]schoolbell.Channel{schoolbell.ChannelSMS}, schoolbell.Channels(), []schoolbell.Channel{schoolbell.ChannelSMS}},
+	} {
+		changed.Channels = c.category
+		stores[1].putCategory(changed)
+		ev, err := create(stores[0], c.setUp...)
+		stores[0].must(err)
+		same(t, "channels", ev.Channels, c.want)
+	}
+	_, err := create(stores[0], schoolbell.ChannelInApp, schoolbell.ChannelEmail)
+	wantFields(t, err, "channels")
+	if want := "none of the channels of category trips is set up here: sms"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the error is %v, want %q", err, want)
+	}
+	unknown := newEvent(schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{"nobody"}}})
+	unknown.Category, unknown.Channels = "party", nil
+	_, _, err = stores[0].Events.CreateEvent(t.Context(), unknown, schoolbell.Channels(), ledger.Idempotency{})
+	wantFields(t, err, "audience.users[0]", "category")
+}
+
+func eventCategoryRace(t *testing.T, open func() *store.Ledger) {
+	creator, deleter := newTestStore(t, open()), newTestStore(t, open())
+	for range 25 {
+		deleter.putCategory(trips())
+		ev := newEvent(toStudents())
+		ev.Category, ev.Channels = "trips", nil
+		var created, deleted error
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, _, created = creator.Events.CreateEvent(t.Context(), ev, schoolbell.Channels(), ledger.Idempotency{Key: ev.ID, Fingerprint: "f"})
+		})
+		wg.Go(func() { deleted = deleter.School.DeleteCategory(t.Context(), "trips") })
+		wg.Wait()
+		if (created == nil) == (deleted == nil) {
+			t.Fatalf("creating the event: %v; deleting its category: %v; want one of them to fail", created, deleted)
+		}
+		if created == nil {
+			wantCode(t, deleted, schoolbell.CodeConflict)
+			return
+		}
+		wantFields(t, created, "category")
+	}
 }
 
 func categoryMandatory(t *testing.T, open func() *store.Ledger) {

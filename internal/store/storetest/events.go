@@ -51,7 +51,7 @@ func eventRoundTrip(t *testing.T, open func() *store.Ledger) {
 	base := time.Date(2031, 3, 30, 1, 30, 0, 0, time.UTC)
 	ev.StartsAt, ev.EndsAt = base.Add(7*time.Millisecond), base.Add(999*time.Millisecond)
 	ev.SendAt, ev.ExpiresAt = base.Add(time.Hour), time.Date(2999, 12, 31, 23, 59, 59, 123e6, time.UTC)
-	stored, replayed, err := s.Events.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
+	stored, replayed, err := s.Events.CreateEvent(s.ctx(), ev, nil, ledger.Idempotency{})
 	s.must(err)
 	if replayed {
 		t.Error("a new event counts as replayed")
@@ -85,12 +85,12 @@ func eventUnknownNames(t *testing.T, open func() *store.Ledger) {
 		GuardiansOf: &schoolbell.Selector{Users: []string{"nobody"}},
 		Exclude:     &schoolbell.Selector{Groups: []string{"no-other"}, Users: []string{"nobody"}},
 	})
-	_, _, err := s.Events.CreateEvent(s.ctx(), ev, ledger.Idempotency{Key: "k", Fingerprint: "f"})
+	_, _, err := s.Events.CreateEvent(s.ctx(), ev, nil, ledger.Idempotency{Key: "k", Fingerprint: "f"})
 	wantFields(t, err, "audience.groups[0]", "audience.users[1]", "audience.users[2]",
 		"audience.guardians_of.users[0]", "audience.exclude.groups[0]", "audience.exclude.users[0]")
 	_, err = s.Events.Event(s.ctx(), ev.ID)
 	wantCode(t, err, schoolbell.CodeNotFound)
-	_, replayed, err := s.Events.CreateEvent(s.ctx(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "other"})
+	_, replayed, err := s.Events.CreateEvent(s.ctx(), newEvent(toStudents()), nil, ledger.Idempotency{Key: "k", Fingerprint: "other"})
 	if err != nil || replayed {
 		t.Errorf("the key of a refused request is taken: replayed %v, %v", replayed, err)
 	}
@@ -100,7 +100,7 @@ func eventTwice(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ev := newEvent(toStudents())
 	s.create(ev)
-	_, _, err := s.Events.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
+	_, _, err := s.Events.CreateEvent(s.ctx(), ev, nil, ledger.Idempotency{})
 	wantCode(t, err, schoolbell.CodeConflict)
 }
 
@@ -109,13 +109,13 @@ func eventReplay(t *testing.T, open func() *store.Ledger) {
 	s.people(1)
 	idem := ledger.Idempotency{Key: "žádost-1", Fingerprint: "f"}
 	first := newEvent(schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{userID(0)}}})
-	_, _, err := s.Events.CreateEvent(s.ctx(), first, idem)
+	_, _, err := s.Events.CreateEvent(s.ctx(), first, nil, idem)
 	s.must(err)
 	_, err = s.Events.CancelEvent(s.ctx(), first.ID)
 	s.must(err)
 	s.must(s.People.DeleteUser(s.ctx(), userID(0)))
 	second := newEvent(first.Audience)
-	got, replayed, err := s.Events.CreateEvent(s.ctx(), second, idem)
+	got, replayed, err := s.Events.CreateEvent(s.ctx(), second, nil, idem)
 	s.must(err)
 	if !replayed || got.ID != first.ID || got.Status != schoolbell.EventCancelled {
 		t.Errorf("got event %s, status %s, replayed %v; want the first one as it stands now", got.ID, got.Status, replayed)
@@ -126,10 +126,10 @@ func eventReplay(t *testing.T, open func() *store.Ledger) {
 
 func eventKeyReused(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
-	_, _, err := s.Events.CreateEvent(s.ctx(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
+	_, _, err := s.Events.CreateEvent(s.ctx(), newEvent(toStudents()), nil, ledger.Idempotency{Key: "k", Fingerprint: "f"})
 	s.must(err)
 	second := newEvent(toStudents())
-	_, _, err = s.Events.CreateEvent(s.ctx(), second, ledger.Idempotency{Key: "k", Fingerprint: "g"})
+	_, _, err = s.Events.CreateEvent(s.ctx(), second, nil, ledger.Idempotency{Key: "k", Fingerprint: "g"})
 	wantFields(t, err, "Idempotency-Key")
 	_, err = s.Events.Event(s.ctx(), second.ID)
 	wantCode(t, err, schoolbell.CodeNotFound)
@@ -140,7 +140,7 @@ func keyScopes(t *testing.T, open func() *store.Ledger) {
 	s.people(1)
 	create := func(idem ledger.Idempotency) (replayed bool) {
 		t.Helper()
-		_, replayed, err := s.Events.CreateEvent(s.ctx(), newEvent(toStudents()), idem)
+		_, replayed, err := s.Events.CreateEvent(s.ctx(), newEvent(toStudents()), nil, idem)
 		s.must(err)
 		return replayed
 	}
@@ -185,7 +185,7 @@ func keysForgottenMeanwhile(t *testing.T, open func() *store.Ledger) {
 	for range 4 {
 		callers.Go(func() {
 			for range 150 {
-				_, replayed, err := store.Events.CreateEvent(t.Context(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
+				_, replayed, err := store.Events.CreateEvent(t.Context(), newEvent(toStudents()), nil, ledger.Idempotency{Key: "k", Fingerprint: "f"})
 				if err != nil {
 					t.Error(err)
 					return
@@ -209,7 +209,7 @@ func eventByKey(t *testing.T, open func() *store.Ledger) {
 		t.Errorf("before it is used the key has %v, %v, %v", ev, found, err)
 	}
 	created := newEvent(toStudents())
-	_, _, err := s.Events.CreateEvent(s.ctx(), created, idem)
+	_, _, err := s.Events.CreateEvent(s.ctx(), created, nil, idem)
 	s.must(err)
 	ev, found, err := s.Events.EventByKey(s.ctx(), idem)
 	s.must(err)
@@ -230,7 +230,7 @@ func eventKeyRace(t *testing.T, open func() *store.Ledger) {
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
-			ev, replayed, err := stores[i%2].Events.CreateEvent(t.Context(), newEvent(toStudents()), ledger.Idempotency{Key: "k", Fingerprint: "f"})
+			ev, replayed, err := stores[i%2].Events.CreateEvent(t.Context(), newEvent(toStudents()), nil, ledger.Idempotency{Key: "k", Fingerprint: "f"})
 			if err != nil {
 				t.Error(err)
 				return
@@ -262,7 +262,7 @@ func eventAbandoned(t *testing.T, open func() *store.Ledger) {
 	ctx, cancel := context.WithCancel(s.ctx())
 	cancel()
 	ev := newEvent(toStudents())
-	if _, _, err := s.Events.CreateEvent(ctx, ev, ledger.Idempotency{}); err == nil {
+	if _, _, err := s.Events.CreateEvent(ctx, ev, nil, ledger.Idempotency{}); err == nil {
 		t.Fatal("a call whose context has ended succeeded")
 	}
 	_, err := s.Events.Event(s.ctx(), ev.ID)

@@ -100,7 +100,7 @@ func newEvent(a schoolbell.Audience, channels ...schoolbell.Channel) *schoolbell
 // create stores an event and returns its id.
 func (s *testStore) create(ev *schoolbell.Event) string {
 	s.t.Helper()
-	_, _, err := s.Events.CreateEvent(s.ctx(), ev, ledger.Idempotency{})
+	_, _, err := s.Events.CreateEvent(s.ctx(), ev, nil, ledger.Idempotency{})
 	s.must(err)
 	return ev.ID
 }
