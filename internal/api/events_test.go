@@ -45,7 +45,7 @@ func testCreateEventRoundTrip(t *testing.T) {
 	must(t, err)
 	got, err := s.Event(t.Context(), made.ID)
 	must(t, err)
-	want := &wire.Event{ID: made.ID, Status: schoolbell.EventScheduled, Title: in.Title, Body: in.Body, Category: in.Category, Audience: in.Audience,
+	want := &wire.Event{ID: made.ID, Status: schoolbell.EventScheduled, Title: in.Title, Body: in.Body, Category: in.Category, Lane: schoolbell.LaneNormal, Audience: in.Audience,
 		Channels: in.Channels, Data: in.Data, Location: in.Location, StartsAt: in.StartsAt, EndsAt: in.EndsAt, SendAt: in.SendAt,
 		ExpiresAt: in.ExpiresAt, CreatedBy: made.CreatedBy, CreatedAt: made.CreatedAt, Progress: &schoolbell.Progress{Channels: map[schoolbell.Channel]schoolbell.ChannelProgress{}}}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -67,6 +67,7 @@ func eventZeroes(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	ev := newEvent(toStudents())
 	s.create(ev)
+	ev.Lane = schoolbell.LaneNormal // of the category
 	read, err := s.Events.Event(s.ctx(), ev.ID)
 	s.must(err)
 	same(t, "event", read, ev)
