@@ -74,6 +74,10 @@ func (l *Ledger) number(query string, args ...any) (n int) {
 // recorded, in order.
 func (l *Ledger) claimed(worker string) []string {
 	l.t.Helper()
+	if l.driver == "sqlite" {
+		return l.texts(`SELECT u.id FROM claims k JOIN leases l ON l.id = k.lease_id JOIN json_each(k.users) j JOIN users u ON u.seq = j.value
+			WHERE l.holder = $1 ORDER BY u.id`, worker)
+	}
 	return l.texts(`SELECT u.id FROM deliveries d JOIN leases l ON l.id = d.lease_id JOIN users u ON u.seq = d.user_seq
 		WHERE d.status = $1 AND l.holder = $2 ORDER BY u.id`, sending, worker)
 }
@@ -81,6 +85,9 @@ func (l *Ledger) claimed(worker string) []string {
 // Sending counts the rows that any worker has claimed.
 func (l *Ledger) Sending() int {
 	l.t.Helper()
+	if l.driver == "sqlite" {
+		return l.number(`SELECT coalesce(sum(json_array_length(users)), 0) FROM claims`)
+	}
 	return l.number(`SELECT count(*) FROM deliveries WHERE status = $1`, sending)
 }
 

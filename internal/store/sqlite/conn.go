@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,6 +26,14 @@ func newConn(prepare func(context.Context, string) (*sql.Stmt, error)) *conn {
 
 // args are the values of a statement's parameters: args{"event": 7} sets @event.
 type args map[string]any
+
+// and returns the values of both.
+func (a args) and(more args) args {
+	all := make(args, len(a)+len(more))
+	maps.Copy(all, a)
+	maps.Copy(all, more)
+	return all
+}
 
 // statement is a prepared text.
 type statement struct {

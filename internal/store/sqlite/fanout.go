@@ -240,26 +240,31 @@ func (s FanOuts) store(ctx context.Context, c *conn, w *walk, wave ledger.WaveRe
 			return fmt.Errorf("insert %s deliveries: %w", name, err)
 		}
 		if w.expired() {
+			if err := w.count(ctx, c, channel, map[kind]int{{status: row.Expired}: step.Users}); err != nil {
+				return err
+			}
 			continue
 		}
-		if channel == row.InApp && w.wave > 0 {
-			continue // the event itself has filled the inboxes
-		}
 		if channel == row.InApp {
-			if err := w.fillInboxes(ctx, c, bound); err != nil {
+			if err := w.fillInboxes(ctx, c, bound, step.Users); err != nil {
 				return fmt.Errorf("fill inboxes: %w", err)
 			}
 			continue
 		}
+		pending := 0
 		a := args{"event": w.seq, "wave": w.wave, "channel": channel, "cursor": w.cursor, "bound": bound, "batch_size": batchSize}
 		err = c.each(ctx, insertBatches, a, func(scan func(...any) error) error {
 			b := ledger.Batch{EventID: wave.EventID, Wave: wave.Wave, Channel: name}
 			err := scan(&b.Seq, &b.Size)
 			step.Batches = append(step.Batches, b)
+			pending += b.Size
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("insert %s batches: %w", name, err)
+		}
+		if err := w.count(ctx, c, channel, map[kind]int{{status: row.Pending}: pending, {status: row.Suppressed}: step.Users - pending}); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -324,8 +329,19 @@ GROUP BY number
 ORDER BY number
 RETURNING seq, size`)
 
-// fillInboxes puts the event into the inboxes of the people in chunk.
-func (w *walk) fillInboxes(ctx context.Context, c *conn, bound int64) error {
+// count adds new deliveries of a channel to the totals.
+func (w *walk) count(ctx context.Context, c *conn, channel int, counts map[kind]int) error {
+	if err := addTotals(ctx, c, w.seq, w.wave, channel, counts); err != nil {
+		return fmt.Errorf("add to totals: %w", err)
+	}
+	return nil
+}
+
+// fillInboxes puts the event into the inboxes of the people in chunk. A further wave leaves that to the event itself.
+func (w *walk) fillInboxes(ctx context.Context, c *conn, bound int64, people int) error {
+	if err := w.count(ctx, c, row.InApp, map[kind]int{{status: row.Sent}: people}); err != nil || w.wave > 0 {
+		return err
+	}
 	position, err := c.insert(ctx, insertChunk, args{"event": w.seq, "first": w.cursor + 1, "last": bound, "now": w.now})
 	if err != nil {
 		return err

@@ -101,8 +101,11 @@ func (s Inboxes) mark(ctx context.Context, userID, eventID string, done schoolbe
 		if _, err := c.exec(ctx, markItem, args{"user": user, "position": position, "acked": acked, "now": at}); err != nil {
 			return err
 		}
-		a := args{"event": event, "user": user, "outcome": row.OutcomeNumber(done), "now": at}
-		if _, err := c.exec(ctx, moveInAppOutcome, a); err != nil {
+		a := args{"event": event, "user": user, "outcome": row.OutcomeNumber(done)}
+		if _, err := c.exec(ctx, countInAppOutcome, a); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, moveInAppOutcome, a.and(args{"now": at})); err != nil {
 			return err
 		}
 		n, err = unread(ctx, c, user)
@@ -144,11 +147,17 @@ var moveInAppOutcome = row.SQL(`
 UPDATE deliveries
 SET outcome = @outcome,
 	updated_at = @now
-WHERE event_seq = @event
+WHERE ` + weakerInApp)
+
+// countInAppOutcome does the same in the totals, before it.
+var countInAppOutcome = row.SQL(moveTotals(weakerInApp, "status", "@outcome"))
+
+// weakerInApp says that a delivery is an event's own in-app delivery to a user and has a weaker outcome.
+const weakerInApp = `event_seq = @event
 	AND wave = 0
 	AND channel = {in_app}
 	AND user_seq = @user
-	AND outcome < @outcome`)
+	AND outcome < @outcome`
 
 // MarkAllRead implements inbox.Store.
 func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n int, err error) {
@@ -164,8 +173,12 @@ func (s Inboxes) MarkAllRead(ctx context.Context, userID string, upTo int64) (n 
 		if err != nil {
 			return err
 		}
+		a := args{"user": user, "up_to": upTo}
+		if _, err := c.exec(ctx, countInAppOutcomes, a); err != nil {
+			return err
+		}
 		for _, query := range []string{moveInAppOutcomes, markAllRead} { // the first asks what is unread
-			if _, err := c.exec(ctx, query, args{"user": user, "up_to": upTo, "now": at}); err != nil {
+			if _, err := c.exec(ctx, query, a.and(args{"now": at})); err != nil {
 				return err
 			}
 		}
@@ -180,7 +193,13 @@ var moveInAppOutcomes = row.SQL(`
 UPDATE deliveries
 SET outcome = {outcome_read},
 	updated_at = @now
-WHERE event_seq IN (
+WHERE ` + unreadInApp)
+
+// countInAppOutcomes does the same in the totals, before it.
+var countInAppOutcomes = row.SQL(moveTotals(unreadInApp, "status", "{outcome_read}"))
+
+// unreadInApp says that a delivery is that of one of a user's unread items up to a position.
+const unreadInApp = `event_seq IN (
 		SELECT k.event_seq
 		FROM inbox i
 		CROSS JOIN chunks k ON k.position = i.position
@@ -191,7 +210,7 @@ WHERE event_seq IN (
 	AND wave = 0
 	AND channel = {in_app}
 	AND user_seq = @user
-	AND outcome < {outcome_read}`)
+	AND outcome < {outcome_read}`
 
 // markAllRead marks a user's unread items up to a position as read.
 const markAllRead = `

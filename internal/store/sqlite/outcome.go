@@ -53,76 +53,6 @@ SELECT seq, status, expires_at, ` + now + `
 FROM events
 WHERE id = @id`
 
-// closeRows ends the rows of a closed event that no live lease holds: pending ones, and
-// sending ones whose lease has ended. If an earlier attempt may have reached the
-// recipient, the row ends as uncertain: another status would hide that.
-var closeRows = row.SQL(`
-UPDATE deliveries
-SET status = CASE WHEN uncertain OR status = {sending} THEN {uncertain} ELSE @status END,
-	uncertain = uncertain OR status = {sending},
-	lease_id = NULL,
-	retry_at = NULL,
-	updated_at = @now
-WHERE event_seq = @event
-	AND (
-		status = {pending}
-		OR status = {sending} AND lease_id NOT IN (SELECT id FROM leases WHERE expires_at > @now)
-	)`)
-
-// closeWaveRows does the same to the rows of one wave.
-var closeWaveRows = closeRows + `
-	AND wave = @wave`
-
-// closeBatchRows does the same to the rows of one batch.
-var closeBatchRows = closeWaveRows + `
-	AND channel = @channel
-	AND user_seq BETWEEN @first AND @last`
-
-// Progress implements ledger.Events.
-func (s Events) Progress(ctx context.Context, id string) (schoolbell.Progress, error) {
-	return readProgress(ctx, s.DB, id)
-}
-
-// readProgress counts an event's deliveries in a transaction of its own.
-func readProgress(ctx context.Context, db *DB, id string) (p schoolbell.Progress, err error) {
-	err = db.read(ctx, "count deliveries", func(c *conn) error {
-		e, err := eventStateOf(ctx, c, id)
-		if err != nil {
-			return err
-		}
-		counts, err := db.count(ctx, c, e.seq)
-		if err != nil {
-			return err
-		}
-		going, err := e.going(ctx, c)
-		p = row.Progress(counts, e.status == schoolbell.EventCancelled || going.unwalked == 0)
-		return err
-	})
-	return p, err
-}
-
-// count counts the deliveries of an event.
-func (db *DB) count(ctx context.Context, c *conn, event int64) (counts []row.Count, err error) {
-	err = c.each(ctx, countRows, args{"event": event}, func(scan func(...any) error) error {
-		var n row.Count
-		var channel int
-		if err := scan(&n.Wave, &channel, &n.Status, &n.Outcome, &n.Rows); err != nil {
-			return err
-		}
-		n.Channel, err = db.channels.name(ctx, c, channel)
-		counts = append(counts, n)
-		return err
-	})
-	return counts, err
-}
-
-// countRows counts the deliveries of an event by wave, channel, status and outcome.
-const countRows = `
-SELECT wave, channel, status, outcome, count(*)
-FROM deliveries
-WHERE event_seq = @event
-GROUP BY wave, channel, status, outcome`
-
 // CancelEvent implements ledger.Events.
 func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
 	err = s.DB.write(ctx, "cancel event", func(c *conn) error {
@@ -141,7 +71,8 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 			if _, err := c.exec(ctx, endWaves, args{"event": e.seq, "now": e.now}); err != nil {
 				return err
 			}
-			if _, err := c.exec(ctx, closeRows, args{"event": e.seq, "status": row.Cancelled, "now": e.now}); err != nil {
+			e.status = schoolbell.EventCancelled
+			if err := e.closeRows(ctx, c, eventRows, nil); err != nil {
 				return err
 			}
 		}
@@ -188,7 +119,7 @@ func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error
 		case going.unwalked > 0:
 			return row.Conflict("the event's audience is still being walked")
 		}
-		for _, query := range []string{reopenBatches, reopenWaves} {
+		for _, query := range []string{reopenBatches, reopenWaves, countRetried, countNoneRetried} {
 			if _, err := c.exec(ctx, query, args{"event": e.seq}); err != nil {
 				return err
 			}
@@ -202,11 +133,10 @@ func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error
 	return rows, err
 }
 
-// reopenBatches makes the event's finished batches that have rows to retry look as if they had never started.
+// reopenBatches makes the event's finished batches unfinished that have rows to retry.
 var reopenBatches = row.SQL(`
 UPDATE batches
-SET started_at = NULL,
-	finished_at = NULL
+SET finished_at = NULL
 WHERE event_seq = @event
 	AND finished_at IS NOT NULL
 	AND EXISTS (
@@ -219,8 +149,25 @@ WHERE event_seq = @event
 			AND ` + retried + `
 	)`)
 
-// retried says that RetryFailed sends a row of deliveries again: it has failed or bounced.
+// retried says that RetryFailed sends a row of deliveries, or the rows that a total counts, again: they have
+// failed or bounced.
 const retried = "(status = {failed} OR status IN ({sent}, {uncertain}) AND outcome = {outcome_bounced})"
+
+// countRetried adds the event's rows to retry to the totals of pending ones.
+var countRetried = row.SQL(`
+INSERT INTO totals (event_seq, wave, channel, status, outcome, n)
+SELECT event_seq, wave, channel, {pending}, 0, sum(n)
+FROM totals
+WHERE event_seq = @event
+	AND ` + retried + `
+GROUP BY event_seq, wave, channel` + addToTotal)
+
+// countNoneRetried empties the totals that countRetried has moved.
+var countNoneRetried = row.SQL(`
+UPDATE totals
+SET n = 0
+WHERE event_seq = @event
+	AND ` + retried)
 
 // reopenWaves makes the event's waves unfinished that have batches to work again.
 const reopenWaves = `

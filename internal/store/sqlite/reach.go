@@ -35,7 +35,13 @@ func unreachable(user string) string {
 				LIMIT 1
 			), {no_address})
 		END,
-		CASE
+		` + optedOut(user) + `
+	)`
+}
+
+// optedOut is the part of that rule that is not about addresses.
+func optedOut(user string) string {
+	return `CASE
 			WHEN (SELECT mandatory FROM categories WHERE id = @category) THEN NULL
 			WHEN EXISTS (
 				SELECT 1
@@ -45,8 +51,7 @@ func unreachable(user string) string {
 					AND channel = @channel
 					AND mode = {off}
 			) THEN {opted_out}
-		END
-	)`
+		END`
 }
 
 // usableAddress is the first address of a user on @channel that is usable, NULL if there is none.

@@ -48,22 +48,25 @@ func (s Receipts) record(ctx context.Context, c *conn, r schoolbell.Receipt, at 
 	}
 	var event int64
 	delivery := args{"event_id": r.EventID, "wave": r.Wave, "channel": channel, "user": r.User}
-	if err := c.get(ctx, findDelivery, delivery, &event); err != nil {
+	if err := c.get(ctx, findEventOfDelivery, delivery, &event); err != nil {
 		return true, ignoreNoRows(err)
 	}
 	failed, reason := r.Kind != schoolbell.ReceiptDelivered, ""
 	if failed {
 		reason = row.Text(r.Reason)
 	}
-	if _, err := c.exec(ctx, moveOutcome, args{"event": event, "wave": r.Wave, "channel": channel, "user": r.User,
-		"outcome": row.OutcomeNumber(r.Kind.Outcome()), "failed": failed, "reason": reason, "now": at}); err != nil || r.Address == "" {
+	a := args{"event": event, "wave": r.Wave, "channel": channel, "user": r.User, "outcome": row.OutcomeNumber(r.Kind.Outcome())}
+	if _, err := c.exec(ctx, countOutcome, a); err != nil {
 		return true, err
 	}
-	query, a := addressWorks, args{"user": r.User, "channel": channel, "address": row.Text(r.Address), "now": at}
-	if failed {
-		query, a["state"], a["reason"] = addressFails, row.StateNumber(schoolbell.AddressState(r.Kind)), reason
+	if _, err := c.exec(ctx, moveOutcome, a.and(args{"failed": failed, "reason": reason, "now": at})); err != nil || r.Address == "" {
+		return true, err
 	}
-	_, err = c.exec(ctx, query, a)
+	query, change := addressWorks, args{"user": r.User, "channel": channel, "address": row.Text(r.Address), "now": at}
+	if failed {
+		query, change["state"], change["reason"] = addressFails, row.StateNumber(schoolbell.AddressState(r.Kind)), reason
+	}
+	_, err = c.exec(ctx, query, change)
 	return true, err
 }
 
@@ -73,8 +76,8 @@ INSERT INTO receipts (provider, id, event_id, wave, channel, user_seq, kind, at)
 VALUES (@provider, @id, @event_id, @wave, @channel, @user, @kind, @at)
 ON CONFLICT DO NOTHING`
 
-// findDelivery selects the number of the event of a delivery, if there is such a delivery.
-const findDelivery = `
+// findEventOfDelivery selects the number of the event of a delivery, if there is such a delivery.
+const findEventOfDelivery = `
 SELECT d.event_seq
 FROM events e
 CROSS JOIN deliveries d ON d.event_seq = e.seq
@@ -83,19 +86,25 @@ WHERE e.id = @event_id
 	AND d.channel = @channel
 	AND d.user_seq = @user`
 
-// moveOutcome moves the outcome of a delivery that was or is being sent forward. If it did not
-// arrive, the reason is the provider's.
+// movable says that a receipt changes the outcome of a delivery: it was or is being sent, and the outcome that
+// it has is weaker.
+var movable = `event_seq = @event
+	AND wave = @wave
+	AND channel = @channel
+	AND user_seq = @user
+	AND (status IN ({sent}, {uncertain}) OR status = {pending} AND ` + held("deliveries") + `)
+	AND outcome < @outcome`
+
+// moveOutcome moves the outcome of a delivery forward. If it did not arrive, the reason is the provider's.
 var moveOutcome = row.SQL(`
 UPDATE deliveries
 SET outcome = @outcome,
 	reason = CASE WHEN @failed THEN nullif(@reason, '') ELSE reason END,
 	updated_at = @now
-WHERE event_seq = @event
-	AND wave = @wave
-	AND channel = @channel
-	AND user_seq = @user
-	AND status IN ({sending}, {sent}, {uncertain})
-	AND outcome < @outcome`)
+WHERE ` + movable)
+
+// countOutcome does the same in the totals, before it.
+var countOutcome = row.SQL(moveTotals(movable, "status", "@outcome"))
 
 // addressWorks makes an unverified address good.
 var addressWorks = row.SQL(`

@@ -118,7 +118,7 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 // listDeliveries selects a page of an event's deliveries, if @channel, @status or @outcome is not
 // NULL only those that have it. The inbox holds when an in-app delivery was read.
 var listDeliveries = row.SQL(`
-SELECT d.wave, d.channel, d.user_seq, u.id, d.status, d.outcome, d.attempts,
+SELECT d.wave, d.channel, d.user_seq, u.id, ` + shownStatus + `, d.outcome, d.attempts,
 	coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at,
 	CASE WHEN d.channel = {in_app} THEN (
 		SELECT read_at
@@ -131,7 +131,11 @@ CROSS JOIN users u ON u.seq = d.user_seq
 WHERE d.event_seq = @event
 	AND (d.wave, d.channel, d.user_seq) > (@after_wave, @after_channel, @after_user)
 	AND (@channel IS NULL OR d.channel = @channel)
-	AND (@status IS NULL OR d.status = @status)
+	AND (@status IS NULL OR ` + shownStatus + ` = @status)
 	AND (@outcome IS NULL OR d.outcome = @outcome)
 ORDER BY d.wave, d.channel, d.user_seq
 LIMIT @limit`)
+
+// shownStatus is the status of a delivery d of the event @event as it is shown: a pending one that a claim
+// names is being sent.
+var shownStatus = "CASE WHEN d.status = {pending} AND " + heldOfEvent("d") + " THEN {sending} ELSE d.status END"

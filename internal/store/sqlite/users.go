@@ -174,6 +174,9 @@ func (s People) DeleteUser(ctx context.Context, id string) error {
 				return err
 			}
 		}
+		if _, err := c.exec(ctx, countSuppressed, args{"user": seq}); err != nil {
+			return err
+		}
 		_, err = c.exec(ctx, suppressUser, args{"user": seq, "now": at})
 		return err
 	})
@@ -190,19 +193,29 @@ SET state = {user_gone},
 	updated_at = @now
 WHERE seq = @user`)
 
-// suppressUser suppresses the pending deliveries of a deleted user. It goes wave by wave
-// and channel by channel, because the key begins with them. If an earlier attempt may
-// have reached the user, the delivery ends as uncertain.
+// suppressUser suppresses the pending deliveries of a deleted user that no claim names.
 var suppressUser = row.SQL(`
 UPDATE deliveries
-SET status = CASE WHEN uncertain THEN {uncertain} ELSE {suppressed} END,
+SET status = ` + suppressedStatus + `,
 	retry_at = NULL,
 	reason = {no_address},
 	updated_at = @now
-WHERE (event_seq, wave) IN (SELECT event_seq, n FROM waves WHERE finished_at IS NULL)
+WHERE ` + suppressible)
+
+// countSuppressed does the same in the totals, before it.
+var countSuppressed = row.SQL(moveTotals(suppressible, suppressedStatus, "outcome"))
+
+// suppressedStatus is the status of a row that must not be sent any more. If an earlier attempt may have
+// reached the user, it is uncertain.
+const suppressedStatus = "CASE WHEN uncertain THEN {uncertain} ELSE {suppressed} END"
+
+// suppressible says that a delivery is one of those that suppressUser ends. It goes wave by wave and channel
+// by channel, because the key begins with them.
+var suppressible = `(event_seq, wave) IN (SELECT event_seq, n FROM waves WHERE finished_at IS NULL)
 	AND channel IN (SELECT id FROM channels WHERE id <> {in_app})
 	AND user_seq = @user
-	AND status = {pending}`)
+	AND status = {pending}
+	AND NOT ` + held("deliveries")
 
 // userSeq returns the number of a person.
 func userSeq(ctx context.Context, c *conn, id string) (seq int64, err error) {

@@ -200,13 +200,12 @@ func (s Waves) FinishWave(ctx context.Context, ref ledger.WaveRef) (sum ledger.S
 		if err != nil {
 			return err
 		}
-		if closing := w.closing(); closing != 0 && w.status != schoolbell.EventCompleted {
-			a := args{"event": w.seq, "wave": w.wave, "status": closing, "now": w.now}
-			if _, err := c.exec(ctx, closeWaveRows, a); err != nil {
+		if w.closing() != 0 && w.status != schoolbell.EventCompleted {
+			if err := w.closeRows(ctx, c, waveRows, args{"wave": w.wave}); err != nil {
 				return err
 			}
 		}
-		counts, err := s.DB.count(ctx, c, w.seq)
+		counts, err := s.DB.totals(ctx, c, w.seq)
 		if err != nil {
 			return err
 		}

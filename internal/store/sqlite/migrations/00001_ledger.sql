@@ -155,8 +155,8 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
--- Millions of rows: narrow, its primary key the only index, no foreign keys.
--- A row that is sending under a lease which is gone may be claimed again.
+-- Millions of rows: narrow, its primary key the only index, no foreign keys. A pending row
+-- that a claim names is being sent.
 CREATE TABLE deliveries (
 	event_seq   INTEGER NOT NULL,
 	wave        INTEGER NOT NULL,
@@ -166,7 +166,6 @@ CREATE TABLE deliveries (
 	outcome     INTEGER NOT NULL DEFAULT 0,
 	attempts    INTEGER NOT NULL DEFAULT 0,
 	uncertain   INTEGER NOT NULL DEFAULT 0,
-	lease_id    INTEGER,
 	retry_at    INTEGER,
 	reason      TEXT,
 	provider_id TEXT,
@@ -174,8 +173,19 @@ CREATE TABLE deliveries (
 	PRIMARY KEY (event_seq, wave, channel, user_seq)
 ) STRICT, WITHOUT ROWID;
 
--- A batch is a range of deliveries. started_at is set by its first claim, so that
--- the rows in the hands of a lease are found among the started, unfinished ones.
+-- How many deliveries of an event there are of each kind. Every transaction that changes
+-- deliveries changes their totals, so that nobody has to count rows.
+CREATE TABLE totals (
+	event_seq INTEGER NOT NULL,
+	wave      INTEGER NOT NULL,
+	channel   INTEGER NOT NULL,
+	status    INTEGER NOT NULL,
+	outcome   INTEGER NOT NULL,
+	n         INTEGER NOT NULL,
+	PRIMARY KEY (event_seq, wave, channel, status, outcome)
+) STRICT, WITHOUT ROWID;
+
+-- A batch is a range of deliveries.
 CREATE TABLE batches (
 	event_seq   INTEGER NOT NULL,
 	wave        INTEGER NOT NULL,
@@ -184,11 +194,23 @@ CREATE TABLE batches (
 	first_user  INTEGER NOT NULL,
 	last_user   INTEGER NOT NULL,
 	size        INTEGER NOT NULL,
-	started_at  INTEGER,
 	finished_at INTEGER,
 	PRIMARY KEY (event_seq, wave, channel, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX batches_in_work ON batches (event_seq, wave, channel, seq) WHERE started_at IS NOT NULL AND finished_at IS NULL;
+
+-- The pending deliveries of a batch that a lease holds: users, a JSON array, are theirs in
+-- order, first_user the first of them. A delivery is in one claim at most. When the lease
+-- has ended, others may claim its deliveries.
+CREATE TABLE claims (
+	event_seq  INTEGER NOT NULL,
+	wave       INTEGER NOT NULL,
+	channel    INTEGER NOT NULL,
+	batch      INTEGER NOT NULL,
+	first_user INTEGER NOT NULL,
+	lease_id   INTEGER NOT NULL,
+	users      TEXT    NOT NULL,
+	PRIMARY KEY (event_seq, wave, channel, batch, first_user)
+) STRICT, WITHOUT ROWID;
 
 -- One row for each committed chunk of a fan-out that reached inboxes. Its
 -- position orders the inboxes of the whole ledger by commit.

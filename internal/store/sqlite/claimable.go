@@ -1,0 +1,100 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/store/row"
+)
+
+// candidate is a claimable row. reason says why it must be suppressed, if it must.
+type candidate struct {
+	ledger.Recipient
+	outcome int
+	reason  sql.NullString
+}
+
+// claimable returns up to n of the batch's rows that can be claimed.
+func (w *work) claimable(ctx context.Context, c *conn, n int) ([]candidate, error) {
+	found := make([]candidate, 0, n)
+	a := args{"event": w.seq, "wave": w.wave, "channel": w.channel, "first": w.first, "last": w.last,
+		"category": string(w.category), "now": w.now, "limit": n}
+	query := &claimableToFirst
+	switch {
+	case !w.addressed:
+		query = &claimableWithoutAddress
+	case w.every:
+		query = &claimableToEvery
+	}
+	text := query.all
+	if len(w.claims) > 0 {
+		text, a["held"] = query.notHeld, w.held()
+	}
+	err := c.each(ctx, text, a, func(scan func(...any) error) (err error) {
+		var d candidate
+		var addresses sql.NullString
+		if err := scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.outcome, &d.UserID, &d.Name, &d.Locale, &d.Timezone, &d.reason, &addresses); err != nil {
+			return err
+		}
+		switch {
+		case !addresses.Valid:
+		case w.every:
+			err = json.Unmarshal([]byte(addresses.String), &d.Addresses)
+		default:
+			d.Addresses = []string{addresses.String}
+		}
+		found = append(found, d)
+		return err
+	})
+	if err != nil || !w.addressed {
+		return found, err
+	}
+	for i := range found {
+		if d := &found[i]; len(d.Addresses) == 0 {
+			if err := c.get(ctx, findUnreachable, args{"user": d.Seq, "channel": w.channel, "category": string(w.category)}, &d.reason); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return found, nil
+}
+
+// claimableRows are the statements that select the batch's rows that can be claimed, with their users: all
+// pending ones that are due, or only those whose user is not @held.
+type claimableRows struct{ all, notHeld string }
+
+// selectClaimable returns the statements. reason is why a row must be suppressed, addresses are those
+// that it is sent to.
+func selectClaimable(reason, addresses string) claimableRows {
+	all := `
+SELECT d.user_seq, d.attempts, d.uncertain, d.outcome, u.id, u.name, u.locale, u.timezone, ` + reason + `, ` + addresses + `
+FROM deliveries d
+CROSS JOIN users u ON u.seq = d.user_seq
+WHERE d.event_seq = @event
+	AND d.wave = @wave
+	AND d.channel = @channel
+	AND d.user_seq BETWEEN @first AND @last
+	AND d.status = {pending}
+	AND (d.retry_at IS NULL OR d.retry_at <= @now)`
+	const inOrder = `
+ORDER BY d.user_seq
+LIMIT @limit`
+	return claimableRows{
+		all: row.SQL(all + inOrder),
+		notHeld: row.SQL(all + `
+	AND d.user_seq NOT IN (SELECT value FROM json_each(@held))` + inOrder),
+	}
+}
+
+// A row that has an address is suppressed for one reason only: its user has opted out. So the whole rule, which
+// looks addresses up too, is asked about the few rows without.
+var (
+	claimableToFirst        = selectClaimable(optedOut("d.user_seq"), usableAddress("d.user_seq"))
+	claimableToEvery        = selectClaimable(optedOut("d.user_seq"), usableAddresses("d.user_seq"))
+	claimableWithoutAddress = selectClaimable(unreachable("d.user_seq"), "NULL")
+)
+
+// findUnreachable selects why a user cannot be reached.
+var findUnreachable = row.SQL("SELECT " + unreachable("@user"))
