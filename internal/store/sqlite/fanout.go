@@ -251,18 +251,11 @@ func (s FanOuts) store(ctx context.Context, c *conn, w *walk, wave ledger.WaveRe
 			}
 			continue
 		}
-		pending := 0
-		a := args{"event": w.seq, "wave": w.wave, "channel": channel, "cursor": w.cursor, "bound": bound, "batch_size": batchSize}
-		err = c.each(ctx, insertBatches, a, func(scan func(...any) error) error {
-			b := ledger.Batch{EventID: wave.EventID, Wave: wave.Wave, Channel: name}
-			err := scan(&b.Seq, &b.Size)
-			step.Batches = append(step.Batches, b)
-			pending += b.Size
-			return err
-		})
+		made, pending, err := w.insertBatches(ctx, c, ledger.Batch{EventID: wave.EventID, Wave: wave.Wave, Channel: name}, channel, bound, batchSize)
 		if err != nil {
 			return fmt.Errorf("insert %s batches: %w", name, err)
 		}
+		step.Batches = append(step.Batches, made...)
 		if err := w.count(ctx, c, channel, map[kind]int{{status: row.Pending}: pending, {status: row.Suppressed}: step.Users - pending}); err != nil {
 			return err
 		}
@@ -308,27 +301,6 @@ INSERT INTO deliveries (event_seq, wave, channel, user_seq, status, reason, upda
 SELECT @event, @wave, @channel, user_seq, CASE WHEN reason IS NULL THEN {pending} ELSE {suppressed} END, reason, @now
 FROM people`)
 
-// insertBatches cuts the pending deliveries of the users in (cursor, bound] into batches.
-// Their numbers go on from the wave's last batch on the channel.
-var insertBatches = row.SQL(`
-INSERT INTO batches (event_seq, wave, channel, seq, first_user, last_user, size)
-SELECT @event, @wave, @channel,
-	number + 1 + (SELECT coalesce(max(seq), 0) FROM batches WHERE event_seq = @event AND wave = @wave AND channel = @channel),
-	min(user_seq), max(user_seq), count(*)
-FROM (
-	SELECT user_seq, (row_number() OVER (ORDER BY user_seq) - 1) / @batch_size AS number
-	FROM deliveries
-	WHERE event_seq = @event
-		AND wave = @wave
-		AND channel = @channel
-		AND user_seq > @cursor
-		AND user_seq <= @bound
-		AND status = {pending}
-)
-GROUP BY number
-ORDER BY number
-RETURNING seq, size`)
-
 // count adds new deliveries of a channel to the totals.
 func (w *walk) count(ctx context.Context, c *conn, channel int, counts map[kind]int) error {
 	if err := addTotals(ctx, c, w.seq, w.wave, channel, counts); err != nil {
@@ -361,41 +333,3 @@ INSERT INTO inbox (user_seq, position)
 SELECT user_seq, @position
 FROM temp.chunk
 ORDER BY user_seq`
-
-// OpenBatches implements ledger.FanOuts.
-func (s FanOuts) OpenBatches(ctx context.Context, wave ledger.WaveRef, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {
-	err = s.DB.read(ctx, "list open batches", func(c *conn) error {
-		w, err := waveStateOf(ctx, c, wave)
-		if err != nil {
-			return err
-		}
-		a := args{"event": w.seq, "wave": w.wave, "channel": 0, "batch": 0, "limit": limit}
-		if after != nil {
-			a["batch"] = after.Seq
-			if a["channel"], err = s.DB.channels.asked(ctx, c, "after", after.Channel); err != nil {
-				return err
-			}
-		}
-		return c.each(ctx, openBatches, a, func(scan func(...any) error) error {
-			b, n := ledger.Batch{EventID: wave.EventID, Wave: wave.Wave}, 0
-			if err := scan(&n, &b.Seq, &b.Size); err != nil {
-				return err
-			}
-			b.Channel, err = s.DB.channels.name(ctx, c, n)
-			batches = append(batches, b)
-			return err
-		})
-	})
-	return batches, err
-}
-
-// openBatches selects the wave's unfinished batches after the given one, in the order of their key.
-const openBatches = `
-SELECT channel, seq, size
-FROM batches
-WHERE event_seq = @event
-	AND wave = @wave
-	AND (channel, seq) > (@channel, @batch)
-	AND finished_at IS NULL
-ORDER BY channel, seq
-LIMIT @limit`
