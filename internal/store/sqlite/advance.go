@@ -59,7 +59,7 @@ func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledge
 
 // advance records, and then claims or ends rows. It notes in w.moved what that changes in the totals.
 func (w *work) advance(ctx context.Context, c *conn, attempts []ledger.Attempt, claim int) (g ledger.Grant, err error) {
-	if g.Lost, err = w.record(ctx, c, attempts); err != nil {
+	if g.Lost, err = record(ctx, c, w, attempts); err != nil {
 		return g, fmt.Errorf("record attempts: %w", err)
 	}
 	g.LeaseEnded = !w.alive

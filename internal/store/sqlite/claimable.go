@@ -65,11 +65,12 @@ func (w *work) claimable(ctx context.Context, c *conn, n int) ([]candidate, erro
 // pending ones that are due, or only those whose user is not @held.
 type claimableRows struct{ all, notHeld string }
 
-// selectClaimable returns the statements. reason is why a row must be suppressed, addresses are those
-// that it is sent to.
-func selectClaimable(reason, addresses string) claimableRows {
-	all := `
-SELECT d.user_seq, d.attempts, d.uncertain, d.outcome, u.id, u.name, u.locale, u.timezone, ` + reason + `, ` + addresses + `
+// claimableColumns begins claimableRows. Why a row must be suppressed, and the addresses, follow.
+const claimableColumns = `
+SELECT d.user_seq, d.attempts, d.uncertain, d.outcome, u.id, u.name, u.locale, u.timezone, `
+
+// fromClaimable continues claimableRows.
+const fromClaimable = `
 FROM deliveries d
 CROSS JOIN users u ON u.seq = d.user_seq
 WHERE d.event_seq = @event
@@ -78,22 +79,29 @@ WHERE d.event_seq = @event
 	AND d.user_seq BETWEEN @first AND @last
 	AND d.status = {pending}
 	AND (d.retry_at IS NULL OR d.retry_at <= @now)`
-	const inOrder = `
+
+// notHeld leaves the users out that claims hold.
+const notHeld = `
+	AND d.user_seq NOT IN (SELECT value FROM json_each(@held))`
+
+// inOrder ends claimableRows.
+const inOrder = `
 ORDER BY d.user_seq
 LIMIT @limit`
-	return claimableRows{
-		all: row.SQL(all + inOrder),
-		notHeld: row.SQL(all + `
-	AND d.user_seq NOT IN (SELECT value FROM json_each(@held))` + inOrder),
-	}
-}
 
 // A row that has an address is suppressed for one reason only: its user has opted out. So the whole rule, which
 // looks addresses up too, is asked about the few rows without.
 var (
-	claimableToFirst        = selectClaimable(optedOut("d.user_seq"), usableAddress("d.user_seq"))
-	claimableToEvery        = selectClaimable(optedOut("d.user_seq"), usableAddresses("d.user_seq"))
-	claimableWithoutAddress = selectClaimable(unreachable("d.user_seq"), "NULL")
+	toFirst        = claimableColumns + optedOut("d.user_seq") + ", " + usableAddress("d.user_seq") + fromClaimable
+	toEvery        = claimableColumns + optedOut("d.user_seq") + ", " + usableAddresses("d.user_seq") + fromClaimable
+	withoutAddress = claimableColumns + unreachable("d.user_seq") + ", NULL" + fromClaimable
+)
+
+// The rows to send to first addresses, to all addresses, and on channels without addresses.
+var (
+	claimableToFirst        = claimableRows{all: row.SQL(toFirst + inOrder), notHeld: row.SQL(toFirst + notHeld + inOrder)}
+	claimableToEvery        = claimableRows{all: row.SQL(toEvery + inOrder), notHeld: row.SQL(toEvery + notHeld + inOrder)}
+	claimableWithoutAddress = claimableRows{all: row.SQL(withoutAddress + inOrder), notHeld: row.SQL(withoutAddress + notHeld + inOrder)}
 )
 
 // findUnreachable selects why a user cannot be reached.

@@ -39,35 +39,43 @@ func (e *eventState) endRows(ctx context.Context, c *conn, in closable, more arg
 // closable are the statements that end deliveries of a closed event.
 type closable struct{ totals, rows string }
 
-// closableRows returns the statements for the event's rows that meet more conditions. If an earlier attempt
-// may have reached the recipient, a row ends as uncertain: another status would hide that.
-func closableRows(conditions string) closable {
-	condition := `deliveries.event_seq = @event
+// closableOf is the condition of the event's rows that end. More conditions follow.
+var closableOf = `deliveries.event_seq = @event
 	AND status = {pending}
-	AND NOT ` + heldOfEvent("deliveries") + conditions
-	status := "CASE WHEN uncertain THEN {uncertain} ELSE @status END"
-	return closable{
-		totals: row.SQL(moveTotals(condition, status, "outcome")),
-		rows: row.SQL(`
+	AND NOT ` + heldOfEvent("deliveries")
+
+// closedStatus is the status of a row that ends. If an earlier attempt may have reached the recipient, it is
+// uncertain: another status would hide that.
+const closedStatus = "CASE WHEN uncertain THEN {uncertain} ELSE @status END"
+
+// endDeliveries ends rows. The condition follows.
+const endDeliveries = `
 UPDATE deliveries
-SET status = ` + status + `,
+SET status = ` + closedStatus + `,
 	retry_at = NULL,
 	updated_at = @now
-WHERE ` + condition),
-	}
-}
+WHERE `
+
+const (
+	// ofWave limits the rows that end to those of a wave.
+	ofWave = `
+	AND deliveries.wave = @wave`
+
+	// ofBatch limits them to those of a batch.
+	ofBatch = ofWave + `
+	AND deliveries.channel = @channel
+	AND deliveries.user_seq BETWEEN @first AND @last`
+
+	// ofClaim limits them to those that a claim named.
+	ofClaim = ofWave + `
+	AND deliveries.channel = @channel
+	AND deliveries.user_seq IN (SELECT value FROM json_each(@users))`
+)
 
 // Which rows of an event end: all, those of a wave or of a batch, or those that a claim named.
 var (
-	eventRows = closableRows("")
-	waveRows  = closableRows(`
-	AND deliveries.wave = @wave`)
-	batchRows = closableRows(`
-	AND deliveries.wave = @wave
-	AND deliveries.channel = @channel
-	AND deliveries.user_seq BETWEEN @first AND @last`)
-	claimedRows = closableRows(`
-	AND deliveries.wave = @wave
-	AND deliveries.channel = @channel
-	AND deliveries.user_seq IN (SELECT value FROM json_each(@users))`)
+	eventRows   = closable{row.SQL(moveTotals(closableOf, closedStatus, "outcome")), row.SQL(endDeliveries + closableOf)}
+	waveRows    = closable{row.SQL(moveTotals(closableOf+ofWave, closedStatus, "outcome")), row.SQL(endDeliveries + closableOf + ofWave)}
+	batchRows   = closable{row.SQL(moveTotals(closableOf+ofBatch, closedStatus, "outcome")), row.SQL(endDeliveries + closableOf + ofBatch)}
+	claimedRows = closable{row.SQL(moveTotals(closableOf+ofClaim, closedStatus, "outcome")), row.SQL(endDeliveries + closableOf + ofClaim)}
 )

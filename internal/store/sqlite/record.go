@@ -18,7 +18,7 @@ type past struct {
 
 // record stores the attempts of rows that the lease still holds, gives these rows up, and returns how many
 // rows it no longer holds. It runs one statement for each row: one for all of them was measured not to be faster.
-func (w *work) record(ctx context.Context, c *conn, attempts []ledger.Attempt) (lost int, err error) {
+func record(ctx context.Context, c *conn, w *work, attempts []ledger.Attempt) (lost int, err error) {
 	if len(attempts) == 0 {
 		return 0, nil
 	}
@@ -28,7 +28,7 @@ func (w *work) record(ctx context.Context, c *conn, attempts []ledger.Attempt) (
 			mine[user] = k.lease == w.lease
 		}
 	}
-	before, err := w.past(ctx, c, attempts)
+	before, err := pastOf(ctx, c, w, attempts)
 	if err != nil {
 		return 0, err
 	}
@@ -40,18 +40,18 @@ func (w *work) record(ctx context.Context, c *conn, attempts []ledger.Attempt) (
 			continue
 		}
 		done[t.Seq] = true
-		if err := w.recordRow(ctx, c, a, t, before[t.Seq]); err != nil {
+		if err := recordRow(ctx, c, w, a, t, before[t.Seq]); err != nil {
 			return 0, err
 		}
-		if err := w.changeAddresses(ctx, c, t); err != nil {
+		if err := changeAddresses(ctx, c, w, t); err != nil {
 			return 0, err
 		}
 	}
-	return lost, w.giveUp(ctx, c, done)
+	return lost, giveUp(ctx, c, w, done)
 }
 
-// past returns what is remarkable about the rows of the attempts, by user.
-func (w *work) past(ctx context.Context, c *conn, attempts []ledger.Attempt) (map[int64]past, error) {
+// pastOf returns what is remarkable about the rows of the attempts, by user.
+func pastOf(ctx context.Context, c *conn, w *work, attempts []ledger.Attempt) (map[int64]past, error) {
 	first, last := attempts[0].Seq, attempts[0].Seq
 	for _, t := range attempts {
 		first, last = min(first, t.Seq), max(last, t.Seq)
@@ -80,7 +80,7 @@ WHERE event_seq = @event
 
 // recordRow stores the attempt of one row. If this or an earlier attempt may have reached the recipient, the
 // row ends as uncertain instead of sent, cancelled or expired. It sets the parameters in a that are about the row.
-func (w *work) recordRow(ctx context.Context, c *conn, a args, t ledger.Attempt, before past) error {
+func recordRow(ctx context.Context, c *conn, w *work, a args, t ledger.Attempt, before past) error {
 	status, retryAt := row.StatusNumber(t.Status), sql.NullInt64{}
 	uncertain := t.Uncertain || before.uncertain
 	switch {
@@ -116,7 +116,7 @@ WHERE event_seq = @event
 	AND user_seq = @user`
 
 // changeAddresses stores what an attempt found out about addresses of its user.
-func (w *work) changeAddresses(ctx context.Context, c *conn, t ledger.Attempt) error {
+func changeAddresses(ctx context.Context, c *conn, w *work, t ledger.Attempt) error {
 	for _, change := range t.Addresses {
 		_, err := c.exec(ctx, addressFails, args{"user": t.Seq, "channel": w.channel, "address": row.Text(change.Address), "now": w.now,
 			"state": row.StateNumber(change.State), "reason": row.Text(change.Reason)})
@@ -128,7 +128,7 @@ func (w *work) changeAddresses(ctx context.Context, c *conn, t ledger.Attempt) e
 }
 
 // giveUp removes the rows of users from the claims of the lease.
-func (w *work) giveUp(ctx context.Context, c *conn, users map[int64]bool) error {
+func giveUp(ctx context.Context, c *conn, w *work, users map[int64]bool) error {
 	var left []*claim
 	for _, k := range w.claims {
 		rest := slices.DeleteFunc(slices.Clone(k.users), func(user int64) bool { return users[user] })
