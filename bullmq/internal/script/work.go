@@ -132,11 +132,11 @@ type HandBack struct {
 
 // Call implements [Script].
 func (s HandBack) Call() Call {
-	args := []any{s.Mode, s.ID, s.Token, flag(s.NotRun), wire.Optional(s.Limit)}
+	var priority any = ""
 	if s.Priority != nil {
-		args = append(args, *s.Priority)
+		priority = *s.Priority
 	}
-	return Call{handBack, args}
+	return Call{handBack, []any{s.Mode, s.ID, s.Token, flag(s.NotRun), wire.Optional(s.Limit), priority}}
 }
 
 // WaitChildren lets a running job wait for its children. It returns 0, 1 if there was nothing

@@ -70,6 +70,7 @@ func eventZeroes(t *testing.T, open func() *store.Ledger) {
 	ev.Lane = schoolbell.LaneNormal // of the category
 	read, err := s.Events.Event(s.ctx(), ev.ID)
 	s.must(err)
+	ev.Lane = schoolbell.LaneNormal // of the category
 	same(t, "event", read, ev)
 	if read.Data != nil || !read.StartsAt.IsZero() || !read.ExpiresAt.IsZero() || !read.CompletedAt.IsZero() {
 		t.Errorf("absent fields came back as %+v", read)
@@ -347,7 +348,7 @@ func eventOutbox(t *testing.T, open func() *store.Ledger) {
 
 	out, err := s.Waves.UnqueuedWaves(s.ctx(), 10)
 	s.must(err)
-	if len(out) != 2 || out[0] != (ledger.QueuedWave{WaveRef: zeroth(due)}) || out[1].WaveRef != zeroth(later.ID) {
+	if len(out) != 2 || out[0] != (ledger.QueuedWave{WaveRef: zeroth(due), Lane: schoolbell.LaneNormal}) || out[1].WaveRef != zeroth(later.ID) {
 		t.Fatalf("the outbox holds %+v, want the due event and the scheduled one", out)
 	}
 	if in := out[1].StartIn; in <= 59*time.Minute || in > time.Hour {
@@ -393,5 +394,9 @@ func eventOpen(t *testing.T, open func() *store.Ledger) {
 		}
 		after = page[1].WaveRef
 	}
-	same(t, "open events without "+unqueued, got, []ledger.QueuedWave{{WaveRef: waves[0]}, {WaveRef: waves[2], Walked: true}, {WaveRef: waves[4]}})
+	same(t, "open events without "+unqueued, got, []ledger.QueuedWave{
+		{WaveRef: waves[0], Lane: schoolbell.LaneNormal},
+		{WaveRef: waves[2], Lane: schoolbell.LaneNormal, Walked: true},
+		{WaveRef: waves[4], Lane: schoolbell.LaneNormal},
+	})
 }

@@ -2,7 +2,7 @@
 -- priority. No attempt is spent.
 -- KEYS  1 queue prefix
 -- ARGV  1 pause mode  2 id  3 token  4 '1' no handler has run it: this start does not count
---       5 ms of a rate limit to announce ('' none)  6 new priority (left out: the old one, at the front)
+--       5 ms of a rate limit to announce ('' none)  6 new priority ('': the old one, at the front)
 -- returns ms that a rate limit still holds, 0 for none | -1 no such job | -2 no lock | -6 another token's lock
 --@include handback
 --@include lock
@@ -28,7 +28,7 @@ if redis.call('LREM', q.p .. 'active', '1', id) > 0 then
       redis.call('HDEL', key, 'ats', 'processedOn', 'pb')
     end
   end
-  if not priority then
+  if priority == '' then
     handBack(q, id)
   else
     redis.call('HSET', key, 'priority', priority)
