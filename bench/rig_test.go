@@ -119,6 +119,7 @@ type system struct {
 type audience struct {
 	users     []int
 	inAppOnly bool
+	urgent    bool // Schoolbell only
 }
 
 var everybody = []string{"student", "teacher", "parent"}

@@ -65,6 +65,9 @@ func schoolbellEvent(to audience) any {
 		selector = map[string]any{"users": ids}
 	}
 	e := map[string]any{"title": title, "body": body, "audience": selector}
+	if to.urgent {
+		e["category"] = "urgent"
+	}
 	if to.inAppOnly {
 		e["channels"] = []string{"in_app"}
 	}

@@ -18,6 +18,7 @@ var measures = []struct {
 }{
 	{"sizes", measureSizes},
 	{"singles", measureSingles},
+	{"lanes", measureLanes},
 	{"inapp", measureInApp},
 	{"demo", measureDemo},
 	{"latency", measureLatency},
