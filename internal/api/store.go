@@ -13,7 +13,7 @@ type Store interface {
 	// Event returns the event; CodeNotFound if there is none.
 	Event(ctx context.Context, id string) (*schoolbell.Event, error)
 
-	// Progress counts the event's deliveries from their rows; CodeNotFound if there is no such event.
+	// Progress counts the event's deliveries; CodeNotFound if there is no such event.
 	Progress(ctx context.Context, id string) (schoolbell.Progress, error)
 
 	// Events returns up to limit events, newest first, those created before the

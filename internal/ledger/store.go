@@ -56,7 +56,7 @@ type Events interface {
 	// Event returns the event; CodeNotFound if there is none.
 	Event(ctx context.Context, id string) (*schoolbell.Event, error)
 
-	// Progress counts the event's deliveries from their rows; CodeNotFound if there is no such event.
+	// Progress counts the event's deliveries; CodeNotFound if there is no such event.
 	Progress(ctx context.Context, id string) (schoolbell.Progress, error)
 
 	// CancelEvent makes a non-terminal event cancelled and its pending deliveries
@@ -127,8 +127,9 @@ type FanOuts interface {
 type Deliveries interface {
 	// Advance records attempts of rows the lease holds and then claims up to
 	// claim further rows of the batch for it, both in one transaction. A row can be
-	// claimed when it is pending and its retry time has come, or when it is sending
-	// under a lease that has ended: then its Recipient is Uncertain. Whether the user can be
+	// claimed when it is pending and its retry time has come and no claim holds it, or when
+	// the lease of the claim that holds it has ended: then its Recipient is Uncertain. A row
+	// stays claimed until an attempt of it is recorded, also over further calls. Whether the user can be
 	// reached is decided again: rows that may no longer be sent become
 	// suppressed; those of a cancelled event cancelled, of an expired one expired.
 	// When nothing could be claimed (claim may be 0 only to record), Grant holds the state of the batch.

@@ -11,8 +11,8 @@ import (
 )
 
 // progressReporter keeps the progress of event jobs fresh for programs that watch
-// the queue. Counting takes time that grows with the event, so it is done
-// seldom: at most one part in ten of the time, and never twice in half a second.
+// the queue. It takes at most one part in ten of the time, and is never done twice
+// in half a second.
 type progressReporter struct {
 	ledger ledger.Events
 	queues *queues

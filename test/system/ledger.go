@@ -21,8 +21,8 @@ type Ledger struct {
 
 // The numbers in the rows' columns channel and status.
 const (
-	inApp, email               = 1, 2
-	sending, sent, unsure, all = 1, 2, 5, -1
+	inApp, email      = 1, 2
+	sent, unsure, all = 2, 5, -1
 )
 
 // rows runs a query and calls scan for each row.
@@ -70,25 +70,34 @@ func (l *Ledger) number(query string, args ...any) (n int) {
 	return n
 }
 
-// claimed are the people whose mail the worker of this name has claimed and not
-// recorded, in order.
-func (l *Ledger) claimed(worker string) []string {
+// claimed are the people whose emails the worker of this name has claimed and not recorded, in order, and
+// the batch of each.
+func (l *Ledger) claimed(worker string) (people []string, batches map[string]int) {
 	l.t.Helper()
-	if l.driver == "sqlite" {
-		return l.texts(`SELECT u.id FROM claims k JOIN leases l ON l.id = k.lease_id JOIN json_each(k.users) j JOIN users u ON u.seq = j.value
-			WHERE l.holder = $1 ORDER BY u.id`, worker)
+	batches = map[string]int{}
+	query := `SELECT u.id, k.batch FROM claims k JOIN leases l ON l.id = k.lease_id JOIN json_each(k.users) j JOIN users u ON u.seq = j.value
+		WHERE l.holder = $1 ORDER BY u.id`
+	if l.driver == "pgx" {
+		query = `SELECT u.id, k.batch FROM claims k JOIN leases l ON l.id = k.lease_id JOIN users u ON u.seq = ANY (k.users)
+			WHERE l.holder = $1 ORDER BY u.id`
 	}
-	return l.texts(`SELECT u.id FROM deliveries d JOIN leases l ON l.id = d.lease_id JOIN users u ON u.seq = d.user_seq
-		WHERE d.status = $1 AND l.holder = $2 ORDER BY u.id`, sending, worker)
+	l.rows(query, func(r *sql.Rows) error {
+		var id string
+		var batch int
+		err := r.Scan(&id, &batch)
+		people, batches[id] = append(people, id), batch
+		return err
+	}, worker)
+	return people, batches
 }
 
 // Sending counts the rows that any worker has claimed.
 func (l *Ledger) Sending() int {
 	l.t.Helper()
-	if l.driver == "sqlite" {
-		return l.number(`SELECT coalesce(sum(json_array_length(users)), 0) FROM claims`)
+	if l.driver == "pgx" {
+		return l.number(`SELECT coalesce(sum(cardinality(users)), 0) FROM claims`)
 	}
-	return l.number(`SELECT count(*) FROM deliveries WHERE status = $1`, sending)
+	return l.number(`SELECT coalesce(sum(json_array_length(users)), 0) FROM claims`)
 }
 
 // Attempts sums the attempts spent on the emails of an event.

@@ -3,16 +3,13 @@ package system
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"schoolbell/internal/testenv"
 )
 
-// What a worker claims by default.
-const (
-	jobs      = 4  // of a normal queue at a time: WORKER_CONCURRENCY without URGENT_SHARE
-	claimSize = 25 // rows of a job
-)
+// jobs is how many jobs of a normal queue a worker runs at a time by default: WORKER_CONCURRENCY without
+// URGENT_SHARE.
+const jobs = 4
 
 // AwaitStuck waits until the mail server, which was told to hold what comes, has
 // brought the workers of these names to a stand: none of them can get further
@@ -33,21 +30,22 @@ func (s *School) AwaitStuck(m *Mail, workers ...string) (claimed, held []string)
 	return claimed, held
 }
 
-// stuck looks whether a worker is: each of its jobs has claimed all that it takes
-// at a time, and among these rows is one whose mail cannot have been taken yet.
+// stuck looks whether a worker is: each of its jobs has claimed a row whose email cannot
+// have been taken yet.
 func (s *School) stuck(m *Mail, worker string) (claimed, held []string, err error) {
 	if !m.holds() {
 		return nil, nil, errors.New("emails still pass")
 	}
-	claimed = s.Ledger.claimed(worker) // those of one job are neighbours
-	if len(claimed) != jobs*claimSize {
-		return nil, nil, fmt.Errorf("it has claimed %d rows", len(claimed))
-	}
+	claimed, batches := s.Ledger.claimed(worker)
 	m.Note()
-	for group := range slices.Chunk(claimed, claimSize) {
-		if !slices.ContainsFunc(group, func(id string) bool { return !m.reached[id] }) {
-			return nil, nil, errors.New("it is about to record what it has sent")
+	waiting := map[int]bool{} // batches
+	for _, id := range claimed {
+		if !m.reached[id] {
+			waiting[batches[id]] = true
 		}
+	}
+	if len(waiting) != jobs {
+		return nil, nil, fmt.Errorf("%d of its jobs wait, with %d rows claimed", len(waiting), len(claimed))
 	}
 	if held = m.heldOf(claimed); len(held) == 0 {
 		return nil, nil, errors.New("none of its emails is held")

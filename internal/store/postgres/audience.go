@@ -142,7 +142,7 @@ const countPicked = `
 	FROM (SELECT user_seq FROM picked ORDER BY user_seq LIMIT @limit) counted`
 
 // insertDeliveries inserts the deliveries of the wave @wave of the event @event to the people of the
-// window, on all of the @channels, and returns how many people there are. If the event has expired, no
+// window, on all of the @channels, adds them to the totals, and returns how many people there are. If the event has expired, no
 // delivery may be sent.
 //
 // It has no ON CONFLICT: a row that exists already means that a person is walked a second time, and
@@ -167,7 +167,11 @@ var insertDeliveries = `,
 			CASE WHEN NOT @expired THEN p.unreachable END,
 			clock.now
 		FROM ` + clock + `
-		CROSS JOIN planned p)
+		CROSS JOIN planned p
+		RETURNING channel, status),
+	counted AS (` + intoTotals + `
+		SELECT @event::bigint, @wave::smallint, i.channel, i.status, 0, ` + fanOutShard + `, count(*)
+		FROM inserted i` + addTotals + `)
 	SELECT count(*) FROM picked`
 
 // The statements of a picker.

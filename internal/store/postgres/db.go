@@ -90,19 +90,35 @@ func (db *DB) again(doing string, f func() error) error {
 	}
 }
 
-// pipeline runs the statements of a batch in one round trip and as one
-// transaction: without BEGIN, what is sent up to one sync is one. Each statement
-// sees what was committed before it began. read takes the results in order.
-func (db *DB) pipeline(ctx context.Context, doing string, b *pgx.Batch, read func(r pgx.BatchResults) error) error {
-	return db.again(doing, func() (err error) {
-		r := db.pool.SendBatch(ctx, b)
-		defer func() {
-			if errClose := r.Close(); err == nil {
-				err = errClose
-			}
-		}()
-		return read(r)
+// twoTrips runs a transaction in two round trips: the statements that first queues, and those that second
+// queues when the results of the first ones are known. Each statement sees what was committed before it
+// began.
+func (db *DB) twoTrips(ctx context.Context, doing string, first, second func(b *pgx.Batch)) error {
+	return db.again(doing, func() error {
+		conn, err := db.pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release() // closes the connection if it is still in a transaction
+		var b pgx.Batch
+		b.Queue("BEGIN")
+		first(&b)
+		if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+			return rollback(ctx, conn, err)
+		}
+		b = pgx.Batch{}
+		second(&b)
+		b.Queue("COMMIT")
+		return rollback(ctx, conn, conn.SendBatch(ctx, &b).Close())
 	})
+}
+
+// rollback ends the transaction of a connection after an error, which it returns.
+func rollback(ctx context.Context, conn *pgxpool.Conn, err error) error {
+	if err != nil && !conn.Conn().IsClosed() {
+		_, _ = conn.Exec(ctx, "ROLLBACK")
+	}
+	return err
 }
 
 // list collects the rows of a query.

@@ -19,22 +19,34 @@ const (
 
 // unreachable returns the one rule about who is reached: an expression that is null if the user with
 // the number user can be reached on the channel of the row c of channels, and else the reason for
-// suppressing the delivery. category and mandatory are those of the event.
+// suppressing the delivery. category and mandatory are those of the event. claimRows has the same rule,
+// with addresses that it has read already.
 func unreachable(user, category, mandatory string) string {
 	return `CASE
 				WHEN c.addressed AND NOT EXISTS (
 					SELECT 1 FROM addresses a
 					WHERE a.user_seq = ` + user + ` AND a.channel = c.id AND a.state IN ({usable}))
-				THEN coalesce((
-					SELECT ` + stateName("a.state") + ` FROM addresses a
-					WHERE a.user_seq = ` + user + ` AND a.channel = c.id
-					ORDER BY a.position
-					LIMIT 1), {no_address})
-				WHEN NOT ` + mandatory + ` AND EXISTS (
-					SELECT 1 FROM preferences w
-					WHERE w.user_seq = ` + user + ` AND w.category = ` + category + ` AND w.channel = c.id AND w.mode = {off})
-				THEN {opted_out}
+				THEN ` + withoutAddress(user, "c.id") + `
+				WHEN ` + optedOut(user, "c.id", category, mandatory) + ` THEN {opted_out}
 			END`
+}
+
+// withoutAddress returns an expression for the reason why a user has no usable address on a channel: the
+// state of the first one, if there is one.
+func withoutAddress(user, channel string) string {
+	return `coalesce((
+					SELECT ` + stateName("a.state") + ` FROM addresses a
+					WHERE a.user_seq = ` + user + ` AND a.channel = ` + channel + `
+					ORDER BY a.position
+					LIMIT 1), {no_address})`
+}
+
+// optedOut returns the condition that a user wants no messages of the category on the channel, and may
+// say so.
+func optedOut(user, channel, category, mandatory string) string {
+	return `NOT ` + mandatory + ` AND EXISTS (
+					SELECT 1 FROM preferences w
+					WHERE w.user_seq = ` + user + ` AND w.category = ` + category + ` AND w.channel = ` + channel + ` AND w.mode = {off})`
 }
 
 // stateName returns the name of an address's state.

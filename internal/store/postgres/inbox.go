@@ -127,15 +127,27 @@ const selectPosition = `
 			LIMIT 1)`
 
 // moveOutcome ends a statement: it moves the outcomes of the in-app deliveries at the positions in
-// marked forward.
+// marked forward, and the totals with them. It locks the deliveries, so that it counts the outcomes that
+// it replaces.
 func moveOutcome(outcome string) string {
-	return `
-	UPDATE deliveries d
-	SET outcome = ` + outcome + `, updated_at = ` + now + `
-	FROM marked m
-	JOIN chunks k ON k.position = m.position
-	WHERE d.event_seq = k.event_seq AND d.wave = 0 AND d.channel = {in_app} AND d.user_seq = $1
-		AND d.outcome < ` + outcome
+	return `,
+	old AS MATERIALIZED (
+		SELECT d.event_seq, d.channel, d.user_seq, d.status, d.outcome
+		FROM marked m
+		JOIN chunks k ON k.position = m.position
+		JOIN deliveries d ON d.event_seq = k.event_seq AND d.wave = 0 AND d.channel = {in_app} AND d.user_seq = $1
+		WHERE d.outcome < ` + outcome + `
+		ORDER BY d.event_seq
+		FOR UPDATE OF d),
+	moved AS (
+		UPDATE deliveries d
+		SET outcome = ` + outcome + `, updated_at = ` + now + `
+		FROM old o
+		WHERE d.event_seq = o.event_seq AND d.wave = 0 AND d.channel = {in_app} AND d.user_seq = $1)
+	` + intoTotals + `
+		SELECT d.event_seq, 0, d.channel, d.status, m.outcome, ` + userShard + `, sum(m.n)
+		FROM old d
+		CROSS JOIN LATERAL (VALUES (d.outcome, -1), (` + outcome + `, 1)) m(outcome, n)` + addTotals
 }
 
 // markRead marks an item of a user read, unless it was read before.

@@ -46,27 +46,39 @@ func (s Leases) CloseLease(ctx context.Context, lease ledger.Lease) error {
 	return s.DB.write(ctx, "close lease", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "DELETE FROM leases WHERE id = $1 AND expires_at > clock_timestamp()", lease.ID)
 		if err != nil || tag.RowsAffected() == 0 {
-			return err // too late: other workers may have claimed its rows, and the remaining ones are uncertain
+			return err // too late: other workers may have taken its claims over, and the rows of the remaining ones are uncertain
 		}
-		_, err = tx.Exec(ctx, releaseRows, lease.ID)
-		return err
+		rows, err := tx.Query(ctx, listClaimedBatches, lease.ID)
+		batches, err := list(rows, err, scanClaimedBatch)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM claims WHERE lease_id = $1", lease.ID); err != nil {
+			return err
+		}
+		for _, b := range batches {
+			a := &advance{lease: lease, batch: b}
+			for _, queue := range []func(*pgx.Batch){a.lock, a.work} {
+				var statements pgx.Batch
+				queue(&statements)
+				if err := tx.SendBatch(ctx, &statements).Close(); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	})
 }
 
-// releaseRows makes the rows that a lease holds pending again, or ends them if their event is closed.
-// They belong to batches that were started and are not finished. Those have an index of their own, so
-// that the statement need not read every delivery.
-var releaseRows = row.SQL(`
-	UPDATE deliveries d
-	SET status = CASE WHEN d.uncertain AND b.closing <> {pending} THEN {uncertain} ELSE b.closing END,
-		lease_id = NULL,
-		updated_at = ` + now + `
-	FROM (
-		SELECT b.event_seq, b.wave, b.channel, b.first_user, b.last_user,
-			` + closing("clock_timestamp()") + ` AS closing
-		FROM batches b
-		JOIN events e ON e.seq = b.event_seq
-		WHERE b.started_at IS NOT NULL AND b.finished_at IS NULL) b
-	WHERE d.event_seq = b.event_seq AND d.wave = b.wave AND d.channel = b.channel
-		AND d.user_seq BETWEEN b.first_user AND b.last_user
-		AND d.status = {sending} AND d.lease_id = $1`)
+// listClaimedBatches selects the batches of which a lease holds rows.
+const listClaimedBatches = `
+	SELECT e.id, k.wave, c.name, k.batch
+	FROM (SELECT DISTINCT event_seq, wave, channel, batch FROM claims WHERE lease_id = $1) k
+	JOIN events e ON e.seq = k.event_seq
+	JOIN channels c ON c.id = k.channel
+	ORDER BY k.event_seq, k.wave, k.channel, k.batch`
+
+func scanClaimedBatch(r pgx.CollectableRow) (b ledger.Batch, err error) {
+	err = r.Scan(&b.EventID, &b.Wave, &b.Channel, &b.Seq)
+	return b, err
+}

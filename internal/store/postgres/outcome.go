@@ -62,67 +62,53 @@ func lockEvent(ctx context.Context, tx pgx.Tx, id string) (*eventState, error) {
 // or deleting at this moment. Only then may their rows be claimed.
 const sweepLeases = `
 	DELETE FROM leases
-	WHERE id IN (SELECT id FROM leases WHERE expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED)`
+	WHERE ctid = ANY (ARRAY(SELECT ctid FROM leases WHERE expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED))`
 
+// closeEventRows ends the rows of a closed event that no worker holds. It locks all of its open batches,
+// so that no worker claims rows meanwhile.
 func closeEventRows(ctx context.Context, tx pgx.Tx, event int64, closing int) error {
 	if _, err := tx.Exec(ctx, sweepLeases); err != nil {
 		return err
+	}
+	for _, statement := range []string{lockOpenBatches, endWork} {
+		if _, err := tx.Exec(ctx, statement, event); err != nil {
+			return err
+		}
 	}
 	_, err := tx.Exec(ctx, closeRows, named{"event": event, "closing": closing})
 	return err
 }
 
-// closeRows ends the rows of a closed event that no worker holds: the pending ones, and the sending
-// ones whose lease is gone. A row that an earlier attempt may have sent is uncertain: as cancelled or
-// expired, it would hide that. The leases that are gone are a list of their own, as in goneInBatch.
+// lockOpenBatches keeps others from changing the unfinished batches of an event.
+const lockOpenBatches = "SELECT 1 FROM batches WHERE event_seq = $1 AND finished_at IS NULL ORDER BY wave, channel, seq FOR UPDATE"
+
+// closeRows ends the pending rows of a closed event, except those that a claim with a lease holds. Claims
+// whose leases are gone are deleted: their rows, like others that an earlier attempt may have sent, are
+// uncertain. As cancelled or expired, they would hide that.
 var closeRows = row.SQL(`
-	UPDATE deliveries
-	SET status = CASE WHEN uncertain OR status = {sending} THEN {uncertain} ELSE @closing END,
-		uncertain = uncertain OR status = {sending},
-		lease_id = NULL,
-		retry_at = NULL,
-		updated_at = ` + now + `
-	WHERE event_seq = @event
-		AND (status = {pending} OR status = {sending} AND lease_id = ANY(ARRAY(
-			SELECT d.lease_id FROM deliveries d
-			WHERE d.event_seq = @event
-				AND d.status = {sending}
-				AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = d.lease_id))))`)
-
-// Progress implements ledger.Events.
-func (s Events) Progress(ctx context.Context, id string) (schoolbell.Progress, error) {
-	return readProgress(ctx, s.DB, id)
-}
-
-// readProgress counts an event's deliveries in a transaction of its own.
-func readProgress(ctx context.Context, db *DB, id string) (p schoolbell.Progress, err error) {
-	err = db.read(ctx, "count deliveries", func(tx pgx.Tx) error {
-		e, err := eventStateOf(ctx, tx, selectEventState, id)
-		if err != nil {
-			return err
-		}
-		p, _, err = progress(ctx, tx, e)
-		return err
-	})
-	return p, err
-}
-
-// progress counts the deliveries of an event, and the open ones of each wave.
-func progress(ctx context.Context, tx pgx.Tx, e *eventState) (p schoolbell.Progress, open map[int]int, err error) {
-	rows, err := tx.Query(ctx, countDeliveries, e.seq)
-	counts, err := list(rows, err, pgx.RowToStructByPos[row.Count])
-	return row.Progress(counts, e.walked || e.status.Terminal()), row.Open(counts), err
-}
-
-// countDeliveries counts the deliveries of an event by wave, channel, status and outcome.
-const countDeliveries = `
-	SELECT d.wave, c.name, d.status, d.outcome, d.rows
-	FROM (
-		SELECT wave, channel, status, outcome, count(*) AS rows
-		FROM deliveries
-		WHERE event_seq = $1
-		GROUP BY wave, channel, status, outcome) d
-	JOIN channels c ON c.id = d.channel`
+	WITH gone AS (
+		DELETE FROM claims c
+		WHERE c.event_seq = @event AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = c.lease_id)
+		RETURNING c.wave, c.channel, c.users),
+	ended AS (
+		UPDATE deliveries d
+		SET status = CASE WHEN d.uncertain OR (d.wave, d.channel, d.user_seq) IN (SELECT wave, channel, unnest(users) FROM gone)
+				THEN {uncertain} ELSE @closing END,
+			uncertain = d.uncertain OR (d.wave, d.channel, d.user_seq) IN (SELECT wave, channel, unnest(users) FROM gone),
+			retry_at = NULL,
+			updated_at = ` + now + `
+		WHERE d.event_seq = @event
+			AND d.status = {pending}
+			AND (d.wave, d.channel, d.user_seq) NOT IN (
+				SELECT c.wave, c.channel, unnest(c.users)
+				FROM claims c
+				JOIN leases l ON l.id = c.lease_id
+				WHERE c.event_seq = @event)
+		RETURNING d.wave, d.channel, d.status, d.outcome)
+	` + intoTotals + `
+		SELECT @event::bigint, e.wave, e.channel, m.status, e.outcome, ` + eventShard + `, sum(m.n)
+		FROM ended e
+		CROSS JOIN LATERAL (VALUES ({pending}, -1), (e.status, 1)) m(status, n)` + addTotals)
 
 // CancelEvent implements ledger.Events.
 func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
@@ -170,13 +156,12 @@ func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error
 		if !e.walked {
 			return row.Conflict("the event's audience is still being walked")
 		}
-		for _, query := range []string{lockBatches, reopenBatches} {
+		for _, query := range []string{lockBatches, endWork, reopenBatches} {
 			if _, err := tx.Exec(ctx, query, e.seq); err != nil {
 				return err
 			}
 		}
-		tag, err := tx.Exec(ctx, retryRows, e.seq)
-		if rows = int(tag.RowsAffected()); err != nil || rows == 0 {
+		if err := tx.QueryRow(ctx, retryRows, e.seq).Scan(&rows); err != nil || rows == 0 {
 			return err
 		}
 		for _, query := range []string{reopenWaves, reopenEvent} {
@@ -189,8 +174,7 @@ func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error
 	return rows, err
 }
 
-// lockBatches keeps others from changing the batches of an event. batchState locks a batch before it
-// marks it finished, so it cannot do so between reopenBatches and retryRows.
+// lockBatches keeps others from changing the batches of an event and their rows.
 const lockBatches = "SELECT 1 FROM batches WHERE event_seq = $1 ORDER BY wave, channel, seq FOR UPDATE"
 
 // toRetry is the condition that a delivery d is sent again: it failed, or came back after it was sent.
@@ -199,7 +183,7 @@ const toRetry = "(d.status = {failed} OR d.status IN ({sent}, {uncertain}) AND d
 // reopenBatches opens the finished batches of an event that have deliveries to send again.
 var reopenBatches = row.SQL(`
 	UPDATE batches b
-	SET started_at = NULL, finished_at = NULL
+	SET finished_at = NULL
 	WHERE event_seq = $1
 		AND finished_at IS NOT NULL
 		AND EXISTS (
@@ -209,11 +193,22 @@ var reopenBatches = row.SQL(`
 				AND ` + toRetry + `)`)
 
 // retryRows makes the failed and the bounced deliveries of an event pending again, with all attempts
-// before them.
+// before them, and returns how many.
 var retryRows = row.SQL(`
-	UPDATE deliveries d
-	SET status = {pending}, outcome = 0, attempts = 0, retry_at = NULL, reason = NULL, provider_id = NULL, updated_at = ` + now + `
-	WHERE d.event_seq = $1 AND ` + toRetry)
+	WITH counted AS (
+		SELECT d.event_seq, d.wave, d.channel, d.status, d.outcome, count(*) AS n
+		FROM deliveries d
+		WHERE d.event_seq = $1 AND ` + toRetry + `
+		GROUP BY d.event_seq, d.wave, d.channel, d.status, d.outcome),
+	retried AS (
+		UPDATE deliveries d
+		SET status = {pending}, outcome = 0, attempts = 0, retry_at = NULL, reason = NULL, provider_id = NULL, updated_at = ` + now + `
+		WHERE d.event_seq = $1 AND ` + toRetry + `),
+	moved AS (` + intoTotals + `
+		SELECT c.event_seq, c.wave, c.channel, m.status, m.outcome, ` + eventShard + `, sum(m.n)
+		FROM counted c
+		CROSS JOIN LATERAL (VALUES (c.status, c.outcome, -c.n), ({pending}, 0, c.n)) m(status, outcome, n)` + addTotals + `)
+	SELECT coalesce(sum(n), 0)::bigint FROM counted`)
 
 // reopenWaves opens the finished waves of an event that have pending deliveries.
 var reopenWaves = row.SQL(`

@@ -28,6 +28,10 @@ func (s Receipts) RecordReceipts(ctx context.Context, receipts []schoolbell.Rece
 		addresses[i], reasons[i], times[i] = row.Text(r.Address), row.Text(r.Reason), schoolbell.Time(r.At)
 	}
 	err = s.DB.write(ctx, "record receipts", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, lockBatchesOf, named{"events": events, "waves": waves, "channels": channels, "users": users})
+		if err != nil {
+			return err
+		}
 		return tx.QueryRow(ctx, recordReceipts, named{
 			"providers": providers, "ids": ids, "events": events, "waves": waves, "channels": channels, "users": users,
 			"kinds": kinds, "outcomes": outcomes, "addresses": addresses, "reasons": reasons, "times": times,
@@ -36,8 +40,21 @@ func (s Receipts) RecordReceipts(ctx context.Context, receipts []schoolbell.Rece
 	return recorded, err
 }
 
+// lockBatchesOf keeps workers from changing the batches of deliveries, and from putting them into work or
+// out of it.
+var lockBatchesOf = `
+	SELECT 1
+	FROM batches b
+	WHERE (b.event_seq, b.wave, b.channel, b.seq) IN (
+		SELECT e.seq, r.wave, c.id, ` + batchOfUser("e.seq", "r.wave", "c.id", "r.user_seq") + `
+		FROM unnest(@events::text[], @waves::smallint[], @channels::text[], @users::bigint[]) r(event_id, wave, channel, user_seq)
+		JOIN events e ON e.id = r.event_id
+		JOIN channels c ON c.name = r.channel)
+	ORDER BY b.event_seq, b.wave, b.channel, b.seq
+	FOR SHARE OF b`
+
 // recordReceipts inserts the receipts that were not recorded before, and returns how many. Of the new
-// ones, the strongest of each delivery moves its outcome forward, and the strongest of each address
+// ones, the strongest of each delivery moves its outcome forward, and the totals with it, and the strongest of each address
 // changes its state. A complaint is not taken back by a bounce.
 var recordReceipts = row.SQL(`
 	WITH given AS (
@@ -60,18 +77,30 @@ var recordReceipts = row.SQL(`
 		JOIN events e ON e.id = g.event_id
 		JOIN channels c ON c.name = g.channel
 		JOIN deliveries d ON d.event_seq = e.seq AND d.wave = g.wave AND d.channel = c.id AND d.user_seq = g.user_seq),
-	moved AS (
-		UPDATE deliveries d
-		SET outcome = n.outcome,
-			reason = CASE WHEN n.outcome IN ({outcome_bounced}, {outcome_complained}) THEN nullif(n.reason, '') ELSE d.reason END,
-			updated_at = n.now
+	old AS MATERIALIZED (
+		SELECT d.event_seq, d.wave, d.channel, d.user_seq, d.status, d.outcome, n.outcome AS new_outcome, n.reason, n.now
 		FROM (
 			SELECT DISTINCT ON (event_seq, wave, channel, user_seq) *
 			FROM news
 			ORDER BY event_seq, wave, channel, user_seq, outcome DESC) n
-		WHERE d.event_seq = n.event_seq AND d.wave = n.wave AND d.channel = n.channel AND d.user_seq = n.user_seq
-			AND d.outcome < n.outcome
-			AND d.status IN ({sending}, {sent}, {uncertain})),
+		JOIN deliveries d ON d.event_seq = n.event_seq AND d.wave = n.wave AND d.channel = n.channel AND d.user_seq = n.user_seq
+		WHERE d.outcome < n.outcome
+			AND (d.status IN ({sent}, {uncertain})
+				OR d.status = {pending} AND ` + isClaimed("d.event_seq", "d.wave", "d.channel", "d.user_seq") + `)
+		ORDER BY d.event_seq, d.wave, d.channel, d.user_seq
+		FOR UPDATE OF d),
+	moved AS (
+		UPDATE deliveries d
+		SET outcome = o.new_outcome,
+			reason = CASE WHEN o.new_outcome IN ({outcome_bounced}, {outcome_complained}) THEN nullif(o.reason, '') ELSE d.reason END,
+			updated_at = o.now
+		FROM old o
+		WHERE d.event_seq = o.event_seq AND d.wave = o.wave AND d.channel = o.channel AND d.user_seq = o.user_seq),
+	counted AS (` + intoTotals + `
+		SELECT d.event_seq, d.wave, d.channel, d.status, m.outcome, ` + userShard + `, sum(m.n)
+		FROM old d
+		CROSS JOIN LATERAL (VALUES (d.outcome, -1), (d.new_outcome, 1)) m(outcome, n)
+		WHERE NOT ` + inWork("d.event_seq", "d.wave", "d.channel", "d.user_seq") + addTotals + `),
 	changed AS (
 		UPDATE addresses a
 		SET state = n.state, reason = CASE WHEN n.state = {address_good} THEN '' ELSE n.reason END, updated_at = n.now

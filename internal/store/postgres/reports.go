@@ -109,10 +109,10 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 }
 
 // listDeliveries selects the deliveries of an event after the given one, on one channel and with one
-// status and outcome unless these are null. Whether an in-app delivery was read is in the inbox, at the position
+// status and outcome unless these are null. A pending one that a claim holds is sending. Whether an in-app delivery was read is in the inbox, at the position
 // of the chunk that the delivery belongs to.
 var listDeliveries = row.SQL(`
-	SELECT d.wave, c.name, d.user_seq, u.id, d.status, d.outcome, d.attempts,
+	SELECT d.wave, c.name, d.user_seq, u.id, s.status, d.outcome, d.attempts,
 		coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at,
 		CASE WHEN d.channel = {in_app} AND d.wave = 0 THEN (
 			SELECT i.read_at FROM inbox i
@@ -126,11 +126,18 @@ var listDeliveries = row.SQL(`
 	FROM deliveries d
 	JOIN users u ON u.seq = d.user_seq
 	JOIN channels c ON c.id = d.channel
+	CROSS JOIN LATERAL (
+		SELECT CASE
+			WHEN d.status = {pending} AND (d.wave, d.channel, d.user_seq) IN (
+				SELECT k.wave, k.channel, unnest(k.users) FROM claims k WHERE k.event_seq = @event)
+			THEN {sending}
+			ELSE d.status
+		END AS status) s
 	WHERE d.event_seq = @event
 		AND (d.wave, d.channel, d.user_seq)
 			> (@after_wave::smallint, coalesce((SELECT id FROM channels WHERE name = @after_channel), 0), @after_user::bigint)
 		AND (@channel::text IS NULL OR d.channel = (SELECT id FROM channels WHERE name = @channel))
-		AND (@status::integer IS NULL OR d.status = @status)
+		AND (@status::integer IS NULL OR s.status = @status)
 		AND (@outcome::integer IS NULL OR d.outcome = @outcome)
 	ORDER BY d.wave, d.channel, d.user_seq
 	LIMIT @limit`)

@@ -137,6 +137,9 @@ func (s People) DeleteUser(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		if err := suppressPending(ctx, tx, seq); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, forgetAddresses, id); err != nil {
 			return err
 		}
@@ -164,16 +167,6 @@ var deleteUser = []string{
 	"DELETE FROM addresses WHERE user_seq = $1",
 	"DELETE FROM preferences WHERE user_seq = $1",
 	"DELETE FROM inbox WHERE user_seq = $1",
-	// The user has no address any more. The statement names waves and channels, because the primary
-	// key begins with them.
-	row.SQL(`
-		UPDATE deliveries
-		SET status = CASE WHEN uncertain THEN {uncertain} ELSE {suppressed} END,
-			retry_at = NULL, reason = {no_address}, updated_at = ` + now + `
-		WHERE (event_seq, wave) IN (SELECT event_seq, n FROM waves WHERE finished_at IS NULL)
-			AND channel IN (SELECT id FROM channels WHERE id <> {in_app})
-			AND user_seq = $1
-			AND status = {pending}`),
 }
 
 // userSeq returns the number of a person.

@@ -159,12 +159,11 @@ CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
 -- Millions of rows: narrow, its primary key the only index, no foreign keys. No
 -- column that changes is indexed and a third of each page is left free, so that
--- claims and records are updates within a page (HOT). A row that is sending
--- under a lease which is gone may be claimed again.
+-- records are updates within a page (HOT). A row whose status is pending is sending
+-- while a claim holds it.
 CREATE TABLE deliveries (
 	event_seq   bigint      NOT NULL,
 	user_seq    bigint      NOT NULL,
-	lease_id    bigint,
 	updated_at  timestamptz NOT NULL,
 	retry_at    timestamptz,
 	attempts    integer     NOT NULL DEFAULT 0,
@@ -178,8 +177,9 @@ CREATE TABLE deliveries (
 	PRIMARY KEY (event_seq, wave, channel, user_seq)
 ) WITH (fillfactor = 67);
 
--- A batch is a range of deliveries. started_at is set by its first claim, so that
--- the rows in the hands of a lease are found among the started, unfinished ones.
+-- A batch is a range of deliveries. It is in work from its first claim until no claim of
+-- it is left and none can be made: then its deliveries are not in the totals.
+-- A transaction that changes its deliveries or claims locks the batch's row first.
 CREATE TABLE batches (
 	event_seq   bigint   NOT NULL,
 	wave        smallint NOT NULL,
@@ -188,11 +188,42 @@ CREATE TABLE batches (
 	first_user  bigint   NOT NULL,
 	last_user   bigint   NOT NULL,
 	size        integer  NOT NULL,
-	started_at  timestamptz,
+	in_work     boolean  NOT NULL DEFAULT false,
 	finished_at timestamptz,
 	PRIMARY KEY (event_seq, wave, channel, seq)
 );
-CREATE INDEX batches_in_work ON batches (event_seq, wave, channel, seq) WHERE started_at IS NOT NULL AND finished_at IS NULL;
+-- To find the batch of a user. It begins with an expression because the planner would
+-- otherwise also take it to find a batch by its number, as long as the table is not
+-- analyzed, and read all batches of the event.
+CREATE INDEX batches_by_user ON batches ((event_seq + 0), wave, channel, first_user);
+CREATE INDEX batches_in_work ON batches (event_seq, wave, channel, seq) WHERE in_work;
+
+-- The deliveries that workers hold: a row for each claim, with the numbers of its users.
+-- A claim whose lease is gone may be taken over.
+CREATE TABLE claims (
+	id        bigint   GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	event_seq bigint   NOT NULL,
+	wave      smallint NOT NULL,
+	channel   smallint NOT NULL,
+	batch     integer  NOT NULL,
+	lease_id  bigint   NOT NULL,
+	users     bigint[] NOT NULL
+);
+CREATE INDEX claims_by_batch ON claims (event_seq, wave, channel, batch);
+
+-- How many deliveries there are, of all that are not in a batch in work. The sum over the
+-- shards counts; there are several so that transactions do not wait for each other. A
+-- single row may be negative.
+CREATE TABLE totals (
+	event_seq bigint   NOT NULL,
+	wave      smallint NOT NULL,
+	channel   smallint NOT NULL,
+	status    smallint NOT NULL,
+	outcome   smallint NOT NULL,
+	shard     smallint NOT NULL,
+	n         bigint   NOT NULL,
+	PRIMARY KEY (event_seq, wave, channel, status, outcome, shard)
+) WITH (fillfactor = 50);
 
 -- One row for each committed chunk of a fan-out that reached inboxes. Its
 -- position orders the inboxes of the whole ledger by commit: it is drawn under a
