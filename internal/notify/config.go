@@ -35,9 +35,11 @@ type Config struct {
 const (
 	defaultQueueName = "event-notifications"
 
-	// claimSize is how many rows a worker holds unrecorded at most for each job:
-	// what a crash can leave uncertain.
-	claimSize = 25
+	// claimSize is how many rows a job claims and sends at a time. It records their outcomes once there
+	// are recordSize. So a crash leaves at most recordSize rows of each job uncertain, and most of
+	// them were sent.
+	claimSize  = 25
+	recordSize = 50
 
 	// A fan-out starts with a small chunk so that the first messages leave soon. Later
 	// ones are large enough to be cheap, and small enough that on SQLite, where one
