@@ -11,19 +11,18 @@ import (
 
 // picker selects the people of a wave in the window of user numbers (@after, @until].
 type picker struct {
-	count  string // countPicked, after the selection
-	insert string // insertDeliveries, after the selection
-	args   named  // of the selection, without the window
+	statement string
+	args      named // of the statement, without the window and the limit
 }
 
 // picker returns what selects the people of the wave: those of the audience, or in a further wave
 // those who have a delivery in wave 0.
 func (w *walk) picker(ctx context.Context, tx pgx.Tx) (picker, error) {
 	if w.Wave > 0 {
-		return picker{count: countOfWave, insert: insertOfWave, args: named{"first": w.seq, "only_if": w.onlyIf}}, nil
+		return picker{statement: peopleOfWave, args: named{"first": w.seq, "only_if": w.onlyIf}}, nil
 	}
 	args, err := selectAudience(ctx, tx, &w.audience, w.cursor)
-	return picker{count: countOfAudience, insert: insertOfAudience, args: args}, err
+	return picker{statement: peopleOfAudience, args: args}, err
 }
 
 // selectAudience returns the parameters of pickAudience for an audience, without the window (@after,
@@ -136,48 +135,75 @@ const pickWave = `
 						ELSE 100
 					END))`
 
-// countPicked counts the people of the window, up to @limit, and returns the number of the last of them.
-const countPicked = `
-	SELECT count(*), coalesce(max(user_seq), 0)
-	FROM (SELECT user_seq FROM picked ORDER BY user_seq LIMIT @limit) counted`
-
-// insertDeliveries inserts the deliveries of the wave @wave of the event @event to the people of the
-// window, on all of the @channels, adds them to the totals, and returns how many people there are. If the event has expired, no
-// delivery may be sent.
-//
-// It has no ON CONFLICT: a row that exists already means that a person is walked a second time, and
-// then the whole chunk must fail.
-var insertDeliveries = `,
-	planned AS (
-		SELECT c.id AS channel, p.user_seq,
-			` + unreachable("p.user_seq", "@category", "@mandatory") + ` AS unreachable
-		FROM picked p
-		CROSS JOIN channels c
-		WHERE c.name = ANY (@channels::text[])
-		ORDER BY c.id, p.user_seq),
-	inserted AS (
-		INSERT INTO deliveries (event_seq, wave, channel, user_seq, status, reason, updated_at)
-		SELECT @event, @wave, p.channel, p.user_seq,
-			CASE
-				WHEN @expired THEN {expired}
-				WHEN p.unreachable IS NOT NULL THEN {suppressed}
-				WHEN p.channel = {in_app} THEN {sent}
-				ELSE {pending}
-			END,
-			CASE WHEN NOT @expired THEN p.unreachable END,
-			clock.now
-		FROM ` + clock + `
-		CROSS JOIN planned p
-		RETURNING channel, status),
-	counted AS (` + intoTotals + `
-		SELECT @event::bigint, @wave::smallint, i.channel, i.status, 0, ` + fanOutShard + `, count(*)
-		FROM inserted i` + addTotals + `)
-	SELECT count(*) FROM picked`
+// listPicked selects the first @limit people of the window in order.
+const listPicked = `
+	SELECT user_seq FROM picked ORDER BY user_seq LIMIT @limit`
 
 // The statements of a picker.
 var (
-	countOfAudience  = row.SQL(pickAudience + countPicked)
-	insertOfAudience = row.SQL(pickAudience + insertDeliveries)
-	countOfWave      = row.SQL(pickWave + countPicked)
-	insertOfWave     = row.SQL(pickWave + insertDeliveries)
+	peopleOfAudience = row.SQL(pickAudience + listPicked)
+	peopleOfWave     = row.SQL(pickWave + listPicked)
 )
+
+// insertDeliveries inserts the deliveries of the wave @wave of the event @event to the @people, who are in order,
+// on all of the @channels, and adds them to the totals. It cuts the pending ones into batches of @batch_size
+// for each channel, numbered after the batches that the wave has, and returns these. If the event has expired, no
+// delivery may be sent.
+//
+// Addresses and preferences are read for all people at once.
+//
+// It has no ON CONFLICT: a row that exists already means that a person is walked a second time, and
+// then the whole chunk must fail.
+var insertDeliveries = row.SQL(`
+	WITH checked AS (
+		SELECT c.id AS channel, p.user_seq,
+			CASE
+				WHEN c.addressed AND (p.user_seq, c.id) NOT IN (
+					SELECT a.user_seq, a.channel FROM addresses a
+					WHERE a.user_seq = ANY (@people) AND a.state IN ({usable}))
+				THEN ` + withoutAddress("p.user_seq", "c.id") + `
+				WHEN NOT @mandatory AND (p.user_seq, c.id) IN (
+					SELECT w.user_seq, w.channel FROM preferences w
+					WHERE w.user_seq = ANY (@people) AND w.category = @category AND w.mode = {off})
+				THEN {opted_out}
+			END AS unreachable
+		FROM channels c
+		CROSS JOIN unnest(@people::bigint[]) p(user_seq)
+		WHERE c.name = ANY (@channels::text[])),
+	planned AS MATERIALIZED (
+		SELECT k.channel, k.user_seq,
+			CASE
+				WHEN @expired THEN {expired}
+				WHEN k.unreachable IS NOT NULL THEN {suppressed}
+				WHEN k.channel = {in_app} THEN {sent}
+				ELSE {pending}
+			END AS status,
+			CASE WHEN NOT @expired THEN k.unreachable END AS reason
+		FROM checked k
+		ORDER BY k.channel, k.user_seq),
+	inserted AS (
+		INSERT INTO deliveries (event_seq, wave, channel, user_seq, status, reason, updated_at)
+		SELECT @event, @wave, p.channel, p.user_seq, p.status, p.reason, clock.now
+		FROM ` + clock + `
+		CROSS JOIN planned p),
+	counted AS (` + intoTotals + `
+		SELECT @event, @wave, p.channel, p.status, 0, ` + fanOutShard + `, count(*)
+		FROM planned p` + addTotals + `),
+	numbered AS (
+		SELECT channel, user_seq, (row_number() OVER (PARTITION BY channel ORDER BY user_seq) - 1) / @batch_size::bigint AS batch
+		FROM planned
+		WHERE status = {pending}),
+	batched AS (
+		INSERT INTO batches (event_seq, wave, channel, seq, first_user, last_user, size)
+		SELECT @event, @wave, n.channel,
+			n.batch + 1 + (
+				SELECT coalesce(max(b.seq), 0) FROM batches b
+				WHERE b.event_seq = @event AND b.wave = @wave AND b.channel = n.channel),
+			min(n.user_seq), max(n.user_seq), count(*)
+		FROM numbered n
+		GROUP BY n.channel, n.batch
+		RETURNING channel, seq, size)
+	SELECT c.name, b.seq, b.size
+	FROM batched b
+	JOIN channels c ON c.id = b.channel
+	ORDER BY b.channel, b.seq`)

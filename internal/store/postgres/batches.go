@@ -141,8 +141,7 @@ var settleRows = row.SQL(`
 
 // claimRows claims up to @limit rows for @lease: it inserts a claim and leaves the rows as they are. Rows that
 // must not be sent any more are suppressed instead, and returned as not sendable. A setting of the transaction
-// tells countBatchRows that there is a claim. The conditions are those of unreachable, but each address is
-// read once.
+// tells countBatchRows that there is a claim.
 var claimRows = row.SQL(`
 	WITH claimable AS MATERIALIZED (
 		SELECT d.ctid, d.user_seq, d.attempts, d.uncertain
@@ -157,7 +156,10 @@ var claimRows = row.SQL(`
 		SELECT f.*, u.id, u.name, u.locale, u.timezone, a.addresses,
 			CASE
 				WHEN @addressed AND cardinality(a.addresses) = 0 THEN ` + withoutAddress("f.user_seq", "@channel") + `
-				WHEN ` + optedOut("f.user_seq", "@channel", "@category", "@mandatory") + ` THEN {opted_out}
+				WHEN NOT @mandatory AND EXISTS (
+					SELECT 1 FROM preferences w
+					WHERE w.user_seq = f.user_seq AND w.category = @category AND w.channel = @channel AND w.mode = {off})
+				THEN {opted_out}
 			END AS unreachable
 		FROM claimable f
 		JOIN users u ON u.seq = f.user_seq

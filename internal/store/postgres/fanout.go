@@ -53,11 +53,11 @@ func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 		if err != nil {
 			return err
 		}
-		bound, err := w.bound(ctx, tx, p, users, &step)
+		people, bound, err := w.pick(ctx, tx, p, users, &step)
 		if err != nil {
 			return err
 		}
-		if err := w.store(ctx, tx, p, bound, batchSize, &step); err != nil {
+		if err := w.store(ctx, tx, people, batchSize, &step); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, moveCursor, named{"event": w.seq, "wave": w.Wave, "cursor": bound, "walked": step.Done})
@@ -104,55 +104,47 @@ const lockWalk = `
 	WHERE e.id = $1 AND w.n = $2
 	FOR UPDATE OF e, w`
 
-// bound returns the last user of the next chunk.
+// pick returns the people of the next chunk in order, and the last user number that it has looked at.
 //
-// It counts people in windows of user numbers, each wider than the one before, until it has enough:
+// It looks for people in windows of user numbers, each wider than the one before, until it has enough:
 // so the cost of a chunk depends on its number of people, not on the number of groups in the audience
 // or on how its people are spread.
-func (w *walk) bound(ctx context.Context, tx pgx.Tx, p picker, limit int, step *ledger.FanOutStep) (int64, error) {
+func (w *walk) pick(ctx context.Context, tx pgx.Tx, p picker, limit int, step *ledger.FanOutStep) (people []int64, bound int64, err error) {
 	var top int64
 	if err := tx.QueryRow(ctx, "SELECT coalesce(max(seq), 0) FROM users").Scan(&top); err != nil {
-		return 0, err
+		return nil, 0, err
 	}
-	low, found := w.cursor, 0
-	for width := int64(2 * limit); low < top && found < limit; width *= 4 {
+	low := w.cursor
+	for width := int64(2 * limit); low < top && len(people) < limit; width *= 4 {
 		high := min(low+width, top)
-		var n int
-		var last int64
-		window := p.args.with(named{"after": low, "until": high, "limit": limit - found})
-		if err := tx.QueryRow(ctx, p.count, window).Scan(&n, &last); err != nil {
-			return 0, fmt.Errorf("pick people: %w", err)
+		rows, errQuery := tx.Query(ctx, p.statement, p.args.with(named{"after": low, "until": high, "limit": limit - len(people)}))
+		found, err := list(rows, errQuery, pgx.RowTo[int64])
+		if err != nil {
+			return nil, 0, fmt.Errorf("pick people: %w", err)
 		}
-		if found += n; found == limit {
-			high = last
+		if people = append(people, found...); len(people) == limit {
+			high = people[limit-1]
 		}
 		low = high
 	}
-	step.Done = low >= top
-	return max(low, w.cursor), nil
+	step.Users, step.Done = len(people), low >= top
+	return people, max(low, w.cursor), nil
 }
 
-// store inserts the rows of the people in (w.cursor, bound].
-func (w *walk) store(ctx context.Context, tx pgx.Tx, p picker, bound int64, batchSize int, step *ledger.FanOutStep) error {
-	// One statement, so that all channels get the same people whatever changes meanwhile.
-	window := named{"after": w.cursor, "until": bound}
-	err := tx.QueryRow(ctx, p.insert, p.args.with(window).with(named{
-		"event": w.seq, "wave": w.Wave, "channels": w.channels, "expired": w.expired, "category": w.category, "mandatory": w.mandatory,
-	})).Scan(&step.Users)
+// store inserts the rows of people.
+func (w *walk) store(ctx context.Context, tx pgx.Tx, people []int64, batchSize int, step *ledger.FanOutStep) error {
+	if len(people) == 0 {
+		return nil
+	}
+	// One statement, so that all channels get the same addresses and preferences whatever changes meanwhile.
+	rows, err := tx.Query(ctx, insertDeliveries, named{"people": people, "event": w.seq, "wave": w.Wave, "channels": w.channels,
+		"expired": w.expired, "category": w.category, "mandatory": w.mandatory, "batch_size": batchSize})
+	step.Batches, err = list(rows, err, w.scanBatch)
 	if err != nil {
 		return fmt.Errorf("insert deliveries: %w", err)
 	}
-	if step.Users == 0 || w.expired {
-		return nil
-	}
-	window["event"] = w.seq
-	rows, err := tx.Query(ctx, insertBatches, window.with(named{"wave": w.Wave, "channels": w.channels, "batch_size": batchSize}))
-	step.Batches, err = list(rows, err, w.scanBatch)
-	if err != nil {
-		return fmt.Errorf("insert batches: %w", err)
-	}
-	if w.Wave == 0 && slices.Contains(w.channels, string(schoolbell.ChannelInApp)) {
-		return fillInboxes(ctx, tx, window)
+	if !w.expired && w.Wave == 0 && slices.Contains(w.channels, string(schoolbell.ChannelInApp)) {
+		return fillInboxes(ctx, tx, w.seq, people)
 	}
 	return nil
 }
@@ -164,59 +156,29 @@ func (w *walk) scanBatch(r pgx.CollectableRow) (ledger.Batch, error) {
 	return b, err
 }
 
-// insertBatches cuts the pending deliveries of the window (@after, @until] into batches of @batch_size
-// for each channel, numbered after the batches that the wave has, and returns them.
-var insertBatches = row.SQL(`
-	WITH pending AS (
-		SELECT channel, user_seq, (row_number() OVER (PARTITION BY channel ORDER BY user_seq) - 1) / @batch_size AS batch
-		FROM deliveries
-		WHERE event_seq = @event AND wave = @wave AND user_seq > @after AND user_seq <= @until
-			AND channel = ANY (ARRAY(SELECT id FROM channels WHERE name = ANY (@channels::text[]) AND id <> {in_app}))
-			AND status = {pending}),
-	inserted AS (
-		INSERT INTO batches (event_seq, wave, channel, seq, first_user, last_user, size)
-		SELECT @event, @wave, p.channel,
-			p.batch + 1 + (
-				SELECT coalesce(max(b.seq), 0) FROM batches b
-				WHERE b.event_seq = @event AND b.wave = @wave AND b.channel = p.channel),
-			min(p.user_seq), max(p.user_seq), count(*)
-		FROM pending p
-		GROUP BY p.channel, p.batch
-		RETURNING channel, seq, size)
-	SELECT c.name, i.seq, i.size
-	FROM inserted i
-	JOIN channels c ON c.id = i.channel
-	ORDER BY i.channel, i.seq`)
-
-// fillInboxes inserts the inbox rows of a window. It comes last in its transaction: until the commit,
-// no other fan-out can fill inboxes.
-func fillInboxes(ctx context.Context, tx pgx.Tx, window named) error {
+// fillInboxes inserts the inbox rows of a chunk of people. It comes last in its transaction: until the
+// commit, no other fan-out can fill inboxes.
+func fillInboxes(ctx context.Context, tx pgx.Tx, event int64, people []int64) error {
 	if err := lock(ctx, tx, lockPositions); err != nil {
 		return err
 	}
-	var position int64
-	if err := tx.QueryRow(ctx, insertChunk, window).Scan(&position); err != nil {
-		return fmt.Errorf("insert chunk: %w", err)
-	}
-	if _, err := tx.Exec(ctx, insertInbox, window.with(named{"position": position})); err != nil {
+	_, err := tx.Exec(ctx, insertInbox, event, people)
+	if err != nil {
 		return fmt.Errorf("fill inboxes: %w", err)
 	}
 	return nil
 }
 
-// insertChunk inserts the chunk of the window (@after, @until] and returns its position in the inboxes.
-const insertChunk = `
-	INSERT INTO chunks (event_seq, first_user, last_user, arrived_at)
-	VALUES (@event, @after::bigint + 1, @until, ` + now + `)
-	RETURNING position`
-
-// insertInbox puts the in-app deliveries of the window (@after, @until] into the inboxes at @position.
-var insertInbox = row.SQL(`
+// insertInbox inserts a chunk of an event, and puts it into the inboxes of its people at the chunk's position.
+var insertInbox = `
+	WITH chunk AS (
+		INSERT INTO chunks (event_seq, first_user, last_user, arrived_at)
+		SELECT $1, ($2::bigint[])[1], ($2::bigint[])[cardinality($2::bigint[])], ` + now + `
+		RETURNING position)
 	INSERT INTO inbox (user_seq, position)
-	SELECT user_seq, @position
-	FROM deliveries
-	WHERE event_seq = @event AND wave = 0 AND channel = {in_app} AND user_seq > @after AND user_seq <= @until
-	ORDER BY user_seq`)
+	SELECT p.user_seq, chunk.position
+	FROM chunk
+	CROSS JOIN unnest($2::bigint[]) p(user_seq)`
 
 // OpenBatches implements ledger.FanOuts.
 func (s FanOuts) OpenBatches(ctx context.Context, wave ledger.WaveRef, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {

@@ -17,19 +17,10 @@ const (
 	clock = "(SELECT " + now + " AS now OFFSET 0) clock"
 )
 
-// unreachable returns the one rule about who is reached: an expression that is null if the user with
-// the number user can be reached on the channel of the row c of channels, and else the reason for
-// suppressing the delivery. category and mandatory are those of the event. claimRows has the same rule,
-// with addresses that it has read already.
-func unreachable(user, category, mandatory string) string {
-	return `CASE
-				WHEN c.addressed AND NOT EXISTS (
-					SELECT 1 FROM addresses a
-					WHERE a.user_seq = ` + user + ` AND a.channel = c.id AND a.state IN ({usable}))
-				THEN ` + withoutAddress(user, "c.id") + `
-				WHEN ` + optedOut(user, "c.id", category, mandatory) + ` THEN {opted_out}
-			END`
-}
+// One rule decides who is reached on a channel: insertDeliveries and claimRows have it, each with the fastest
+// way to read addresses and preferences. Where the channel needs an address, the user must have a usable one,
+// else the reason is that of withoutAddress. And the user must not have opted out of the category on the
+// channel, unless the category is mandatory.
 
 // withoutAddress returns an expression for the reason why a user has no usable address on a channel: the
 // state of the first one, if there is one.
@@ -39,14 +30,6 @@ func withoutAddress(user, channel string) string {
 					WHERE a.user_seq = ` + user + ` AND a.channel = ` + channel + `
 					ORDER BY a.position
 					LIMIT 1), {no_address})`
-}
-
-// optedOut returns the condition that a user wants no messages of the category on the channel, and may
-// say so.
-func optedOut(user, channel, category, mandatory string) string {
-	return `NOT ` + mandatory + ` AND EXISTS (
-					SELECT 1 FROM preferences w
-					WHERE w.user_seq = ` + user + ` AND w.category = ` + category + ` AND w.channel = ` + channel + ` AND w.mode = {off})`
 }
 
 // stateName returns the name of an address's state.
