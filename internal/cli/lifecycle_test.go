@@ -78,7 +78,7 @@ func testServeSeparateWorker(t *testing.T) {
 	for _, line := range []string{
 		"✓ Redis connected: 127.0.0.1:" + port + `, version \d`,
 		"✓ Ledger connected: PostgreSQL 127.0.0.1",
-		"✓ Queues: event-notifications, event-notifications-email$",
+		`✓ Queues: event-notifications, event-notifications-email, event-notifications\.urgent, event-notifications-email\.urgent$`,
 		"✓ Worker .+ is running and waits for jobs",
 	} {
 		worker.says(line)
