@@ -155,7 +155,7 @@ var (
 // It has no ON CONFLICT: a row that exists already means that a person is walked a second time, and
 // then the whole chunk must fail.
 var insertDeliveries = row.SQL(`
-	WITH checked AS (
+	WITH checked AS MATERIALIZED (
 		SELECT c.id AS channel, p.user_seq,
 			CASE
 				WHEN c.addressed AND (p.user_seq, c.id) NOT IN (
@@ -187,8 +187,8 @@ var insertDeliveries = row.SQL(`
 		FROM ` + clock + `
 		CROSS JOIN planned p),
 	counted AS (` + intoTotals + `
-		SELECT @event, @wave, p.channel, p.status, 0, ` + fanOutShard + `, count(*)
-		FROM planned p` + addTotals + `),
+		SELECT @event, @wave, p.channel, p.status, 0, ` + fanOutShard + `, sum(p.n)
+		FROM (SELECT channel, status, count(*) AS n FROM planned GROUP BY channel, status) p` + addTotals + `),
 	numbered AS (
 		SELECT channel, user_seq, (row_number() OVER (PARTITION BY channel ORDER BY user_seq) - 1) / @batch_size::bigint AS batch
 		FROM planned

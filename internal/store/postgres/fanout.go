@@ -115,7 +115,7 @@ func (w *walk) pick(ctx context.Context, tx pgx.Tx, p picker, limit int, step *l
 		return nil, 0, err
 	}
 	low := w.cursor
-	for width := int64(2 * limit); low < top && len(people) < limit; width *= 4 {
+	for width := int64(limit); low < top && len(people) < limit; width *= 4 {
 		high := min(low+width, top)
 		rows, errQuery := tx.Query(ctx, p.statement, p.args.with(named{"after": low, "until": high, "limit": limit - len(people)}))
 		found, err := list(rows, errQuery, pgx.RowTo[int64])
