@@ -14,6 +14,10 @@ import (
 // that was used last, so that few requests at a time need few.
 const warmConnections = 2
 
+// warmRuns is how often Warm runs the statement of a new event on each of them: PostgreSQL makes a new
+// plan for each of the first five runs of a statement.
+const warmRuns = 6
+
 // Warm runs the statements of a new event on some connections, with values for which they
 // change and find nothing. A process of PostgreSQL reads the catalog and plans a statement
 // when it first runs it, which takes longer than all the rest of the request.
@@ -37,8 +41,10 @@ func (db *DB) Warm(ctx context.Context) error {
 		if err := errors.Join(err, errValues, errEntry); err != nil {
 			return wrap("prepare connections", err)
 		}
-		if _, err := c.Exec(ctx, createEvent, values.with(entry)); err != nil {
-			return wrap("prepare connections", err)
+		for range warmRuns {
+			if _, err := c.Exec(ctx, createEvent, values.with(entry)); err != nil {
+				return wrap("prepare connections", err)
+			}
 		}
 	}
 	return nil
