@@ -394,9 +394,6 @@ func eventOpen(t *testing.T, open func() *store.Ledger) {
 		}
 		after = page[1].WaveRef
 	}
-	same(t, "open events without "+unqueued, got, []ledger.QueuedWave{
-		{WaveRef: waves[0], Lane: schoolbell.LaneNormal},
-		{WaveRef: waves[2], Lane: schoolbell.LaneNormal, Walked: true},
-		{WaveRef: waves[4], Lane: schoolbell.LaneNormal},
-	})
+	same(t, "open events without "+unqueued, got, []ledger.QueuedWave{{WaveRef: waves[0], Lane: schoolbell.LaneNormal},
+		{WaveRef: waves[2], Lane: schoolbell.LaneNormal, Walked: true}, {WaveRef: waves[4], Lane: schoolbell.LaneNormal}})
 }
