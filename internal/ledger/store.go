@@ -86,13 +86,13 @@ type Waves interface {
 	Waves(ctx context.Context, eventID string) ([]schoolbell.Wave, error)
 
 	// UnqueuedWaves returns up to limit unfinished waves of events that are not cancelled
-	// that were never marked queued, oldest event first, those that have not started included.
+	// that were never marked queued and never walked, oldest event first, those that have not started included.
 	UnqueuedWaves(ctx context.Context, limit int) ([]QueuedWave, error)
 
 	// MarkQueued notes that the waves have their jobs.
 	MarkQueued(ctx context.Context, waves []WaveRef) error
 
-	// OpenWaves returns up to limit unfinished waves that were marked queued, oldest event
+	// OpenWaves returns up to limit unfinished waves that were marked queued or walked, oldest event
 	// first and by number, those after the given one (zero for the first page).
 	OpenWaves(ctx context.Context, after WaveRef, limit int) ([]QueuedWave, error)
 
@@ -108,7 +108,7 @@ type FanOuts interface {
 	// FanOut walks the next chunk of up to users people of the wave's audience
 	// and, in one transaction that also moves the wave's cursor, inserts their
 	// delivery rows for every channel, their inbox rows for in_app, and batch rows
-	// of up to batchSize pending deliveries a channel. The audience of a further wave are
+	// of up to batchSize pending deliveries a channel. It marks the wave queued. The audience of a further wave are
 	// the people who have a delivery in wave 0 and meet its condition. A queued, scheduled
 	// or completed event becomes processing. A user who cannot be reached on a channel gets a
 	// suppressed row with the reason; in_app rows are sent at once. Concurrent calls for one

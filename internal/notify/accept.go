@@ -39,7 +39,7 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger
 	}
 	if !replayed {
 		p.metrics.accepted.Inc()
-		p.notifyOutbox()
+		p.notifyOutbox(stored)
 	}
 	return stored, replayed, nil
 }

@@ -20,9 +20,10 @@ type Pipeline struct {
 	metrics *Metrics
 	queues  *queues
 
-	accepted chan struct{} // tells the outbox that there is an event
-	changed  chan change   // tells the reconciler of an event
-	ready    chan struct{} // closed when the workers wait for jobs
+	accepted chan ledger.QueuedWave // hands the outbox an event that starts now
+	search   chan struct{}          // tells the outbox that there is an event that starts later
+	changed  chan change            // tells the reconciler of an event
+	ready    chan struct{}          // closed when the workers wait for jobs
 }
 
 // New returns a pipeline over the ledger and the queues in Redis. It sends
@@ -39,7 +40,8 @@ func New(stores ledger.Stores, rdb redis.UniversalClient, cfg Config, log *slog.
 	}
 	return &Pipeline{
 		cfg: cfg, ledger: stores, rdb: rdb, log: log, metrics: newMetrics(), queues: queues,
-		accepted: make(chan struct{}, 1),
+		accepted: make(chan ledger.QueuedWave, relayBacklog),
+		search:   make(chan struct{}, 1),
 		changed:  make(chan change, 256),
 		ready:    make(chan struct{}),
 	}, nil

@@ -69,11 +69,11 @@ func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 	return step, nil
 }
 
-// moveCursor stores how far the walk of a wave has come.
+// moveCursor stores how far the walk of a wave has come, and that the wave has a job: the one that walks it.
 var moveCursor = row.SQL(`
 	WITH moved AS (
 		UPDATE waves
-		SET cursor = @cursor, walked = @walked
+		SET cursor = @cursor, walked = @walked, queued_at = coalesce(queued_at, ` + now + `)
 		WHERE event_seq = @event AND n = @wave)
 	UPDATE events
 	SET status = {event_processing}, completed_at = NULL

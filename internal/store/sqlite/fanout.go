@@ -67,11 +67,12 @@ func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 	return step, nil
 }
 
-// moveCursor records how far the walk of a wave has come.
+// moveCursor records how far the walk of a wave has come, and that the wave has a job: the one that walks it.
 const moveCursor = `
 UPDATE waves
 SET cursor = @cursor,
-	walked = @walked
+	walked = @walked,
+	queued_at = coalesce(queued_at, ` + now + `)
 WHERE event_seq = @event
 	AND n = @wave`
 

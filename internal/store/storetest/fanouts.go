@@ -16,6 +16,7 @@ var fanOuts = []promise{
 	{"FanOut creates deliveries, inbox items and batches", fanOutRows},
 	{"FanOut continues at the cursor, chunk by chunk, to the end", fanOutChunks},
 	{"FanOut fills its chunks from people who are spread thinly", fanOutSparse},
+	{"FanOut marks the wave queued", fanOutQueued},
 	{"FanOut that is cancelled leaves nothing behind", fanOutAbandoned},
 	{"FanOut by many callers creates every row once", fanOutConcurrent},
 	{"FanOut suppresses whom it may not or cannot reach", fanOutSuppressed},
@@ -26,6 +27,16 @@ var fanOuts = []promise{
 	{"FanOut that reaches nobody is done at once", fanOutNobody},
 	{"OpenBatches pages over the batches that are not finished", openBatches},
 	{"Inbox positions grow in commit order with many fan-outs", commitOrder},
+}
+
+func fanOutQueued(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(2)
+	s.walk(s.create(newEvent(toStudents())), 1, 10)
+	other := s.create(newEvent(toStudents()))
+	out, err := s.Waves.UnqueuedWaves(s.ctx(), 10)
+	s.must(err)
+	same(t, "waves without a job", out, []ledger.QueuedWave{{WaveRef: zeroth(other), Lane: schoolbell.LaneNormal}})
 }
 
 func fanOutRows(t *testing.T, open func() *store.Ledger) {
