@@ -41,6 +41,7 @@ func reachOnce(b testing.TB, srv *servers, bin string, people int) run {
 }
 
 func printRun(job, tree string, r run) {
-	fmt.Printf("BenchmarkReach/job=%s/tree=%s 1 %.0f ns/person %.2f cpu-µs/person %.0f ns/post %.1f MB\n", job, tree,
-		float64(r.took.Nanoseconds())/float64(r.people), r.perPerson(r.cost.counted()), float64(r.post.Nanoseconds()), r.peak)
+	fmt.Printf("BenchmarkReach/job=%s/tree=%s 1 %.0f ns/person %.2f cpu-µs/person %.2f worker-µs/person %.2f postgres-µs/person %.0f ns/post %.1f MB\n",
+		job, tree, float64(r.took.Nanoseconds())/float64(r.people), r.perPerson(r.cost.counted()), r.perPerson(r.cost.workers),
+		r.perPerson(r.cost.postgres), float64(r.post.Nanoseconds()), r.peak)
 }

@@ -36,9 +36,9 @@ const (
 	defaultQueueName = "event-notifications"
 
 	// claimSize is how many rows a job claims and sends at a time. It records their outcomes once there
-	// are recordSize. So a crash leaves at most recordSize rows of each job uncertain, and most of
-	// them were sent.
-	claimSize  = 25
+	// are recordSize. So a crash leaves at most recordSize rows of each job uncertain. Each transaction
+	// of a job costs PostgreSQL about as much as 20 rows: half the claims cost an event a quarter of its time.
+	claimSize  = 50
 	recordSize = 50
 
 	// A fan-out starts with a small chunk so that the first messages leave soon. Later

@@ -479,7 +479,7 @@ func testCancelHalfSent(t *testing.T) {
 	if got := s.email(ev.ID); got.Sent != s.provider.count() {
 		t.Errorf("%d rows are sent, the provider accepted %d", got.Sent, s.provider.count())
 	}
-	if n := s.provider.count(); n > 60+5*25+25 {
+	if n := s.provider.count(); n > 60+5*50+50 {
 		t.Errorf("%d emails went out, more than were in flight when the event was cancelled", n)
 	}
 }
