@@ -2,10 +2,13 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -23,6 +26,29 @@ func (w *walk) picker(ctx context.Context, tx pgx.Tx) (picker, error) {
 	}
 	args, err := selectAudience(ctx, tx, &w.audience, w.cursor)
 	return picker{statement: peopleOfAudience, args: args}, err
+}
+
+// namesUsers reports whether the audience of the wave are users by their ids and nobody else.
+func (w *walk) namesUsers() bool {
+	a := &w.audience
+	return w.Wave == 0 && len(a.Roles) == 0 && len(a.Groups) == 0 && a.GuardiansOf.Empty() && a.Exclude.Empty()
+}
+
+// pickNamed is chunk for an audience that only names users: one statement, instead of those that find windows
+// of user numbers. The names are few enough to be read in each chunk.
+func (w *walk) pickNamed(ctx context.Context, tx pgx.Tx, limit int, step *ledger.FanOutStep) (people []int64, bound int64, err error) {
+	rows, err := tx.Query(ctx, usersAbove, w.audience.Users, w.cursor)
+	if people, err = list(rows, err, pgx.RowTo[int64]); err != nil {
+		return nil, 0, fmt.Errorf("pick named people: %w", err)
+	}
+	slices.Sort(people)
+	bound = w.cursor
+	step.Done = len(people) <= limit
+	if people = people[:min(limit, len(people))]; len(people) > 0 {
+		bound = people[len(people)-1]
+	}
+	step.Users = len(people)
+	return people, bound, nil
 }
 
 // selectAudience returns the parameters of pickAudience for an audience, without the window (@after,

@@ -49,11 +49,7 @@ func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 		case w.Wave > 0 && !w.firstWalked:
 			return row.Conflict("the event itself is still being walked")
 		}
-		p, err := w.picker(ctx, tx)
-		if err != nil {
-			return err
-		}
-		people, bound, err := w.pick(ctx, tx, p, users, &step)
+		people, bound, err := w.chunk(ctx, tx, users, &step)
 		if err != nil {
 			return err
 		}
@@ -104,9 +100,19 @@ const lockWalk = `
 	WHERE e.id = $1 AND w.n = $2
 	FOR UPDATE OF e, w`
 
-// pick returns the people of the next chunk in order, and the last user number that it has looked at.
-//
-// It looks for people in windows of user numbers, each wider than the one before, until it has enough:
+// chunk returns the people of the next chunk in order, and the last user number that it has looked at.
+func (w *walk) chunk(ctx context.Context, tx pgx.Tx, limit int, step *ledger.FanOutStep) (people []int64, bound int64, err error) {
+	if w.namesUsers() {
+		return w.pickNamed(ctx, tx, limit, step)
+	}
+	p, err := w.picker(ctx, tx)
+	if err != nil {
+		return nil, 0, err
+	}
+	return w.pick(ctx, tx, p, limit, step)
+}
+
+// pick is chunk with a picker. It looks for people in windows of user numbers, each wider than the one before, until it has enough:
 // so the cost of a chunk depends on its number of people, not on the number of groups in the audience
 // or on how its people are spread.
 func (w *walk) pick(ctx context.Context, tx pgx.Tx, p picker, limit int, step *ledger.FanOutStep) (people []int64, bound int64, err error) {
