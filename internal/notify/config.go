@@ -17,6 +17,7 @@ type Config struct {
 	Channels []schoolbell.Channel // over which events may go; in_app is always among them
 
 	BatchSize     int           // deliveries a job works; 100 when 0
+	InPlace       int           // deliveries of a channel that an event's own job sends if they are all of the event; none when 0
 	Retries       int           // further attempts after the first; none when 0
 	Backoff       time.Duration // base b of the waits b, 5b, 25b … between attempts; 5 s when 0
 	Concurrency   int           // jobs at once, for each queue of this process; 5 when 0
@@ -31,6 +32,9 @@ type Config struct {
 	Grace      time.Duration // how long a stop may take; 20 s when 0
 	WorkerName string        // names this process in worker lists and leases
 }
+
+// SmallEvent is a good Config.InPlace: so few deliveries are one claim, and soon sent.
+const SmallEvent = 25
 
 const (
 	defaultQueueName = "event-notifications"

@@ -18,9 +18,9 @@ import (
 // batch job is left to wait for, which only another worker's crash explains.
 const unfinishedWait = 2 * time.Second
 
-// fanOut works the events' queue of a lane. A job runs at least twice: first it walks the
-// audience, adding batches as it goes, and waits for them; then, released by
-// the last of them, it closes the event.
+// fanOut works the events' queue of a lane. A job walks the audience, adding batches as it goes, and
+// waits for them; in a second run, released by the last of them, it finishes the event. If the audience is
+// small, it delivers the batches itself and finishes the event in one run.
 type fanOut struct {
 	cfg     Config
 	lane    schoolbell.Lane
@@ -29,6 +29,7 @@ type fanOut struct {
 	fanOuts ledger.FanOuts
 	queues  *queues
 	rebuild *rebuilder
+	inPlace *inPlace
 	metrics *Metrics
 	log     *slog.Logger
 }
@@ -49,7 +50,10 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if ev.Status == schoolbell.EventProcessing && !(walked > 0 && resumed(job)) {
+	if walked.whole && walked.children == 0 {
+		return f.finish(ctx, job, wave) // nothing to wait for
+	}
+	if ev.Status == schoolbell.EventProcessing && !(walked.users > 0 && resumed(job)) {
 		// An earlier run began the walk. It may have died between a chunk's
 		// commit and its jobs, or Redis may have lost them since.
 		if _, err := f.rebuild.batchesOf(ctx, f.lane, wave); err != nil {
@@ -83,43 +87,71 @@ func eventOrFail(ctx context.Context, events ledger.Events, id string) (*schoolb
 	return ev, err
 }
 
-// walk takes the wave to its end, chunk by chunk, adding the jobs of each
-// chunk's batches as soon as they are committed. Between chunks other events may run. It returns
-// how many people this run has walked.
-func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event, wave ledger.WaveRef) (walked int, err error) {
+// walked is what one run of a job has walked.
+type walked struct {
+	users    int
+	children int  // batches that got jobs
+	whole    bool // the run walked the whole audience of the event
+}
+
+// walk takes the wave to its end, chunk by chunk, and adds the jobs of each chunk's batches as soon as
+// they are committed. Between chunks other events may run. Batches of a small audience get jobs only if
+// they could not be delivered in place.
+func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event, wave ledger.WaveRef) (done walked, err error) {
 	chunk := firstChunk
 	if ev.Status == schoolbell.EventProcessing {
 		chunk = chunkSize // an earlier run walked the first
 	}
 	for ; ; chunk = chunkSize {
 		if stopping(ctx) {
-			return walked, bullmq.Requeue()
+			return done, bullmq.Requeue()
 		}
-		step, err := f.fanOuts.FanOut(ctx, wave, chunk, f.cfg.BatchSize)
-		switch schoolbell.CodeOf(err) {
-		case schoolbell.CodeNotFound:
-			return walked, bullmq.Unrecoverable(err)
-		case schoolbell.CodeConflict: // the wave has not started, or the event itself is still being walked
-			return walked, bullmq.DelayUntil(time.Now().Add(unfinishedWait))
-		}
+		step, err := f.chunk(ctx, wave, chunk)
 		if err != nil {
-			return walked, fmt.Errorf("fan out event %s: %w", eventJobID(wave), err)
+			return done, err
 		}
-		walked += step.Users
+		whole := step.Done && done.users == 0 && wave.Wave == 0 && starts(ev)
+		done.users += step.Users
 		f.metrics.walked.Add(float64(step.Users))
-		if err := f.queues.addBatches(ctx, f.lane, step.Batches); err != nil {
-			return walked, err
+		batches := step.Batches
+		if whole {
+			batches = f.inPlace.deliver(ctx, job, ev, batches)
 		}
+		if err := f.queues.addBatches(ctx, f.lane, batches); err != nil {
+			return done, err
+		}
+		done.children += len(batches)
 		if step.Done {
+			done.whole = whole
 			if step.Users == 0 && ev.Status != schoolbell.EventQueued {
 				f.refund(ctx, job)
 			}
-			return walked, nil
+			return done, nil
 		}
 		if why := f.yield(ctx, job); why != nil {
-			return walked, why
+			return done, why
 		}
 	}
+}
+
+// chunk walks one chunk. Its errors are those that the job ends with.
+func (f *fanOut) chunk(ctx context.Context, wave ledger.WaveRef, users int) (ledger.FanOutStep, error) {
+	step, err := f.fanOuts.FanOut(ctx, wave, users, f.cfg.BatchSize)
+	switch schoolbell.CodeOf(err) {
+	case schoolbell.CodeNotFound:
+		return step, bullmq.Unrecoverable(err)
+	case schoolbell.CodeConflict: // the wave has not started, or the event itself is still being walked
+		return step, bullmq.DelayUntil(time.Now().Add(unfinishedWait))
+	}
+	if err != nil {
+		return step, fmt.Errorf("fan out event %s: %w", eventJobID(wave), err)
+	}
+	return step, nil
+}
+
+// starts reports whether no walk of the event had begun when it was read.
+func starts(ev *schoolbell.Event) bool {
+	return ev.Status == schoolbell.EventQueued || ev.Status == schoolbell.EventScheduled
 }
 
 // refund gives back the start that a closing run took from the events' rate

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,6 +19,7 @@ const queueTimeout = 10 * time.Second // for one round of work against Redis
 // queues are the pipeline's queues in Redis, and the jobs in them.
 type queues struct {
 	cfg   Config
+	rdb   redis.UniversalClient
 	log   *slog.Logger
 	lanes map[schoolbell.Lane]laneQueues
 }
@@ -29,7 +31,7 @@ type laneQueues struct {
 }
 
 func newQueues(rdb redis.UniversalClient, cfg Config, log *slog.Logger) (*queues, error) {
-	q := &queues{cfg: cfg, log: log, lanes: make(map[schoolbell.Lane]laneQueues)}
+	q := &queues{cfg: cfg, rdb: rdb, log: log, lanes: make(map[schoolbell.Lane]laneQueues)}
 	for _, lane := range schoolbell.Lanes() {
 		of, err := openLane(rdb, cfg, lane)
 		if err != nil {
@@ -74,6 +76,21 @@ func (q *queues) events(lane schoolbell.Lane) *bullmq.Queue { return q.lanes[lan
 // in the settings.
 func (q *queues) batches(lane schoolbell.Lane, ch schoolbell.Channel) *bullmq.Queue {
 	return q.lanes[lane].batches[ch]
+}
+
+// restricted reports whether something other than busy workers may keep a new job of a queue from starting: a
+// pause, a rate limit in force, or a global limit, whether reached or not. The keys and fields are those of BullMQ.
+func (q *queues) restricted(ctx context.Context, of *bullmq.Queue) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	pipe := q.rdb.Pipeline()
+	settings := pipe.HMGet(ctx, of.QualifiedName()+":meta", "paused", "concurrency", "max")
+	limited := pipe.Exists(ctx, of.QualifiedName()+":limiter")
+	if _, err := pipe.Exec(ctx); err != nil {
+		return false, fmt.Errorf("read what restricts queue %s: %w", of.Name(), err)
+	}
+	set := slices.ContainsFunc(settings.Val(), func(v any) bool { return v != nil })
+	return set || limited.Val() > 0, nil
 }
 
 // of returns the queues of a lane: that of its events, then those of the channels in the order

@@ -61,8 +61,10 @@ func (p *Pipeline) newWorkers(leases *leaseKeeper, renderer Renderer, senders ma
 // handlers returns the handler of each queue.
 func (p *Pipeline) handlers(leases *leaseKeeper, renderer Renderer, senders map[schoolbell.Channel]Senders) (map[*bullmq.Queue]bullmq.Handler, error) {
 	handlers := make(map[*bullmq.Queue]bullmq.Handler)
+	inPlace := make(map[schoolbell.Lane]*inPlace)
 	for _, lane := range schoolbell.Lanes() {
-		f := &fanOut{waves: p.ledger.Waves, cfg: p.cfg, lane: lane, events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues,
+		inPlace[lane] = newInPlace(p.cfg, lane, p.queues, p.log)
+		f := &fanOut{inPlace: inPlace[lane], waves: p.ledger.Waves, cfg: p.cfg, lane: lane, events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues,
 			rebuild: p.rebuilder(), metrics: p.metrics, log: p.log}
 		handlers[p.queues.events(lane)] = f.handle
 	}
@@ -81,6 +83,7 @@ func (p *Pipeline) handlers(leases *leaseKeeper, renderer Renderer, senders map[
 				channel: ch, lane: lane, sender: sender, queue: p.queues.batches(lane, ch), other: p.queues.batches(otherLane(lane), ch),
 				renderer: renderer, leases: leases, throttle: throttle, progress: progress}
 			handlers[p.queues.batches(lane, ch)] = d.handle
+			inPlace[lane].deliverers[ch] = d
 		}
 	}
 	return handlers, nil
