@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"iter"
 	"net/http"
 
@@ -30,6 +31,26 @@ func (c *Client) CreateEventOnce(ctx context.Context, ev wire.NewEvent, key stri
 		return nil, false, err
 	}
 	return created, resp.Header.Get("Idempotency-Replayed") == "true", nil
+}
+
+// CreateEvents creates up to 1,000 events in one request and returns one result for each, in order. An
+// invalid event has its problem in the result and does not stop the others; after an error none was created,
+// unless the answer was lost. The request may be repeated if each event has a key.
+func (c *Client) CreateEvents(ctx context.Context, events []wire.BulkEvent) ([]wire.BulkResult, error) {
+	if events == nil {
+		events = []wire.BulkEvent{}
+	}
+	var out wire.BulkResults
+	_, err := c.json(ctx, call{method: http.MethodPost, path: "/v1/events:bulk"}, events, &out)
+	return out.Results, err
+}
+
+// ImportEvents is [Client.CreateEvents] with events from r, in the media type [NDJSON] or [JSON] (an array).
+func (c *Client) ImportEvents(ctx context.Context, r io.Reader, mediaType string) ([]wire.BulkResult, error) {
+	var out wire.BulkResults
+	_, err := c.do(ctx, call{method: http.MethodPost, path: "/v1/events:bulk", body: r,
+		header: map[string]string{"Content-Type": mediaType}}, &out)
+	return out.Results, err
 }
 
 // Event returns the event with its progress.

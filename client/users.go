@@ -45,6 +45,7 @@ func (c *Client) DeleteUser(ctx context.Context, id string) error {
 const (
 	NDJSON = "application/x-ndjson"
 	CSV    = "text/csv"
+	JSON   = "application/json"
 )
 
 // ImportUsers streams users from r, in the media type [NDJSON] or [CSV]. Rows

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,6 +26,8 @@ import (
 // of it. {made} stands for the id in the answer.
 var changes = map[string]struct{ path, body, target, changes string }{
 	"POST /v1/events": {"/v1/events", `{"title":"Secret title","body":"B","category":"urgent","audience":{"users":["u1"]},"channels":["in_app"]}`,
+		"event {made}", "map[category:urgent channels:[in_app]]"},
+	"POST /v1/events:bulk": {"/v1/events:bulk", `[{"title":"Secret title","body":"B","category":"urgent","audience":{"users":["u1"]},"channels":["in_app"]}]`,
 		"event {made}", "map[category:urgent channels:[in_app]]"},
 	"POST /v1/events/{id}/cancel": {"/v1/events/{cancelled}/cancel", "", "event {cancelled}", "map[]"},
 	"POST /v1/events/{id}/retry":  {"/v1/events/{done}/retry", "", "event {done}", "map[deliveries:0]"},
@@ -119,6 +122,10 @@ func testAuditEveryRoute(t *testing.T) {
 		}
 		e := left[0]
 		made := strings.TrimPrefix(a.Header.Get("Location"), "/v1/events/")
+		var many wire.BulkResults
+		if json.Unmarshal([]byte(a.body), &many) == nil && len(many.Results) == 1 {
+			made = many.Results[0].Event.ID
+		}
 		if _, there := e.Changes["expires_at"]; there {
 			e.Changes["expires_at"] = "*"
 		}

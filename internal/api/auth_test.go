@@ -17,6 +17,7 @@ import (
 // table must not go unseen. A star means that the user's own token will do.
 const needed = `
 POST /v1/events send
+POST /v1/events:bulk send
 GET /v1/events read
 GET /v1/events/{id} read
 GET /v1/events/{id}/deliveries read

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -34,7 +35,10 @@ const (
 )
 
 func (rt route) maxBody() int {
-	if rt.large {
+	switch {
+	case rt.bulk:
+		return maxBulkBody
+	case rt.large:
 		return maxEventBody
 	}
 	return maxBody
@@ -50,6 +54,9 @@ func (rt route) maxValues() int {
 // readBody reads the body of a request before huma does, so that a body which
 // breaks off, stalls or is out of bounds gets the answer it should.
 func (s *Server) readBody(rt route) func(huma.Context, func(huma.Context)) {
+	if rt.bulk {
+		return s.readBulk
+	}
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
 		if rt.streamed || r.Body == nil || r.Body == http.NoBody {
@@ -92,13 +99,20 @@ func checkMediaType(r *http.Request) *problem {
 	if len(kinds) == 0 || len(kinds) == 1 && kinds[0] == "" {
 		return nil
 	}
-	kind, _, _ := mime.ParseMediaType(kinds[0]) // broken parameters do no harm: the type is known then
+	kind := mediaTypeOf(kinds[0])
 	main, sub, _ := strings.Cut(kind, "/")
 	if len(kinds) > 1 || main != "application" || sub != "json" && !strings.HasSuffix(sub, "+json") {
 		return newProblem(codeMedia, "send Content-Type: application/json")
 	}
 	r.Header.Set("Content-Type", "application/json")
 	return nil
+}
+
+// mediaTypeOf returns the media type of a Content-Type, in lower case and without parameters, or "". Broken
+// parameters do no harm: the type is known then.
+func mediaTypeOf(contentType string) string {
+	kind, _, _ := mime.ParseMediaType(contentType)
+	return kind
 }
 
 // incoming is a body that is being read. What it holds beyond maxBody it takes from what
@@ -155,7 +169,7 @@ func checkEncoding(r *http.Request) *problem {
 
 // bodyProblem says what is wrong with a body that could not be read to its end.
 func bodyProblem(err error) *problem {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		return newProblem(codeTimeout, "the body did not arrive in time")
 	}
 	return newProblem(codeMalformed, "the body ended too early")
@@ -164,7 +178,13 @@ func bodyProblem(err error) *problem {
 // checkJSON reports a body that is nested too deeply or has too many values. Whether it
 // is valid JSON, the decoder finds out.
 func checkJSON(body []byte, limit int) *problem {
-	depth, values := 0, 0
+	_, p := countJSON("the body", body, limit)
+	return p
+}
+
+// countJSON is checkJSON for a text that has a name. It returns how many values the text has.
+func countJSON(name string, body []byte, limit int) (values int, p *problem) {
+	depth := 0
 	var items [maxDepth + 1]int // of the list or object at each depth
 	inText, escaped := false, false
 	for _, c := range body {
@@ -188,11 +208,11 @@ func checkJSON(body []byte, limit int) *problem {
 			items[depth]++
 		}
 		if depth > maxDepth || depth < 0 {
-			return newProblem(codeMalformed, "the body has unbalanced brackets, or is nested more than 32 levels deep")
+			return values, newProblem(codeMalformed, name+" has unbalanced brackets, or is nested more than 32 levels deep")
 		}
 		if values > limit || items[depth] > maxItems {
-			return newProblem(schoolbell.CodeTooLarge, "the body has more than "+formatCount(limit)+" values, or a list of more than "+formatCount(maxItems))
+			return values, newProblem(schoolbell.CodeTooLarge, name+" has more than "+formatCount(limit)+" values, or a list of more than "+formatCount(maxItems))
 		}
 	}
-	return nil
+	return values, nil
 }

@@ -21,6 +21,7 @@ import (
 // Pipeline is what the API needs of the use cases of events.
 type Pipeline interface {
 	Create(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
+	CreateMany(ctx context.Context, events []ledger.NewEvent) ([]ledger.CreatedEvent, error)
 	Cancel(ctx context.Context, id string) (*schoolbell.Event, error)
 	Retry(ctx context.Context, id string) (rows int, err error)
 }
@@ -94,8 +95,9 @@ type Config struct {
 
 	MaxImportBytes int64         // 0 means 256 MiB
 	BodyTimeout    time.Duration // within which a JSON body must arrive; 0 means 30 s
-	ImportIdle     time.Duration // how long an import may wait for its next bytes; 0 means a minute
+	ImportIdle     time.Duration // how long an import or a bulk request may wait for its next bytes; 0 means a minute
 	ImportTimeout  time.Duration // how long an import may take; 0 means 30 minutes
+	BulkTimeout    time.Duration // how long the events of a bulk request may take to arrive; 0 means 5 minutes
 	Grace          time.Duration // how long Serve waits for running requests when it stops; 0 means 10 s
 	ProgressEvery  time.Duration // how often a watched event is counted; 0 means 300 ms
 	Heartbeat      time.Duration // how often a quiet stream says that it lives; 0 means 15 s

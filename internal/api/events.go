@@ -25,17 +25,17 @@ type createEventOutput struct {
 }
 
 func (s *Server) createEvent(ctx context.Context, in *createEventInput) (*createEventOutput, error) {
-	idem, err := idempotency(callerOf(ctx).keyID(), in.Key, in.RawBody)
-	if err != nil {
+	idem := ledger.Idempotency{Scope: callerOf(ctx).keyID(), Key: in.Key}
+	if err := checkKey("Idempotency-Key", in.Key); err != nil {
 		return nil, err
 	}
-	requested := in.Body.Event()
-	requested.CreatedBy = callerOf(ctx).Actor()
-	ledger.ChangeOf(ctx).Set("channels", requested.Channels)
-	if requested.Category != "" {
-		ledger.ChangeOf(ctx).Set("category", requested.Category)
+	if in.Key != "" {
+		var err error
+		if idem.Fingerprint, err = fingerprint(in.RawBody); err != nil {
+			return nil, err
+		}
 	}
-	ev, replayed, err := s.cfg.Pipeline.Create(ctx, requested, idem)
+	ev, replayed, err := s.cfg.Pipeline.Create(ctx, requestedEvent(ctx, &in.Body, ledger.ChangeOf(ctx)), idem)
 	if err != nil {
 		return nil, err
 	}
@@ -47,22 +47,29 @@ func (s *Server) createEvent(ctx context.Context, in *createEventInput) (*create
 	return out, nil
 }
 
-// idempotency is scoped by the API key: what two programs call their requests is not
-// known to each other.
-func idempotency(scope, key string, body []byte) (ledger.Idempotency, error) {
-	if key == "" {
-		return ledger.Idempotency{}, nil
+// requestedEvent returns the event that the caller asks for, and notes its details in the change.
+func requestedEvent(ctx context.Context, in *wire.NewEvent, change *ledger.Change) *schoolbell.Event {
+	ev := in.Event()
+	ev.CreatedBy = callerOf(ctx).Actor()
+	change.Set("channels", ev.Channels)
+	if ev.Category != "" {
+		change.Set("category", ev.Category)
 	}
+	return ev
+}
+
+// checkKey checks an idempotency key, which came in a field. Keys are scoped by the API key: what two
+// programs call their requests is not known to each other.
+func checkKey(field, key string) error {
 	if len(key) > maxIdempotencyKey {
-		return ledger.Idempotency{}, schoolbell.Invalid("Idempotency-Key", "must be at most %d characters", maxIdempotencyKey)
+		return schoolbell.Invalid(field, "must be at most %d characters", maxIdempotencyKey)
 	}
 	for _, c := range []byte(key) {
 		if c < ' ' || c > '~' {
-			return ledger.Idempotency{}, schoolbell.Invalid("Idempotency-Key", "must be printable ASCII")
+			return schoolbell.Invalid(field, "must be printable ASCII")
 		}
 	}
-	print, err := fingerprint(body)
-	return ledger.Idempotency{Scope: scope, Key: key, Fingerprint: print}, err
+	return nil
 }
 
 // EventPath names an event in the path.

@@ -24,14 +24,17 @@ var jsonFormat = huma.Format{
 	Unmarshal: decodeJSON,
 }
 
-func decodeJSON(data []byte, v any) error {
+func decodeJSON(data []byte, v any) error { return decodeNamed("the body", data, v) }
+
+// decodeNamed decodes a JSON text that has a name.
+func decodeNamed(name string, data []byte, v any) error {
 	if !schoolbell.ValidJSONText(data) {
-		return errors.New(`the body is not valid UTF-8, or has an escape of half a character (\ud800 to \udfff)`)
+		return errors.New(name + ` is not valid UTF-8, or has an escape of half a character (\ud800 to \udfff)`)
 	}
 	err := json.Unmarshal(data, v)
 	if bad, ok := errors.AsType[*json.SyntaxError](err); ok {
 		line, column := position(data, bad.Offset)
-		return fmt.Errorf("the body is not valid JSON at line %d, column %d: %s", line, column, bad.Error())
+		return fmt.Errorf("%s is not valid JSON at line %d, column %d: %s", name, line, column, bad.Error())
 	}
 	if bad, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("%s cannot be a %s", bad.Field, bad.Value)
@@ -47,13 +50,18 @@ func position(data []byte, n int64) (line, column int) {
 }
 
 // fingerprint is the same for two JSON texts that differ in white space or in
-// the order of keys only.
-func fingerprint(body []byte) (string, error) {
+// the order of keys only, or in members of the given names.
+func fingerprint(body []byte, without ...string) (string, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil {
 		return "", fmt.Errorf("read the body for its fingerprint: %w", err)
+	}
+	if object, ok := v.(map[string]any); ok {
+		for _, name := range without {
+			delete(object, name)
+		}
 	}
 	canonical, err := json.Marshal(v)
 	if err != nil {

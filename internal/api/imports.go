@@ -103,7 +103,7 @@ func (s *Server) importProblem(ctx context.Context, err error, report people.Rep
 
 // slowBody reads a body that may take long as a whole but must not stall, up to a limit.
 type slowBody struct {
-	ctx    context.Context // ends when the import has taken too long
+	ctx    context.Context // ends when the body has taken too long
 	from   io.Reader
 	answer *http.ResponseController
 	left   int64
@@ -127,8 +127,9 @@ func (s *slowBody) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	now := time.Now()
-	if err := errors.Join(s.answer.SetReadDeadline(now.Add(s.idle)), s.answer.SetWriteDeadline(now.Add(2*s.idle))); err != nil {
-		return 0, fmt.Errorf("set the deadline of an import: %w", err)
+	err := errors.Join(s.answer.SetReadDeadline(now.Add(s.idle)), s.answer.SetWriteDeadline(now.Add(2*s.idle)))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) { // a server without deadlines, such as one in a test
+		return 0, fmt.Errorf("set the deadline of a body: %w", err)
 	}
 	n, err := s.from.Read(b[:min(int64(len(b)), s.left)])
 	s.left -= int64(n)
@@ -140,8 +141,8 @@ func (s *slowBody) Read(b []byte) (int, error) {
 
 // done gives the answer its time: the last deadline may be nearly over.
 func (s *slowBody) done() error {
-	if err := s.answer.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return fmt.Errorf("set the deadline of an import's answer: %w", err)
+	if err := s.answer.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("set the deadline of an answer: %w", err)
 	}
 	return nil
 }

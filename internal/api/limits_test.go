@@ -190,6 +190,8 @@ func testBrokenBodyTruncated(t *testing.T) {
 		"an import, the chunk garbage": {"POST /v1/users:import HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Type: text/csv", "10\r\nid,name,roles\na,A\r\nzz", 400},
 		"a compressed body":            {"POST /v1/events HTTP/1.1\r\nContent-Length: 2\r\nContent-Encoding: gzip\r\nContent-Type: application/json", "{}", 415},
 		"a compressed import":          {"POST /v1/users:import HTTP/1.1\r\nContent-Length: 2\r\nContent-Encoding: gzip\r\nContent-Type: text/csv", "{}", 415},
+		"events that are cut off":      {"POST /v1/events:bulk HTTP/1.1\r\nContent-Length: 5000\r\nContent-Type: application/x-ndjson", "{}\n{}\n", 400},
+		"compressed events":            {"POST /v1/events:bulk HTTP/1.1\r\nContent-Length: 2\r\nContent-Encoding: gzip\r\nContent-Type: application/json", "[]", 415},
 		"token options, cut off":       {"POST /v1/users/u1/token HTTP/1.1\r\nContent-Length: 20\r\nContent-Type: application/json", `{"ttl"`, 400},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,6 +209,7 @@ func testBrokenBodyStalled(t *testing.T) {
 	s := newServer(t, func(c *api.Config) { c.BodyTimeout, c.ImportIdle = 50*time.Millisecond, 50*time.Millisecond })
 	for name, head := range map[string]string{
 		"an event":  "POST /v1/events HTTP/1.1\r\nContent-Length: 500\r\nContent-Type: application/json",
+		"events":    "POST /v1/events:bulk HTTP/1.1\r\nContent-Length: 500\r\nContent-Type: application/x-ndjson",
 		"an import": "POST /v1/users:import HTTP/1.1\r\nContent-Length: 500\r\nContent-Type: text/csv",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -75,6 +75,14 @@ func importBody() *huma.RequestBody {
 	return body
 }
 
+func (s *Server) bulkBody() *huma.RequestBody {
+	most := maxBulkEvents
+	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		"application/json":     {Schema: &huma.Schema{Type: huma.TypeArray, Items: s.bulkEvent, MaxItems: &most}},
+		"application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString}},
+	}}
+}
+
 func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/openapi+json")
 	_ = json.NewEncoder(w).Encode(s.api.OpenAPI()) // the client may have gone

@@ -33,7 +33,11 @@ func typed[I, O any](handle func(context.Context, *I) (*O, error)) mount {
 			}
 			return out, nil
 		})
-		if body := operationOf(s.api.OpenAPI().Paths[rt.path], rt.method).RequestBody; body != nil {
+		documented := operationOf(s.api.OpenAPI().Paths[rt.path], rt.method)
+		if rt.bulk { // only now: huma reads a body that it knows
+			documented.RequestBody = s.bulkBody()
+		}
+		if body := documented.RequestBody; body != nil {
 			delete(body.Content, "application/octet-stream") // huma's guess where a handler sees the raw body too
 		}
 	}

@@ -30,6 +30,7 @@ type route struct {
 	produces    string           // media type of the response if it is not JSON
 	large       bool             // its body may be as large as an event
 	streamed    bool             // its handler reads the body itself
+	bulk        bool             // its body has many events, see readBulk
 	handler     mount
 
 	// Of the group.
@@ -69,6 +70,11 @@ func (s *Server) groups() []group {
 		{tag: "Events", path: "/v1/events", read: readScope, write: send, routes: []route{
 			{id: "create-event", action: "event.create", method: post, handler: typed(s.createEvent), status: http.StatusCreated, large: true,
 				summary: "Create an event"},
+			{id: "create-events", action: "event.create", method: post, path: ":bulk", handler: typed(s.createEvents), bulk: true,
+				summary: "Create up to 1,000 events",
+				description: "The body is a JSON array of events, or NDJSON with one event per line, up to 8 MiB. " +
+					"There is one result for each event, in order: 201 with the event, 200 with the earlier event that has its idempotency_key, " +
+					"or 422 with the problem. An invalid event does not stop the others. After any other error nothing was stored."},
 			{id: "list-events", handler: typed(s.listEvents), summary: "List events, newest first"},
 			{id: "get-event", path: "/{id}", handler: typed(s.getEvent), summary: "Get an event and its progress"},
 			{id: "list-deliveries", path: "/{id}/deliveries", handler: typed(s.listDeliveries),

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
 	"time"
 
 	"schoolbell/internal/health"
+	"schoolbell/wire"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -50,6 +52,7 @@ type Server struct {
 	refusals  *refusals
 
 	largeBodies *semaphore.Weighted // bytes, see maxLargeBodies
+	bulkEvent   *huma.Schema        // of an item of a bulk request
 
 	streams    context.Context // ends when streams must
 	endStreams context.CancelFunc
@@ -81,6 +84,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("api: register metrics: %w", err)
 	}
 	s.api = humago.New(s.mux, s.humaConfig())
+	s.bulkEvent = s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.BulkEvent](), true, "BulkEvent")
 	for _, r := range s.routes() {
 		if r.changes() && r.action == "" {
 			return nil, fmt.Errorf("api: route %s changes something and names no action for the audit", r.id)
@@ -117,6 +121,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ImportIdle <= 0 {
 		c.ImportIdle = importIdle
+	}
+	if c.BulkTimeout <= 0 {
+		c.BulkTimeout = bulkTimeout
 	}
 	if c.Grace <= 0 {
 		c.Grace = defaultGrace

@@ -14,6 +14,7 @@ import (
 
 type eventCmd struct {
 	Create     eventCreateCmd     `cmd:"" help:"Create an event."`
+	Import     eventImportCmd     `cmd:"" help:"Create up to 1,000 events from a JSON or NDJSON file."`
 	List       eventListCmd       `cmd:"" help:"List events, newest first."`
 	Show       eventShowCmd       `cmd:"" help:"Show an event and its progress."`
 	Watch      eventWatchCmd      `cmd:"" help:"Follow an event until it is completed."`

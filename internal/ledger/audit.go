@@ -57,6 +57,17 @@ func auditID(at time.Time) string {
 	return id.String()
 }
 
+// Another returns a change with the same entry under an id of its own, for a call that makes
+// several. Of a nil Change it returns nil.
+func (c *Change) Another() *Change {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return NewChange(c.copy())
+}
+
 type changeKey struct{}
 
 // WithChange returns a context whose calls make change c. With nil they make none that is

@@ -14,6 +14,21 @@ type Idempotency struct {
 	Fingerprint string // of the request, without what may differ in a repetition
 }
 
+// NewEvent is one of many events to store.
+type NewEvent struct {
+	Event       *schoolbell.Event // with ID, CreatedAt and Status, unless it has faults
+	Idempotency Idempotency
+	Change      *Change // that creates the event; nil for none that is audited
+	Faults      error   // what is wrong with Event, so that it cannot be stored; nil for nothing
+}
+
+// CreatedEvent is the result for one of many events: the event as stored, or what is wrong with it.
+type CreatedEvent struct {
+	Event    *schoolbell.Event
+	Replayed bool  // the event was created earlier, under the same key
+	Err      error // a CodeInvalid fault or schoolbell.Faults
+}
+
 // WaveRef names a wave of an event. Wave 0 is the event itself.
 type WaveRef struct {
 	EventID string

@@ -45,6 +45,13 @@ type Events interface {
 	// CodeInvalid faults, each with its field ("audience.exclude.users[0]"); nothing is stored then.
 	CreateEvent(ctx context.Context, ev *schoolbell.Event, setUp []schoolbell.Channel, idem Idempotency) (stored *schoolbell.Event, replayed bool, err error)
 
+	// CreateEvents does for each of the events, in order, what CreateEvent does for one, in one
+	// transaction. A fault of an event is in its result and does not stop the others; an error
+	// means that nothing was stored. An event that has Faults is only looked for by its key; if
+	// there is none under it, or that of another request, the Faults are its result.
+	// The changes of the events are stored with them; one that ctx carries is not.
+	CreateEvents(ctx context.Context, events []NewEvent, setUp []schoolbell.Channel) ([]CreatedEvent, error)
+
 	// EventByKey returns the event that was created under idem.Key, and false if
 	// none was; with another fingerprint the same error as CreateEvent.
 	EventByKey(ctx context.Context, idem Idempotency) (ev *schoolbell.Event, found bool, err error)

@@ -24,15 +24,10 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger
 	if err := p.validate(ev, now); err != nil {
 		return p.replay(ctx, idem, err)
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, false, fmt.Errorf("new event id: %w", err)
+	if err := identify(ev, now); err != nil {
+		return nil, false, err
 	}
-	ev.ID, ev.CreatedAt, ev.Status = id.String(), now, schoolbell.EventQueued
 	ledger.ChangeOf(ctx).Target(ev.ID)
-	if ev.SendAt.After(now) {
-		ev.Status = schoolbell.EventScheduled
-	}
 	stored, replayed, err = p.ledger.Events.CreateEvent(ctx, ev, p.cfg.Channels, idem)
 	if err != nil {
 		return nil, false, err
@@ -42,6 +37,19 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger
 		p.notifyOutbox(stored)
 	}
 	return stored, replayed, nil
+}
+
+// identify gives a new event what its caller does not choose.
+func identify(ev *schoolbell.Event, now time.Time) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("new event id: %w", err)
+	}
+	ev.ID, ev.CreatedAt, ev.Status = id.String(), now, schoolbell.EventQueued
+	if ev.SendAt.After(now) {
+		ev.Status = schoolbell.EventScheduled
+	}
+	return nil
 }
 
 // replay answers a request with faults. If the key has its event, the request

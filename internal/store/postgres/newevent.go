@@ -96,9 +96,13 @@ func newEventError(ev *schoolbell.Event, err error) error {
 	case isForeignKey(err): // deleted at this moment
 		return row.UnknownCategory(ev.Category)
 	case sqlState(err) == uniqueViolation:
-		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there is an event with this id already", Field: "id", Err: err}
+		return idTaken(err)
 	}
 	return err
+}
+
+func idTaken(err error) error {
+	return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there is an event with this id already", Field: "id", Err: err}
 }
 
 // createEvent stores an event with its first wave, which is its own outbox: its queued_at is

@@ -13,19 +13,24 @@ import (
 func (s Events) CreateEvent(ctx context.Context, ev *schoolbell.Event, setUp []schoolbell.Channel, idem ledger.Idempotency) (
 	stored *schoolbell.Event, replayed bool, err error) {
 	err = s.DB.writeTogether(ctx, "create event", func(ctx context.Context, c *conn) (err error) {
-		if stored, err = claimKey(ctx, c, ev.ID, idem); err != nil || stored != nil {
-			replayed = stored != nil
-			ledger.ChangeOf(ctx).Void()
-			return err
-		}
-		replayed = false
-		stored, err = s.insertEvent(ctx, c, ev, setUp)
+		stored, replayed, err = s.createEvent(ctx, c, ev, setUp, idem)
 		return err
 	})
 	if err != nil {
 		return nil, false, err
 	}
 	return stored, replayed, nil
+}
+
+// createEvent stores an event, or returns the one that has its key. Then the change of ctx changes nothing.
+func (s Events) createEvent(ctx context.Context, c *conn, ev *schoolbell.Event, setUp []schoolbell.Channel, idem ledger.Idempotency) (
+	stored *schoolbell.Event, replayed bool, err error) {
+	if stored, err = claimKey(ctx, c, ev.ID, idem); err != nil || stored != nil {
+		ledger.ChangeOf(ctx).Void()
+		return stored, stored != nil, err
+	}
+	stored, err = s.insertEvent(ctx, c, ev, setUp)
+	return stored, false, err
 }
 
 // claimKey claims idem's key for the event id, or returns the event that has it.

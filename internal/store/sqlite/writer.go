@@ -88,7 +88,7 @@ func (w *writer) lead(ctx context.Context) {
 		}
 		for i, a := range asks {
 			var broken error
-			if errs[i], broken = w.part(ctx, a); broken != nil {
+			if errs[i], broken = w.part(ctx, func() error { return a.f(w.conn) }); broken != nil {
 				return broken
 			}
 		}
@@ -96,17 +96,17 @@ func (w *writer) lead(ctx context.Context) {
 	})
 }
 
-// part runs one ask inside the transaction. broken means that the transaction itself cannot go on.
-func (w *writer) part(ctx context.Context, a *ask) (err, broken error) {
-	if _, err := w.exec(ctx, "SAVEPOINT part", nil); err != nil {
+// part runs f as a part of the transaction: an error of f undoes what f did and nothing else. broken means that the transaction itself cannot go on.
+func (c *conn) part(ctx context.Context, f func() error) (err, broken error) {
+	if _, err := c.exec(ctx, "SAVEPOINT part", nil); err != nil {
 		return nil, err
 	}
-	if err = a.f(w.conn); err != nil {
-		if _, broken := w.exec(ctx, "ROLLBACK TO part", nil); broken != nil {
+	if err = f(); err != nil {
+		if _, broken := c.exec(ctx, "ROLLBACK TO part", nil); broken != nil {
 			return err, broken
 		}
 	}
-	_, broken = w.exec(ctx, "RELEASE part", nil)
+	_, broken = c.exec(ctx, "RELEASE part", nil)
 	return err, broken
 }
 
