@@ -25,7 +25,7 @@ import (
 )
 
 // BenchmarkPostEvent measures POST /v1/events of an event to one user, by one client, on both
-// engines: with open connections, and as the first request of a process. cpu-ns/op is the CPU time of the
+// engines: with open connections, 1,000 in one request, and as the first request of a process. cpu-ns/op is the CPU time of the
 // test process (server and client), postgres-cpu-ns/op that of PostgreSQL.
 func BenchmarkPostEvent(b *testing.B) {
 	b.Run("sqlite", func(b *testing.B) {
@@ -66,10 +66,20 @@ func benchPostEvent(b *testing.B, open func() (l *store.Ledger, end func()), dat
 		for b.Loop() {
 			postEvent(b, s, key)
 		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		b.ReportMetric(float64(processCPU(b)-cpu)/float64(b.N), "cpu-ns/op")
 		if database > 0 {
 			b.ReportMetric(float64(databaseCPU()-database)/float64(b.N), "postgres-cpu-ns/op")
 		}
+	})
+	b.Run("bulk", func(b *testing.B) {
+		const events = 1000
+		body := array(many(events, ""))
+		s.bulk(b, body)
+		for b.Loop() {
+			s.bulk(b, body)
+		}
+		b.ReportMetric(float64(b.N*events)/b.Elapsed().Seconds(), "events/s")
 	})
 	b.Run("first", func(b *testing.B) {
 		for b.Loop() {

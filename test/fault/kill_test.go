@@ -8,6 +8,7 @@ import (
 	"schoolbell"
 	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
+	"schoolbell/wire"
 )
 
 func TestKill(t *testing.T) {
@@ -17,6 +18,7 @@ func TestKill(t *testing.T) {
 	t.Run("the only worker continues after a restart", testKillOnlyWorker)
 	t.Run("jobs survive the loss of two workers", testKillTwoWorkers)
 	t.Run("an event is sent when serve dies before queueing it", testKillServeBeforeQueueing)
+	t.Run("a bulk request is sent when serve dies before queueing", testKillServeBulk)
 	t.Run("a restarted serve with an embedded queue continues", testKillServeWithQueue)
 }
 
@@ -146,6 +148,47 @@ func testKillServeBeforeQueueing(t *testing.T) {
 	s.ReachedOnce(mail, id, people)
 	worker.Stop()
 	api.Stop()
+}
+
+// Each event of an accepted bulk request reaches its person once, whatever happens to serve afterwards.
+func testKillServeBulk(t *testing.T) {
+	t.Parallel()
+	for engine, database := range map[string]string{"SQLite": "", "PostgreSQL": testenv.Postgres(t)} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			const people = 200
+			mail, redis := system.NewMail(t), testenv.RedisServer(t, testenv.RedisOptions{})
+			s := system.New(t, system.Parts{Database: database, Redis: redis.Addr, SMTP: mail.Addr()})
+			api := s.Serve()
+			s.Import(people)
+			redis.Stop()
+			events := make([]wire.BulkEvent, people)
+			for i := range events {
+				events[i] = wire.BulkEvent{NewEvent: wire.NewEvent{Title: "Bus", Body: "It is late.",
+					Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{system.Person(i)}}}}}
+			}
+			results, err := s.Client.CreateEvents(t.Context(), events)
+			if err != nil || len(results) != people {
+				t.Fatalf("%d results, %v", len(results), err)
+			}
+			api.Kill()
+			redis.Restart()
+			worker := s.Worker("worker")
+			testenv.Eventually(t, promise, func() bool { return mail.Accepted() == people }, "the worker alone sends all events")
+			api = s.Serve()
+			for i, r := range results {
+				if r.Event == nil {
+					t.Fatalf("event %d is refused: %+v", i, r.Problem)
+				}
+				ev := s.AwaitStatus(r.Event.ID, schoolbell.EventCompleted)
+				if letters := mail.Letters(r.Event.ID); ev.Progress.Done != 2 || len(letters) != 1 || letters[0].User != system.Person(i) {
+					t.Errorf("event %d is at %+v, with emails %+v", i, ev.Progress, letters)
+				}
+			}
+			worker.Stop()
+			api.Stop()
+		})
+	}
 }
 
 // All in one process: with it the queue and everything in it is gone.
