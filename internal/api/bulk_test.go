@@ -32,7 +32,7 @@ func TestBulk(t *testing.T) {
 	t.Run("1,000 events are one request, 1,001 are refused", testBulkCount)
 	t.Run("a broken line is the fault of its event", testBulkBrokenLine)
 	t.Run("a request that is wrong as a whole stores nothing", testBulkRefused)
-	t.Run("an unavailable ledger stores nothing", testBulkLedgerDown)
+	t.Run("a request that ends early stores nothing", testBulkEndsEarly)
 	t.Run("each event is in the outbox and in the audit", testBulkOutbox)
 	t.Run("answers to many faults are small", testBulkManyFaults)
 	t.Run("concurrent requests with the same keys store each once", testBulkRace)
@@ -313,7 +313,7 @@ func testBulkRefused(t *testing.T) {
 	})
 }
 
-func testBulkLedgerDown(t *testing.T) {
+func testBulkEndsEarly(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.user("u1")
@@ -455,7 +455,6 @@ func testBulkTooSlow(t *testing.T) {
 }
 
 // Whatever the events are, the answer is small and the client's own fault, or has a result for each event.
-// An array and the lines with its items have the same results.
 func FuzzBulkBody(f *testing.F) {
 	for _, seed := range []string{
 		array([]string{event(), event("idempotency_key", `"k"`), event("idempotency_key", `"k"`), `{}`, `null`}), "[]", "[[]]", `[{"a":{"b":[1,2,{"c":"\\u2028"}]}}]`,
