@@ -39,11 +39,10 @@ const SmallEvent = 25
 const (
 	defaultQueueName = "event-notifications"
 
-	// claimSize is how many rows a job claims and sends at a time. It records their outcomes once there
-	// are recordSize. So a crash leaves at most recordSize rows of each job uncertain. Each transaction
-	// of a job costs PostgreSQL about as much as 20 rows: half the claims cost an event a quarter of its time.
-	claimSize  = 50
-	recordSize = 50
+	// claimSize is how many rows a job claims and sends at a time. It records their outcomes when it
+	// claims the next ones, so a crash leaves at most so many rows of each job uncertain. Each transaction
+	// of a job costs PostgreSQL about as much as 20 rows, so smaller claims are slower.
+	claimSize = 50
 
 	// A fan-out starts with a small chunk so that the first messages leave soon. Later
 	// ones are large enough to be cheap, and small enough that on SQLite, where one

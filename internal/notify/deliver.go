@@ -43,7 +43,6 @@ type batchRun struct {
 
 	lease    *heldLease       // of the latest claim
 	attempts []ledger.Attempt // under it that are not recorded yet
-	last     bool             // the latest claim got fewer rows than it could
 
 	retried   int    // rows that failed for now in this run
 	exhausted int    // rows whose last attempt failed in this run
@@ -67,8 +66,8 @@ func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	return r.run(ctx)
 }
 
-// run claims rows and sends them, and records their outcomes now and then in the transaction that claims
-// further ones, until nothing is left to claim.
+// run claims rows and sends them, and records their outcomes in the transaction that claims further ones,
+// until nothing is left to claim.
 func (r *batchRun) run(ctx context.Context) (any, error) {
 	for {
 		if why := r.interrupted(ctx); why != nil {
@@ -83,14 +82,13 @@ func (r *batchRun) run(ctx context.Context) (any, error) {
 		case len(grant.Recipients) == 0:
 			return r.end(ctx, grant)
 		default:
-			r.last = len(grant.Recipients) < claimSize
-			r.attempts = append(r.attempts, r.send(ctx, grant.Recipients)...)
+			r.attempts = r.send(ctx, grant.Recipients)
 		}
 	}
 }
 
-// claim claims further rows under a lease that is valid now, and records the outcomes so far if there are
-// many or nothing more can be claimed. Outcomes of an earlier lease are recorded first, under that lease.
+// claim records the outcomes so far and claims further rows under a lease that is valid now. Outcomes of an
+// earlier lease are recorded first, under that lease.
 func (r *batchRun) claim(ctx context.Context) (ledger.Grant, error) {
 	if len(r.attempts) > 0 && r.lease.over() {
 		if err := r.record(ctx); err != nil {
@@ -107,11 +105,7 @@ func (r *batchRun) claim(ctx context.Context) (ledger.Grant, error) {
 		}
 	}
 	r.lease = lease
-	grant, err := r.advance(ctx, r.last || len(r.attempts) >= recordSize, claimSize)
-	if err == nil && len(grant.Recipients) == 0 && len(r.attempts) > 0 && !grant.LeaseEnded {
-		return r.advance(ctx, true, claimSize)
-	}
-	return grant, err
+	return r.advance(ctx, claimSize)
 }
 
 // record stores the outcomes so far and claims nothing.
@@ -119,7 +113,7 @@ func (r *batchRun) record(ctx context.Context) error {
 	if len(r.attempts) == 0 {
 		return nil
 	}
-	_, err := r.advance(ctx, true, 0)
+	_, err := r.advance(ctx, 0)
 	return err
 }
 
@@ -193,34 +187,27 @@ func (r *batchRun) end(ctx context.Context, grant ledger.Grant) (any, error) {
 
 const recordTimeout = 30 * time.Second
 
-// advance is Deliveries.Advance, with the outcomes so far if record is true. Outcomes are facts that
-// exist nowhere else, so recording them outlives ctx and is repeated while
-// the ledger is unavailable. After a failure that may have hidden a commit the lease is retired, and
-// outcomes are recorded.
-func (r *batchRun) advance(ctx context.Context, record bool, claim int) (ledger.Grant, error) {
+// advance is Deliveries.Advance with the outcomes so far. Outcomes are facts that exist nowhere else, so
+// recording them outlives ctx and is repeated while the ledger is unavailable. After a failure that may have
+// hidden a commit the lease is retired.
+func (r *batchRun) advance(ctx context.Context, claim int) (ledger.Grant, error) {
 	if len(r.attempts) > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 		defer cancel()
 	}
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		var attempts []ledger.Attempt
-		if record {
-			attempts = r.attempts
-		}
-		grant, err := r.deliveries.Advance(ctx, r.lease.Lease, r.batch, attempts, claim)
+		grant, err := r.deliveries.Advance(ctx, r.lease.Lease, r.batch, r.attempts, claim)
 		switch {
 		case err == nil:
 			r.noteLost(grant.Lost)
-			if record {
-				r.attempts = nil
-			}
+			r.attempts = nil
 			return grant, nil
 		case schoolbell.CodeOf(err) == schoolbell.CodeNotFound:
 			return grant, bullmq.Unrecoverable(err)
 		}
 		r.leases.retire(r.lease)
-		record, claim = true, 0 // a second try must not claim what the first may have claimed already
+		claim = 0 // a second try must not claim what the first may have claimed already
 		if len(r.attempts) == 0 {
 			return grant, fmt.Errorf("claim deliveries of %s: %w", batchJobID(r.batch), err)
 		}
