@@ -3,7 +3,6 @@ package bullmq
 import (
 	"context"
 
-	"schoolbell/bullmq/internal/combine"
 	"schoolbell/bullmq/internal/script"
 )
 
@@ -42,7 +41,7 @@ func (q *Queue) addAll(ctx context.Context, additions []*addition) {
 		n := 1
 		var call script.Call
 		if rest[0].plain() {
-			for size := rest[0].size(); n < len(rest) && rest[n].plain() && combine.Fits(n, size, rest[n].size()); n++ {
+			for size := rest[0].size(); n < len(rest) && rest[n].plain() && callLimits.Fits(n, size, rest[n].size()); n++ {
 				size += rest[n].size()
 			}
 			call = q.addMany(rest[:n]).Call()

@@ -2,12 +2,20 @@ package bullmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"schoolbell/bullmq/combine"
+	"schoolbell/bullmq/internal/blocking"
 	"schoolbell/bullmq/internal/script"
 )
+
+// callLimits are how many jobs, and bytes of them, a call adds or ends. Other clients of Redis
+// wait that long.
+var callLimits = combine.Limits{Items: 100, Size: 1 << 20}
 
 // run calls a script on a queue and reads its reply.
 func run[R any](ctx context.Context, q *Queue, s script.Script[R]) (reply R, err error) {
@@ -45,6 +53,15 @@ func runPipeline(ctx context.Context, q *Queue, calls []script.Call) ([]any, []e
 func (q *Queue) failed(ctx context.Context, c script.Call, err error) error {
 	askForNodes(ctx, q.rdb, err)
 	return fmt.Errorf("bullmq: run script %s: %w", c.Source.Name(), classified(ctx, err))
+}
+
+// openBlocking opens a connection for commands that block, to the server that has key.
+func (q *Queue) openBlocking(ctx context.Context, key, name string, timeout time.Duration) (*blocking.Client, error) {
+	conn, err := blocking.New(ctx, q.rdb, key, name, timeout)
+	if errors.Is(err, blocking.ErrUnsupported) {
+		return nil, invalid("%w", err)
+	}
+	return conn, err
 }
 
 // askForNodes makes a Cluster's client ask for the masters when one of them is unavailable.

@@ -12,7 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
-	"schoolbell/bullmq/internal/combine"
+	"schoolbell/bullmq/combine"
+	"schoolbell/bullmq/internal/fetch"
 	"schoolbell/bullmq/internal/script"
 )
 
@@ -73,9 +74,9 @@ func newMachine(t rapid.TB, rdb *redis.Client, modes ...PauseMode) *machine {
 
 // modelSession is a run of a worker of which each step is taken by hand.
 func modelSession(ctx context.Context, w *Worker) *session {
-	s := newSession(w, new(fetchState))
+	s := newSession(w, new(fetch.State))
 	s.ctx, s.work, s.record = ctx, ctx, ctx
-	s.ends = combine.New(s.flushEnds, func(*ending) int { return 0 })
+	s.ends = combine.New(s.flushEnds, func(*ending) int { return 0 }, callLimits)
 	return s
 }
 

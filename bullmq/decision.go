@@ -103,9 +103,9 @@ func (s *session) carryOut(ctx context.Context, job *Job, d decision) settled {
 	}
 	rest, err := s.handBack(job, how)
 	if err == nil && d.kind == decideThrottle && rest > 0 {
-		s.state.noJob(s.q.now(), rest, 0)
+		s.state.NoJob(s.q.now(), rest, 0)
 	} else {
-		s.state.fetchNow() // the job can be had
+		s.state.FetchNow() // the job can be had
 	}
 	return settled{span: SpanEnd{Err: err}, err: err}
 }
@@ -133,7 +133,7 @@ func (s *session) waitForChildren(ctx context.Context, job *Job, child string) s
 	if isRefusal(err, CodeFailedChildren) {
 		return s.fail(ctx, job, failedChildren(job))
 	}
-	s.state.fetchNow() // it may be the next one, or there may be another
+	s.state.FetchNow() // it may be the next one, or there may be another
 	return settled{span: SpanEnd{Err: err}, err: err}
 }
 

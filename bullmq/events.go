@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"schoolbell/bullmq/internal/blocking"
 )
 
 // Event is one entry of a queue's events stream.
@@ -82,7 +84,7 @@ type eventReader struct {
 	ctx   context.Context
 	after string
 	ready func()
-	conn  *blocking
+	conn  *blocking.Client
 }
 
 // read returns the next events, none if nothing happened for a while.
@@ -93,7 +95,7 @@ func (r *eventReader) read() ([]Event, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	streams, err := r.conn.client.XRead(r.ctx, &redis.XReadArgs{
+	streams, err := r.conn.Client.XRead(r.ctx, &redis.XReadArgs{
 		Streams: []string{r.q.keys.Events(), r.after}, Count: eventsBatch, Block: eventsBlock,
 	}).Result()
 	if errors.Is(err, redis.Nil) {
@@ -116,7 +118,7 @@ func (r *eventReader) read() ([]Event, error) {
 // begin finds the place to begin.
 func (r *eventReader) begin() error {
 	if r.after == "" {
-		last, err := r.conn.client.XRevRangeN(r.ctx, r.q.keys.Events(), "+", "-", 1).Result()
+		last, err := r.conn.Client.XRevRangeN(r.ctx, r.q.keys.Events(), "+", "-", 1).Result()
 		if err != nil {
 			r.close()
 			return wrapRead(r.ctx, "the latest event", err)
@@ -135,14 +137,14 @@ func (r *eventReader) begin() error {
 
 func (r *eventReader) connect() (err error) {
 	if r.conn == nil {
-		r.conn, err = newBlocking(r.ctx, r.q.rdb, r.q.keys.Events(), "", eventsBlock+time.Second)
+		r.conn, err = r.q.openBlocking(r.ctx, r.q.keys.Events(), "", eventsBlock+time.Second)
 	}
 	return wrapRead(r.ctx, "events", err)
 }
 
 func (r *eventReader) close() {
 	if r.conn != nil {
-		r.conn.close()
+		r.conn.Close()
 		r.conn = nil
 	}
 }

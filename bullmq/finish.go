@@ -116,7 +116,7 @@ func (s *session) take(ends []*ending, reply script.Finished, repeated bool) {
 			if e.token != "" {
 				s.lostReply(e.token)
 			}
-			s.state.fetchNow()
+			s.state.FetchNow()
 		case e.err != nil || e.token == "":
 		case jobs[e.token] != nil:
 			e.next = jobs[e.token]
@@ -145,7 +145,7 @@ func (s *session) startedJobs(started []script.Started) map[string]*Job {
 	if len(started) == 0 {
 		return nil
 	}
-	s.state.foundJob()
+	s.state.FoundJob()
 	jobs := make(map[string]*Job, len(started))
 	for _, job := range started {
 		jobs[job.Token] = s.startedJob(job)

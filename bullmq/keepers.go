@@ -75,8 +75,8 @@ func (s *session) reclaim(ctx context.Context) {
 // ends, but not while the worker is paused.
 func (s *session) keepStalled(ctx context.Context) {
 	lasting := context.WithoutCancel(ctx)
-	for s.slots.resumed(ctx) {
-		open, end := s.slots.untilChanged(ctx)
+	for s.slots.Resumed(ctx) {
+		open, end := s.slots.UntilChanged(ctx)
 		if _, err := s.CheckStalled(lasting); err != nil {
 			s.trouble(fmt.Errorf("look for stalled jobs: %w", err))
 		}

@@ -26,9 +26,9 @@ var layers = [][]string{
 	{"job", "decode", "queue", "server", "call", "telemetry"},    // a queue, its jobs and its server
 	{"read"}, // reading a job
 	{"add", "addmany", "flow", "flowread", "flowtrace", "scheduler", "schedulers", "repeatable", // adding jobs
-		"page", "all", "dependencies", "metrics", "events", "eventtypes", "waitfinished", "blocking", // reading many
+		"page", "all", "dependencies", "metrics", "events", "eventtypes", "waitfinished", // reading many
 		"jobchange", "manage", "dedupkey", "orphans", "damage"}, // changing and removing them
-	{"worker", "health", "slots", "inflight", "fetchstate", "backoff"}, // what a worker consists of
+	{"worker", "health", "slots", "inflight", "backoff"}, // what a worker consists of
 	{"run", "keepers", "waker", "process", "runtrace", "outcome", "finish", "decision", "iteration", // what it does
 		"running", "cancel", "byhand", "mux", "typed"}, // what a handler and its program see of it
 }

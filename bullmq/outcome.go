@@ -59,7 +59,7 @@ func (s *session) fail(ctx context.Context, job *Job, cause error) settled {
 	case wait > 0:
 		next, err = s.storeDelay(job, script.Delay{Now: wire.Millis(now), Delay: wait.Milliseconds(), Attempt: &attempt})
 	default:
-		s.state.fetchNow()
+		s.state.FetchNow()
 		_, err = s.store(job, "requeue", script.Requeue{
 			Mode: s.q.mode, Now: wire.Millis(now), ID: job.ID, Token: job.token, Attempt: attempt, Front: job.Options.LIFO,
 		}.Call())

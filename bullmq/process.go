@@ -91,7 +91,7 @@ func (s *session) settle(ctx context.Context, job *Job, result any, err error) s
 	case errors.Is(cause, ErrCancelled): // also if the cause wraps another reason
 		return s.fail(ctx, job, err)
 	case errors.Is(cause, ErrLockLost):
-		s.state.fetchNow() // another worker has the job, or will
+		s.state.FetchNow() // another worker has the job, or will
 		return settled{span: SpanEnd{Err: err}}
 	case errors.Is(cause, ErrShutdown):
 		_, errBack := s.handBack(job, handBack{})
@@ -153,7 +153,7 @@ func (s *session) storeDelay(job *Job, d script.Delay) (*Job, error) {
 	reply, err := s.store(job, "delay", d.Call())
 	if _, lost := reply.(alreadyStored); lost {
 		s.lostReply(d.Next) // the reply may have had a next job
-		s.state.fetchNow()
+		s.state.FetchNow()
 		return nil, nil
 	}
 	if err != nil {
@@ -170,7 +170,7 @@ const unstoredRest = time.Second
 // notStored reports that a job's outcome could not be stored. Its lock will expire, and the
 // check for stalled jobs will put it back.
 func (s *session) notStored(job *Job, err error) {
-	s.state.fetchNow()
+	s.state.FetchNow()
 	s.report(fmt.Errorf("outcome of job %s is not stored: %w", shortID(job.ID), err))
 	var refused *ScriptError
 	if !errors.As(err, &refused) {

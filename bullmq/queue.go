@@ -9,7 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"schoolbell/bullmq/internal/combine"
+	"schoolbell/bullmq/combine"
 	"schoolbell/bullmq/internal/keys"
 	"schoolbell/bullmq/internal/wire"
 )
@@ -108,7 +108,7 @@ func NewQueue(rdb redis.UniversalClient, name string, opts QueueOptions) (*Queue
 		return nil, invalid("queue %q: in Redis Cluster the prefix must hold a hash tag, such as {%s}", k.Qualified, DefaultPrefix)
 	}
 	q := &Queue{rdb: rdb, name: name, keys: k, opts: opts, mode: opts.Pause.mode(), now: opts.Clock}
-	q.adds = combine.New(q.flushAdds, (*addition).size)
+	q.adds = combine.New(q.flushAdds, (*addition).size, callLimits)
 	return q, nil
 }
 

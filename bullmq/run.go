@@ -7,7 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"schoolbell/bullmq/internal/combine"
+	"schoolbell/bullmq/combine"
+	"schoolbell/bullmq/internal/fetch"
 	"schoolbell/bullmq/internal/script"
 	"schoolbell/bullmq/internal/wire"
 )
@@ -38,7 +39,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	keep, stopKeeping := context.WithCancel(lasting)
 	defer stopKeeping()
 
-	s := newSession(w, new(fetchState))
+	s := newSession(w, new(fetch.State))
 	s.ctx, s.work, s.record = ctx, work, record
 	w.current.Store(s)
 	defer w.current.Store(nil)
@@ -81,14 +82,14 @@ type session struct {
 	ctx, work, record context.Context
 
 	inFlight *inFlight
-	state    *fetchState
+	state    *fetch.State
 	ends     *combine.Combiner[ending]
 }
 
 // newSession returns a session without its contexts.
-func newSession(w *Worker, state *fetchState) *session {
+func newSession(w *Worker, state *fetch.State) *session {
 	s := &session{Worker: w, inFlight: newInFlight(w.id + ":"), state: state}
-	s.ends = combine.New(s.flushEnds, (*ending).size)
+	s.ends = combine.New(s.flushEnds, (*ending).size, callLimits)
 	return s
 }
 
@@ -104,34 +105,34 @@ func (s *session) fetchLoop() *sync.WaitGroup {
 
 // resumed waits until the worker is not paused. It reports false when ctx has ended.
 func (s *session) resumed() bool {
-	if !s.slots.isPaused() {
+	if !s.slots.IsPaused() {
 		return s.ctx.Err() == nil
 	}
 	s.nudge(s.record) // the wait that the pause has interrupted may have taken a marker
 	waker := newWaker(s.ctx, s)
 	defer waker.close()
 	waker.introduce() // so that a paused worker is listed too
-	return s.slots.resumed(s.ctx)
+	return s.slots.Resumed(s.ctx)
 }
 
 // fetchUntilChanged fetches jobs while there are free slots, and runs each in a goroutine that
 // continues with the next job as long as there is one. It returns when ctx ends, when the
 // worker is paused and when the number of slots has changed.
 func (s *session) fetchUntilChanged(running *sync.WaitGroup) {
-	ctx, end := s.slots.untilChanged(s.ctx)
+	ctx, end := s.slots.UntilChanged(s.ctx)
 	defer end()
 	waker := newWaker(ctx, s)
 	defer waker.close()
 	waker.introduce()
-	s.state.fetchNow() // a wait that was interrupted may have taken a marker
-	for s.slots.acquire(ctx) {
+	s.state.FetchNow() // a wait that was interrupted may have taken a marker
+	for s.slots.Acquire(ctx) {
 		job := s.next(ctx, waker)
 		if job == nil {
-			s.slots.release()
+			s.slots.Release()
 			return
 		}
 		running.Go(func() {
-			defer s.slots.release()
+			defer s.slots.Release()
 			for job != nil {
 				job = s.process(job)
 			}
@@ -143,14 +144,14 @@ func (s *session) fetchUntilChanged(running *sync.WaitGroup) {
 func (s *session) next(ctx context.Context, waker *waker) *Job {
 	var trouble retryDelay
 	for ctx.Err() == nil {
-		if rest := s.state.limitRest(s.q.now(), s.opts.MaxRateLimitDelay); rest > 0 {
+		if rest := s.state.LimitRest(s.q.now(), s.opts.MaxRateLimitDelay); rest > 0 {
 			sleep(ctx, rest)
-			s.state.limitOver()
+			s.state.LimitOver()
 			continue
 		}
 		var err error
 		retry := &trouble
-		if s.state.isEmpty() {
+		if s.state.IsEmpty() {
 			retry = &waker.trouble // a successful fetch does not end that trouble
 			err = waker.wait()
 		} else {
@@ -172,12 +173,12 @@ func (s *session) next(ctx context.Context, waker *waker) *Job {
 }
 
 // takesJobs reports whether a slot may continue with another job.
-func (s *session) takesJobs() bool { return s.ctx.Err() == nil && s.slots.mayGoOn() }
+func (s *session) takesJobs() bool { return s.ctx.Err() == nil && s.slots.MayGoOn() }
 
 // unlessStopped hands back a job that was fetched after the worker was stopped or paused. Its
 // start does not count, because no handler has seen it.
 func (s *session) unlessStopped(job *Job) *Job {
-	if job == nil || s.ctx.Err() == nil && !s.slots.isPaused() {
+	if job == nil || s.ctx.Err() == nil && !s.slots.IsPaused() {
 		return job
 	}
 	if _, err := s.handBack(job, handBack{notRun: true}); err != nil {
@@ -205,20 +206,20 @@ func (s *session) fetched(f script.Fetched, token string) *Job {
 		s.foundNone(f.Later)
 		return nil
 	}
-	s.state.foundJob()
+	s.state.FoundJob()
 	return s.startedJob(*f.Job)
 }
 
 // foundNone notes that a script had no job to start.
 func (s *session) foundNone(later script.Later) {
-	s.state.noJob(s.q.now(), wire.CappedMillis(later.Rest), later.Due)
-	s.state.noteDrained()
+	s.state.NoJob(s.q.now(), wire.CappedMillis(later.Rest), later.Due)
+	s.state.NoteDrained()
 }
 
 // tellDrained calls OnDrained if no job is left and that was not reported yet. It is called
 // after the hooks of the jobs that the same call to Redis has ended.
 func (s *session) tellDrained() {
-	if f := s.opts.Hooks.OnDrained; s.state.newlyDrained() && f != nil {
+	if f := s.opts.Hooks.OnDrained; s.state.NewlyDrained() && f != nil {
 		f()
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"schoolbell/bullmq/internal/blocking"
 )
 
 // Servers without the blocking command are polled: quickly after a job was found, then more
@@ -21,7 +23,7 @@ const (
 type waker struct {
 	ctx  context.Context
 	s    *session
-	conn *blocking
+	conn *blocking.Client
 	// trouble is the delay after a failed wait.
 	trouble retryDelay
 
@@ -41,7 +43,7 @@ func (k *waker) introduce() {
 	}
 	ctx, cancel := context.WithTimeout(k.ctx, time.Second)
 	defer cancel()
-	if k.conn.client.Ping(ctx).Err() != nil {
+	if k.conn.Client.Ping(ctx).Err() != nil {
 		k.close()
 	}
 }
@@ -49,15 +51,15 @@ func (k *waker) introduce() {
 // wait returns when it is time to fetch a job or to wait again, or when ctx ends.
 func (k *waker) wait() error {
 	state := k.s.state
-	wait, known := state.waitTime(k.s.q.now(), k.s.opts.DrainDelay)
+	wait, known := state.WaitTime(k.s.q.now(), k.s.opts.DrainDelay)
 	switch {
 	case wait <= 0:
-		state.fetchNow()
+		state.FetchNow()
 		return nil
 	case k.polling:
 		sleep(k.ctx, min(wait, k.poll))
 		k.poll = min(k.poll*2, pollMax)
-		state.fetchNow()
+		state.FetchNow()
 		return nil
 	}
 	score, ok, err := k.pop(wait)
@@ -65,12 +67,12 @@ func (k *waker) wait() error {
 	case err != nil:
 		err = wrapRead(k.ctx, "the marker", err)
 		k.close()
-		state.fetchNow()
+		state.FetchNow()
 		return err
 	case ok:
-		state.noteMarker(k.s.q.now(), known, score)
+		state.NoteMarker(k.s.q.now(), known, score)
 	default:
-		state.fetchNow()
+		state.FetchNow()
 	}
 	return nil
 }
@@ -84,7 +86,7 @@ func (k *waker) pop(wait time.Duration) (score int64, ok bool, err error) {
 		return 0, false, err
 	}
 	seconds := strconv.FormatFloat(wait.Seconds(), 'f', 3, 64)
-	reply, err := k.conn.client.Do(k.ctx, "bzpopmin", k.s.q.keys.Marker(), seconds).Slice()
+	reply, err := k.conn.Client.Do(k.ctx, "bzpopmin", k.s.q.keys.Marker(), seconds).Slice()
 	switch {
 	case errors.Is(err, redis.Nil):
 		k.s.health.ok()
@@ -115,14 +117,14 @@ func (k *waker) connect() (err error) {
 		return err
 	}
 	if k.conn == nil {
-		k.conn, err = newBlocking(k.ctx, k.s.q.rdb, k.s.q.keys.Marker(), k.s.clientName(), k.s.opts.DrainDelay+time.Second)
+		k.conn, err = k.s.q.openBlocking(k.ctx, k.s.q.keys.Marker(), k.s.clientName(), k.s.opts.DrainDelay+time.Second)
 	}
 	return err
 }
 
 func (k *waker) close() {
 	if k.conn != nil {
-		k.conn.close()
+		k.conn.Close()
 		k.conn = nil
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"schoolbell/bullmq/internal/fetch"
 	"schoolbell/bullmq/internal/script"
 
 	"github.com/redis/go-redis/v9"
@@ -123,10 +124,10 @@ type Worker struct {
 	id      string
 	started atomic.Bool
 
-	slots       slots
+	slots       fetch.Slots
 	health      health
 	current     atomic.Pointer[session] // the run, nil before and after it
-	byHandState fetchState              // of Fetch and Settle
+	byHandState fetch.State             // of Fetch and Settle
 }
 
 // NewWorker returns a worker that is not running yet. Its only error is [ErrInvalid]. rdb must
@@ -150,7 +151,7 @@ func NewWorker(rdb redis.UniversalClient, queue string, h Handler, opts WorkerOp
 	}
 	opts.setDefaults()
 	w := &Worker{q: q, handler: h, opts: opts, log: opts.Logger.With("queue", queue), id: randomID()}
-	w.slots.init(opts.Concurrency)
+	w.slots.Init(opts.Concurrency)
 	w.health.init(w)
 	return w, nil
 }
@@ -169,8 +170,8 @@ func (o *WorkerOptions) validate() error {
 		return invalid("LockRenewal %v is not within 2ms and LockDuration", o.LockRenewal)
 	case o.StalledInterval < 0 || (o.StalledInterval > 0 && o.StalledInterval < time.Millisecond):
 		return invalid("StalledInterval %v is shorter than a millisecond", o.StalledInterval)
-	case o.DrainDelay < 0 || (o.DrainDelay > 0 && o.DrainDelay < minBlock) || o.DrainDelay > maxBlock:
-		return invalid("DrainDelay %v is not within %v and %v", o.DrainDelay, minBlock, maxBlock)
+	case o.DrainDelay < 0 || (o.DrainDelay > 0 && o.DrainDelay < fetch.MinBlock) || o.DrainDelay > fetch.MaxBlock:
+		return invalid("DrainDelay %v is not within %v and %v", o.DrainDelay, fetch.MinBlock, fetch.MaxBlock)
 	case o.MaxRateLimitDelay < 0:
 		return invalid("MaxRateLimitDelay %v is negative", o.MaxRateLimitDelay)
 	case o.FailOnFirstStall && o.MaxStalledCount != 0:

@@ -30,6 +30,7 @@ var importRules = []struct {
 	{"bullmq/redistest", []string{"bullmq/testproc"}},
 	{"bullmq/internal/script", []string{"bullmq/internal/wire"}},
 	{"bullmq/internal/keys", []string{"bullmq/internal/wire"}},
+	{"bullmq/internal/fetch", []string{"bullmq/internal/wire"}},
 	{"bullmq/internal/repeat", []string{"bullmq/internal/cron", "bullmq/internal/wire"}},
 	{"bullmq/...", nil},
 	{"wire", []string{"."}},

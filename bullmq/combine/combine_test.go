@@ -11,6 +11,8 @@ import (
 	"schoolbell/bullmq/testproc"
 )
 
+var testLimits = Limits{Items: 100, Size: 1 << 20}
+
 // parcel is an item of the combiner under test.
 type parcel struct{ n, size, answer int }
 
@@ -23,6 +25,7 @@ type gated struct {
 
 func newGated() *gated {
 	g := &gated{begun: make(chan []int), let: make(chan struct{})}
+	g.limits = testLimits
 	g.size = func(p *parcel) int { return p.size }
 	g.flush = func(_ context.Context, items []*parcel) {
 		var ns []int
@@ -84,7 +87,7 @@ func testCombinerSharedCall(t *testing.T) {
 	g.queued(t, 1)
 	call(t.Context(), &parcel{n: 3})
 	g.queued(t, 2)
-	call(t.Context(), &parcel{n: 4, size: maxBytes})
+	call(t.Context(), &parcel{n: 4, size: testLimits.Size})
 	g.queued(t, 3)
 	call(t.Context(), &parcel{n: 5, size: 1})
 	g.queued(t, 4)
@@ -185,8 +188,8 @@ func testCombinerCancelledCaller(t *testing.T) {
 
 func testCombinerLoad(t *testing.T) {
 	t.Parallel()
-	c := Combiner[parcel]{size: func(*parcel) int { return 1 }, flush: func(_ context.Context, items []*parcel) {
-		if len(items) > maxItems {
+	c := Combiner[parcel]{limits: testLimits, size: func(*parcel) int { return 1 }, flush: func(_ context.Context, items []*parcel) {
+		if len(items) > testLimits.Items {
 			t.Errorf("%d items in one call", len(items))
 		}
 		for _, p := range items {

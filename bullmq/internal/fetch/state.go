@@ -1,4 +1,5 @@
-package bullmq
+// Package fetch decides when a worker fetches its next job, and how many it runs at a time.
+package fetch
 
 import (
 	"sync"
@@ -7,11 +8,11 @@ import (
 	"schoolbell/bullmq/internal/wire"
 )
 
-// minBlock is the shortest time that every supported Redis can block for.
-const minBlock = 2 * time.Millisecond
+// MinBlock is the shortest time that every supported Redis can block for.
+const MinBlock = 2 * time.Millisecond
 
-// maxBlock is longer than a worker should wait without a fetch.
-const maxBlock = 24 * time.Hour
+// MaxBlock is longer than a worker should wait without a fetch.
+const MaxBlock = 24 * time.Hour
 
 // drained is whether a fetch has found no job since the last one was started, and whether the
 // hook was called.
@@ -23,9 +24,9 @@ const (
 	drainedReported
 )
 
-// fetchState is what a run knows about when to fetch the next job. All calls that may start a
+// State is what a run knows about when to fetch the next job. All calls that may start a
 // job update it; only the fetch loop waits according to it. It is safe for concurrent use.
-type fetchState struct {
+type State struct {
 	mu         sync.Mutex
 	empty      bool      // the last fetch found nothing
 	drained    drained   // for OnDrained
@@ -33,8 +34,8 @@ type fetchState struct {
 	limitUntil time.Time // when the rate limit ends
 }
 
-// noJob notes that there was no job, why, and when there may be one.
-func (f *fetchState) noJob(now time.Time, limited time.Duration, nextDelayed int64) {
+// NoJob notes that there was no job, why, and when there may be one.
+func (f *State) NoJob(now time.Time, limited time.Duration, nextDelayed int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.empty = true
@@ -44,16 +45,16 @@ func (f *fetchState) noJob(now time.Time, limited time.Duration, nextDelayed int
 	}
 }
 
-// foundJob notes that there was a job, and so perhaps more.
-func (f *fetchState) foundJob() {
+// FoundJob notes that there was a job, and so perhaps more.
+func (f *State) FoundJob() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.empty, f.drained = false, drainedNot
 	f.blockUntil = 0
 }
 
-// noteDrained notes that a fetch found no job.
-func (f *fetchState) noteDrained() {
+// NoteDrained notes that a fetch found no job.
+func (f *State) NoteDrained() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.drained == drainedNot {
@@ -61,8 +62,8 @@ func (f *fetchState) noteDrained() {
 	}
 }
 
-// newlyDrained reports, once after each job, that no job is left.
-func (f *fetchState) newlyDrained() bool {
+// NewlyDrained reports, once after each job, that no job is left.
+func (f *State) NewlyDrained() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	news := f.drained == drainedUnreported
@@ -72,21 +73,22 @@ func (f *fetchState) newlyDrained() bool {
 	return news
 }
 
-func (f *fetchState) isEmpty() bool {
+// IsEmpty reports whether the last fetch found nothing.
+func (f *State) IsEmpty() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.empty
 }
 
-// fetchNow makes the next step a fetch.
-func (f *fetchState) fetchNow() {
+// FetchNow makes the next step a fetch.
+func (f *State) FetchNow() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.empty = false
 }
 
-// limitRest is how long the rate limit still holds, at most longest.
-func (f *fetchState) limitRest(now time.Time, longest time.Duration) time.Duration {
+// LimitRest is how long the rate limit still holds, at most longest.
+func (f *State) LimitRest(now time.Time, longest time.Duration) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.limitUntil.IsZero() {
@@ -95,17 +97,17 @@ func (f *fetchState) limitRest(now time.Time, longest time.Duration) time.Durati
 	return min(f.limitUntil.Sub(now), longest)
 }
 
-// limitOver forgets the rate limit; the next fetch finds out whether it still holds.
-func (f *fetchState) limitOver() {
+// LimitOver forgets the rate limit; the next fetch finds out whether it still holds.
+func (f *State) LimitOver() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.limitUntil = time.Time{}
 	f.empty, f.drained = false, drainedNot // as in BullMQ
 }
 
-// waitTime is how long to wait for a marker, at most longest; 0 means to fetch now.
+// WaitTime is how long to wait for a marker, at most longest; 0 means to fetch now.
 // known is the due time that the wait is for.
-func (f *fetchState) waitTime(now time.Time, longest time.Duration) (wait time.Duration, known int64) {
+func (f *State) WaitTime(now time.Time, longest time.Duration) (wait time.Duration, known int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known, f.blockUntil = f.blockUntil, 0
@@ -116,12 +118,12 @@ func (f *fetchState) waitTime(now time.Time, longest time.Duration) (wait time.D
 	if wait <= 0 {
 		return 0, known
 	}
-	return min(max(wait, minBlock), longest), known
+	return min(max(wait, MinBlock), longest), known
 }
 
-// noteMarker notes a marker's score: 0, or when the next delayed job is due. It
+// NoteMarker notes a marker's score: 0, or when the next delayed job is due. It
 // leads to a fetch, or to another wait if that time is not there yet.
-func (f *fetchState) noteMarker(now time.Time, known, score int64) {
+func (f *State) NoteMarker(now time.Time, known, score int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if known > 0 && known < score {

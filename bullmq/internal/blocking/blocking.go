@@ -1,7 +1,10 @@
-package bullmq
+// Package blocking opens connections for commands that block.
+package blocking
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -10,10 +13,13 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// blocking is a client with one connection for commands that block. The end of its context
+// ErrUnsupported is returned for a client of a kind that cannot open a connection of its own.
+var ErrUnsupported = errors.New("cannot open a connection of its own")
+
+// Client is a client with one connection for commands that block. The end of its context
 // interrupts them, which go-redis does not do.
-type blocking struct {
-	client *redis.Client
+type Client struct {
+	Client *redis.Client
 	detach func() bool
 
 	mu    sync.Mutex
@@ -21,9 +27,9 @@ type blocking struct {
 	ended bool
 }
 
-// newBlocking makes a client for the server that has key. A reply that takes longer than
+// New makes a client for the server that has key. A reply that takes longer than
 // timeout breaks the connection. The server lists the connection by name, if it is set.
-func newBlocking(ctx context.Context, rdb redis.UniversalClient, key, name string, timeout time.Duration) (*blocking, error) {
+func New(ctx context.Context, rdb redis.UniversalClient, key, name string, timeout time.Duration) (*Client, error) {
 	var source *redis.Client
 	switch c := rdb.(type) {
 	case *redis.Client:
@@ -37,9 +43,9 @@ func newBlocking(ctx context.Context, rdb redis.UniversalClient, key, name strin
 			return nil, err
 		}
 	default:
-		return nil, invalid("a %T cannot open a connection of its own", rdb)
+		return nil, fmt.Errorf("a %T %w", rdb, ErrUnsupported)
 	}
-	b := &blocking{}
+	b := &Client{}
 	opt := *source.Options()
 	if name != "" {
 		opt.ClientName = name
@@ -59,14 +65,14 @@ func newBlocking(ctx context.Context, rdb redis.UniversalClient, key, name strin
 		b.keep(conn)
 		return conn, nil
 	}
-	b.client = redis.NewClient(&opt)
+	b.Client = redis.NewClient(&opt)
 	b.detach = context.AfterFunc(ctx, b.interrupt)
 	return b, nil
 }
 
 // keep stores the connection that interrupt closes. A connection that is made after the end
 // is closed at once and fails when it is used: an error from the dialer would be logged.
-func (b *blocking) keep(conn net.Conn) {
+func (b *Client) keep(conn net.Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ended {
@@ -76,7 +82,7 @@ func (b *blocking) keep(conn net.Conn) {
 	b.conn = conn
 }
 
-func (b *blocking) interrupt() {
+func (b *Client) interrupt() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ended = true
@@ -85,7 +91,8 @@ func (b *blocking) interrupt() {
 	}
 }
 
-func (b *blocking) close() {
+// Close closes the connection.
+func (b *Client) Close() {
 	b.detach()
-	_ = b.client.Close()
+	_ = b.Client.Close()
 }

@@ -8,19 +8,19 @@ import (
 	"sync"
 )
 
-// A call carries at most maxItems items, and no further one past maxBytes: other clients
-// of the server wait that long.
-const (
-	maxItems = 100
-	maxBytes = 1 << 20
-)
+// Limits are how much one call carries. Other clients of the server wait that long. A single
+// item is sent whatever its size.
+type Limits struct {
+	Items int // in one call
+	Size  int // of all items, in the unit of the combiner's size, such as bytes
+}
 
 // parallelThreshold is how many callers must wait for a second call beside another.
 const parallelThreshold = 5
 
-// Fits reports whether an item of nextBytes fits into a call that has items of bytes in all.
-func Fits(items, bytes, nextBytes int) bool {
-	return items < maxItems && bytes+nextBytes <= maxBytes
+// Fits reports whether an item of the size next fits into a call that has items of size in all.
+func (l Limits) Fits(items, size, next int) bool {
+	return items < l.Items && size+next <= l.Size
 }
 
 // Combiner sends items that arrive while a call is in flight together with the next call.
@@ -29,8 +29,9 @@ func Fits(items, bytes, nextBytes int) bool {
 // works on one while the callers of the other get their results. It is safe for concurrent
 // use and starts no goroutine of its own except for callers that may give up.
 type Combiner[T any] struct {
-	flush func(ctx context.Context, items []*T)
-	size  func(item *T) int
+	flush  func(ctx context.Context, items []*T)
+	size   func(item *T) int
+	limits Limits
 
 	mu       sync.Mutex
 	calls    int         // in flight
@@ -39,9 +40,10 @@ type Combiner[T any] struct {
 }
 
 // New returns a combiner. flush carries out a call and leaves each caller's result in its
-// item; two goroutines at a time may call it. size is the number of bytes of an item.
-func New[T any](flush func(ctx context.Context, items []*T), size func(item *T) int) *Combiner[T] {
-	return &Combiner[T]{flush: flush, size: size}
+// item; two goroutines at a time may call it. Its ctx is the caller's if the call has one item,
+// and does not end otherwise. size returns what an item adds to the size of a call.
+func New[T any](flush func(ctx context.Context, items []*T), size func(item *T) int, limits Limits) *Combiner[T] {
+	return &Combiner[T]{flush: flush, size: size, limits: limits}
 }
 
 // entry is one caller's item.
@@ -127,9 +129,9 @@ func (c *Combiner[T]) lead(ctx context.Context, own *entry[T]) {
 func (c *Combiner[T]) takeBatch(own *entry[T]) []*entry[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n, bytes := 0, c.size(own.item)
-	for n < len(c.waiting) && Fits(n+1, bytes, c.size(c.waiting[n].item)) {
-		bytes += c.size(c.waiting[n].item)
+	n, size := 0, c.size(own.item)
+	for n < len(c.waiting) && c.limits.Fits(n+1, size, c.size(c.waiting[n].item)) {
+		size += c.size(c.waiting[n].item)
 		n++
 	}
 	batch := append([]*entry[T]{own}, c.waiting[:n]...)
