@@ -144,6 +144,11 @@ type Deliveries interface {
 	// no other worker has claimed since are still recorded (they are the truth),
 	// and Grant.LeaseEnded is set. CodeNotFound if there is no such batch.
 	Advance(ctx context.Context, lease Lease, batch Batch, attempts []Attempt, claim int) (Grant, error)
+
+	// EndAbandoned ends the rows of cancelled events that claims of ended leases hold: they become
+	// uncertain. It returns the number of events. Such events have no open wave, so nothing
+	// else does it if their jobs are lost.
+	EndAbandoned(ctx context.Context) (events int, err error)
 }
 
 // Receipts are what providers tell about deliveries after they were sent.

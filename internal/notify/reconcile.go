@@ -26,12 +26,13 @@ const (
 // a Redis that lost some or all of its data, jobs removed by hand, and jobs that used up
 // their attempts while their rows did not.
 type reconciler struct {
-	events  ledger.Events
-	waves   ledger.Waves
-	queues  *queues
-	rebuild *rebuilder
-	changed <-chan change
-	log     *slog.Logger
+	events     ledger.Events
+	waves      ledger.Waves
+	deliveries ledger.Deliveries
+	queues     *queues
+	rebuild    *rebuilder
+	changed    <-chan change
+	log        *slog.Logger
 
 	down      outage.Log
 	untilFull int                    // rounds until one also looks at every open batch
@@ -79,6 +80,9 @@ func (r *reconciler) Run(ctx context.Context) error {
 // when a key of a queue was damaged, because that may have cost jobs, and else every
 // batchCheckEvery rounds, or as soon as that succeeds.
 func (r *reconciler) reconcileAll(ctx context.Context) error {
+	if err := r.endAbandoned(ctx); err != nil {
+		return err
+	}
 	renamed, failed := r.repairQueues(ctx)
 	if failed != nil && !concernsOneJob(failed) {
 		return failed
@@ -95,6 +99,19 @@ func (r *reconciler) reconcileAll(ctx context.Context) error {
 		r.untilFull = batchCheckEvery - 1
 	}
 	return failed
+}
+
+// endAbandoned ends what dead workers had claimed of cancelled events. Their batch jobs would do it too, but a cancelled
+// event's jobs are not added again.
+func (r *reconciler) endAbandoned(ctx context.Context) error {
+	n, err := r.deliveries.EndAbandoned(ctx)
+	if err != nil {
+		return fmt.Errorf("end cancelled events: %w", err)
+	}
+	if n > 0 {
+		r.log.Info("deliveries of cancelled events ended as uncertain: their workers were lost", "events", n)
+	}
+	return nil
 }
 
 // repairQueues renames the damaged keys of every queue, reports whether there were any,

@@ -26,7 +26,7 @@ const (
 // continues through outages of Redis and the ledger. Any number of processes may run it on one ledger.
 func (p *Pipeline) RunRelay(ctx context.Context) error {
 	box := &outbox{ledger: p.ledger.Waves, queues: p.queues, accepted: p.accepted, search: p.search, log: p.log}
-	rec := &reconciler{events: p.ledger.Events, waves: p.ledger.Waves, queues: p.queues, rebuild: p.rebuilder(), changed: p.changed, log: p.log,
+	rec := &reconciler{events: p.ledger.Events, waves: p.ledger.Waves, deliveries: p.ledger.Deliveries, queues: p.queues, rebuild: p.rebuilder(), changed: p.changed, log: p.log,
 		paused: map[*bullmq.Queue]bool{}}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return box.Run(ctx) })

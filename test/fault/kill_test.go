@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ func TestKill(t *testing.T) {
 	t.Run("another worker takes over from a killed one", testKillOneWorker)
 	t.Run("another worker takes over an urgent event", testKillUrgent)
 	t.Run("the only worker continues after a restart", testKillOnlyWorker)
+	t.Run("a cancelled event ends after its worker and Redis are lost", testKillCancelled)
 	t.Run("jobs survive the loss of two workers", testKillTwoWorkers)
 	t.Run("an event is sent when serve dies before queueing it", testKillServeBeforeQueueing)
 	t.Run("a bulk request is sent when serve dies before queueing", testKillServeBulk)
@@ -73,6 +75,38 @@ func testKillUrgent(t *testing.T) {
 	}
 	other.Stop()
 	api.Stop()
+}
+
+// No job is left that knows of the rows which the killed worker had claimed.
+func testKillCancelled(t *testing.T) {
+	t.Parallel()
+	for engine, database := range map[string]string{"SQLite": "", "PostgreSQL": testenv.Postgres(t)} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			const people = 1000
+			mail, redis := system.NewMail(t), testenv.Redis(t)
+			s := system.New(t, system.Parts{Database: database, Redis: redis, SMTP: mail.Addr()})
+			api, victim := s.Serve(), s.Worker("victim")
+			s.Import(people)
+			mail.HoldAfter(100)
+			id := s.Create().ID
+			claimed, _ := s.AwaitStuck(mail, "victim")
+			if _, err := s.Client.CancelEvent(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			victim.Kill()
+			emptyRedis(t, redis)
+			mail.Release()
+			testenv.Eventually(t, promise, func() error {
+				ev, err := s.Client.Event(t.Context(), id)
+				if err == nil && (ev.Progress.Done != ev.Progress.Total || ev.Progress.Channels[schoolbell.ChannelEmail].Uncertain != len(claimed)) {
+					err = fmt.Errorf("%d rows were claimed, the event is at %+v", len(claimed), ev.Progress)
+				}
+				return err
+			}, "the rows that the worker had claimed become uncertain")
+			api.Stop()
+		})
+	}
 }
 
 func testKillOnlyWorker(t *testing.T) {

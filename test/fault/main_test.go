@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
 )
@@ -67,4 +69,14 @@ func othersDone(f system.Facts, claimed []string, crash time.Time) (done time.Du
 func report(t *testing.T, f system.Facts, people int) {
 	t.Helper()
 	t.Logf("%d people, %d emails; %d got more than one; %d rows uncertain", people, f.Emails, len(f.Repeated), len(f.Uncertain))
+}
+
+// emptyRedis removes all keys of a Redis, as a failover to an empty one would.
+func emptyRedis(t *testing.T, addr string) {
+	t.Helper()
+	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	defer rdb.Close()
+	if err := rdb.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
 }

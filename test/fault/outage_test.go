@@ -3,8 +3,6 @@ package fault
 import (
 	"testing"
 
-	"github.com/redis/go-redis/v9"
-
 	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
 )
@@ -24,11 +22,7 @@ func testOutageRedisDataLost(t *testing.T) {
 	mail.HoldAfter(before)
 	id := s.Create().ID
 	s.AwaitStuck(mail, "one", "two")
-	rdb := redis.NewClient(&redis.Options{Addr: addr})
-	defer rdb.Close()
-	if err := rdb.FlushAll(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	emptyRedis(t, addr)
 	mail.Release()
 
 	s.ReachedOnce(mail, id, everyone)

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
 )
@@ -94,7 +92,7 @@ func (s *soak) strike() {
 		{"worker stopped", func(i int) { s.workers[i].Stop(); s.workers[i] = s.worker() }},
 		{"worker frozen", func(i int) { s.workers[i].Pause(); s.moment(12 * time.Second); s.workers[i].Continue() }},
 		{"serve killed", func(int) { s.serve.Kill(); s.serve = s.school.Serve() }},
-		{"redis emptied", func(int) { s.flush() }},
+		{"redis emptied", func(int) { emptyRedis(s.t, s.redis.Addr) }},
 		{"redis killed", func(int) { s.redis.Kill(); s.moment(2 * time.Second); s.redis.Restart() }},
 		{"redis frozen", func(int) { s.redis.Pause(); s.moment(8 * time.Second); s.redis.Continue() }},
 		{"database stopped", func(int) { s.pg.Stop(); s.moment(2 * time.Second); s.pg.Restart() }},
@@ -110,13 +108,4 @@ func (s *soak) strike() {
 // wait for something.
 func (s *soak) moment(limit time.Duration) {
 	<-time.After(time.Duration(s.rand.Int64N(int64(limit))))
-}
-
-func (s *soak) flush() {
-	s.t.Helper()
-	rdb := redis.NewClient(&redis.Options{Addr: s.redis.Addr})
-	defer rdb.Close()
-	if err := rdb.FlushAll(s.t.Context()).Err(); err != nil {
-		s.t.Fatal(err)
-	}
 }

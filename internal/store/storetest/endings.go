@@ -13,6 +13,7 @@ var endings = []promise{
 	{"FinishWave completes an event when every row is final", finish},
 	{"FinishWave leaves an event open before that", finishEarly},
 	{"FinishWave of a cancelled event ends dead workers' rows", finishCancelled},
+	{"EndAbandoned ends what dead workers hold of cancelled events", endAbandoned},
 	{"CancelEvent is final, repeatable and refused when completed", cancel},
 	{"CancelEvent before the walk means that nobody is reached", cancelQueued},
 	{"RetryFailed reopens failed rows and only their batches", retry},
@@ -89,6 +90,36 @@ func finishCancelled(t *testing.T, open func() *store.Ledger) {
 	sum, err = s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
 	same(t, "percent in the end", sum.Progress.Percent, 100)
+}
+
+func endAbandoned(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	id, batches := s.sent(4, 10)
+	dead, live := s.lease(), s.lease()
+	s.advance(dead, batches[0], nil, 2)
+	rs := s.advance(live, batches[0], nil, 1).Recipients
+	other, theirs := s.second(t)
+	s.advance(dead, theirs[0], nil, 1)
+	_, err := s.Events.CancelEvent(s.ctx(), id)
+	s.must(err)
+	s.wantEnded(0, "while the workers live")
+	s.kill(dead)
+	s.wantEnded(1, "when one is dead")
+	same(t, "rows", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{
+		schoolbell.DeliveryUncertain: 2, schoolbell.DeliverySending: 1, schoolbell.DeliveryCancelled: 1})
+	same(t, "cancelled rows of the open event", s.tally(other, schoolbell.ChannelEmail)[schoolbell.DeliveryCancelled], 0)
+	s.wantEnded(0, "a second time")
+	s.wantCounted(id, "the end of a dead worker")
+	s.advance(live, batches[0], attempts(rs, schoolbell.DeliverySent), 0)
+	same(t, "rows in the end", s.tally(id, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{
+		schoolbell.DeliveryUncertain: 2, schoolbell.DeliverySent: 1, schoolbell.DeliveryCancelled: 1})
+}
+
+func (s *testStore) wantEnded(events int, when string) {
+	s.t.Helper()
+	n, err := s.Deliveries.EndAbandoned(s.ctx())
+	s.must(err)
+	same(s.t, "events ended "+when, n, events)
 }
 
 func cancel(t *testing.T, open func() *store.Ledger) {
