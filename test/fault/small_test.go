@@ -17,87 +17,147 @@ import (
 // The job of a small event fans it out, claims and sends its emails, records them and finishes the event.
 func TestSmallEvent(t *testing.T) {
 	t.Parallel()
-	for _, at := range []killAt{
-		{name: "killed before the claim, each email is sent once", lock: "LOCK TABLE claims IN SHARE MODE"},
-		{name: "killed while it sends, the emails become uncertain", sending: true, uncertain: true},
-		{name: "killed while it sends on SQLite, the emails become uncertain", sqlite: true, sending: true, uncertain: true},
-		{name: "killed before the record, the emails become uncertain", sending: true, lock: "SELECT FROM batches FOR UPDATE", accepted: true, uncertain: true},
-		{name: "killed before the end, each email is sent once", sending: true, lock: "SELECT FROM waves FOR UPDATE", accepted: true},
-	} {
-		t.Run(at.name, func(t *testing.T) { testSmallEventKilled(t, at) })
+	for _, at := range smallSteps {
+		t.Run(at.name, func(t *testing.T) { testSmallEventKilled(t, at, func(*testenv.RedisProc) {}) })
+		t.Run("worker and Redis lost "+at.step, func(t *testing.T) {
+			testSmallEventKilled(t, at, func(r *testenv.RedisProc) { emptyRedis(t, r.Addr) })
+		})
+		t.Run("Redis emptied "+at.step, func(t *testing.T) {
+			testSmallEventRedis(t, at, func(r *testenv.RedisProc) { emptyRedis(t, r.Addr) })
+		})
+		t.Run("Redis killed and restarted "+at.step, func(t *testing.T) {
+			testSmallEventRedis(t, at, func(r *testenv.RedisProc) { r.Kill(); r.Restart() })
+		})
 	}
 	t.Run("a mail server that hangs stops no other event", testSmallEventHanging)
 }
 
-// killAt says where the worker of a small event is stopped and killed.
-type killAt struct {
-	name      string
+// smallSteps are the points in the job of a small event at which something breaks.
+var smallSteps = []smallStep{
+	{name: "killed before the first chunk, each email is sent once", step: "before the first chunk", lock: "LOCK TABLE deliveries IN SHARE MODE"},
+	{name: "killed before the claim, each email is sent once", step: "before the claim", lock: "LOCK TABLE claims IN SHARE MODE"},
+	{name: "killed while it sends, the emails become uncertain", step: "while it sends", sending: true, uncertain: true},
+	{name: "killed while it sends on SQLite, the emails become uncertain", step: "while it sends on SQLite", sqlite: true, sending: true, uncertain: true},
+	{name: "killed before the record, the emails become uncertain", step: "before the record", sending: true, lock: "SELECT FROM batches FOR UPDATE", accepted: true, uncertain: true},
+	{name: "killed before the end, each email is sent once", step: "before the end", sending: true, lock: "SELECT FROM waves FOR UPDATE", accepted: true},
+}
+
+// smallStep is a step of the job of a small event, and what a test does to stop the worker there.
+type smallStep struct {
+	name      string // of the test that kills the worker
+	step      string
 	sqlite    bool   // the ledger, instead of PostgreSQL
 	sending   bool   // its emails are held first, and so all before is done
 	lock      string // what a transaction holds then, at which the worker waits
 	accepted  bool   // its emails are accepted then
-	uncertain bool   // what the deliveries are after that
+	uncertain bool   // what the deliveries are after the worker was killed
 }
 
-func testSmallEventKilled(t *testing.T, at killAt) {
-	t.Parallel()
-	const people = 3
+// smallPeople is how many people a small event here concerns.
+const smallPeople = 3
+
+// smallEvent is a small event whose worker has stopped at a step.
+type smallEvent struct {
+	*system.School
+	at          smallStep
+	id          string
+	mail        *system.Mail
+	redis       *testenv.RedisProc
+	locks       *locks
+	api, worker *system.Process
+}
+
+// stopAt creates a small event and returns when its worker has reached a step and gets no further.
+func stopAt(t *testing.T, at smallStep) *smallEvent {
+	t.Helper()
 	mail, database := system.NewMail(t), ""
 	if !at.sqlite {
 		database = testenv.Postgres(t)
 	}
-	s := system.New(t, system.Parts{Database: database, Redis: testenv.Redis(t), SMTP: mail.Addr()})
-	api := s.Serve()
-	s.Import(people)
+	redis := testenv.RedisServer(t, testenv.RedisOptions{})
+	s := system.New(t, system.Parts{Database: database, Redis: redis.Addr, SMTP: mail.Addr()})
+	ev := &smallEvent{School: s, at: at, mail: mail, redis: redis, locks: &locks{t: t, database: database}, api: s.Serve()}
+	s.Import(smallPeople)
 	if at.sending {
 		mail.HoldAfter(0)
 	}
-	locks := &locks{t: t, database: database}
 	if at.lock != "" && !at.sending {
-		locks.take(at.lock)
+		ev.locks.take(at.lock)
 	}
-	id := s.Create().ID
-	victim := s.Worker("victim")
+	ev.id = s.Create().ID
+	ev.worker = s.Worker("first")
 	if at.sending {
 		testenv.Eventually(t, promise, func() error {
-			if n := s.Ledger.Sending(); n != people {
+			if n := s.Ledger.Sending(); n != smallPeople {
 				return fmt.Errorf("%d emails are claimed", n)
 			}
 			return nil
 		}, "the worker claims the emails")
 		if at.lock != "" {
-			locks.take(at.lock)
+			ev.locks.take(at.lock)
 		}
 	}
 	if at.accepted {
 		mail.Release()
-		testenv.Eventually(t, promise, func() bool { return mail.Accepted() == people }, "the emails are accepted")
+		testenv.Eventually(t, promise, func() bool { return mail.Accepted() == smallPeople }, "the emails are accepted")
 	}
 	if at.lock != "" {
-		testenv.Eventually(t, promise, locks.waitedFor, "the worker waits for the lock")
+		testenv.Eventually(t, promise, ev.locks.waitedFor, "the worker waits for the lock")
 	}
-	victim.Kill()
-	locks.release()
-	if !at.accepted {
-		mail.Release()
+	return ev
+}
+
+// proceed lets the worker, or another one, get further.
+func (ev *smallEvent) proceed() {
+	ev.locks.release()
+	if !ev.at.accepted {
+		ev.mail.Release()
 	}
-	other := s.Worker("other")
+}
+
+func testSmallEventKilled(t *testing.T, at smallStep, lose func(*testenv.RedisProc)) {
+	t.Parallel()
+	ev := stopAt(t, at)
+	ev.worker.Kill()
+	lose(ev.redis)
+	ev.proceed()
+	other := ev.Worker("other")
 
 	if !at.uncertain {
-		s.ReachedOnce(mail, id, people)
+		ev.ReachedOnce(ev.mail, ev.id, smallPeople)
 	} else {
-		f := s.Reached(mail, id, people)
-		report(t, f, people)
-		if len(f.Uncertain) != people {
-			t.Errorf("%d rows are uncertain, want %d", len(f.Uncertain), people)
+		f := ev.Reached(ev.mail, ev.id, smallPeople)
+		report(t, f, smallPeople)
+		if len(f.Uncertain) != smallPeople {
+			t.Errorf("%d rows are uncertain, want %d", len(f.Uncertain), smallPeople)
 		}
 	}
-	emails, err := s.Client.QueueCounts(t.Context(), "event-notifications-email")
+	emails, err := ev.Client.QueueCounts(t.Context(), "event-notifications-email")
 	if err != nil || emails["failed"] != 0 {
 		t.Errorf("batch jobs: %v (%v)", emails, err)
 	}
 	other.Stop()
-	api.Stop()
+	ev.api.Stop()
+}
+
+// A worker that lives knows what it has claimed, whatever Redis knows. Nobody is in doubt.
+func testSmallEventRedis(t *testing.T, at smallStep, lose func(*testenv.RedisProc)) {
+	t.Parallel()
+	ev := stopAt(t, at)
+	lose(ev.redis)
+	ev.proceed()
+	ev.ReachedOnce(ev.mail, ev.id, smallPeople)
+	for _, queue := range []string{"event-notifications", "event-notifications-email"} {
+		testenv.Eventually(t, promise, func() error {
+			jobs, err := ev.Client.QueueCounts(t.Context(), queue)
+			if err == nil && jobs["failed"]+jobs["active"]+jobs["waiting"]+jobs["prioritized"]+jobs["delayed"]+jobs["waiting-children"] > 0 {
+				err = fmt.Errorf("jobs: %v", jobs)
+			}
+			return err
+		}, "no job of %s is left", queue)
+	}
+	ev.worker.Stop()
+	ev.api.Stop()
 }
 
 // locks holds locks in the ledger, at which transactions of the program wait.
