@@ -137,6 +137,7 @@ func (r *Runtime) OpenPipeline(ctx context.Context) error {
 	c := notify.Config{
 		Prefix: r.Config.KeyPrefix(), QueueName: q.Name,
 		Channels:  channel.Names(r.Config),
+		Quotas:    channel.Quotas(r.Config),
 		BatchSize: q.BatchSize, InPlace: notify.SmallEvent, Retries: q.Retries, Backoff: q.Backoff, Concurrency: q.Concurrency, UrgentShare: q.UrgentShare,
 		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed, RetainIdempotency: q.RetainIdempotency,
 		Grace: WorkGrace(r.Config), WorkerName: q.WorkerName,

@@ -45,7 +45,8 @@ type Channel struct {
 // kind is a channel that this program knows.
 type kind struct {
 	name     schoolbell.Channel
-	info     ledger.ChannelInfo // its Name is name
+	info     ledger.ChannelInfo                    // its Name is name
+	quota    func(cfg *config.Config) ledger.Quota // its rate and daily limit; nil for none
 	setUp    func(cfg *config.Config) bool
 	open     func(cfg *config.Config, log *slog.Logger, s *Set) (Provider, error)
 	diagnose func(ctx context.Context, cfg *config.Config) Diagnosis
@@ -55,7 +56,7 @@ type kind struct {
 // kinds are all channels, in the order in which they are shown.
 var kinds = []kind{
 	{name: schoolbell.ChannelInApp, setUp: always},
-	{name: schoolbell.ChannelEmail, setUp: always, info: ledger.ChannelInfo{Addressed: true}, open: openEmail, diagnose: diagnoseEmail, runnable: emailRunnable},
+	{name: schoolbell.ChannelEmail, setUp: always, info: ledger.ChannelInfo{Addressed: true}, quota: emailQuota, open: openEmail, diagnose: diagnoseEmail, runnable: emailRunnable},
 }
 
 func always(*config.Config) bool { return true }
@@ -80,6 +81,22 @@ func Infos(cfg *config.Config) (infos []ledger.ChannelInfo) {
 		}
 	}
 	return infos
+}
+
+// Quotas returns the quotas of the channels that the settings limit.
+func Quotas(cfg *config.Config) map[schoolbell.Channel]ledger.Quota {
+	quotas := make(map[schoolbell.Channel]ledger.Quota)
+	for _, k := range kinds {
+		if k.quota == nil || !k.setUp(cfg) {
+			continue
+		}
+		q := k.quota(cfg)
+		q.Name, q.UrgentShare = string(k.name), cfg.Queue.UrgentShare
+		if q.Limits() {
+			quotas[k.name] = q
+		}
+	}
+	return quotas
 }
 
 // Set holds the channels that a process has opened.

@@ -15,6 +15,7 @@ import (
 	"schoolbell/internal/channel/email"
 	"schoolbell/internal/config"
 	"schoolbell/internal/embedded"
+	"schoolbell/internal/ledger"
 )
 
 // keptMails is how many captured emails are kept whole, for people to look at.
@@ -62,6 +63,11 @@ func caughtBy(e config.Email, addr, school string) (config.Email, error) {
 		e.From = (&mail.Address{Name: school, Address: "schoolbell@localhost"}).String()
 	}
 	return e, nil
+}
+
+// emailQuota returns the limits of the settings.
+func emailQuota(cfg *config.Config) ledger.Quota {
+	return ledger.Quota{Rate: float64(cfg.Email.Rate), Daily: cfg.Email.DailyLimit}
 }
 
 func smtpConfig(e config.Email, urgentShare int, log *slog.Logger) email.SMTPConfig {

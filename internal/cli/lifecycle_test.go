@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +29,71 @@ func TestServe(t *testing.T) {
 	t.Run("events are sent when Redis starts late", testServeLateRedis)
 	t.Run("a second signal exits at once", testServeSecondSignal)
 	t.Run("metrics can be turned off", testServeMetricsOff)
+	t.Run("all workers together keep to EMAIL_RATE", testServeEmailRate)
+}
+
+func testServeEmailRate(t *testing.T) {
+	t.Parallel()
+	const people, rate = 90, 40
+	redis, mail := testenv.RedisServer(t, testenv.RedisOptions{}), testenv.SMTPSink(t)
+	env := bare("DATABASE_URL="+testenv.Postgres(t), "REDIS_URL=redis://"+redis.Addr, "SCHOOLBELL_API_KEY="+testKey,
+		"SMTP_HOST="+mail.Host, fmt.Sprintf("SMTP_PORT=%d", mail.Port), "EMAIL_FROM=office@hill.example",
+		"BATCH_SIZE=10", fmt.Sprintf("EMAIL_RATE=%d", rate), "EMAIL_DAILY_LIMIT=1000", "METRICS_ADDR=127.0.0.1:0")
+	api := spawn(t, env, "serve")
+	s := server{t, api.says(urlLine), testKey}
+	workers := []*running{spawn(t, env, "worker"), spawn(t, env, "worker")}
+	for _, w := range workers {
+		w.says("waits for jobs")
+	}
+	s.people(people)
+	start := time.Now()
+	id := s.announce()
+	testenv.Eventually(t, 40*time.Second, func() bool {
+		sent := mail.Count()
+		// Normal events leave 20 %, and a quarter of a second's emails may be sent at once.
+		if most := rate * 0.8 * (time.Since(start).Seconds() + 0.25); float64(sent) > most {
+			t.Errorf("%d emails after %v, want at most %f", sent, time.Since(start), most)
+			return true
+		}
+		return sent == people
+	}, "everyone gets an email")
+	s.reached(id, people)
+	if got := mail.Count(); got != people {
+		t.Errorf("the mail server took %d emails", got)
+	}
+	var counted float64
+	for _, w := range workers {
+		counted += metric(t, w.says(`Health and metrics at (http://\S+)`), `schoolbell_quota_messages_total{channel="email",lane="normal"}`)
+		w.ends()
+	}
+	if counted != people {
+		t.Errorf("the metrics count %v emails, want %d", counted, people)
+	}
+	api.ends()
+}
+
+// metric reads a value of the page /metrics, 0 if it is not there.
+func metric(t *testing.T, url, name string) float64 {
+	t.Helper()
+	res, err := http.Get(url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	page, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(page)) {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 func testServeDefaults(t *testing.T) {

@@ -171,6 +171,8 @@ func (e *Email) check(f *schoolbell.Faults) {
 		f.Add("SMTP_PASSWORD", "is required with SMTP_USERNAME")
 	}
 	between(f, "EMAIL_CONNECTIONS", e.Connections, 1, 1000)
+	between(f, "EMAIL_RATE", e.Rate, 0, 100_000)
+	between(f, "EMAIL_DAILY_LIMIT", e.DailyLimit, 0, 1_000_000_000)
 	between(f, "SMTP_TIMEOUT", e.Timeout, 100*time.Millisecond, time.Hour)
 	listenAddr(f, "MAIL_CATCHER_ADDR", e.CatcherAddr)
 }

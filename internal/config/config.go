@@ -79,7 +79,7 @@ type Queue struct {
 	Name              string        `name:"queue-name" setting:"QUEUE_NAME" default:"event-notifications" placeholder:"NAME" help:"Name of the event queue. The queues of channels add a suffix, such as -email, those of urgent events .urgent."`
 	BatchSize         int           `name:"batch-size" setting:"BATCH_SIZE" default:"100" placeholder:"N" help:"Deliveries in one job."`
 	Concurrency       int           `name:"worker-concurrency" setting:"WORKER_CONCURRENCY" default:"5" placeholder:"N" help:"Jobs that a worker runs at the same time, per queue. Normal queues run fewer, see URGENT_SHARE."`
-	UrgentShare       int           `name:"urgent-share" setting:"URGENT_SHARE" default:"20" placeholder:"PERCENT" help:"Percentage of WORKER_CONCURRENCY and EMAIL_CONNECTIONS that normal events leave to urgent ones, 0 to 90."`
+	UrgentShare       int           `name:"urgent-share" setting:"URGENT_SHARE" default:"20" placeholder:"PERCENT" help:"Percentage of WORKER_CONCURRENCY, EMAIL_CONNECTIONS, EMAIL_RATE and EMAIL_DAILY_LIMIT that normal events leave to urgent ones, 0 to 90."`
 	WorkerName        string        `name:"worker-name" setting:"WORKER_NAME" placeholder:"NAME" help:"Name of this worker in lists and logs. Host name and process ID if empty."`
 	Retries           int           `name:"job-retries" setting:"JOB_RETRIES" default:"3" placeholder:"N" help:"Retries after a failed first attempt."`
 	Backoff           time.Duration `name:"job-backoff" setting:"JOB_BACKOFF" default:"5s" type:"ms" placeholder:"TIME" help:"Wait before the first retry. Each further wait is five times longer. A plain number is milliseconds."`
@@ -102,6 +102,8 @@ type Email struct {
 	From        string        `name:"email-from" setting:"EMAIL_FROM,SMTP_FROM" placeholder:"ADDRESS" help:"From address of all email, such as \"Hill School <office@hill.example>\". Required with SMTP_HOST."`
 	ReplyTo     string        `name:"email-reply-to" setting:"EMAIL_REPLY_TO,REPLY_TO" placeholder:"ADDRESS" help:"Reply-To address, if replies must not go to the From address."`
 	Connections int           `name:"email-connections" setting:"EMAIL_CONNECTIONS" default:"20" placeholder:"N" help:"Maximum SMTP connections of a worker."`
+	Rate        int           `name:"email-rate" setting:"EMAIL_RATE" default:"0" placeholder:"N" help:"Emails per second that all workers together send, with all attempts. 0 means no limit."`
+	DailyLimit  int           `name:"email-daily-limit" setting:"EMAIL_DAILY_LIMIT" default:"0" placeholder:"N" help:"Emails that all workers together send in any 24 hours, with all attempts. 0 means no limit."`
 	Timeout     time.Duration `name:"smtp-timeout" setting:"SMTP_TIMEOUT" default:"30s" type:"ms" placeholder:"TIME" help:"Timeout for each reply of the SMTP server. A plain number is milliseconds."`
 	CatcherAddr string        `name:"mail-catcher-addr" setting:"MAIL_CATCHER_ADDR" default:"127.0.0.1:0" placeholder:"HOST:PORT" help:"Address of the mail catcher. Port 0 means any free port."`
 }

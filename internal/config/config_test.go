@@ -156,8 +156,8 @@ func TestCheck(t *testing.T) {
 		env  []string
 		want []string
 	}{
-		{"numbers out of range", []string{"BATCH_SIZE=0", "WORKER_CONCURRENCY=-1", "JOB_RETRIES=99", "REDIS_PORT=70000", "EMAIL_CONNECTIONS=0", "URGENT_SHARE=91"},
-			[]string{"BATCH_SIZE", "EMAIL_CONNECTIONS", "JOB_RETRIES", "REDIS_PORT", "URGENT_SHARE", "WORKER_CONCURRENCY"}},
+		{"numbers out of range", []string{"BATCH_SIZE=0", "WORKER_CONCURRENCY=-1", "JOB_RETRIES=99", "REDIS_PORT=70000", "EMAIL_CONNECTIONS=0", "EMAIL_RATE=-1", "EMAIL_DAILY_LIMIT=-1", "URGENT_SHARE=91"},
+			[]string{"BATCH_SIZE", "EMAIL_CONNECTIONS", "EMAIL_DAILY_LIMIT", "EMAIL_RATE", "JOB_RETRIES", "REDIS_PORT", "URGENT_SHARE", "WORKER_CONCURRENCY"}},
 		{"times out of range", []string{"SHUTDOWN_GRACE=0", "JOB_BACKOFF=-1", "RATE_LIMIT_DURATION=2h", "SMTP_TIMEOUT=1"},
 			[]string{"JOB_BACKOFF", "RATE_LIMIT_DURATION", "SHUTDOWN_GRACE", "SMTP_TIMEOUT"}},
 		{"words that mean nothing", []string{"LOG_LEVEL=loud", "LOG_FORMAT=xml", "SMTP_TLS=maybe", "SCHOOL_LANGUAGE=english please", "SCHOOL_TIMEZONE=Mars/Olympus"},

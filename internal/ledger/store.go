@@ -23,6 +23,7 @@ type Stores struct {
 	Receipts   Receipts
 	Leases     Leases
 	Channels   Channels
+	Quotas     Quotas
 }
 
 // Channels are the ways of reaching people that the ledger knows.

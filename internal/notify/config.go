@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // Config are the settings of a pipeline. Every process on one ledger and one
@@ -24,8 +25,9 @@ type Config struct {
 	UrgentShare   int           // percent of Concurrency that normal work leaves to urgent work, 0 to schoolbell.MaxUrgentShare
 	RateMax       int           // event jobs of the normal lane started per RateDuration over all workers; no limit when 0
 	RateDuration  time.Duration
-	KeepCompleted time.Duration // how long completed jobs stay visible; removed at once when 0
-	KeepFailed    time.Duration // how long failed jobs stay visible; removed at once when 0
+	Quotas        map[schoolbell.Channel]ledger.Quota // of channels, over all workers; none for those that are missing
+	KeepCompleted time.Duration                       // how long completed jobs stay visible; removed at once when 0
+	KeepFailed    time.Duration                       // how long failed jobs stay visible; removed at once when 0
 
 	RetainIdempotency time.Duration // how long idempotency keys are kept; 0 means 7 days
 
@@ -100,6 +102,11 @@ func (c Config) validate() error {
 		return fmt.Errorf("urgent share of %d percent is not within 0 and %d", c.UrgentShare, schoolbell.MaxUrgentShare)
 	case c.RateMax > 0 && c.RateDuration <= 0:
 		return fmt.Errorf("a rate limit needs a duration")
+	}
+	for ch, q := range c.Quotas {
+		if q.Rate < 0 || q.Daily < 0 || q.UrgentShare < 0 || q.UrgentShare > schoolbell.MaxUrgentShare {
+			return fmt.Errorf("quota of channel %s: %+v is not valid", ch, q)
+		}
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type deliverer struct {
 	leases     *leaseKeeper
 	throttle   *throttle // both lanes' of the channel
 	progress   *progressReporter
+	gate       *quotaGate // of the channel's quota, for this lane; nil without a quota
 }
 
 // batchRun is one run of a batch's job.
@@ -40,6 +41,7 @@ type batchRun struct {
 	batch ledger.Batch
 
 	inPlace bool // job is that of the event
+	turn    turn // under the channel's quota
 
 	lease    *heldLease       // of the latest claim
 	attempts []ledger.Attempt // under it that are not recorded yet
@@ -69,11 +71,16 @@ func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 // run claims rows and sends them, and records their outcomes in the transaction that claims further ones,
 // until nothing is left to claim.
 func (r *batchRun) run(ctx context.Context) (any, error) {
+	defer r.settle(ctx)
 	for {
 		if why := r.interrupted(ctx); why != nil {
 			return nil, r.handBack(ctx, why)
 		}
-		grant, err := r.claim(ctx)
+		rows, why := r.mayClaim(ctx)
+		if why != nil {
+			return r.pause(ctx, why)
+		}
+		grant, err := r.claim(ctx, rows)
 		switch {
 		case err != nil:
 			return nil, err
@@ -87,9 +94,9 @@ func (r *batchRun) run(ctx context.Context) (any, error) {
 	}
 }
 
-// claim records the outcomes so far and claims further rows under a lease that is valid now. Outcomes of an
+// claim records the outcomes so far and claims up to so many further rows under a lease that is valid now. Outcomes of an
 // earlier lease are recorded first, under that lease.
-func (r *batchRun) claim(ctx context.Context) (ledger.Grant, error) {
+func (r *batchRun) claim(ctx context.Context, rows int) (ledger.Grant, error) {
 	if len(r.attempts) > 0 && r.lease.over() {
 		if err := r.record(ctx); err != nil {
 			return ledger.Grant{}, err
@@ -105,7 +112,7 @@ func (r *batchRun) claim(ctx context.Context) (ledger.Grant, error) {
 		}
 	}
 	r.lease = lease
-	return r.advance(ctx, claimSize)
+	return r.advance(ctx, rows)
 }
 
 // record stores the outcomes so far and claims nothing.

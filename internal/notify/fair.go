@@ -44,20 +44,20 @@ func (q *queues) batchJobs(ctx context.Context, lane schoolbell.Lane, batches []
 	if len(batches) == 0 {
 		return nil, nil
 	}
-	before := ""
-	if first := batches[0]; first.Seq > 1 {
-		first.Seq--
-		before = batchJobID(first)
-	}
-	front, err := q.batches(lane, batches[0].Channel).Front(ctx, before)
+	before := ledger.Batch{EventID: batches[0].EventID, Wave: batches[0].Wave, Channel: batches[0].Channel, Seq: batches[0].Seq - 1}
+	front, err := q.batches(lane, before.Channel).Front(ctx, batchJobID(before))
 	if err != nil {
 		return nil, fmt.Errorf("read the front of the %s queue: %w", batches[0].Channel, err)
 	}
-	base := max(front.Priority, front.Job)
+	next := front.Priority + 1
+	if front.Job > 0 {
+		next = max(next, front.Job+q.levels(before))
+	}
 	specs := make([]bullmq.JobSpec, len(batches))
 	for i, b := range batches {
 		specs[i] = q.batchJob(lane, b)
-		specs[i].Options.Priority = clampPriority(base + 1 + i)
+		specs[i].Options.Priority = clampPriority(next)
+		next += q.levels(b)
 	}
 	return specs, nil
 }

@@ -105,8 +105,14 @@ func (p *inPlace) deliverOne(ctx context.Context, job *bullmq.Job, ev *schoolbel
 // mayStart reports whether the channel's queue would let a job start now, and so whether a batch may be sent
 // without one.
 func (p *inPlace) mayStart(ctx context.Context, d *deliverer) bool {
-	if d.throttle.rest() > 0 {
+	if d.throttle.rest() > 0 || d.gate.closed() > 0 {
 		return false
+	}
+	if d.gate.hasRate() { // others may wait for their turn
+		front, err := d.queue.Front(ctx, "")
+		if err != nil || front.Waiting > 0 || front.Priority > 0 {
+			return false
+		}
 	}
 	restricted, err := p.queues.restricted(ctx, d.queue)
 	return err == nil && !restricted

@@ -17,6 +17,10 @@ type Metrics struct {
 	groups     *prometheus.HistogramVec
 	lost       prometheus.Counter
 	reconciled *prometheus.CounterVec
+
+	quotaMessages *prometheus.CounterVec
+	quotaWaits    *prometheus.CounterVec
+	quotaUsed     *prometheus.GaugeVec
 }
 
 func newMetrics() *Metrics {
@@ -34,6 +38,12 @@ func newMetrics() *Metrics {
 			Name: "schoolbell_outcomes_lost_total", Help: "Outcomes that arrived after another worker had claimed the row."}),
 		reconciled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "schoolbell_jobs_rebuilt_total", Help: "Jobs rebuilt from the ledger, by kind."}, []string{"kind"}),
+		quotaMessages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "schoolbell_quota_messages_total", Help: "Messages offered to the provider of a channel with a quota, by channel and lane."}, []string{"channel", "lane"}),
+		quotaWaits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "schoolbell_quota_waits_total", Help: "Times that a job had to wait for a quota, by channel, lane and limit (rate or daily)."}, []string{"channel", "lane", "limit"}),
+		quotaUsed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "schoolbell_quota_daily_used", Help: "Messages of all workers that counted for the daily limit of a channel when this process last asked."}, []string{"channel"}),
 	}
 }
 
@@ -42,7 +52,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCo
 
 // Collect implements prometheus.Collector.
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range []prometheus.Collector{m.accepted, m.walked, m.attempts, m.groups, m.lost, m.reconciled} {
+	for _, c := range []prometheus.Collector{m.accepted, m.walked, m.attempts, m.groups, m.lost, m.reconciled, m.quotaMessages, m.quotaWaits, m.quotaUsed} {
 		c.Collect(ch)
 	}
 }

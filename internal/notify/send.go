@@ -37,6 +37,7 @@ func (r *batchRun) send(ctx context.Context, rows []ledger.Recipient) []ledger.A
 	began := time.Now()
 	r.sender.Send(ctx, msgs, func(i int, res schoolbell.Result) { results[i] = impersonal(res, rows[row[i]]) })
 	r.metrics.sent(r.channel, results, time.Since(began))
+	r.use(results)
 
 	attempts := make([]ledger.Attempt, len(rows))
 	verdicts := verdicts{}

@@ -81,7 +81,8 @@ func (p *Pipeline) handlers(leases *leaseKeeper, renderer Renderer, senders map[
 			}
 			d := &deliverer{cfg: p.cfg, events: p.ledger.Events, deliveries: p.ledger.Deliveries, metrics: p.metrics, log: p.log,
 				channel: ch, lane: lane, sender: sender, queue: p.queues.batches(lane, ch), other: p.queues.batches(otherLane(lane), ch),
-				renderer: renderer, leases: leases, throttle: throttle, progress: progress}
+				renderer: renderer, leases: leases, throttle: throttle, progress: progress,
+				gate: p.newQuotaGate(ch, lane)}
 			handlers[p.queues.batches(lane, ch)] = d.handle
 			inPlace[lane].deliverers[ch] = d
 		}

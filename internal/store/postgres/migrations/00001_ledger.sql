@@ -266,6 +266,15 @@ CREATE TABLE leases (
 	expires_at timestamptz NOT NULL
 );
 
+-- What was reserved of the quotas of channels and providers, by all workers. A token bucket is stored as the
+-- time at which it is full again. hours is JSON: what was reserved in each of the last 25 hours.
+CREATE TABLE quotas (
+	name           text   COLLATE "C" NOT NULL PRIMARY KEY,
+	full_us        bigint NOT NULL, -- of all messages, µs since 1970
+	normal_full_us bigint NOT NULL, -- of normal messages
+	hours          text   NOT NULL
+);
+
 -- A row is a secret of a key. A key that gets a new secret has another row with its id;
 -- the row before is replaced and expires.
 CREATE TABLE api_keys (

@@ -252,6 +252,15 @@ CREATE TABLE leases (
 	expires_at INTEGER NOT NULL
 ) STRICT;
 
+-- What was reserved of the quotas of channels and providers. A token bucket is stored as the
+-- time at which it is full again. hours is JSON: what was reserved in each of the last 25 hours.
+CREATE TABLE quotas (
+	name           TEXT    NOT NULL PRIMARY KEY,
+	full_us        INTEGER NOT NULL, -- of all messages, µs since 1970
+	normal_full_us INTEGER NOT NULL, -- of normal messages
+	hours          TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- A row is a secret of a key. A key that gets a new secret has another row with its id;
 -- the row before is replaced and expires.
 CREATE TABLE api_keys (

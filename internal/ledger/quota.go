@@ -1,0 +1,46 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"schoolbell"
+)
+
+// Quota is how many messages all workers together may send over a channel or a provider.
+type Quota struct {
+	Name        string  // of what is limited: at most one quota has it
+	Rate        float64 // messages per second; 0 for no limit
+	Daily       int     // messages in any 24 hours; 0 for no limit
+	UrgentShare int     // percent of both that normal messages leave to urgent ones, 0 to schoolbell.MaxUrgentShare
+}
+
+// Limits reports whether the quota limits anything.
+func (q Quota) Limits() bool { return q.Rate > 0 || q.Daily > 0 }
+
+// Reservation is the permission to send so many messages.
+type Reservation struct {
+	Messages int // 0 if none may be sent now
+	Used     int // messages of both lanes that count for the daily limit, these included; 0 without that limit
+
+	// If Messages is less than what was asked for:
+	NextIn  time.Duration // until a further call may succeed; at least a millisecond
+	Reached bool          // the daily limit is the reason, not the rate
+
+	Hour int64 // in which the messages count, for Settle
+}
+
+// Quotas count what all workers send. They give permissions before messages are sent, so a
+// crash can only lead to fewer messages than the quota allows.
+type Quotas interface {
+	// Reserve gives permission to send up to most messages of a lane now. With 0, it only reads. What is given never
+	// exceeds the rate by more than two messages, or those of a quarter of a second if they are
+	// more. The messages of all full hours that are not older than 24 hours, and of the present one, count for
+	// the daily limit. Normal messages never use the urgent share of either, and leave at least one
+	// message of what the rate allows at once to urgent ones.
+	Reserve(ctx context.Context, quota Quota, lane schoolbell.Lane, most int) (Reservation, error)
+
+	// Settle corrects a reservation of a lane to the number of messages that were used. Unused
+	// ones may be reserved again. Messages that were sent beyond the reservation make others wait longer.
+	Settle(ctx context.Context, quota Quota, lane schoolbell.Lane, r Reservation, used int) error
+}
