@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -53,10 +52,8 @@ func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 		if err != nil {
 			return err
 		}
-		if err := w.store(ctx, tx, people, batchSize, &step); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, moveCursor, named{"event": w.seq, "wave": w.Wave, "cursor": bound, "walked": step.Done})
+		c := chunk{walk: w, people: people, bound: bound, done: step.Done}
+		step.Batches, err = c.store(ctx, tx, batchSize)
 		return err
 	})
 	if err != nil {
@@ -64,16 +61,6 @@ func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 	}
 	return step, nil
 }
-
-// moveCursor stores how far the walk of a wave has come, and that the wave has a job: the one that walks it.
-var moveCursor = row.SQL(`
-	WITH moved AS (
-		UPDATE waves
-		SET cursor = @cursor, walked = @walked, queued_at = coalesce(queued_at, ` + now + `)
-		WHERE event_seq = @event AND n = @wave)
-	UPDATE events
-	SET status = {event_processing}, completed_at = NULL
-	WHERE seq = @event AND status <> {event_processing}`)
 
 func walkOf(ctx context.Context, tx pgx.Tx, wave ledger.WaveRef) (*walk, error) {
 	w := walk{WaveRef: wave}
@@ -122,13 +109,12 @@ func (w *walk) pick(ctx context.Context, tx pgx.Tx, p picker, limit int, step *l
 	}
 	low := w.cursor
 	for width := int64(limit); low < top && len(people) < limit; width *= 4 {
-		high := min(low+width, top)
-		rows, errQuery := tx.Query(ctx, p.statement, p.args.with(named{"after": low, "until": high, "limit": limit - len(people)}))
-		found, err := list(rows, errQuery, pgx.RowTo[int64])
+		found, high, err := p(ctx, tx, low, min(low+width, top), limit)
 		if err != nil {
 			return nil, 0, fmt.Errorf("pick people: %w", err)
 		}
-		if people = append(people, found...); len(people) == limit {
+		if people = append(people, found...); len(people) >= limit {
+			people = people[:limit]
 			high = people[limit-1]
 		}
 		low = high
@@ -137,54 +123,12 @@ func (w *walk) pick(ctx context.Context, tx pgx.Tx, p picker, limit int, step *l
 	return people, max(low, w.cursor), nil
 }
 
-// store inserts the rows of people.
-func (w *walk) store(ctx context.Context, tx pgx.Tx, people []int64, batchSize int, step *ledger.FanOutStep) error {
-	if len(people) == 0 {
-		return nil
-	}
-	// One statement, so that all channels get the same addresses and preferences whatever changes meanwhile.
-	rows, err := tx.Query(ctx, insertDeliveries, named{"people": people, "event": w.seq, "wave": w.Wave, "channels": w.channels,
-		"expired": w.expired, "category": w.category, "mandatory": w.mandatory, "batch_size": batchSize})
-	step.Batches, err = list(rows, err, w.scanBatch)
-	if err != nil {
-		return fmt.Errorf("insert deliveries: %w", err)
-	}
-	if !w.expired && w.Wave == 0 && slices.Contains(w.channels, string(schoolbell.ChannelInApp)) {
-		return fillInboxes(ctx, tx, w.seq, people)
-	}
-	return nil
-}
-
 // scanBatch reads a batch of the wave: channel, seq and size.
 func (w *walk) scanBatch(r pgx.CollectableRow) (ledger.Batch, error) {
 	b := ledger.Batch{EventID: w.EventID, Wave: w.Wave}
 	err := r.Scan(&b.Channel, &b.Seq, &b.Size)
 	return b, err
 }
-
-// fillInboxes inserts the inbox rows of a chunk of people. It comes last in its transaction: until the
-// commit, no other fan-out can fill inboxes.
-func fillInboxes(ctx context.Context, tx pgx.Tx, event int64, people []int64) error {
-	if err := lock(ctx, tx, lockPositions); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, insertInbox, event, people)
-	if err != nil {
-		return fmt.Errorf("fill inboxes: %w", err)
-	}
-	return nil
-}
-
-// insertInbox inserts a chunk of an event, and puts it into the inboxes of its people at the chunk's position.
-var insertInbox = `
-	WITH chunk AS (
-		INSERT INTO chunks (event_seq, first_user, last_user, arrived_at)
-		SELECT $1, ($2::bigint[])[1], ($2::bigint[])[cardinality($2::bigint[])], ` + now + `
-		RETURNING position)
-	INSERT INTO inbox (user_seq, position)
-	SELECT p.user_seq, chunk.position
-	FROM chunk
-	CROSS JOIN unnest($2::bigint[]) p(user_seq)`
 
 // OpenBatches implements ledger.FanOuts.
 func (s FanOuts) OpenBatches(ctx context.Context, wave ledger.WaveRef, after *ledger.Batch, limit int) (batches []ledger.Batch, err error) {

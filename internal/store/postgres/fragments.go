@@ -17,7 +17,7 @@ const (
 	clock = "(SELECT " + now + " AS now OFFSET 0) clock"
 )
 
-// One rule decides who is reached on a channel: insertDeliveries and claimRows have it, each with the fastest
+// One rule decides who is reached on a channel: reach.status and claimRows have it, each with the fastest
 // way to read addresses and preferences. Where the channel needs an address, the user must have a usable one,
 // else the reason is that of withoutAddress. And the user must not have opted out of the category on the
 // channel, unless the category is mandatory.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store"
 )
 
@@ -14,6 +15,7 @@ var audiences = []promise{
 	{"An audience selects the members of nested groups", audienceNested},
 	{"An audience never selects deleted or missing persons", audienceGone},
 	{"An audience is walked exactly in chunks of any size", audienceChunks},
+	{"An audience of people far apart is suppressed as others are", audienceSpread},
 }
 
 // staffed makes a small school: students s0 to s5 in classes 7a (0,1,2) and 7b
@@ -154,4 +156,35 @@ func audienceGone(t *testing.T, open func() *store.Ledger) {
 	want := []string{"p", userID(0), userID(1)}
 	slices.Sort(want)
 	same(t, "people reached", s.reached(id, schoolbell.ChannelInApp), want)
+}
+
+// audienceSpread walks 8 teachers among 160 people. Those between them have other addresses and preferences.
+func audienceSpread(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	var teachers []string
+	s.people(160, func(i int, u *schoolbell.User) {
+		switch {
+		case i%20 == 7:
+			u.Roles, teachers = []schoolbell.Role{schoolbell.RoleTeacher}, append(teachers, u.ID)
+			if i == 47 {
+				u.Email = ""
+			}
+		case i%2 == 0:
+			u.Email = ""
+		}
+	})
+	s.optOut(teachers[3], schoolbell.CategoryAnnouncement, schoolbell.ChannelEmail)
+	s.optOut(userID(68), schoolbell.CategoryAnnouncement, schoolbell.ChannelEmail)
+	id := s.create(newEvent(schoolbell.Audience{Selector: sel(roles(schoolbell.RoleTeacher))}))
+	batches, _ := s.walk(id, 4, 3)
+	same(t, "batches", batches, []ledger.Batch{
+		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 1, Size: 2},
+		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 2, Size: 3},
+		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 3, Size: 1}})
+	same(t, "people reached in-app", s.reached(id, schoolbell.ChannelInApp), teachers)
+	reasons := map[string]string{}
+	for _, d := range s.rows(id, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySuppressed}) {
+		reasons[d.UserID] = d.Reason
+	}
+	same(t, "suppressed rows", reasons, map[string]string{teachers[2]: schoolbell.ReasonNoAddress, teachers[3]: schoolbell.ReasonOptedOut})
 }
