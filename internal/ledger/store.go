@@ -158,7 +158,7 @@ type Receipts interface {
 	// and returns how many. The outcome of a delivery that is sending, sent or uncertain becomes
 	// that of the receipt if it is stronger; a bounce or a complaint changes the state of the
 	// address it names; a delivered receipt makes an unverified one good. A receipt of a
-	// delivery that is not there is recorded and changes nothing.
+	// delivery that is not there, or of one in the inbox, is recorded and changes nothing.
 	RecordReceipts(ctx context.Context, receipts []schoolbell.Receipt) (recorded int, err error)
 }
 

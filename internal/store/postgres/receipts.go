@@ -75,7 +75,7 @@ var recordReceipts = row.SQL(`
 		CROSS JOIN given g
 		JOIN fresh f ON f.provider = g.provider AND f.id = g.id
 		JOIN events e ON e.id = g.event_id
-		JOIN channels c ON c.name = g.channel
+		JOIN channels c ON c.name = g.channel AND c.id <> {in_app}
 		JOIN deliveries d ON d.event_seq = e.seq AND d.wave = g.wave AND d.channel = c.id AND d.user_seq = g.user_seq),
 	old AS MATERIALIZED (
 		SELECT d.event_seq, d.wave, d.channel, d.user_seq, d.status, d.outcome, n.outcome AS new_outcome, n.reason, n.now

@@ -46,6 +46,9 @@ func (s Receipts) record(ctx context.Context, c *conn, r schoolbell.Receipt, at 
 	if err != nil || n == 0 {
 		return false, err
 	}
+	if channel == row.InApp {
+		return true, nil
+	}
 	var event int64
 	delivery := args{"event_id": r.EventID, "wave": r.Wave, "channel": channel, "user": r.User}
 	if err := c.get(ctx, findEventOfDelivery, delivery, &event); err != nil {

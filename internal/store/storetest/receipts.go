@@ -17,6 +17,7 @@ var receipts = []promise{
 	{"Outcomes are counted within sent and uncertain", outcomesCounted},
 	{"Reading and acknowledging are outcomes in the inbox", outcomesInApp},
 	{"RetryFailed sends bounced deliveries again", retryBounced},
+	{"A receipt of an in-app delivery changes nothing", receiptInApp},
 }
 
 // sentBy puts n students and delivers an email to each, and returns the recipients.
@@ -195,4 +196,28 @@ func retryBounced(t *testing.T, open func() *store.Ledger) {
 	s.must(err)
 	same(t, "open batches", len(open2), 1)
 	same(t, "claimed", len(s.advance(s.lease(), open2[0], nil, 10).Recipients), 1)
+}
+
+// The inbox has no provider, and its deliveries have no batch that could send them again.
+func receiptInApp(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(2)
+	id := s.create(newEvent(toStudents(), schoolbell.ChannelInApp, schoolbell.ChannelEmail))
+	batches, _ := s.walk(id, 10, 10)
+	l := s.lease()
+	to := s.advance(l, batches[0], nil, 10).Recipients
+	s.advance(l, batches[0], attempts(to, schoolbell.DeliverySent), 0)
+	_, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
+	s.must(err)
+	r := receipt("1", id, to[0], schoolbell.ReceiptBounced)
+	r.Channel = schoolbell.ChannelInApp
+	s.receive(1, r)
+	n, err := s.Events.RetryFailed(s.ctx(), id)
+	s.must(err)
+	same(t, "rows to be sent again", n, 0)
+	same(t, "outcomes", s.outcomes(id), map[string]schoolbell.Outcome{})
+	same(t, "in-app rows", s.tally(id, schoolbell.ChannelInApp), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySent: 2})
+	ev, err := s.Events.Event(s.ctx(), id)
+	s.must(err)
+	same(t, "event", ev.Status, schoolbell.EventCompleted)
 }
