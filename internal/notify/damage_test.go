@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -64,7 +65,7 @@ func TestDamagedKeys(t *testing.T) {
 	t.Parallel()
 	addr := testenv.Redis(t)
 	var running errgroup.Group
-	running.SetLimit(40) // they mostly wait for the reconciler
+	running.SetLimit(12 * runtime.GOMAXPROCS(0)) // they mostly wait for the reconciler; many more would starve each other of the processor
 	for i, d := range damages() {
 		dir := t.TempDir()
 		running.Go(func() error {

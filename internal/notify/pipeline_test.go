@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -111,15 +112,36 @@ func (s *testPipeline) workWith(renderer notify.Renderer, senders map[schoolbell
 	return stop
 }
 
-func (s *testPipeline) create(change ...func(*schoolbell.Event)) *schoolbell.Event {
-	s.t.Helper()
+// newEvent is an event for everybody, in-app and by email, with changes.
+func newEvent(change ...func(*schoolbell.Event)) *schoolbell.Event {
 	ev := &schoolbell.Event{Title: "Sports day", Body: "Moved to Friday.",
 		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}},
 		Channels: []schoolbell.Channel{schoolbell.ChannelInApp, schoolbell.ChannelEmail}}
 	for _, f := range change {
 		f(ev)
 	}
-	stored, _, err := s.pipeline.Create(s.t.Context(), ev, ledger.Idempotency{})
+	return ev
+}
+
+// createMany creates n events in one transaction.
+func (s *testPipeline) createMany(n int, change ...func(*schoolbell.Event)) {
+	s.t.Helper()
+	events := make([]ledger.NewEvent, n)
+	for i := range events {
+		events[i].Event = newEvent(change...)
+	}
+	created, err := s.pipeline.CreateMany(s.t.Context(), events)
+	for _, c := range created {
+		err = errors.Join(err, c.Err)
+	}
+	if err != nil {
+		s.t.Fatalf("create %d events: %v", n, err)
+	}
+}
+
+func (s *testPipeline) create(change ...func(*schoolbell.Event)) *schoolbell.Event {
+	s.t.Helper()
+	stored, _, err := s.pipeline.Create(s.t.Context(), newEvent(change...), ledger.Idempotency{})
 	if err != nil {
 		s.t.Fatalf("create: %v", err)
 	}

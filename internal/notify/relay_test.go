@@ -32,9 +32,12 @@ func (w *countedWaves) UnqueuedWaves(context.Context, int) ([]ledger.QueuedWave,
 }
 
 func (w *countedWaves) MarkQueued(ctx context.Context, waves []ledger.WaveRef) error {
-	w.marks.Add(1)
-	w.marked.Add(int64(len(waves)))
-	return w.allWaves.MarkQueued(ctx, waves)
+	err := w.allWaves.MarkQueued(ctx, waves)
+	if err == nil { // else the waves are marked again
+		w.marks.Add(1)
+		w.marked.Add(int64(len(waves)))
+	}
+	return err
 }
 
 func (s *testPipeline) withoutSearches() *countedWaves {
@@ -61,12 +64,10 @@ func testRelayMarks(t *testing.T) {
 	const events = 150
 	s := newTestPipeline(t, 1)
 	waves := s.withoutSearches()
+	s.createMany(events, toUser(0)) // before the relay starts, so that the speed of the machine does not matter
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.pipeline.RunRelay(ctx) }()
-	for range events {
-		s.create(toUser(0))
-	}
 	testenv.Eventually(t, 40*time.Second, func() error {
 		if n := s.count(normalEvents, bullmq.StatePrioritized); n < events {
 			return fmt.Errorf("%d of %d events have jobs", n, events)
@@ -78,7 +79,7 @@ func testRelayMarks(t *testing.T) {
 	if n := waves.marked.Load(); n != events {
 		t.Errorf("%d waves were marked queued, want %d", n, events)
 	}
-	if n := waves.marks.Load(); n > events/3 {
+	if n := waves.marks.Load(); n > 5 {
 		t.Errorf("%d waves were marked in %d transactions", events, n)
 	}
 }
