@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"schoolbell"
-	"schoolbell/client"
 	"schoolbell/wire"
 )
 
@@ -18,8 +17,7 @@ type auditCmd struct {
 	Target string `name:"target" placeholder:"TARGET" help:"Only changes to this kind of thing, or to one: event, user:anne."`
 	From   string `name:"from" placeholder:"TIME" help:"Only changes at this time or later: 2026-12-01, 2026-12-01T08:00."`
 	To     string `name:"to" placeholder:"TIME" help:"Only changes before this time."`
-	Limit  int    `name:"limit" default:"20" placeholder:"N" help:"Maximum number of rows."`
-	Cursor string `name:"cursor" placeholder:"CURSOR" help:"Cursor of the next page, as the previous page printed it."`
+	pageFlags
 }
 
 // Run lists changes.
@@ -33,7 +31,7 @@ func (c *auditCmd) Run(ctx context.Context, a *program) error {
 		return err
 	}
 	defer hangUp()
-	page, err := server.Audit(ctx, f, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	page, err := server.Audit(ctx, f, c.page())
 	if err != nil {
 		return err
 	}

@@ -26,8 +26,7 @@ type eventCmd struct {
 type eventListCmd struct {
 	remote
 	Status string `name:"status" placeholder:"STATUS" help:"Only events with this status: scheduled, queued, processing, completed or cancelled."`
-	Limit  int    `name:"limit" default:"20" placeholder:"N" help:"Maximum number of rows."`
-	Cursor string `name:"cursor" placeholder:"CURSOR" help:"Cursor of the next page, as the previous page printed it."`
+	pageFlags
 }
 
 // Run lists events.
@@ -37,7 +36,7 @@ func (c *eventListCmd) Run(ctx context.Context, a *program) error {
 		return err
 	}
 	defer hangUp()
-	page, err := server.Events(ctx, schoolbell.EventStatus(c.Status), client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	page, err := server.Events(ctx, schoolbell.EventStatus(c.Status), c.page())
 	if err != nil {
 		return err
 	}
@@ -55,13 +54,6 @@ func (c *eventListCmd) Run(ctx context.Context, a *program) error {
 	t.print(a.Out, a.style)
 	a.more(page.Next)
 	return nil
-}
-
-// more says how to get the next page, if there is one.
-func (a *program) more(next string) {
-	if next != "" {
-		a.say("%s", a.style.dim("More rows: --cursor "+next))
-	}
 }
 
 type eventShowCmd struct {

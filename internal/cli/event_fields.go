@@ -21,8 +21,8 @@ type eventFlags struct {
 	User     []string `name:"user" placeholder:"ID" help:"Send to this person. May be repeated."`
 	Guardian []string `name:"guardians-of-group" placeholder:"ID" help:"Send to the guardians of the students in this group. May be repeated."`
 	Except   []string `name:"except-user" placeholder:"ID" help:"Exclude this person. May be repeated."`
-	Channel  []string `name:"channel" placeholder:"CHANNEL" help:"Channel, in_app or email. May be repeated. Both if left out."`
-	Category string   `name:"category" placeholder:"CATEGORY" help:"Category: announcement, event, attendance, urgent or digest."`
+	Channel  []string `name:"channel" placeholder:"CHANNEL" help:"Channel, such as in_app or email. May be repeated. Those of the category if left out."`
+	Category string   `name:"category" placeholder:"CATEGORY" help:"Category, such as announcement or urgent."`
 	Location string   `name:"location" placeholder:"TEXT" help:"Where the event takes place."`
 	StartsAt string   `name:"starts-at" placeholder:"TIME" help:"When the event starts."`
 	EndsAt   string   `name:"ends-at" placeholder:"TIME" help:"When the event ends."`

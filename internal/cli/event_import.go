@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
-	"strings"
 
 	"schoolbell/client"
 	"schoolbell/wire"
@@ -19,7 +17,7 @@ type eventImportCmd struct {
 
 // Run creates events. Invalid ones are reported; the rest are created.
 func (c *eventImportCmd) Run(ctx context.Context, a *program) error {
-	media, err := c.mediaType()
+	media, err := mediaTypeOf(c.File, c.Format, fileFormat{"json", client.JSON}, fileFormat{"ndjson", client.NDJSON})
 	if err != nil {
 		return err
 	}
@@ -51,23 +49,6 @@ func (c *eventImportCmd) Run(ctx context.Context, a *program) error {
 		return quietError{}
 	}
 	return nil
-}
-
-func (c *eventImportCmd) mediaType() (string, error) {
-	format := strings.ToLower(c.Format)
-	if format == "" {
-		format = strings.TrimPrefix(strings.ToLower(filepath.Ext(c.File)), ".")
-	}
-	switch format {
-	case "json":
-		return client.JSON, nil
-	case "ndjson", "jsonl":
-		return client.NDJSON, nil
-	}
-	if c.Format != "" {
-		return "", usage("--format: %q is not json or ndjson", c.Format)
-	}
-	return "", usage("%s: the file name does not tell the format; add --format json or --format ndjson", c.File)
 }
 
 func countResults(results []wire.BulkResult) (created, existing int, rejected []wire.BulkResult) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"schoolbell/client"
 	"schoolbell/wire"
 )
 
@@ -102,9 +101,8 @@ func (c *queueCountsCmd) Run(ctx context.Context, a *program) error {
 type queueJobsCmd struct {
 	remote
 	queueArg
-	State  string `name:"state" default:"failed" placeholder:"STATE" help:"State: waiting, active, delayed, prioritized, waiting-children, completed or failed."`
-	Limit  int    `name:"limit" default:"20" placeholder:"N" help:"Maximum number of rows."`
-	Cursor string `name:"cursor" placeholder:"CURSOR" help:"Cursor of the next page, as the previous page printed it."`
+	State string `name:"state" default:"failed" placeholder:"STATE" help:"State: waiting, active, delayed, prioritized, waiting-children, completed or failed."`
+	pageFlags
 }
 
 // Run lists jobs.
@@ -114,7 +112,7 @@ func (c *queueJobsCmd) Run(ctx context.Context, a *program) error {
 		return err
 	}
 	defer hangUp()
-	page, err := server.Jobs(ctx, c.Queue, c.State, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	page, err := server.Jobs(ctx, c.Queue, c.State, c.page())
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	"schoolbell/client"
 	"schoolbell/wire"
@@ -25,7 +23,7 @@ type userImportCmd struct {
 
 // Run imports people. Invalid rows are reported by line; the rest are imported.
 func (c *userImportCmd) Run(ctx context.Context, a *program) error {
-	media, err := c.mediaType()
+	media, err := mediaTypeOf(c.File, c.Format, fileFormat{"csv", client.CSV}, fileFormat{"ndjson", client.NDJSON})
 	if err != nil {
 		return err
 	}
@@ -56,23 +54,6 @@ func (c *userImportCmd) Run(ctx context.Context, a *program) error {
 		return quietError{}
 	}
 	return err
-}
-
-func (c *userImportCmd) mediaType() (string, error) {
-	format := strings.ToLower(c.Format)
-	if format == "" {
-		format = strings.TrimPrefix(strings.ToLower(filepath.Ext(c.File)), ".")
-	}
-	switch format {
-	case "csv":
-		return client.CSV, nil
-	case "ndjson", "jsonl":
-		return client.NDJSON, nil
-	}
-	if c.Format != "" {
-		return "", usage("--format: %q is not csv or ndjson", c.Format)
-	}
-	return "", usage("%s: the file name does not tell the format; add --format csv or --format ndjson", c.File)
 }
 
 func (a *program) printImport(r *wire.ImportReport) {
