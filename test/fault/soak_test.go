@@ -1,39 +1,42 @@
 package fault
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
+	"schoolbell"
 	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
+	"schoolbell/wire"
 )
 
 // shortSoak is how long faults go on in a run of all tests.
 const shortSoak = 20 * time.Second
 
-// TestSoak breaks parts at random while events go out, and then counts what
-// everybody got. SCHOOLBELL_SOAK says for how long, SCHOOLBELL_SOAK_SEED repeats
-// the choices of an earlier run.
+// TestSoak breaks parts at random while events go out in both lanes, at once and later, to everybody and to one person,
+// alone and in bulk, and people are imported. Then it counts what everybody got. All the time it compares the
+// numbers of events with their rows. SCHOOLBELL_SOAK says for how long, SCHOOLBELL_SOAK_SEED repeats the choices of an
+// earlier run.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	length, seed := testenv.Soak(t, shortSoak)
 	s := newSoak(t, seed)
+	counted := s.countTotals()
 	over := time.Now().Add(length)
 	for n := 0; time.Now().Before(over); n++ {
-		s.events = append(s.events, s.school.CreateSurely(fmt.Sprintf("soak-%d", n)))
+		s.add(n)
 		s.strike()
+		s.probe(n)
 		s.mail.Note()
+		s.measure()
 	}
 	s.mail.Lossy(0)
 	s.mail.Slow(0)
-	emails, repeated, uncertain := 0, 0, 0
-	for _, id := range s.events {
-		f := s.school.Reached(s.mail, id, soakPeople)
-		emails, repeated, uncertain = emails+f.Emails, repeated+len(f.Repeated), uncertain+len(f.Uncertain)
-	}
-	t.Logf("%d events to %d people, faults %v: %d emails; %d got more than one; %d rows uncertain", len(s.events), soakPeople, s.struck, emails, repeated, uncertain)
+	s.results()
+	t.Logf("totals of all events agreed with their rows %d times", counted())
 	for _, w := range s.workers {
 		w.Stop()
 	}
@@ -43,7 +46,10 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-const soakPeople = 600
+const (
+	soakPeople = 600
+	soakBulk   = 20 // one-person events of a bulk request
+)
 
 // soak is a school on parts that can all be broken.
 type soak struct {
@@ -56,8 +62,110 @@ type soak struct {
 	serve   *system.Process
 	workers []*system.Process
 	started int
-	events  []string
+	events  []soakEvent
 	struck  map[string]int // faults by name
+	memory  []int          // of the largest worker after each fault, in MB
+}
+
+// soakEvent is an event and whom it concerns.
+type soakEvent struct {
+	id       string
+	people   []string
+	repaired time.Time // when the fault was repaired after which the event was created to see how long it takes
+}
+
+// everybody are the ids of all people.
+func everybody() []string {
+	ids := make([]string, soakPeople)
+	for i := range ids {
+		ids[i] = system.Person(i)
+	}
+	return ids
+}
+
+// add creates the events of one round: one for everybody in one of the lanes, now or soon, and many for one person each.
+// Some rounds import all people again.
+func (s *soak) add(n int) {
+	s.t.Helper()
+	ev := wire.NewEvent{Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}}}
+	if n%2 == 1 {
+		ev.Category = schoolbell.CategoryUrgent
+	}
+	if n%4 >= 2 {
+		ev.SendAt = wire.At(time.Now().Add(time.Duration(s.rand.Int64N(int64(5 * time.Second)))))
+	}
+	s.events = append(s.events, soakEvent{id: s.school.CreateSurelyWith(ev, fmt.Sprintf("soak-%d", n)), people: everybody()})
+	people := make([]string, soakBulk)
+	for i := range people {
+		people[i] = system.Person(s.rand.IntN(soakPeople))
+	}
+	for i, id := range s.school.CreateManySurely(people, fmt.Sprintf("bulk-%d", n)) {
+		s.events = append(s.events, soakEvent{id: id, people: people[i : i+1]})
+	}
+	if n%5 == 0 {
+		s.school.ImportSurely(soakPeople)
+	}
+}
+
+// probe sends an urgent event to one person, now that a fault is repaired.
+func (s *soak) probe(n int) {
+	s.t.Helper()
+	repaired := time.Now()
+	person := system.Person(n % soakPeople)
+	id := s.school.CreateSurelyWith(wire.NewEvent{Category: schoolbell.CategoryUrgent,
+		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{person}}}}, fmt.Sprintf("probe-%d", n))
+	s.events = append(s.events, soakEvent{id: id, people: []string{person}, repaired: repaired})
+}
+
+// measure notes how much memory the largest worker uses.
+func (s *soak) measure() {
+	most := 0
+	for _, w := range s.workers {
+		most = max(most, w.Memory())
+	}
+	s.memory = append(s.memory, most>>20)
+}
+
+// countTotals compares the totals of all events with their rows, whenever the database answers. The returned
+// function ends that and returns how often it did.
+func (s *soak) countTotals() (stop func() int) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	counter, compared, ended := s.school.Counter(), 0, make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			differences, err := counter.Totals(ctx)
+			switch {
+			case err != nil: // the database may be down
+			case differences != "":
+				s.t.Error(differences)
+				return
+			default:
+				compared++
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}()
+	return func() int { cancel(); <-ended; return compared }
+}
+
+// results waits until all events have ended and prints what the faults cost.
+func (s *soak) results() {
+	s.t.Helper()
+	emails, lost, repeated, uncertain, slowest := 0, 0, 0, 0, time.Duration(0)
+	for _, e := range s.events {
+		f := s.school.ReachedPeople(s.mail, e.id, e.people)
+		emails, lost, repeated, uncertain = emails+f.Emails, lost+len(f.Lost), repeated+len(f.Repeated), uncertain+len(f.Uncertain)
+		if times := f.Times[e.people[0]]; !e.repaired.IsZero() && len(times) > 0 {
+			slowest = max(slowest, times[0].Sub(e.repaired))
+		}
+	}
+	s.t.Logf("%d events, %d people, faults %v: %d emails, lost %d, repeated %d, uncertain %d", len(s.events), soakPeople, s.struck, emails, lost, repeated, uncertain)
+	s.t.Logf("slowest recovery: an urgent email was accepted %.1f s after the fault before it was repaired", slowest.Seconds())
+	s.t.Logf("memory of the largest worker after each fault, in MB: %v", s.memory)
 }
 
 func newSoak(t *testing.T, seed uint64) *soak {

@@ -13,6 +13,7 @@ import (
 type Facts struct {
 	Emails    int                    // taken in all
 	Times     map[string][]time.Time // of each person's emails, the first first
+	Lost      []string               // who got none, in order
 	Repeated  []string               // who got more than one, in order
 	Uncertain []string               // whose row says uncertain, in order
 }
@@ -21,6 +22,16 @@ type Facts struct {
 // people has one inbox row and at least one mail, that only rows marked uncertain
 // have more than one, all under the same Message-ID, and that the API's totals say the same.
 func (s *School) Reached(m *Mail, id string, n int) Facts {
+	s.t.Helper()
+	everybody := make([]string, n)
+	for i := range everybody {
+		everybody[i] = Person(i)
+	}
+	return s.ReachedPeople(m, id, everybody)
+}
+
+// ReachedPeople is Reached for an event to these people, in order.
+func (s *School) ReachedPeople(m *Mail, id string, people []string) Facts {
 	s.t.Helper()
 	ev := s.AwaitStatus(id, schoolbell.EventCompleted)
 	f := Facts{Times: map[string][]time.Time{}, Uncertain: s.Ledger.people(id, email, unsure)}
@@ -36,26 +47,21 @@ func (s *School) Reached(m *Mail, id string, n int) Facts {
 	if distinct := len(sortedSet(ids)); distinct != len(ids) {
 		s.t.Errorf("%d people got emails with %d ids", len(ids), distinct)
 	}
-	everybody := make([]string, n)
-	for i := range everybody {
-		everybody[i] = Person(i)
-	}
-	var missing []string
-	for _, id := range everybody {
+	for _, id := range people {
 		switch emails := len(f.Times[id]); {
 		case emails == 0:
-			missing = append(missing, id)
+			f.Lost = append(f.Lost, id)
 		case emails > 1:
 			f.Repeated = append(f.Repeated, id)
 		}
 	}
-	if len(missing) > 0 || len(f.Times) != n {
-		s.t.Errorf("%d of %d people got no mail: %s; %d got one", len(missing), n, few(missing), len(f.Times))
+	if len(f.Lost) > 0 || len(f.Times) != len(people) {
+		s.t.Errorf("%d of %d people got no mail: %s; %d got one", len(f.Lost), len(people), few(f.Lost), len(f.Times))
 	}
 	if wrong := Without(f.Repeated, f.Uncertain); len(wrong) > 0 {
 		s.t.Errorf("%d people got more than one mail and are not marked uncertain: %s", len(wrong), few(wrong))
 	}
-	s.rowsAre(id, everybody, ev.Progress, len(f.Uncertain))
+	s.rowsAre(id, people, ev.Progress, len(f.Uncertain))
 	return f
 }
 

@@ -183,6 +183,12 @@ func Address(n int) string { return Person(n) + "@" + peopleDomain }
 // Import brings n people in over the API: 5 % teachers, 15 % parents, the rest students.
 func (s *School) Import(n int) {
 	s.t.Helper()
+	if err := s.tryImport(n); err != nil {
+		s.t.Fatalf("import %d people: %v", n, err)
+	}
+}
+
+func (s *School) tryImport(n int) error {
 	r, w := io.Pipe()
 	go func() {
 		enc := json.NewEncoder(w)
@@ -200,12 +206,13 @@ func (s *School) Import(n int) {
 		_ = w.CloseWithError(err) // nil closes it as at the end of a file; it returns nil
 	}()
 	report, err := s.Client.ImportUsers(s.t.Context(), r, client.NDJSON)
-	if err == nil && (report.Imported != n || report.Rejected != 0) {
+	if err == nil && (report.Imported+report.Updated != n || report.Rejected != 0) {
 		err = fmt.Errorf("the report is %+v", report)
 	}
 	if err != nil {
-		s.t.Fatalf("import %d people: %v", n, errors.Join(err, r.Close()))
+		err = errors.Join(err, r.Close())
 	}
+	return err
 }
 
 // Created is the answer to a new event.
@@ -246,15 +253,50 @@ func (s *School) Create() Created {
 // it asks again under the same idempotency key until it gets an answer.
 func (s *School) CreateSurely(key string) (id string) {
 	s.t.Helper()
-	everybody := schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}}
+	return s.CreateSurelyWith(wire.NewEvent{Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}}}, key)
+}
+
+// CreateSurelyWith is CreateSurely for an event of which the texts are given.
+func (s *School) CreateSurelyWith(ev wire.NewEvent, key string) (id string) {
+	s.t.Helper()
+	ev.Title, ev.Body = "Event "+key, "It takes place."
 	testenv.Eventually(s.t, patience, func() error {
-		ev, _, err := s.Client.CreateEventOnce(s.t.Context(), wire.NewEvent{Title: "Event " + key, Body: "It takes place.", Audience: everybody}, key)
+		created, _, err := s.Client.CreateEventOnce(s.t.Context(), ev, key)
 		if err == nil {
-			id = ev.ID
+			id = created.ID
 		}
 		return err
 	}, "event %s is accepted", key)
 	return id
+}
+
+// CreateManySurely creates an event for each of the people in one request, through whatever faults there are. It
+// returns their ids in order.
+func (s *School) CreateManySurely(people []string, key string) (ids []string) {
+	s.t.Helper()
+	events := make([]wire.BulkEvent, len(people))
+	for i, id := range people {
+		events[i] = wire.BulkEvent{IdempotencyKey: fmt.Sprintf("%s-%d", key, i), NewEvent: wire.NewEvent{Title: "Event " + key, Body: "It takes place.",
+			Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{id}}}}}
+	}
+	testenv.Eventually(s.t, patience, func() error {
+		results, err := s.Client.CreateEvents(s.t.Context(), events)
+		ids = ids[:0]
+		for _, r := range results {
+			if r.Event == nil {
+				return fmt.Errorf("event %d: %+v", r.Index, r.Problem)
+			}
+			ids = append(ids, r.Event.ID)
+		}
+		return err
+	}, "events %s are accepted", key)
+	return ids
+}
+
+// ImportSurely imports n people again and again until that succeeds.
+func (s *School) ImportSurely(n int) {
+	s.t.Helper()
+	testenv.Eventually(s.t, patience, func() error { return s.tryImport(n) }, "%d people are imported", n)
 }
 
 // AwaitStatus waits until the event has this status and returns it with its progress.
