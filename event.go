@@ -51,6 +51,10 @@ type Event struct {
 	CreatedAt   time.Time
 	CreatedBy   Actor     // who asked for it
 	CompletedAt time.Time // when it became completed or cancelled; zero before
+
+	// DeliveriesRemovedAt is when the ledger began to remove its deliveries because they were
+	// old; zero before. Progress stays as it was then.
+	DeliveriesRemovedAt time.Time
 }
 
 // Normalize fills defaults, drops what is said twice and cuts times to

@@ -13,9 +13,9 @@ const (
 	MaxSignatureLength = 1_000 // characters
 	MaxLogoLength      = 2_000 // bytes
 
-	minRetention            = 24 * time.Hour
-	minIdempotencyRetention = time.Hour
-	maxRetention            = 100 * 365 * 24 * time.Hour
+	MinRetention            = 24 * time.Hour // of everything but idempotency keys
+	MinIdempotencyRetention = time.Hour
+	MaxRetention            = 100 * 365 * 24 * time.Hour
 )
 
 // SchoolSettings is what a school says about itself and about the messages to its people.
@@ -29,7 +29,7 @@ type SchoolSettings struct {
 	Timezone   string     `json:"timezone"`            // IANA name; also of users without one
 	DigestHour int        `json:"digest_hour"`         // 0 to 23, in Timezone
 	QuietHours QuietHours `json:"quiet_hours,omitzero"`
-	Retention  Retention  `json:"retention"`
+	Retention  Retention  `json:"retention,omitzero"`
 
 	Version   int64     `json:"-"` // counts the changes; 0 means that the ledger has no settings yet
 	UpdatedAt time.Time `json:"-"`
@@ -51,17 +51,19 @@ type QuietHours struct {
 // ClockTime is a local time from 00:00 to 23:59, written as hh:mm.
 type ClockTime string
 
-// Retention says for how long each kind of row is kept.
+// Retention says for how long each kind of row is kept. An empty period leaves it to the
+// settings of the processes (RETAIN_EVENTS and so on).
 type Retention struct {
-	Events      Period `json:"events" doc:"Days or hours, such as 730d or 36h." example:"730d"`
-	Deliveries  Period `json:"deliveries" doc:"Days or hours." example:"365d"`
-	Inbox       Period `json:"inbox" doc:"Days or hours." example:"365d"`
-	Receipts    Period `json:"receipts" doc:"Days or hours." example:"90d"`
-	Audit       Period `json:"audit" doc:"Days or hours." example:"1095d"`
-	Idempotency Period `json:"idempotency" doc:"Days or hours." example:"7d"`
+	Events      Period `json:"events,omitempty" doc:"Days or hours, such as 730d or 36h, or forever. The setting of the server if left out." example:"730d"`
+	Deliveries  Period `json:"deliveries,omitempty" doc:"As events." example:"365d"`
+	Inbox       Period `json:"inbox,omitempty" doc:"As events." example:"365d"`
+	Receipts    Period `json:"receipts,omitempty" doc:"As events." example:"90d"`
+	Audit       Period `json:"audit,omitempty" doc:"As events." example:"1095d"`
+	Idempotency Period `json:"idempotency,omitempty" doc:"As events." example:"7d"`
 }
 
-// Period is a whole number of days or hours, written as 730d or 36h. A day has 24 hours.
+// Period is a whole number of days or hours, written as 730d or 36h, or [Forever]. A day
+// has 24 hours.
 type Period string
 
 var (
@@ -70,8 +72,14 @@ var (
 	colourPattern = regexp.MustCompile(`^#[0-9a-f]{6}$`)
 )
 
-// Duration returns the length of p; ok is false if p is not a period.
+// Forever is the period that has no end.
+const Forever Period = "forever"
+
+// Duration returns the length of p, 0 for Forever; ok is false if p is empty or not a period.
 func (p Period) Duration() (d time.Duration, ok bool) {
+	if p == Forever {
+		return 0, true
+	}
 	parts := periodPattern.FindStringSubmatch(string(p))
 	if parts == nil {
 		return 0, false
@@ -89,10 +97,7 @@ func (p Period) Duration() (d time.Duration, ok bool) {
 
 // DefaultSchoolSettings returns the settings of a school that has said nothing yet.
 func DefaultSchoolSettings() SchoolSettings {
-	return SchoolSettings{
-		Name: "Our school", Language: "en", Timezone: "UTC", DigestHour: 17,
-		Retention: Retention{Events: "730d", Deliveries: "365d", Inbox: "365d", Receipts: "90d", Audit: "1095d", Idempotency: "7d"},
-	}
+	return SchoolSettings{Name: "Our school", Language: "en", Timezone: "UTC", DigestHour: 17}
 }
 
 // Normalize writes s in its usual form. Call it before Validate.
@@ -173,15 +178,18 @@ func (r Retention) check(f *Faults) {
 		least time.Duration
 		shown string
 	}{
-		{"events", r.Events, minRetention, "1d"},
-		{"deliveries", r.Deliveries, minRetention, "1d"},
-		{"inbox", r.Inbox, minRetention, "1d"},
-		{"receipts", r.Receipts, minRetention, "1d"},
-		{"audit", r.Audit, minRetention, "1d"},
-		{"idempotency", r.Idempotency, minIdempotencyRetention, "1h"},
+		{"events", r.Events, MinRetention, "1d"},
+		{"deliveries", r.Deliveries, MinRetention, "1d"},
+		{"inbox", r.Inbox, MinRetention, "1d"},
+		{"receipts", r.Receipts, MinRetention, "1d"},
+		{"audit", r.Audit, MinRetention, "1d"},
+		{"idempotency", r.Idempotency, MinIdempotencyRetention, "1h"},
 	} {
-		if d, ok := c.value.Duration(); !ok || d < c.least || d > maxRetention {
-			f.Add("retention."+c.field, "must be from %s to 36500d, as days or hours such as 730d or 36h", c.shown)
+		if c.value == "" || c.value == Forever {
+			continue
+		}
+		if d, ok := c.value.Duration(); !ok || d < c.least || d > MaxRetention {
+			f.Add("retention."+c.field, "must be from %s to 36500d, as days or hours such as 730d or 36h, or forever", c.shown)
 		}
 	}
 }

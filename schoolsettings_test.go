@@ -44,7 +44,8 @@ func TestSchoolSettingsValidate(t *testing.T) {
 		{"quiet hours that no day has", func(s *settings) { s.QuietHours = schoolbell.QuietHours{From: "24:00", To: "7:00"} }, []string{"quiet_hours.from", "quiet_hours.to"}},
 		{"quiet hours without an end", func(s *settings) { s.QuietHours.From = "21:00" }, []string{"quiet_hours.to"}},
 		{"quiet hours of a whole day", func(s *settings) { s.QuietHours = schoolbell.QuietHours{From: "07:00", To: "07:00"} }, []string{"quiet_hours.to"}},
-		{"retention in words", func(s *settings) { s.Retention.Events, s.Retention.Inbox = "two years", "" }, []string{"retention.events", "retention.inbox"}},
+		{"retention in words", func(s *settings) { s.Retention.Events, s.Retention.Inbox = "two years", "0" }, []string{"retention.events", "retention.inbox"}},
+		{"retention left to the server, or without an end", func(s *settings) { s.Retention.Events, s.Retention.Audit = "", schoolbell.Forever }, nil},
 		{"retention too short", func(s *settings) { s.Retention.Deliveries, s.Retention.Idempotency = "23h", "0h" }, []string{"retention.deliveries", "retention.idempotency"}},
 		{"retention too long", func(s *settings) { s.Retention.Audit, s.Retention.Receipts = "36501d", "99999d" }, []string{"retention.receipts", "retention.audit"}},
 	} {

@@ -31,24 +31,25 @@ func (in *NewEvent) Event() *schoolbell.Event {
 
 // Event is an event as the server shows it.
 type Event struct {
-	ID          string                 `json:"id"`
-	Status      schoolbell.EventStatus `json:"status"`
-	Title       string                 `json:"title"`
-	Body        string                 `json:"body"`
-	Category    schoolbell.Category    `json:"category"`
-	Lane        schoolbell.Lane        `json:"lane" doc:"Lane of the category when the event was created."`
-	Audience    schoolbell.Audience    `json:"audience"`
-	Channels    []schoolbell.Channel   `json:"channels"`
-	Data        json.RawMessage        `json:"data,omitempty"`
-	Location    string                 `json:"location,omitempty"`
-	StartsAt    Time                   `json:"starts_at,omitzero"`
-	EndsAt      Time                   `json:"ends_at,omitzero"`
-	SendAt      Time                   `json:"send_at,omitzero"`
-	ExpiresAt   Time                   `json:"expires_at,omitzero"`
-	CreatedBy   *Actor                 `json:"created_by,omitempty" doc:"The key, user or command that created the event."`
-	CreatedAt   Time                   `json:"created_at"`
-	CompletedAt Time                   `json:"completed_at,omitzero" doc:"When the event was completed or cancelled."`
-	Progress    *schoolbell.Progress   `json:"progress,omitempty" doc:"Counted from the deliveries. Not in lists."`
+	ID                  string                 `json:"id"`
+	Status              schoolbell.EventStatus `json:"status"`
+	Title               string                 `json:"title"`
+	Body                string                 `json:"body"`
+	Category            schoolbell.Category    `json:"category"`
+	Lane                schoolbell.Lane        `json:"lane" doc:"Lane of the category when the event was created."`
+	Audience            schoolbell.Audience    `json:"audience"`
+	Channels            []schoolbell.Channel   `json:"channels"`
+	Data                json.RawMessage        `json:"data,omitempty"`
+	Location            string                 `json:"location,omitempty"`
+	StartsAt            Time                   `json:"starts_at,omitzero"`
+	EndsAt              Time                   `json:"ends_at,omitzero"`
+	SendAt              Time                   `json:"send_at,omitzero"`
+	ExpiresAt           Time                   `json:"expires_at,omitzero"`
+	CreatedBy           *Actor                 `json:"created_by,omitempty" doc:"The key, user or command that created the event."`
+	CreatedAt           Time                   `json:"created_at"`
+	CompletedAt         Time                   `json:"completed_at,omitzero" doc:"When the event was completed or cancelled."`
+	DeliveriesRemovedAt Time                   `json:"deliveries_removed_at,omitzero" doc:"When the deliveries were removed because they were old. Their counts in progress stay."`
+	Progress            *schoolbell.Progress   `json:"progress,omitempty" doc:"Counted from the deliveries. Not in lists."`
 }
 
 // EventOf shows ev without its progress.
@@ -56,7 +57,7 @@ func EventOf(ev *schoolbell.Event) *Event {
 	out := &Event{ID: ev.ID, Status: ev.Status, Title: ev.Title, Body: ev.Body, Category: ev.Category, Lane: ev.Lane,
 		Audience: ev.Audience, Channels: ev.Channels, Data: ev.Data, Location: ev.Location,
 		StartsAt: At(ev.StartsAt), EndsAt: At(ev.EndsAt), SendAt: At(ev.SendAt), ExpiresAt: At(ev.ExpiresAt),
-		CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt)}
+		CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt), DeliveriesRemovedAt: At(ev.DeliveriesRemovedAt)}
 	if ev.CreatedBy.Kind != "" {
 		by := ActorOf(schoolbell.Actor{Kind: ev.CreatedBy.Kind, ID: ev.CreatedBy.ID})
 		out.CreatedBy = &by

@@ -12,7 +12,7 @@ type Settings struct {
 	Timezone   string                `json:"timezone" doc:"IANA name. Also for people without a time zone." example:"Europe/London"`
 	DigestHour int                   `json:"digest_hour" doc:"Hour of the day from 0 to 23, in the school's time zone." example:"17"`
 	QuietHours schoolbell.QuietHours `json:"quiet_hours,omitzero" doc:"None if left out."`
-	Retention  schoolbell.Retention  `json:"retention" doc:"How long each kind of row is kept. Nothing is deleted yet."`
+	Retention  schoolbell.Retention  `json:"retention,omitzero" doc:"How long each kind of row is kept, where it differs from the settings of the server."`
 	Version    int64                 `json:"version,omitempty" minimum:"0" doc:"Counts the changes. In a PUT, the version that was read: if it is not the current one, the answer is 409. A PUT without it always replaces."`
 	UpdatedAt  Time                  `json:"updated_at,omitzero" readOnly:"true" doc:"Ignored in a PUT."`
 }

@@ -97,7 +97,6 @@ func TestSettingsErrors(t *testing.T) {
 		{"an unknown field", func(b map[string]any) { b["color"] = "red" }, "color"},
 		{"an unknown field within", func(b map[string]any) { b["retention"].(map[string]any)["jobs"] = "1d" }, "retention.jobs"},
 		{"no name", func(b map[string]any) { delete(b, "name") }, "name"},
-		{"no retention of the audit", func(b map[string]any) { delete(b["retention"].(map[string]any), "audit") }, "retention.audit"},
 		{"quiet hours without an end", func(b map[string]any) { b["quiet_hours"] = map[string]any{"from": "21:00"} }, "quiet_hours.to"},
 		{"null", func(b map[string]any) { b["language"] = nil }, "language"},
 		{"an hour as text", func(b map[string]any) { b["digest_hour"] = "17" }, "digest_hour"},
@@ -105,7 +104,7 @@ func TestSettingsErrors(t *testing.T) {
 			b["name"], b["logo"], b["signature"], b["language"], b["timezone"], b["digest_hour"] = " ", "data:image/png;base64,AA==", strings.Repeat("x", 1001), "english please", "Mars/Olympus", 24
 			b["colours"] = map[string]any{"primary": "red"}
 			b["quiet_hours"] = map[string]any{"from": "25:00", "to": "07:00"}
-			b["retention"].(map[string]any)["events"] = "forever"
+			b["retention"].(map[string]any)["events"] = "always"
 		}, "name logo colours.primary signature language timezone digest_hour quiet_hours.from retention.events"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"schoolbell/internal/embedded"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/render"
+	"schoolbell/internal/retention"
 	"schoolbell/internal/school"
 	"schoolbell/internal/store"
 )
@@ -29,12 +30,13 @@ type Runtime struct {
 	Config *config.Config
 	Log    *slog.Logger
 
-	Ledger   *store.Ledger
-	Settings *school.Settings // of the school
-	Redis    redis.UniversalClient
-	Channels *channel.Set // nil while this process sends nothing
-	Pipeline *notify.Pipeline
-	Metrics  *prometheus.Registry
+	Ledger    *store.Ledger
+	Settings  *school.Settings // of the school
+	Redis     redis.UniversalClient
+	Channels  *channel.Set // nil while this process sends nothing
+	Pipeline  *notify.Pipeline
+	Retention *retention.Service // of old rows in the ledger
+	Metrics   *prometheus.Registry
 
 	infra   []Service // servers in this process that services use
 	closers []func() error
@@ -139,7 +141,7 @@ func (r *Runtime) OpenPipeline(ctx context.Context) error {
 		Channels:  channel.Names(r.Config),
 		Quotas:    channel.Quotas(r.Config),
 		BatchSize: q.BatchSize, InPlace: notify.SmallEvent, Retries: q.Retries, Backoff: q.Backoff, Concurrency: q.Concurrency, UrgentShare: q.UrgentShare,
-		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed, RetainIdempotency: q.RetainIdempotency,
+		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed,
 		Grace: WorkGrace(r.Config), WorkerName: q.WorkerName,
 	}
 	if q.RateDuration == 0 {
@@ -151,8 +153,23 @@ func (r *Runtime) OpenPipeline(ctx context.Context) error {
 	}
 	r.Pipeline = p
 	r.Metrics.MustRegister(p.Metrics())
+	r.openRetention()
 	return nil
 }
+
+// openRetention sets up the removal of old rows. What the school has chosen replaces what the
+// settings of this process say.
+func (r *Runtime) openRetention() {
+	k := r.Config.Retention
+	kept := retention.Periods{Events: k.Events.Duration(), Deliveries: k.Deliveries.Duration(), Inbox: k.Inbox.Duration(),
+		Receipts: k.Receipts.Duration(), Audit: k.Audit.Duration(), Idempotency: k.Idempotency.Duration()}
+	periods := func() retention.Periods { return kept.Override(r.Settings.Current().Retention) }
+	r.Retention = retention.New(r.Ledger.Retention, periods, r.Log)
+	r.Metrics.MustRegister(r.Retention.Metrics())
+}
+
+// Relay returns the services that run next to each pipeline: the relay, and the removal of old rows.
+func (r *Runtime) Relay() []Service { return []Service{r.Pipeline.RunRelay, r.Retention.Run} }
 
 // Workers is the service that works all queues.
 func (r *Runtime) Workers() (Service, error) {

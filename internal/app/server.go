@@ -53,8 +53,9 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 			r.warmLedger(ctx)
 			return server.Serve(ctx, limitConnections(ln, connections))
 		},
-		box.Run, r.Pipeline.RunRelay, keys.Run,
+		box.Run, keys.Run,
 	}
+	services = append(services, r.Relay()...)
 	if reload != nil {
 		services = append(services, reload)
 	}

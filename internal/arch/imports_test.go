@@ -51,6 +51,7 @@ var importRules = []struct {
 	{"internal/auth/...", []string{".", "internal/ledger"}},
 	{"internal/people/...", []string{".", "internal/address"}},
 	{"internal/school/...", []string{".", "internal/outage"}},
+	{"internal/retention/...", []string{".", "internal/ledger", "internal/outage"}},
 	{"internal/inbox/...", []string{".", "internal/auth", "internal/ledger", "internal/outage"}},
 	{"internal/health", nil},
 	{"internal/api/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/school", "internal/health"}},

@@ -122,7 +122,7 @@ func (a *program) work(ctx context.Context, r *app.Runtime, page *health.Page) e
 		}
 		return nil
 	}
-	return r.Run(ctx, workers, r.Pipeline.RunRelay, announce)
+	return r.Run(ctx, append(r.Relay(), workers, announce)...)
 }
 
 // connect waits for Redis and opens the ledger, and says so. When ctx ends

@@ -31,6 +31,7 @@ func (c *Config) Check() error {
 	c.Redis.check(&f)
 	c.Queue.check(&f)
 	c.Email.check(&f)
+	c.Retention.check(&f)
 	return f.Err()
 }
 
@@ -148,7 +149,6 @@ func (q *Queue) check(f *schoolbell.Faults) {
 	between(f, "RATE_LIMIT_MAX", q.RateMax, 0, 1_000_000)
 	between(f, "RATE_LIMIT_DURATION", q.RateDuration, 0, time.Hour)
 	between(f, "KEEP_COMPLETED", q.KeepCompleted, 0, 10*365*24*time.Hour)
-	between(f, "RETAIN_IDEMPOTENCY", q.RetainIdempotency, time.Hour, 10*365*24*time.Hour)
 	between(f, "KEEP_FAILED", q.KeepFailed, 0, 10*365*24*time.Hour)
 }
 

@@ -7,12 +7,13 @@ import "time"
 // too); type:"ms" and type:"s" are durations whose plain numbers are
 // milliseconds or seconds.
 type Config struct {
-	General General `embed:"" group:"general"`
-	HTTP    HTTP    `embed:"" group:"http"`
-	Ledger  Ledger  `embed:"" group:"ledger"`
-	Redis   Redis   `embed:"" group:"redis"`
-	Queue   Queue   `embed:"" group:"queue"`
-	Email   Email   `embed:"" group:"email"`
+	General   General   `embed:"" group:"general"`
+	HTTP      HTTP      `embed:"" group:"http"`
+	Ledger    Ledger    `embed:"" group:"ledger"`
+	Redis     Redis     `embed:"" group:"redis"`
+	Queue     Queue     `embed:"" group:"queue"`
+	Email     Email     `embed:"" group:"email"`
+	Retention Retention `embed:"" group:"retention"`
 
 	origins map[string]Origin
 }
@@ -75,19 +76,18 @@ type Redis struct {
 
 // Queue settings say how jobs are cut, run, retried and kept.
 type Queue struct {
-	Prefix            string        `name:"queue-prefix" setting:"QUEUE_PREFIX" default:"bull" placeholder:"PREFIX" help:"Prefix of all Redis keys. In a Redis Cluster it gets braces: {bull}."`
-	Name              string        `name:"queue-name" setting:"QUEUE_NAME" default:"event-notifications" placeholder:"NAME" help:"Name of the event queue. The queues of channels add a suffix, such as -email, those of urgent events .urgent."`
-	BatchSize         int           `name:"batch-size" setting:"BATCH_SIZE" default:"100" placeholder:"N" help:"Deliveries in one job."`
-	Concurrency       int           `name:"worker-concurrency" setting:"WORKER_CONCURRENCY" default:"5" placeholder:"N" help:"Jobs that a worker runs at the same time, per queue. Normal queues run fewer, see URGENT_SHARE."`
-	UrgentShare       int           `name:"urgent-share" setting:"URGENT_SHARE" default:"20" placeholder:"PERCENT" help:"Percentage of WORKER_CONCURRENCY, EMAIL_CONNECTIONS, EMAIL_RATE and EMAIL_DAILY_LIMIT that normal events leave to urgent ones, 0 to 90."`
-	WorkerName        string        `name:"worker-name" setting:"WORKER_NAME" placeholder:"NAME" help:"Name of this worker in lists and logs. Host name and process ID if empty."`
-	Retries           int           `name:"job-retries" setting:"JOB_RETRIES" default:"3" placeholder:"N" help:"Retries after a failed first attempt."`
-	Backoff           time.Duration `name:"job-backoff" setting:"JOB_BACKOFF" default:"5s" type:"ms" placeholder:"TIME" help:"Wait before the first retry. Each further wait is five times longer. A plain number is milliseconds."`
-	RateMax           int           `name:"rate-limit-max" setting:"RATE_LIMIT_MAX" default:"10" placeholder:"N" help:"Normal events that all workers together start in RATE_LIMIT_DURATION. Urgent ones are not limited. 0 means no limit."`
-	RateDuration      time.Duration `name:"rate-limit-duration" setting:"RATE_LIMIT_DURATION" default:"1s" type:"ms" placeholder:"TIME" help:"Period of RATE_LIMIT_MAX. 0 means no limit. A plain number is milliseconds."`
-	KeepCompleted     time.Duration `name:"keep-completed" setting:"KEEP_COMPLETED" default:"24h" type:"s" placeholder:"TIME" help:"How long completed jobs stay in Redis. A plain number is seconds."`
-	RetainIdempotency time.Duration `name:"retain-idempotency" setting:"RETAIN_IDEMPOTENCY" default:"168h" type:"s" placeholder:"TIME" help:"How long idempotency keys are kept. A plain number is seconds."`
-	KeepFailed        time.Duration `name:"keep-failed" setting:"KEEP_FAILED" default:"168h" type:"s" placeholder:"TIME" help:"How long failed jobs stay in Redis. A plain number is seconds."`
+	Prefix        string        `name:"queue-prefix" setting:"QUEUE_PREFIX" default:"bull" placeholder:"PREFIX" help:"Prefix of all Redis keys. In a Redis Cluster it gets braces: {bull}."`
+	Name          string        `name:"queue-name" setting:"QUEUE_NAME" default:"event-notifications" placeholder:"NAME" help:"Name of the event queue. The queues of channels add a suffix, such as -email, those of urgent events .urgent."`
+	BatchSize     int           `name:"batch-size" setting:"BATCH_SIZE" default:"100" placeholder:"N" help:"Deliveries in one job."`
+	Concurrency   int           `name:"worker-concurrency" setting:"WORKER_CONCURRENCY" default:"5" placeholder:"N" help:"Jobs that a worker runs at the same time, per queue. Normal queues run fewer, see URGENT_SHARE."`
+	UrgentShare   int           `name:"urgent-share" setting:"URGENT_SHARE" default:"20" placeholder:"PERCENT" help:"Percentage of WORKER_CONCURRENCY, EMAIL_CONNECTIONS, EMAIL_RATE and EMAIL_DAILY_LIMIT that normal events leave to urgent ones, 0 to 90."`
+	WorkerName    string        `name:"worker-name" setting:"WORKER_NAME" placeholder:"NAME" help:"Name of this worker in lists and logs. Host name and process ID if empty."`
+	Retries       int           `name:"job-retries" setting:"JOB_RETRIES" default:"3" placeholder:"N" help:"Retries after a failed first attempt."`
+	Backoff       time.Duration `name:"job-backoff" setting:"JOB_BACKOFF" default:"5s" type:"ms" placeholder:"TIME" help:"Wait before the first retry. Each further wait is five times longer. A plain number is milliseconds."`
+	RateMax       int           `name:"rate-limit-max" setting:"RATE_LIMIT_MAX" default:"10" placeholder:"N" help:"Normal events that all workers together start in RATE_LIMIT_DURATION. Urgent ones are not limited. 0 means no limit."`
+	RateDuration  time.Duration `name:"rate-limit-duration" setting:"RATE_LIMIT_DURATION" default:"1s" type:"ms" placeholder:"TIME" help:"Period of RATE_LIMIT_MAX. 0 means no limit. A plain number is milliseconds."`
+	KeepCompleted time.Duration `name:"keep-completed" setting:"KEEP_COMPLETED" default:"24h" type:"s" placeholder:"TIME" help:"How long completed jobs stay in Redis. A plain number is seconds."`
+	KeepFailed    time.Duration `name:"keep-failed" setting:"KEEP_FAILED" default:"168h" type:"s" placeholder:"TIME" help:"How long failed jobs stay in Redis. A plain number is seconds."`
 }
 
 // Email settings choose how mail leaves. With no SMTP_HOST, a mail catcher in
@@ -128,6 +128,6 @@ func Groups() [][2]string {
 	return [][2]string{
 		{"general", "General"}, {"http", "HTTP"}, {"ledger", "Ledger"},
 		{"redis", "Redis (if none is set, the queues are in this process)"},
-		{"queue", "Queue and workers"}, {"email", "Email"}, {"client", "Server"},
+		{"queue", "Queue and workers"}, {"email", "Email"}, {"retention", "Retention"}, {"client", "Server"},
 	}
 }

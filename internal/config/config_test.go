@@ -105,7 +105,7 @@ func TestDefaults(t *testing.T) {
 	q.WorkerName = ""
 	want := config.Queue{
 		Prefix: "bull", Name: "event-notifications", BatchSize: 100, Concurrency: 5, UrgentShare: 20, Retries: 3, Backoff: 5 * time.Second,
-		RateMax: 10, RateDuration: time.Second, KeepCompleted: 24 * time.Hour, KeepFailed: 168 * time.Hour, RetainIdempotency: 168 * time.Hour,
+		RateMax: 10, RateDuration: time.Second, KeepCompleted: 24 * time.Hour, KeepFailed: 168 * time.Hour,
 	}
 	if diff := cmp.Diff(want, q); diff != "" {
 		t.Errorf("queue settings (-want +got):\n%s", diff)
@@ -174,6 +174,8 @@ func TestCheck(t *testing.T) {
 		{"Sentinels without a master", []string{"REDIS_SENTINEL_ADDRS=a:1"}, []string{"REDIS_SENTINEL_MASTER"}},
 		{"a numbered database in a Cluster", []string{"REDIS_CLUSTER_NODES=a:1", "REDIS_DB=3"}, []string{"REDIS_DB"}},
 		{"an authority that is not there", []string{"REDIS_TLS_CA=/does/not/exist"}, []string{"REDIS_TLS_CA"}},
+		{"retention out of range", []string{"RETAIN_EVENTS=23h", "RETAIN_AUDIT=36501d", "RETAIN_INBOX=-24h", "RETAIN_IDEMPOTENCY=59m", "RETAIN_DELIVERIES=0", "RETAIN_RECEIPTS=forever"},
+			[]string{"RETAIN_AUDIT", "RETAIN_EVENTS", "RETAIN_IDEMPOTENCY", "RETAIN_INBOX"}},
 		{"SMTP without a sender", []string{"SMTP_HOST=mail.example"}, []string{"EMAIL_FROM"}},
 		{"SMTP with a port in its name", []string{"SMTP_HOST=mail.example:25", "EMAIL_FROM=a@b.example"}, []string{"SMTP_HOST"}},
 		{"a user name without password", []string{"SMTP_HOST=m.example", "EMAIL_FROM=a@b.example", "SMTP_USERNAME=u"}, []string{"SMTP_PASSWORD"}},

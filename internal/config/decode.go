@@ -33,6 +33,8 @@ func decode(v reflect.Value, text, unit string) error {
 		return err
 	case *[]string:
 		*p = splitList(text)
+	case *Keep:
+		return p.UnmarshalText([]byte(text))
 	default:
 		panic(fmt.Sprintf("config: no decoder for %s", v.Type()))
 	}

@@ -57,10 +57,6 @@ type Events interface {
 	// none was; with another fingerprint the same error as CreateEvent.
 	EventByKey(ctx context.Context, idem Idempotency) (ev *schoolbell.Event, found bool, err error)
 
-	// ForgetKeys forgets up to limit idempotency keys that were used before a time, the
-	// oldest first, and returns how many.
-	ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error)
-
 	// Event returns the event; CodeNotFound if there is none.
 	Event(ctx context.Context, id string) (*schoolbell.Event, error)
 

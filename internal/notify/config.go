@@ -29,8 +29,6 @@ type Config struct {
 	KeepCompleted time.Duration                       // how long completed jobs stay visible; removed at once when 0
 	KeepFailed    time.Duration                       // how long failed jobs stay visible; removed at once when 0
 
-	RetainIdempotency time.Duration // how long idempotency keys are kept; 0 means 7 days
-
 	Grace      time.Duration // how long a stop may take; 20 s when 0
 	WorkerName string        // names this process in worker lists and leases
 }
@@ -60,9 +58,6 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	if c.RetainIdempotency <= 0 {
-		c.RetainIdempotency = 7 * 24 * time.Hour
-	}
 	setDefault(&c.QueueName, defaultQueueName)
 	setDefault(&c.BatchSize, 100)
 	setDefault(&c.Backoff, 5*time.Second)

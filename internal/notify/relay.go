@@ -31,7 +31,6 @@ func (p *Pipeline) RunRelay(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return box.Run(ctx) })
 	g.Go(func() error { return rec.Run(ctx) })
-	g.Go(func() error { return p.runForgetting(ctx) })
 	g.Go(func() error { return p.runOrphanRemoval(ctx) })
 	return g.Wait()
 }

@@ -45,7 +45,8 @@ type Ledger struct {
 	Reports api.Store
 	School  school.Store
 
-	Settings school.SettingsStore
+	Settings  school.SettingsStore
+	Retention ledger.Retention
 }
 
 // OnPostgres returns the ledger in a PostgreSQL database.
@@ -60,7 +61,7 @@ func OnPostgres(db *postgres.DB) *Ledger {
 		},
 		People: postgres.People{DB: db}, Inboxes: postgres.Inboxes{DB: db},
 		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, School: postgres.School{DB: db},
-		Settings: postgres.Settings{DB: db},
+		Settings: postgres.Settings{DB: db}, Retention: postgres.Retention{DB: db},
 	}
 }
 
@@ -76,6 +77,6 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 		},
 		People: sqlite.People{DB: db}, Inboxes: sqlite.Inboxes{DB: db},
 		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, School: sqlite.School{DB: db},
-		Settings: sqlite.Settings{DB: db},
+		Settings: sqlite.Settings{DB: db}, Retention: sqlite.Retention{DB: db},
 	}
 }

@@ -17,7 +17,8 @@ import (
 // selectEvents selects the columns of events and of their first waves that scanEvent reads.
 const selectEvents = `
 	SELECT e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location,
-		e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id, e.created_at, e.completed_at
+		e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id, e.created_at, e.completed_at,
+		e.deliveries_removed_at
 	FROM events e
 	JOIN waves w ON w.event_seq = e.seq AND w.n = 0`
 
@@ -29,9 +30,10 @@ func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 		channels                                       []string
 		data                                           []byte
 		startsAt, endsAt, sendAt, expiresAt, completed *time.Time
+		removed                                        *time.Time
 	)
 	err := r.Scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &audience, &channels, &data, &e.Location,
-		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.CreatedAt, &completed)
+		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.CreatedAt, &completed, &removed)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +42,7 @@ func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 	}
 	e.Channels, e.Data = channelsOf(channels), data
 	e.StartsAt, e.EndsAt, e.SendAt, e.ExpiresAt = timeOf(startsAt), timeOf(endsAt), timeOf(sendAt), timeOf(expiresAt)
-	e.CreatedAt, e.CompletedAt = e.CreatedAt.UTC(), timeOf(completed)
+	e.CreatedAt, e.CompletedAt, e.DeliveriesRemovedAt = e.CreatedAt.UTC(), timeOf(completed), timeOf(removed)
 	return &e, nil
 }
 
@@ -88,21 +90,6 @@ func earlierEvent(ctx context.Context, q querier, idem ledger.Idempotency) (*sch
 
 // selectKey selects the event that has an idempotency key, with the fingerprint of its request.
 const selectKey = "SELECT fingerprint, event_id FROM idempotency WHERE scope = $1 AND key = $2"
-
-// ForgetKeys implements ledger.Events.
-func (s Events) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
-	err = s.DB.again("forget idempotency keys", func() error {
-		tag, err := s.DB.pool.Exec(ctx, deleteOldKeys, before, limit)
-		n = int(tag.RowsAffected())
-		return err
-	})
-	return n, err
-}
-
-// deleteOldKeys deletes the oldest idempotency keys from before a time.
-const deleteOldKeys = `
-	DELETE FROM idempotency
-	WHERE (scope, key) IN (SELECT scope, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)`
 
 // EventByKey implements ledger.Events.
 func (s Events) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *schoolbell.Event, found bool, err error) {

@@ -188,7 +188,7 @@ func (s Events) refusal(ctx context.Context, ev *schoolbell.Event, setUp []schoo
 
 // claimKey claims idem's key for the event id, or returns the event that has it.
 // If another transaction is claiming the key, it waits for the end of that transaction.
-// If ForgetKeys deletes the key's row before claimKey has read it, the key is free again.
+// If retention deletes the key's row before claimKey has read it, the key is free again.
 func claimKey(ctx context.Context, tx pgx.Tx, id string, idem ledger.Idempotency) (*schoolbell.Event, error) {
 	for {
 		tag, err := tx.Exec(ctx, insertKey, named{"scope": idem.Scope, "key": idem.Key, "fingerprint": idem.Fingerprint, "event_id": id})

@@ -15,6 +15,7 @@ type eventState struct {
 	status  schoolbell.EventStatus
 	walked  bool // each of its started waves is walked
 	expired bool
+	removed bool // its deliveries have been removed, or are being
 }
 
 // mayGoOn returns an error if nothing more is sent for the event.
@@ -24,6 +25,8 @@ func (e *eventState) mayGoOn() error {
 		return row.Conflict("the event is cancelled")
 	case e.expired:
 		return row.Conflict("the event has expired")
+	case e.removed:
+		return row.DeliveriesRemoved()
 	}
 	return nil
 }
@@ -41,14 +44,14 @@ func (e *eventState) closing() int {
 
 // selectEventState selects what eventStateOf reads.
 const selectEventState = `
-	SELECT e.seq, e.status, coalesce(e.expires_at <= clock_timestamp(), false),
+	SELECT e.seq, e.status, coalesce(e.expires_at <= clock_timestamp(), false), e.deliveries_removed_at IS NOT NULL,
 		NOT EXISTS (SELECT 1 FROM waves w WHERE w.event_seq = e.seq AND NOT w.walked AND ` + startedWaves + `)
 	FROM events e
 	WHERE e.id = $1`
 
 func eventStateOf(ctx context.Context, tx pgx.Tx, query, id string) (*eventState, error) {
 	var e eventState
-	err := tx.QueryRow(ctx, query, id).Scan(&e.seq, &e.status, &e.expired, &e.walked)
+	err := tx.QueryRow(ctx, query, id).Scan(&e.seq, &e.status, &e.expired, &e.removed, &e.walked)
 	return &e, orNotFound(err, "event", id)
 }
 

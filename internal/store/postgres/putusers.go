@@ -158,7 +158,7 @@ const insertUsers = `
 	SELECT n.seq, n.id, n.state, n.name, n.locale, n.timezone, clock.now, clock.now
 	FROM ` + givenUsers
 
-// updateUsers changes users. One who was deleted or awaited becomes a person under the same number.
+// updateUsers changes users. One who was awaited becomes a person under the same number.
 var updateUsers = row.SQL(`
 	UPDATE users u
 	SET state = n.state, name = n.name, locale = n.locale, timezone = n.timezone,

@@ -127,48 +127,6 @@ func (s People) Users(ctx context.Context, after string, limit int) (users []*sc
 	return users, err
 }
 
-// DeleteUser implements people.Store.
-func (s People) DeleteUser(ctx context.Context, id string) error {
-	return s.DB.write(ctx, "delete user", func(tx pgx.Tx) error {
-		if err := lock(ctx, tx, lockPeople); err != nil {
-			return err
-		}
-		seq, err := userSeq(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if err := suppressPending(ctx, tx, seq); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, forgetAddresses, id); err != nil {
-			return err
-		}
-		for _, query := range deleteUser {
-			if _, err := tx.Exec(ctx, query, seq); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// deleteUser are the statements that delete a user, who has the number $1.
-var deleteUser = []string{
-	// The row stays for the deliveries that name it, without anything personal.
-	row.SQL(`
-		UPDATE users
-		SET state = {user_gone}, generation = generation + 1,
-			name = '', locale = '', timezone = '', updated_at = ` + now + `
-		WHERE seq = $1`),
-	"DELETE FROM user_roles WHERE user_seq = $1",
-	"DELETE FROM memberships WHERE user_seq = $1",
-	"DELETE FROM guardianships WHERE guardian_seq = $1",
-	"DELETE FROM guardianships WHERE student_seq = $1",
-	"DELETE FROM addresses WHERE user_seq = $1",
-	"DELETE FROM preferences WHERE user_seq = $1",
-	"DELETE FROM inbox WHERE user_seq = $1",
-}
-
 // userSeq returns the number of a person.
 func userSeq(ctx context.Context, q querier, id string) (seq int64, err error) {
 	err = q.QueryRow(ctx, selectUserSeq, id).Scan(&seq)

@@ -21,8 +21,8 @@ func AuditConditions(f schoolbell.AuditFilter, before string) (conditions string
 		}
 	}
 	add("id < @before", "before", before)
-	add("id >= @from", "from", auditBound(f.From))
-	add("id < @to", "to", auditBound(f.To))
+	add("id >= @from", "from", AuditBound(f.From))
+	add("id < @to", "to", AuditBound(f.To))
 	add("actor_kind = @actor_kind", "actor_kind", string(f.Actor.Kind))
 	add("actor_id = @actor_id", "actor_id", f.Actor.ID)
 	add("action = @action", "action", f.Action)
@@ -31,9 +31,9 @@ func AuditConditions(f schoolbell.AuditFilter, before string) (conditions string
 	return conditions, values
 }
 
-// auditBound returns what sorts before the ids of entries at that time or later, and after
+// AuditBound returns what sorts before the ids of entries at that time or later, and after
 // all others; "" for no time. Earlier than 1970 there are none.
-func auditBound(at time.Time) string {
+func AuditBound(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}

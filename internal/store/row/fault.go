@@ -52,6 +52,11 @@ func Conflict(format string, args ...any) error {
 	return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: fmt.Sprintf(format, args...)}
 }
 
+// DeliveriesRemoved is the error of a change to deliveries that are old and removed.
+func DeliveriesRemoved() error {
+	return Conflict("the deliveries of the event have been removed because they were old")
+}
+
 // UnknownCategory is the fault of an event in a category that does not exist.
 func UnknownCategory(id schoolbell.Category) error {
 	return schoolbell.Invalid("category", "there is no category %q", id)

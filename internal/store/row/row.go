@@ -14,7 +14,7 @@ import (
 // The states of a user's row.
 const (
 	UserLive    = 0 // a person
-	UserGone    = 1 // deleted: the bare id, kept for the deliveries that name it
+	UserGone    = 1 // deleted: nothing but the number, which deliveries have; the id is # and the number
 	UserAwaited = 2 // named as a student by a guardian, not put yet
 )
 

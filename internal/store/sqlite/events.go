@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -16,7 +15,7 @@ import (
 // eventColumns are the columns of eventTables that scanEvent reads.
 const eventColumns = `e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location,
 	e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id,
-	e.created_at, e.completed_at`
+	e.created_at, e.completed_at, e.deliveries_removed_at`
 
 // eventTables are events e, each with its wave 0, w.
 const eventTables = `events e
@@ -29,9 +28,11 @@ func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
 		audience, channels                                      string
 		data                                                    []byte
 		startsAt, endsAt, sendAt, expiresAt, created, completed sql.NullInt64
+		removed                                                 sql.NullInt64
 	)
 	if err := scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &audience, &channels, &data, &e.Location,
-		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &created, &completed); err != nil {
+		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &created, &completed,
+		&removed); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(json.Unmarshal([]byte(audience), &e.Audience), json.Unmarshal([]byte(channels), &e.Channels)); err != nil {
@@ -39,7 +40,7 @@ func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
 	}
 	e.Data = data
 	e.StartsAt, e.EndsAt, e.SendAt, e.ExpiresAt = timeOf(startsAt), timeOf(endsAt), timeOf(sendAt), timeOf(expiresAt)
-	e.CreatedAt, e.CompletedAt = timeOf(created), timeOf(completed)
+	e.CreatedAt, e.CompletedAt, e.DeliveriesRemovedAt = timeOf(created), timeOf(completed), timeOf(removed)
 	return &e, nil
 }
 
@@ -94,26 +95,6 @@ SELECT fingerprint, event_id
 FROM idempotency
 WHERE scope = @scope
 	AND key = @key`
-
-// ForgetKeys implements ledger.Events.
-func (s Events) ForgetKeys(ctx context.Context, before time.Time, limit int) (n int, err error) {
-	err = s.DB.write(ctx, "forget idempotency keys", func(c *conn) error {
-		n, err = c.exec(ctx, forgetKeys, args{"before": millis(before), "limit": limit})
-		return err
-	})
-	return n, err
-}
-
-// forgetKeys deletes the oldest idempotency keys.
-const forgetKeys = `
-DELETE FROM idempotency
-WHERE (scope, key) IN (
-	SELECT scope, key
-	FROM idempotency
-	WHERE created_at < @before
-	ORDER BY created_at
-	LIMIT @limit
-)`
 
 // EventByKey implements ledger.Events.
 func (s Events) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *schoolbell.Event, found bool, err error) {

@@ -13,6 +13,7 @@ type eventState struct {
 	seq       int64
 	status    schoolbell.EventStatus
 	expiresAt sql.NullInt64
+	removed   bool  // its deliveries have been removed, or are being
 	now       int64 // the database's clock
 }
 
@@ -37,19 +38,22 @@ func (e *eventState) mayGoOn() error {
 	case row.Expired:
 		return row.Conflict("the event has expired")
 	}
+	if e.removed {
+		return row.DeliveriesRemoved()
+	}
 	return nil
 }
 
 func eventStateOf(ctx context.Context, c *conn, id string) (*eventState, error) {
 	var e eventState
 	err := c.get(ctx, findEventState, args{"id": id},
-		&e.seq, &e.status, &e.expiresAt, &e.now)
+		&e.seq, &e.status, &e.expiresAt, &e.removed, &e.now)
 	return &e, orNotFound(err, "event", id)
 }
 
 // findEventState selects the state of an event, with the clock.
 const findEventState = `
-SELECT seq, status, expires_at, ` + now + `
+SELECT seq, status, expires_at, deliveries_removed_at IS NOT NULL, ` + now + `
 FROM events
 WHERE id = @id`
 

@@ -119,7 +119,7 @@ CROSS JOIN users u ON u.id = value`
 // it inserts with a larger number raises it.
 const lastUser = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'users'"
 
-// putUserRow inserts or changes the row of a user. A user who was deleted or awaited
+// putUserRow inserts or changes the row of a user. A user who was awaited
 // becomes live under the same number.
 var putUserRow = insertion{
 	into: "INSERT INTO users (seq, id, state, name, locale, timezone, created_at, updated_at)",

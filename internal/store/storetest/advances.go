@@ -199,7 +199,7 @@ func advanceOptOut(t *testing.T, open func() *store.Ledger) {
 		reasons[d.UserID] = d.Reason
 	}
 	same(t, "suppressed rows", reasons, map[string]string{userID(0): schoolbell.ReasonOptedOut, userID(1): schoolbell.ReasonOptedOut,
-		userID(2): schoolbell.ReasonNoAddress, userID(5): schoolbell.ReasonNoAddress})
+		userID(2): schoolbell.ReasonNoAddress, "#6": schoolbell.ReasonNoAddress})
 }
 
 func advanceCancelled(t *testing.T, open func() *store.Ledger) {

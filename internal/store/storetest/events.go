@@ -152,9 +152,9 @@ func keyScopes(t *testing.T, open func() *store.Ledger) {
 	same(t, "second use", create(one), true)
 	forget := func(before time.Time, limit int) int {
 		t.Helper()
-		n, err := s.Events.ForgetKeys(s.ctx(), before, limit)
+		r, err := s.Retention.RemoveOld(s.ctx(), ledger.KeptKeys, before, ledger.RemovalCursor{}, limit)
 		s.must(err)
-		return n
+		return r.Rows
 	}
 	same(t, "forgotten of those older than an hour", forget(time.Now().Add(-time.Hour), 10), 0)
 	same(t, "use after it", create(one), true)
@@ -176,12 +176,12 @@ func keysForgottenMeanwhile(t *testing.T, open func() *store.Ledger) {
 	forgetting.Go(func() {
 		for last := false; !last; {
 			last = claiming.Err() != nil
-			n, err := store.Events.ForgetKeys(t.Context(), time.Now().Add(time.Hour), 10)
+			r, err := store.Retention.RemoveOld(t.Context(), ledger.KeptKeys, time.Now().Add(time.Hour), ledger.RemovalCursor{}, 10)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			forgotten += n
+			forgotten += r.Rows
 		}
 	})
 	for range 4 {

@@ -5,7 +5,7 @@
 -- +goose Up
 
 -- seq orders every walk over people and is never used twice. state: 0 a person,
--- 1 deleted (the bare id stays), 2 awaited: named as a student, not put yet.
+-- 1 erased (its id is # and seq), 2 awaited: named as a student, not put yet.
 -- generation grows when the person is deleted or their tokens are revoked: tokens
 -- and live streams belong to one generation.
 CREATE TABLE users (
@@ -105,6 +105,8 @@ CREATE TABLE preferences (
 CREATE INDEX preferences_by_category ON preferences (category);
 
 -- lane is that of the category when the event was created: events keep it.
+-- deliveries_removed_at is set before the first of its old deliveries is removed, and
+-- deliveries_left becomes false when the last one and the batches are: their totals stay.
 -- data is kept byte for byte: json would refuse what JSON allows, jsonb would change it.
 CREATE TABLE events (
 	seq          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -123,10 +125,14 @@ CREATE TABLE events (
 	created_by_kind text     NOT NULL,
 	created_by_id   text     NOT NULL,
 	created_at   timestamptz NOT NULL,
-	completed_at timestamptz
+	completed_at timestamptz,
+	deliveries_removed_at timestamptz,
+	deliveries_left       boolean NOT NULL DEFAULT true
 );
 CREATE INDEX events_by_category ON events (category);
 CREATE INDEX events_by_status ON events (status, seq);
+CREATE INDEX events_with_deliveries ON events (completed_at, seq) WHERE deliveries_left AND completed_at IS NOT NULL;
+CREATE INDEX events_without_deliveries ON events (completed_at, seq) WHERE NOT deliveries_left;
 
 -- Wave 0 is the event itself; its starts_at is the event's send_at, null for at once. A wave
 -- row is its own outbox: while queued_at is null the relay must add its job. cursor is the last
@@ -258,6 +264,8 @@ CREATE TABLE receipts (
 	at        timestamptz NOT NULL,
 	PRIMARY KEY (provider, id)
 );
+CREATE INDEX receipts_by_age ON receipts (at);
+CREATE INDEX receipts_by_user ON receipts (user_seq);
 
 -- A lease that is not here has ended. Ids are never used twice.
 CREATE TABLE leases (
@@ -316,4 +324,20 @@ CREATE TABLE school_settings (
 	settings   text        NOT NULL,
 	version    bigint      NOT NULL,
 	updated_at timestamptz NOT NULL
+);
+
+-- People whose deliveries may still have texts of providers. after_event is the last event
+-- whose deliveries were looked at.
+CREATE TABLE erasures (
+	user_seq    bigint      NOT NULL PRIMARY KEY,
+	after_event bigint      NOT NULL DEFAULT 0,
+	erased_at   timestamptz NOT NULL
+);
+
+-- Work that one process at a time does: holder has it until a time. Without a holder it is
+-- due then.
+CREATE TABLE turns (
+	name   text        COLLATE "C" NOT NULL PRIMARY KEY,
+	holder text        NOT NULL,
+	until  timestamptz NOT NULL
 );
