@@ -102,6 +102,7 @@ func (w *Worker) finish(now time.Time, ends []*ending) script.Finish {
 // take gives each ending its part of the script's reply.
 func (s *session) take(ends []*ending, reply script.Finished, repeated bool) {
 	jobs := s.startedJobs(reply.Started)
+	s.noFurther(reply.Later)
 	idle := false
 	for i, e := range ends {
 		if i < len(reply.Ends) && e.read(reply.Ends[i]) {

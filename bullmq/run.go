@@ -153,6 +153,8 @@ func (s *session) next(ctx context.Context, waker *waker) *Job {
 		retry := &trouble
 		if s.state.IsEmpty() {
 			retry = &waker.trouble // a successful fetch does not end that trouble
+			s.state.NoteDrained()
+			s.tellDrained()
 			err = waker.wait()
 		} else {
 			var job *Job
@@ -198,8 +200,8 @@ func (s *session) fetch() (*Job, error) {
 	return s.fetched(fetched, token), nil
 }
 
-// fetched is the job that a script has started under a token. If there is none, the worker
-// remembers when to ask again.
+// fetched is the job that a script has started under a token. If there is none, or no further
+// one, the worker remembers when to ask again.
 func (s *session) fetched(f script.Fetched, token string) *Job {
 	if f.Job == nil {
 		s.inFlight.forget(token)
@@ -207,6 +209,7 @@ func (s *session) fetched(f script.Fetched, token string) *Job {
 		return nil
 	}
 	s.state.FoundJob()
+	s.noFurther(f.Later)
 	return s.startedJob(*f.Job)
 }
 
@@ -214,6 +217,14 @@ func (s *session) fetched(f script.Fetched, token string) *Job {
 func (s *session) foundNone(later script.Later) {
 	s.state.NoJob(s.q.now(), wire.CappedMillis(later.Rest), later.Due)
 	s.state.NoteDrained()
+}
+
+// noFurther notes that a script that has started a job knows of no further one, if that is so: the
+// fetch loop then waits at once.
+func (s *session) noFurther(later script.Later) {
+	if later.None {
+		s.state.NoJob(s.q.now(), 0, later.Due)
+	}
 }
 
 // tellDrained calls OnDrained if no job is left and that was not reported yet. It is called

@@ -174,10 +174,10 @@ func testSmallEventHanging(t *testing.T) {
 	s.wantOnce(events)
 }
 
-// Every event wakes an idle worker here, whose free slots all ask for a job. Busy ones need half as many commands.
+// Every event wakes an idle worker here. Events that run at the same time share calls and need fewer commands.
 func testSmallEventCommands(t *testing.T) {
 	t.Parallel()
-	const events, most = 50, 90
+	const events, most = 50, 56
 	s := newTestPipeline(t, events, inPlace)
 	s.work()
 	<-s.pipeline.Ready()

@@ -18,9 +18,11 @@ type Started struct {
 type Later struct {
 	Rest int64 // for which a rate limit holds, ms
 	Due  int64 // when the next delayed job is due, ms since 1970
+	// None reports that no further job waits.
+	None bool
 }
 
-// Fetched is the next job, or when to ask again.
+// Fetched is the next job, and when to ask again.
 type Fetched struct {
 	Job *Started // nil for none
 	Later
@@ -34,14 +36,14 @@ func readFetched(reply any, token string) Fetched {
 	}
 	id, ok := list[1].(string)
 	if !ok {
-		return Fetched{Later: Later{Number(list[2]), Number(list[3])}}
+		return Fetched{Later: Later{Rest: Number(list[2]), Due: Number(list[3]), None: true}}
 	}
 	hash, _ := list[0].([]any)
 	job := &Started{ID: id, Token: token, Hash: hash}
 	if len(list) > 4 {
 		job.Starts = Number(list[4])
 	}
-	return Fetched{Job: job}
+	return Fetched{Job: job, Later: Later{Due: Number(list[3]), None: len(list) > 5 && Number(list[5]) == 1}}
 }
 
 // Fetch starts the next job.
@@ -255,8 +257,8 @@ func (Finish) Reply(reply any) Finished {
 		token, _ := job[2].(string)
 		f.Started = append(f.Started, Started{ID: id, Token: token, Hash: hash, Starts: Number(job[3])})
 	}
-	if later, _ := list[2].([]any); len(later) == 2 {
-		f.Later = Later{Number(later[0]), Number(later[1])}
+	if later, _ := list[2].([]any); len(later) == 3 {
+		f.Later = Later{Rest: Number(later[0]), Due: Number(later[1]), None: Number(later[2]) == 1}
 	}
 	return f
 }

@@ -12,20 +12,37 @@ local mode, eventsLimit, jobs = unpack(ARGV, 1, 3)
 local FIRST, WIDTH = 4, 8
 local WHERE, ID, NAME, DATA, OPTS, TIMESTAMP, DELAY, PRIORITY = 0, 1, 2, 3, 4, 5, 6, 7
 
--- Most calls add one job to the wait list of a queue without a pause or a limit. It is added
--- without what the other jobs need.
+-- Most calls add one job to the wait list, or to the prioritized jobs, of a queue without a
+-- pause or a limit. It is added without what the other jobs need.
 do
   local p = KEYS[1]
   local where, id, name, data, opts, timestamp, delay, priority = unpack(ARGV, FIRST, FIRST + WIDTH - 1)
+  -- place puts the id where it waits, and reports whether the key is of the right type.
+  local function place()
+    if where == 'wait' then
+      return type(redis.pcall('LPUSH', p .. 'wait', id)) == 'number'
+    end
+    local seq = redis.pcall('INCR', p .. 'pc')
+    return type(seq) == 'number'
+      and type(redis.pcall('ZADD', p .. 'prioritized', string.format('%d', tonumber(priority) * 4294967296 + seq % 4294967296), id)) == 'number'
+  end
+  -- unplace takes it away again.
+  local function unplace()
+    if where == 'wait' then
+      redis.call('LPOP', p .. 'wait')
+    else
+      redis.call('ZREM', p .. 'prioritized', id)
+    end
+  end
   local f = redis.pcall('HMGET', p .. 'meta', 'opts.maxLenEvents', 'paused', 'concurrency')
-  if f[1] and string.find(f[1], '^%d+$') and not f[2] and not f[3] and jobs == '1' and where == 'wait'
+  if f[1] and string.find(f[1], '^%d+$') and not f[2] and not f[3] and jobs == '1' and (where == 'wait' or where == 'prioritized')
     and (id == '' or redis.call('EXISTS', p .. id) == 0) then
     local drawn = redis.pcall('INCR', p .. 'id')
     if id == '' and type(drawn) == 'number' then
       id = string.format(drawn < 9007199254740992 and '%d' or '%.0f', drawn) -- as int does
     end
     -- If a key has another type, the code below adds the job and reports the key.
-    if type(drawn) == 'number' and type(redis.pcall('LPUSH', p .. 'wait', id)) == 'number' then
+    if type(drawn) == 'number' and place() then
       if type(redis.pcall('XADD', p .. 'events', '*', 'event', 'added', 'jobId', id, 'name', name)) == 'string' then
         redis.call('HSET', p .. id, 'name', name, 'data', data, 'opts', opts, 'timestamp', timestamp,
           'delay', delay, 'priority', priority)
@@ -33,7 +50,7 @@ do
         redis.call('XADD', p .. 'events', 'MAXLEN', '~', f[1], '*', 'event', 'waiting', 'jobId', id)
         return { id }
       end
-      redis.call('LPOP', p .. 'wait')
+      unplace()
     end
   end
 end
@@ -82,7 +99,8 @@ local function addNext(i)
     delayMarker(q)
   else
     if where == 'prioritized' then
-      pushPrioritized(q, tonumber(priority), id)
+      addPrioritized(q, tonumber(priority), id)
+      wake = true
     elseif where == 'front' then
       redis.call('RPUSH', q.wait, id)
       wake = true

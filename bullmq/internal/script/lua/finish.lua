@@ -15,7 +15,7 @@
 --       outcome: 0 | -1 no such job | -2 no lock | -3 not active | -4 unfinished children
 --       | -6 another token's lock | -9 failed children | error text
 --       started job: { hash as a flat list, id, token, times started }
---       when to ask again: { ms that a rate limit still holds, ms when the next delayed job is due }
+--       when to ask again: { ms that a rate limit still holds, ms when the next delayed job is due, 1 if no further job waits }
 --@include fetch
 
 local mode, nowText, pointsText, lock, max, duration, worker, jobs, kindsText = unpack(ARGV, 1, 9)
@@ -255,17 +255,18 @@ if #unlocked > 0 then
 end
 
 local function startNext()
-  local jobs, later = fetchMany(q, now, workerOf(lock, max, duration, worker), tokens)
+  local jobs, later, empty = fetchMany(q, now, workerOf(lock, max, duration, worker), tokens)
   if ended > 0 and not later and #jobs == 0 and redis.call('LLEN', p .. 'active') == 0
-    and redis.call('LLEN', p .. 'wait') == 0 and redis.call('ZCARD', p .. 'prioritized') == 0 then
+    and (empty or redis.call('EXISTS', p .. 'wait', p .. 'prioritized') == 0) then
     emit(q, 'drained')
   end
-  return jobs, later
+  return jobs, later, empty
 end
 -- The outcomes are returned even if no job can be started. The worker's own fetch meets the
 -- same error and reports it.
-local ok, jobs, later = pcall(startNext)
+local ok, jobs, later, empty = pcall(startNext)
 if not ok then
-  jobs, later = {}, nil
+  jobs, later, empty = {}, nil, false
 end
-return { outcomes, jobs, later or { 0, 0 } }
+later = later or { 0, 0 }
+return { outcomes, jobs, { later[1], later[2], empty and 1 or 0 } }

@@ -26,16 +26,25 @@ local function promote(q, ids)
   baseMarker(q)
 end
 
--- promoteDue moves up to 1000 delayed jobs that are due to where they wait.
-local function promoteDue(q, now)
+-- firstDue returns when the next delayed job is due (ms), nil if there is none.
+local function firstDue(q)
   local delayed = q.p .. 'delayed'
-  local ids = redis.pcall('ZRANGEBYSCORE', delayed, '0', int((now + 1) * 4096 - 1), 'LIMIT', '0', '1000')
-  if ids.err then
-    damaged(delayed, ids)
+  local first = redis.pcall('ZRANGE', delayed, '0', '0', 'WITHSCORES')
+  if first.err then
+    damaged(delayed, first)
   end
-  if #ids > 0 then
-    promote(q, ids)
+  return first[2] and math.floor(tonumber(first[2]) / 4096)
+end
+
+-- promoteDue moves up to 1000 delayed jobs that are due to where they wait. It returns what
+-- firstDue returns after that.
+local function promoteDue(q, now)
+  local due = firstDue(q)
+  if not due or due > now then
+    return due
   end
+  promote(q, redis.call('ZRANGEBYSCORE', q.p .. 'delayed', '0', int((now + 1) * 4096 - 1), 'LIMIT', '0', '1000'))
+  return firstDue(q)
 end
 
 -- scan returns what activate needs to know of a hash (a flat list): whether it is a job's,
@@ -132,17 +141,17 @@ local function nextId(q)
   return nil
 end
 
--- fetchMany starts a job for each of the tokens. It returns a list of { hash as a flat
--- list, id, token, times started }. If there are fewer jobs than tokens it also returns
--- { ms that a rate limit still holds, ms when the next delayed job is due }, or nil if there
--- is neither.
+-- fetchMany starts a job for each of the tokens. It returns
+-- - a list of { hash as a flat list, id, token, times started }
+-- - { ms that a rate limit still holds, ms when the next delayed job is due }, nil if there is neither or more jobs may wait
+-- - whether no further job waits
 local function fetchMany(q, now, w, tokens)
-  local jobs, later = {}, nil
+  local jobs, later, empty = {}, nil, false
   if #tokens == 0 then
-    return jobs, nil
+    return jobs, nil, false
   end
   local isBlocked, nowText = blocked(q), int(now)
-  promoteDue(q, now)
+  local due = promoteDue(q, now)
   local max, duration = q.max or w.max, w.duration or q.duration
   local limit = max or (w.heeds and 9007199254740991) -- which a limit set by hand counts
   while #jobs < #tokens do
@@ -163,31 +172,36 @@ local function fetchMany(q, now, w, tokens)
       break -- those that were started must be told
     end
     if not id then
-      local delayed = redis.call('ZRANGE', q.p .. 'delayed', '0', '0', 'WITHSCORES')
-      if delayed[2] then
-        later = { 0, int(math.floor(tonumber(delayed[2]) / 4096)) }
-      end
+      empty = true
       break
     end
     jobs[#jobs + 1] = activate(q, id, nowText, w, tokens[#jobs + 1], max, duration)
     isBlocked = q.concurrency ~= nil and blocked(q)
   end
-  if #jobs > 0 then
-    -- The next idle worker is woken even if no job is left, so that one wake-up leads to as
-    -- many as there are jobs.
-    redis.pcall('ZADD', q.p .. 'marker', '0', '0')
+  if #jobs == #tokens then
+    empty = redis.call('EXISTS', q.p .. 'wait', q.p .. 'prioritized') == 0
   end
-  return jobs, later
+  -- The next idle worker is woken if there may be a job for it, or learns when there will be one.
+  if #jobs > 0 and not empty then
+    redis.pcall('ZADD', q.p .. 'marker', '0', '0')
+  elseif #jobs > 0 and due then
+    redis.pcall('ZADD', q.p .. 'marker', int(due), '1')
+  end
+  if empty and due then
+    later = { 0, int(due) }
+  end
+  return jobs, later, empty
 end
 
--- fetch starts the next job for a worker, as described by workerOf. It returns { hash as a flat
--- list, id, 0, 0, times started }, or { 0, 0, ms that a rate limit still holds, ms when the next
--- delayed job is due }, or nil if there is none of these.
+-- fetch starts the next job for a worker, as described by workerOf. It returns one of
+-- - { hash as a flat list, id, 0, ms when the next delayed job is due, times started, whether no further job waits (1 or 0) }
+-- - { 0, 0, ms that a rate limit still holds, ms when the next delayed job is due }
+-- - nil
 local function fetch(q, now, token, w)
-  local jobs, later = fetchMany(q, now, w, { token })
+  local jobs, later, empty = fetchMany(q, now, w, { token })
   local job = jobs[1]
   if job then
-    return { job[1], job[2], 0, 0, job[4] }
+    return { job[1], job[2], 0, later and later[2] or 0, job[4], empty and 1 or 0 }
   end
   return later and { 0, 0, later[1], later[2] }
 end

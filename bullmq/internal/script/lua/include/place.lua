@@ -7,12 +7,17 @@ local function push(q, cmd, id)
   baseMarker(q)
 end
 
--- pushPrioritized puts a job behind the others of its priority.
-local function pushPrioritized(q, priority, id)
+-- addPrioritized puts a job behind the others of its priority. The caller sets the marker.
+local function addPrioritized(q, priority, id)
   -- With a damaged counter, the job goes before the others of its priority.
   local n = redis.pcall('INCR', q.p .. 'pc')
   local seq = type(n) == 'number' and n % 4294967296 or 0
   redis.call('ZADD', q.p .. 'prioritized', int(priority * 4294967296 + seq), id)
+end
+
+-- pushPrioritized puts a job behind the others of its priority.
+local function pushPrioritized(q, priority, id)
+  addPrioritized(q, priority, id)
   baseMarker(q)
 end
 
