@@ -72,9 +72,11 @@ func eachSmallEvent(t *testing.T, s *server, cost func(post func())) {
 }
 
 // openPostgres opens and migrates a ledger with one connection.
-func openPostgres(t testing.TB, url string) *store.Ledger {
+func openPostgres(t testing.TB, url string) *store.Ledger { return openPostgresWith(t, url, 1) }
+
+func openPostgresWith(t testing.TB, url string, connections int) *store.Ledger {
 	t.Helper()
-	db, err := postgres.Open(t.Context(), url, postgres.Options{Connections: 1})
+	db, err := postgres.Open(t.Context(), url, postgres.Options{Connections: connections})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	must(t, db.Migrate(t.Context()))

@@ -42,12 +42,12 @@ var importRules = []struct {
 	{"internal/store/storetest", []string{".", "internal/ledger", "internal/store", "internal/testenv"}},
 	{"internal/channel/channeltest", []string{".", "internal/testenv"}},
 	{"internal/store", []string{"internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people", "internal/school"}}, // those who use the stores
-	{"internal/store/...", []string{".", "internal/ledger", "internal/store/row"}},                                                           // row: what both engines encode alike
+	{"internal/store/...", []string{".", "bullmq/combine", "internal/ledger", "internal/store/row"}},                                         // row: what both engines encode alike
 	{"internal/address", []string{"."}},
 	{"internal/channel", []string{".", "internal/advice", "internal/config", "internal/embedded", "internal/ledger"}}, // opens every provider
 	{"internal/channel/...", []string{".", "internal/address"}},
 	{"internal/render/...", []string{".", "internal/ledger"}},
-	{"internal/notify/...", []string{".", "bullmq", "internal/ledger", "internal/outage"}},
+	{"internal/notify/...", []string{".", "bullmq", "bullmq/combine", "internal/ledger", "internal/outage"}},
 	{"internal/auth/...", []string{".", "internal/ledger"}},
 	{"internal/people/...", []string{".", "internal/address"}},
 	{"internal/school/...", []string{".", "internal/outage"}},

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"schoolbell"
+	"schoolbell/bullmq/combine"
 	"schoolbell/internal/ledger"
 )
 
@@ -21,7 +22,8 @@ type Options struct {
 // DB is the connection to the ledger in a PostgreSQL database. It is safe for concurrent use,
 // and any number of processes may use one database.
 type DB struct {
-	pool *pgxpool.Pool
+	pool       *pgxpool.Pool
+	insertions *combine.Combiner[insertion] // of events that are created at the same time
 }
 
 // Open connects to the database that url names, as postgres://user@host/name. It
@@ -50,7 +52,9 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 		pool.Close()
 		return nil, wrap("open the ledger", err)
 	}
-	return &DB{pool: pool}, nil
+	db := &DB{pool: pool}
+	db.insertions = db.newInsertions()
+	return db, nil
 }
 
 // Close closes all connections, after the calls that are under way.

@@ -16,7 +16,8 @@ import (
 const maxRefusals = 100
 
 // CreateEvent implements ledger.Events. It is one statement and so one round trip; only
-// an event that is not stored costs more.
+// an event that is not stored costs more. Events that are created at the same time share a round trip and a
+// commit.
 func (s Events) CreateEvent(ctx context.Context, ev *schoolbell.Event, setUp []schoolbell.Channel, idem ledger.Idempotency) (
 	stored *schoolbell.Event, replayed bool, err error) {
 	for range maxRefusals {
@@ -44,9 +45,12 @@ func (s Events) insertEvent(ctx context.Context, ev *schoolbell.Event, setUp []s
 		if err != nil {
 			return err
 		}
-		rows, err := s.DB.pool.Query(ctx, createEvent, values.with(entry))
-		added, err = list(rows, err, pgx.RowToStructByPos[categorized])
-		return newEventError(ev, err)
+		in := &insertion{values: values.with(entry), size: len(ev.Title) + len(ev.Body) + len(ev.Data)}
+		if err := s.DB.insertions.Do(ctx, in); err != nil {
+			return err
+		}
+		added = in.added
+		return newEventError(ev, in.err)
 	})
 	if err != nil || len(added) == 0 {
 		return nil, err
