@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"schoolbell/bullmq/internal/script"
@@ -112,6 +113,20 @@ func (q *Queue) repeat(ctx context.Context, op string, next func(first bool) scr
 func (q *Queue) IsPaused(ctx context.Context) (bool, error) {
 	paused, err := q.rdb.HExists(ctx, q.keys.Meta(), "paused").Result()
 	return paused, wrapRead(ctx, "whether the queue is paused", err)
+}
+
+// IsRestricted reports whether something other than busy workers may keep a new job of the queue from
+// starting: a pause, a rate limit in force, or a global limit, whether reached or not. It takes one
+// round trip.
+func (q *Queue) IsRestricted(ctx context.Context) (bool, error) {
+	pipe := q.rdb.Pipeline()
+	settings := pipe.HMGet(ctx, q.keys.Meta(), "paused", "concurrency", "max")
+	limited := pipe.Exists(ctx, q.keys.Limiter())
+	if err := exec(ctx, pipe); err != nil {
+		return false, wrapRead(ctx, "what restricts the queue", err)
+	}
+	set := slices.ContainsFunc(settings.Val(), func(v any) bool { return v != nil })
+	return set || limited.Val() > 0, nil
 }
 
 // manualLimit is the value of the limiter's counter while a limit is set by hand.

@@ -30,8 +30,34 @@ func (q *Queue) Job(ctx context.Context, id string) (*Job, error) {
 // State returns a job's state, StateUnknown if it is in none. It takes up to eight look-ups in
 // one script, some of them over whole lists.
 func (q *Queue) State(ctx context.Context, id string) (State, error) {
-	state, err := run(ctx, q, script.State{ID: id})
-	return State(state), err
+	states, err := q.States(ctx, id)
+	if err != nil {
+		return StateUnknown, err
+	}
+	return states[0], nil
+}
+
+// States returns the states of jobs at one moment, in the order of ids. It looks into each sorted set
+// once, and into each list once for each job that no set has. More than 1000 ids are [ErrInvalid].
+func (q *Queue) States(ctx context.Context, ids ...string) ([]State, error) {
+	if len(ids) > 1000 {
+		return nil, invalid("%d ids are more than 1000", len(ids))
+	}
+	states := make([]State, len(ids))
+	if len(ids) == 0 {
+		return states, nil
+	}
+	names, err := run(ctx, q, script.State{IDs: ids})
+	if err != nil {
+		return nil, err
+	}
+	for i := range states {
+		states[i] = StateUnknown
+		if i < len(names) {
+			states[i] = State(names[i])
+		}
+	}
+	return states, nil
 }
 
 // allStates are the states that Counts counts by default.
@@ -117,7 +143,10 @@ func (q *Queue) Front(ctx context.Context, id string) (Front, error) {
 	pipe := q.rdb.Pipeline()
 	waiting := pipe.LLen(ctx, q.keys.Wait())
 	first := pipe.ZRangeWithScores(ctx, q.keys.Prioritized(), 0, 0)
-	job := pipe.ZScore(ctx, q.keys.Prioritized(), id)                     // no job has an empty id
+	job := new(redis.FloatCmd)
+	if id != "" {
+		job = pipe.ZScore(ctx, q.keys.Prioritized(), id)
+	}
 	if err := exec(ctx, pipe); err != nil && !errors.Is(err, redis.Nil) { // Nil: the job has no score
 		return Front{}, wrapRead(ctx, "the front of the queue", err)
 	}

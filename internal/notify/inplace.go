@@ -108,12 +108,14 @@ func (p *inPlace) mayStart(ctx context.Context, d *deliverer) bool {
 	if d.throttle.rest() > 0 || d.gate.closed() > 0 {
 		return false
 	}
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
 	if d.gate.hasRate() { // others may wait for their turn
 		front, err := d.queue.Front(ctx, "")
 		if err != nil || front.Waiting > 0 || front.Priority > 0 {
 			return false
 		}
 	}
-	restricted, err := p.queues.restricted(ctx, d.queue)
+	restricted, err := d.queue.IsRestricted(ctx)
 	return err == nil && !restricted
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -78,21 +77,6 @@ func (q *queues) batches(lane schoolbell.Lane, ch schoolbell.Channel) *bullmq.Qu
 	return q.lanes[lane].batches[ch]
 }
 
-// restricted reports whether something other than busy workers may keep a new job of a queue from starting: a
-// pause, a rate limit in force, or a global limit, whether reached or not. The keys and fields are those of BullMQ.
-func (q *queues) restricted(ctx context.Context, of *bullmq.Queue) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
-	defer cancel()
-	pipe := q.rdb.Pipeline()
-	settings := pipe.HMGet(ctx, of.QualifiedName()+":meta", "paused", "concurrency", "max")
-	limited := pipe.Exists(ctx, of.QualifiedName()+":limiter")
-	if _, err := pipe.Exec(ctx); err != nil {
-		return false, fmt.Errorf("read what restricts queue %s: %w", of.Name(), err)
-	}
-	set := slices.ContainsFunc(settings.Val(), func(v any) bool { return v != nil })
-	return set || limited.Val() > 0, nil
-}
-
 // of returns the queues of a lane: that of its events, then those of the channels in the order
 // of the settings.
 func (q *queues) of(lane schoolbell.Lane) []*bullmq.Queue {
@@ -117,11 +101,7 @@ func (q *queues) all() (all []*bullmq.Queue) {
 func (q *queues) addEvents(ctx context.Context, waves []ledger.QueuedWave) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	byLane := make(map[schoolbell.Lane][]ledger.QueuedWave)
-	for _, w := range waves {
-		byLane[w.Lane] = append(byLane[w.Lane], w)
-	}
-	for lane, list := range byLane {
+	for lane, list := range byLane(waves) {
 		specs, err := q.eventJobs(ctx, lane, list)
 		if err != nil {
 			return err
@@ -131,6 +111,14 @@ func (q *queues) addEvents(ctx context.Context, waves []ledger.QueuedWave) error
 		}
 	}
 	return nil
+}
+
+func byLane(waves []ledger.QueuedWave) map[schoolbell.Lane][]ledger.QueuedWave {
+	lists := make(map[schoolbell.Lane][]ledger.QueuedWave)
+	for _, w := range waves {
+		lists[w.Lane] = append(lists[w.Lane], w)
+	}
+	return lists
 }
 
 // addBatches adds the jobs of batches of one wave, two round trips a queue.

@@ -106,12 +106,12 @@ func (r *rebuilder) withoutJob(ctx context.Context, q *bullmq.Queue, batches []l
 	if _, err := r.queues.renameDamaged(ctx, q, ids...); err != nil {
 		return nil, err
 	}
+	states, err := q.States(ctx, ids...)
+	if err != nil {
+		return nil, fmt.Errorf("states of batch jobs from %s on: %w", ids[0], err)
+	}
 	for i, b := range batches {
-		state, err := q.State(ctx, ids[i])
-		if err != nil {
-			return nil, fmt.Errorf("state of batch job %s: %w", ids[i], err)
-		}
-		if !willRun(state) {
+		if !willRun(states[i]) {
 			missing = append(missing, b)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"schoolbell"
@@ -159,19 +160,52 @@ func (r *reconciler) reconcileEvents(ctx context.Context, full bool) (failed err
 				return err
 			}
 		}
-		for _, w := range waves {
-			if err := r.reconcile(ctx, w, full); err != nil {
+		if err := r.reconcilePage(ctx, waves, full); err != nil {
+			if !concernsOneJob(err) {
+				return err
+			}
+			failed = err
+		}
+		if len(waves) < relayPage {
+			return failed
+		}
+		after = waves[len(waves)-1].WaveRef
+	}
+}
+
+// reconcilePage gives each of the waves a job that will run. It reads the states of all jobs of a lane by one
+// call. An error at one wave's keys is returned when the others are done.
+func (r *reconciler) reconcilePage(ctx context.Context, waves []ledger.QueuedWave, full bool) (failed error) {
+	for lane, list := range byLane(waves) {
+		states, err := r.states(ctx, lane, list)
+		if err != nil {
+			return err
+		}
+		for i, w := range list {
+			if err := r.compare(ctx, w, states[i], full); err != nil {
 				if !concernsOneJob(err) {
 					return err
 				}
 				failed = err
 			}
-			after = w.WaveRef
-		}
-		if len(waves) < relayPage {
-			return failed
 		}
 	}
+	return failed
+}
+
+// states reads the states of the jobs of waves of one lane.
+func (r *reconciler) states(ctx context.Context, lane schoolbell.Lane, waves []ledger.QueuedWave) ([]bullmq.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	ids := make([]string, len(waves))
+	for i, w := range waves {
+		ids[i] = eventJobID(w.WaveRef)
+	}
+	states, err := r.queues.events(lane).States(ctx, ids...)
+	if err != nil {
+		return nil, fmt.Errorf("states of event jobs from %s on: %w", ids[0], err)
+	}
+	return states, nil
 }
 
 // concernsOneJob reports whether err is what Redis said about one job's keys, so that
@@ -183,27 +217,24 @@ func concernsOneJob(err error) bool {
 
 // renameDamaged renames the damaged keys of the waves' jobs.
 func (r *reconciler) renameDamaged(ctx context.Context, waves []ledger.QueuedWave) error {
-	ids := make(map[schoolbell.Lane][]string)
-	for _, w := range waves {
-		ids[w.Lane] = append(ids[w.Lane], eventJobID(w.WaveRef))
-	}
-	for lane, list := range ids {
-		if _, err := r.queues.renameDamaged(ctx, r.queues.events(lane), list...); err != nil {
+	for lane, list := range byLane(waves) {
+		ids := make([]string, len(list))
+		for i, w := range list {
+			ids[i] = eventJobID(w.WaveRef)
+		}
+		if _, err := r.queues.renameDamaged(ctx, r.queues.events(lane), ids...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// reconcile gives the wave a job that will run. With full it looks at its batches too.
-func (r *reconciler) reconcile(ctx context.Context, w ledger.QueuedWave, full bool) error {
+// compare gives the wave, whose job was in a state, a job that will run. With full it looks at its batches
+// too.
+func (r *reconciler) compare(ctx context.Context, w ledger.QueuedWave, state bullmq.State, full bool) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	id := eventJobID(w.WaveRef)
-	state, err := r.queues.events(w.Lane).State(ctx, id)
 	switch {
-	case err != nil:
-		return fmt.Errorf("state of event job %s: %w", id, err)
 	case !willRun(state):
 		return r.rebuild.event(ctx, w, state)
 	case state == bullmq.StateWaitingChildren && full:
@@ -245,15 +276,8 @@ func (r *reconciler) apply(ctx context.Context, c change) error {
 	if err != nil {
 		return fmt.Errorf("read open waves of event %s: %w", c.eventID, err)
 	}
-	for _, w := range waves {
-		if w.EventID != c.eventID {
-			return nil
-		}
-		if err := r.reconcile(ctx, w, true); err != nil {
-			return err
-		}
-	}
-	return nil
+	own := slices.DeleteFunc(waves, func(w ledger.QueuedWave) bool { return w.EventID != c.eventID })
+	return r.reconcilePage(ctx, own, true)
 }
 
 // dropCancelled takes the jobs of a cancelled event out of the queue if they have not

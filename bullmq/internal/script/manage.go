@@ -35,14 +35,14 @@ type Promote struct {
 // Call implements [Script].
 func (s Promote) Call() Call { return Call{promote, []any{s.Mode, s.ID}} }
 
-// State looks for a job. It returns the name of its state.
-type State struct{ ID string }
+// State looks for jobs. It returns the names of their states.
+type State struct {
+	textsReply
+	IDs []string
+}
 
 // Call implements [Script].
-func (s State) Call() Call { return Call{state, []any{s.ID}} }
-
-// Reply implements [Script].
-func (State) Reply(reply any) string { text, _ := reply.(string); return text }
+func (s State) Call() Call { return Call{state, appendTexts(nil, s.IDs)} }
 
 // Pause pauses the queue, some jobs at a time. It returns 1 while it must be called again.
 type Pause struct {

@@ -1,22 +1,48 @@
--- state returns a job's state.
+-- state returns the states of jobs.
 -- KEYS  1 queue prefix
--- ARGV  1 id
--- returns the state's name
+-- ARGV  1… ids
+-- returns the name of each state
 
-local id = unpack(ARGV)
 local p = KEYS[1]
-for _, set in ipairs({ 'completed', 'failed', 'delayed', 'prioritized' }) do
-  if redis.call('ZSCORE', p .. set, id) then
-    return set
+local states, open = {}, {} -- open: the places in ARGV whose state is not known yet
+for i = 1, #ARGV do
+  states[i], open[i] = 'unknown', i
+end
+
+-- settle gives a state to those of the open jobs for which found returns a value.
+local function settle(state, found)
+  local rest = {}
+  for n, i in ipairs(open) do
+    if found(n, ARGV[i]) then
+      states[i] = state
+    else
+      rest[#rest + 1] = i
+    end
   end
+  open = rest
 end
-if redis.call('LPOS', p .. 'active', id) then
-  return 'active'
+
+local function lookInSet(set)
+  if #open == 0 then
+    return
+  end
+  local ids = {}
+  for n, i in ipairs(open) do
+    ids[n] = ARGV[i]
+  end
+  local scores = redis.call('ZMSCORE', p .. set, unpack(ids))
+  settle(set, function(n) return scores[n] end)
 end
-if redis.call('LPOS', p .. 'wait', id) or redis.call('LPOS', p .. 'paused', id) then
-  return 'waiting'
+
+local function lookInList(list, state)
+  settle(state, function(_, id) return redis.call('LPOS', p .. list, id) end)
 end
-if redis.call('ZSCORE', p .. 'waiting-children', id) then
-  return 'waiting-children'
+
+for _, set in ipairs({ 'completed', 'failed', 'delayed', 'prioritized' }) do
+  lookInSet(set)
 end
-return 'unknown'
+lookInList('active', 'active')
+lookInList('wait', 'waiting')
+lookInList('paused', 'waiting')
+lookInSet('waiting-children')
+return states
