@@ -23,8 +23,9 @@ const (
 // program is Schoolbell as it is shipped: serve and worker, on servers of its own.
 type program struct {
 	*rig
-	bin string
-	env []string
+	bin     string
+	env     []string
+	running []*testenv.Program
 }
 
 // startProgram runs it beside BullMQ 6. Extra are settings; the ledger is SQLite
@@ -39,9 +40,25 @@ func startProgram(t *testing.T, sink *testenv.Sink, extra ...string) *program {
 		"DATA_DIR=" + t.TempDir(), "SMTP_HOST=" + sink.Host, "SMTP_PORT=" + strconv.Itoa(sink.Port), "SMTP_TLS=none",
 		"EMAIL_FROM=office@hill.example", "WORKER_NAME=worker-1", "BATCH_SIZE=10", "JOB_RETRIES=1", "JOB_BACKOFF=50ms",
 	}, extra...)}
-	s.process("serve").Await(" serves http")
-	s.process("worker").Await("waits for jobs")
+	s.run()
 	return s
+}
+
+// run starts the server and a worker.
+func (s *program) run() {
+	s.Helper()
+	server, worker := s.process("serve"), s.process("worker")
+	server.Await(" serves http")
+	worker.Await("waits for jobs")
+	s.running = []*testenv.Program{worker, server}
+}
+
+// stop stops what run has started.
+func (s *program) stop() {
+	s.Helper()
+	for _, p := range s.running {
+		p.Stop()
+	}
 }
 
 func (s *program) process(command string) *testenv.Program {
