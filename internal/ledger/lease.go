@@ -43,6 +43,14 @@ type AddressChange struct {
 	Reason  string
 }
 
+// Step is what a worker has done and wants to do next in a batch.
+type Step struct {
+	Lease    Lease
+	Batch    Batch
+	Attempts []Attempt // of rows that the lease holds
+	Claim    int       // how many rows it wants to send next, at most; 0 only to record
+}
+
 // Grant is what [Batch] rows a worker may send now, and what stands of the rest.
 type Grant struct {
 	Recipients []Recipient // claimed for the caller, in order of Seq
@@ -56,4 +64,6 @@ type Grant struct {
 	Counts     schoolbell.ChannelProgress // of the batch's rows; only when Recipients is empty
 	LeaseEnded bool                       // the caller's lease has ended: nothing was claimed
 	Lost       int                        // attempts passed in that were not recorded because the row is no longer the caller's
+
+	Err error // why nothing of the step was done; all else is zero then
 }

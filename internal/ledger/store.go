@@ -129,18 +129,21 @@ type FanOuts interface {
 
 // Deliveries moves the rows of a batch.
 type Deliveries interface {
-	// Advance records attempts of rows the lease holds and then claims up to
-	// claim further rows of the batch for it, both in one transaction. A row can be
+	// Advance does the steps in one transaction, and returns a Grant for each of them. A step records
+	// attempts of rows its lease holds and then claims up to Claim further rows of its batch. A row can be
 	// claimed when it is pending and its retry time has come and no claim holds it, or when
 	// the lease of the claim that holds it has ended: then its Recipient is Uncertain. A row
 	// stays claimed until an attempt of it is recorded, also over further calls. Whether the user can be
 	// reached is decided again: rows that may no longer be sent become
 	// suppressed; those of a cancelled event cancelled, of an expired one expired.
-	// When nothing could be claimed (claim may be 0 only to record), Grant holds the state of the batch.
+	// When nothing could be claimed (Claim may be 0 only to record), Grant holds the state of the batch.
 	// When the lease itself has ended nothing is claimed, but attempts of rows that
 	// no other worker has claimed since are still recorded (they are the truth),
-	// and Grant.LeaseEnded is set. CodeNotFound if there is no such batch.
-	Advance(ctx context.Context, lease Lease, batch Batch, attempts []Attempt, claim int) (Grant, error)
+	// and Grant.LeaseEnded is set. Steps of one batch are done in order. A step of a batch that does not exist
+	// gets a Grant with a CodeNotFound error and does not stop the others. An error of the call means that
+	// no step was done, or, if its commit may be hidden by the failure, perhaps all of them. Rare steps
+	// take a further transaction: two of one batch, and one of which all rows that it could claim had to be ended.
+	Advance(ctx context.Context, steps []Step) ([]Grant, error)
 
 	// EndAbandoned ends the rows of cancelled events that claims of ended leases hold: they become
 	// uncertain. It returns the number of events. Such events have no open wave, so nothing

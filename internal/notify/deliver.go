@@ -16,21 +16,21 @@ import (
 // deliverer works the queue of one channel and lane: it sends the rows of a batch that are
 // still pending, in claims small enough that a crash leaves few of them uncertain.
 type deliverer struct {
-	cfg        Config
-	events     ledger.Events
-	deliveries ledger.Deliveries
-	metrics    *Metrics
-	log        *slog.Logger
-	channel    schoolbell.Channel
-	lane       schoolbell.Lane
-	sender     Sender        // of the channel, for this lane
-	queue      *bullmq.Queue // that it works
-	other      *bullmq.Queue // of the channel, of the other lane
-	renderer   Renderer
-	leases     *leaseKeeper
-	throttle   *throttle // both lanes' of the channel
-	progress   *progressReporter
-	gate       *quotaGate // of the channel's quota, for this lane; nil without a quota
+	cfg      Config
+	events   ledger.Events
+	advancer *advancer // that of the process
+	metrics  *Metrics
+	log      *slog.Logger
+	channel  schoolbell.Channel
+	lane     schoolbell.Lane
+	sender   Sender        // of the channel, for this lane
+	queue    *bullmq.Queue // that it works
+	other    *bullmq.Queue // of the channel, of the other lane
+	renderer Renderer
+	leases   *leaseKeeper
+	throttle *throttle // both lanes' of the channel
+	progress *progressReporter
+	gate     *quotaGate // of the channel's quota, for this lane; nil without a quota
 }
 
 // batchRun is one run of a batch's job.
@@ -194,7 +194,7 @@ func (r *batchRun) end(ctx context.Context, grant ledger.Grant) (any, error) {
 
 const recordTimeout = 30 * time.Second
 
-// advance is Deliveries.Advance with the outcomes so far. Outcomes are facts that exist nowhere else, so
+// advance does a step with the outcomes so far. Outcomes are facts that exist nowhere else, so
 // recording them outlives ctx and is repeated while the ledger is unavailable. After a failure that may have
 // hidden a commit the lease is retired.
 func (r *batchRun) advance(ctx context.Context, claim int) (ledger.Grant, error) {
@@ -203,8 +203,9 @@ func (r *batchRun) advance(ctx context.Context, claim int) (ledger.Grant, error)
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 		defer cancel()
 	}
+	advance := r.advancer.advance
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		grant, err := r.deliveries.Advance(ctx, r.lease.Lease, r.batch, r.attempts, claim)
+		grant, err := advance(ctx, ledger.Step{Lease: r.lease.Lease, Batch: r.batch, Attempts: r.attempts, Claim: claim})
 		switch {
 		case err == nil:
 			r.noteLost(grant.Lost)
@@ -214,7 +215,7 @@ func (r *batchRun) advance(ctx context.Context, claim int) (ledger.Grant, error)
 			return grant, bullmq.Unrecoverable(err)
 		}
 		r.leases.retire(r.lease)
-		claim = 0 // a second try must not claim what the first may have claimed already
+		claim, advance = 0, r.advancer.advanceAlone // a second try must not claim what the first may have claimed already
 		if len(r.attempts) == 0 {
 			return grant, fmt.Errorf("claim deliveries of %s: %w", batchJobID(r.batch), err)
 		}

@@ -68,6 +68,7 @@ func (p *Pipeline) handlers(leases *leaseKeeper, renderer Renderer, senders map[
 			rebuild: p.rebuilder(), metrics: p.metrics, log: p.log}
 		handlers[p.queues.events(lane)] = f.handle
 	}
+	advancer := newAdvancer(p.ledger.Deliveries)
 	progress := newProgressReporter(p.ledger.Events, p.queues, p.log)
 	for _, ch := range p.cfg.Channels {
 		if ch == schoolbell.ChannelInApp {
@@ -79,7 +80,7 @@ func (p *Pipeline) handlers(leases *leaseKeeper, renderer Renderer, senders map[
 			if sender == nil {
 				return nil, fmt.Errorf("channel %s has no provider", ch)
 			}
-			d := &deliverer{cfg: p.cfg, events: p.ledger.Events, deliveries: p.ledger.Deliveries, metrics: p.metrics, log: p.log,
+			d := &deliverer{cfg: p.cfg, events: p.ledger.Events, advancer: advancer, metrics: p.metrics, log: p.log,
 				channel: ch, lane: lane, sender: sender, queue: p.queues.batches(lane, ch), other: p.queues.batches(otherLane(lane), ch),
 				renderer: renderer, leases: leases, throttle: throttle, progress: progress,
 				gate: p.newQuotaGate(ch, lane)}

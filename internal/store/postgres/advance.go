@@ -1,15 +1,16 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-
+	"slices"
+	"strconv"
 	"time"
-
-	"schoolbell"
 
 	"github.com/jackc/pgx/v5"
 
+	"schoolbell"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
@@ -17,38 +18,41 @@ import (
 // Deliveries implements ledger.Deliveries.
 type Deliveries struct{ DB *DB }
 
-// Advance implements ledger.Deliveries. If all rows that it could claim had to be ended instead, it looks for
-// others in a transaction of its own.
-func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, attempts []ledger.Attempt, claim int) (ledger.Grant, error) {
-	lost := 0
-	for {
-		a := &advance{lease: lease, batch: batch, attempts: attempts, claim: claim}
-		if err := s.DB.twoTrips(ctx, "advance batch", a.lock, a.work); err != nil {
-			return ledger.Grant{}, err
-		}
-		a.grant.Lost += lost
-		if len(a.grant.Recipients) > 0 || claim <= 0 || a.ended < claim {
-			return a.grant, nil
-		}
-		lost, attempts = a.grant.Lost, nil
+// Advance implements ledger.Deliveries.
+func (s Deliveries) Advance(ctx context.Context, steps []ledger.Step) ([]ledger.Grant, error) {
+	all, left := make([]*advance, len(steps)), make([]*advance, len(steps))
+	for i, step := range steps {
+		all[i] = &advance{Step: step}
+		left[i] = all[i]
 	}
+	for len(left) > 0 {
+		var group advances
+		group, left = ofDifferentBatches(left)
+		if err := s.DB.twoTrips(ctx, "advance batches", group.lock, group.work); err != nil {
+			return nil, err
+		}
+		left = append(group.again(), left...)
+	}
+	grants := make([]ledger.Grant, len(all))
+	for i, a := range all {
+		grants[i] = a.grant
+	}
+	return grants, nil
 }
 
-// advance is one transaction on a batch: it locks and reads the batch, and then does what there is to do.
+// advance is one step, in the transaction that does it.
 type advance struct {
-	lease    ledger.Lease
-	batch    ledger.Batch
-	attempts []ledger.Attempt
-	claim    int
+	ledger.Step
+	lost int // attempts, in earlier transactions
 
 	lockedBatch
 	grant ledger.Grant
 	ended int // rows that could be claimed and had to be ended instead
 }
 
-// lockedBatch is what a transaction knows of the batch that it has locked.
+// lockedBatch is what a transaction knows of a batch that it has locked.
 type lockedBatch struct {
-	event       int64
+	event       int64 // 0 if there is no such batch
 	channel     int16
 	first, last int64 // users
 	now         time.Time
@@ -63,37 +67,95 @@ type lockedBatch struct {
 	every       bool // the channel sends to every address
 }
 
-// key returns the parameters of ofBatch.
-func (b *lockedBatch) key(batch ledger.Batch) named {
-	return named{"event": b.event, "wave": int16(batch.Wave), "channel": b.channel, "batch": int32(batch.Seq)}
+// advances are the steps of one transaction, each with another batch.
+type advances []*advance
+
+// ofDifferentBatches splits steps: no two of the group have the same batch, and those left can follow it.
+func ofDifferentBatches(steps []*advance) (group advances, left []*advance) {
+	taken := make(map[ledger.Batch]bool, len(steps))
+	for _, a := range steps {
+		key := a.Batch
+		key.Size = 0
+		if taken[key] {
+			left = append(left, a)
+			continue
+		}
+		taken[key] = true
+		group = append(group, a)
+	}
+	return group, left
 }
 
-// lock queues the statements of the first round trip. The first of them locks the batch, so that the others
+// again returns the steps of which all rows that they could claim had to be ended: there may be others to claim.
+func (g advances) again() (again []*advance) {
+	for _, a := range g {
+		a.grant.Lost += a.lost
+		if len(a.grant.Recipients) == 0 && a.Claim > 0 && a.ended >= a.Claim {
+			a.lost, a.Attempts = a.grant.Lost, nil
+			again = append(again, a)
+		}
+	}
+	return again
+}
+
+// lock queues the statements of the first round trip. The first of them locks the batches, so that the others
 // see all that was committed before.
-func (a *advance) lock(b *pgx.Batch) {
-	*a = advance{lease: a.lease, batch: a.batch, attempts: a.attempts, claim: a.claim}
-	of := named{"event_id": a.batch.EventID, "wave": a.batch.Wave, "channel_name": a.batch.Channel, "batch": a.batch.Seq}
-	b.Queue(lockBatch, of)
-	b.Queue(readBatch, of.with(named{"lease": a.lease.ID})).QueryRow(func(r pgx.Row) error {
+func (g advances) lock(b *pgx.Batch) {
+	ids, channels := make([]string, len(g)), make([]string, len(g))
+	waves, batches := make([]int16, len(g)), make([]int32, len(g))
+	for i, a := range g {
+		ids[i], channels[i], waves[i], batches[i] = a.Batch.EventID, string(a.Batch.Channel), int16(a.Batch.Wave), int32(a.Batch.Seq)
+	}
+	b.Queue(lockAdvanced, named{"event_ids": ids, "waves": waves, "channel_names": channels, "batches": batches})
+	for _, a := range g {
+		a.read(b)
+	}
+}
+
+// read queues the statement that reads the batch of a step.
+func (a *advance) read(b *pgx.Batch) {
+	*a = advance{Step: a.Step, lost: a.lost}
+	of := named{"event_id": a.Batch.EventID, "wave": a.Batch.Wave, "channel_name": a.Batch.Channel, "batch": a.Batch.Seq, "lease": a.Lease.ID}
+	b.Queue(readBatch, of).QueryRow(func(r pgx.Row) error {
 		err := r.Scan(&a.event, &a.channel, &a.first, &a.last, &a.now, &a.closing, &a.unfinished, &a.inWork, &a.abandoned, &a.alive,
 			&a.category, &a.mandatory, &a.addressed, &a.every)
 		if noRows(err) {
-			return row.NoBatch(a.batch)
+			a.grant.Err = row.NoBatch(a.Batch)
+			return nil
 		}
-		a.grant.LeaseEnded, a.grant.Lost = !a.alive, len(a.attempts)
+		a.grant.LeaseEnded, a.grant.Lost = !a.alive, len(a.Attempts)
 		return err
 	})
 }
 
-// work queues the statements of the second round trip. The batch goes to work before a row of it changes.
-func (a *advance) work(b *pgx.Batch) {
-	key := a.key(a.batch)
+// work queues the statements of the second round trip, step by step. The steps are in the order of the totals that
+// they change, so that two transactions do not wait for each other.
+func (g advances) work(b *pgx.Batch) {
+	steps := slices.DeleteFunc(slices.Clone(g), func(a *advance) bool { return a.event == 0 })
+	slices.SortFunc(steps, func(a, b *advance) int {
+		return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.Batch.Wave, b.Batch.Wave), cmp.Compare(a.channel, b.channel),
+			cmp.Compare(a.Batch.Seq%batchShards, b.Batch.Seq%batchShards), cmp.Compare(a.Batch.Seq, b.Batch.Seq))
+	})
+	for i, a := range steps {
+		a.work(b, strconv.Itoa(i+1))
+	}
+}
+
+// key returns the parameters of ofBatch.
+func (a *advance) key() named {
+	return named{"event": a.event, "wave": int16(a.Batch.Wave), "channel": a.channel, "batch": int32(a.Batch.Seq)}
+}
+
+// work queues the statements of one step. The batch goes to work before a row of it changes. number names the step
+// in the transaction.
+func (a *advance) work(b *pgx.Batch, number string) {
+	key := a.key()
 	span := key.with(named{"first": a.first, "last": a.last})
-	claims := a.claim > 0 && a.alive && a.closing == row.Pending
+	claims := a.Claim > 0 && a.alive && a.closing == row.Pending
 	if a.unfinished && !a.inWork {
 		b.Queue(beginWork, span)
 	}
-	if len(a.attempts) > 0 {
+	if len(a.Attempts) > 0 {
 		a.record(b, key)
 	}
 	if a.closing != row.Pending || a.abandoned && claims {
@@ -104,16 +166,16 @@ func (a *advance) work(b *pgx.Batch) {
 		if a.every {
 			addresses = schoolbell.MaxAddresses
 		}
-		b.Queue(claimRows, span.with(named{"now": a.now, "lease": a.lease.ID, "limit": a.claim, "addresses": addresses,
+		b.Queue(claimRows, span.with(named{"now": a.now, "lease": a.Lease.ID, "limit": a.Claim, "addresses": addresses, "step": number,
 			"category": a.category, "mandatory": a.mandatory, "addressed": a.addressed})).Query(a.collectClaimed)
 	}
-	b.Queue(countBatchRows, span.with(named{"now": a.now})).Query(a.collectCounts)
+	b.Queue(countBatchRows, span.with(named{"now": a.now, "step": number})).Query(a.collectCounts)
 }
 
 // record queues the statement that records the attempts.
 func (a *advance) record(b *pgx.Batch, key named) {
-	statement, args := recordRows, key.with(columns(a.attempts)).with(named{"lease": a.lease.ID, "closing": a.closing, "now": a.now})
-	if bad := addressColumns(a.attempts); bad != nil {
+	statement, args := recordRows, key.with(columns(a.Attempts)).with(named{"lease": a.Lease.ID, "closing": a.closing, "now": a.now})
+	if bad := addressColumns(a.Attempts); bad != nil {
 		statement, args = recordRowsAndAddresses, args.with(bad)
 	}
 	b.Queue(statement, args).QueryRow(func(r pgx.Row) error {
@@ -139,7 +201,7 @@ func (a *advance) collectClaimed(rows pgx.Rows) error {
 			continue
 		}
 		if a.grant.Recipients == nil {
-			a.grant.Recipients = make([]ledger.Recipient, 0, a.claim)
+			a.grant.Recipients = make([]ledger.Recipient, 0, a.Claim)
 		}
 		a.grant.Recipients = append(a.grant.Recipients, d)
 	}

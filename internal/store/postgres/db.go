@@ -96,7 +96,7 @@ func (db *DB) again(doing string, f func() error) error {
 
 // twoTrips runs a transaction in two round trips: the statements that first queues, and those that second
 // queues when the results of the first ones are known. Each statement sees what was committed before it
-// began.
+// began. They must find rows by their keys, see planOnce.
 func (db *DB) twoTrips(ctx context.Context, doing string, first, second func(b *pgx.Batch)) error {
 	return db.again(doing, func() error {
 		conn, err := db.pool.Acquire(ctx)
@@ -106,6 +106,7 @@ func (db *DB) twoTrips(ctx context.Context, doing string, first, second func(b *
 		defer conn.Release() // closes the connection if it is still in a transaction
 		var b pgx.Batch
 		b.Queue("BEGIN")
+		b.Queue(planOnce)
 		first(&b)
 		if err := conn.SendBatch(ctx, &b).Close(); err != nil {
 			return rollback(ctx, conn, err)
@@ -116,6 +117,13 @@ func (db *DB) twoTrips(ctx context.Context, doing string, first, second func(b *
 		return rollback(ctx, conn, conn.SendBatch(ctx, &b).Close())
 	})
 }
+
+// planOnce makes PostgreSQL plan the statements of a transaction when they are first run on a connection, and keep
+// the plans. For statements that take arrays it would otherwise make a new plan each time, which takes longer than
+// to run it. Such a plan may be made while the tables are empty and must be good for large ones: so it reads no
+// table from one end to the other. Compiling a plan never pays, but estimates may suggest it.
+const planOnce = `
+	SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
 
 // rollback ends the transaction of a connection after an error, which it returns.
 func rollback(ctx context.Context, conn *pgxpool.Conn, err error) error {

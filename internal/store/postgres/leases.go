@@ -56,14 +56,15 @@ func (s Leases) CloseLease(ctx context.Context, lease ledger.Lease) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM claims WHERE lease_id = $1", lease.ID); err != nil {
 			return err
 		}
-		for _, b := range batches {
-			a := &advance{lease: lease, batch: b}
-			for _, queue := range []func(*pgx.Batch){a.lock, a.work} {
-				var statements pgx.Batch
-				queue(&statements)
-				if err := tx.SendBatch(ctx, &statements).Close(); err != nil {
-					return err
-				}
+		group := make(advances, len(batches))
+		for i, b := range batches {
+			group[i] = &advance{Step: ledger.Step{Lease: lease, Batch: b}}
+		}
+		for _, queue := range []func(*pgx.Batch){group.lock, group.work} {
+			var statements pgx.Batch
+			queue(&statements)
+			if err := tx.SendBatch(ctx, &statements).Close(); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -12,8 +12,9 @@ import (
 // The totals count the deliveries that are in no batch in work. Each kind of transaction adds to shards
 // of its own, so that it waits for few others and never for one that waits for it.
 const (
-	// batchShard is the shard to which the deliveries of the batch @batch are added.
-	batchShard = "@batch::integer % 16"
+	// batchShard is the shard to which the deliveries of the batch @batch are added: one of batchShards.
+	batchShard  = "@batch::integer % 16"
+	batchShards = 16
 
 	// userShard is the shard to which single deliveries d of a user are added.
 	userShard = "16 + d.user_seq % 16"

@@ -34,27 +34,44 @@ type work struct {
 type Deliveries struct{ DB *DB }
 
 // Advance implements ledger.Deliveries.
-func (s Deliveries) Advance(ctx context.Context, lease ledger.Lease, batch ledger.Batch, attempts []ledger.Attempt, claim int) (g ledger.Grant, err error) {
-	err = s.DB.writeTogether(ctx, "advance batch", func(ctx context.Context, c *conn) error {
-		w, err := s.workOf(ctx, c, lease, batch)
-		if err != nil {
-			return err
+func (s Deliveries) Advance(ctx context.Context, steps []ledger.Step) (grants []ledger.Grant, err error) {
+	err = s.DB.writeTogether(ctx, "advance batches", func(ctx context.Context, c *conn) error {
+		grants = make([]ledger.Grant, len(steps))
+		for i, step := range steps {
+			g, err := s.step(ctx, c, step)
+			switch {
+			case schoolbell.CodeOf(err) == schoolbell.CodeNotFound:
+				g = ledger.Grant{Err: err}
+			case err != nil:
+				return err
+			}
+			grants[i] = g
 		}
-		if g, err = w.advance(ctx, c, attempts, claim); err != nil {
-			return err
-		}
-		if err := addTotals(ctx, c, w.seq, w.wave, w.channel, w.moved); err != nil {
-			return fmt.Errorf("add to totals: %w", err)
-		}
-		if len(g.Recipients) > 0 {
-			return nil
-		}
-		return w.batchState(ctx, c, &g)
+		return nil
 	})
 	if err != nil {
-		return ledger.Grant{}, err
+		return nil, err
 	}
-	return g, nil
+	return grants, nil
+}
+
+// step does one step of Advance.
+func (s Deliveries) step(ctx context.Context, c *conn, step ledger.Step) (g ledger.Grant, err error) {
+	w, err := s.workOf(ctx, c, step.Lease, step.Batch)
+	if err != nil {
+		return g, err
+	}
+	if g, err = w.advance(ctx, c, step.Attempts, step.Claim); err != nil {
+		return g, err
+	}
+	if err := addTotals(ctx, c, w.seq, w.wave, w.channel, w.moved); err != nil {
+		return g, fmt.Errorf("add to totals: %w", err)
+	}
+	if len(g.Recipients) > 0 {
+		return g, nil
+	}
+	err = w.batchState(ctx, c, &g)
+	return g, err
 }
 
 // advance records, and then claims or ends rows. It notes in w.moved what that changes in the totals.

@@ -270,7 +270,7 @@ func advanceUnknown(t *testing.T, open func() *store.Ledger) {
 	for _, b := range []ledger.Batch{
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 2}, {EventID: id, Channel: schoolbell.ChannelSMS, Seq: 1}, {EventID: id, Channel: schoolbell.ChannelEmail},
 	} {
-		_, err := s.Deliveries.Advance(s.ctx(), s.lease(), b, nil, 1)
+		_, err := s.tryAdvance(s.ctx(), s.lease(), b, nil, 1)
 		wantCode(t, err, schoolbell.CodeNotFound)
 	}
 	if g := s.advance(ledger.Lease{ID: 987654}, batches[0], nil, 1); !g.LeaseEnded || len(g.Recipients) != 0 {

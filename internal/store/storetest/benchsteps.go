@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -23,6 +24,47 @@ func BenchmarkSteps(b *testing.B, database Database, server func() time.Duration
 			s.timed(b, server, func() { s.record(claimed) })
 		})
 	})
+}
+
+// benchTogether has each of some workers advance four batches in one call, as the jobs of a process do.
+func benchTogether(b *testing.B, s *testStore, l ledger.Lease, work <-chan ledger.Batch) error {
+	const most = 4
+	steps := make([]ledger.Step, 0, most)
+	for {
+		for len(steps) < most {
+			batch, more := <-work
+			if !more {
+				break
+			}
+			steps = append(steps, ledger.Step{Lease: l, Batch: batch, Claim: stepGroup})
+		}
+		if len(steps) == 0 {
+			return nil
+		}
+		grants, err := s.Deliveries.Advance(b.Context(), steps)
+		if err != nil {
+			return err
+		}
+		going := steps[:0]
+		for i, g := range grants {
+			step := steps[i]
+			if step.Attempts = benchAttempts(g.Recipients); len(step.Attempts) > 0 {
+				going = append(going, step)
+			} else if !g.Finished {
+				return fmt.Errorf("batch %d is not finished: %+v", step.Batch.Seq, g)
+			}
+		}
+		steps = going
+	}
+}
+
+// benchAttempts are attempts of which each has sent its message.
+func benchAttempts(rs []ledger.Recipient) []ledger.Attempt {
+	done := attempts(rs, schoolbell.DeliverySent)
+	for i := range done {
+		done[i].ProviderID = "250 2.0.0 Ok: queued as 4F1B2C3D4E"
+	}
+	return done
 }
 
 const (
@@ -97,10 +139,6 @@ func (s *stepped) claim(batches []ledger.Batch) (claimed []claimedGroup) {
 func (s *stepped) record(claimed []claimedGroup) {
 	s.t.Helper()
 	for _, c := range claimed {
-		done := attempts(c.recipients, schoolbell.DeliverySent)
-		for i := range done {
-			done[i].ProviderID = "250 2.0.0 Ok: queued as 4F1B2C3D4E"
-		}
-		s.advance(s.lease, c.batch, done, 0)
+		s.advance(s.lease, c.batch, benchAttempts(c.recipients), 0)
 	}
 }

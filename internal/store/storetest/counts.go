@@ -134,13 +134,30 @@ func (l *life) orConflict(err error) {
 
 func pick[T any](l *life, from []T) T { return from[l.rand.IntN(len(from))] }
 
+// claim claims rows of some batches together, perhaps of one of them twice.
 func (l *life) claim() {
 	if len(l.batches) == 0 {
 		return
 	}
-	h := holding{lease: pick(l, l.leases), batch: pick(l, l.batches)}
-	h.rows = l.advance(h.lease, h.batch, nil, 1+l.rand.IntN(6)).Recipients
-	l.hold(h)
+	var steps []ledger.Step
+	for range 1 + l.rand.IntN(3) {
+		steps = append(steps, l.claimStep())
+	}
+	l.together(steps)
+}
+
+func (l *life) claimStep() ledger.Step {
+	return ledger.Step{Lease: pick(l, l.leases), Batch: pick(l, l.batches), Claim: 1 + l.rand.IntN(6)}
+}
+
+// together does steps in one call and holds what they claim.
+func (l *life) together(steps []ledger.Step) {
+	grants, err := l.Deliveries.Advance(l.ctx(), steps)
+	l.must(err)
+	for i, g := range grants {
+		l.must(g.Err)
+		l.hold(holding{lease: steps[i].Lease, batch: steps[i].Batch, rows: g.Recipients})
+	}
 }
 
 func (l *life) hold(h holding) {
@@ -153,7 +170,8 @@ func (l *life) hold(h holding) {
 	}
 }
 
-// record records some rows of one claim, with or without a further claim.
+// record records some rows of one claim, with or without a further claim, and perhaps together with a claim
+// of another batch.
 func (l *life) record() {
 	if len(l.held) == 0 {
 		return
@@ -167,12 +185,14 @@ func (l *life) record() {
 			schoolbell.DeliveryPending, schoolbell.DeliveryUncertain})
 		done[j].Uncertain = done[j].Status == schoolbell.DeliveryUncertain
 	}
-	next := holding{lease: h.lease, batch: h.batch}
-	next.rows = l.advance(h.lease, h.batch, done, l.rand.IntN(2)*5).Recipients
+	steps := []ledger.Step{{Lease: h.lease, Batch: h.batch, Attempts: done, Claim: l.rand.IntN(2) * 5}}
+	if l.rand.IntN(2) == 0 {
+		steps = append(steps, l.claimStep())
+	}
 	if h.rows = h.rows[n:]; len(h.rows) == 0 || l.rand.IntN(8) == 0 { // the rest may stay claimed for ever
 		l.held = append(l.held[:i], l.held[i+1:]...)
 	}
-	l.hold(next)
+	l.together(steps)
 }
 
 func (l *life) receive() {

@@ -150,7 +150,7 @@ func drain(t *testing.T, schools []*testStore, workers, claim int, batches []led
 				batch := batches[(i+j)%len(batches)]
 				var done []ledger.Attempt
 				for {
-					g, err := s.Deliveries.Advance(t.Context(), l, batch, done, claim)
+					g, err := s.tryAdvance(t.Context(), l, batch, done, claim)
 					if err != nil {
 						t.Error(err)
 						return
@@ -219,11 +219,11 @@ func failuresApart(t *testing.T, open func() *store.Ledger) {
 					return
 				default:
 				}
-				g, err := s.Deliveries.Advance(t.Context(), dead, batches[0], nil, 5)
+				g, err := s.tryAdvance(t.Context(), dead, batches[0], nil, 5)
 				if err != nil || !g.LeaseEnded || len(g.Recipients) != 0 {
 					t.Errorf("under a dead lease: %+v, %v", g, err)
 				}
-				_, err = s.Deliveries.Advance(t.Context(), dead, ledger.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 99}, nil, 5)
+				_, err = s.tryAdvance(t.Context(), dead, ledger.Batch{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 99}, nil, 5)
 				wantCode(t, err, schoolbell.CodeNotFound)
 			}
 		})
@@ -264,7 +264,7 @@ func newcomersDisjoint(t *testing.T, open func() *store.Ledger) {
 					t.Error(err)
 					return
 				}
-				g, err := s.Deliveries.Advance(t.Context(), l, batches[0], nil, 3)
+				g, err := s.tryAdvance(t.Context(), l, batches[0], nil, 3)
 				if err != nil {
 					t.Error(err)
 					return

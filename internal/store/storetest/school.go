@@ -145,9 +145,18 @@ func (s *testStore) kill(l ledger.Lease) {
 
 func (s *testStore) advance(l ledger.Lease, b ledger.Batch, attempts []ledger.Attempt, claim int) ledger.Grant {
 	s.t.Helper()
-	g, err := s.Deliveries.Advance(s.ctx(), l, b, attempts, claim)
+	g, err := s.tryAdvance(s.ctx(), l, b, attempts, claim)
 	s.must(err)
 	return g
+}
+
+// tryAdvance is Deliveries.Advance with one step.
+func (s *testStore) tryAdvance(ctx context.Context, l ledger.Lease, b ledger.Batch, attempts []ledger.Attempt, claim int) (ledger.Grant, error) {
+	grants, err := s.Deliveries.Advance(ctx, []ledger.Step{{Lease: l, Batch: b, Attempts: attempts, Claim: claim}})
+	if err != nil {
+		return ledger.Grant{}, err
+	}
+	return grants[0], grants[0].Err
 }
 
 // attempts returns one attempt of the given status for every recipient.
