@@ -60,8 +60,16 @@ func (s *session) Data(r io.Reader) error {
 	buf.Reset()
 	incoming := &incomingMail{from: r, catcher: s.catcher}
 	defer incoming.done()
-	if _, err := buf.ReadFrom(incoming); err != nil {
+	if c, ok := s.conn.Conn().(*conn); ok {
+		if err := c.readLines(func(line []byte) error { return incoming.add(buf, line) }); err != nil {
+			return err
+		}
+	}
+	if _, err := buf.ReadFrom(incoming); err != nil { // what remains, often only the end
 		return err
+	}
+	if buf.Len() > maxMessageBytes {
+		return smtp.ErrDataTooLarge
 	}
 	accept := func() {
 		s.catcher.book.add(CaughtMail{At: time.Now().UTC().Truncate(time.Millisecond), From: s.from, To: s.to, Raw: buf.Bytes()})
@@ -83,11 +91,27 @@ type incomingMail struct {
 
 func (m *incomingMail) Read(b []byte) (int, error) {
 	n, err := m.from.Read(b[:min(len(b), 64<<10)]) // it fills b before it returns
-	m.n += int64(n)
-	if m.catcher.incoming.Add(int64(n)) > maxIncomingBytes {
-		return 0, &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "Too much mail at once"}
+	if err := m.count(n); err != nil {
+		return 0, err
 	}
 	return n, err
+}
+
+// add adds a line of the mail to buf.
+func (m *incomingMail) add(buf *bytes.Buffer, line []byte) error {
+	if buf.Len()+len(line) > maxMessageBytes {
+		return smtp.ErrDataTooLarge
+	}
+	buf.Write(line)
+	return m.count(len(line))
+}
+
+func (m *incomingMail) count(n int) error {
+	m.n += int64(n)
+	if m.catcher.incoming.Add(int64(n)) > maxIncomingBytes {
+		return &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "Too much mail at once"}
+	}
+	return nil
 }
 
 func (m *incomingMail) done() { m.catcher.incoming.Add(-m.n) }
