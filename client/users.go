@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -39,6 +40,21 @@ func (c *Client) Users(ctx context.Context, p Page) (*wire.UserPage, error) {
 func (c *Client) DeleteUser(ctx context.Context, id string) error {
 	_, err := c.do(ctx, call{method: http.MethodDelete, path: segments("v1", "users", id)}, nil)
 	return err
+}
+
+// ExportUser writes everything that is stored about the user to w: one JSON document, a
+// [wire.UserExport]. After an error w may have a part of it.
+func (c *Client) ExportUser(ctx context.Context, id string, w io.Writer) error {
+	r := call{method: http.MethodGet, path: segments("v1", "users", id, "export")}
+	resp, err := c.send(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("read the answer to %s %s: %w", r.method, r.path, err)
+	}
+	return nil
 }
 
 // Media types of imports.

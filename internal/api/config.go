@@ -71,6 +71,7 @@ type Auth interface {
 // Settings are required.
 type Config struct {
 	Store    Store
+	Exports  ledger.Exports
 	Ping     func(ctx context.Context) error // reports whether the ledger answers and its schema is the one this program needs
 	Pipeline Pipeline
 	People   People

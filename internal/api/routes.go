@@ -34,6 +34,9 @@ func typed[I, O any](handle func(context.Context, *I) (*O, error)) mount {
 			return out, nil
 		})
 		documented := operationOf(s.api.OpenAPI().Paths[rt.path], rt.method)
+		if rt.document != nil {
+			documented.Responses["200"].Content[rt.produces].Schema = s.api.OpenAPI().Components.Schemas.Schema(rt.document, true, "")
+		}
 		if rt.bulk { // only now: huma reads a body that it knows
 			documented.RequestBody = s.bulkBody()
 		}

@@ -3,8 +3,10 @@ package api
 import (
 	"cmp"
 	"net/http"
+	"reflect"
 
 	"schoolbell"
+	"schoolbell/wire"
 )
 
 // group is a part of the route table. What a route leaves empty, its group says.
@@ -22,7 +24,7 @@ type route struct {
 	id          string // OpenAPI's operationId
 	method      string // empty means GET
 	path        string // after the group's
-	action      string // of a route that changes something, as the audit names it; its first part is the kind of the target
+	action      string // of a route that changes something or tells everything, as the audit names it; its first part is the kind of the target
 	summary     string
 	description string           // what types and summary do not say
 	need        schoolbell.Scope // the least scope of a key, if it differs from the group's
@@ -31,6 +33,7 @@ type route struct {
 	large       bool             // its body may be as large as an event
 	streamed    bool             // its handler reads the body itself
 	bulk        bool             // its body has many events, see readBulk
+	document    reflect.Type     // of the JSON that its handler streams
 	handler     mount
 
 	// Of the group.
@@ -96,7 +99,12 @@ func (s *Server) groups() []group {
 			{id: "put-user", action: "user.put", method: put, path: "/{id}", handler: typed(s.putUser), summary: "Create or replace a user"},
 			{id: "get-user", path: "/{id}", handler: typed(s.getUser), summary: "Get a user"},
 			{id: "delete-user", action: "user.delete", method: del, path: "/{id}", handler: typed(s.deleteUser), status: http.StatusNoContent,
-				summary: "Delete a user"},
+				summary: "Delete a user",
+				description: "Erases name, addresses, roles, groups, guardianships, preferences and inbox, and revokes the tokens. " +
+					"Deliveries stay and show # and a number as user_id."},
+			{id: "export-user", action: "user.export", path: "/{id}/export", handler: typed(s.exportUser), need: admin, produces: "application/json",
+				document: reflect.TypeFor[wire.UserExport](), summary: "Export everything that is stored about a user",
+				description: "The document is written while it is read, so it may be large. If it cannot be completed, the connection ends before it is."},
 			{id: "create-token", action: "user.create_token", method: post, path: "/{id}/token", handler: typed(s.createToken), need: send, status: http.StatusCreated,
 				summary: "Create a short-lived token for a user"},
 			{id: "revoke-tokens", action: "user.revoke_tokens", method: del, path: "/{id}/token", handler: typed(s.revokeTokens), need: send, status: http.StatusNoContent,

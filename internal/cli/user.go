@@ -12,6 +12,7 @@ import (
 type userCmd struct {
 	Import userImportCmd `cmd:"" help:"Import people from a CSV or NDJSON file."`
 	Show   userShowCmd   `cmd:"" help:"Show a person."`
+	Export userExportCmd `cmd:"" help:"Export everything that is stored about a person, as JSON."`
 	Revoke userRevokeCmd `cmd:"" name:"revoke-tokens" help:"Revoke all tokens of a person."`
 }
 
@@ -92,6 +93,21 @@ func (c *userRevokeCmd) Run(ctx context.Context, a *program) error {
 	}
 	a.say("All tokens of %s are revoked; live streams end within ten seconds.", c.ID)
 	return nil
+}
+
+type userExportCmd struct {
+	remote
+	ID string `arg:"" name:"id" help:"Id of the person."`
+}
+
+// Run prints everything that is stored about a person.
+func (c *userExportCmd) Run(ctx context.Context, a *program) error {
+	server, hangUp, err := c.dial(a)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	return server.ExportUser(ctx, c.ID, a.Out)
 }
 
 type userShowCmd struct {

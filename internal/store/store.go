@@ -47,6 +47,7 @@ type Ledger struct {
 
 	Settings  school.SettingsStore
 	Retention ledger.Retention
+	Exports   ledger.Exports
 }
 
 // OnPostgres returns the ledger in a PostgreSQL database.
@@ -61,7 +62,7 @@ func OnPostgres(db *postgres.DB) *Ledger {
 		},
 		People: postgres.People{DB: db}, Inboxes: postgres.Inboxes{DB: db},
 		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, School: postgres.School{DB: db},
-		Settings: postgres.Settings{DB: db}, Retention: postgres.Retention{DB: db},
+		Settings: postgres.Settings{DB: db}, Retention: postgres.Retention{DB: db}, Exports: postgres.Exports{DB: db},
 	}
 }
 
@@ -77,6 +78,6 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 		},
 		People: sqlite.People{DB: db}, Inboxes: sqlite.Inboxes{DB: db},
 		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, School: sqlite.School{DB: db},
-		Settings: sqlite.Settings{DB: db}, Retention: sqlite.Retention{DB: db},
+		Settings: sqlite.Settings{DB: db}, Retention: sqlite.Retention{DB: db}, Exports: sqlite.Exports{DB: db},
 	}
 }

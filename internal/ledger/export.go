@@ -1,0 +1,34 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"schoolbell"
+)
+
+// PersonRecord is what the ledger has of a person beside the lists of [Exports].
+type PersonRecord struct {
+	*schoolbell.User
+	Number    int64    // that deliveries and receipts have
+	Guardians []string // ids of the people who are guardians of the person
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// ReceiptCursor names a receipt in the order of its key; the zero value is before all.
+type ReceiptCursor struct{ Provider, ID string }
+
+// Exports reads everything that belongs to one person, in pages. Each method is one
+// transaction; implementations are safe for concurrent use.
+type Exports interface {
+	// Person returns the person; CodeNotFound if there is none.
+	Person(ctx context.Context, id string) (PersonRecord, error)
+
+	// DeliveriesTo returns the deliveries to the person with a number among the next limit
+	// events after one, and the last of these events: 0 if there are no more.
+	DeliveriesTo(ctx context.Context, person, afterEvent int64, limit int) (found []schoolbell.Delivery, lastEvent int64, err error)
+
+	// ReceiptsOf returns up to limit receipts of deliveries to the person, those after the cursor.
+	ReceiptsOf(ctx context.Context, person int64, after ReceiptCursor, limit int) ([]schoolbell.Receipt, error)
+}

@@ -1,0 +1,34 @@
+package wire
+
+import "schoolbell"
+
+// Receipt is what a provider told about a delivery after it was sent.
+type Receipt struct {
+	Provider string                 `json:"provider"`
+	ID       string                 `json:"id" doc:"The provider's id of the receipt."`
+	EventID  string                 `json:"event_id"`
+	Wave     int                    `json:"wave"`
+	Channel  schoolbell.Channel     `json:"channel,omitempty"`
+	Kind     schoolbell.ReceiptKind `json:"kind"`
+	At       Time                   `json:"at"`
+}
+
+// ReceiptOf shows r.
+func ReceiptOf(r schoolbell.Receipt) Receipt {
+	return Receipt{Provider: r.Provider, ID: r.ID, EventID: r.EventID, Wave: r.Wave, Channel: r.Channel, Kind: r.Kind, At: At(r.At)}
+}
+
+// UserExport is everything that is stored about a user. The server writes the lists while
+// it reads them: a document that ends early is incomplete.
+type UserExport struct {
+	ExportedAt  Time                    `json:"exported_at"`
+	User        *schoolbell.User        `json:"user"`
+	CreatedAt   Time                    `json:"created_at"`
+	UpdatedAt   Time                    `json:"updated_at"`
+	Guardians   []string                `json:"guardians" nullable:"false" doc:"Ids of the user's guardians."`
+	Preferences []schoolbell.Preference `json:"preferences" nullable:"false"`
+	Inbox       []InboxItem             `json:"inbox" nullable:"false" doc:"Newest first."`
+	Deliveries  []Delivery              `json:"deliveries" nullable:"false" doc:"Oldest event first."`
+	Receipts    []Receipt               `json:"receipts" nullable:"false"`
+	Audit       []AuditEntry            `json:"audit" nullable:"false" doc:"What the user changed, and then what was changed about the user. Each newest first."`
+}
