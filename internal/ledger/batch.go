@@ -16,4 +16,12 @@ type FanOutStep struct {
 	Batches []Batch // made by this chunk
 	Users   int     // picked by this chunk
 	Done    bool    // the wave is walked to its end
+	Grants  []Grant // of Batches, in their order; nil unless FanOutSmall claimed
+}
+
+// SmallClaim says what FanOutSmall claims.
+type SmallClaim struct {
+	Lease    Lease
+	Channels []schoolbell.Channel // whose deliveries are claimed; batches of others get a zero Grant
+	Most     int                  // deliveries of a channel; if one has more, nothing is claimed
 }

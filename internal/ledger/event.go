@@ -49,5 +49,6 @@ type Summary struct {
 	Wave     int                    `json:"wave,omitempty"`
 	Status   schoolbell.EventStatus `json:"status"` // of the event
 	Progress schoolbell.Progress    `json:"progress"`
+	Grants   []Grant                `json:"-"` // of the steps, in their order
 	Finished bool                   `json:"-"` // the wave is walked and each of its deliveries is terminal, or the event is cancelled
 }

@@ -103,8 +103,9 @@ type Waves interface {
 	// FinishWave makes the wave finished if it is walked and each of its deliveries is
 	// terminal, and the event completed if each of its started waves is finished (a cancelled
 	// event stays cancelled). It returns the event's state and counts. CodeNotFound if
-	// there is no such wave.
-	FinishWave(ctx context.Context, wave WaveRef) (Summary, error)
+	// there is no such wave. Before that, and in the same transaction, it does steps of different
+	// batches of the wave, as Deliveries.Advance does. They claim nothing.
+	FinishWave(ctx context.Context, wave WaveRef, steps ...Step) (Summary, error)
 }
 
 // FanOuts turns waves into deliveries.
@@ -121,6 +122,10 @@ type FanOuts interface {
 	// After the last chunk, and for a cancelled event, it does nothing and returns Done.
 	// An event past its expires_at has the rest of its audience recorded as expired: no inbox rows.
 	FanOut(ctx context.Context, wave WaveRef, users, batchSize int) (FanOutStep, error)
+
+	// FanOutSmall is FanOut that also claims in the same transaction, as Deliveries.Advance does: all pending
+	// deliveries of the chunk, if it is the whole audience of the event and small enough.
+	FanOutSmall(ctx context.Context, wave WaveRef, users, batchSize int, claim SmallClaim) (FanOutStep, error)
 
 	// OpenBatches returns up to limit batches of the wave that are not finished,
 	// ordered by channel and seq, those after the given one (nil for the first page).

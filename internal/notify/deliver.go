@@ -40,8 +40,7 @@ type batchRun struct {
 	ev    *schoolbell.Event
 	batch ledger.Batch
 
-	inPlace bool // job is that of the event
-	turn    turn // under the channel's quota
+	turn turn // under the channel's quota
 
 	lease    *heldLease       // of the latest claim
 	attempts []ledger.Attempt // under it that are not recorded yet
@@ -175,9 +174,7 @@ func (r *batchRun) restOther(ctx context.Context, rest time.Duration) {
 
 // end returns the outcome of the job when the batch has no row to claim.
 func (r *batchRun) end(ctx context.Context, grant ledger.Grant) (any, error) {
-	if !r.inPlace { // else the event's job is about to end
-		r.progress.report(ctx, r.lane, r.ev.ID)
-	}
+	r.progress.report(ctx, r.lane, r.ev.ID)
 	switch {
 	case grant.Finished && r.exhausted > 0:
 		return nil, bullmq.Unrecoverable(fmt.Errorf("%d of %d deliveries failed: %s", grant.Counts.Failed, grant.Counts.Total, r.reason))

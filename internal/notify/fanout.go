@@ -50,8 +50,11 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if walked.whole && walked.children == 0 {
-		return f.finish(ctx, job, wave) // nothing to wait for
+	if walked.whole && walked.children == 0 { // nothing to wait for
+		if walked.sum != nil {
+			return f.finished(ctx, job, wave, *walked.sum)
+		}
+		return f.finish(ctx, job, wave)
 	}
 	if ev.Status == schoolbell.EventProcessing && !(walked.users > 0 && resumed(job)) {
 		// An earlier run began the walk. It may have died between a chunk's
@@ -90,8 +93,9 @@ func eventOrFail(ctx context.Context, events ledger.Events, id string) (*schoolb
 // walked is what one run of a job has walked.
 type walked struct {
 	users    int
-	children int  // batches that got jobs
-	whole    bool // the run walked the whole audience of the event
+	children int             // batches that got jobs
+	whole    bool            // the run walked the whole audience of the event
+	sum      *ledger.Summary // of the event, if it was finished together with its deliveries
 }
 
 // walk takes the wave to its end, chunk by chunk, and adds the jobs of each chunk's batches as soon as
@@ -102,11 +106,16 @@ func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event
 	if ev.Status == schoolbell.EventProcessing {
 		chunk = chunkSize // an earlier run walked the first
 	}
+	var early *early
+	if wave.Wave == 0 && starts(ev) && !stopping(ctx) {
+		early = f.inPlace.prepare(ctx, ev)
+		defer early.leave()
+	}
 	for ; ; chunk = chunkSize {
 		if stopping(ctx) {
 			return done, bullmq.Requeue()
 		}
-		step, err := f.chunk(ctx, wave, chunk)
+		step, err := f.chunk(ctx, wave, chunk, early)
 		if err != nil {
 			return done, err
 		}
@@ -115,7 +124,9 @@ func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event
 		f.metrics.walked.Add(float64(step.Users))
 		batches := step.Batches
 		if whole {
-			batches = f.inPlace.deliver(ctx, job, ev, batches)
+			if batches, done.sum, err = f.inPlace.deliver(ctx, job, ev, step, early); err != nil {
+				return done, err
+			}
 		}
 		if err := f.queues.addBatches(ctx, f.lane, batches); err != nil {
 			return done, err
@@ -135,8 +146,12 @@ func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event
 }
 
 // chunk walks one chunk. Its errors are those that the job ends with.
-func (f *fanOut) chunk(ctx context.Context, wave ledger.WaveRef, users int) (ledger.FanOutStep, error) {
-	step, err := f.fanOuts.FanOut(ctx, wave, users, f.cfg.BatchSize)
+func (f *fanOut) chunk(ctx context.Context, wave ledger.WaveRef, users int, early *early) (step ledger.FanOutStep, err error) {
+	if early == nil || early.full {
+		step, err = f.fanOuts.FanOut(ctx, wave, users, f.cfg.BatchSize)
+	} else {
+		step, err = f.fanOuts.FanOutSmall(ctx, wave, users, f.cfg.BatchSize, early.claim(f.inPlace.most))
+	}
 	switch schoolbell.CodeOf(err) {
 	case schoolbell.CodeNotFound:
 		return step, bullmq.Unrecoverable(err)
@@ -144,6 +159,9 @@ func (f *fanOut) chunk(ctx context.Context, wave ledger.WaveRef, users int) (led
 		return step, bullmq.DelayUntil(time.Now().Add(unfinishedWait))
 	}
 	if err != nil {
+		if early != nil && !early.full {
+			early.leases.retire(early.lease) // the transaction may have claimed
+		}
 		return step, fmt.Errorf("fan out event %s: %w", eventJobID(wave), err)
 	}
 	return step, nil
@@ -170,6 +188,11 @@ func (f *fanOut) finish(ctx context.Context, job *bullmq.Job, wave ledger.WaveRe
 	if err != nil {
 		return nil, fmt.Errorf("finish event %s: %w", eventJobID(wave), err)
 	}
+	return f.finished(ctx, job, wave, sum)
+}
+
+// finished ends the job of a wave after the try to finish it.
+func (f *fanOut) finished(ctx context.Context, job *bullmq.Job, wave ledger.WaveRef, sum ledger.Summary) (any, error) {
 	if !sum.Finished && sum.Status != schoolbell.EventCancelled {
 		return nil, bullmq.DelayUntil(time.Now().Add(unfinishedWait))
 	}

@@ -218,7 +218,7 @@ func (r *batchRun) pause(ctx context.Context, why error) (any, error) {
 			rest = min(rest, time.Until(r.ev.ExpiresAt)) // the deliveries expire then
 		}
 		return nil, bullmq.Throttled(max(rest, r.throttle.rest(), time.Millisecond))
-	case errors.Is(why, errTurnOver) && !r.inPlace:
+	case errors.Is(why, errTurnOver):
 		return nil, r.behind(ctx, sent)
 	}
 	return nil, why

@@ -14,7 +14,8 @@ import (
 	"schoolbell/test/system"
 )
 
-// The job of a small event fans it out, claims and sends its emails, records them and finishes the event.
+// The job of a small event fans it out and claims its emails in one transaction, sends them, and records them and
+// finishes the event in another.
 func TestSmallEvent(t *testing.T) {
 	t.Parallel()
 	for _, at := range smallSteps {
@@ -35,11 +36,12 @@ func TestSmallEvent(t *testing.T) {
 // smallSteps are the points in the job of a small event at which something breaks.
 var smallSteps = []smallStep{
 	{name: "killed before the first chunk, each email is sent once", step: "before the first chunk", lock: "LOCK TABLE deliveries IN SHARE MODE"},
-	{name: "killed before the claim, each email is sent once", step: "before the claim", lock: "LOCK TABLE claims IN SHARE MODE"},
+	{name: "killed while it claims, each email is sent once", step: "while it claims", lock: "LOCK TABLE claims IN SHARE MODE"},
+	{name: "killed while it fills inboxes, each email is sent once", step: "while it fills inboxes", lock: "LOCK TABLE inbox IN SHARE MODE"},
 	{name: "killed while it sends, the emails become uncertain", step: "while it sends", sending: true, uncertain: true},
 	{name: "killed while it sends on SQLite, the emails become uncertain", step: "while it sends on SQLite", sqlite: true, sending: true, uncertain: true},
 	{name: "killed before the record, the emails become uncertain", step: "before the record", sending: true, lock: "SELECT FROM batches FOR UPDATE", accepted: true, uncertain: true},
-	{name: "killed before the end, each email is sent once", step: "before the end", sending: true, lock: "SELECT FROM waves FOR UPDATE", accepted: true},
+	{name: "killed before the end, the emails become uncertain", step: "before the end", sending: true, lock: "SELECT FROM waves FOR UPDATE", accepted: true, uncertain: true},
 }
 
 // smallStep is a step of the job of a small event, and what a test does to stop the worker there.

@@ -33,11 +33,7 @@ func (s Deliveries) Advance(ctx context.Context, steps []ledger.Step) ([]ledger.
 		}
 		left = append(group.again(), left...)
 	}
-	grants := make([]ledger.Grant, len(all))
-	for i, a := range all {
-		grants[i] = a.grant
-	}
-	return grants, nil
+	return advances(all).grants(), nil
 }
 
 // advance is one step, in the transaction that does it.
@@ -69,6 +65,30 @@ type lockedBatch struct {
 
 // advances are the steps of one transaction, each with another batch.
 type advances []*advance
+
+// grants returns the results of the steps.
+func (g advances) grants() []ledger.Grant {
+	var grants []ledger.Grant
+	for _, a := range g {
+		grants = append(grants, a.grant)
+	}
+	return grants
+}
+
+// within does the steps in a transaction that does other things too.
+func (g advances) within(ctx context.Context, tx pgx.Tx) error {
+	if len(g) == 0 {
+		return nil
+	}
+	var first, second pgx.Batch
+	first.Queue(planOnce)
+	g.lock(&first)
+	if err := tx.SendBatch(ctx, &first).Close(); err != nil {
+		return err
+	}
+	g.work(&second)
+	return tx.SendBatch(ctx, &second).Close()
+}
 
 // ofDifferentBatches splits steps: no two of the group have the same batch, and those left can follow it.
 func ofDifferentBatches(steps []*advance) (group advances, left []*advance) {

@@ -18,34 +18,68 @@ type chunk struct {
 	people []int64 // in order
 	bound  int64   // the last user that was looked at
 	done   bool    // it is the last chunk of the wave
+	claim  *ledger.SmallClaim
 }
 
-// store inserts the deliveries of the chunk, its batches and its inbox rows, and moves the cursor. It returns the batches.
-func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) ([]ledger.Batch, error) {
+// store inserts the deliveries of the chunk, its batches and its inbox rows, and moves the cursor. It returns the batches, and
+// what it has claimed of them if the chunk is to be claimed and small enough.
+func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) ([]ledger.Batch, []ledger.Grant, error) {
 	cursor := named{"event": c.seq, "wave": c.Wave, "cursor": c.bound, "walked": c.done}
 	if len(c.people) == 0 {
 		_, err := tx.Exec(ctx, moveCursor, cursor)
-		return nil, err
+		return nil, nil, err
 	}
 	channels, err := c.readReach(ctx, tx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r := chunkRows{users: slices.Clip(c.people)}
 	for i := range channels {
 		c.plan(&channels[i], batchSize, &r)
 	}
 	var b pgx.Batch
+	if c.claim != nil {
+		b.Queue(planOnce)
+	}
 	b.Queue(insertChunk, cursor.with(r.columns()))
+	grants, err := c.claimSmall(ctx, tx, &b, r.batches)
+	if err != nil {
+		return nil, nil, err
+	}
 	if !c.expired && c.Wave == 0 && slices.Contains(c.channels, string(schoolbell.ChannelInApp)) {
 		// Last in the transaction: until the commit, no other fan-out can fill inboxes.
 		b.Queue("SELECT pg_advisory_xact_lock($1)", int64(lockPositions))
 		b.Queue(insertInbox, c.seq, c.people)
 	}
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return nil, fmt.Errorf("insert deliveries: %w", err)
+		return nil, nil, fmt.Errorf("insert deliveries: %w", err)
 	}
-	return r.batches, nil
+	return r.batches, grants(), nil
+}
+
+// claimSmall queues the statements that claim the deliveries of the batches after the statements in b, some of which
+// it runs. The result is for the time when those in b were run.
+func (c *chunk) claimSmall(ctx context.Context, tx pgx.Tx, b *pgx.Batch, batches []ledger.Batch) (func() []ledger.Grant, error) {
+	if c.claim == nil || slices.ContainsFunc(batches, func(b ledger.Batch) bool { return b.Seq > 1 || b.Size > c.claim.Most }) {
+		return func() []ledger.Grant { return nil }, nil
+	}
+	all := make(advances, len(batches))
+	var claimed advances
+	for i, batch := range batches {
+		all[i] = &advance{Step: ledger.Step{Lease: c.claim.Lease, Batch: batch, Claim: batch.Size}}
+		if slices.Contains(c.claim.Channels, batch.Channel) {
+			claimed = append(claimed, all[i])
+		}
+	}
+	if len(claimed) > 0 {
+		claimed.lock(b)
+		if err := tx.SendBatch(ctx, b).Close(); err != nil {
+			return nil, fmt.Errorf("insert deliveries: %w", err)
+		}
+		*b = pgx.Batch{}
+		claimed.work(b)
+	}
+	return all.grants, nil
 }
 
 // chunkRows are the rows that a chunk inserts.

@@ -30,7 +30,16 @@ type walk struct {
 type FanOuts struct{ DB *DB }
 
 // FanOut implements ledger.FanOuts.
-func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int) (step ledger.FanOutStep, err error) {
+func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int) (ledger.FanOutStep, error) {
+	return s.fanOut(ctx, wave, users, batchSize, nil)
+}
+
+// FanOutSmall implements ledger.FanOuts.
+func (s FanOuts) FanOutSmall(ctx context.Context, wave ledger.WaveRef, users, batchSize int, claim ledger.SmallClaim) (ledger.FanOutStep, error) {
+	return s.fanOut(ctx, wave, users, batchSize, &claim)
+}
+
+func (s FanOuts) fanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int, claim *ledger.SmallClaim) (step ledger.FanOutStep, err error) {
 	if users < 1 || batchSize < 1 {
 		return step, fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
 	}
@@ -53,7 +62,10 @@ func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 			return err
 		}
 		c := chunk{walk: w, people: people, bound: bound, done: step.Done}
-		step.Batches, err = c.store(ctx, tx, batchSize)
+		if claim != nil && step.Done && w.Wave == 0 && w.cursor == 0 {
+			c.claim = claim
+		}
+		step.Batches, step.Grants, err = c.store(ctx, tx, batchSize)
 		return err
 	})
 	if err != nil {

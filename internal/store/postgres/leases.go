@@ -60,14 +60,7 @@ func (s Leases) CloseLease(ctx context.Context, lease ledger.Lease) error {
 		for i, b := range batches {
 			group[i] = &advance{Step: ledger.Step{Lease: lease, Batch: b}}
 		}
-		for _, queue := range []func(*pgx.Batch){group.lock, group.work} {
-			var statements pgx.Batch
-			queue(&statements)
-			if err := tx.SendBatch(ctx, &statements).Close(); err != nil {
-				return err
-			}
-		}
-		return nil
+		return group.within(ctx, tx)
 	})
 }
 

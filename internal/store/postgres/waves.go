@@ -137,10 +137,17 @@ const markQueued = `
 	WHERE w.event_seq = e.seq AND w.n = q.n AND w.queued_at IS NULL`
 
 // FinishWave implements ledger.Waves.
-func (s Waves) FinishWave(ctx context.Context, wave ledger.WaveRef) (sum ledger.Summary, err error) {
+func (s Waves) FinishWave(ctx context.Context, wave ledger.WaveRef, steps ...ledger.Step) (sum ledger.Summary, err error) {
 	err = s.DB.write(ctx, "finish wave", func(tx pgx.Tx) error {
 		e, err := lockEvent(ctx, tx, wave.EventID)
 		if err != nil {
+			return err
+		}
+		group := make(advances, len(steps))
+		for i, step := range steps {
+			group[i] = &advance{Step: step}
+		}
+		if err := group.within(ctx, tx); err != nil {
 			return err
 		}
 		if closing := e.closing(); closing != row.Pending && e.status != schoolbell.EventCompleted {
@@ -168,7 +175,7 @@ func (s Waves) FinishWave(ctx context.Context, wave ledger.WaveRef) (sum ledger.
 				return err
 			}
 		}
-		sum = ledger.Summary{EventID: wave.EventID, Wave: wave.Wave, Status: e.status, Progress: p, Finished: finished}
+		sum = ledger.Summary{EventID: wave.EventID, Wave: wave.Wave, Status: e.status, Progress: p, Grants: group.grants(), Finished: finished}
 		return nil
 	})
 	return sum, err

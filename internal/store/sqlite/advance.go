@@ -36,21 +36,27 @@ type Deliveries struct{ DB *DB }
 // Advance implements ledger.Deliveries.
 func (s Deliveries) Advance(ctx context.Context, steps []ledger.Step) (grants []ledger.Grant, err error) {
 	err = s.DB.writeTogether(ctx, "advance batches", func(ctx context.Context, c *conn) error {
-		grants = make([]ledger.Grant, len(steps))
-		for i, step := range steps {
-			g, err := s.step(ctx, c, step)
-			switch {
-			case schoolbell.CodeOf(err) == schoolbell.CodeNotFound:
-				g = ledger.Grant{Err: err}
-			case err != nil:
-				return err
-			}
-			grants[i] = g
-		}
-		return nil
+		grants, err = s.steps(ctx, c, steps)
+		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	return grants, nil
+}
+
+// steps does steps in the transaction of its caller.
+func (s Deliveries) steps(ctx context.Context, c *conn, steps []ledger.Step) ([]ledger.Grant, error) {
+	var grants []ledger.Grant
+	for _, step := range steps {
+		g, err := s.step(ctx, c, step)
+		switch {
+		case schoolbell.CodeOf(err) == schoolbell.CodeNotFound:
+			g = ledger.Grant{Err: err}
+		case err != nil:
+			return nil, err
+		}
+		grants = append(grants, g)
 	}
 	return grants, nil
 }

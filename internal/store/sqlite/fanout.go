@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -27,7 +28,16 @@ type walk struct {
 type FanOuts struct{ DB *DB }
 
 // FanOut implements ledger.FanOuts.
-func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int) (step ledger.FanOutStep, err error) {
+func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int) (ledger.FanOutStep, error) {
+	return s.fanOut(ctx, wave, users, batchSize, nil)
+}
+
+// FanOutSmall implements ledger.FanOuts.
+func (s FanOuts) FanOutSmall(ctx context.Context, wave ledger.WaveRef, users, batchSize int, claim ledger.SmallClaim) (ledger.FanOutStep, error) {
+	return s.fanOut(ctx, wave, users, batchSize, &claim)
+}
+
+func (s FanOuts) fanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int, claim *ledger.SmallClaim) (step ledger.FanOutStep, err error) {
 	if users < 1 || batchSize < 1 {
 		return step, fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
 	}
@@ -55,16 +65,38 @@ func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 		if _, err = c.exec(ctx, moveCursor, args{"event": w.seq, "wave": w.wave, "cursor": bound, "walked": step.Done}); err != nil {
 			return err
 		}
-		if w.status == schoolbell.EventProcessing {
-			return nil
+		if w.status != schoolbell.EventProcessing {
+			if _, err = c.exec(ctx, processEvent, args{"event": w.seq}); err != nil {
+				return err
+			}
 		}
-		_, err = c.exec(ctx, processEvent, args{"event": w.seq})
+		if claim != nil && step.Done && wave.Wave == 0 && w.cursor == 0 {
+			step.Grants, err = Deliveries{DB: s.DB}.claimSmall(ctx, c, step.Batches, claim)
+		}
 		return err
 	})
 	if err != nil {
 		return ledger.FanOutStep{}, err
 	}
 	return step, nil
+}
+
+// claimSmall claims the deliveries of all batches of an event, unless they are too many.
+func (s Deliveries) claimSmall(ctx context.Context, c *conn, batches []ledger.Batch, claim *ledger.SmallClaim) ([]ledger.Grant, error) {
+	if slices.ContainsFunc(batches, func(b ledger.Batch) bool { return b.Seq > 1 || b.Size > claim.Most }) {
+		return nil, nil
+	}
+	grants := make([]ledger.Grant, len(batches))
+	for i, b := range batches {
+		if !slices.Contains(claim.Channels, b.Channel) {
+			continue
+		}
+		var err error
+		if grants[i], err = s.step(ctx, c, ledger.Step{Lease: claim.Lease, Batch: b, Claim: b.Size}); err != nil {
+			return nil, err
+		}
+	}
+	return grants, nil
 }
 
 // moveCursor records how far the walk of a wave has come, and that the wave has a job: the one that walks it.

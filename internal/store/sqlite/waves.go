@@ -194,9 +194,13 @@ WHERE e.id = @event_id
 	AND w.n = @wave`
 
 // FinishWave implements ledger.Waves.
-func (s Waves) FinishWave(ctx context.Context, ref ledger.WaveRef) (sum ledger.Summary, err error) {
+func (s Waves) FinishWave(ctx context.Context, ref ledger.WaveRef, steps ...ledger.Step) (sum ledger.Summary, err error) {
 	err = s.DB.write(ctx, "finish wave", func(c *conn) error {
 		w, err := waveStateOf(ctx, c, ref)
+		if err != nil {
+			return err
+		}
+		grants, err := Deliveries{DB: s.DB}.steps(ctx, c, steps)
 		if err != nil {
 			return err
 		}
@@ -210,7 +214,7 @@ func (s Waves) FinishWave(ctx context.Context, ref ledger.WaveRef) (sum ledger.S
 			return err
 		}
 		cancelled := w.status == schoolbell.EventCancelled
-		sum = ledger.Summary{EventID: ref.EventID, Wave: ref.Wave, Finished: cancelled || w.walked && row.Open(counts)[w.wave] == 0}
+		sum = ledger.Summary{EventID: ref.EventID, Wave: ref.Wave, Grants: grants, Finished: cancelled || w.walked && row.Open(counts)[w.wave] == 0}
 		if sum.Finished && !w.finished {
 			if _, err := c.exec(ctx, finishWave, args{"event": w.seq, "wave": w.wave, "now": w.now}); err != nil {
 				return err
