@@ -71,7 +71,7 @@ func (s FanOuts) fanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 			}
 		}
 		if claim != nil && step.Done && wave.Wave == 0 && w.cursor == 0 {
-			step.Grants, err = Deliveries{DB: s.DB}.claimSmall(ctx, c, step.Batches, claim)
+			step.Grants, err = Deliveries(s).claimSmall(ctx, c, step.Batches, claim)
 		}
 		return err
 	})

@@ -200,7 +200,7 @@ func (s Waves) FinishWave(ctx context.Context, ref ledger.WaveRef, steps ...ledg
 		if err != nil {
 			return err
 		}
-		grants, err := Deliveries{DB: s.DB}.steps(ctx, c, steps)
+		grants, err := Deliveries(s).steps(ctx, c, steps)
 		if err != nil {
 			return err
 		}
