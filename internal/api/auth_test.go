@@ -29,6 +29,7 @@ GET /v1/users read
 PUT /v1/users/{id} admin
 GET /v1/users/{id} read
 DELETE /v1/users/{id} admin
+GET /v1/users/{id}/export admin
 POST /v1/users/{id}/token send
 DELETE /v1/users/{id}/token send
 GET /v1/users/{id}/preferences read*

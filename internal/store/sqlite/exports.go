@@ -14,7 +14,7 @@ type Exports struct{ DB *DB }
 
 // Person implements ledger.Exports.
 func (s Exports) Person(ctx context.Context, id string) (p ledger.PersonRecord, err error) {
-	if p.User, err = (People{s.DB}).User(ctx, id); err != nil {
+	if p.User, err = People(s).User(ctx, id); err != nil {
 		return p, err
 	}
 	err = s.DB.read(ctx, "read person", func(c *conn) error {
