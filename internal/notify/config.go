@@ -85,6 +85,15 @@ func (c Config) slots(lane schoolbell.Lane) int {
 	return schoolbell.NormalSlots(c.Concurrency, c.UrgentShare)
 }
 
+// eventSlots returns how many event jobs of the lane run at once in this process. Most of them wait, for the
+// ledger or for a provider. One slot stays one: events are then worked one after the other.
+func (c Config) eventSlots(lane schoolbell.Lane) int {
+	if n := c.slots(lane); n > 1 {
+		return 2 * n
+	}
+	return 1
+}
+
 func (c Config) validate() error {
 	switch {
 	case c.BatchSize < 1:

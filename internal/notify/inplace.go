@@ -31,7 +31,7 @@ func newInPlace(cfg Config, lane schoolbell.Lane, waves ledger.Waves, log *slog.
 	if cfg.Retries == 0 {
 		most = 0
 	}
-	return &inPlace{most: most, places: make(chan struct{}, cfg.slots(lane)/2), deliverers: make(map[schoolbell.Channel]*deliverer),
+	return &inPlace{most: most, places: make(chan struct{}, cfg.eventSlots(lane)/2), deliverers: make(map[schoolbell.Channel]*deliverer),
 		waves: waves, log: log}
 }
 

@@ -110,11 +110,19 @@ func (p *Pipeline) countdown(n int) func() {
 	}
 }
 
+// slots returns how many jobs of a queue run at once in this process.
+func (p *Pipeline) slots(q *bullmq.Queue, lane schoolbell.Lane) int {
+	if q == p.queues.events(lane) {
+		return p.cfg.eventSlots(lane)
+	}
+	return p.cfg.slots(lane)
+}
+
 func (p *Pipeline) workerOptions(q *bullmq.Queue, lane schoolbell.Lane, ready func()) bullmq.WorkerOptions {
 	return bullmq.WorkerOptions{
 		Prefix:          p.cfg.Prefix,
 		Name:            p.cfg.WorkerName,
-		Concurrency:     p.cfg.slots(lane),
+		Concurrency:     p.slots(q, lane),
 		LockDuration:    lockDuration,
 		StalledInterval: stalledInterval,
 		MaxStalledCount: -1, // a crash costs no attempt, however often
