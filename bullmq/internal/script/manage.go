@@ -42,7 +42,7 @@ type State struct {
 }
 
 // Call implements [Script].
-func (s State) Call() Call { return Call{state, appendTexts(nil, s.IDs)} }
+func (s State) Call() Call { return Call{state, appendTexts([]any{len(s.IDs)}, s.IDs)} }
 
 // Pause pauses the queue, some jobs at a time. It returns 1 while it must be called again.
 type Pause struct {

@@ -1,19 +1,20 @@
 -- state returns the states of jobs.
 -- KEYS  1 queue prefix
--- ARGV  1… ids
+-- ARGV  1 number of jobs  2… their ids
 -- returns the name of each state
 
-local p = KEYS[1]
-local states, open = {}, {} -- open: the places in ARGV whose state is not known yet
-for i = 1, #ARGV do
-  states[i], open[i] = 'unknown', i
+local jobs = unpack(ARGV, 1, 1)
+local p, firstId = KEYS[1], 2
+local all, states, open = {}, {}, {} -- open: the places in all whose state is not known yet
+for i = 1, tonumber(jobs) do
+  all[i], states[i], open[i] = ARGV[firstId + i - 1], 'unknown', i
 end
 
 -- settle gives a state to those of the open jobs for which found returns a value.
 local function settle(state, found)
   local rest = {}
   for n, i in ipairs(open) do
-    if found(n, ARGV[i]) then
+    if found(n, all[i]) then
       states[i] = state
     else
       rest[#rest + 1] = i
@@ -28,7 +29,7 @@ local function lookInSet(set)
   end
   local ids = {}
   for n, i in ipairs(open) do
-    ids[n] = ARGV[i]
+    ids[n] = all[i]
   end
   local scores = redis.call('ZMSCORE', p .. set, unpack(ids))
   settle(set, function(n) return scores[n] end)
