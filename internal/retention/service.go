@@ -19,13 +19,13 @@ const (
 	turnLength    = 2 * time.Minute  // after which others take over from a process that died
 	renewInterval = turnLength / 4
 
-	pieceRows   = 1_000            // in one transaction
+	pieceRows   = 500              // in one transaction
 	scrubEvents = 1_000            // looked at in one transaction
 	scrubDelay  = 10 * time.Minute // by then a worker has recorded what it held of a deleted person
 
-	// A process rests at least restFactor times as long as each piece took, so that removal
-	// uses at most a third of what one connection, or the one writer of SQLite, can do.
-	restFactor   = 2
+	// A process rests restFactor times as long as each piece took, so that removal uses
+	// a fifth of what one connection, or the one writer of SQLite, can do.
+	restFactor   = 4
 	shortestRest = 5 * time.Millisecond
 	longestRest  = 5 * time.Second
 )
