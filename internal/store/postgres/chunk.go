@@ -21,8 +21,8 @@ type chunk struct {
 	claim  *ledger.SmallClaim
 }
 
-// store inserts the deliveries of the chunk, its batches and its inbox rows, and moves the cursor. It returns the batches, and
-// what it has claimed of them if the chunk is to be claimed and small enough.
+// store inserts the deliveries of the chunk, its batches and its inbox rows, and moves the cursor. It returns the batches.
+// If the caller asked for a claim and the chunk is small enough, it also returns what was claimed of each batch.
 func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) ([]ledger.Batch, []ledger.Grant, error) {
 	cursor := named{"event": c.seq, "wave": c.Wave, "cursor": c.bound, "walked": c.done}
 	if len(c.people) == 0 {
