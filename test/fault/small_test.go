@@ -182,10 +182,11 @@ func (l *locks) take(statement string) {
 	}
 }
 
-// waitedFor fails as long as no transaction waits for a lock of this connection.
+// waitedFor fails as long as no transaction waits for a lock of this connection. pg_stat_activity would not do: in a
+// transaction it shows only the connections of the first look.
 func (l *locks) waitedFor() error {
 	var n int
-	err := l.conn.QueryRow(l.t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))").Scan(&n)
+	err := l.conn.QueryRow(l.t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))").Scan(&n)
 	if err == nil && n == 0 {
 		err = errors.New("none waits")
 	}
