@@ -74,7 +74,7 @@ func (h *hub) pass(ctx context.Context) error {
 	if h.idle() {
 		return nil
 	}
-	tail, err := h.store.InboxTail(ctx)
+	tail, _, err := h.store.InboxTail(ctx)
 	if err != nil {
 		return fmt.Errorf("read the inbox tail: %w", err)
 	}
@@ -134,11 +134,11 @@ func (h *hub) hand(found map[ledger.UserRef][]schoolbell.InboxItem, from, tail i
 }
 
 func (h *hub) subscribe(ctx context.Context, user ledger.UserRef, after int64) (*Subscription, error) {
-	tail, err := h.store.InboxTail(ctx)
+	tail, last, err := h.store.InboxTail(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the inbox tail: %w", err)
 	}
-	if after < 0 || after > tail { // a position above the tail is from another ledger
+	if after < 0 || after > last { // a position that no item has is from another ledger
 		after = tail
 	}
 	h.mu.Lock()

@@ -275,10 +275,10 @@ type watchedStore struct {
 	down  atomic.Bool
 }
 
-func (s *watchedStore) InboxTail(ctx context.Context) (int64, error) {
+func (s *watchedStore) InboxTail(ctx context.Context) (tail, last int64, err error) {
 	s.polls.Add(1)
 	if s.down.Load() {
-		return 0, errors.New("the ledger is unavailable")
+		return 0, 0, errors.New("the ledger is unavailable")
 	}
 	return s.Store.InboxTail(ctx)
 }

@@ -27,9 +27,10 @@ type Store interface {
 	// there are now), and returns how many are unread after it.
 	MarkAllRead(ctx context.Context, userID string, upTo int64) (unread int, err error)
 
-	// InboxTail returns the highest position in the ledger. Positions become
-	// visible in their own order, so that nothing below it appears later.
-	InboxTail(ctx context.Context) (int64, error)
+	// InboxTail returns a position at or below which no item appears any more: the ledger has all
+	// of them, and Inbox returns no items above it. last is the highest position that the
+	// ledger has given to an item, which may not have appeared yet.
+	InboxTail(ctx context.Context) (tail, last int64, err error)
 
 	// UserRefs returns the users with these ids, by id; those who are not there are left out.
 	UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error)

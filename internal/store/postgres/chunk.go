@@ -47,8 +47,8 @@ func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) ([]ledger.B
 		return nil, nil, err
 	}
 	if !c.expired && c.Wave == 0 && slices.Contains(c.channels, string(schoolbell.ChannelInApp)) {
-		// Last in the transaction: until the commit, no other fan-out can fill inboxes.
-		b.Queue("SELECT pg_advisory_xact_lock($1)", int64(lockPositions))
+		// Last in the transaction: until the commit, readers see no items of later fan-outs.
+		b.Queue(announcePosition, int64(lockPositions))
 		b.Queue(insertInbox, c.seq, c.people)
 	}
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +25,7 @@ type Options struct {
 type DB struct {
 	pool       *pgxpool.Pool
 	insertions *combine.Combiner[insertion] // of events that are created at the same time
+	tail       atomic.Int64                 // the highest inbox tail that was read
 }
 
 // Open connects to the database that url names, as postgres://user@host/name. It
@@ -144,8 +146,8 @@ func list[T any](rows pgx.Rows, err error, scan func(row pgx.CollectableRow) (T,
 // Advisory locks, all of this program's own. They are numbers per database.
 const (
 	lockPeople    = 0x5c_00_1b_e1_01 // changes of people and groups
-	lockPositions = 0x5c_00_1b_e1_02 // inbox positions, drawn in order of commit
 	lockSchool    = 0x5c_00_1b_e1_03 // changes of what a school says about itself
+	lockPositions = 0x5c1b << 48     // and a position: inbox positions above it are being used
 )
 
 // lock waits for an advisory lock, which the end of the transaction frees.

@@ -53,7 +53,11 @@ type Inboxes struct{ DB *DB }
 // Inbox implements inbox.Store.
 func (s Inboxes) Inbox(ctx context.Context, userID string, before int64, limit int) (items []schoolbell.InboxItem, n int, err error) {
 	if before <= 0 {
-		before = math.MaxInt64
+		tail, _, err := s.InboxTail(ctx)
+		if err != nil {
+			return nil, 0, err
+		}
+		before = tail + 1
 	}
 	err = s.DB.read(ctx, "read inbox", func(tx pgx.Tx) error {
 		user, err := userSeq(ctx, tx, userID)
@@ -192,14 +196,6 @@ var markAllRead = row.SQL(`
 		SET read_at = ` + now + `
 		WHERE user_seq = $1 AND position <= $2 AND read_at IS NULL
 		RETURNING position)` + moveOutcome("{outcome_read}"))
-
-// InboxTail implements inbox.Store.
-func (s Inboxes) InboxTail(ctx context.Context) (position int64, err error) {
-	err = s.DB.again("read the inbox tail", func() error {
-		return s.DB.pool.QueryRow(ctx, "SELECT coalesce(max(position), 0) FROM chunks").Scan(&position)
-	})
-	return position, err
-}
 
 // UserRefs implements inbox.Store.
 func (s Inboxes) UserRefs(ctx context.Context, ids []string) (map[string]ledger.UserRef, error) {

@@ -148,7 +148,7 @@ func TestRecovery(t *testing.T) {
 	}
 	server.Stop()
 	for name, call := range map[string]func() error{
-		"a read":  func() error { _, err := postgres.Inboxes{DB: db}.InboxTail(t.Context()); return err },
+		"a read":  func() error { _, _, err := postgres.Inboxes{DB: db}.InboxTail(t.Context()); return err },
 		"a write": func() error { _, err := postgres.Auth{DB: db}.Secret(t.Context(), "x", []byte("y")); return err },
 		"a claim": func() error {
 			_, err := postgres.Deliveries{DB: db}.Advance(t.Context(), []ledger.Step{{Batch: ledger.Batch{EventID: "x", Channel: schoolbell.ChannelEmail}, Claim: 1}})

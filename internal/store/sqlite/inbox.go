@@ -220,12 +220,12 @@ WHERE user_seq = @user
 	AND position <= @up_to
 	AND read_at IS NULL`
 
-// InboxTail implements inbox.Store.
-func (s Inboxes) InboxTail(ctx context.Context) (position int64, err error) {
+// InboxTail implements inbox.Store. Transactions that write run one after the other, so all items have appeared.
+func (s Inboxes) InboxTail(ctx context.Context) (tail, last int64, err error) {
 	err = s.DB.read(ctx, "read the inbox tail", func(c *conn) error {
-		return c.get(ctx, "SELECT coalesce(max(position), 0) FROM chunks", nil, &position)
+		return c.get(ctx, "SELECT coalesce(max(position), 0) FROM chunks", nil, &tail)
 	})
-	return position, err
+	return tail, tail, err
 }
 
 // UserRefs implements inbox.Store.

@@ -38,7 +38,7 @@ func commitOrder(t *testing.T, open func() *store.Ledger) {
 
 	seen, at := 0, int64(0)
 	for last := false; ; {
-		tail, err := a.Inboxes.InboxTail(t.Context())
+		tail, _, err := a.Inboxes.InboxTail(t.Context())
 		a.must(err)
 		if tail < at {
 			t.Fatalf("the tail fell from %d to %d", at, tail)

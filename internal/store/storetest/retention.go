@@ -213,7 +213,7 @@ func removeInbox(t *testing.T, open func() *store.Ledger) {
 	wantCode(t, err, schoolbell.CodeNotFound)
 	same(t, "items removed again", s.removeAll(ledger.KeptInbox, bound, 7), 0)
 	same(t, "items removed later", s.removeAll(ledger.KeptInbox, later(), 7), 30)
-	tail, err := s.Inboxes.InboxTail(s.ctx())
+	tail, _, err := s.Inboxes.InboxTail(s.ctx())
 	s.must(err)
 	next := s.ended(10)
 	refs, err := s.Inboxes.UserRefs(s.ctx(), []string{userID(3)})

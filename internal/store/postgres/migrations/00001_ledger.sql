@@ -232,8 +232,8 @@ CREATE TABLE totals (
 ) WITH (fillfactor = 50);
 
 -- One row for each committed chunk of a fan-out that reached inboxes. Its
--- position orders the inboxes of the whole ledger by commit: it is drawn under a
--- lock that is held until then.
+-- position orders the inboxes of the whole ledger. Readers see positions in their
+-- order: see positions.go.
 CREATE TABLE chunks (
 	position   bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	event_seq  bigint      NOT NULL,
