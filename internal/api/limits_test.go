@@ -206,7 +206,7 @@ func testBrokenBodyTruncated(t *testing.T) {
 
 func testBrokenBodyStalled(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, func(c *api.Config) { c.BodyTimeout, c.ImportIdle = 50*time.Millisecond, 50*time.Millisecond })
+	s := newServer(t, func(c *api.Config) { c.BodyTimeout, c.ImportIdle = 500*time.Millisecond, 500*time.Millisecond }) // an answer may take twice that
 	for name, head := range map[string]string{
 		"an event":  "POST /v1/events HTTP/1.1\r\nContent-Length: 500\r\nContent-Type: application/json",
 		"events":    "POST /v1/events:bulk HTTP/1.1\r\nContent-Length: 500\r\nContent-Type: application/x-ndjson",

@@ -98,7 +98,7 @@ func testQuotaTwoWorkers(t *testing.T) {
 
 func testQuotaTurns(t *testing.T) {
 	t.Parallel()
-	s := newTestPipeline(t, 80, withQuota(20, 0), func(c *notify.Config) { c.BatchSize = 20 })
+	s := newTestPipeline(t, 200, withQuota(20, 0), func(c *notify.Config) { c.BatchSize = 20 }) // ten seconds
 	sent := s.watch()
 	s.work()
 	large := s.create()
@@ -106,13 +106,13 @@ func testQuotaTurns(t *testing.T) {
 	for range 3 {
 		small := s.create(toUser(0))
 		s.await(small.ID, schoolbell.EventCompleted)
-		if n := s.provider.count(); n > 70 {
+		if n := s.provider.count(); n > 190 {
 			t.Errorf("%d messages were sent before a small event", n)
 		}
 	}
 	s.await(large.ID, schoolbell.EventCompleted)
-	s.wantOnce(83)
-	if len(sent.at) != 83 {
+	s.wantOnce(203)
+	if len(sent.at) != 203 {
 		t.Errorf("%d messages were offered", len(sent.at))
 	}
 }
@@ -265,7 +265,7 @@ func testQuotaExpired(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 30, withQuota(0, 5), func(c *notify.Config) { c.BatchSize = 4 })
 	s.work()
-	ev := s.create(func(ev *schoolbell.Event) { ev.ExpiresAt = time.Now().Add(3 * time.Second) })
+	ev := s.create(func(ev *schoolbell.Event) { ev.ExpiresAt = time.Now().Add(10 * time.Second) })
 	s.await(ev.ID, schoolbell.EventCompleted)
 	p, err := s.ledger.Events.Progress(t.Context(), ev.ID)
 	if c := p.Channels[schoolbell.ChannelEmail]; err != nil || c.Sent != 4 || c.Expired != 26 {
@@ -286,13 +286,11 @@ func testQuotaInPlace(t *testing.T) {
 	}
 	late := s.create(toUser(4))
 	testenv.Eventually(t, 20*time.Second, func() bool { return s.count(normalEmail, bullmq.StatePrioritized) == 1 }, "the next event waits in a batch job")
+	testenv.Eventually(t, 20*time.Second, func() error { return s.inState(normalEvents, late.ID, bullmq.StateWaitingChildren) }, "its own job waits for that")
 	if n := s.count(normalEvents, bullmq.StateActive); n != 0 {
 		t.Errorf("%d jobs of events run", n)
 	}
 	s.wantOnce(4)
-	if err := s.inState(normalEvents, late.ID, bullmq.StateWaitingChildren); err != nil {
-		t.Error(err)
-	}
 }
 
 func testQuotaInvalid(t *testing.T) {

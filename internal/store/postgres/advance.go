@@ -118,13 +118,16 @@ func (g advances) again() (again []*advance) {
 	return again
 }
 
-// lock queues the statements of the first round trip. The first of them locks the batches, so that the others
-// see all that was committed before.
+// lock queues the statements of the first round trip. One of them locks the batches, so that the others see all that
+// was committed before. If rows are claimed, they include those of leases that have ended.
 func (g advances) lock(b *pgx.Batch) {
 	ids, channels := make([]string, len(g)), make([]string, len(g))
 	waves, batches := make([]int16, len(g)), make([]int32, len(g))
 	for i, a := range g {
 		ids[i], channels[i], waves[i], batches[i] = a.Batch.EventID, string(a.Batch.Channel), int16(a.Batch.Wave), int32(a.Batch.Seq)
+	}
+	if slices.ContainsFunc(g, func(a *advance) bool { return a.Claim > 0 }) {
+		b.Queue(sweepLeases)
 	}
 	b.Queue(lockAdvanced, named{"event_ids": ids, "waves": waves, "channel_names": channels, "batches": batches})
 	for _, a := range g {

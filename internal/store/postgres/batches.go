@@ -27,9 +27,8 @@ const (
 )
 
 // lockAdvanced keeps others from changing the batches, their deliveries and their claims. It locks in the order
-// of keys, so that two transactions do not wait for each other. It also deletes the leases that have ended.
+// of keys, so that two transactions do not wait for each other.
 const lockAdvanced = `
-	WITH swept AS (` + sweepLeases + `)
 	SELECT 1
 	FROM unnest(@event_ids::text[], @waves::smallint[], @channel_names::text[], @batches::integer[]) s(event_id, wave, channel, batch)
 	JOIN events e ON e.id = s.event_id

@@ -14,72 +14,53 @@ import (
 
 // chunk is a part of an audience that one transaction walks.
 type chunk struct {
-	*walk
+	wave   *walk
 	people []int64 // in order
 	bound  int64   // the last user that was looked at
 	done   bool    // it is the last chunk of the wave
-	claim  *ledger.SmallClaim
 }
 
 // store inserts the deliveries of the chunk, its batches and its inbox rows, and moves the cursor. It returns the batches.
-// If the caller asked for a claim and the chunk is small enough, it also returns what was claimed of each batch.
-func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) ([]ledger.Batch, []ledger.Grant, error) {
-	cursor := named{"event": c.seq, "wave": c.Wave, "cursor": c.bound, "walked": c.done}
+func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) ([]ledger.Batch, error) {
 	if len(c.people) == 0 {
-		_, err := tx.Exec(ctx, moveCursor, cursor)
-		return nil, nil, err
+		_, err := tx.Exec(ctx, moveCursor, c.cursor())
+		return nil, err
 	}
 	channels, err := c.readReach(ctx, tx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	r := chunkRows{users: slices.Clip(c.people)}
-	for i := range channels {
-		c.plan(&channels[i], batchSize, &r)
-	}
+	r := c.rows(channels, batchSize)
 	var b pgx.Batch
-	if c.claim != nil {
-		b.Queue(planOnce)
-	}
-	b.Queue(insertChunk, cursor.with(r.columns()))
-	grants, err := c.claimSmall(ctx, tx, &b, r.batches)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !c.expired && c.Wave == 0 && slices.Contains(c.channels, string(schoolbell.ChannelInApp)) {
-		// Last in the transaction: until the commit, readers see no items of later fan-outs.
-		b.Queue(announcePosition, int64(lockPositions))
-		b.Queue(insertInbox, c.seq, c.people)
-	}
+	b.Queue(insertChunk, c.cursor().with(r.columns()))
+	c.fillInboxes(&b)
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return nil, nil, fmt.Errorf("insert deliveries: %w", err)
+		return nil, fmt.Errorf("insert deliveries: %w", err)
 	}
-	return r.batches, grants(), nil
+	return r.batches, nil
 }
 
-// claimSmall queues the statements that claim the deliveries of the batches after the statements in b, some of which
-// it runs. The result is for the time when those in b were run.
-func (c *chunk) claimSmall(ctx context.Context, tx pgx.Tx, b *pgx.Batch, batches []ledger.Batch) (func() []ledger.Grant, error) {
-	if c.claim == nil || slices.ContainsFunc(batches, func(b ledger.Batch) bool { return b.Seq > 1 || b.Size > c.claim.Most }) {
-		return func() []ledger.Grant { return nil }, nil
+// cursor returns the parameters of movedCursor.
+func (c *chunk) cursor() named {
+	return named{"event": c.wave.seq, "wave": c.wave.Wave, "cursor": c.bound, "walked": c.done}
+}
+
+// fillInboxes queues the statements that put the event into the inboxes of the chunk's people. They are the last of the
+// transaction: until the commit, readers see no items of later fan-outs.
+func (c *chunk) fillInboxes(b *pgx.Batch) {
+	if !c.wave.expired && c.wave.Wave == 0 && slices.Contains(c.wave.channels, string(schoolbell.ChannelInApp)) {
+		b.Queue(announcePosition, int64(lockPositions))
+		b.Queue(insertInbox, c.wave.seq, c.people)
 	}
-	all := make(advances, len(batches))
-	var claimed advances
-	for i, batch := range batches {
-		all[i] = &advance{Step: ledger.Step{Lease: c.claim.Lease, Batch: batch, Claim: batch.Size}}
-		if slices.Contains(c.claim.Channels, batch.Channel) {
-			claimed = append(claimed, all[i])
-		}
+}
+
+// rows returns the rows of the chunk on all channels.
+func (c *chunk) rows(channels []reach, batchSize int) *chunkRows {
+	r := &chunkRows{users: slices.Clip(c.people), claimed: []int16{}}
+	for i := range channels {
+		c.plan(&channels[i], batchSize, r)
 	}
-	if len(claimed) > 0 {
-		claimed.lock(b)
-		if err := tx.SendBatch(ctx, b).Close(); err != nil {
-			return nil, fmt.Errorf("insert deliveries: %w", err)
-		}
-		*b = pgx.Batch{}
-		claimed.work(b)
-	}
-	return all.grants, nil
+	return r
 }
 
 // chunkRows are the rows that a chunk inserts.
@@ -88,12 +69,15 @@ type chunkRows struct {
 	groups  []deliveryGroup
 	batches []ledger.Batch
 	spans   []batchSpan // of the batches
+	claimed []int16     // channels whose pending deliveries are claimed, each in one batch; not nil
+	lease   int64       // that claims them
 }
 
 // deliveryGroup are new deliveries of which only the users differ.
 type deliveryGroup struct {
 	deliveryKind
 	low, high int32 // the first and the last of its users in chunkRows.users, counted from 1
+	total     int32 // how many the totals count
 }
 
 // deliveryKind is what the deliveries of a group have in common.
@@ -104,8 +88,8 @@ type deliveryKind struct {
 
 // batchSpan is where a batch lies.
 type batchSpan struct {
-	channel     int16
-	first, last int64 // users
+	channel int16
+	users   []int64 // in order
 }
 
 // plan adds the rows for one channel. If the event has expired, no delivery may be sent.
@@ -114,7 +98,7 @@ func (c *chunk) plan(to *reach, batchSize int, r *chunkRows) {
 	var users [][]int64 // of each kind
 	for _, user := range c.people {
 		kind := deliveryKind{channel: to.channel, status: row.Expired}
-		if !c.expired {
+		if !c.wave.expired {
 			kind.status, kind.reason = to.status(user)
 		}
 		i := slices.Index(kinds, kind)
@@ -127,7 +111,7 @@ func (c *chunk) plan(to *reach, batchSize int, r *chunkRows) {
 	for i, kind := range kinds {
 		r.add(kind, users[i], len(c.people))
 		if kind.status == row.Pending {
-			r.cut(ledger.Batch{EventID: c.EventID, Wave: c.Wave, Channel: to.name, Seq: to.batches}, to.channel, users[i], batchSize)
+			r.cut(ledger.Batch{EventID: c.wave.EventID, Wave: c.wave.Wave, Channel: to.name, Seq: to.batches}, to.channel, users[i], batchSize)
 		}
 	}
 }
@@ -138,7 +122,7 @@ func (r *chunkRows) cut(batch ledger.Batch, channel int16, users []int64, batchS
 		batch.Seq++
 		batch.Size = len(users)
 		r.batches = append(r.batches, batch)
-		r.spans = append(r.spans, batchSpan{channel: channel, first: users[0], last: users[len(users)-1]})
+		r.spans = append(r.spans, batchSpan{channel: channel, users: users})
 	}
 }
 
@@ -150,6 +134,7 @@ func (r *chunkRows) add(kind deliveryKind, users []int64, people int) {
 		r.users = append(r.users, users...)
 		g.high = int32(len(r.users))
 	}
+	g.total = int32(len(users))
 	r.groups = append(r.groups, g)
 }
 
@@ -157,30 +142,32 @@ func (r *chunkRows) add(kind deliveryKind, users []int64, people int) {
 func (r *chunkRows) columns() named {
 	var channels, statuses, batchChannels []int16
 	var reasons []string
-	var low, high, seqs, sizes []int32
+	var low, high, totals, seqs, sizes []int32
 	var first, last []int64
 	for _, g := range r.groups {
 		channels, statuses, reasons = append(channels, g.channel), append(statuses, g.status), append(reasons, g.reason)
-		low, high = append(low, g.low), append(high, g.high)
+		low, high, totals = append(low, g.low), append(high, g.high), append(totals, g.total)
 	}
 	for i, b := range r.batches {
 		seqs, sizes = append(seqs, int32(b.Seq)), append(sizes, int32(b.Size))
-		batchChannels, first, last = append(batchChannels, r.spans[i].channel), append(first, r.spans[i].first), append(last, r.spans[i].last)
+		batchChannels, first, last = append(batchChannels, r.spans[i].channel), append(first, r.spans[i].users[0]), append(last, r.spans[i].users[b.Size-1])
 	}
-	return named{"users": r.users, "channels": channels, "statuses": statuses, "reasons": reasons, "low": low, "high": high,
-		"batch_channels": batchChannels, "batch_seqs": seqs, "first_users": first, "last_users": last, "sizes": sizes}
+	return named{"users": r.users, "channels": channels, "statuses": statuses, "reasons": reasons, "low": low, "high": high, "totals": totals,
+		"batch_channels": batchChannels, "batch_seqs": seqs, "first_users": first, "last_users": last, "sizes": sizes,
+		"claimed": r.claimed, "lease": r.lease}
 }
 
 // insertChunk inserts groups of deliveries and batches of the wave @wave of the event @event, adds the deliveries to the
-// totals and moves the cursor. The users of a group are a part of @users, from @low to @high.
+// totals and moves the cursor. The users of a group are a part of @users, from @low to @high. The pending deliveries on the
+// channels @claimed are claimed for @lease: their batches are in work, so the totals do not count them.
 //
 // It has no ON CONFLICT: a row that exists already means that a person is walked a second time, and
 // then the whole chunk must fail.
 var insertChunk = row.SQL(`
 	WITH groups AS MATERIALIZED (
 		SELECT *
-		FROM unnest(@channels::smallint[], @statuses::smallint[], @reasons::text[], @low::integer[], @high::integer[])
-			g(channel, status, reason, low, high)),
+		FROM unnest(@channels::smallint[], @statuses::smallint[], @reasons::text[], @low::integer[], @high::integer[],
+			@totals::integer[]) g(channel, status, reason, low, high, total)),
 	inserted AS (
 		INSERT INTO deliveries (event_seq, wave, channel, user_seq, status, reason, updated_at)
 		SELECT @event::bigint, @wave::smallint, g.channel, u.user_seq, g.status, nullif(g.reason, ''), clock.now
@@ -188,13 +175,19 @@ var insertChunk = row.SQL(`
 		CROSS JOIN groups g
 		CROSS JOIN LATERAL unnest((@users::bigint[])[g.low:g.high]) u(user_seq)),
 	counted AS (` + intoTotals + `
-		SELECT @event::bigint, @wave::smallint, g.channel, g.status, 0, ` + fanOutShard + `, sum(g.high - g.low + 1)
-		FROM groups g` + addTotals + `),
+		SELECT @event::bigint, @wave::smallint, g.channel, g.status, 0, ` + fanOutShard + `, sum(g.total)
+		FROM groups g
+		WHERE g.total > 0` + addTotals + `),
 	batched AS (
-		INSERT INTO batches (event_seq, wave, channel, seq, first_user, last_user, size)
-		SELECT @event, @wave, b.*
+		INSERT INTO batches (event_seq, wave, channel, seq, first_user, last_user, size, in_work)
+		SELECT @event, @wave, b.*, b.channel = ANY (@claimed::smallint[])
 		FROM unnest(@batch_channels::smallint[], @batch_seqs::integer[], @first_users::bigint[], @last_users::bigint[],
-			@sizes::integer[]) b),
+			@sizes::integer[]) b(channel, seq, first_user, last_user, size)),
+	claimed AS (
+		INSERT INTO claims (event_seq, wave, channel, batch, lease_id, users)
+		SELECT @event, @wave, g.channel, 1, @lease::bigint, (@users)[g.low:g.high]
+		FROM groups g
+		WHERE g.status = {pending} AND g.channel = ANY (@claimed)),
 	` + movedCursor)
 
 // moveCursor is insertChunk without any rows.

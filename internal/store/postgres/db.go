@@ -97,26 +97,46 @@ func (db *DB) again(doing string, f func() error) error {
 }
 
 // twoTrips runs a transaction in two round trips: the statements that first queues, and those that second
-// queues when the results of the first ones are known. Each statement sees what was committed before it
-// began. They must find rows by their keys, see planOnce.
+// queues when the results of the first ones are known.
 func (db *DB) twoTrips(ctx context.Context, doing string, first, second func(b *pgx.Batch)) error {
+	return db.trips(ctx, doing, func(t *trips) error {
+		first(&t.Batch)
+		if err := t.send(); err != nil {
+			return err
+		}
+		second(&t.Batch)
+		return nil
+	})
+}
+
+// trips are the round trips of a transaction: statements are queued, and sent together.
+type trips struct {
+	pgx.Batch
+	send func() error
+}
+
+// trips runs a transaction with as few round trips as f makes. What is queued when f returns goes with the commit. Each
+// statement sees what was committed before it began. They must find rows by their keys, see planOnce.
+func (db *DB) trips(ctx context.Context, doing string, f func(t *trips) error) error {
 	return db.again(doing, func() error {
 		conn, err := db.pool.Acquire(ctx)
 		if err != nil {
 			return err
 		}
 		defer conn.Release() // closes the connection if it is still in a transaction
-		var b pgx.Batch
-		b.Queue("BEGIN")
-		b.Queue(planOnce)
-		first(&b)
-		if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		t := &trips{}
+		t.send = func() error {
+			b := t.Batch
+			t.Batch = pgx.Batch{}
+			return conn.SendBatch(ctx, &b).Close()
+		}
+		t.Queue("BEGIN")
+		t.Queue(planOnce)
+		if err := f(t); err != nil {
 			return rollback(ctx, conn, err)
 		}
-		b = pgx.Batch{}
-		second(&b)
-		b.Queue("COMMIT")
-		return rollback(ctx, conn, conn.SendBatch(ctx, &b).Close())
+		t.Queue("COMMIT")
+		return rollback(ctx, conn, t.send())
 	})
 }
 

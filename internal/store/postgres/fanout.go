@@ -30,42 +30,25 @@ type walk struct {
 type FanOuts struct{ DB *DB }
 
 // FanOut implements ledger.FanOuts.
-func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int) (ledger.FanOutStep, error) {
-	return s.fanOut(ctx, wave, users, batchSize, nil)
-}
-
-// FanOutSmall implements ledger.FanOuts.
-func (s FanOuts) FanOutSmall(ctx context.Context, wave ledger.WaveRef, users, batchSize int, claim ledger.SmallClaim) (ledger.FanOutStep, error) {
-	return s.fanOut(ctx, wave, users, batchSize, &claim)
-}
-
-func (s FanOuts) fanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int, claim *ledger.SmallClaim) (step ledger.FanOutStep, err error) {
+func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int) (step ledger.FanOutStep, err error) {
 	if users < 1 || batchSize < 1 {
 		return step, fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
 	}
 	err = s.DB.write(ctx, "fan out", func(tx pgx.Tx) error {
 		step = ledger.FanOutStep{}
-		w, err := walkOf(ctx, tx, wave)
-		switch {
-		case err != nil:
+		w := &walk{WaveRef: wave}
+		if err := w.scan(tx.QueryRow(ctx, lockWalk, wave.EventID, wave.Wave)); err != nil {
 			return err
-		case w.walked || w.status == schoolbell.EventCancelled:
-			step.Done = true
-			return nil
-		case w.early:
-			return row.NotDue()
-		case w.Wave > 0 && !w.firstWalked:
-			return row.Conflict("the event itself is still being walked")
+		}
+		if step.Done, err = w.ended(); step.Done || err != nil {
+			return err
 		}
 		people, bound, err := w.chunk(ctx, tx, users, &step)
 		if err != nil {
 			return err
 		}
-		c := chunk{walk: w, people: people, bound: bound, done: step.Done}
-		if claim != nil && step.Done && w.Wave == 0 && w.cursor == 0 {
-			c.claim = claim
-		}
-		step.Batches, step.Grants, err = c.store(ctx, tx, batchSize)
+		c := chunk{wave: w, people: people, bound: bound, done: step.Done}
+		step.Batches, err = c.store(ctx, tx, batchSize)
 		return err
 	})
 	if err != nil {
@@ -74,18 +57,30 @@ func (s FanOuts) fanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 	return step, nil
 }
 
-func walkOf(ctx context.Context, tx pgx.Tx, wave ledger.WaveRef) (*walk, error) {
-	w := walk{WaveRef: wave}
+// scan reads a row of lockWalk.
+func (w *walk) scan(r pgx.Row) error {
 	var audience string
-	err := tx.QueryRow(ctx, lockWalk, wave.EventID, wave.Wave).
-		Scan(&w.seq, &w.status, &w.expired, &w.category, &w.mandatory, &audience, &w.channels, &w.onlyIf, &w.walked, &w.early, &w.cursor, &w.firstWalked)
+	err := r.Scan(&w.seq, &w.status, &w.expired, &w.category, &w.mandatory, &audience, &w.channels, &w.onlyIf, &w.walked, &w.early, &w.cursor, &w.firstWalked)
 	if err != nil {
-		return nil, orNotFound(err, "event", wave.EventID)
+		return orNotFound(err, "event", w.EventID)
 	}
 	if err := json.Unmarshal([]byte(audience), &w.audience); err != nil {
-		return nil, fmt.Errorf("decode event %s: %w", wave.EventID, err)
+		return fmt.Errorf("decode event %s: %w", w.EventID, err)
 	}
-	return &w, nil
+	return nil
+}
+
+// ended reports whether nobody is left to be walked. An error says that the walk may not begin yet.
+func (w *walk) ended() (bool, error) {
+	switch {
+	case w.walked || w.status == schoolbell.EventCancelled:
+		return true, nil
+	case w.early:
+		return false, row.NotDue()
+	case w.Wave > 0 && !w.firstWalked:
+		return false, row.Conflict("the event itself is still being walked")
+	}
+	return false, nil
 }
 
 // lockWalk selects a wave for its fan-out, which others wait for until the transaction ends.

@@ -51,15 +51,23 @@ const selectEventState = `
 
 func eventStateOf(ctx context.Context, tx pgx.Tx, query, id string) (*eventState, error) {
 	var e eventState
-	err := tx.QueryRow(ctx, query, id).Scan(&e.seq, &e.status, &e.expired, &e.removed, &e.walked)
-	return &e, orNotFound(err, "event", id)
+	err := e.scan(tx.QueryRow(ctx, query, id), id)
+	return &e, err
+}
+
+// scan reads a row of selectEventState.
+func (e *eventState) scan(r pgx.Row, id string) error {
+	return orNotFound(r.Scan(&e.seq, &e.status, &e.expired, &e.removed, &e.walked), "event", id)
 }
 
 // lockEvent returns the state of the event and keeps others from changing it until the
 // transaction ends.
 func lockEvent(ctx context.Context, tx pgx.Tx, id string) (*eventState, error) {
-	return eventStateOf(ctx, tx, selectEventState+" FOR UPDATE OF e", id)
+	return eventStateOf(ctx, tx, lockEventState, id)
 }
+
+// lockEventState is selectEventState, and locks the event.
+const lockEventState = selectEventState + " FOR UPDATE OF e"
 
 // sweepLeases deletes the leases that have ended, except those that another transaction is renewing
 // or deleting at this moment. Only then may their rows be claimed.
@@ -70,16 +78,17 @@ const sweepLeases = `
 // closeEventRows ends the rows of a closed event that no worker holds. It locks all of its open batches,
 // so that no worker claims rows meanwhile.
 func closeEventRows(ctx context.Context, tx pgx.Tx, event int64, closing int) error {
-	if _, err := tx.Exec(ctx, sweepLeases); err != nil {
-		return err
-	}
-	for _, statement := range []string{lockOpenBatches, endWork} {
-		if _, err := tx.Exec(ctx, statement, event); err != nil {
-			return err
-		}
-	}
-	_, err := tx.Exec(ctx, closeRows, named{"event": event, "closing": closing})
-	return err
+	var b pgx.Batch
+	queueClosing(&b, event, closing)
+	return tx.SendBatch(ctx, &b).Close()
+}
+
+// queueClosing queues the statements of closeEventRows.
+func queueClosing(b *pgx.Batch, event int64, closing int) {
+	b.Queue(sweepLeases)
+	b.Queue(lockOpenBatches, event)
+	b.Queue(endWork, event)
+	b.Queue(closeRows, named{"event": event, "closing": closing})
 }
 
 // lockOpenBatches keeps others from changing the unfinished batches of an event.

@@ -15,10 +15,12 @@ type reach struct {
 	channel   int16
 	name      schoolbell.Channel
 	addressed bool
-	batches   int     // that the wave has on the channel already
-	usable    []int64 // users of usable addresses
-	unusable  []int64 // users of other addresses
-	states    []int16 // of these addresses
+	every     bool     // it sends to every address
+	batches   int      // that the wave has on the channel already
+	usable    []int64  // users of usable addresses
+	addresses []string // the usable addresses, if they were asked for
+	unusable  []int64  // users of other addresses
+	states    []int16  // of these addresses
 	optedOut  []int64
 }
 
@@ -29,38 +31,44 @@ const spread = 5
 // readReach reads addresses and preferences for all channels of the wave and all people of the chunk at one moment.
 func (c *chunk) readReach(ctx context.Context, tx pgx.Tx) ([]reach, error) {
 	first, last := c.people[0], c.people[len(c.people)-1]
-	of := named{"event": c.seq, "wave": c.Wave, "channels": c.channels, "category": c.category, "mandatory": c.mandatory}
-	statement := reachOfPeople
+	statement, people := reachOfPeople, named{"people": c.people}
 	if last-first < spread*int64(len(c.people)) {
-		statement = reachOfRange
-		of["first"], of["last"] = first, last
-	} else {
-		of["people"] = c.people
+		statement, people = reachOfRange, named{"first": first, "last": last}
 	}
-	rows, err := tx.Query(ctx, statement, of)
-	channels, err := list(rows, err, func(row pgx.CollectableRow) (r reach, err error) {
-		err = row.Scan(&r.channel, &r.name, &r.addressed, &r.batches, &r.usable, &r.unusable, &r.states, &r.optedOut)
-		return r, err
-	})
+	rows, err := tx.Query(ctx, statement, c.wave.reachOf(people))
+	channels, err := list(rows, err, scanReach)
 	if err != nil {
 		return nil, fmt.Errorf("read who is reached: %w", err)
 	}
 	return channels, nil
 }
 
+// reachOf returns the parameters of selectReach, with those that tell the people.
+func (w *walk) reachOf(people named) named {
+	return people.with(named{"event": w.seq, "wave": w.Wave, "channels": w.channels, "category": w.category, "mandatory": w.mandatory})
+}
+
+func scanReach(row pgx.CollectableRow) (r reach, err error) {
+	err = row.Scan(&r.channel, &r.name, &r.addressed, &r.every, &r.batches, &r.usable, &r.addresses, &r.unusable, &r.states, &r.optedOut)
+	return r, err
+}
+
 // The statements of readReach: for people who are close to each other, and for others.
 var (
-	reachOfRange  = row.SQL(selectReach("user_seq BETWEEN @first AND @last"))
-	reachOfPeople = row.SQL(selectReach("user_seq = ANY (@people)"))
+	reachOfRange  = row.SQL(selectReach("user_seq BETWEEN @first AND @last", "NULL::text[]"))
+	reachOfPeople = row.SQL(selectReach("user_seq = ANY (@people)", "NULL::text[]"))
 )
+
+// usableAddresses is for selectReach: the addresses that belong to the users of usable ones.
+const usableAddresses = "array_agg(address) FILTER (WHERE state IN ({usable}))"
 
 // selectReach selects a reach for each of the @channels, by the addresses and preferences of the people whom
 // the condition selects.
-func selectReach(people string) string {
+func selectReach(people, addresses string) string {
 	return `
-	SELECT c.id, c.name, c.addressed,
+	SELECT c.id, c.name, c.addressed, c.every_address,
 		(SELECT coalesce(max(b.seq), 0) FROM batches b WHERE b.event_seq = @event AND b.wave = @wave AND b.channel = c.id),
-		a.usable, a.unusable, a.states,
+		a.usable, a.addresses, a.unusable, a.states,
 		ARRAY(
 			SELECT user_seq FROM preferences
 			WHERE ` + people + ` AND category = @category AND channel = c.id AND mode = {off} AND NOT @mandatory
@@ -68,10 +76,11 @@ func selectReach(people string) string {
 	FROM channels c
 	CROSS JOIN LATERAL (
 		SELECT array_agg(user_seq) FILTER (WHERE state IN ({usable})) AS usable,
+			` + addresses + ` AS addresses,
 			array_agg(user_seq) FILTER (WHERE state NOT IN ({usable})) AS unusable,
 			array_agg(state) FILTER (WHERE state NOT IN ({usable})) AS states
 		FROM (
-			SELECT user_seq, state FROM addresses
+			SELECT user_seq, state, address FROM addresses
 			WHERE ` + people + ` AND channel = c.id AND c.addressed
 			ORDER BY user_seq, channel, position) a) a
 	WHERE c.name = ANY (@channels::text[])

@@ -107,7 +107,15 @@ func readProgress(ctx context.Context, db *DB, id string) (p schoolbell.Progress
 // progress counts the deliveries of an event, and the open ones of each wave.
 func progress(ctx context.Context, tx pgx.Tx, e *eventState) (p schoolbell.Progress, open map[int]int, err error) {
 	rows, err := tx.Query(ctx, countDeliveries, e.seq)
-	counts, err := list(rows, err, pgx.RowToStructByPos[row.Count])
+	if err != nil {
+		return schoolbell.Progress{}, nil, err
+	}
+	return e.count(rows)
+}
+
+// count adds up the rows of countDeliveries.
+func (e *eventState) count(rows pgx.Rows) (p schoolbell.Progress, open map[int]int, err error) {
+	counts, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row.Count])
 	return row.Progress(counts, e.walked || e.status.Terminal()), row.Open(counts), err
 }
 

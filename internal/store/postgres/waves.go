@@ -128,57 +128,90 @@ func (s Waves) MarkQueued(ctx context.Context, waves []ledger.WaveRef) error {
 	})
 }
 
-// markQueued stores that the jobs of waves were added.
+// markQueued stores that the jobs of waves were added. It leaves out the waves that another transaction has locked:
+// their jobs are running already, and the first chunk stores the same.
 const markQueued = `
 	UPDATE waves w
 	SET queued_at = ` + now + `
-	FROM unnest($1::text[], $2::smallint[]) q(event_id, n)
-	JOIN events e ON e.id = q.event_id
-	WHERE w.event_seq = e.seq AND w.n = q.n AND w.queued_at IS NULL`
+	FROM (
+		SELECT u.event_seq, u.n
+		FROM unnest($1::text[], $2::smallint[]) q(event_id, n)
+		JOIN events e ON e.id = q.event_id
+		JOIN waves u ON u.event_seq = e.seq AND u.n = q.n
+		WHERE u.queued_at IS NULL
+		FOR UPDATE OF u SKIP LOCKED) q
+	WHERE w.event_seq = q.event_seq AND w.n = q.n`
 
-// FinishWave implements ledger.Waves.
+// FinishWave implements ledger.Waves. It takes three round trips: they lock the event and the batches, do the steps and
+// read what they lead to, and finish the wave.
 func (s Waves) FinishWave(ctx context.Context, wave ledger.WaveRef, steps ...ledger.Step) (sum ledger.Summary, err error) {
-	err = s.DB.write(ctx, "finish wave", func(tx pgx.Tx) error {
-		e, err := lockEvent(ctx, tx, wave.EventID)
-		if err != nil {
-			return err
-		}
-		group := make(advances, len(steps))
+	var f finish
+	err = s.DB.trips(ctx, "finish wave", func(t *trips) error {
+		f = finish{WaveRef: wave, steps: make(advances, len(steps))}
 		for i, step := range steps {
-			group[i] = &advance{Step: step}
+			f.steps[i] = &advance{Step: step}
 		}
-		if err := group.within(ctx, tx); err != nil {
+		if err := f.lock(t); err != nil {
 			return err
 		}
-		if closing := e.closing(); closing != row.Pending && e.status != schoolbell.EventCompleted {
-			if err := closeEventRows(ctx, tx, e.seq, closing); err != nil {
-				return err
-			}
-		}
-		var walked bool
-		var finishedAt *time.Time
-		if err := tx.QueryRow(ctx, selectWaveState, e.seq, wave.Wave).Scan(&walked, &finishedAt); err != nil {
-			return orNotFound(err, "event", wave.EventID)
-		}
-		p, open, err := progress(ctx, tx, e)
-		if err != nil {
+		if err := f.work(t); err != nil {
 			return err
 		}
-		finished := finishedAt != nil || walked && open[wave.Wave] == 0
-		if finished && finishedAt == nil {
-			if _, err := tx.Exec(ctx, finishWave, e.seq, wave.Wave); err != nil {
-				return err
-			}
-		}
-		if finished && !e.status.Terminal() {
-			if err := tx.QueryRow(ctx, completeEvent, e.seq).Scan(&e.status); err != nil {
-				return err
-			}
-		}
-		sum = ledger.Summary{EventID: wave.EventID, Wave: wave.Wave, Status: e.status, Progress: p, Grants: group.grants(), Finished: finished}
+		f.end(&t.Batch)
 		return nil
 	})
-	return sum, err
+	if err != nil {
+		return ledger.Summary{}, err
+	}
+	return ledger.Summary{EventID: wave.EventID, Wave: wave.Wave, Status: f.status, Progress: f.progress, Grants: f.steps.grants(), Finished: f.finished}, nil
+}
+
+// finish is a call of FinishWave.
+type finish struct {
+	eventState
+	ledger.WaveRef
+	steps advances
+
+	waveWalked bool
+	finishedAt *time.Time
+	progress   schoolbell.Progress
+	open       map[int]int // deliveries by wave
+	finished   bool
+}
+
+func (f *finish) lock(t *trips) error {
+	t.Queue(lockEventState, f.EventID).QueryRow(func(r pgx.Row) error { return f.scan(r, f.EventID) })
+	if len(f.steps) > 0 {
+		f.steps.lock(&t.Batch)
+	}
+	return t.send()
+}
+
+// work does the steps, ends the rows that may not be sent any more, and reads the result.
+func (f *finish) work(t *trips) error {
+	f.steps.work(&t.Batch)
+	if closing := f.closing(); closing != row.Pending && f.status != schoolbell.EventCompleted {
+		queueClosing(&t.Batch, f.seq, closing)
+	}
+	t.Queue(selectWaveState, f.seq, f.Wave).QueryRow(func(r pgx.Row) error {
+		return orNotFound(r.Scan(&f.waveWalked, &f.finishedAt), "event", f.EventID)
+	})
+	t.Queue(countDeliveries, f.seq).Query(func(rows pgx.Rows) (err error) {
+		f.progress, f.open, err = f.count(rows)
+		return err
+	})
+	return t.send()
+}
+
+// end queues the statements that finish the wave, and the event, if nothing is open.
+func (f *finish) end(b *pgx.Batch) {
+	f.finished = f.finishedAt != nil || f.waveWalked && f.open[f.Wave] == 0
+	if f.finished && f.finishedAt == nil {
+		b.Queue(finishWave, f.seq, f.Wave)
+	}
+	if f.finished && !f.status.Terminal() {
+		b.Queue(completeEvent, f.seq).QueryRow(func(r pgx.Row) error { return r.Scan(&f.status) })
+	}
 }
 
 // selectWaveState selects whether a wave is walked, and when it was finished.
