@@ -206,30 +206,32 @@ func (f *finish) work(t *trips) error {
 // end queues the statements that finish the wave, and the event, if nothing is open.
 func (f *finish) end(b *pgx.Batch) {
 	f.finished = f.finishedAt != nil || f.waveWalked && f.open[f.Wave] == 0
-	if f.finished && f.finishedAt == nil {
-		b.Queue(finishWave, f.seq, f.Wave)
-	}
-	if f.finished && !f.status.Terminal() {
-		b.Queue(completeEvent, f.seq).QueryRow(func(r pgx.Row) error { return r.Scan(&f.status) })
+	if f.finished {
+		b.Queue(finishWave, named{"event": f.seq, "wave": f.Wave}).QueryRow(func(r pgx.Row) error { return r.Scan(&f.status) })
 	}
 }
 
 // selectWaveState selects whether a wave is walked, and when it was finished.
 const selectWaveState = "SELECT walked, finished_at FROM waves WHERE event_seq = $1 AND n = $2"
 
-// finishWave marks a wave finished.
-const finishWave = "UPDATE waves SET finished_at = " + now + " WHERE event_seq = $1 AND n = $2"
-
 // startedWaves is the condition that a wave w has started. Wave 0 counts as started, so that no later
 // wave completes a scheduled event.
 const startedWaves = "(w.n = 0 OR w.starts_at <= clock_timestamp())"
 
-// completeEvent completes an event if each of its started waves is finished, and returns its status.
-var completeEvent = row.SQL(`
-	WITH completed AS (
+// finishWave marks a wave finished. It completes the event if each of its started waves is finished, and returns its
+// status.
+var finishWave = row.SQL(`
+	WITH finished AS (
+		UPDATE waves
+		SET finished_at = ` + now + `
+		WHERE event_seq = @event AND n = @wave AND finished_at IS NULL),
+	completed AS (
 		UPDATE events
 		SET status = {event_completed}, completed_at = ` + now + `
-		WHERE seq = $1
-			AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.event_seq = $1 AND w.finished_at IS NULL AND ` + startedWaves + `)
+		WHERE seq = @event
+			AND status NOT IN ({event_completed}, {event_cancelled})
+			AND NOT EXISTS (
+				SELECT 1 FROM waves w
+				WHERE w.event_seq = @event AND w.n <> @wave AND w.finished_at IS NULL AND ` + startedWaves + `)
 		RETURNING status)
-	SELECT coalesce((SELECT status FROM completed), (SELECT status FROM events WHERE seq = $1))`)
+	SELECT coalesce((SELECT status FROM completed), (SELECT status FROM events WHERE seq = @event))`)
