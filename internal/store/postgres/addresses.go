@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,44 +30,26 @@ func checkAddressChannels(ctx context.Context, tx pgx.Tx, u *schoolbell.User) er
 	return f.Err()
 }
 
-// readAddresses reads what listAddresses selects, by user.
-func readAddresses(r pgx.BatchResults, found map[int64][]row.Address) error {
-	rows, err := r.Query()
-	if err != nil {
-		return err
-	}
-	var user int64
-	var a row.Address
-	_, err = pgx.ForEachRow(rows, []any{&user, &a.Channel, &a.Position, &a.Address, &a.Label, &a.State, &a.Reason}, func() error {
-		found[user] = append(found[user], a)
-		return nil
-	})
-	return err
-}
-
-// queueAddresses queues the statements that make the addresses of users those that they say. old are
-// those that they have.
-func queueAddresses(b *pgx.Batch, p *row.Put, old map[int64][]row.Address) {
-	added, replaced := p.Addresses(old)
-	if len(replaced) > 0 {
-		b.Queue(deleteAddresses, replaced)
-	}
-	if len(added) > 0 {
-		b.Queue(insertAddresses, columnsOfAddresses(added))
-	}
-}
-
-func columnsOfAddresses(list []row.UserAddress) named {
+// copyAddresses inserts addresses. channels has the numbers of all channels.
+func copyAddresses(ctx context.Context, tx pgx.Tx, list []row.UserAddress, channels map[schoolbell.Channel]int16, now time.Time) error {
 	n := len(list)
-	users, positions, states := make([]int64, n), make([]int16, n), make([]int16, n)
-	channels, addresses, labels, reasons := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	users, numbers, positions, states := make([]int64, n), make([]int16, n), make([]int16, n), make([]int16, n)
+	addresses, labels, reasons := make([]string, n), make([]string, n), make([]string, n)
 	for i, a := range list {
-		users[i], channels[i], positions[i], states[i] = a.User, string(a.Channel), int16(a.Position), int16(a.State)
+		number, known := channels[a.Channel]
+		if !known {
+			return fmt.Errorf("user %d has an address on the channel %q, which is unknown", a.User, a.Channel)
+		}
+		users[i], numbers[i], positions[i], states[i] = a.User, number, int16(a.Position), int16(a.State)
 		addresses[i], labels[i], reasons[i] = a.Address.Address, a.Label, a.Reason
 	}
-	return named{"users": users, "channels": channels, "positions": positions, "states": states,
-		"addresses": addresses, "labels": labels, "reasons": reasons}
+	return copyRows(ctx, tx, copyAddressRows, n, users, numbers, positions, states, addresses, labels, reasons, now)
 }
+
+// copyAddressRows inserts addresses.
+const copyAddressRows = `
+	COPY addresses (user_seq, channel, position, state, address, label, reason, updated_at)
+	FROM STDIN (FORMAT binary)`
 
 // listAddresses selects the addresses of users.
 const listAddresses = `
@@ -77,16 +60,6 @@ const listAddresses = `
 
 // deleteAddresses deletes the addresses of users.
 const deleteAddresses = "DELETE FROM addresses WHERE user_seq = ANY ($1)"
-
-// insertAddresses inserts addresses. Those on a channel that does not exist fail: the channel is null.
-const insertAddresses = `
-	INSERT INTO addresses (user_seq, channel, position, state, address, label, reason, updated_at)
-	SELECT n.user_seq, c.id, n.position, n.state, n.address, n.label, n.reason, clock.now
-	FROM ` + clock + `
-	CROSS JOIN unnest(@users::bigint[], @channels::text[], @positions::smallint[], @states::smallint[],
-			@addresses::text[], @labels::text[], @reasons::text[])
-		n(user_seq, channel, position, state, address, label, reason)
-	LEFT JOIN channels c ON c.name = n.channel`
 
 // addressesOf returns an expression for the addresses of a user as JSON, as fillAddresses reads them.
 func addressesOf(user string) string {

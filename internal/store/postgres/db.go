@@ -172,8 +172,11 @@ const (
 
 // lock waits for an advisory lock, which the end of the transaction frees.
 func lock(ctx context.Context, tx pgx.Tx, id int64) error {
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", id); err != nil {
+	if _, err := tx.Exec(ctx, takeLock, id); err != nil {
 		return fmt.Errorf("wait for a turn: %w", err)
 	}
 	return nil
 }
+
+// takeLock waits for an advisory lock.
+const takeLock = "SELECT pg_advisory_xact_lock($1)"

@@ -8,17 +8,8 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// linkTable is a table of links between users and something else.
-type linkTable struct {
-	insert string // inserts links of the users $1 to $2
-	remove string // deletes them
-}
-
-// roleTable holds the roles of users.
-var roleTable = linkTable{insertRoles, removeRoles}
-
-// insertRoles inserts roles.
-const insertRoles = "INSERT INTO user_roles (user_seq, role) SELECT * FROM unnest($1::bigint[], $2::text[])"
+// copyRoles inserts roles.
+const copyRoles = "COPY user_roles (user_seq, role) FROM STDIN (FORMAT binary)"
 
 // removeRoles deletes roles.
 const removeRoles = `
@@ -26,11 +17,8 @@ const removeRoles = `
 	USING unnest($1::bigint[], $2::text[]) n(user_seq, role)
 	WHERE l.user_seq = n.user_seq AND l.role = n.role`
 
-// membershipTable holds the groups of users.
-var membershipTable = linkTable{insertMemberships, removeMemberships}
-
-// insertMemberships inserts memberships.
-const insertMemberships = "INSERT INTO memberships (user_seq, group_seq) SELECT * FROM unnest($1::bigint[], $2::bigint[])"
+// copyMemberships inserts memberships.
+const copyMemberships = "COPY memberships (user_seq, group_seq) FROM STDIN (FORMAT binary)"
 
 // removeMemberships deletes memberships.
 const removeMemberships = `
@@ -38,11 +26,8 @@ const removeMemberships = `
 	USING unnest($1::bigint[], $2::bigint[]) n(user_seq, group_seq)
 	WHERE l.user_seq = n.user_seq AND l.group_seq = n.group_seq`
 
-// guardianshipTable holds the students of guardians.
-var guardianshipTable = linkTable{insertGuardianships, removeGuardianships}
-
-// insertGuardianships inserts guardianships.
-const insertGuardianships = "INSERT INTO guardianships (guardian_seq, student_seq) SELECT * FROM unnest($1::bigint[], $2::bigint[])"
+// copyGuardianships inserts guardianships.
+const copyGuardianships = "COPY guardianships (guardian_seq, student_seq) FROM STDIN (FORMAT binary)"
 
 // removeGuardianships deletes guardianships.
 const removeGuardianships = `
@@ -50,16 +35,17 @@ const removeGuardianships = `
 	USING unnest($1::bigint[], $2::bigint[]) n(guardian_seq, student_seq)
 	WHERE l.guardian_seq = n.guardian_seq AND l.student_seq = n.student_seq`
 
-// queueLinks queues the statements that make the links of a table those that are wanted.
-func queueLinks[T comparable](b *pgx.Batch, table linkTable, old, wanted []row.Link[T]) {
-	added, removed := row.DiffLinks(old, wanted)
-	if len(removed) > 0 {
-		users, others := linkColumns(removed)
-		b.Queue(table.remove, users, others)
-	}
-	if len(added) > 0 {
-		users, others := linkColumns(added)
-		b.Queue(table.insert, users, others)
+// copyLinks inserts links by a COPY statement.
+func copyLinks[T comparable](ctx context.Context, tx pgx.Tx, statement string, links []row.Link[T]) error {
+	users, others := linkColumns(links)
+	return copyRows(ctx, tx, statement, len(links), users, others)
+}
+
+// queueRemoval queues a statement that deletes links.
+func queueRemoval[T comparable](b *pgx.Batch, statement string, links []row.Link[T]) {
+	if len(links) > 0 {
+		users, others := linkColumns(links)
+		b.Queue(statement, users, others)
 	}
 }
 
@@ -79,41 +65,22 @@ type storedLinks struct {
 	addresses     map[int64][]row.Address
 }
 
-// findLinks reads the links and addresses of the users with the numbers.
-func findLinks(ctx context.Context, tx pgx.Tx, users []int64) (found storedLinks, err error) {
+// queue queues the queries for the links and addresses of the users with the numbers.
+func (found *storedLinks) queue(b *pgx.Batch, users []int64) {
 	found.addresses = make(map[int64][]row.Address, len(users))
-	if len(users) == 0 {
-		return found, nil
-	}
-	var b pgx.Batch
-	for _, query := range []string{selectRoles, selectMemberships, selectGuardianships, listAddresses} {
-		b.Queue(query, users)
-	}
-	r := tx.SendBatch(ctx, &b)
-	defer r.Close() // an error of it is one of the results'
-	if found.roles, err = readLinks[string](r); err != nil {
-		return found, err
-	}
-	if found.memberships, err = readLinks[int64](r); err != nil {
-		return found, err
-	}
-	if found.guardianships, err = readLinks[int64](r); err != nil {
-		return found, err
-	}
-	return found, readAddresses(r, found.addresses)
+	queueLinks(b, selectRoles, users, &found.roles)
+	queueLinks(b, selectMemberships, users, &found.memberships)
+	queueLinks(b, selectGuardianships, users, &found.guardianships)
+	var user int64
+	var a row.Address
+	queueEach(b, listAddresses, []any{users}, []any{&user, &a.Channel, &a.Position, &a.Address, &a.Label, &a.State, &a.Reason}, func() {
+		found.addresses[user] = append(found.addresses[user], a)
+	})
 }
 
-func readLinks[T comparable](r pgx.BatchResults) (links []row.Link[T], err error) {
-	rows, err := r.Query()
-	if err != nil {
-		return nil, err
-	}
+func queueLinks[T comparable](b *pgx.Batch, query string, users []int64, found *[]row.Link[T]) {
 	var link row.Link[T]
-	_, err = pgx.ForEachRow(rows, []any{&link.User, &link.Other}, func() error {
-		links = append(links, link)
-		return nil
-	})
-	return links, err
+	queueEach(b, query, []any{users}, []any{&link.User, &link.Other}, func() { *found = append(*found, link) })
 }
 
 // selectRoles selects the roles of users.

@@ -33,7 +33,7 @@ func (s People) UnknownUsers(ctx context.Context, ids []string) (unknown []strin
 // DropGuardianships implements people.Store.
 func (s People) DropGuardianships(ctx context.Context, unknownStudents []string) error {
 	return s.DB.write(ctx, "drop guardianships", func(tx pgx.Tx) error {
-		if err := lock(ctx, tx, lockPeople); err != nil {
+		if err := lockToChangePeople(ctx, tx); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, deleteUnknownStudents, unknownStudents); err != nil {

@@ -45,7 +45,7 @@ func benchPutSameUsers(b *testing.B, database Database) {
 }
 
 // importBatch is the number of people that a transaction of an import stores.
-const importBatch = 500
+const importBatch = 2_000
 
 // meter measures the processor time of a benchmark, that of the database included.
 type meter struct {
