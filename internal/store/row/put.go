@@ -19,39 +19,44 @@ type Put struct {
 	Users []*schoolbell.User
 
 	found   map[string]User  // the rows that exist, by id
-	numbers map[string]int64 // of the users and their students, by id
+	numbers []int64          // of the users, in their order
+	other   map[string]int64 // the numbers of students who are not among the users, by id
+	place   map[string]int   // of each user in the list, by id
 }
 
 // NewPut returns a Put that knows of no row.
 func NewPut(users []*schoolbell.User) *Put {
-	return &Put{Users: users, found: map[string]User{}, numbers: make(map[string]int64, len(users))}
+	p := &Put{Users: users, found: map[string]User{}, numbers: make([]int64, len(users)),
+		other: map[string]int64{}, place: make(map[string]int, len(users))}
+	for i, u := range users {
+		p.place[u.ID] = i
+	}
+	return p
 }
 
 // IDs returns the ids of the users and then those of their students who are not among them, each once.
 func (p *Put) IDs() []string {
 	ids := make([]string, 0, len(p.Users))
-	seen := make(map[string]struct{}, len(p.Users))
-	add := func(id string) {
-		if _, twice := seen[id]; !twice {
-			seen[id] = struct{}{}
-			ids = append(ids, id)
-		}
-	}
 	for _, u := range p.Users {
-		add(u.ID)
+		ids = append(ids, u.ID)
 	}
+	seen := map[string]struct{}{}
 	for _, u := range p.Users {
 		for _, student := range u.GuardianOf {
-			add(student)
+			if _, among := p.place[student]; among {
+				continue
+			}
+			if _, twice := seen[student]; !twice {
+				seen[student] = struct{}{}
+				ids = append(ids, student)
+			}
 		}
 	}
 	return ids
 }
 
 // Found adds a row that exists.
-func (p *Put) Found(u User) {
-	p.found[u.ID], p.numbers[u.ID] = u, u.Seq
-}
+func (p *Put) Found(u User) { p.found[u.ID] = u }
 
 // Rows returns the rows of users to write: those of the ids that none was found for, which get the
 // next numbers, and those that differ from the ones found. Students among the added ones are
@@ -61,12 +66,14 @@ func (p *Put) Rows(ids []string, next func() int64) (added, changed []User) {
 		old, exists := p.found[id]
 		if !exists {
 			old = User{Seq: next(), State: UserAwaited, ID: id}
-			p.numbers[id] = old.Seq
 		}
 		row := old
 		if i < len(p.Users) {
 			u := p.Users[i]
 			row = User{Seq: old.Seq, State: UserLive, ID: id, Name: u.Name, Locale: u.Locale, Timezone: u.Timezone}
+			p.numbers[i] = old.Seq
+		} else {
+			p.other[id] = old.Seq
 		}
 		switch {
 		case !exists:
@@ -126,41 +133,60 @@ type Link[T comparable] struct {
 	Other T
 }
 
-// Roles returns the links of the users to their roles.
+// Roles returns the links of the users to their roles, each once.
 func (p *Put) Roles() []Link[string] {
 	links := make([]Link[string], 0, len(p.Users))
-	for _, u := range p.Users {
-		for _, r := range u.Roles {
-			links = append(links, Link[string]{p.numbers[u.ID], string(r)})
+	for i, u := range p.Users {
+		for n, r := range u.Roles {
+			if !slices.Contains(u.Roles[:n], r) {
+				links = append(links, Link[string]{p.numbers[i], string(r)})
+			}
 		}
 	}
 	return links
 }
 
-// Memberships returns the links of the users to the numbers of their groups, which groups has by id.
+// Memberships returns the links of the users to the numbers of their groups, each once. groups has the
+// numbers by id.
 func (p *Put) Memberships(groups map[string]int64) []Link[int64] {
 	links := make([]Link[int64], 0, len(p.Users))
-	for _, u := range p.Users {
-		for _, g := range u.Groups {
-			links = append(links, Link[int64]{p.numbers[u.ID], groups[g]})
+	for i, u := range p.Users {
+		for n, g := range u.Groups {
+			if !slices.Contains(u.Groups[:n], g) {
+				links = append(links, Link[int64]{p.numbers[i], groups[g]})
+			}
 		}
 	}
 	return links
 }
 
-// Guardianships returns the links of the users to the numbers of their students.
+// Guardianships returns the links of the users to the numbers of their students, each once.
 func (p *Put) Guardianships() []Link[int64] {
 	var links []Link[int64]
-	for _, u := range p.Users {
-		for _, s := range u.GuardianOf {
-			links = append(links, Link[int64]{p.numbers[u.ID], p.numbers[s]})
+	for i, u := range p.Users {
+		for n, s := range u.GuardianOf {
+			if !slices.Contains(u.GuardianOf[:n], s) {
+				links = append(links, Link[int64]{p.numbers[i], p.number(s)})
+			}
 		}
 	}
 	return links
 }
 
-// DiffLinks returns the links that are wanted and not old, each once, and those that are old and not wanted.
+// number returns the number of a student.
+func (p *Put) number(id string) int64 {
+	if i, among := p.place[id]; among {
+		return p.numbers[i]
+	}
+	return p.other[id]
+}
+
+// DiffLinks returns the links that are wanted and not old, and those that are old and not wanted. Both lists have each
+// link once.
 func DiffLinks[T comparable](old, wanted []Link[T]) (added, removed []Link[T]) {
+	if len(old) == 0 {
+		return wanted, nil
+	}
 	const isOld, isWanted = 1, 2
 	seen := make(map[Link[T]]int, len(wanted))
 	for _, link := range old {
@@ -190,8 +216,8 @@ type UserAddress struct {
 // the addresses of the users who have some, by number. Users whose addresses stay as they
 // are cost no writing.
 func (p *Put) Addresses(old map[int64][]Address) (added []UserAddress, replaced []int64) {
-	for _, u := range p.Users {
-		number := p.numbers[u.ID]
+	for i, u := range p.Users {
+		number := p.numbers[i]
 		merged, changed := MergeAddresses(old[number], u)
 		if !changed {
 			continue

@@ -11,7 +11,7 @@ import (
 // somebody twice, the later mention replaces the earlier one.
 func Pieces(users []*schoolbell.User, size int) [][]*schoolbell.User {
 	var pieces [][]*schoolbell.User
-	seen, start := map[string]bool{}, 0
+	seen, start := make(map[string]bool, min(len(users), size)), 0
 	for i, u := range users {
 		if seen[u.ID] || i-start == size {
 			pieces = append(pieces, users[start:i])

@@ -36,18 +36,31 @@ func putAddresses(ctx context.Context, c *conn, channels *channelTable, p *row.P
 			return err
 		}
 	}
-	values := make([]any, 0, 8*len(added))
+	plain, others := make([]any, 0, 5*len(added)), []any(nil)
+	numbers := map[schoolbell.Channel]any{}
+	var now any = at
 	for _, a := range added {
-		channel, ok, err := channels.number(ctx, c, a.Channel)
-		if err != nil {
-			return err
+		channel, known := numbers[a.Channel]
+		if !known {
+			n, ok, err := channels.number(ctx, c, a.Channel)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return fmt.Errorf("user %d has an address on the channel %q, which is unknown", a.User, a.Channel)
+			}
+			channel, numbers[a.Channel] = n, n
 		}
-		if !ok {
-			return fmt.Errorf("user %d has an address on the channel %q, which is unknown", a.User, a.Channel)
+		if a.State == row.AddressUnverified && a.Label == "" && a.Reason == "" {
+			plain = append(plain, a.User, channel, a.Position, a.Address.Address, now)
+		} else {
+			others = append(others, a.User, channel, a.Position, a.State, a.Address.Address, a.Label, a.Reason, now)
 		}
-		values = append(values, a.User, channel, a.Position, a.State, a.Address.Address, a.Label, a.Reason, at)
 	}
-	return c.insertRows(ctx, addAddress, values)
+	if err := c.insertRows(ctx, addPlainAddress, plain); err != nil {
+		return err
+	}
+	return c.insertRows(ctx, addAddress, others)
 }
 
 // addressesOf returns the addresses of the users with the numbers.
@@ -56,10 +69,13 @@ func addressesOf(ctx context.Context, c *conn, users []int64) (map[int64][]row.A
 	if len(users) == 0 {
 		return found, nil
 	}
+	var user, position, state int64 // as the driver has them: database/sql would take an int through its text
+	var channel string
+	var a row.Address
+	dest := []any{&user, &channel, &position, &a.Address, &a.Label, &state, &a.Reason}
 	err := c.each(ctx, findAddresses, args{"users": jsonOf(users)}, func(scan func(...any) error) error {
-		var user int64
-		var a row.Address
-		err := scan(&user, &a.Channel, &a.Position, &a.Address, &a.Label, &a.State, &a.Reason)
+		err := scan(dest...)
+		a.Channel, a.Position, a.State = schoolbell.Channel(channel), int(position), int(state)
 		found[user] = append(found[user], a)
 		return err
 	})
@@ -80,6 +96,12 @@ const deleteAddresses = "DELETE FROM addresses WHERE user_seq IN (SELECT value F
 var addAddress = insertion{
 	into: "INSERT INTO addresses (user_seq, channel, position, state, address, label, reason, updated_at)",
 	row:  "(?, ?, ?, ?, ?, ?, ?, ?)",
+}
+
+// addPlainAddress inserts an address without label about which there is no news.
+var addPlainAddress = insertion{
+	into: "INSERT INTO addresses (user_seq, channel, position, state, address, label, reason, updated_at)",
+	row:  row.SQL("(?, ?, ?, {address_unverified}, ?, '', '', ?)"),
 }
 
 // listedAddresses are the addresses of user u as JSON, which row.Address decodes, in order.

@@ -61,9 +61,10 @@ WHERE (guardian_seq, student_seq) IN (SELECT value ->> 'User', value ->> 'Other'
 func putLinks[T comparable](ctx context.Context, c *conn, table linkTable, old []int64, wanted []row.Link[T]) error {
 	var found []row.Link[T]
 	if len(old) > 0 {
+		var link row.Link[T]
+		dest := []any{&link.User, &link.Other}
 		err := c.each(ctx, table.find, args{"users": jsonOf(old)}, func(scan func(...any) error) error {
-			var link row.Link[T]
-			err := scan(&link.User, &link.Other)
+			err := scan(dest...)
 			found = append(found, link)
 			return err
 		})

@@ -88,9 +88,12 @@ func putPiece(ctx context.Context, c *conn, channels *channelTable, users []*sch
 // putUserRows writes the rows of users, and of students who do not exist yet.
 func putUserRows(ctx context.Context, c *conn, p *row.Put, at int64) error {
 	ids := p.IDs()
+	var u row.User
+	var state int64 // as the driver has it: database/sql would take an int through its text
+	found := []any{&u.Seq, &u.ID, &state, &u.Name, &u.Locale, &u.Timezone}
 	err := c.each(ctx, findUserRows, args{"ids": jsonOf(ids)}, func(scan func(...any) error) error {
-		var u row.User
-		err := scan(&u.Seq, &u.ID, &u.State, &u.Name, &u.Locale, &u.Timezone)
+		err := scan(found...)
+		u.State = int(state)
 		p.Found(u)
 		return err
 	})
@@ -103,8 +106,9 @@ func putUserRows(ctx context.Context, c *conn, p *row.Put, at int64) error {
 	}
 	added, changed := p.Rows(ids, func() int64 { last++; return last })
 	values := make([]any, 0, 8*(len(added)+len(changed)))
+	var now any = at
 	for _, u := range append(added, changed...) {
-		values = append(values, u.Seq, u.ID, u.State, u.Name, u.Locale, u.Timezone, at, at)
+		values = append(values, u.Seq, u.ID, u.State, u.Name, u.Locale, u.Timezone, now, now)
 	}
 	return c.insertRows(ctx, putUserRow, values)
 }
