@@ -65,6 +65,9 @@ func checkAddresses(f *Faults, addresses []Address) {
 		f.Add("addresses", "must be at most %d", MaxAddresses)
 		return
 	}
+	if len(addresses) == 0 {
+		return
+	}
 	type key struct {
 		channel Channel
 		address string

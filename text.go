@@ -91,6 +91,9 @@ func hasVisible(s string) bool {
 // checkLine adds a fault unless s is one line of text with at most limit
 // characters, and a visible one among them if it is required or not empty.
 func checkLine(f *Faults, field, s string, limit int, required bool) {
+	if isPlainLine(s) && len(s) <= limit {
+		return
+	}
 	switch fault := lineFault(s); {
 	case !required && s == "":
 	case fault != "":
@@ -98,6 +101,20 @@ func checkLine(f *Faults, field, s string, limit int, required bool) {
 	default:
 		checkLength(f, field, s, limit)
 	}
+}
+
+// isPlainLine reports whether s is printable ASCII that begins with something visible, as most lines do:
+// such text needs none of the slower checks.
+func isPlainLine(s string) bool {
+	if s == "" || s[0] == ' ' {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // checkText adds a fault unless s is text with at most limit characters and a

@@ -63,15 +63,25 @@ const (
 	ChangeUpdated Change = "updated"
 )
 
-var (
-	idPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+~-]*$`)
-	phonePattern = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
-)
+var phonePattern = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 
 // ValidID reports whether id may name a user or a group: up to MaxIDLength
 // letters, digits and . _ @ + ~ - of ASCII, beginning with a letter or digit.
 func ValidID(id string) bool {
-	return len(id) <= MaxIDLength && idPattern.MatchString(id)
+	if id == "" || len(id) > MaxIDLength || !isASCIIAlnum(id[0]) {
+		return false
+	}
+	for i := 1; i < len(id); i++ {
+		if c := id[i]; !isASCIIAlnum(c) && strings.IndexByte("._@+~-", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// isASCIIAlnum reports whether c is a letter or digit of ASCII.
+func isASCIIAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z'
 }
 
 // Normalize writes u in its usual form and drops what is said twice. Call it before Validate.
@@ -161,7 +171,7 @@ func checkIDs(f *Faults, field string, ids []string, limit int) {
 
 // unique returns s without repetitions, in the order of first mention.
 func unique[T comparable](s []T) []T {
-	if len(s) < 2 {
+	if len(s) < 2 || len(s) == 2 && s[0] != s[1] {
 		return s
 	}
 	seen := make(map[T]struct{}, len(s))
