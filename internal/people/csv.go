@@ -2,6 +2,7 @@ package people
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,8 @@ import (
 // csvSource reads users from CSV (RFC 4180) whose header names the columns.
 type csvSource struct {
 	records csvReader
-	columns []string // nil until the header is read
+	columns []string                     // nil until the header is read
+	places  []func(*schoolbell.User) any // of the columns
 }
 
 func newCSV(r io.Reader) *csvSource {
@@ -46,7 +48,9 @@ func (c *csvSource) next() (int, *schoolbell.User, []LineError, error) {
 			faults = append(faults, LineError{line, name, "is not valid UTF-8"})
 			continue
 		}
-		setText(columns[name](u), text)
+		if text != "" || name == "addresses" { // an empty list of addresses removes them
+			setText(c.places[i](u), text)
+		}
 	}
 	return line, u, faults, nil
 }
@@ -94,7 +98,10 @@ func (c *csvSource) readHeader() error {
 	if !slices.Contains(names, "id") {
 		f.Add("id", "the column is missing")
 	}
-	c.columns = names
+	c.columns = slices.Clone(names)
+	for _, name := range names {
+		c.places = append(c.places, columns[name])
+	}
 	return f.Err()
 }
 
@@ -105,15 +112,21 @@ type csvReader struct {
 	r    *bufio.Reader
 	line int // of the next byte
 	size int // bytes of the record so far
+
+	fields []string // of the last plain record
 }
 
 var errRecordTooLong = errors.New("record too long")
 
-// read returns the next record with the line on which it begins. A fault says
-// why the record cannot be used.
+// read returns the next record, which is good until the next call, with the line on which it
+// begins. A fault says why the record cannot be used.
 func (c *csvReader) read() (line int, fields []string, fault string, err error) {
 	if _, err := c.r.Peek(1); err != nil {
 		return 0, nil, "", err
+	}
+	if fields := c.plain(); fields != nil {
+		c.line++
+		return c.line - 1, fields, "", nil
 	}
 	line, c.size = c.line, 0
 	for {
@@ -132,6 +145,25 @@ func (c *csvReader) read() (line int, fields []string, fault string, err error) 
 			return line, fields, "", nil
 		}
 	}
+}
+
+// plain returns the next record if all of it is in the buffer and nothing in it is quoted, as in nearly all records:
+// it is a line then. The fields are good until the next call. Otherwise it reads nothing and returns nil.
+func (c *csvReader) plain() []string {
+	buffered, _ := c.r.Peek(c.r.Buffered()) // there is no error in what is there
+	end := bytes.IndexByte(buffered, '\n')
+	if end < 0 || end >= maxRecordBytes || bytes.IndexByte(buffered[:end], '"') >= 0 {
+		return nil
+	}
+	text := strings.TrimSuffix(string(buffered[:end]), "\r") // one copy, of which the fields are parts
+	_, _ = c.r.Discard(end + 1)                              // what was peeked can be discarded
+	c.fields = c.fields[:0]
+	for more := true; more; {
+		var field string
+		field, text, more = strings.Cut(text, ",")
+		c.fields = append(c.fields, field)
+	}
+	return c.fields
 }
 
 // field reads up to and with the next separator; end says that it was the end of the record.

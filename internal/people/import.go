@@ -8,13 +8,14 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"schoolbell"
 )
 
 const (
-	batchRows      = 500      // users stored in one transaction
+	settleRows     = 500      // students looked up at once
 	maxListed      = 100      // errors listed in a report
 	maxRecordBytes = 64 << 10 // one line of NDJSON, one record of CSV
 	settleTimeout  = 30 * time.Second
@@ -51,8 +52,9 @@ type LineError struct {
 	Message string
 }
 
-// Import reads users from r and stores them as they come, some hundred in a
-// transaction. Invalid rows are reported by line; the rest are imported.
+// Import reads users from r and stores them as they come, some hundred or
+// thousand in a transaction, while it reads the next ones. Invalid rows are reported by line;
+// the rest are imported.
 // Students whom GuardianOf names may stand anywhere in the file; those found
 // nowhere are reported and the link alone is left out.
 //
@@ -96,38 +98,50 @@ type unreadable struct{ LineError }
 
 func (e *unreadable) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Message) }
 
-// importer is one import under way.
+// importer is one import under way. One goroutine reads and checks rows while another one
+// stores the batch before.
 type importer struct {
 	*Service
-	report   Report
+	report   Report               // Imported and Updated belong to the storing goroutine, the rest to the reading one
 	channels []schoolbell.Channel // that addresses may have
 
 	// firstLine is where each accepted id stood, by the hash of the id: a million ids
 	// would take five times the memory, and two of them have the same hash once in 30
-	// million imports.
+	// million imports. It belongs to the reading goroutine.
 	firstLine map[uint64]uint32
 	seed      maphash.Seed
 
+	// They belong to the storing goroutine.
 	wanted map[string][]reference // students named by stored rows and not stored by this import so far
 	links  int                    // references in wanted
-	lines  []int                  // of the batch
-	batch  []*schoolbell.User
 }
-
-// reference is the place that names a student.
-type reference struct{ line, index int32 }
 
 func (im *importer) hash(id string) uint64 { return maphash.String(im.seed, id) }
 
+// run reads the whole file and stores its rows.
 func (im *importer) run(ctx context.Context, src source) error {
+	queue, stored := newRowQueue(), make(chan error, 1)
+	go func() {
+		defer queue.stop() // also the reading
+		stored <- im.storeAll(ctx, queue)
+	}()
+	err := im.read(ctx, src, queue)
+	if err == nil {
+		err = ctx.Err()
+	}
+	queue.close()
+	return errors.Join(err, <-stored)
+}
+
+// read reads and checks rows and puts them into the queue. It ends early when storing has failed.
+func (im *importer) read(ctx context.Context, src source, queue *rowQueue) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		line, u, faults, err := src.next()
 		if err != nil {
-			err = im.ended(err)
-			return errors.Join(err, im.flush(ctx))
+			return im.ended(err)
 		}
 		if len(faults) == 0 {
 			faults = im.check(line, u)
@@ -138,16 +152,23 @@ func (im *importer) run(ctx context.Context, src source) error {
 			continue
 		}
 		if len(im.firstLine) == im.maxRows {
-			return errors.Join(tooMany("%d rows; split the file", im.maxRows), im.flush(ctx))
+			return tooMany("%d rows; split the file", im.maxRows)
 		}
 		im.firstLine[im.hash(u.ID)] = uint32(line)
-		im.lines, im.batch = append(im.lines, line), append(im.batch, u)
-		if len(im.batch) == batchRows {
-			if err := im.flush(ctx); err != nil {
-				return err
-			}
+		if !queue.put(line, u, im.lateStudents(line, u)) {
+			return nil // run knows why
 		}
 	}
+}
+
+// lateStudents returns the students whom a row names and whose own rows have not come yet.
+func (im *importer) lateStudents(line int, u *schoolbell.User) (late []lateStudent) {
+	for i, student := range u.GuardianOf {
+		if _, here := im.firstLine[im.hash(student)]; !here {
+			late = append(late, lateStudent{student, reference{int32(line), int32(i)}})
+		}
+	}
+	return late
 }
 
 // ended tells a file's own end from a failure to read it.
@@ -179,13 +200,20 @@ func (im *importer) check(line int, u *schoolbell.User) (faults []LineError) {
 	return faults
 }
 
-func (im *importer) flush(ctx context.Context) error {
-	if len(im.batch) == 0 {
-		return nil
+// storeAll stores batches until there are no more or one cannot be stored.
+func (im *importer) storeAll(ctx context.Context, queue *rowQueue) error {
+	for b := queue.take(); b != nil; b = queue.take() {
+		if err := im.storeBatch(ctx, b); err != nil {
+			return err
+		}
 	}
-	changes, err := im.store.PutUsers(ctx, im.batch)
+	return nil
+}
+
+func (im *importer) storeBatch(ctx context.Context, b *batch) error {
+	changes, err := im.store.PutUsers(ctx, b.users)
 	if err != nil {
-		return fmt.Errorf("store lines %d to %d: %w", im.lines[0], im.lines[len(im.lines)-1], err)
+		return fmt.Errorf("store lines %d to %d: %w", b.lines[0], b.lines[len(b.lines)-1], err)
 	}
 	for _, c := range changes {
 		if c == schoolbell.ChangeCreated {
@@ -194,17 +222,16 @@ func (im *importer) flush(ctx context.Context) error {
 			im.report.Updated++
 		}
 	}
-	for n, u := range im.batch {
-		im.links -= len(im.wanted[u.ID])
-		delete(im.wanted, u.ID)
-		for i, student := range u.GuardianOf {
-			if _, here := im.firstLine[im.hash(student)]; !here {
-				im.wanted[student] = append(im.wanted[student], reference{int32(im.lines[n]), int32(i)})
-				im.links++
-			}
+	for _, late := range b.late {
+		id := strings.Clone(late.id) // not the whole row
+		im.wanted[id] = append(im.wanted[id], late.at)
+	}
+	if im.links += len(b.late); im.links > 0 {
+		for _, u := range b.users {
+			im.links -= len(im.wanted[u.ID])
+			delete(im.wanted, u.ID)
 		}
 	}
-	im.lines, im.batch = im.lines[:0], im.batch[:0]
 	if im.links > im.maxLinks {
 		return tooMany("%d links to students whose rows come later; put students before their guardians, or split the file", im.maxLinks)
 	}
@@ -219,7 +246,7 @@ func tooMany(format string, args ...any) error {
 // and forgets the links to them.
 func (im *importer) settle(ctx context.Context) error {
 	var faults []LineError
-	for ids := range slices.Chunk(slices.Sorted(maps.Keys(im.wanted)), batchRows) {
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(im.wanted)), settleRows) {
 		unknown, err := im.store.UnknownUsers(ctx, ids)
 		if err != nil {
 			return fmt.Errorf("find the students of guardians: %w", err)

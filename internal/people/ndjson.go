@@ -42,6 +42,9 @@ func (n *ndjson) next() (int, *schoolbell.User, []LineError, error) {
 			return n.line, nil, []LineError{{Line: n.line, Message: fmt.Sprintf("is longer than %d bytes", maxRecordBytes)}}, nil
 		}
 		if text = bytes.TrimSpace(text); len(text) > 0 {
+			if u, plain := parsePlain(text); plain {
+				return n.line, u, nil, nil
+			}
 			u, faults := parseObject(n.line, text)
 			return n.line, u, faults, nil
 		}
