@@ -14,6 +14,7 @@ var (
 	events   = flag.Int("events", 1_000, "events that go to one person each")
 	posts    = flag.Int("posts", 300, "requests in a row whose latency is measured")
 	some     = flag.Int("users", 10_000, "people in the runs of two working trees, in the demo and in the profiled run")
+	imports  = flag.Int("imports", 200_000, "people in an imported file")
 	against  = flag.String("against", "", "folder of another working tree, which is compared with this one")
 	profiles = flag.String("profiles", "", "folder for the profiles of BenchmarkProfile")
 

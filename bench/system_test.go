@@ -22,6 +22,7 @@ var measures = []struct {
 	{"inapp", measureInApp},
 	{"demo", measureDemo},
 	{"latency", measureLatency},
+	{"import", measureImport},
 }
 
 func BenchmarkSystem(b *testing.B) {
