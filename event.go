@@ -16,7 +16,13 @@ const (
 	EventProcessing EventStatus = "processing" // its audience is being walked or reached
 	EventCompleted  EventStatus = "completed"  // every delivery is terminal
 	EventCancelled  EventStatus = "cancelled"  // cancelled; messages not sent by then are never sent
+	EventHeld       EventStatus = "held"       // open in a ledger that was restored from a backup: nothing is sent until it is released
 )
+
+// EventStatuses lists every status of an event.
+func EventStatuses() []EventStatus {
+	return []EventStatus{EventScheduled, EventQueued, EventProcessing, EventCompleted, EventCancelled, EventHeld}
+}
 
 // Terminal reports whether the pipeline has nothing left to do for the event.
 func (s EventStatus) Terminal() bool { return s == EventCompleted || s == EventCancelled }

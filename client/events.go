@@ -82,6 +82,14 @@ func (c *Client) CancelEvent(ctx context.Context, id string) (*wire.Event, error
 	return out, err
 }
 
+// ReleaseEvent lets a held event go on: what was sent after the backup was made from which the
+// ledger was restored is sent a second time.
+func (c *Client) ReleaseEvent(ctx context.Context, id string) (*wire.Event, error) {
+	out := &wire.Event{}
+	_, err := c.do(ctx, call{method: http.MethodPost, path: segments("v1", "events", id, "release")}, out)
+	return out, err
+}
+
 // RetryEvent has an event's failed deliveries tried again and returns how many there are.
 func (c *Client) RetryEvent(ctx context.Context, id string) (int, error) {
 	var out wire.Retried

@@ -28,8 +28,9 @@ var changes = map[string]struct{ path, body, target, changes string }{
 		"event {made}", "map[category:urgent channels:[in_app]]"},
 	"POST /v1/events:bulk": {"/v1/events:bulk", `[{"title":"Secret title","body":"B","category":"urgent","audience":{"users":["u1"]},"channels":["in_app"]}]`,
 		"event {made}", "map[category:urgent channels:[in_app]]"},
-	"POST /v1/events/{id}/cancel": {"/v1/events/{cancelled}/cancel", "", "event {cancelled}", "map[]"},
-	"POST /v1/events/{id}/retry":  {"/v1/events/{done}/retry", "", "event {done}", "map[deliveries:0]"},
+	"POST /v1/events/{id}/cancel":  {"/v1/events/{cancelled}/cancel", "", "event {cancelled}", "map[]"},
+	"POST /v1/events/{id}/release": {"/v1/events/{held}/release", "", "event {held}", "map[]"},
+	"POST /v1/events/{id}/retry":   {"/v1/events/{done}/retry", "", "event {done}", "map[deliveries:0]"},
 	"POST /v1/users:import": {"/v1/users:import", "id,name,roles\nu7,Grace Hopper,parent\nu8,Edith Clarke,parent\nu9,,parent\n",
 		"user", "map[imported:2 rejected:1 updated:0]"},
 	"PUT /v1/users/{id}": {"/v1/users/u2", `{"name":"Ada Lovelace","email":"ada@secret.example","roles":["parent"]}`,
@@ -81,10 +82,13 @@ func testAuditEveryRoute(t *testing.T) {
 	must(t, err)
 	done := s.notice("Done", "u1")
 	s.finish(done.ID)
+	held := s.notice("Held", "u2")
+	_, err = s.ledger.Restores.HoldRestored(t.Context(), true, 0)
+	must(t, err)
 	cancelled, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()})
 	must(t, err)
 	fill := func(text, made string) string {
-		return strings.NewReplacer("{done}", done.ID, "{cancelled}", cancelled.ID, "{made}", made).Replace(text)
+		return strings.NewReplacer("{done}", done.ID, "{cancelled}", cancelled.ID, "{held}", held.ID, "{made}", made).Replace(text)
 	}
 	fingerprint := auth.Fingerprint(s.key(schoolbell.ScopeAdmin))
 

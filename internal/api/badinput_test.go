@@ -249,6 +249,7 @@ func testBadInputUnknownID(t *testing.T) {
 		{"GET", "/v1/events/" + ghost + "/deliveries", ""},
 		{"GET", "/v1/events/" + ghost + "/stream", ""},
 		{"POST", "/v1/events/" + ghost + "/cancel", ""},
+		{"POST", "/v1/events/" + ghost + "/release", ""},
 		{"POST", "/v1/events/" + ghost + "/retry", ""},
 		{"GET", "/v1/users/ghost", ""},
 		{"DELETE", "/v1/users/ghost", ""},

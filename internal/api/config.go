@@ -23,6 +23,7 @@ type Pipeline interface {
 	Create(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
 	CreateMany(ctx context.Context, events []ledger.NewEvent) ([]ledger.CreatedEvent, error)
 	Cancel(ctx context.Context, id string) (*schoolbell.Event, error)
+	Release(ctx context.Context, id string) (*schoolbell.Event, error)
 	Retry(ctx context.Context, id string) (rows int, err error)
 }
 

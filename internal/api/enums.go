@@ -38,8 +38,7 @@ func (deliveryValue) Schema(huma.Registry) *huma.Schema { return oneOf(schoolbel
 func (outcomeValue) Schema(huma.Registry) *huma.Schema  { return oneOf(schoolbell.Outcomes()) }
 func (stateValue) Schema(huma.Registry) *huma.Schema    { return oneOf(schoolbell.AddressStates()) }
 func (eventValue) Schema(huma.Registry) *huma.Schema {
-	return oneOf([]schoolbell.EventStatus{schoolbell.EventScheduled, schoolbell.EventQueued,
-		schoolbell.EventProcessing, schoolbell.EventCompleted, schoolbell.EventCancelled})
+	return oneOf(schoolbell.EventStatuses())
 }
 func (actorValue) Schema(huma.Registry) *huma.Schema    { return oneOf(schoolbell.ActorKinds()) }
 func (jobStateValue) Schema(huma.Registry) *huma.Schema { return oneOf(jobStates) }

@@ -101,6 +101,14 @@ func (s *Server) cancelEvent(ctx context.Context, in *EventPath) (*eventOutput, 
 	return &eventOutput{wire.EventOf(ev)}, nil
 }
 
+func (s *Server) releaseEvent(ctx context.Context, in *EventPath) (*eventOutput, error) {
+	ev, err := s.cfg.Pipeline.Release(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &eventOutput{wire.EventOf(ev)}, nil
+}
+
 type retryOutput struct{ Body wire.Retried }
 
 func (s *Server) retryEvent(ctx context.Context, in *EventPath) (*retryOutput, error) {

@@ -12,6 +12,7 @@ import (
 	"schoolbell"
 	"schoolbell/internal/advice"
 	"schoolbell/internal/config"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store"
 	"schoolbell/internal/store/postgres"
 	"schoolbell/internal/store/sqlite"
@@ -87,7 +88,11 @@ func ReadyLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (*st
 	if err != nil {
 		return nil, err
 	}
-	if err := prepare(ctx, cfg, l, log); err != nil {
+	err = prepare(ctx, cfg, l, log)
+	if err == nil {
+		err = holdRestored(ctx, cfg, l, log)
+	}
+	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
@@ -96,26 +101,26 @@ func ReadyLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (*st
 func prepare(ctx context.Context, cfg *config.Config, l *store.Ledger, log *slog.Logger) error {
 	read, cancel := context.WithTimeout(ctx, LedgerTimeout)
 	defer cancel()
-	have, want, err := l.Schema(read)
+	s, err := l.Schema(read)
 	if err != nil {
 		return LedgerUnavailable(cfg, err)
 	}
 	switch {
-	case have == want:
+	case s.Usable():
 		return nil
-	case have > want:
-		return SchemaAhead(have, want)
-	case have > 0 && cfg.Ledger.DatabaseURL != "":
-		return advice.Add(fmt.Errorf("the ledger's schema is version %d and this program needs %d", have, want), "run: schoolbell migrate")
+	case s.Ahead():
+		return SchemaAhead(s)
+	case s.Version > 0 && cfg.Ledger.DatabaseURL != "":
+		return advice.Add(fmt.Errorf("the ledger's schema is version %d and this program needs %d", s.Version, s.Needed), "run: schoolbell migrate")
 	}
 	if err := l.Migrate(ctx); err != nil {
-		return fmt.Errorf("migrate the ledger from version %d to %d: %w", have, want, err)
+		return fmt.Errorf("migrate the ledger from version %d to %d: %w", s.Version, s.Needed, err)
 	}
-	log.Info("ledger migrated", "from", have, "to", want)
+	log.Info("ledger migrated", "from", s.Version, "to", s.Needed)
 	return nil
 }
 
 // SchemaAhead is the error of a ledger that a newer program has migrated.
-func SchemaAhead(have, want int64) error {
-	return advice.Add(fmt.Errorf("the ledger's schema is version %d, newer than this program, which supports %d", have, want), "run a newer schoolbell on this ledger")
+func SchemaAhead(s ledger.Schema) error {
+	return advice.Add(fmt.Errorf("the ledger's schema is version %d, newer than this program, which supports %d", s.Version, s.Needed), "run a newer schoolbell on this ledger")
 }

@@ -60,7 +60,7 @@ var importRules = []struct {
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
 	{"internal/app", []string{"...", "!internal/cli", "!internal/doctor", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together
-	{"internal/doctor", []string{".", "internal/advice", "internal/app", "internal/certificate", "internal/channel", "internal/config", "internal/store/sqlite"}},
+	{"internal/doctor", []string{".", "internal/advice", "internal/app", "internal/certificate", "internal/channel", "internal/config", "internal/ledger", "internal/store/sqlite"}},
 	{"internal/cli/...", []string{".", "client", "wire", "internal/advice", "internal/app", "internal/auth", "internal/certificate", "internal/channel", "internal/config", "internal/doctor", "internal/health"}},
 	{"cmd/...", []string{"internal/cli"}},
 	{"examples/...", []string{"bullmq"}},

@@ -48,19 +48,22 @@ const (
 type grammar struct {
 	EnvFile string `name:"env-file" default:".env" placeholder:"FILE" help:"File to read settings from. Flags and the environment take precedence."`
 
-	Serve   serveCmd   `cmd:"" group:"run" help:"Run the API, and also the workers if the queues are in this process."`
-	Worker  workerCmd  `cmd:"" group:"run" help:"Run workers on the queues in Redis."`
-	Demo    demoCmd    `cmd:"" group:"run" help:"Send an event to thousands of generated people and count what arrived."`
-	Event   eventCmd   `cmd:"" group:"use" help:"Create events and follow their delivery."`
-	User    userCmd    `cmd:"" group:"use" help:"Import and show people."`
-	School  schoolCmd  `cmd:"" name:"settings" group:"use" help:"Show and change the settings of the school."`
-	Queue   queueCmd   `cmd:"" group:"use" help:"Inspect and manage the queues."`
-	Audit   auditCmd   `cmd:"" group:"use" help:"List who changed what, newest first."`
-	Key     keyCmd     `cmd:"" group:"care" help:"Create, list, rotate and revoke API keys in the ledger."`
-	Migrate migrateCmd `cmd:"" group:"care" help:"Migrate the ledger's schema to this version of the program."`
-	Config  configCmd  `cmd:"" group:"care" help:"Print the settings in effect, with secrets hidden."`
-	Doctor  doctorCmd  `cmd:"" group:"care" help:"Check settings and dependencies, and suggest fixes."`
-	Version versionCmd `cmd:"" group:"care" help:"Print the version."`
+	Serve   serveCmd        `cmd:"" group:"run" help:"Run the API, and also the workers if the queues are in this process."`
+	Worker  workerCmd       `cmd:"" group:"run" help:"Run workers on the queues in Redis."`
+	Demo    demoCmd         `cmd:"" group:"run" help:"Send an event to thousands of generated people and count what arrived."`
+	Event   eventCmd        `cmd:"" group:"use" help:"Create events and follow their delivery."`
+	User    userCmd         `cmd:"" group:"use" help:"Import and show people."`
+	School  schoolCmd       `cmd:"" name:"settings" group:"use" help:"Show and change the settings of the school."`
+	Queue   queueCmd        `cmd:"" group:"use" help:"Inspect and manage the queues."`
+	Audit   auditCmd        `cmd:"" group:"use" help:"List who changed what, newest first."`
+	Key     keyCmd          `cmd:"" group:"care" help:"Create, list, rotate and revoke API keys in the ledger."`
+	Migrate migrateCmd      `cmd:"" group:"care" help:"Migrate the ledger's schema to this version of the program."`
+	Backup  backupCmd       `cmd:"" group:"care" help:"Back up a ledger in SQLite, also while it is in use."`
+	Restore restoreCmd      `cmd:"" group:"care" help:"Put a backup in the place of a ledger in SQLite. Open events that may have been sent are held."`
+	Mark    markRestoredCmd `cmd:"" name:"mark-restored" group:"care" help:"Declare that the ledger was restored from a copy: hold all open events that may have been sent."`
+	Config  configCmd       `cmd:"" group:"care" help:"Print the settings in effect, with secrets hidden."`
+	Doctor  doctorCmd       `cmd:"" group:"care" help:"Check settings and dependencies, and suggest fixes."`
+	Version versionCmd      `cmd:"" group:"care" help:"Print the version."`
 }
 
 // program is one run of the program.

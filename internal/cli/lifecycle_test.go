@@ -433,7 +433,8 @@ func testStartupNewerLedger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := conn.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)"); err != nil {
+	const newer = "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true); UPDATE installation SET oldest_program = 9999"
+	if _, err := conn.Exec(t.Context(), newer); err != nil {
 		t.Fatal(err)
 	}
 	if err := conn.Close(context.WithoutCancel(t.Context())); err != nil {

@@ -20,6 +20,7 @@ type migrationJSON struct {
 	From   int64  `json:"from"`
 	To     int64  `json:"to"`
 	Needed int64  `json:"needed"`
+	Usable bool   `json:"usable"` // by this program, as it is afterwards
 }
 
 // Run brings the schema up to date.
@@ -32,19 +33,19 @@ func (c *migrateCmd) Run(ctx context.Context, a *program) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	have, want, err := l.Schema(ctx)
+	s, err := l.Schema(ctx)
 	if err != nil {
 		return app.LedgerUnavailable(&c.Config, err)
 	}
-	done := migrationJSON{Ledger: c.Config.LedgerName(), From: have, To: have, Needed: want}
+	done := migrationJSON{Ledger: c.Config.LedgerName(), From: s.Version, To: s.Version, Needed: s.Needed, Usable: s.Usable()}
 	if !c.Status {
-		if have > want {
-			return app.SchemaAhead(have, want)
+		if s.Ahead() {
+			return app.SchemaAhead(s)
 		}
 		if err := l.Migrate(ctx); err != nil {
-			return fmt.Errorf("migrate the ledger from version %d to %d: %w", have, want, err)
+			return fmt.Errorf("migrate the ledger from version %d to %d: %w", s.Version, s.Needed, err)
 		}
-		done.To = want
+		done.To, done.Usable = max(s.Version, s.Needed), true
 	}
 	if c.JSON {
 		return a.printJSON(done)
@@ -57,6 +58,8 @@ func describe(m migrationJSON, status bool) string {
 	switch {
 	case status && m.From == m.Needed:
 		return fmt.Sprintf("%s: version %d, up to date", m.Ledger, m.From)
+	case m.From > m.Needed && m.Usable:
+		return fmt.Sprintf("%s: version %d, newer than this program, which can use it", m.Ledger, m.From)
 	case status && m.From > m.Needed:
 		return fmt.Sprintf("%s: version %d, newer than this program, which supports %d", m.Ledger, m.From, m.Needed)
 	case status:

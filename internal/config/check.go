@@ -95,6 +95,7 @@ func (h *HTTP) checkPprof(f *schoolbell.Faults) {
 
 func (l *Ledger) check(f *schoolbell.Faults) {
 	between(f, "DATABASE_CONNECTIONS", l.Connections, 2, 1000)
+	between(f, "RESTORE_HOLD_AGE", l.HoldAge, 0, 5*365*24*time.Hour)
 	if l.DatabaseURL == "" {
 		return
 	}

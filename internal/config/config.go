@@ -51,8 +51,9 @@ type HTTP struct {
 
 // Ledger settings choose the SQL database.
 type Ledger struct {
-	DatabaseURL Secret `name:"database-url" setting:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL database, such as postgres://user:password@host/name. SQLite in DATA_DIR if empty."`
-	Connections int    `name:"database-connections" setting:"DATABASE_CONNECTIONS" default:"20" placeholder:"N" help:"Maximum PostgreSQL connections of a process."`
+	DatabaseURL Secret        `name:"database-url" setting:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL database, such as postgres://user:password@host/name. SQLite in DATA_DIR if empty."`
+	Connections int           `name:"database-connections" setting:"DATABASE_CONNECTIONS" default:"20" placeholder:"N" help:"Maximum PostgreSQL connections of a process."`
+	HoldAge     time.Duration `name:"restore-hold-age" setting:"RESTORE_HOLD_AGE" default:"0" type:"s" placeholder:"TIME" help:"In a ledger restored from a backup, open events that were due longer ago than this are held. A plain number is seconds."`
 }
 
 // Redis settings choose the server of the queues. With none of them set, the

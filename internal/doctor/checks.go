@@ -16,6 +16,7 @@ import (
 	"schoolbell/internal/certificate"
 	"schoolbell/internal/channel"
 	"schoolbell/internal/config"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/sqlite"
 )
 
@@ -43,46 +44,46 @@ func checkLedger(ctx context.Context, cfg *config.Config) Finding {
 	if _, err := os.Stat(cfg.SQLitePath()); cfg.Ledger.DatabaseURL == "" && errors.Is(err, fs.ErrNotExist) {
 		return doubtful("run: schoolbell serve, which creates it", "%s does not exist yet", cfg.SQLitePath())
 	}
-	have, want, err := lookAtLedger(ctx, cfg)
+	s, err := lookAtLedger(ctx, cfg)
 	name := cfg.LedgerName()
 	switch {
 	case err != nil:
 		return broken(advice.Or(err, "see the message"), "%v", err)
-	case have == 0:
+	case s.Version == 0:
 		return doubtful("run: schoolbell migrate (serve and worker also do it when they start)", "%s is reachable and empty", name)
-	case have < want && cfg.Ledger.DatabaseURL == "":
-		return doubtful("run: schoolbell migrate (serve also does it when it starts)", "%s has version %d, this program needs %d", name, have, want)
-	case have < want:
-		return broken("run: schoolbell migrate", "%s has version %d, this program needs %d", name, have, want)
-	case have > want:
-		return broken("run a newer schoolbell on this ledger", "%s has version %d, this program knows %d", name, have, want)
+	case s.Behind() && cfg.Ledger.DatabaseURL == "":
+		return doubtful("run: schoolbell migrate (serve also does it when it starts)", "%s has version %d, this program needs %d", name, s.Version, s.Needed)
+	case s.Behind():
+		return broken("run: schoolbell migrate", "%s has version %d, this program needs %d", name, s.Version, s.Needed)
+	case s.Ahead():
+		return broken("run a newer schoolbell on this ledger", "%s has version %d, this program knows %d", name, s.Version, s.Needed)
 	}
-	return fine("%s, version %d", name, have)
+	return fine("%s, version %d", name, s.Version)
 }
 
 // lookAtLedger reads the version of the ledger's schema and changes nothing.
-func lookAtLedger(ctx context.Context, cfg *config.Config) (have, want int64, err error) {
+func lookAtLedger(ctx context.Context, cfg *config.Config) (s ledger.Schema, err error) {
 	ctx, cancel := context.WithTimeout(ctx, app.LedgerTimeout)
 	defer cancel()
 	if cfg.Ledger.DatabaseURL == "" {
-		have, want, err = sqlite.SchemaOf(ctx, cfg.SQLitePath())
+		s, err = sqlite.SchemaOf(ctx, cfg.SQLitePath())
 		if err == nil {
 			err = mayWrite(cfg.SQLitePath())
 		}
 		if err != nil {
 			err = app.LedgerUnavailable(cfg, err)
 		}
-		return have, want, err
+		return s, err
 	}
 	l, err := app.OpenLedger(ctx, cfg)
 	if err != nil {
-		return 0, 0, err
+		return s, err
 	}
 	defer l.Close()
-	if have, want, err = l.Schema(ctx); err != nil {
+	if s, err = l.Schema(ctx); err != nil {
 		err = app.LedgerUnavailable(cfg, err)
 	}
-	return have, want, err
+	return s, err
 }
 
 func checkRedis(ctx context.Context, cfg *config.Config) Finding {

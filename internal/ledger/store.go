@@ -70,10 +70,14 @@ type Events interface {
 	// CodeConflict; an unknown one CodeNotFound.
 	CancelEvent(ctx context.Context, id string) (*schoolbell.Event, error)
 
+	// ReleaseEvent makes a held event one that is sent from where it was: scheduled, queued or
+	// processing. An event that is not held is CodeConflict; an unknown one CodeNotFound.
+	ReleaseEvent(ctx context.Context, id string) (*schoolbell.Event, error)
+
 	// RetryFailed makes the failed and the bounced deliveries of an event whose started
 	// waves are walked pending again, with no attempts spent and no outcome, reopens their
 	// batches and waves and, if there were any, makes a completed event processing. It
-	// returns how many rows. A cancelled event is CodeConflict; an expired one too; an
+	// returns how many rows. A cancelled event is CodeConflict; an expired or held one too; an
 	// unknown one CodeNotFound.
 	RetryFailed(ctx context.Context, id string) (int, error)
 }
@@ -81,22 +85,22 @@ type Events interface {
 // Waves are the walks of events over their audiences. A wave is queued once it has its
 // job, and finished when it is walked and each of its deliveries is terminal.
 type Waves interface {
-	// AddWave adds a further wave to an event and returns it with its number. A cancelled or
-	// expired event, and more than schoolbell.MaxWaves, are CodeConflict; an unknown event is
+	// AddWave adds a further wave to an event and returns it with its number. A cancelled,
+	// expired or held event, and more than schoolbell.MaxWaves, are CodeConflict; an unknown event is
 	// CodeNotFound; an unknown channel is a CodeInvalid fault of "channels[i]".
 	AddWave(ctx context.Context, eventID string, w schoolbell.Wave) (schoolbell.Wave, error)
 
 	// Waves returns the further waves of an event in order; CodeNotFound if there is no such event.
 	Waves(ctx context.Context, eventID string) ([]schoolbell.Wave, error)
 
-	// UnqueuedWaves returns up to limit unfinished waves of events that are not cancelled
+	// UnqueuedWaves returns up to limit unfinished waves of events that are neither cancelled nor held
 	// that were never marked queued and never walked, oldest event first, those that have not started included.
 	UnqueuedWaves(ctx context.Context, limit int) ([]QueuedWave, error)
 
 	// MarkQueued notes that the waves have their jobs.
 	MarkQueued(ctx context.Context, waves []WaveRef) error
 
-	// OpenWaves returns up to limit unfinished waves that were marked queued or walked, oldest event
+	// OpenWaves returns up to limit unfinished waves of events that are not held that were marked queued or walked, oldest event
 	// first and by number, those after the given one (zero for the first page).
 	OpenWaves(ctx context.Context, after WaveRef, limit int) ([]QueuedWave, error)
 
@@ -118,7 +122,7 @@ type FanOuts interface {
 	// or completed event becomes processing. A user who cannot be reached on a channel gets a
 	// suppressed row with the reason; in_app rows are sent at once. Concurrent calls for one
 	// event take turns. A wave that has not started is
-	// CodeConflict, and so is a further wave while wave 0 is not walked to its end.
+	// CodeConflict, one of a held event too, and so is a further wave while wave 0 is not walked to its end.
 	// After the last chunk, and for a cancelled event, it does nothing and returns Done.
 	// An event past its expires_at has the rest of its audience recorded as expired: no inbox rows.
 	FanOut(ctx context.Context, wave WaveRef, users, batchSize int) (FanOutStep, error)
@@ -140,7 +144,7 @@ type Deliveries interface {
 	// the lease of the claim that holds it has ended: then its Recipient is Uncertain. A row
 	// stays claimed until an attempt of it is recorded, also over further calls. Whether the user can be
 	// reached is decided again: rows that may no longer be sent become
-	// suppressed; those of a cancelled event cancelled, of an expired one expired.
+	// suppressed; those of a cancelled event cancelled, of an expired one expired. Rows of a held event are not claimed.
 	// When nothing could be claimed (Claim may be 0 only to record), Grant holds the state of the batch.
 	// When the lease itself has ended nothing is claimed, but attempts of rows that
 	// no other worker has claimed since are still recorded (they are the truth),

@@ -93,6 +93,17 @@ func (p *Pipeline) Cancel(ctx context.Context, id string) (*schoolbell.Event, er
 	return ev, nil
 }
 
+// Release lets a held event go on from where the ledger says it is. Messages that were sent after the backup was made
+// are sent a second time. An event that is not held is CodeConflict, an unknown one CodeNotFound.
+func (p *Pipeline) Release(ctx context.Context, id string) (*schoolbell.Event, error) {
+	ev, err := p.ledger.Events.ReleaseEvent(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	p.notifyReconciler(change{eventID: id})
+	return ev, nil
+}
+
 // Retry sends the failed deliveries of an event again, and only those, and
 // returns how many they are. An event still being walked, cancelled or expired
 // is CodeConflict, an unknown one CodeNotFound.

@@ -59,6 +59,9 @@ func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ev.Status == schoolbell.EventHeld { // the event's job adds this one again when the event is released
+		return schoolbell.ChannelProgress{}, nil
+	}
 	if err := takeTurn(ctx, d.queue, job); err != nil {
 		return nil, err
 	}

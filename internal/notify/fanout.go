@@ -39,6 +39,9 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ev.Status == schoolbell.EventHeld { // a release adds the job again
+		return ledger.Summary{EventID: wave.EventID, Wave: wave.Wave, Status: ev.Status}, nil
+	}
 	if wait := time.Until(ev.SendAt); wave.Wave == 0 && wait > 0 && !ev.Status.Terminal() {
 		return nil, bullmq.DelayUntil(ev.SendAt)
 	}

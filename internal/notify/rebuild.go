@@ -29,8 +29,8 @@ func (r *rebuilder) event(ctx context.Context, w ledger.QueuedWave, state bullmq
 	if err != nil {
 		return err
 	}
-	if now.Status == schoolbell.EventCancelled || w.Wave == 0 && now.Status.Terminal() {
-		return nil // it ended since it was listed
+	if now.Status == schoolbell.EventCancelled || now.Status == schoolbell.EventHeld || w.Wave == 0 && now.Status.Terminal() {
+		return nil // since it was listed
 	}
 	id := eventJobID(w.WaveRef)
 	if _, err := r.queues.renameDamaged(ctx, r.queues.events(w.Lane), id); err != nil {

@@ -20,10 +20,10 @@ type DB interface {
 	// Migrate brings the schema to the version this program needs.
 	Migrate(ctx context.Context) error
 
-	// Schema returns the version of the schema, 0 for an empty database, and the one this program needs.
-	Schema(ctx context.Context) (have, want int64, err error)
+	// Schema returns what schema the database has and what this program needs.
+	Schema(ctx context.Context) (ledger.Schema, error)
 
-	// Ping reports whether the database answers and its schema is the one this program needs.
+	// Ping reports whether the database answers and this program can use its schema.
 	Ping(ctx context.Context) error
 
 	// Warm prepares connections for the first requests, which would otherwise be slower.
@@ -48,6 +48,7 @@ type Ledger struct {
 	Settings  school.SettingsStore
 	Retention ledger.Retention
 	Exports   ledger.Exports
+	Restores  ledger.Restores
 }
 
 // OnPostgres returns the ledger in a PostgreSQL database.
@@ -63,6 +64,7 @@ func OnPostgres(db *postgres.DB) *Ledger {
 		People: postgres.People{DB: db}, Inboxes: postgres.Inboxes{DB: db},
 		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, School: postgres.School{DB: db},
 		Settings: postgres.Settings{DB: db}, Retention: postgres.Retention{DB: db}, Exports: postgres.Exports{DB: db},
+		Restores: postgres.Restores{DB: db},
 	}
 }
 
@@ -79,5 +81,6 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 		People: sqlite.People{DB: db}, Inboxes: sqlite.Inboxes{DB: db},
 		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, School: sqlite.School{DB: db},
 		Settings: sqlite.Settings{DB: db}, Retention: sqlite.Retention{DB: db}, Exports: sqlite.Exports{DB: db},
+		Restores: sqlite.Restores{DB: db},
 	}
 }

@@ -148,6 +148,17 @@ func testStartupNewerLedger(t *testing.T) {
 				t.Fatal(err)
 			}
 			redis := "REDIS_URL=redis://" + testenv.Redis(t)
+			// The newer schema still has all that this program needs.
+			if r := system.Command(t, dir, settings, "migrate", "--status"); r.Code != 0 || !strings.Contains(r.Out, "version 9999, newer than this program, which can use it") {
+				t.Errorf("migrate --status on a newer schema: %+v", r)
+			}
+			if r := system.Command(t, dir, settings, "key", "list"); r.Code != 0 {
+				t.Errorf("key list on a newer schema: %+v", r)
+			}
+			// Now it has not.
+			if _, err := db.Exec("UPDATE installation SET oldest_program = 9999"); err != nil {
+				t.Fatal(err)
+			}
 			for _, args := range [][]string{{"serve"}, {"worker"}, {"migrate"}} {
 				r := system.Command(t, dir, append(settings, redis), args...)
 				if r.Code != 1 || !strings.Contains(r.Err, "schema is version 9999, newer than this program") || !strings.Contains(r.Err, "→ run a newer schoolbell on this ledger") {

@@ -113,6 +113,12 @@ func (l *Ledger) people(eventID string, channel, status int) []string {
 		WHERE e.id = $1 AND d.channel = $2 AND (d.status = $3 OR $3 = -1) ORDER BY u.id`, eventID, channel, status)
 }
 
+// Sent are the people whose email of an event is recorded as sent, in order.
+func (l *Ledger) Sent(eventID string) []string {
+	l.t.Helper()
+	return l.people(eventID, email, sent)
+}
+
 // inbox are the people who have the event in their inbox, once for each row, in order.
 func (l *Ledger) inbox(eventID string) []string {
 	l.t.Helper()

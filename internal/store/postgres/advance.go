@@ -53,6 +53,7 @@ type lockedBatch struct {
 	first, last int64 // users
 	now         time.Time
 	closing     int  // the status that its rows get instead of being sent; row.Pending if they may be sent
+	held        bool // its event: no row may be claimed
 	unfinished  bool // not all of its rows are terminal
 	inWork      bool
 	abandoned   bool // it has a claim whose lease is gone
@@ -140,7 +141,7 @@ func (a *advance) read(b *pgx.Batch) {
 	*a = advance{Step: a.Step, lost: a.lost}
 	of := named{"event_id": a.Batch.EventID, "wave": a.Batch.Wave, "channel_name": a.Batch.Channel, "batch": a.Batch.Seq, "lease": a.Lease.ID}
 	b.Queue(readBatch, of).QueryRow(func(r pgx.Row) error {
-		err := r.Scan(&a.event, &a.channel, &a.first, &a.last, &a.now, &a.closing, &a.unfinished, &a.inWork, &a.abandoned, &a.alive,
+		err := r.Scan(&a.event, &a.channel, &a.first, &a.last, &a.now, &a.closing, &a.held, &a.unfinished, &a.inWork, &a.abandoned, &a.alive,
 			&a.category, &a.mandatory, &a.addressed, &a.every)
 		if noRows(err) {
 			a.grant.Err = row.NoBatch(a.Batch)
@@ -174,7 +175,7 @@ func (a *advance) key() named {
 func (a *advance) work(b *pgx.Batch, number string) {
 	key := a.key()
 	span := key.with(named{"first": a.first, "last": a.last})
-	claims := a.Claim > 0 && a.alive && a.closing == row.Pending
+	claims := a.Claim > 0 && a.alive && a.closing == row.Pending && !a.held
 	if a.unfinished && !a.inWork {
 		b.Queue(beginWork, span)
 	}

@@ -44,7 +44,7 @@ const lockAdvanced = `
 // lease could end between two of them, and rows would stay claimed that the caller was not told about.
 var readBatch = row.SQL(`
 	SELECT b.event_seq, b.channel, b.first_user, b.last_user, ` + now + `, ` + closing("clock_timestamp()") + `,
-		b.finished_at IS NULL, b.in_work,
+		e.status = {event_held}, b.finished_at IS NULL, b.in_work,
 		EXISTS (
 			SELECT 1 FROM claims k
 			WHERE k.event_seq = b.event_seq AND k.wave = b.wave AND k.channel = b.channel AND k.batch = b.seq

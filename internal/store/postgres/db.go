@@ -26,6 +26,7 @@ type DB struct {
 	pool       *pgxpool.Pool
 	insertions *combine.Combiner[insertion] // of events that are created at the same time
 	tail       atomic.Int64                 // the highest inbox tail that was read
+	place      atomic.Pointer[string]       // in which the ledger is; nil until HoldRestored has looked
 }
 
 // Open connects to the database that url names, as postgres://user@host/name. It
@@ -46,6 +47,8 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "schoolbell"
 	}
+	db := &DB{}
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return checkPlace(ctx, conn, db.place.Load()) }
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, wrap("open the ledger", err)
@@ -54,7 +57,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 		pool.Close()
 		return nil, wrap("open the ledger", err)
 	}
-	db := &DB{pool: pool}
+	db.pool = pool
 	db.insertions = db.newInsertions()
 	return db, nil
 }

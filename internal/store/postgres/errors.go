@@ -26,6 +26,8 @@ const (
 	queryCanceled       = "57014"
 	invalidPassword     = "28P01"
 	invalidRole         = "28000" // no such user, or not from here
+	forbidden           = "42501"
+	noSuchFunction      = "42883"
 )
 
 func sqlState(err error) string {

@@ -75,6 +75,8 @@ func (w *walk) ended() (bool, error) {
 	switch {
 	case w.walked || w.status == schoolbell.EventCancelled:
 		return true, nil
+	case w.status == schoolbell.EventHeld:
+		return false, row.Held()
 	case w.early:
 		return false, row.NotDue()
 	case w.Wave > 0 && !w.firstWalked:

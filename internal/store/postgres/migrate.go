@@ -12,6 +12,7 @@ import (
 	"github.com/pressly/goose/v3"
 	gooselock "github.com/pressly/goose/v3/lock"
 
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -19,17 +20,12 @@ import (
 var migrations embed.FS
 
 // Migrate brings the schema to the version this program needs. Processes that
-// migrate one database at once take turns. A schema that is newer than the
-// program is CodeUnavailable and stays as it is.
+// migrate one database at once take turns. A schema that is too new for the program
+// is CodeUnavailable; it stays as it is, like one that is newer and usable.
 func (db *DB) Migrate(ctx context.Context) (err error) {
-	have, want, err := db.Schema(ctx)
-	switch {
-	case err != nil:
-		return err
-	case have == want:
-		return nil
-	case have > want:
-		return row.SchemaFault(have, want)
+	schema, err := db.Schema(ctx)
+	if err != nil || !schema.Behind() {
+		return errors.Join(err, row.SchemaFault(schema))
 	}
 	pool := stdlib.OpenDBFromPool(db.pool)
 	defer func() { err = errors.Join(err, wrap("migrate", pool.Close())) }()
@@ -45,35 +41,40 @@ func (db *DB) Migrate(ctx context.Context) (err error) {
 	return wrap("migrate", err)
 }
 
-// Schema returns the version of the database's schema, 0 for an empty one, and the one that this program needs.
-func (db *DB) Schema(ctx context.Context) (have, want int64, err error) {
+// Schema returns what schema the database has and what this program needs.
+func (db *DB) Schema(ctx context.Context) (s ledger.Schema, err error) {
 	err = db.read(ctx, "read the schema version", func(tx pgx.Tx) error {
 		var made bool
 		if err := tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", goose.DefaultTablename).Scan(&made); err != nil || !made {
 			return err
 		}
-		return tx.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&have)
+		err := tx.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&s.Version)
+		if err != nil || s.Version == 0 {
+			return err
+		}
+		return tx.QueryRow(ctx, "SELECT oldest_program FROM installation").Scan(&s.OldestProgram)
 	})
 	if err != nil {
-		return 0, 0, err
+		return ledger.Schema{}, err
 	}
 	pool := stdlib.OpenDBFromPool(db.pool) // goose wants one, even to list files
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	p, err := provider(pool)
 	if err != nil {
-		return 0, 0, wrap("read the schema version", err)
+		return ledger.Schema{}, wrap("read the schema version", err)
 	}
 	sources := p.ListSources() // in order of version
-	return have, sources[len(sources)-1].Version, nil
+	s.Needed = sources[len(sources)-1].Version
+	return s, nil
 }
 
-// Ping reports whether the ledger answers and its schema is the one this program needs.
+// Ping reports whether the ledger answers and this program can use its schema.
 func (db *DB) Ping(ctx context.Context) error {
-	have, want, err := db.Schema(ctx)
+	schema, err := db.Schema(ctx)
 	if err != nil {
 		return err
 	}
-	return row.SchemaFault(have, want)
+	return row.SchemaFault(schema)
 }
 
 func provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error) {

@@ -25,6 +25,8 @@ func (e *eventState) mayGoOn() error {
 		return row.Conflict("the event is cancelled")
 	case e.expired:
 		return row.Conflict("the event has expired")
+	case e.status == schoolbell.EventHeld:
+		return row.Held()
 	case e.removed:
 		return row.DeliveriesRemoved()
 	}

@@ -90,17 +90,17 @@ var selectQueuedWaves = "SELECT e.id, e.lane, w.n, " + milliseconds("w.starts_at
 	JOIN events e ON e.seq = w.event_seq`
 
 // listUnqueuedWaves selects the waves whose jobs were not added yet, oldest event first.
-var listUnqueuedWaves = selectQueuedWaves + `
-	WHERE w.queued_at IS NULL AND w.finished_at IS NULL
+var listUnqueuedWaves = row.SQL(selectQueuedWaves + `
+	WHERE w.queued_at IS NULL AND w.finished_at IS NULL AND e.status <> {event_held}
 	ORDER BY w.event_seq, w.n
-	LIMIT $1`
+	LIMIT $1`)
 
 // listOpenWaves selects the waves after a given one whose jobs were added and that are not finished.
-var listOpenWaves = selectQueuedWaves + `
-	WHERE w.queued_at IS NOT NULL AND w.finished_at IS NULL
+var listOpenWaves = row.SQL(selectQueuedWaves + `
+	WHERE w.queued_at IS NOT NULL AND w.finished_at IS NULL AND e.status <> {event_held}
 		AND (w.event_seq, w.n) > (coalesce((SELECT seq FROM events WHERE id = $1), 0), $2::smallint)
 	ORDER BY w.event_seq, w.n
-	LIMIT $3`
+	LIMIT $3`)
 
 func (s Waves) queuedWaves(ctx context.Context, query string, args ...any) (waves []ledger.QueuedWave, err error) {
 	err = s.DB.again("list waves", func() error {

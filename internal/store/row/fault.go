@@ -8,18 +8,29 @@ import (
 	"schoolbell/internal/ledger"
 )
 
-// SchemaFault returns what is wrong when a database has schema version have and
-// the program wants version want, with the remedy; nil when they are the same.
-func SchemaFault(have, want int64) error {
+// SchemaFault returns what is wrong with a schema that the program cannot use, with the remedy;
+// nil when it can use it.
+func SchemaFault(s ledger.Schema) error {
 	switch {
-	case have < want:
+	case s.Behind():
 		return &schoolbell.Error{Code: schoolbell.CodeUnavailable,
-			Message: fmt.Sprintf("the ledger has schema version %d and this program needs %d; run `schoolbell migrate`", have, want)}
-	case have > want:
+			Message: fmt.Sprintf("the ledger has schema version %d and this program needs %d; run `schoolbell migrate`", s.Version, s.Needed)}
+	case s.Ahead():
 		return &schoolbell.Error{Code: schoolbell.CodeUnavailable,
-			Message: fmt.Sprintf("the ledger has schema version %d and this program knows only %d; run the newer schoolbell that migrated it", have, want)}
+			Message: fmt.Sprintf("the ledger has schema version %d, which needs programs of version %d or newer, and this program is of version %d; run the newer schoolbell that migrated it",
+				s.Version, s.OldestProgram, s.Needed)}
 	}
 	return nil
+}
+
+// Held is the error of a change to an event that is held.
+func Held() error {
+	return Conflict("the event is held since the ledger was restored from a backup: release it first, or cancel it")
+}
+
+// NotHeld is the error of a release of an event that is not held.
+func NotHeld(status schoolbell.EventStatus) error {
+	return Conflict("the event is %s and not held", status)
 }
 
 // LeaseEnded is the error of a call under a lease that is over.

@@ -65,8 +65,7 @@ func newSQLValues() map[string]string {
 			usable = append(usable, strconv.Itoa(i))
 		}
 	}
-	for _, s := range []schoolbell.EventStatus{schoolbell.EventScheduled, schoolbell.EventQueued, schoolbell.EventProcessing,
-		schoolbell.EventCompleted, schoolbell.EventCancelled} {
+	for _, s := range schoolbell.EventStatuses() {
 		values["event_"+string(s)] = quote(string(s))
 	}
 	values["open"] = strings.Join(open, ", ")

@@ -87,7 +87,7 @@ func (w *work) advance(ctx context.Context, c *conn, attempts []ledger.Attempt, 
 	}
 	g.LeaseEnded = !w.alive
 	closed := w.closing() != 0
-	if !closed && (claim == 0 || g.LeaseEnded) {
+	if !closed && (claim == 0 || g.LeaseEnded || w.status == schoolbell.EventHeld) {
 		return g, nil
 	}
 	if w.claims, err = takeOver(ctx, c, w.claims, w.now); err != nil {

@@ -50,6 +50,8 @@ func (s FanOuts) fanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 		case w.walked || w.status == schoolbell.EventCancelled:
 			step.Done = true
 			return nil
+		case w.status == schoolbell.EventHeld:
+			return row.Held()
 		case w.startsAt.Valid && w.startsAt.Int64 > w.now:
 			return row.NotDue()
 		}

@@ -5,30 +5,32 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+
+	"schoolbell/internal/ledger"
 )
 
 // SchemaOf is [DB.Schema] of the file at path, which another process may have open.
 // It changes nothing on disk and takes no lock that holds others up. A file that is
 // missing is an error.
-func SchemaOf(ctx context.Context, path string) (have, want int64, err error) {
+func SchemaOf(ctx context.Context, path string) (s ledger.Schema, err error) {
 	if _, err := os.Stat(path); err != nil {
-		return 0, 0, wrap("open the ledger "+path, unusable(err))
+		return s, wrap("open the ledger "+path, unusable(err))
 	}
 	db, err := sql.Open("sqlite", fileURL(path)+readOnlyOptions(path))
 	if err != nil {
-		return 0, 0, wrap("open the ledger "+path, err)
+		return s, wrap("open the ledger "+path, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	c, err := db.Conn(ctx)
 	if err != nil {
-		return 0, 0, wrap("open the ledger "+path, err)
+		return s, wrap("open the ledger "+path, err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	if have, err = appliedVersion(ctx, newConn(c.PrepareContext)); err != nil {
-		return 0, 0, wrap("read the schema version", err)
+	if err := readSchema(ctx, newConn(c.PrepareContext), &s); err != nil {
+		return s, wrap("read the schema version", err)
 	}
-	want, err = newestVersion(db)
-	return have, want, err
+	s.Needed, err = newestVersion(db)
+	return s, err
 }
 
 // readOnlyOptions are how SQLite reads the file without making or changing any. What is

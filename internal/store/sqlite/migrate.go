@@ -12,6 +12,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
@@ -19,17 +20,12 @@ import (
 var migrations embed.FS
 
 // Migrate brings the schema to the version this program needs. Processes that
-// migrate one file at once take turns. A schema that is newer than the program
-// is CodeUnavailable and stays as it is.
+// migrate one file at once take turns. A schema that is too new for the program
+// is CodeUnavailable; it stays as it is, like one that is newer and usable.
 func (db *DB) Migrate(ctx context.Context) (err error) {
-	have, want, err := db.Schema(ctx)
-	switch {
-	case err != nil:
-		return err
-	case have == want:
-		return nil
-	case have > want:
-		return row.SchemaFault(have, want)
+	schema, err := db.Schema(ctx)
+	if err != nil || !schema.Behind() {
+		return errors.Join(err, row.SchemaFault(schema))
 	}
 	pool, err := openPool(db.path, db.opts, 1, "_txlock=immediate")
 	if err != nil {
@@ -44,26 +40,27 @@ func (db *DB) Migrate(ctx context.Context) (err error) {
 	return wrap("migrate", err)
 }
 
-// Schema returns the version of the file's schema, 0 for an empty file, and the one that this program needs.
-func (db *DB) Schema(ctx context.Context) (have, want int64, err error) {
-	err = db.read(ctx, "read the schema version", func(c *conn) (err error) {
-		have, err = appliedVersion(ctx, c)
-		return err
-	})
+// Schema returns what schema the file has and what this program needs.
+func (db *DB) Schema(ctx context.Context) (s ledger.Schema, err error) {
+	err = db.read(ctx, "read the schema version", func(c *conn) error { return readSchema(ctx, c, &s) })
 	if err != nil {
-		return 0, 0, err
+		return ledger.Schema{}, err
 	}
-	want, err = newestVersion(db.readDB)
-	return have, want, err
+	s.Needed, err = newestVersion(db.readDB)
+	return s, err
 }
 
-func appliedVersion(ctx context.Context, c *conn) (version int64, err error) {
+// readSchema reads what schema the file has.
+func readSchema(ctx context.Context, c *conn, s *ledger.Schema) error {
 	var made bool
 	if err := c.get(ctx, hasTable, args{"name": goose.DefaultTablename}, &made); err != nil || !made {
-		return 0, err
+		return err
 	}
-	err = c.get(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied", nil, &version)
-	return version, err
+	err := c.get(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied", nil, &s.Version)
+	if err != nil || s.Version == 0 {
+		return err
+	}
+	return c.get(ctx, "SELECT oldest_program FROM installation", nil, &s.OldestProgram)
 }
 
 // hasTable says whether there is a table with a name.
@@ -83,13 +80,13 @@ func newestVersion(db *sql.DB) (int64, error) {
 	return sources[len(sources)-1].Version, nil
 }
 
-// Ping reports whether the ledger answers and its schema is the one this program needs.
+// Ping reports whether the ledger answers and this program can use its schema.
 func (db *DB) Ping(ctx context.Context) error {
-	have, want, err := db.Schema(ctx)
+	schema, err := db.Schema(ctx)
 	if err != nil {
 		return err
 	}
-	return row.SchemaFault(have, want)
+	return row.SchemaFault(schema)
 }
 
 func provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error) {

@@ -38,7 +38,10 @@ func (e *eventState) mayGoOn() error {
 	case row.Expired:
 		return row.Conflict("the event has expired")
 	}
-	if e.removed {
+	switch {
+	case e.status == schoolbell.EventHeld:
+		return row.Held()
+	case e.removed:
 		return row.DeliveriesRemoved()
 	}
 	return nil

@@ -97,11 +97,12 @@ func (s Waves) UnqueuedWaves(ctx context.Context, limit int) ([]ledger.QueuedWav
 }
 
 // unqueuedWaves selects the waves that the relay must queue, oldest event first.
-const unqueuedWaves = selectQueued + `
+var unqueuedWaves = row.SQL(selectQueued + `
 WHERE w.queued_at IS NULL
 	AND w.finished_at IS NULL
+	AND e.status <> {event_held}
 ORDER BY w.event_seq, w.n
-LIMIT @limit`
+LIMIT @limit`)
 
 // selectQueued selects waves as the method queued reads them. The fourth column is in how
 // many milliseconds the wave starts. A WHERE about w follows.
@@ -117,12 +118,13 @@ func (s Waves) OpenWaves(ctx context.Context, after ledger.WaveRef, limit int) (
 
 // openWaves selects the queued waves that are not finished, after a wave. An event that
 // does not exist is before all others.
-const openWaves = selectQueued + `
+var openWaves = row.SQL(selectQueued + `
 WHERE w.queued_at IS NOT NULL
 	AND w.finished_at IS NULL
+	AND e.status <> {event_held}
 	AND (w.event_seq, w.n) > (coalesce((SELECT seq FROM events WHERE id = @after), 0), @after_wave)
 ORDER BY w.event_seq, w.n
-LIMIT @limit`
+LIMIT @limit`)
 
 func (s Waves) queued(ctx context.Context, query string, a args) (waves []ledger.QueuedWave, err error) {
 	err = s.DB.read(ctx, "list waves", func(c *conn) error {

@@ -341,3 +341,13 @@ CREATE TABLE turns (
 	holder text        NOT NULL,
 	until  timestamptz NOT NULL
 );
+
+-- One row. oldest_program is the schema version of the oldest programs that can use the schema as it
+-- is; a migration that they cannot live with raises it. place names the database in which the ledger was last opened: if it is
+-- another one, the ledger was restored from a dump.
+CREATE TABLE installation (
+	id             smallint NOT NULL PRIMARY KEY CHECK (id = 1),
+	oldest_program bigint   NOT NULL,
+	place          text     NOT NULL DEFAULT ''
+);
+INSERT INTO installation (id, oldest_program) VALUES (1, 1);

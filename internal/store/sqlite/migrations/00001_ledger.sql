@@ -327,3 +327,12 @@ CREATE TABLE turns (
 	holder TEXT    NOT NULL,
 	until  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- One row. oldest_program is the schema version of the oldest programs that can use the schema as it
+-- is; a migration that they cannot live with raises it. copied_at is set in a backup: a ledger that has it was restored.
+CREATE TABLE installation (
+	id             INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+	oldest_program INTEGER NOT NULL,
+	copied_at      INTEGER
+) STRICT;
+INSERT INTO installation (id, oldest_program) VALUES (1, 1);

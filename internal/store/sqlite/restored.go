@@ -1,0 +1,117 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/store/row"
+)
+
+// Restores implements ledger.Restores.
+type Restores struct{ DB *DB }
+
+// HoldRestored implements ledger.Restores. A file was restored if it has the mark that [Backup] makes in copies.
+func (s Restores) HoldRestored(ctx context.Context, declared bool, age time.Duration) (r ledger.Restored, err error) {
+	err = s.DB.read(ctx, "look whether the ledger was restored", func(c *conn) error {
+		return restoredOf(ctx, c, declared, &r)
+	})
+	if err != nil || !r.Found {
+		return r, err
+	}
+	err = s.DB.write(ctx, "hold the events of a restored ledger", func(c *conn) error {
+		err := restoredOf(ctx, c, declared, &r)
+		if err != nil || !r.Found { // another process was first
+			ledger.ChangeOf(ctx).Void()
+			return err
+		}
+		if r.Held, err = c.exec(ctx, holdEvents, args{"age": age.Milliseconds()}); err != nil {
+			return err
+		}
+		for _, statement := range []string{dropCopyMark, endLeases, dropSecrets} {
+			if _, err := c.exec(ctx, statement, nil); err != nil {
+				return err
+			}
+		}
+		_, err = c.exec(ctx, skipPositions, args{"skipped": ledger.SkippedPositions})
+		ledger.ChangeOf(ctx).Set("held", r.Held)
+		return err
+	})
+	return r, err
+}
+
+// restoredOf reads whether the file is a copy.
+func restoredOf(ctx context.Context, c *conn, declared bool, r *ledger.Restored) error {
+	var copiedAt sql.NullInt64
+	err := c.get(ctx, "SELECT copied_at FROM installation", nil, &copiedAt)
+	*r = ledger.Restored{Found: declared || copiedAt.Valid, CopiedAt: timeOf(copiedAt)}
+	return err
+}
+
+// holdEvents holds the events that have a wave which is not finished and was due for longer than @age milliseconds. A
+// completed event has one if a further wave of it was due.
+var holdEvents = row.SQL(`
+UPDATE events
+SET status = {event_held},
+	completed_at = NULL
+WHERE status NOT IN ({event_cancelled}, {event_held})
+	AND EXISTS (
+		SELECT 1
+		FROM waves w
+		WHERE w.event_seq = events.seq
+			AND w.finished_at IS NULL
+			AND coalesce(w.starts_at, events.created_at) <= ` + now + ` - @age
+	)`)
+
+const (
+	// dropCopyMark makes the file the ledger itself.
+	dropCopyMark = "UPDATE installation SET copied_at = NULL"
+
+	// endLeases ends the leases of workers that had the original.
+	endLeases = "DELETE FROM leases"
+
+	// dropSecrets ends all user tokens: the next token gets a new secret.
+	dropSecrets = "DELETE FROM secrets"
+)
+
+// skipPositions skips inbox positions. The row is missing until the first position is given out.
+const skipPositions = `
+UPDATE sqlite_sequence
+SET seq = seq + @skipped
+WHERE name = 'chunks'`
+
+// ReleaseEvent implements ledger.Events.
+func (s Events) ReleaseEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
+	err = s.DB.write(ctx, "release event", func(c *conn) error {
+		e, err := eventStateOf(ctx, c, id)
+		if err != nil {
+			return err
+		}
+		if e.status != schoolbell.EventHeld {
+			return row.NotHeld(e.status)
+		}
+		if _, err := c.exec(ctx, releaseEvent, args{"event": e.seq, "now": e.now}); err != nil {
+			return err
+		}
+		ev, err = getEvent(ctx, c, id)
+		return err
+	})
+	return ev, err
+}
+
+// releaseEvent gives a held event the status that its wave 0 has reached.
+var releaseEvent = row.SQL(`
+UPDATE events
+SET status = (
+	SELECT CASE
+		WHEN w.walked OR w.cursor > 0 THEN {event_processing}
+		WHEN w.starts_at > @now THEN {event_scheduled}
+		ELSE {event_queued}
+	END
+	FROM waves w
+	WHERE w.event_seq = events.seq
+		AND w.n = 0
+)
+WHERE seq = @event`)

@@ -1,0 +1,224 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/store"
+)
+
+var restored = []promise{
+	{"HoldRestored finds nothing to do in a new ledger", restoredNew},
+	{"HoldRestored holds what was due and leaves the rest", restoredHolds},
+	{"HoldRestored leaves events that were due more recently", restoredAge},
+	{"HoldRestored ends leases and skips inbox positions", restoredEnds},
+	{"nothing of a held event is walked, claimed or retried", restoredQuiet},
+	{"ReleaseEvent continues from where the event was", restoredReleased},
+	{"a held event can be cancelled", restoredCancelled},
+}
+
+// declare says that the ledger was restored, and returns the number of events held.
+func (s *testStore) declare() int {
+	s.t.Helper()
+	r, err := s.Restores.HoldRestored(s.ctx(), true, 0)
+	s.must(err)
+	if !r.Found {
+		s.t.Errorf("HoldRestored: %+v", r)
+	}
+	return r.Held
+}
+
+func (s *testStore) statusIs(id string, want schoolbell.EventStatus) {
+	s.t.Helper()
+	ev, err := s.Events.Event(s.ctx(), id)
+	s.must(err)
+	if ev.Status != want || ev.CompletedAt.IsZero() != (want != schoolbell.EventCompleted && want != schoolbell.EventCancelled) {
+		s.t.Errorf("the event is %s, completed at %v, want %s", ev.Status, ev.CompletedAt, want)
+	}
+}
+
+func restoredNew(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	id, _ := s.sent(1, 1)
+	for range 2 {
+		r, err := s.Restores.HoldRestored(s.ctx(), false, 0)
+		s.must(err)
+		same(t, "result", r, ledger.Restored{})
+	}
+	s.statusIs(id, schoolbell.EventProcessing)
+}
+
+func restoredHolds(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(1)
+	later := newEvent(toStudents(), schoolbell.ChannelEmail)
+	later.SendAt, later.Status = time.Now().Add(time.Hour), schoolbell.EventScheduled
+	scheduled, queued := s.create(later), s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
+	processing, cancelled := s.create(newEvent(toStudents(), schoolbell.ChannelEmail)), s.create(newEvent(toStudents()))
+	s.walk(processing, 1, 1)
+	_, err := s.Events.CancelEvent(s.ctx(), cancelled)
+	s.must(err)
+	completed := s.create(newEvent(toStudents(), schoolbell.ChannelInApp))
+	reminded, reminder := s.create(newEvent(toStudents(), schoolbell.ChannelInApp)), s.create(newEvent(toStudents(), schoolbell.ChannelInApp))
+	for _, id := range []string{completed, reminded, reminder} {
+		s.walk(id, 1, 1)
+		_, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
+		s.must(err)
+		s.statusIs(id, schoolbell.EventCompleted)
+	}
+	wave := schoolbell.Wave{Channels: []schoolbell.Channel{schoolbell.ChannelEmail}}
+	_, err = s.Waves.AddWave(s.ctx(), reminded, wave)
+	s.must(err)
+	wave.StartsAt = time.Now().Add(time.Hour)
+	_, err = s.Waves.AddWave(s.ctx(), reminder, wave)
+	s.must(err)
+
+	if held := s.declare(); held != 3 {
+		t.Errorf("%d events are held, want 3", held)
+	}
+	for id, want := range map[string]schoolbell.EventStatus{scheduled: schoolbell.EventScheduled, queued: schoolbell.EventHeld,
+		processing: schoolbell.EventHeld, cancelled: schoolbell.EventCancelled, completed: schoolbell.EventCompleted,
+		reminded: schoolbell.EventHeld, reminder: schoolbell.EventCompleted} {
+		s.statusIs(id, want)
+	}
+	if held := s.declare(); held != 0 {
+		t.Errorf("%d events are held the second time", held)
+	}
+}
+
+func restoredAge(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(1)
+	old := newEvent(toStudents())
+	old.CreatedAt = schoolbell.Time(time.Now().Add(-2 * time.Hour))
+	before, after := s.create(old), s.create(newEvent(toStudents()))
+	r, err := s.Restores.HoldRestored(s.ctx(), true, time.Hour)
+	s.must(err)
+	same(t, "result", r, ledger.Restored{Found: true, Held: 1})
+	s.statusIs(before, schoolbell.EventHeld)
+	s.statusIs(after, schoolbell.EventQueued)
+}
+
+func restoredEnds(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	id, batches := s.sent(2, 2)
+	l := s.lease()
+	s.advance(l, batches[0], nil, 1)
+	inbox := s.create(newEvent(toStudents(), schoolbell.ChannelInApp))
+	s.walk(inbox, 2, 2)
+	before, _, err := s.Inboxes.InboxTail(s.ctx())
+	s.must(err)
+	secret, err := s.Auth.Secret(s.ctx(), "tokens", []byte("one"))
+	s.must(err)
+	if string(secret) != "one" {
+		t.Fatalf("secret %q", secret)
+	}
+
+	s.declare()
+	if err := s.Leases.RenewLease(s.ctx(), l, time.Hour); schoolbell.CodeOf(err) != schoolbell.CodeConflict {
+		t.Errorf("the lease was renewed: %v", err)
+	}
+	secret, err = s.Auth.Secret(s.ctx(), "tokens", []byte("two"))
+	s.must(err)
+	if string(secret) != "two" {
+		t.Errorf("the secret of tokens is still %q", secret)
+	}
+	s.walk(s.create(newEvent(toStudents(), schoolbell.ChannelInApp)), 2, 2)
+	after, _, err := s.Inboxes.InboxTail(s.ctx())
+	s.must(err)
+	if after-before <= ledger.SkippedPositions {
+		t.Errorf("positions went from %d to %d", before, after)
+	}
+	_, err = s.Events.ReleaseEvent(s.ctx(), id)
+	s.must(err)
+	g := s.advance(s.lease(), batches[0], nil, 2)
+	if len(g.Recipients) != 2 || !g.Recipients[0].Uncertain || g.Recipients[1].Uncertain {
+		t.Errorf("claimed after the release: %+v", g.Recipients)
+	}
+}
+
+func restoredQuiet(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	id, batches := s.sent(3, 3)
+	l := s.lease()
+	first := s.advance(l, batches[0], nil, 1)
+	s.declare()
+	refused := func(what string, err error) {
+		t.Helper()
+		if schoolbell.CodeOf(err) != schoolbell.CodeConflict {
+			t.Errorf("%s: %v, want a conflict", what, err)
+		}
+	}
+	unwalked := s.create(newEvent(toStudents()))
+	s.declare()
+	_, err := s.FanOuts.FanOut(s.ctx(), zeroth(unwalked), 1, 1)
+	refused("a walk", err)
+	_, err = s.Waves.AddWave(s.ctx(), id, schoolbell.Wave{Channels: []schoolbell.Channel{schoolbell.ChannelEmail}})
+	refused("a further wave", err)
+	_, err = s.Events.RetryFailed(s.ctx(), id)
+	refused("a retry", err)
+	for name, list := range map[string]func() ([]ledger.QueuedWave, error){
+		"unqueued": func() ([]ledger.QueuedWave, error) { return s.Waves.UnqueuedWaves(s.ctx(), 10) },
+		"open":     func() ([]ledger.QueuedWave, error) { return s.Waves.OpenWaves(s.ctx(), ledger.WaveRef{}, 10) },
+	} {
+		waves, err := list()
+		s.must(err)
+		if len(waves) > 0 {
+			t.Errorf("%s waves: %+v", name, waves)
+		}
+	}
+	// What a worker was sending at this moment is recorded, and nothing more is claimed.
+	g := s.advance(l, batches[0], attempts(first.Recipients, schoolbell.DeliverySent), 3)
+	if len(g.Recipients) > 0 || g.Lost > 0 || g.Finished || g.Pending != 2 {
+		t.Errorf("grant of a held event: %+v", g)
+	}
+	g = s.advance(s.lease(), batches[0], nil, 3)
+	if len(g.Recipients) > 0 || g.Finished || g.Pending != 2 || g.LeaseEnded {
+		t.Errorf("grant of a held event, under a new lease: %+v", g)
+	}
+	s.statusIs(id, schoolbell.EventHeld)
+}
+
+func restoredReleased(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	walked, batches := s.sent(3, 3)
+	unwalked := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
+	s.declare()
+	for id, want := range map[string]schoolbell.EventStatus{walked: schoolbell.EventProcessing, unwalked: schoolbell.EventQueued} {
+		ev, err := s.Events.ReleaseEvent(s.ctx(), id)
+		s.must(err)
+		if ev.Status != want {
+			t.Errorf("released as %s, want %s", ev.Status, want)
+		}
+		s.statusIs(id, want)
+		if _, err := s.Events.ReleaseEvent(s.ctx(), id); schoolbell.CodeOf(err) != schoolbell.CodeConflict {
+			t.Errorf("a second release: %v, want a conflict", err)
+		}
+	}
+	if _, err := s.Events.ReleaseEvent(s.ctx(), "nothing"); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
+		t.Errorf("a release of an unknown event: %v", err)
+	}
+	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
+	_, err := s.Waves.FinishWave(s.ctx(), zeroth(walked))
+	s.must(err)
+	s.statusIs(walked, schoolbell.EventCompleted)
+	if _, people := s.walk(unwalked, 10, 10); people != 3 {
+		t.Errorf("%d people walked after the release, want 3", people)
+	}
+}
+
+func restoredCancelled(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	id, _ := s.sent(3, 3)
+	s.declare()
+	_, err := s.Events.CancelEvent(s.ctx(), id)
+	s.must(err)
+	s.statusIs(id, schoolbell.EventCancelled)
+	p, err := s.Events.Progress(s.ctx(), id)
+	s.must(err)
+	if p.Channels[schoolbell.ChannelEmail].Cancelled != 3 {
+		t.Errorf("progress %+v", p)
+	}
+}
