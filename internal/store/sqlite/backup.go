@@ -138,8 +138,9 @@ func withConn(ctx context.Context, dsn string, f func(c *sql.Conn) error) (err e
 
 // markCopy marks a file as a copy of a moment, unless it is marked, and checks it. The file becomes one without a log beside it.
 func markCopy(ctx context.Context, path string, at int64) (c Copy, err error) {
-	err = withConn(ctx, fileURL(path)+"?mode=rw&_pragma=journal_mode(DELETE)&_pragma=synchronous(EXTRA)", func(sc *sql.Conn) error {
+	err = withConn(ctx, fileURL(path)+"?mode=rw&_pragma=journal_mode(DELETE)&_pragma=synchronous(EXTRA)", func(sc *sql.Conn) (err error) {
 		file := newConn(sc.PrepareContext)
+		defer func() { err = errors.Join(err, file.close()) }()
 		if _, err := file.exec(ctx, "UPDATE installation SET copied_at = coalesce(copied_at, @at)", args{"at": at}); err != nil {
 			return err
 		}

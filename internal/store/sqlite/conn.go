@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -98,6 +99,19 @@ func (c *conn) statement(ctx context.Context, query string) (*statement, error) 
 	st := &statement{Stmt: prepared, names: names}
 	c.stmts[query] = st
 	return st, nil
+}
+
+// close closes the prepared statements. The pool of the connection does not know them, and SQLite keeps a
+// connection that has any, with its locks and files, even if it was closed.
+func (c *conn) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for _, st := range c.stmts {
+		errs = append(errs, st.Close())
+	}
+	clear(c.stmts)
+	return errors.Join(errs...)
 }
 
 // exec runs a statement and returns how many rows it changed.

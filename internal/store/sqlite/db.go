@@ -118,10 +118,11 @@ func fileURL(path string) string {
 func (db *DB) Close() error {
 	var errs []error
 	if db.w != nil {
-		errs = append(errs, db.w.sql.Close())
+		errs = append(errs, db.w.close(), db.w.sql.Close())
 	}
 	for len(db.readers) > 0 {
-		errs = append(errs, (<-db.readers).sql.Close())
+		r := <-db.readers
+		errs = append(errs, r.close(), r.sql.Close())
 	}
 	for _, pool := range []*sql.DB{db.readDB, db.writeDB} {
 		if pool != nil {

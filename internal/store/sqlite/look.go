@@ -26,7 +26,9 @@ func SchemaOf(ctx context.Context, path string) (s ledger.Schema, err error) {
 		return s, wrap("open the ledger "+path, err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	if err := readSchema(ctx, newConn(c.PrepareContext), &s); err != nil {
+	file := newConn(c.PrepareContext)
+	defer func() { err = errors.Join(err, file.close()) }()
+	if err := readSchema(ctx, file, &s); err != nil {
 		return s, wrap("read the schema version", err)
 	}
 	s.Needed, err = newestVersion(db)

@@ -121,6 +121,7 @@ func TestOpen(t *testing.T) {
 	t.Parallel()
 	t.Run("any path works and the file is private", testOpenAnyPath)
 	t.Run("an unusable file is reported", testOpenUnusable)
+	t.Run("the last one to close leaves no log", testOpenClosed)
 }
 
 func testOpenAnyPath(t *testing.T) {
@@ -195,3 +196,17 @@ func TestBlockedLedger(t *testing.T) {
 func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, database) }
 
 func BenchmarkSteps(b *testing.B) { storetest.BenchmarkSteps(b, database, nil) }
+
+// SQLite keeps a connection that has prepared statements, and with it the log.
+func testOpenClosed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Migrate(t.Context()), create(t, store.OnSQLite(db)), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	only(t, filepath.Dir(path), "ledger.db", "ledger.db-migrate")
+}
