@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,21 +18,26 @@ import (
 	"schoolbell/internal/testenv"
 )
 
-// eventQueue is the key prefix of the event queue, the same in both systems.
-const eventQueue = "bull:event-notifications:"
-
 // patience is far more than anything takes here.
 const patience = 30 * time.Minute
 
 // servers are what both systems work with.
 type servers struct {
-	redis    *redis.Client
+	redis    *redis.Client // of a Cluster, the master with the queues
+	prefix   string        // of the keys of all queues, the same in both systems
+	nodes    []string      // of a Cluster
 	postgres *testenv.PostgresProc
 }
 
+// defaultPrefix is the prefix of the keys of queues, unless something else is set.
+const defaultPrefix = "bull"
+
+// eventsOf is the key of the events of the event queue.
+func (s *servers) eventsOf() string { return s.prefix + ":event-notifications:events" }
+
 func startServers(b testing.TB) *servers {
 	b.Helper()
-	s := &servers{redis: redis.NewClient(&redis.Options{Addr: testenv.Redis(b)})}
+	s := &servers{prefix: defaultPrefix, redis: redis.NewClient(&redis.Options{Addr: testenv.Redis(b)})}
 	b.Cleanup(func() { _ = s.redis.Close() })
 	s.postgres = testenv.PostgresServer(b, testenv.PostgresOptions{Durable: true})
 	return s
@@ -40,6 +46,9 @@ func startServers(b testing.TB) *servers {
 // redisEnv are the settings that both systems read.
 func (s *servers) redisEnv(b testing.TB) []string {
 	b.Helper()
+	if len(s.nodes) > 0 {
+		return []string{"REDIS_CLUSTER_NODES=" + strings.Join(s.nodes, ","), "QUEUE_PREFIX=" + s.prefix}
+	}
 	host, port, err := net.SplitHostPort(s.redis.Options().Addr)
 	if err != nil {
 		b.Fatal(err)
@@ -58,7 +67,7 @@ func (s *servers) empty(b testing.TB) {
 // lastEntry is the id of the newest entry in the events of the event queue.
 func (s *servers) lastEntry(b testing.TB) string {
 	b.Helper()
-	entries, err := s.redis.XRevRangeN(b.Context(), eventQueue+"events", "+", "-", 1).Result()
+	entries, err := s.redis.XRevRangeN(b.Context(), s.eventsOf(), "+", "-", 1).Result()
 	switch {
 	case err != nil:
 		b.Fatal(err)
@@ -75,7 +84,7 @@ func (s *servers) finished(b testing.TB, after string) {
 	ctx, cancel := context.WithTimeout(b.Context(), patience)
 	defer cancel()
 	for {
-		read, err := s.redis.XRead(ctx, &redis.XReadArgs{Streams: []string{eventQueue + "events", after}, Block: time.Minute}).Result()
+		read, err := s.redis.XRead(ctx, &redis.XReadArgs{Streams: []string{s.eventsOf(), after}, Block: time.Minute}).Result()
 		if err != nil {
 			b.Fatalf("wait for the event to be finished: %v", err)
 		}
@@ -97,6 +106,7 @@ type setup struct {
 	workers int
 	sink    *testenv.Sink // nil without workers
 	env     []string      // further settings of Schoolbell
+	far     string        // address of a proxy of PostgreSQL that Schoolbell uses, "" for none
 }
 
 // starter starts one of the compared systems.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -30,7 +31,7 @@ func startBinary(b testing.TB, bin string, srv *servers, o setup) *system {
 	srv.empty(b)
 	addr := "127.0.0.1:" + strconv.Itoa(testenv.FreePort(b))
 	dsn := srv.postgres.Database()
-	env := append(srv.redisEnv(b), "DATABASE_URL="+dsn, "HTTP_ADDR="+addr, "SCHOOLBELL_API_KEY="+apiKey, "LOG_LEVEL=warn",
+	env := append(srv.redisEnv(b), "DATABASE_URL="+through(b, o.far, dsn), "HTTP_ADDR="+addr, "SCHOOLBELL_API_KEY="+apiKey, "LOG_LEVEL=warn",
 		"RATE_LIMIT_MAX=0", "API_RATE_PER_KEY=0", "API_RATE_PER_ADDRESS=0") // the benchmark asks as fast as it can
 	env = append(env, o.env...)
 	dir := b.TempDir()
@@ -53,6 +54,19 @@ func startBinary(b testing.TB, bin string, srv *servers, o setup) *system {
 		s.workers = append(s.workers, w)
 	}
 	return s
+}
+
+// through is the URL of a database through a proxy.
+func through(b testing.TB, proxy, dsn string) string {
+	b.Helper()
+	at, err := url.Parse(dsn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if proxy != "" {
+		at.Host = proxy
+	}
+	return at.String()
 }
 
 func schoolbellEvent(to audience) any {

@@ -22,6 +22,8 @@ var measures = []struct {
 	{"inapp", measureInApp},
 	{"demo", measureDemo},
 	{"latency", measureLatency},
+	{"distance", measureDistance},
+	{"cluster", measureCluster},
 	{"import", measureImport},
 }
 
