@@ -65,12 +65,24 @@ func (s *system) memory(b testing.TB) (peak float64) {
 // connection in use count a second late.
 func commits(b testing.TB, dsn string) (n int) {
 	b.Helper()
+	return queryNumber(b, dsn, "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+}
+
+// databaseSize is the size of a database on disk in bytes, with its indexes and unused space.
+func databaseSize(b testing.TB, dsn string) int {
+	b.Helper()
+	return queryNumber(b, dsn, "SELECT pg_database_size(current_database())")
+}
+
+// queryNumber is the result of a query in a database.
+func queryNumber(b testing.TB, dsn, query string) (n int) {
+	b.Helper()
 	db, err := pgx.Connect(b.Context(), dsn)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer db.Close(b.Context())
-	if err := db.QueryRow(b.Context(), "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()").Scan(&n); err != nil {
+	if err := db.QueryRow(b.Context(), query).Scan(&n); err != nil {
 		b.Fatal(err)
 	}
 	return n

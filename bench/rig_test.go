@@ -185,6 +185,7 @@ type run struct {
 	took   time.Duration // from POST to the last email accepted, or to the end of the event if it has no emails
 	cost   costs
 	peak   float64 // MB of a worker at the most
+	stored int     // bytes in the database
 	people int
 }
 
@@ -198,6 +199,7 @@ func (r run) perPerson(d time.Duration) float64 {
 // reach sends one event to everybody and waits for its end.
 func (s *system) reach(b testing.TB, srv *servers, to audience) run {
 	b.Helper()
+	stored := databaseSize(b, s.dsn)
 	before, after := costsOf(b, s, srv), srv.lastEntry(b)
 	emails := s.sink.Count()
 	start := time.Now()
@@ -211,6 +213,7 @@ func (s *system) reach(b testing.TB, srv *servers, to audience) run {
 		r.took = time.Since(start)
 	}
 	r.cost, r.peak = costsOf(b, s, srv).minus(before), s.memory(b)
+	r.stored = databaseSize(b, s.dsn) - stored
 	s.checkReached(b, emails, to)
 	return r
 }

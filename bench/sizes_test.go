@@ -178,6 +178,8 @@ func reportCosts(out *report, n int, ours, node *contender) {
 	} {
 		out.add(line{measure: peopleOf(n) + ": " + part.name, digits: 1, ours: ours.time(part.of), peer: node.time(part.of), goals: part.goals})
 	}
+	stored := func(r run) float64 { return float64(r.stored) / float64(r.people) }
+	out.add(line{measure: peopleOf(n) + ": stored by PostgreSQL, bytes/person", ours: ours.median(stored), peer: node.median(stored)})
 	memory := func(r run) float64 { return r.peak }
 	out.add(line{measure: peopleOf(n) + ": memory of the worker, MB", ours: ours.median(memory), peer: node.median(memory), goals: []goal{atMost(60)}})
 }
