@@ -80,7 +80,7 @@ func delayed(to io.Writer, from io.Reader, delay time.Duration) error {
 	var writeErr error
 	for p := range underway {
 		if writeErr == nil {
-			time.Sleep(time.Until(p.due))
+			<-time.After(time.Until(p.due))
 			_, writeErr = to.Write(p.data)
 		}
 	}
