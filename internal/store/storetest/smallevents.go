@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"sync"
 	"testing"
 
 	"schoolbell"
@@ -13,6 +14,7 @@ var smallEvents = []promise{
 	{"FanOutSmall claims nothing that is not small", smallNotSmall},
 	{"FanOutSmall claims nothing under a lease that has ended", smallLeaseEnded},
 	{"FinishWave records attempts and finishes the wave", smallFinished},
+	{"Small events at the same time do not affect each other", smallTogether},
 }
 
 // named creates an event to some people by their ids, in-app and by email.
@@ -109,4 +111,58 @@ func smallFinished(t *testing.T, open func() *store.Ledger) {
 	sum, err := s.Waves.FinishWave(s.ctx(), zeroth(s.named(ids...)), ledger.Step{Lease: l, Batch: missing})
 	s.must(err)
 	wantCode(t, sum.Grants[0].Err, schoolbell.CodeNotFound)
+}
+
+func smallTogether(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	ids, l := s.people(3), s.lease()
+	claim := ledger.SmallClaim{Lease: l, Channels: byEmail, Most: 3}
+	events := make([]string, 30)
+	for i := range events {
+		events[i] = s.named(ids[:1+i%3]...)
+	}
+	const unknown, cancelled = 10, 20 // among the others
+	events[unknown] = "unknown"
+	_, err := s.Events.CancelEvent(s.ctx(), events[cancelled])
+	s.must(err)
+
+	steps, failed := make([]ledger.FanOutStep, len(events)), make([]error, len(events))
+	s.atOnce(len(events), func(i int) { steps[i], failed[i] = s.FanOuts.FanOutSmall(s.ctx(), zeroth(events[i]), 500, 100, claim) })
+	sums := make([]ledger.Summary, len(events))
+	s.atOnce(len(events), func(i int) {
+		var end []ledger.Step
+		for b, batch := range steps[i].Batches {
+			end = append(end, ledger.Step{Lease: l, Batch: batch, Attempts: attempts(steps[i].Grants[b].Recipients, schoolbell.DeliverySent)})
+		}
+		var err error
+		sums[i], err = s.Waves.FinishWave(s.ctx(), zeroth(events[i]), end...)
+		if failed[i] == nil && err != nil {
+			t.Errorf("finish event %d: %v", i, err)
+		}
+	})
+	for i, id := range events {
+		switch i {
+		case unknown:
+			wantCode(t, failed[i], schoolbell.CodeNotFound)
+		case cancelled:
+			same(t, "walk of the cancelled event", steps[i], ledger.FanOutStep{Done: true})
+			same(t, "its status", sums[i].Status, schoolbell.EventCancelled)
+		default:
+			s.must(failed[i])
+			same(t, "event", []any{steps[i].Users, sums[i].Status, sums[i].Progress.Channels[schoolbell.ChannelEmail].Sent},
+				[]any{1 + i%3, schoolbell.EventCompleted, 1 + i%3})
+			s.wantCounted(id, "the end")
+		}
+	}
+	same(t, "items in the inbox of everybody", len(s.inbox(ids[0])), len(events)-2)
+}
+
+// atOnce calls f for 0 to n-1, all at the same time.
+func (s *testStore) atOnce(n int, f func(i int)) {
+	s.t.Helper()
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { f(i) })
+	}
+	all.Wait()
 }
