@@ -89,7 +89,7 @@ func (c Config) slots(lane schoolbell.Lane) int {
 // ledger or for a provider. One slot stays one: events are then worked one after the other.
 func (c Config) eventSlots(lane schoolbell.Lane) int {
 	if n := c.slots(lane); n > 1 {
-		return 2 * n
+		return 4 * n
 	}
 	return 1
 }
