@@ -189,7 +189,7 @@ func (m *Mail) Note() {
 	if taken == m.noted {
 		return
 	}
-	const meanwhile = 1_000 // emails that may be taken between the two calls
+	const meanwhile = 1_000                                             // emails that may be taken between the two calls
 	news := m.catcher.Messages(min(taken-m.noted+meanwhile, keptMails)) // the newest first
 	for i := len(news) - 1; i >= 0; i-- {
 		c := news[i]
