@@ -24,6 +24,7 @@ var varying = []struct {
 	{regexp.MustCompile(`(127\.0\.0\.1|localhost):\d+`), "HOST:PORT"},
 	{regexp.MustCompile(`Schoolbell \S+ serves`), "Schoolbell VERSION serves"},
 	{regexp.MustCompile(`"version": ?"[^"]*"|schoolbell \S+ \(go[^)]*\)`), "VERSION"},
+	{regexp.MustCompile(`[\d,]+ bytes, checked`), "SIZE, checked"}, // it depends on the schema
 	{regexp.MustCompile(`all \d+ are valid|\bversion \d[\d.]*`), "N"},
 	{regexp.MustCompile(`(?m)^ *Reaching everyone: .*\n`), ""}, // only where it takes long
 	{regexp.MustCompile(`\b(id|retry): \d+\n|(?m)^: still here\n`), ""},
