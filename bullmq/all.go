@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -28,20 +29,57 @@ func (q *Queue) AllJobs(ctx context.Context, states ...State) iter.Seq2[*Job, er
 			yield(nil, err)
 			return
 		}
-		for batch := range slices.Chunk(ids, jobBatch) {
-			keys := make([]string, len(batch))
-			for i, id := range batch {
-				keys[i] = q.keys.Job(id)
-			}
-			hashes, err := q.readHashes(ctx, "jobs", keys)
+		q.yieldJobs(ctx, ids, yield)
+	}
+}
+
+// DelayedJobs is [Queue.AllJobs] for those delayed jobs that want reports true for, in the order in which they
+// become due. It is called before any job is read, with the id of each delayed job and the time at which the job
+// becomes due. Other jobs are not read.
+func (q *Queue) DelayedJobs(ctx context.Context, want func(id string, due time.Time) bool) iter.Seq2[*Job, error] {
+	return func(yield func(*Job, error) bool) {
+		var ids []string
+		seen := map[string]bool{}
+		for start := int64(0); ; start += idBatch { // from the new end, see allIDs
+			batch, err := q.rdb.ZRevRangeWithScores(ctx, q.keys.Delayed(), start, start+idBatch-1).Result()
 			if err != nil {
-				yield(nil, err)
+				yield(nil, wrapRead(ctx, "delayed jobs", err))
 				return
 			}
-			for i, id := range batch {
-				if len(hashes[i]) > 0 && !yield(q.jobFromHash(id, hashes[i]), nil) {
-					return
+			for _, z := range batch {
+				id, _ := z.Member.(string)
+				if !seen[id] && want(id, time.UnixMilli(int64(z.Score/scoreStep))) {
+					ids = append(ids, id)
 				}
+				seen[id] = true
+			}
+			if len(batch) < idBatch {
+				break
+			}
+		}
+		slices.Reverse(ids)
+		q.yieldJobs(ctx, ids, yield)
+	}
+}
+
+// scoreStep is by what the score of a delayed job grows in a millisecond.
+const scoreStep = 0x1000
+
+// yieldJobs yields the jobs with the ids that still exist.
+func (q *Queue) yieldJobs(ctx context.Context, ids []string, yield func(*Job, error) bool) {
+	for batch := range slices.Chunk(ids, jobBatch) {
+		keys := make([]string, len(batch))
+		for i, id := range batch {
+			keys[i] = q.keys.Job(id)
+		}
+		hashes, err := q.readHashes(ctx, "jobs", keys)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for i, id := range batch {
+			if len(hashes[i]) > 0 && !yield(q.jobFromHash(id, hashes[i]), nil) {
+				return
 			}
 		}
 	}

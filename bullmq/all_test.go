@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -24,8 +25,29 @@ func idsOf(t *testing.T, q *bullmq.Queue, states ...bullmq.State) (ids []string)
 func TestAllJobs(t *testing.T) {
 	t.Parallel()
 	t.Run("each job is yielded once and in order", testAllJobsOnceInOrder)
+	t.Run("of delayed jobs, only those wanted are read", testDelayedJobs)
 	t.Run("the loop may remove jobs", testAllJobsRemovedInLoop)
 	t.Run("the loop ends at an error", testAllJobsError)
+}
+
+func testDelayedJobs(t *testing.T) {
+	onServers(t, func(t *testing.T, s *server) {
+		q := newQueue(t, s.rdb, bullmq.QueueOptions{})
+		now := time.UnixMilli(1_900_000_000_000)
+		for id, delay := range map[string]time.Duration{"a": time.Second, "b": 2 * time.Second, "c": time.Hour, "now": 0} {
+			must[*bullmq.Job](t)(q.Add(t.Context(), "j", nil, bullmq.JobOptions{ID: id, Delay: delay, Timestamp: now}))
+		}
+		asked := map[string]time.Duration{}
+		want := func(id string, due time.Time) bool { asked[id] = due.Sub(now); return id != "b" }
+		var got []string
+		for job, err := range q.DelayedJobs(t.Context(), want) {
+			ok(t, err)
+			got = append(got, job.ID)
+		}
+		if !maps.Equal(asked, map[string]time.Duration{"a": time.Second, "b": 2 * time.Second, "c": time.Hour}) || !slices.Equal(got, []string{"a", "c"}) {
+			t.Errorf("asked for %v, got %v", asked, got)
+		}
+	})
 }
 
 func testAllJobsOnceInOrder(t *testing.T) {

@@ -31,6 +31,13 @@ const (
 	decidePriority
 )
 
+// IsDecision reports whether a handler that returns err decides what happens to its job, as with [DelayUntil], and
+// does not fail.
+func IsDecision(err error) bool {
+	var d decision
+	return errors.As(err, &d)
+}
+
 func (d decision) Error() string {
 	switch d.kind {
 	case decideDelay:

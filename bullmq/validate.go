@@ -147,6 +147,9 @@ func (o *JobOptions) validate() error {
 	return o.fits()
 }
 
+// ValidJobID reports whether a job may be added under an id that its producer chose. See [JobOptions].
+func ValidJobID(id string) bool { return id != "" && validateID(id) == nil }
+
 // validateID refuses ids that BullMQ refuses or that would collide with a
 // queue's own keys.
 func validateID(id string) error {
