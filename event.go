@@ -53,6 +53,11 @@ type Event struct {
 	SendAt    time.Time // zero: at once
 	ExpiresAt time.Time // after this nothing more is sent; zero for never
 
+	// JobID is the id of the job that a program added to a queue to ask for the event. The event's
+	// job has this id instead of the event's. It is empty for events that came in another way, for those
+	// whose job is in the queue of another lane, and for those that have lost the id to a later job.
+	JobID string
+
 	Status      EventStatus
 	CreatedAt   time.Time
 	CreatedBy   Actor     // who asked for it

@@ -5,7 +5,7 @@ import "schoolbell"
 // Actor is who did something.
 type Actor struct {
 	Kind schoolbell.ActorKind `json:"kind"`
-	ID   string               `json:"id,omitempty" doc:"Of the key, the user, or the account that ran a command."`
+	ID   string               `json:"id,omitempty" doc:"Of the key, the user, the queue, or the account that ran a command."`
 	Name string               `json:"name,omitempty" doc:"Of the program that uses the key."`
 }
 

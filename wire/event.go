@@ -45,7 +45,8 @@ type Event struct {
 	EndsAt              Time                   `json:"ends_at,omitzero"`
 	SendAt              Time                   `json:"send_at,omitzero"`
 	ExpiresAt           Time                   `json:"expires_at,omitzero"`
-	CreatedBy           *Actor                 `json:"created_by,omitempty" doc:"The key, user or command that created the event."`
+	CreatedBy           *Actor                 `json:"created_by,omitempty" doc:"The key, user, queue or command that created the event."`
+	JobID               string                 `json:"job_id,omitempty" doc:"Id of the job that asked for the event, if it is the event's job in the queue. The job of other events has the event's id."`
 	CreatedAt           Time                   `json:"created_at"`
 	CompletedAt         Time                   `json:"completed_at,omitzero" doc:"When the event was completed or cancelled."`
 	DeliveriesRemovedAt Time                   `json:"deliveries_removed_at,omitzero" doc:"When the deliveries were removed because they were old. Their counts in progress stay."`
@@ -57,7 +58,7 @@ func EventOf(ev *schoolbell.Event) *Event {
 	out := &Event{ID: ev.ID, Status: ev.Status, Title: ev.Title, Body: ev.Body, Category: ev.Category, Lane: ev.Lane,
 		Audience: ev.Audience, Channels: ev.Channels, Data: ev.Data, Location: ev.Location,
 		StartsAt: At(ev.StartsAt), EndsAt: At(ev.EndsAt), SendAt: At(ev.SendAt), ExpiresAt: At(ev.ExpiresAt),
-		CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt), DeliveriesRemovedAt: At(ev.DeliveriesRemovedAt)}
+		JobID: ev.JobID, CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt), DeliveriesRemovedAt: At(ev.DeliveriesRemovedAt)}
 	if ev.CreatedBy.Kind != "" {
 		by := ActorOf(schoolbell.Actor{Kind: ev.CreatedBy.Kind, ID: ev.CreatedBy.ID})
 		out.CreatedBy = &by

@@ -117,10 +117,15 @@ func (s *Server) decodeBulkItem(text []byte, values *int) (item bulkItem, err er
 
 // checkBulkEvent reports what the schema of an event does not allow.
 func (s *Server) checkBulkEvent(tree any) *problem {
+	return checkEvent(s.api.OpenAPI().Components.Schemas, s.bulkEvent, tree)
+}
+
+// checkEvent reports what a schema of an event does not allow.
+func checkEvent(schemas huma.Registry, schema *huma.Schema, tree any) *problem {
 	path := huma.NewPathBuffer(make([]byte, 0, 128), 0)
 	path.Push("body")
 	var result huma.ValidateResult
-	huma.Validate(s.api.OpenAPI().Components.Schemas, s.bulkEvent, path, huma.ModeWriteToServer, tree, &result)
+	huma.Validate(schemas, schema, path, huma.ModeWriteToServer, tree, &result)
 	var fields []wire.FieldError
 	detail := ""
 	for _, err := range result.Errors {

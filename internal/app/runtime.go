@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"schoolbell"
+	"schoolbell/internal/api"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/channel"
 	"schoolbell/internal/config"
@@ -143,6 +144,9 @@ func (r *Runtime) OpenPipeline(ctx context.Context) error {
 		BatchSize: q.BatchSize, InPlace: notify.SmallEvent, Retries: q.Retries, Backoff: q.Backoff, Concurrency: q.Concurrency, UrgentShare: q.UrgentShare,
 		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed,
 		Grace: WorkGrace(r.Config), WorkerName: q.WorkerName,
+	}
+	if q.Producers {
+		c.DecodeEvent = api.NewEventDecoder().Decode
 	}
 	if q.RateDuration == 0 {
 		c.RateMax = 0

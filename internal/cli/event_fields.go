@@ -104,7 +104,7 @@ func (a *program) printEvent(e *wire.Event, asJSON bool) error {
 	for _, l := range [][2]string{
 		{"Id", e.ID}, {"Status", string(e.Status)}, {"Category", string(e.Category)}, {"Audience", audienceText(e.Audience)}, {"Channels", joined(e.Channels)},
 		{"Location", e.Location}, {"Starts", optional(e.StartsAt)}, {"Ends", optional(e.EndsAt)}, {"Send at", optional(e.SendAt)},
-		{"Expires", optional(e.ExpiresAt)}, {"Created", when(e.CreatedAt.Time)}, {"Completed", optional(e.CompletedAt)}, {"Deliveries removed", optional(e.DeliveriesRemovedAt)},
+		{"Expires", optional(e.ExpiresAt)}, {"Job", e.JobID}, {"Created", when(e.CreatedAt.Time)}, {"Completed", optional(e.CompletedAt)}, {"Deliveries removed", optional(e.DeliveriesRemovedAt)},
 	} {
 		if l[1] != "" {
 			a.say("  %-10s %s", l[0], l[1])

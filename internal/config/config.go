@@ -79,6 +79,7 @@ type Redis struct {
 type Queue struct {
 	Prefix        string        `name:"queue-prefix" setting:"QUEUE_PREFIX" default:"bull" placeholder:"PREFIX" help:"Prefix of all Redis keys. In a Redis Cluster it gets braces: {bull}."`
 	Name          string        `name:"queue-name" setting:"QUEUE_NAME" default:"event-notifications" placeholder:"NAME" help:"Name of the event queue. The queues of channels add a suffix, such as -email, those of urgent events .urgent."`
+	Producers     bool          `name:"queue-producers" setting:"QUEUE_PRODUCERS" default:"true" negatable:"" help:"Create an event for each job named event that another program adds to the event queues without an event_id. Other programs need only access to Redis for this."`
 	BatchSize     int           `name:"batch-size" setting:"BATCH_SIZE" default:"100" placeholder:"N" help:"Deliveries in one job."`
 	Concurrency   int           `name:"worker-concurrency" setting:"WORKER_CONCURRENCY" default:"5" placeholder:"N" help:"Jobs that a worker runs at the same time, per queue; the queues of events run four times as many. Normal queues run fewer, see URGENT_SHARE."`
 	UrgentShare   int           `name:"urgent-share" setting:"URGENT_SHARE" default:"20" placeholder:"PERCENT" help:"Percentage of WORKER_CONCURRENCY, EMAIL_CONNECTIONS, EMAIL_RATE and EMAIL_DAILY_LIMIT that normal events leave to urgent ones, 0 to 90."`

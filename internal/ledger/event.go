@@ -9,7 +9,7 @@ import (
 // Idempotency is a caller's promise that creating an event under the same Key
 // means the same event. Fingerprint is a digest of the request body.
 type Idempotency struct {
-	Scope       string // whose key it is: the fingerprint of the API key
+	Scope       string // whose key it is: the fingerprint of the API key, or a name that has no key
 	Key         string
 	Fingerprint string // of the request, without what may differ in a repetition
 }
@@ -33,6 +33,7 @@ type CreatedEvent struct {
 type WaveRef struct {
 	EventID string
 	Wave    int
+	JobID   string // the event's, for those who look for the job of wave 0; the ledger finds waves without it
 }
 
 // QueuedWave is what the relay and the reconciler need to know of a wave.

@@ -41,7 +41,8 @@ type Events interface {
 	// If idem.Key was used before in idem.Scope with the same fingerprint it
 	// stores nothing and returns the earlier event and replayed true; with
 	// another fingerprint it returns CodeInvalid with Field "Idempotency-Key".
-	// The event's Lane is that of its category at this moment, whatever ev says.
+	// The event's Lane is that of its category at this moment, whatever ev says. Its JobID is that of
+	// ev if ev has the same Lane, that of the queue with the job, and else empty.
 	// A category, channels, and groups and users of the audience that the ledger does not know are
 	// CodeInvalid faults, each with its field ("audience.exclude.users[0]"); nothing is stored then.
 	CreateEvent(ctx context.Context, ev *schoolbell.Event, setUp []schoolbell.Channel, idem Idempotency) (stored *schoolbell.Event, replayed bool, err error)
@@ -59,6 +60,10 @@ type Events interface {
 
 	// Event returns the event; CodeNotFound if there is none.
 	Event(ctx context.Context, id string) (*schoolbell.Event, error)
+
+	// ForgetJob empties the JobID of the events that have jobID and are in lane, except that of
+	// one event (empty for none). Their jobs have their own ids from then on.
+	ForgetJob(ctx context.Context, lane schoolbell.Lane, jobID, except string) error
 
 	// Progress counts the event's deliveries; CodeNotFound if there is no such event.
 	Progress(ctx context.Context, id string) (schoolbell.Progress, error)

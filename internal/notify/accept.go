@@ -89,7 +89,7 @@ func (p *Pipeline) Cancel(ctx context.Context, id string) (*schoolbell.Event, er
 	if err != nil {
 		return nil, err
 	}
-	p.notifyReconciler(change{eventID: id, lane: ev.Lane, cancelled: true})
+	p.notifyReconciler(change{eventID: id, jobID: ev.JobID, lane: ev.Lane, cancelled: true})
 	return ev, nil
 }
 

@@ -15,6 +15,9 @@ type Config struct {
 	Prefix    string // of every Redis key; "bull" when empty
 	QueueName string // "event-notifications" when empty
 
+	// DecodeEvent decodes events that other programs ask for by adding jobs. Nil means that they may not.
+	DecodeEvent DecodeEvent
+
 	Channels []schoolbell.Channel // over which events may go; in_app is always among them
 
 	BatchSize     int           // deliveries a job works; 100 when 0

@@ -177,7 +177,7 @@ func (r *batchRun) restOther(ctx context.Context, rest time.Duration) {
 
 // end returns the outcome of the job when the batch has no row to claim.
 func (r *batchRun) end(ctx context.Context, grant ledger.Grant) (any, error) {
-	r.progress.report(ctx, r.lane, r.ev.ID)
+	r.progress.report(ctx, r.ev)
 	switch {
 	case grant.Finished && r.exhausted > 0:
 		return nil, bullmq.Unrecoverable(fmt.Errorf("%d of %d deliveries failed: %s", grant.Counts.Failed, grant.Counts.Total, r.reason))

@@ -38,9 +38,9 @@ func (q *queues) eventJobs(ctx context.Context, lane schoolbell.Lane, waves []le
 	return specs, nil
 }
 
-// batchJobs are the jobs of batches of one wave, channel and lane, in the order of their
+// batchJobs are the jobs of batches of one wave, one channel and one lane, in the order of their
 // numbers, with priorities after that of the batch before them.
-func (q *queues) batchJobs(ctx context.Context, lane schoolbell.Lane, batches []ledger.Batch) ([]bullmq.JobSpec, error) {
+func (q *queues) batchJobs(ctx context.Context, lane schoolbell.Lane, wave ledger.WaveRef, batches []ledger.Batch) ([]bullmq.JobSpec, error) {
 	if len(batches) == 0 {
 		return nil, nil
 	}
@@ -55,7 +55,7 @@ func (q *queues) batchJobs(ctx context.Context, lane schoolbell.Lane, batches []
 	}
 	specs := make([]bullmq.JobSpec, len(batches))
 	for i, b := range batches {
-		specs[i] = q.batchJob(lane, b)
+		specs[i] = q.batchJob(lane, wave, b)
 		specs[i].Options.Priority = clampPriority(next)
 		next += q.levels(b)
 	}

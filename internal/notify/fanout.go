@@ -3,7 +3,6 @@ package notify
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,14 +29,33 @@ type fanOut struct {
 	queues  *queues
 	rebuild *rebuilder
 	inPlace *inPlace
+	asked   *requests
 	metrics *Metrics
 	log     *slog.Logger
 }
 
 func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
+	result, err := f.run(ctx, job)
+	if err != nil && f.isLast(job) && !bullmq.IsDecision(err) && !bullmq.IsUnrecoverable(err) {
+		f.log.Warn("an event job runs again without an attempt being counted", "queue", job.Queue().Name(), "job", short(job.ID), "again_in", requestWait, "error", err)
+		err = bullmq.DelayUntil(time.Now().Add(requestWait))
+	}
+	return result, err
+}
+
+// isLast reports whether another program has given the job fewer attempts than jobs of events need, often a single
+// one, and this is its last. If it failed, the event would go on, but the other program would not know.
+func (f *fanOut) isLast(job *bullmq.Job) bool {
+	return job.Options.Attempts < f.cfg.attempts() && job.AttemptsMade+1 >= job.Options.Attempts
+}
+
+func (f *fanOut) run(ctx context.Context, job *bullmq.Job) (any, error) {
 	ev, wave, err := f.event(ctx, job)
 	if err != nil {
 		return nil, err
+	}
+	if ev.Lane != f.lane || isAsked(ev) && job.ID != eventJobID(wave) {
+		return f.follow(ctx, job, ev)
 	}
 	if ev.Status == schoolbell.EventHeld { // a release adds the job again
 		return ledger.Summary{EventID: wave.EventID, Wave: wave.Wave, Status: ev.Status}, nil
@@ -72,16 +90,24 @@ func (f *fanOut) handle(ctx context.Context, job *bullmq.Job) (any, error) {
 	return f.finish(ctx, job, wave)
 }
 
+// event returns the event and the wave of a job. A job that asks for an event gets it first.
 func (f *fanOut) event(ctx context.Context, job *bullmq.Job) (*schoolbell.Event, ledger.WaveRef, error) {
-	var data eventJobData
-	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) || data.Wave < 0 {
-		return nil, ledger.WaveRef{}, bullmq.Unrecoverable(errors.New("job data names no event"))
+	if asksForEvent(job.Name, job.Data) {
+		ev, err := f.asked.handle(ctx, f.lane, job)
+		if err != nil {
+			return nil, ledger.WaveRef{}, err
+		}
+		return ev, eventRef(ev), nil
+	}
+	data, err := eventJobDataOf(job)
+	if err != nil {
+		return nil, ledger.WaveRef{}, bullmq.Unrecoverable(err)
 	}
 	ev, err := eventOrFail(ctx, f.events, data.EventID)
-	if err == nil && ev.Lane != f.lane {
-		err = bullmq.Unrecoverable(fmt.Errorf("the event is in the %s lane, its job in the queue of the %s lane", ev.Lane, f.lane))
+	if err != nil {
+		return nil, ledger.WaveRef{}, err
 	}
-	return ev, ledger.WaveRef{EventID: data.EventID, Wave: data.Wave}, err
+	return ev, ledger.WaveRef{EventID: ev.ID, Wave: data.Wave, JobID: ev.JobID}, nil
 }
 
 // eventOrFail reads an event; one the ledger does not have will not come by waiting.
@@ -131,7 +157,7 @@ func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event
 				return done, err
 			}
 		}
-		if err := f.queues.addBatches(ctx, f.lane, batches); err != nil {
+		if err := f.queues.addBatches(ctx, f.lane, wave, batches); err != nil {
 			return done, err
 		}
 		done.children += len(batches)

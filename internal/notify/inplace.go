@@ -118,7 +118,7 @@ func (p *inPlace) deliver(ctx context.Context, job *bullmq.Job, ev *schoolbell.E
 		})
 	}
 	channels.Wait()
-	return p.finish(ctx, ledger.WaveRef{EventID: ev.ID}, step.Batches, runs)
+	return p.finish(ctx, eventRef(ev), step.Batches, runs)
 }
 
 // claimInPlace claims the rows of a small batch, and reports whether it got any.

@@ -1,6 +1,9 @@
 package notify
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,9 +23,9 @@ func (q *queues) eventJob(w ledger.QueuedWave) bullmq.JobSpec {
 }
 
 // batchJob is the job that delivers one batch, a child of its wave's job.
-func (q *queues) batchJob(lane schoolbell.Lane, b ledger.Batch) bullmq.JobSpec {
+func (q *queues) batchJob(lane schoolbell.Lane, wave ledger.WaveRef, b ledger.Batch) bullmq.JobSpec {
 	opts := q.jobOptions(batchJobID(b))
-	opts.Parent = &bullmq.ParentRef{ID: eventJobID(waveOf(b)), Queue: q.events(lane).QualifiedName()}
+	opts.Parent = &bullmq.ParentRef{ID: eventJobID(wave), Queue: q.events(lane).QualifiedName()}
 	opts.OnFailure = bullmq.IgnoreDependency
 	return bullmq.JobSpec{Name: string(b.Channel), Data: batchJobData{EventID: b.EventID, Wave: b.Wave, Channel: b.Channel, Seq: b.Seq}, Options: opts}
 }
@@ -50,14 +53,29 @@ type batchJobData struct {
 	Seq     int                `json:"seq"`
 }
 
-// eventJobID is the event's id for wave 0; further waves add their number.
+// eventJobDataOf decodes the data of an event's job.
+func eventJobDataOf(job *bullmq.Job) (data eventJobData, err error) {
+	if err := json.Unmarshal(job.Data, &data); err != nil || !schoolbell.ValidID(data.EventID) || data.Wave < 0 {
+		return eventJobData{}, errors.New("job data names no event")
+	}
+	return data, nil
+}
+
+// eventJobID is the id of the job that asked for the event, or else the event's id. Further waves have the event's
+// id and their number.
 func eventJobID(w ledger.WaveRef) string {
 	if w.Wave == 0 {
-		return w.EventID
+		return cmp.Or(w.JobID, w.EventID)
 	}
 	return fmt.Sprintf("%s.w%d", w.EventID, w.Wave)
 }
 
+// eventRef names wave 0 of an event.
+func eventRef(ev *schoolbell.Event) ledger.WaveRef {
+	return ledger.WaveRef{EventID: ev.ID, JobID: ev.JobID}
+}
+
+// batchJobID begins with the event's id, whatever the id of the event's job.
 func batchJobID(b ledger.Batch) string {
 	return fmt.Sprintf("%s.%s.%d", eventJobID(waveOf(b)), b.Channel, b.Seq)
 }

@@ -26,25 +26,25 @@ func newProgressReporter(store ledger.Events, queues *queues, log *slog.Logger) 
 	return &progressReporter{ledger: store, queues: queues, log: log, next: make(map[string]time.Time)}
 }
 
-// report stores the event's progress in its job. It is decoration: a failure is
+// report stores the progress of an event in its job. It is decoration: a failure is
 // logged at debug level and forgotten.
-func (r *progressReporter) report(ctx context.Context, lane schoolbell.Lane, eventID string) {
-	if !r.due(eventID) {
+func (r *progressReporter) report(ctx context.Context, ev *schoolbell.Event) {
+	if !r.due(ev.ID) {
 		return
 	}
 	began := time.Now()
-	if err := r.store(ctx, lane, eventID); err != nil {
-		r.log.Debug("event job has no fresh progress", "event", eventID, "error", err)
+	if err := r.store(ctx, ev); err != nil {
+		r.log.Debug("event job has no fresh progress", "event", ev.ID, "error", err)
 	}
-	r.again(eventID, time.Now().Add(max(500*time.Millisecond, 10*time.Since(began))))
+	r.again(ev.ID, time.Now().Add(max(500*time.Millisecond, 10*time.Since(began))))
 }
 
-func (r *progressReporter) store(ctx context.Context, lane schoolbell.Lane, eventID string) error {
-	progress, err := r.ledger.Progress(ctx, eventID)
+func (r *progressReporter) store(ctx context.Context, ev *schoolbell.Event) error {
+	progress, err := r.ledger.Progress(ctx, ev.ID)
 	if err != nil {
 		return err
 	}
-	job, err := r.queues.events(lane).Job(ctx, eventID)
+	job, err := r.queues.events(ev.Lane).Job(ctx, eventJobID(eventRef(ev)))
 	if err != nil {
 		return err
 	}

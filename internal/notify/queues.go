@@ -121,14 +121,14 @@ func byLane(waves []ledger.QueuedWave) map[schoolbell.Lane][]ledger.QueuedWave {
 	return lists
 }
 
-// addBatches adds the jobs of batches of one wave, two round trips a queue.
-func (q *queues) addBatches(ctx context.Context, lane schoolbell.Lane, batches []ledger.Batch) error {
+// addBatches adds the jobs of batches of a wave, two round trips a queue.
+func (q *queues) addBatches(ctx context.Context, lane schoolbell.Lane, wave ledger.WaveRef, batches []ledger.Batch) error {
 	for ch, list := range byChannel(batches) {
 		to := q.batches(lane, ch)
 		if to == nil {
 			continue // the channel was removed from the settings: its batches wait until it is back
 		}
-		specs, err := q.batchJobs(ctx, lane, list)
+		specs, err := q.batchJobs(ctx, lane, wave, list)
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,9 @@ func (r *rebuilder) event(ctx context.Context, w ledger.QueuedWave, state bullmq
 	if now.Status == schoolbell.EventCancelled || now.Status == schoolbell.EventHeld || w.Wave == 0 && now.Status.Terminal() {
 		return nil // since it was listed
 	}
+	if w, err = r.nameable(ctx, w); err != nil {
+		return err
+	}
 	id := eventJobID(w.WaveRef)
 	if _, err := r.queues.renameDamaged(ctx, r.queues.events(w.Lane), id); err != nil {
 		return err
@@ -51,6 +54,40 @@ func (r *rebuilder) event(ctx context.Context, w ledger.QueuedWave, state bullmq
 	return nil
 }
 
+// withoutNumbers returns those of the waves that need a job and can get one: not those whose job has a number, and
+// will run.
+func (r *rebuilder) withoutNumbers(ctx context.Context, waves []ledger.QueuedWave) (missing []ledger.QueuedWave, err error) {
+	for _, w := range waves {
+		if id := eventJobID(w.WaveRef); !bullmq.ValidJobID(id) {
+			state, err := r.queues.events(w.Lane).State(ctx, id)
+			if err != nil {
+				return nil, fmt.Errorf("state of event job %s: %w", short(id), err)
+			}
+			if willRun(state) {
+				continue
+			}
+			if w, err = r.nameable(ctx, w); err != nil {
+				return nil, err
+			}
+		}
+		missing = append(missing, w)
+	}
+	return missing, nil
+}
+
+// nameable returns a wave whose job is missing with a job id that it can be added under. The job of an event
+// that has the number of a lost job gets the event's id instead: Redis gives the number to another job.
+func (r *rebuilder) nameable(ctx context.Context, w ledger.QueuedWave) (ledger.QueuedWave, error) {
+	if bullmq.ValidJobID(eventJobID(w.WaveRef)) {
+		return w, nil
+	}
+	if err := r.events.ForgetJob(ctx, w.Lane, w.JobID, ""); err != nil {
+		return w, fmt.Errorf("forget job %s of event %s: %w", short(w.JobID), w.EventID, err)
+	}
+	w.JobID = ""
+	return w, nil
+}
+
 // batchesOf gives every open batch of a wave of the lane a job that will run, and
 // returns how many batches are open.
 func (r *rebuilder) batchesOf(ctx context.Context, lane schoolbell.Lane, wave ledger.WaveRef) (open int, err error) {
@@ -61,7 +98,7 @@ func (r *rebuilder) batchesOf(ctx context.Context, lane schoolbell.Lane, wave le
 			return open, fmt.Errorf("read open batches of event %s: %w", eventJobID(wave), err)
 		}
 		open += len(batches)
-		added, err := r.page(ctx, lane, batches)
+		added, err := r.page(ctx, lane, wave, batches)
 		if added > 0 {
 			r.metrics.reconciled.WithLabelValues("batch").Add(float64(added))
 			r.log.Info("batch jobs rebuilt from the ledger", "event", wave.EventID, "wave", wave.Wave, "batches", added)
@@ -73,8 +110,8 @@ func (r *rebuilder) batchesOf(ctx context.Context, lane schoolbell.Lane, wave le
 	}
 }
 
-// page gives each of the batches a job that will run and returns how many had none.
-func (r *rebuilder) page(ctx context.Context, lane schoolbell.Lane, batches []ledger.Batch) (added int, err error) {
+// page gives each of the batches of a wave a job that will run and returns how many had none.
+func (r *rebuilder) page(ctx context.Context, lane schoolbell.Lane, wave ledger.WaveRef, batches []ledger.Batch) (added int, err error) {
 	for channel, list := range byChannel(batches) {
 		q := r.queues.batches(lane, channel)
 		if q == nil { // the channel was removed from the settings
@@ -84,7 +121,7 @@ func (r *rebuilder) page(ctx context.Context, lane schoolbell.Lane, batches []le
 		if err != nil {
 			return added, err
 		}
-		specs, err := r.queues.batchJobs(ctx, lane, missing)
+		specs, err := r.queues.batchJobs(ctx, lane, wave, missing)
 		if err != nil {
 			return added, err
 		}

@@ -43,6 +43,7 @@ type reconciler struct {
 // change names an event whose jobs no longer match its ledger row.
 type change struct {
 	eventID   string
+	jobID     string
 	lane      schoolbell.Lane
 	cancelled bool
 }
@@ -289,26 +290,36 @@ func (r *reconciler) dropCancelled(ctx context.Context, c change) error {
 	if err != nil {
 		return fmt.Errorf("read waves of event %s: %w", c.eventID, err)
 	}
-	jobs := []string{c.eventID}
+	jobs := []string{eventJobID(ledger.WaveRef{EventID: c.eventID, JobID: c.jobID})}
 	for _, w := range further {
 		jobs = append(jobs, eventJobID(ledger.WaveRef{EventID: c.eventID, Wave: w.Number}))
 	}
 	for _, job := range jobs {
-		if err := r.dropWaiting(ctx, r.queues.events(c.lane), job); err != nil {
+		if err := r.dropWaiting(ctx, r.queues.events(c.lane), job, c.eventID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// dropWaiting removes an event job that has not started.
-func (r *reconciler) dropWaiting(ctx context.Context, events *bullmq.Queue, id string) error {
+// dropWaiting removes a job of an event that has not started.
+func (r *reconciler) dropWaiting(ctx context.Context, events *bullmq.Queue, id, eventID string) error {
 	state, err := events.State(ctx, id)
 	if err != nil {
 		return fmt.Errorf("state of event job %s: %w", id, err)
 	}
 	if state != bullmq.StateWaiting && state != bullmq.StatePrioritized && state != bullmq.StateDelayed {
 		return nil
+	}
+	job, err := events.Job(ctx, id)
+	if errors.Is(err, bullmq.ErrJobNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read event job %s: %w", id, err)
+	}
+	if data, err := eventJobDataOf(job); err != nil || data.EventID != eventID {
+		return nil // Redis lost the event's job, and another one has got its number
 	}
 	if err := events.Remove(ctx, id, bullmq.RemoveOptions{}); err != nil && !errors.Is(err, bullmq.ErrJobLocked) {
 		return fmt.Errorf("remove job %s of a cancelled event: %w", id, err)

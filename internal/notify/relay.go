@@ -25,13 +25,14 @@ const (
 // behind by others, and every few seconds for jobs that are missing. It runs until ctx ends and
 // continues through outages of Redis and the ledger. Any number of processes may run it on one ledger.
 func (p *Pipeline) RunRelay(ctx context.Context) error {
-	box := &outbox{ledger: p.ledger.Waves, queues: p.queues, accepted: p.accepted, search: p.search, log: p.log}
+	box := &outbox{ledger: p.ledger.Waves, queues: p.queues, rebuild: p.rebuilder(), accepted: p.accepted, search: p.search, log: p.log}
 	rec := &reconciler{events: p.ledger.Events, waves: p.ledger.Waves, deliveries: p.ledger.Deliveries, queues: p.queues, rebuild: p.rebuilder(), changed: p.changed, log: p.log,
 		paused: map[*bullmq.Queue]bool{}}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return box.Run(ctx) })
 	g.Go(func() error { return rec.Run(ctx) })
 	g.Go(func() error { return p.runOrphanRemoval(ctx) })
+	g.Go(func() error { return p.runDelayedRequests(ctx) })
 	return g.Wait()
 }
 
@@ -40,6 +41,7 @@ func (p *Pipeline) RunRelay(ctx context.Context) error {
 type outbox struct {
 	ledger   ledger.Waves
 	queues   *queues
+	rebuild  *rebuilder
 	accepted <-chan ledger.QueuedWave // that start now, from this process
 	search   <-chan struct{}          // tells it to look into the ledger at once
 	log      *slog.Logger
@@ -52,6 +54,9 @@ type outbox struct {
 // reading the ledger. For one that starts later it must read how long that is by the clock of the database.
 // It never waits: what an outbox is too busy for, its next search finds.
 func (p *Pipeline) notifyOutbox(ev *schoolbell.Event) {
+	if ev.JobID != "" {
+		return // the job that asked for the event is there, unless Redis has lost it
+	}
 	if ev.Status == schoolbell.EventScheduled {
 		select {
 		case p.search <- struct{}{}:
@@ -60,7 +65,7 @@ func (p *Pipeline) notifyOutbox(ev *schoolbell.Event) {
 		return
 	}
 	select {
-	case p.accepted <- ledger.QueuedWave{WaveRef: ledger.WaveRef{EventID: ev.ID}, Lane: ev.Lane}:
+	case p.accepted <- ledger.QueuedWave{WaveRef: eventRef(ev), Lane: ev.Lane}:
 	default:
 	}
 }
@@ -133,7 +138,11 @@ func (o *outbox) relayAll(ctx context.Context) error {
 
 // add adds the jobs of waves, which are marked queued later, many in one transaction.
 func (o *outbox) add(ctx context.Context, waves []ledger.QueuedWave) error {
-	if err := o.queues.addEvents(ctx, waves); err != nil {
+	missing, err := o.rebuild.withoutNumbers(ctx, waves)
+	if err != nil {
+		return err
+	}
+	if err := o.queues.addEvents(ctx, missing); err != nil {
 		return err
 	}
 	for _, w := range waves {

@@ -64,7 +64,7 @@ func (p *Pipeline) handlers(leases *leaseKeeper, renderer Renderer, senders map[
 	inPlace := make(map[schoolbell.Lane]*inPlace)
 	for _, lane := range schoolbell.Lanes() {
 		inPlace[lane] = newInPlace(p.cfg, lane, p.ledger.Waves, p.log)
-		f := &fanOut{inPlace: inPlace[lane], waves: p.ledger.Waves, cfg: p.cfg, lane: lane, events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues,
+		f := &fanOut{inPlace: inPlace[lane], asked: p.requests(), waves: p.ledger.Waves, cfg: p.cfg, lane: lane, events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues,
 			rebuild: p.rebuilder(), metrics: p.metrics, log: p.log}
 		handlers[p.queues.events(lane)] = f.handle
 	}

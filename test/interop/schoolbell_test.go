@@ -24,6 +24,7 @@ const (
 type program struct {
 	*rig
 	bin     string
+	url     string // of the server
 	env     []string
 	running []*testenv.Program
 }
@@ -32,10 +33,16 @@ type program struct {
 // unless they name another.
 func startProgram(t *testing.T, sink *testenv.Sink, extra ...string) *program {
 	t.Helper()
-	r := newRig(t, 6)
+	return startProgramBeside(t, 6, sink, extra...)
+}
+
+// startProgramBeside is startProgram with another major of BullMQ.
+func startProgramBeside(t *testing.T, major int, sink *testenv.Sink, extra ...string) *program {
+	t.Helper()
+	r := newRig(t, major)
 	host, port, _ := strings.Cut(r.addr, ":")
 	addr := "127.0.0.1:" + strconv.Itoa(testenv.FreePort(t))
-	s := &program{rig: r, bin: testenv.Binary(t), env: append([]string{
+	s := &program{rig: r, bin: testenv.Binary(t), url: "http://" + addr, env: append([]string{
 		"REDIS_HOST=" + host, "REDIS_PORT=" + port, "HTTP_ADDR=" + addr, "SCHOOLBELL_URL=http://" + addr, "SCHOOLBELL_API_KEY=" + apiKey,
 		"DATA_DIR=" + t.TempDir(), "SMTP_HOST=" + sink.Host, "SMTP_PORT=" + strconv.Itoa(sink.Port), "SMTP_TLS=none",
 		"EMAIL_FROM=office@hill.example", "WORKER_NAME=worker-1", "BATCH_SIZE=10", "JOB_RETRIES=1", "JOB_BACKOFF=50ms",

@@ -17,7 +17,7 @@ import (
 // selectEvents selects the columns of events and of their first waves that scanEvent reads.
 const selectEvents = `
 	SELECT e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location,
-		e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id, e.created_at, e.completed_at,
+		e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id, e.job_id, e.created_at, e.completed_at,
 		e.deliveries_removed_at
 	FROM events e
 	JOIN waves w ON w.event_seq = e.seq AND w.n = 0`
@@ -33,7 +33,7 @@ func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 		removed                                        *time.Time
 	)
 	err := r.Scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &audience, &channels, &data, &e.Location,
-		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.CreatedAt, &completed, &removed)
+		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID, &e.CreatedAt, &completed, &removed)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +99,20 @@ func (s Events) EventByKey(ctx context.Context, idem ledger.Idempotency) (ev *sc
 	})
 	return ev, ev != nil, err
 }
+
+// ForgetJob implements ledger.Events.
+func (s Events) ForgetJob(ctx context.Context, lane schoolbell.Lane, jobID, except string) error {
+	return s.DB.again("forget job", func() error {
+		_, err := s.DB.pool.Exec(ctx, forgetJob, lane, jobID, except)
+		return err
+	})
+}
+
+// forgetJob removes the id of a job from the events of a lane except one.
+const forgetJob = `
+	UPDATE events
+	SET job_id = ''
+	WHERE job_id = $2 AND job_id <> '' AND lane = $1 AND id <> $3`
 
 // Event implements ledger.Events.
 func (s Events) Event(ctx context.Context, id string) (*schoolbell.Event, error) {

@@ -57,6 +57,7 @@ func (s Events) insertEvent(ctx context.Context, ev *schoolbell.Event, setUp []s
 	}
 	change.Committed()
 	kept.Channels, kept.Lane = channelsOf(added[0].Channels), added[0].Lane
+	kept.JobID = row.JobID(ev, kept.Lane)
 	return kept, nil
 }
 
@@ -79,7 +80,7 @@ func newEventValues(ev *schoolbell.Event, setUp []schoolbell.Channel, idem ledge
 		"channels": channelNames(ev.Channels), "set_up": channelNames(setUp), "groups": orEmpty(groups), "users": orEmpty(users),
 		"data": []byte(ev.Data), "location": ev.Location, "starts_at": stored(ev.StartsAt), "ends_at": stored(ev.EndsAt),
 		"send_at": stored(ev.SendAt), "expires_at": stored(ev.ExpiresAt), "status": ev.Status,
-		"created_by_kind": ev.CreatedBy.Kind, "created_by_id": ev.CreatedBy.ID, "created_at": stored(ev.CreatedAt),
+		"created_by_kind": ev.CreatedBy.Kind, "created_by_id": ev.CreatedBy.ID, "lane": ev.Lane, "job_id": ev.JobID, "created_at": stored(ev.CreatedAt),
 		"scope": idem.Scope, "key": idem.Key, "fingerprint": idem.Fingerprint,
 	}
 	return values, kept, nil
@@ -144,11 +145,12 @@ var createEvent = row.SQL(`
 	inserted AS (
 		INSERT INTO events (
 			id, title, body, category, lane, audience, data, location,
-			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, created_at)
+			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at)
 		SELECT
 			@id::text, @title::text, @body::text, @category::text, lane, @audience::text, @data::bytea, @location::text,
 			@starts_at::timestamptz, @ends_at::timestamptz, @expires_at::timestamptz, @status::text,
-			@created_by_kind::text, @created_by_id::text, @created_at::timestamptz
+			@created_by_kind::text, @created_by_id::text,
+			CASE WHEN lane = @lane::text THEN @job_id::text ELSE '' END, @created_at::timestamptz
 		FROM accepted
 		WHERE @key::text = '' OR EXISTS (SELECT 1 FROM claimed)
 		RETURNING seq),

@@ -102,7 +102,7 @@ func (m *manyEvents) decide(known *knownNames, open []int) (accepted []acceptedE
 		if err != nil {
 			return nil, err
 		}
-		a.ev.Channels, a.ev.Lane = channels, lane
+		a.ev.Channels, a.ev.Lane, a.ev.JobID = channels, lane, row.JobID(e.Event, lane)
 		accepted = append(accepted, a)
 		if e.Idempotency.Key != "" {
 			known.keys[keyName{e.Idempotency.Scope, e.Idempotency.Key}] = keyOwner{e.Idempotency.Fingerprint, e.Event.ID}
@@ -204,6 +204,7 @@ func (m *manyEvents) insertEvents(ctx context.Context, events []acceptedEvent) (
 		"statuses":         text(func(e *schoolbell.Event) string { return string(e.Status) }),
 		"created_by_kinds": text(func(e *schoolbell.Event) string { return string(e.CreatedBy.Kind) }),
 		"created_by_ids":   text(func(e *schoolbell.Event) string { return e.CreatedBy.ID }),
+		"job_ids":          text(func(e *schoolbell.Event) string { return e.JobID }),
 		"created_at":       at(func(e *schoolbell.Event) time.Time { return e.CreatedAt }),
 	})
 	numbers, err := list(rows, err, pgx.RowToStructByPos[struct {
@@ -224,17 +225,17 @@ func (m *manyEvents) insertEvents(ctx context.Context, events []acceptedEvent) (
 const insertEvents = `
 	INSERT INTO events (
 		id, title, body, category, lane, audience, data, location,
-		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, created_at)
+		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at)
 	SELECT
 		id, title, body, category, lane, audience, data, location,
-		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, created_at
+		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at
 	FROM unnest(
 		@ids::text[], @titles::text[], @bodies::text[], @categories::text[], @lanes::text[], @audiences::text[],
 		@data::bytea[], @locations::text[], @starts_at::timestamptz[], @ends_at::timestamptz[], @expires_at::timestamptz[],
-		@statuses::text[], @created_by_kinds::text[], @created_by_ids::text[], @created_at::timestamptz[])
+		@statuses::text[], @created_by_kinds::text[], @created_by_ids::text[], @job_ids::text[], @created_at::timestamptz[])
 		WITH ORDINALITY AS g(
 			id, title, body, category, lane, audience, data, location,
-			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, created_at, i)
+			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, i)
 	ORDER BY i
 	RETURNING id, seq`
 

@@ -82,9 +82,9 @@ func (s Waves) OpenWaves(ctx context.Context, after ledger.WaveRef, limit int) (
 	return s.queuedWaves(ctx, listOpenWaves, after.EventID, after.Wave, limit)
 }
 
-// selectQueuedWaves selects the columns that queuedWaves reads: the event's id and lane, the number, the
+// selectQueuedWaves selects the columns that queuedWaves reads: the event's id, job id and lane, the number, the
 // milliseconds until the wave starts, and whether its audience has been walked.
-var selectQueuedWaves = "SELECT e.id, e.lane, w.n, " + milliseconds("w.starts_at - clock_timestamp()") + `, w.walked
+var selectQueuedWaves = "SELECT e.id, e.job_id, e.lane, w.n, " + milliseconds("w.starts_at - clock_timestamp()") + `, w.walked
 	FROM waves w
 	JOIN events e ON e.seq = w.event_seq`
 
@@ -106,7 +106,7 @@ func (s Waves) queuedWaves(ctx context.Context, query string, args ...any) (wave
 		rows, err := s.DB.pool.Query(ctx, query, args...)
 		waves, err = list(rows, err, func(r pgx.CollectableRow) (w ledger.QueuedWave, err error) {
 			var in int64
-			err = r.Scan(&w.EventID, &w.Lane, &w.Wave, &in, &w.Walked)
+			err = r.Scan(&w.EventID, &w.JobID, &w.Lane, &w.Wave, &in, &w.Walked)
 			w.StartIn = duration(in)
 			return w, err
 		})

@@ -26,6 +26,15 @@ func NewEvent(ev *schoolbell.Event) (audience string, stored *schoolbell.Event, 
 	return string(text), &e, nil
 }
 
+// JobID returns the id of the job of a new event whose lane is now known. The job that asked for the event is
+// its own if it is in the queue of that lane.
+func JobID(ev *schoolbell.Event, lane schoolbell.Lane) string {
+	if ev.Lane != lane {
+		return ""
+	}
+	return ev.JobID
+}
+
 // ChannelsOf returns the channels of a new event that names none: those of its category
 // that are set up. It is a fault if none is.
 func ChannelsOf(c schoolbell.CategoryInfo, setUp []schoolbell.Channel) (channels []schoolbell.Channel, err error) {

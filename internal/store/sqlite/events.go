@@ -14,7 +14,7 @@ import (
 
 // eventColumns are the columns of eventTables that scanEvent reads.
 const eventColumns = `e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location,
-	e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id,
+	e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id, e.job_id,
 	e.created_at, e.completed_at, e.deliveries_removed_at`
 
 // eventTables are events e, each with its wave 0, w.
@@ -31,7 +31,7 @@ func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
 		removed                                                 sql.NullInt64
 	)
 	if err := scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &audience, &channels, &data, &e.Location,
-		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &created, &completed,
+		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID, &created, &completed,
 		&removed); err != nil {
 		return nil, err
 	}
@@ -116,6 +116,23 @@ func jsonOf[T string | int64 | [2]string | [2]int64](list []T) string {
 	}
 	return string(b)
 }
+
+// ForgetJob implements ledger.Events.
+func (s Events) ForgetJob(ctx context.Context, lane schoolbell.Lane, jobID, except string) error {
+	return s.DB.write(ctx, "forget job", func(c *conn) error {
+		_, err := c.exec(ctx, forgetJob, args{"lane": string(lane), "job_id": jobID, "except": except})
+		return err
+	})
+}
+
+// forgetJob removes the id of a job from the events of a lane except one.
+const forgetJob = `
+UPDATE events
+SET job_id = ''
+WHERE job_id = @job_id
+	AND job_id <> ''
+	AND lane = @lane
+	AND id <> @except`
 
 // Event implements ledger.Events.
 func (s Events) Event(ctx context.Context, id string) (*schoolbell.Event, error) {

@@ -61,7 +61,7 @@ func (s Events) insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event, 
 	if err != nil {
 		return nil, err
 	}
-	stored.Channels, stored.Lane = channels, lane
+	stored.Channels, stored.Lane, stored.JobID = channels, lane, row.JobID(ev, lane)
 	var data any // a nil slice would be stored as an empty blob
 	if ev.Data != nil {
 		data = []byte(ev.Data)
@@ -70,7 +70,7 @@ func (s Events) insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event, 
 		"id": ev.ID, "title": ev.Title, "body": ev.Body, "category": string(ev.Category), "lane": string(lane),
 		"audience": audience, "data": data, "location": ev.Location,
 		"starts_at": millis(ev.StartsAt), "ends_at": millis(ev.EndsAt), "expires_at": millis(ev.ExpiresAt),
-		"status": string(ev.Status), "created_by_kind": string(ev.CreatedBy.Kind), "created_by_id": ev.CreatedBy.ID, "created_at": millis(ev.CreatedAt),
+		"status": string(ev.Status), "created_by_kind": string(ev.CreatedBy.Kind), "created_by_id": ev.CreatedBy.ID, "job_id": stored.JobID, "created_at": millis(ev.CreatedAt),
 	})
 	if isUnique(err) {
 		return nil, &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there is an event with this id already", Field: "id", Err: err}
@@ -98,9 +98,9 @@ func (db *DB) Warm(ctx context.Context) error {
 // addEvent stores a new event.
 const addEvent = `
 INSERT INTO events (id, title, body, category, lane, audience, data, location,
-	starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, created_at)
+	starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at)
 VALUES (@id, @title, @body, @category, @lane, @audience, @data, @location,
-	@starts_at, @ends_at, @expires_at, @status, @created_by_kind, @created_by_id, @created_at)`
+	@starts_at, @ends_at, @expires_at, @status, @created_by_kind, @created_by_id, @job_id, @created_at)`
 
 // checkNames returns the channels and the lane of a new event, or a fault for each name in it that the
 // ledger does not know.

@@ -104,10 +104,10 @@ WHERE w.queued_at IS NULL
 ORDER BY w.event_seq, w.n
 LIMIT @limit`)
 
-// selectQueued selects waves as the method queued reads them. The fourth column is in how
+// selectQueued selects waves as the method queued reads them. The fifth column is in how
 // many milliseconds the wave starts. A WHERE about w follows.
 const selectQueued = `
-SELECT e.id, e.lane, w.n, max(coalesce(w.starts_at, 0) - ` + now + `, 0), w.walked
+SELECT e.id, e.job_id, e.lane, w.n, max(coalesce(w.starts_at, 0) - ` + now + `, 0), w.walked
 FROM waves w
 CROSS JOIN events e ON e.seq = w.event_seq`
 
@@ -131,7 +131,7 @@ func (s Waves) queued(ctx context.Context, query string, a args) (waves []ledger
 		return c.each(ctx, query, a, func(scan func(...any) error) error {
 			var w ledger.QueuedWave
 			var in int64
-			err := scan(&w.EventID, &w.Lane, &w.Wave, &in, &w.Walked)
+			err := scan(&w.EventID, &w.JobID, &w.Lane, &w.Wave, &in, &w.Walked)
 			w.StartIn = duration(in)
 			waves = append(waves, w)
 			return err

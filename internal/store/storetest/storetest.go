@@ -22,7 +22,7 @@ type promise struct {
 // Run holds the engine to every promise. The subtests run in parallel, each on a database of its own.
 func Run(t *testing.T, database Database) {
 	for _, group := range [][]promise{
-		events, eventsMany, fanOuts, audiences, advances, advanceGroups, smallEvents, leases, endings, crowds, persons, groups, inboxes, keys, keyLives, audits, settings, categories, addresses, receipts, waves, counts, retentions, exports, quotas, restored,
+		events, eventJobs, eventsMany, fanOuts, audiences, advances, advanceGroups, smallEvents, leases, endings, crowds, persons, groups, inboxes, keys, keyLives, audits, settings, categories, addresses, receipts, waves, counts, retentions, exports, quotas, restored,
 	} {
 		for _, p := range group {
 			t.Run(p.name, func(t *testing.T) {

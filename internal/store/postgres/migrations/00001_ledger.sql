@@ -105,6 +105,7 @@ CREATE TABLE preferences (
 CREATE INDEX preferences_by_category ON preferences (category);
 
 -- lane is that of the category when the event was created: events keep it.
+-- job_id is the id of the event's job in Redis if that is not the event's own id, else empty.
 -- deliveries_removed_at is set before the first of its old deliveries is removed, and
 -- deliveries_left becomes false when the last one and the batches are: their totals stay.
 -- data is kept byte for byte: json would refuse what JSON allows, jsonb would change it.
@@ -124,12 +125,14 @@ CREATE TABLE events (
 	status       text        COLLATE "C" NOT NULL,
 	created_by_kind text     NOT NULL,
 	created_by_id   text     NOT NULL,
+	job_id          text     NOT NULL,
 	created_at   timestamptz NOT NULL,
 	completed_at timestamptz,
 	deliveries_removed_at timestamptz,
 	deliveries_left       boolean NOT NULL DEFAULT true
 );
 CREATE INDEX events_by_category ON events (category);
+CREATE INDEX events_by_job ON events (job_id) WHERE job_id <> '';
 CREATE INDEX events_by_status ON events (status, seq);
 CREATE INDEX events_with_deliveries ON events (completed_at, seq) WHERE deliveries_left AND completed_at IS NOT NULL;
 CREATE INDEX events_without_deliveries ON events (completed_at, seq) WHERE NOT deliveries_left;

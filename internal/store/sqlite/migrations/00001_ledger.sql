@@ -104,6 +104,7 @@ CREATE TABLE preferences (
 CREATE INDEX preferences_by_category ON preferences (category);
 
 -- lane is that of the category when the event was created: events keep it.
+-- job_id is the id of the event's job in Redis if that is not the event's own id, else empty.
 -- deliveries_removed_at is set before the first of its old deliveries is removed, and
 -- deliveries_left becomes false when the last one and the batches are: their totals stay.
 CREATE TABLE events (
@@ -122,12 +123,14 @@ CREATE TABLE events (
 	status       TEXT    NOT NULL,
 	created_by_kind TEXT  NOT NULL,
 	created_by_id   TEXT  NOT NULL,
+	job_id          TEXT  NOT NULL,
 	created_at   INTEGER NOT NULL,
 	completed_at INTEGER,
 	deliveries_removed_at INTEGER,
 	deliveries_left       INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE INDEX events_by_category ON events (category);
+CREATE INDEX events_by_job ON events (job_id) WHERE job_id <> '';
 CREATE INDEX events_by_status ON events (status, seq);
 CREATE INDEX events_with_deliveries ON events (completed_at, seq) WHERE deliveries_left AND completed_at IS NOT NULL;
 CREATE INDEX events_without_deliveries ON events (completed_at, seq) WHERE NOT deliveries_left;
