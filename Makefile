@@ -9,7 +9,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 # Packages tested at once, and the longest a package may take.
 TEST_P ?= 2
-TEST_TIMEOUT ?= 15m
+TEST_TIMEOUT ?= 20m
 
 # Arguments of a test run: `make test RUN=TestCancel PKG=./internal/notify`, or
 # `make test MODULES=bullmq` for one of the repository's modules.

@@ -65,7 +65,7 @@ func (p *PostgresTraffic) carry(t testing.TB, program net.Conn, address string) 
 		_, _ = io.Copy(program, server)
 		_ = program.Close()
 	})
-	if err := p.count(io.TeeReader(program, server)); !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+	if err := p.forward(server, program); !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		t.Logf("connection to PostgreSQL: %v", err)
 	}
 	_ = server.Close()
@@ -75,25 +75,21 @@ func (p *PostgresTraffic) carry(t testing.TB, program net.Conn, address string) 
 // ping is the query of pgx that asks only whether the server answers.
 const ping = "-- ping\x00"
 
-// count reads the messages of a program: a letter, a length that counts itself, and the
-// rest. The first message has no letter.
-func (p *PostgresTraffic) count(messages io.Reader) error {
+// forward sends the messages of a program to the server: a letter, a length that counts itself, and the rest. The first
+// message has no letter. Each is counted before the server can answer it.
+func (p *PostgresTraffic) forward(server io.Writer, program io.Reader) error {
 	header := make([]byte, 5)
 	for letter := 0; ; letter = 1 {
-		if _, err := io.ReadFull(messages, header[1-letter:]); err != nil {
+		if _, err := io.ReadFull(program, header[1-letter:]); err != nil {
 			return err
 		}
-		rest := int64(binary.BigEndian.Uint32(header[1:])) - 4
-		start := make([]byte, min(rest, int64(len(ping))))
-		if _, err := io.ReadFull(messages, start); err != nil {
-			return err
-		}
-		if _, err := io.CopyN(io.Discard, messages, rest-int64(len(start))); err != nil {
+		rest := make([]byte, binary.BigEndian.Uint32(header[1:])-4)
+		if _, err := io.ReadFull(program, rest); err != nil {
 			return err
 		}
 		switch header[0] {
 		case 'Q': // a simple query
-			if string(start) != ping {
+			if string(rest) != ping {
 				p.roundTrips.Add(1)
 				p.statements.Add(1)
 			}
@@ -101,6 +97,9 @@ func (p *PostgresTraffic) count(messages io.Reader) error {
 			p.roundTrips.Add(1)
 		case 'E':
 			p.statements.Add(1)
+		}
+		if _, err := server.Write(append(header[1-letter:5:5], rest...)); err != nil {
+			return err
 		}
 	}
 }
