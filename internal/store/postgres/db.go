@@ -25,8 +25,6 @@ type Options struct {
 type DB struct {
 	pool       *pgxpool.Pool
 	insertions *combine.Combiner[insertion] // of events that are created at the same time
-	smallWalks *combine.Combiner[smallWalk] // of small events
-	finishes   *combine.Combiner[finish]    // of waves
 	tail       atomic.Int64                 // the highest inbox tail that was read
 	place      atomic.Pointer[string]       // in which the ledger is; nil until HoldRestored has looked
 }
@@ -60,7 +58,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 		return nil, wrap("open the ledger", err)
 	}
 	db.pool = pool
-	db.insertions, db.smallWalks, db.finishes = db.newInsertions(), FanOuts{db}.newSmallWalks(), Waves{db}.newFinishes()
+	db.insertions = db.newInsertions()
 	return db, nil
 }
 
@@ -112,17 +110,6 @@ func (db *DB) twoTrips(ctx context.Context, doing string, first, second func(b *
 		second(&t.Batch)
 		return nil
 	})
-}
-
-// together is trips for so many calls. A transaction for several does not end with the context of one, so it has a time
-// limit.
-func (db *DB) together(ctx context.Context, calls int, doing string, f func(t *trips) error) error {
-	if calls > 1 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, groupTimeout)
-		defer cancel()
-	}
-	return db.trips(ctx, doing, f)
 }
 
 // trips are the round trips of a transaction: statements are queued, and sent together.

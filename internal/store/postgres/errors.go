@@ -55,12 +55,6 @@ func Refusal(err error) (reason string, ok bool) {
 // no error of its own for it.
 func RefusedTLS(err error) bool { return strings.Contains(err.Error(), "refused TLS") }
 
-// refused reports whether an error means that the transaction has changed nothing: the server rejected a statement, or an
-// event does not exist. After other errors, it may have been committed.
-func refused(err error) bool {
-	return sqlState(err) != "" || schoolbell.CodeOf(err) == schoolbell.CodeNotFound
-}
-
 // isForeignKey reports whether a row names another one that is not there, or is named by one.
 func isForeignKey(err error) bool { return sqlState(err) == foreignKeyViolation }
 

@@ -51,15 +51,15 @@ func (s Inboxes) InboxTail(ctx context.Context) (tail, last int64, err error) {
 		}
 		return nil
 	})
-	return s.raiseTail(tail), last, err
+	return s.DB.raiseTail(tail), last, err
 }
 
 // raiseTail notes that a reader may read up to position tail, and returns the highest such position. A transaction may read
 // the last position, pause, and then take a lock with a key below a tail that was read meanwhile. Its position is above it.
-func (s Inboxes) raiseTail(tail int64) int64 {
+func (db *DB) raiseTail(tail int64) int64 {
 	for {
-		highest := s.DB.tail.Load()
-		if highest >= tail || s.DB.tail.CompareAndSwap(highest, tail) {
+		highest := db.tail.Load()
+		if highest >= tail || db.tail.CompareAndSwap(highest, tail) {
 			return max(highest, tail)
 		}
 	}

@@ -3,132 +3,85 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
-	"schoolbell/bullmq/combine"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
 )
 
-// walkLimits are how many small events, and named users of them, one transaction walks.
-var walkLimits = combine.Limits{Items: 20, Size: 200}
-
-// FanOutSmall implements ledger.FanOuts.
-func (s FanOuts) FanOutSmall(ctx context.Context, wave ledger.WaveRef, users, batchSize int, claim ledger.SmallClaim) (ledger.FanOutStep, error) {
-	w := smallWalk{walk: &walk{WaveRef: wave}, users: users, batchSize: batchSize, claim: claim}
-	if err := s.DB.smallWalks.Do(ctx, &w); err != nil {
-		return ledger.FanOutStep{}, wrap("fan out", err) // w may be in use until its transaction ends
-	}
-	switch {
-	case w.err != nil:
-		return ledger.FanOutStep{}, w.err
-	case w.large:
-		return s.FanOut(ctx, wave, users, batchSize)
-	}
-	return w.step, nil
-}
-
-// smallWalk is a call of FanOutSmall: the walk of an event that names so few users that they are walked and claimed
-// together.
+// smallWalk is the walk of an event that names so few users that they are walked and claimed together.
 type smallWalk struct {
-	walk             *walk
-	users, batchSize int
-	claim            ledger.SmallClaim
-
+	walk    *walk
+	claim   ledger.SmallClaim
 	alive   bool               // the lease has not ended
 	people  []ledger.Recipient // in order, without addresses
 	reaches []reach            // of the wave's channels
-
-	step  ledger.FanOutStep
-	large bool // it is not small, and nothing was done
-	err   error
 }
 
-func (s FanOuts) newSmallWalks() *combine.Combiner[smallWalk] {
-	return combine.New(s.walkTogether, func(w *smallWalk) int { return w.claim.Most }, walkLimits)
-}
-
-// walkTogether carries out calls of FanOutSmall in one transaction. If it was refused, each is made alone.
-func (s FanOuts) walkTogether(ctx context.Context, all []*smallWalk) {
-	err := s.walkAll(ctx, all)
-	if len(all) > 1 && refused(err) {
-		for _, w := range all {
-			s.walkTogether(ctx, []*smallWalk{w})
-		}
-		return
-	}
-	for _, w := range all {
-		if err != nil {
-			w.err = err
-		}
-	}
-}
-
-// walkAll takes three round trips: they lock the events, read the people, and store the deliveries. Events are locked in
-// order, so that two transactions do not wait for each other.
-func (s FanOuts) walkAll(ctx context.Context, all []*smallWalk) error {
-	all = slices.SortedFunc(slices.Values(all), func(a, b *smallWalk) int { return cmp.Compare(a.walk.EventID, b.walk.EventID) })
-	return s.DB.together(ctx, len(all), "fan out", func(t *trips) error {
-		for _, w := range all {
-			w.begin(&t.Batch)
-		}
-		if err := t.send(); err != nil {
+// FanOutSmall implements ledger.FanOuts. It takes three round trips: they read the wave, its people, and store the chunk.
+func (s FanOuts) FanOutSmall(ctx context.Context, wave ledger.WaveRef, users, batchSize int, claim ledger.SmallClaim) (step ledger.FanOutStep, err error) {
+	small := false
+	err = s.DB.trips(ctx, "fan out", func(t *trips) (err error) {
+		step, small = ledger.FanOutStep{}, false
+		w := smallWalk{walk: &walk{WaveRef: wave}, claim: claim}
+		if err := w.begin(t); err != nil {
 			return err
 		}
-		walked := slices.DeleteFunc(slices.Clone(all), (*smallWalk).decided)
-		if len(walked) == 0 {
+		if step.Done, err = w.walk.ended(); step.Done || err != nil {
+			small = true
+			return err
+		}
+		if small = w.walk.namesUsers() && w.walk.cursor == 0 && len(w.walk.audience.Users) <= users; !small {
 			return nil
 		}
-		for _, w := range walked {
-			w.readPeople(&t.Batch)
-		}
-		if err := t.send(); err != nil {
+		if err := w.readPeople(t); err != nil {
 			return err
 		}
-		for _, w := range walked {
-			w.store(&t.Batch)
-		}
+		step.Users, step.Done = len(w.people), true
+		step.Batches, step.Grants = w.store(&t.Batch, batchSize)
 		return nil
 	})
-}
-
-// begin queues the statements that lock and read the wave, and read whether the lease is alive.
-func (w *smallWalk) begin(b *pgx.Batch) {
-	*w = smallWalk{walk: &walk{WaveRef: w.walk.WaveRef}, users: w.users, batchSize: w.batchSize, claim: w.claim}
-	b.Queue(lockWalk, w.walk.EventID, w.walk.Wave).QueryRow(w.walk.scan)
-	b.Queue(selectAlive, w.claim.Lease.ID).QueryRow(func(r pgx.Row) error { return r.Scan(&w.alive) })
-}
-
-// decided reports whether there is nothing to walk here: it was walked, or may not be yet, or is not small.
-func (w *smallWalk) decided() bool {
-	if w.step.Done, w.err = w.walk.ended(); w.step.Done || w.err != nil {
-		return true
+	switch {
+	case err != nil:
+		return ledger.FanOutStep{}, err
+	case !small:
+		return s.FanOut(ctx, wave, users, batchSize)
 	}
-	w.large = !w.walk.namesUsers() || w.walk.cursor > 0 || len(w.walk.audience.Users) > w.users
-	return w.large
+	return step, nil
+}
+
+// begin locks and reads the wave, and whether the lease is alive.
+func (w *smallWalk) begin(t *trips) error {
+	t.Queue(lockWalk, w.walk.EventID, w.walk.Wave).QueryRow(w.walk.scan)
+	t.Queue(selectAlive, w.claim.Lease.ID).QueryRow(func(r pgx.Row) error { return r.Scan(&w.alive) })
+	return t.send()
 }
 
 // selectAlive selects whether a lease has not ended.
 const selectAlive = "SELECT EXISTS (SELECT 1 FROM leases WHERE id = $1 AND expires_at > clock_timestamp())"
 
-// readPeople queues the statements that read the people whom the audience names, and how they are reached.
-func (w *smallWalk) readPeople(b *pgx.Batch) {
-	names := named{"names": w.walk.audience.Users}
-	b.Queue(namedPeople, names).Query(func(rows pgx.Rows) (err error) {
+// readPeople reads the people whom the audience names, and how they are reached.
+func (w *smallWalk) readPeople(t *trips) error {
+	t.Queue(namedPeople, named{"names": w.walk.audience.Users}).Query(func(rows pgx.Rows) (err error) {
 		w.people, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (p ledger.Recipient, err error) {
 			err = r.Scan(&p.Seq, &p.UserID, &p.Name, &p.Locale, &p.Timezone)
 			return p, err
 		})
-		slices.SortFunc(w.people, func(a, b ledger.Recipient) int { return cmp.Compare(a.Seq, b.Seq) })
 		return err
 	})
-	b.Queue(reachOfNamed, w.walk.reachOf(names)).Query(func(rows pgx.Rows) (err error) {
+	t.Queue(reachOfNamed, w.walk.reachOf(named{"names": w.walk.audience.Users})).Query(func(rows pgx.Rows) (err error) {
 		w.reaches, err = pgx.CollectRows(rows, scanReach)
 		return err
 	})
+	if err := t.send(); err != nil {
+		return fmt.Errorf("read named people: %w", err)
+	}
+	slices.SortFunc(w.people, func(a, b ledger.Recipient) int { return cmp.Compare(a.Seq, b.Seq) })
+	return nil
 }
 
 // namedUsers selects users by their ids.
@@ -140,22 +93,22 @@ var namedPeople = row.SQL("SELECT seq, id, name, locale, timezone " + namedUsers
 // reachOfNamed selects a reach of named users, with addresses.
 var reachOfNamed = row.SQL(selectReach("user_seq = ANY (ARRAY(SELECT seq "+namedUsers+"))", usableAddresses))
 
-// store queues the statements that store the chunk, and sets the result.
-func (w *smallWalk) store(b *pgx.Batch) {
+// store queues the statements that store the chunk, and returns its batches and what is claimed of each.
+func (w *smallWalk) store(b *pgx.Batch, batchSize int) ([]ledger.Batch, []ledger.Grant) {
 	c := chunk{wave: w.walk, done: true}
 	for _, p := range w.people {
 		c.people, c.bound = append(c.people, p.Seq), p.Seq
 	}
-	w.step = ledger.FanOutStep{Users: len(c.people), Done: true}
 	if len(c.people) == 0 {
 		b.Queue(moveCursor, c.cursor())
-		return
+		return nil, nil
 	}
 	addresses := w.addresses()
-	rows := c.rows(w.reaches, w.batchSize)
-	w.step.Batches, w.step.Grants = rows.batches, w.grants(rows, addresses)
+	rows := c.rows(w.reaches, batchSize)
+	grants := w.grants(rows, addresses)
 	b.Queue(insertChunk, c.cursor().with(rows.columns()))
 	c.fillInboxes(b)
+	return rows.batches, grants
 }
 
 // addresses returns the usable addresses of each person by channel, up to as many as the channel sends to.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -140,3 +141,97 @@ const markQueued = `
 		WHERE u.queued_at IS NULL
 		FOR UPDATE OF u SKIP LOCKED) q
 	WHERE w.event_seq = q.event_seq AND w.n = q.n`
+
+// FinishWave implements ledger.Waves. It takes three round trips: they lock the event and the batches, do the steps and
+// read what they lead to, and finish the wave.
+func (s Waves) FinishWave(ctx context.Context, wave ledger.WaveRef, steps ...ledger.Step) (sum ledger.Summary, err error) {
+	var f finish
+	err = s.DB.trips(ctx, "finish wave", func(t *trips) error {
+		f = finish{WaveRef: wave, steps: make(advances, len(steps))}
+		for i, step := range steps {
+			f.steps[i] = &advance{Step: step}
+		}
+		if err := f.lock(t); err != nil {
+			return err
+		}
+		if err := f.work(t); err != nil {
+			return err
+		}
+		f.end(&t.Batch)
+		return nil
+	})
+	if err != nil {
+		return ledger.Summary{}, err
+	}
+	return ledger.Summary{EventID: wave.EventID, Wave: wave.Wave, Status: f.status, Progress: f.progress, Grants: f.steps.grants(), Finished: f.finished}, nil
+}
+
+// finish is a call of FinishWave.
+type finish struct {
+	eventState
+	ledger.WaveRef
+	steps advances
+
+	waveWalked bool
+	finishedAt *time.Time
+	progress   schoolbell.Progress
+	open       map[int]int // deliveries by wave
+	finished   bool
+}
+
+func (f *finish) lock(t *trips) error {
+	t.Queue(lockEventState, f.EventID).QueryRow(func(r pgx.Row) error { return f.scan(r, f.EventID) })
+	if len(f.steps) > 0 {
+		f.steps.lock(&t.Batch)
+	}
+	return t.send()
+}
+
+// work does the steps, ends the rows that may not be sent any more, and reads the result.
+func (f *finish) work(t *trips) error {
+	f.steps.work(&t.Batch)
+	if closing := f.closing(); closing != row.Pending && f.status != schoolbell.EventCompleted {
+		queueClosing(&t.Batch, f.seq, closing)
+	}
+	t.Queue(selectWaveState, f.seq, f.Wave).QueryRow(func(r pgx.Row) error {
+		return orNotFound(r.Scan(&f.waveWalked, &f.finishedAt), "event", f.EventID)
+	})
+	t.Queue(countDeliveries, f.seq).Query(func(rows pgx.Rows) (err error) {
+		f.progress, f.open, err = f.count(rows)
+		return err
+	})
+	return t.send()
+}
+
+// end queues the statements that finish the wave, and the event, if nothing is open.
+func (f *finish) end(b *pgx.Batch) {
+	f.finished = f.finishedAt != nil || f.waveWalked && f.open[f.Wave] == 0
+	if f.finished {
+		b.Queue(finishWave, named{"event": f.seq, "wave": f.Wave}).QueryRow(func(r pgx.Row) error { return r.Scan(&f.status) })
+	}
+}
+
+// selectWaveState selects whether a wave is walked, and when it was finished.
+const selectWaveState = "SELECT walked, finished_at FROM waves WHERE event_seq = $1 AND n = $2"
+
+// startedWaves is the condition that a wave w has started. Wave 0 counts as started, so that no later
+// wave completes a scheduled event.
+const startedWaves = "(w.n = 0 OR w.starts_at <= clock_timestamp())"
+
+// finishWave marks a wave finished. It completes the event if each of its started waves is finished, and returns its
+// status.
+var finishWave = row.SQL(`
+	WITH finished AS (
+		UPDATE waves
+		SET finished_at = ` + now + `
+		WHERE event_seq = @event AND n = @wave AND finished_at IS NULL),
+	completed AS (
+		UPDATE events
+		SET status = {event_completed}, completed_at = ` + now + `
+		WHERE seq = @event
+			AND status NOT IN ({event_completed}, {event_cancelled})
+			AND NOT EXISTS (
+				SELECT 1 FROM waves w
+				WHERE w.event_seq = @event AND w.n <> @wave AND w.finished_at IS NULL AND ` + startedWaves + `)
+		RETURNING status)
+	SELECT coalesce((SELECT status FROM completed), (SELECT status FROM events WHERE seq = @event))`)
