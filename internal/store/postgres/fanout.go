@@ -31,8 +31,8 @@ type FanOuts struct{ DB *DB }
 
 // FanOut implements ledger.FanOuts.
 func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int) (step ledger.FanOutStep, err error) {
-	if users < 1 || batchSize < 1 {
-		return step, fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
+	if err := checkSizes(users, batchSize); err != nil {
+		return step, err
 	}
 	err = s.DB.write(ctx, "fan out", func(tx pgx.Tx) error {
 		step = ledger.FanOutStep{}
@@ -55,6 +55,14 @@ func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 		return ledger.FanOutStep{}, err
 	}
 	return step, nil
+}
+
+// checkSizes returns an error for chunks or batches of nobody.
+func checkSizes(users, batchSize int) error {
+	if users < 1 || batchSize < 1 {
+		return fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
+	}
+	return nil
 }
 
 // scan reads a row of lockWalk.

@@ -24,6 +24,9 @@ type smallWalk struct {
 
 // FanOutSmall implements ledger.FanOuts. It takes three round trips: they read the wave, its people, and store the chunk.
 func (s FanOuts) FanOutSmall(ctx context.Context, wave ledger.WaveRef, users, batchSize int, claim ledger.SmallClaim) (step ledger.FanOutStep, err error) {
+	if err := checkSizes(users, batchSize); err != nil {
+		return step, err
+	}
 	small := false
 	err = s.DB.trips(ctx, "fan out", func(t *trips) (err error) {
 		step, small = ledger.FanOutStep{}, false
