@@ -217,7 +217,7 @@ func (r *batchRun) pause(ctx context.Context, why error) (any, error) {
 		if !r.ev.ExpiresAt.IsZero() {
 			rest = min(rest, time.Until(r.ev.ExpiresAt)) // the deliveries expire then
 		}
-		return nil, bullmq.Throttled(max(rest, r.throttle.rest(), time.Millisecond))
+		return nil, r.rest(ctx, max(rest, r.throttle.rest(), time.Millisecond))
 	case errors.Is(why, errTurnOver):
 		return nil, r.behind(ctx, sent)
 	}
@@ -226,6 +226,16 @@ func (r *batchRun) pause(ctx context.Context, why error) (any, error) {
 
 func expired(ev *schoolbell.Event) bool {
 	return !ev.ExpiresAt.IsZero() && !time.Now().Before(ev.ExpiresAt)
+}
+
+// rest lets the queue of the lane rest, and returns the decision by which the job waits. With a rate, the job goes behind: if it kept a
+// priority below that of jobs which were at the front meanwhile, events that took their place from those would wait until it has
+// sent as many messages as the priorities are apart.
+func (r *batchRun) rest(ctx context.Context, d time.Duration) error {
+	if !r.gate.hasRate() || r.queue.RateLimit(ctx, d) != nil {
+		return bullmq.Throttled(d)
+	}
+	return r.behind(ctx, 0)
 }
 
 // behind returns the decision by which a job that has sent so many messages lets jobs of other events run first.

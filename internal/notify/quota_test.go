@@ -22,6 +22,7 @@ func TestQuota(t *testing.T) {
 	t.Parallel()
 	t.Run("two workers together keep to the rate", testQuotaTwoWorkers)
 	t.Run("events take turns at a low rate", testQuotaTurns)
+	t.Run("jobs that wait for the rate do not turn back the time", testQuotaVirtualTime)
 	t.Run("urgent messages do not wait for normal ones", testQuotaUrgent)
 	t.Run("no slot is held while nothing may be sent", testQuotaSlots)
 	t.Run("attempts that the provider rejects count too", testQuotaRetries)
@@ -114,6 +115,34 @@ func testQuotaTurns(t *testing.T) {
 	s.wantOnce(203)
 	if len(sent.at) != 203 {
 		t.Errorf("%d messages were offered", len(sent.at))
+	}
+}
+
+// The front of a queue, after which new events get their place, moves forward.
+func testQuotaVirtualTime(t *testing.T) {
+	t.Parallel()
+	s := newTestPipeline(t, 200, withQuota(40, 0), func(c *notify.Config) { c.BatchSize = 20 })
+	email := s.queue(normalEmail)
+	s.work()
+	large := s.create()
+	testenv.Eventually(t, 20*time.Second, func() bool { return s.provider.count() > 2 }, "the event is being sent")
+	last, back := 0, 0
+	testenv.Eventually(t, 60*time.Second, func() bool {
+		front, err := email.Front(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if front.Priority > 0 && front.Priority < last-10 {
+			back++
+		}
+		last = max(last, front.Priority)
+		return s.provider.count() > 100
+	}, "half of the event is sent")
+	if back > 1 { // a job may return after the front has moved
+		t.Errorf("the front went back %d times", back)
+	}
+	if _, err := s.pipeline.Cancel(t.Context(), large.ID); err != nil {
+		t.Fatal(err)
 	}
 }
 
