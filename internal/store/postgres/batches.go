@@ -83,12 +83,12 @@ const recordAttempts = `
 		FROM released
 		WHERE NOT users <@ @users),
 	reported AS MATERIALIZED (
-		SELECT r.*, d.ctid, CASE WHEN r.status = {pending} THEN @closing::smallint ELSE r.status END AS final
+		SELECT r.*, d.tableoid, d.ctid, CASE WHEN r.status = {pending} THEN @closing::smallint ELSE r.status END AS final
 		FROM unnest(@users, @statuses::smallint[], @attempts::integer[], @uncertain::boolean[],
 				@retry_in::bigint[], @reasons::text[], @providers::text[])
 			r(user_seq, status, attempts, uncertain, retry_in, reason, provider)
 		CROSS JOIN LATERAL (
-			SELECT d.ctid
+			SELECT d.tableoid, d.ctid
 			FROM deliveries d
 			WHERE d.event_seq = @event AND d.wave = @wave AND d.channel = @channel AND d.user_seq = r.user_seq
 			OFFSET 0) d
@@ -106,7 +106,7 @@ const recordAttempts = `
 			provider_id = nullif(r.provider, ''),
 			updated_at = @now
 		FROM reported r
-		WHERE d.ctid = r.ctid
+		WHERE d.tableoid = r.tableoid AND d.ctid = r.ctid
 		RETURNING d.user_seq)`
 
 // countRecorded ends recordRows: it returns how many rows it recorded.
@@ -150,7 +150,7 @@ var settleRows = row.SQL(`
 // tells countBatchRows in which step there is a claim.
 var claimRows = row.SQL(`
 	WITH claimable AS MATERIALIZED (
-		SELECT d.ctid, d.user_seq, d.attempts, d.uncertain
+		SELECT d.tableoid, d.ctid, d.user_seq, d.attempts, d.uncertain
 		FROM deliveries d
 		WHERE ` + inBatch + `
 			AND d.status = {pending}
@@ -183,7 +183,7 @@ var claimRows = row.SQL(`
 			reason = k.unreachable,
 			updated_at = @now
 		FROM checked k
-		WHERE k.unreachable IS NOT NULL AND d.ctid = k.ctid),
+		WHERE k.unreachable IS NOT NULL AND d.tableoid = k.tableoid AND d.ctid = k.ctid),
 	claimed AS (
 		INSERT INTO claims (event_seq, wave, channel, batch, lease_id, users)
 		SELECT @event, @wave, @channel, @batch, @lease, array_agg(user_seq)

@@ -98,16 +98,18 @@ const lastOfEvents = "SELECT coalesce(max(seq), 0) FROM (SELECT seq FROM events 
 // scrubDeliveries deletes what providers said from the deliveries of a person that are terminal. The reasons of
 // suppressed ones are the program's own. Deliveries are found by wave and channel, because their key begins with them.
 var scrubDeliveries = row.SQL(`
-	UPDATE deliveries
-	SET reason = CASE WHEN status = {suppressed} THEN reason END, provider_id = NULL
-	WHERE ctid = ANY (ARRAY(
-		SELECT d.ctid
+	UPDATE deliveries d
+	SET reason = CASE WHEN d.status = {suppressed} THEN d.reason END, provider_id = NULL
+	FROM (
+		SELECT d.tableoid, d.ctid
 		FROM (SELECT event_seq, n FROM waves WHERE event_seq > @after AND event_seq <= @last OFFSET 0) w
 		CROSS JOIN channels c
 		CROSS JOIN LATERAL (
-			SELECT d.ctid
+			SELECT d.tableoid, d.ctid
 			FROM deliveries d
 			WHERE d.event_seq = w.event_seq AND d.wave = w.n AND d.channel = c.id AND d.user_seq = @user
 				AND d.status NOT IN ({open})
 				AND (d.provider_id IS NOT NULL OR d.reason IS NOT NULL AND d.status <> {suppressed})
-			FOR UPDATE) d))`)
+			FOR UPDATE) d
+		OFFSET 0) x
+	WHERE d.tableoid = x.tableoid AND d.ctid = x.ctid`)

@@ -38,10 +38,7 @@ func open(t testing.TB, url string) *postgres.DB {
 // database makes a migrated database.
 func database(t testing.TB) func() *store.Ledger {
 	t.Helper()
-	url := testenv.Postgres(t)
-	if err := open(t, url).Migrate(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	url := migrated(t)
 	return func() *store.Ledger { return store.OnPostgres(open(t, url)) }
 }
 
