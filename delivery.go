@@ -14,7 +14,7 @@ const (
 	DeliverySent       DeliveryStatus = "sent"       // accepted by the provider; in-app: it is in the inbox
 	DeliveryFailed     DeliveryStatus = "failed"     // refused for good, or every attempt used up
 	DeliverySuppressed DeliveryStatus = "suppressed" // not to be sent: no address, opted out
-	DeliveryUncertain  DeliveryStatus = "uncertain"  // sent, but a crash or a lost reply hid whether once or twice, or at all
+	DeliveryUncertain  DeliveryStatus = "uncertain"  // sent, but a crash, a lost reply or a restored ledger hid whether once or twice, or at all
 	DeliveryCancelled  DeliveryStatus = "cancelled"  // its event was cancelled first
 	DeliveryExpired    DeliveryStatus = "expired"    // its event expired first
 )

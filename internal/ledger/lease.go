@@ -22,6 +22,7 @@ type Recipient struct {
 	Timezone  string   // empty for the school's
 	Attempts  int      // spent before this one
 	Uncertain bool     // an earlier attempt may have reached the user
+	Restored  bool     // such an attempt may have been made after the copy from which the ledger was restored; implies Uncertain
 }
 
 // Attempt is what an attempt to send a delivery means for its row.

@@ -17,7 +17,8 @@ type Restored struct {
 type Restores interface {
 	// HoldRestored looks whether the ledger was restored from a copy since it was last opened, or takes
 	// the caller's word for it. If so, it holds every event that may have been sent: that is not cancelled and
-	// has a wave that is not finished and was due longer than age ago, by the database's clock. It ends all leases,
+	// has a wave that is not finished and was due longer than age ago, by the database's clock. Deliveries of such a wave
+	// that are sent after a release are claimed as Restored. It ends all leases,
 	// so that what the copy's workers were sending becomes uncertain; all user tokens, because some may have been
 	// revoked after the copy was made; and it skips inbox positions, so that nobody waits behind one
 	// that was given out after the copy was made. It is one transaction. Of several processes that call it, one gets Found.

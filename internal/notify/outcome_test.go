@@ -17,6 +17,7 @@ func TestOutcome(t *testing.T) {
 	fresh := ledger.Recipient{Seq: 7}
 	lastTry := ledger.Recipient{Seq: 7, Attempts: 3}
 	doubtful := ledger.Recipient{Seq: 7, Attempts: 1, Uncertain: true}
+	restored := ledger.Recipient{Seq: 7, Uncertain: true, Restored: true}
 	tests := []struct {
 		name   string
 		row    ledger.Recipient
@@ -27,6 +28,10 @@ func TestOutcome(t *testing.T) {
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliverySent, Spent: 1, ProviderID: "q1"}},
 		{"accepted after a doubtful try is uncertain", doubtful, schoolbell.Result{Verdict: schoolbell.VerdictSent},
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryUncertain, Spent: 2, Uncertain: true}},
+		{"accepted after a restore is uncertain, with the reason", restored, schoolbell.Result{Verdict: schoolbell.VerdictSent},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryUncertain, Spent: 1, Uncertain: true, Reason: sentAfterRestore}},
+		{"refused for good after a restore keeps the provider's reason", restored, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "550 no"},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryUncertain, Spent: 1, Uncertain: true, Reason: "550 no"}},
 		{"refused for now waits the base time", fresh, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "450 later"},
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryPending, Spent: 1, RetryIn: 5 * time.Second, Reason: "450 later"}},
 		{"refused for now at the last attempt fails", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "450 later"},

@@ -47,9 +47,15 @@ func (c Config) attempt(r ledger.Recipient, res schoolbell.Result) ledger.Attemp
 	}
 	if out.Uncertain && (out.Status == schoolbell.DeliverySent || out.Status == schoolbell.DeliveryFailed) {
 		out.Status = schoolbell.DeliveryUncertain // an earlier attempt may nevertheless have reached the user
+		if r.Restored && out.Reason == "" {
+			out.Reason = sentAfterRestore
+		}
 	}
 	return out
 }
+
+// sentAfterRestore is the reason of deliveries that nobody knows to have been sent once or twice.
+const sentAfterRestore = "sent after the ledger was restored from a backup; it may have been sent before"
 
 // backoff is the worker's strategy for failed jobs, in step with their rows' retry times.
 func (c Config) backoff(attempt int, b bullmq.Backoff, _ error, _ *bullmq.Job) time.Duration {

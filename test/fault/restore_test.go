@@ -118,7 +118,8 @@ func (r *restoring) held(t *testing.T) {
 	}
 }
 
-// released releases the event and expects that those get a second email of whom the backup knew no email.
+// released releases the event and expects that those get a second email of whom the backup knew no email, and that
+// the ledger says so.
 func (r *restoring) released(t *testing.T) {
 	t.Helper()
 	out := r.Does("event", "release", r.event)
@@ -142,6 +143,14 @@ func (r *restoring) released(t *testing.T) {
 		if emails[id] != want {
 			t.Fatalf("%s got %d emails, want %d (the backup knows: %v)", id, emails[id], want, known[id])
 		}
+	}
+	ev := r.AwaitStatus(r.event, schoolbell.EventCompleted)
+	if p := ev.Progress.Channels[schoolbell.ChannelEmail]; p.Sent != len(known) || p.Uncertain != restoredPeople-len(known) {
+		t.Errorf("progress %+v, and the backup knew of %d emails", p, len(known))
+	}
+	page, err := r.Client.Deliveries(t.Context(), r.event, schoolbell.DeliveryFilter{Status: schoolbell.DeliveryUncertain}, client.Page{Limit: 1})
+	if err != nil || len(page.Deliveries) != 1 || page.Deliveries[0].Reason != "sent after the ledger was restored from a backup; it may have been sent before" {
+		t.Errorf("uncertain deliveries: %+v, %v", page, err)
 	}
 	audit, err := r.Client.Audit(t.Context(), schoolbell.AuditFilter{Target: schoolbell.Target{Kind: "event", ID: r.event}}, client.Page{})
 	if err != nil || len(audit.Items) != 2 || audit.Items[0].Action != "event.release" {

@@ -54,6 +54,7 @@ type lockedBatch struct {
 	now         time.Time
 	closing     int  // the status that its rows get instead of being sent; row.Pending if they may be sent
 	held        bool // its event: no row may be claimed
+	restored    bool // its wave: each row may have been sent before
 	unfinished  bool // not all of its rows are terminal
 	inWork      bool
 	abandoned   bool // it has a claim whose lease is gone
@@ -141,7 +142,7 @@ func (a *advance) read(b *pgx.Batch) {
 	*a = advance{Step: a.Step, lost: a.lost}
 	of := named{"event_id": a.Batch.EventID, "wave": a.Batch.Wave, "channel_name": a.Batch.Channel, "batch": a.Batch.Seq, "lease": a.Lease.ID}
 	b.Queue(readBatch, of).QueryRow(func(r pgx.Row) error {
-		err := r.Scan(&a.event, &a.channel, &a.first, &a.last, &a.now, &a.closing, &a.held, &a.unfinished, &a.inWork, &a.abandoned, &a.alive,
+		err := r.Scan(&a.event, &a.channel, &a.first, &a.last, &a.now, &a.closing, &a.held, &a.restored, &a.unfinished, &a.inWork, &a.abandoned, &a.alive,
 			&a.category, &a.mandatory, &a.addressed, &a.every)
 		if noRows(err) {
 			a.grant.Err = row.NoBatch(a.Batch)
@@ -224,6 +225,7 @@ func (a *advance) collectClaimed(rows pgx.Rows) error {
 			a.ended++
 			continue
 		}
+		d.Uncertain, d.Restored = d.Uncertain || a.restored, a.restored
 		if a.grant.Recipients == nil {
 			a.grant.Recipients = make([]ledger.Recipient, 0, a.Claim)
 		}

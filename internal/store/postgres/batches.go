@@ -12,6 +12,7 @@ const (
 	namedBatch = `
 	FROM batches b
 	JOIN events e ON e.seq = b.event_seq
+	JOIN waves w ON w.event_seq = b.event_seq AND w.n = b.wave
 	JOIN channels c ON c.id = b.channel
 	JOIN categories g ON g.id = e.category
 	WHERE e.id = @event_id AND b.wave = @wave AND c.name = @channel_name AND b.seq = @batch`
@@ -44,7 +45,7 @@ const lockAdvanced = `
 // lease could end between two of them, and rows would stay claimed that the caller was not told about.
 var readBatch = row.SQL(`
 	SELECT b.event_seq, b.channel, b.first_user, b.last_user, ` + now + `, ` + closing("clock_timestamp()") + `,
-		e.status = {event_held}, b.finished_at IS NULL, b.in_work,
+		e.status = {event_held}, w.restored, b.finished_at IS NULL, b.in_work,
 		EXISTS (
 			SELECT 1 FROM claims k
 			WHERE k.event_seq = b.event_seq AND k.wave = b.wave AND k.channel = b.channel AND k.batch = b.seq

@@ -24,6 +24,7 @@ type walk struct {
 	early       bool  // it has not started
 	firstWalked bool  // wave 0 is walked
 	cursor      int64 // the number of the last user walked
+	restored    bool  // each of its deliveries may have been sent before
 }
 
 // FanOuts implements ledger.FanOuts.
@@ -68,7 +69,7 @@ func checkSizes(users, batchSize int) error {
 // scan reads a row of lockWalk.
 func (w *walk) scan(r pgx.Row) error {
 	var audience string
-	err := r.Scan(&w.seq, &w.status, &w.expired, &w.category, &w.mandatory, &audience, &w.channels, &w.onlyIf, &w.walked, &w.early, &w.cursor, &w.firstWalked)
+	err := r.Scan(&w.seq, &w.status, &w.expired, &w.category, &w.mandatory, &audience, &w.channels, &w.onlyIf, &w.walked, &w.early, &w.cursor, &w.restored, &w.firstWalked)
 	if err != nil {
 		return orNotFound(err, "event", w.EventID)
 	}
@@ -96,7 +97,7 @@ func (w *walk) ended() (bool, error) {
 // lockWalk selects a wave for its fan-out, which others wait for until the transaction ends.
 const lockWalk = `
 	SELECT e.seq, e.status, coalesce(e.expires_at <= clock_timestamp(), false), e.category, g.mandatory, e.audience,
-		w.channels, w.only_if, w.walked, coalesce(w.starts_at > clock_timestamp(), false), w.cursor,
+		w.channels, w.only_if, w.walked, coalesce(w.starts_at > clock_timestamp(), false), w.cursor, w.restored,
 		(SELECT f.walked FROM waves f WHERE f.event_seq = e.seq AND f.n = 0)
 	FROM events e
 	JOIN categories g ON g.id = e.category

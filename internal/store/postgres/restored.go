@@ -104,16 +104,19 @@ func checkPlace(ctx context.Context, conn *pgx.Conn, known *string) error {
 	return nil
 }
 
-// holdEvents holds the events that have a wave which is not finished and was due for longer than $1 milliseconds. A
+// holdEvents marks the waves that are not finished and were due for longer than $1 milliseconds, and holds their events. A
 // completed event has one if a further wave of it was due.
 var holdEvents = row.SQL(`
+	WITH marked AS (
+		UPDATE waves w
+		SET restored = true
+		FROM events e
+		WHERE e.seq = w.event_seq AND w.finished_at IS NULL
+			AND coalesce(w.starts_at, e.created_at) <= clock_timestamp() - $1::bigint * interval '1 ms'
+		RETURNING w.event_seq)
 	UPDATE events e
 	SET status = {event_held}, completed_at = NULL
-	WHERE e.status NOT IN ({event_cancelled}, {event_held})
-		AND EXISTS (
-			SELECT 1 FROM waves w
-			WHERE w.event_seq = e.seq AND w.finished_at IS NULL
-				AND coalesce(w.starts_at, e.created_at) <= clock_timestamp() - $1::bigint * interval '1 ms')`)
+	WHERE e.status NOT IN ({event_cancelled}, {event_held}) AND e.seq IN (SELECT event_seq FROM marked)`)
 
 const (
 	// endLeases ends the leases of workers that had the original.

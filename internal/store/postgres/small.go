@@ -152,6 +152,7 @@ func (w *smallWalk) grants(rows *chunkRows, addresses map[int16]map[int64][]stri
 		for _, user := range rows.spans[i].users {
 			p := w.people[slices.IndexFunc(w.people, func(p ledger.Recipient) bool { return p.Seq == user })]
 			p.Addresses = addresses[channel][user]
+			p.Uncertain, p.Restored = w.walk.restored, w.walk.restored
 			grants[i].Recipients = append(grants[i].Recipients, p)
 		}
 	}

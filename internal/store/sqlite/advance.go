@@ -20,6 +20,7 @@ type work struct {
 	batch       int
 	first, last int64 // the users of the batch
 	unfinished  bool
+	restored    bool // its wave: each row may have been sent before
 	lease       int64
 	alive       bool // the lease
 	category    schoolbell.Category
@@ -110,7 +111,7 @@ func (s Deliveries) workOf(ctx context.Context, c *conn, lease ledger.Lease, b l
 	}
 	w := work{wave: b.Wave, channel: channel, batch: b.Seq, lease: lease.ID, moved: map[kind]int{}}
 	err = c.get(ctx, findWork, args{"event_id": b.EventID, "wave": b.Wave, "channel": channel, "batch": b.Seq, "lease": lease.ID},
-		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.addressed, &w.every, &w.first, &w.last, &w.unfinished, &w.alive)
+		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.addressed, &w.every, &w.first, &w.last, &w.unfinished, &w.restored, &w.alive)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, row.NoBatch(b)
@@ -126,6 +127,7 @@ func (s Deliveries) workOf(ctx context.Context, c *conn, lease ledger.Lease, b l
 const findWork = `
 WITH clock(now) AS MATERIALIZED (SELECT ` + now + `)
 SELECT now, e.seq, e.status, e.expires_at, e.category, h.addressed, h.every_address, b.first_user, b.last_user, b.finished_at IS NULL,
+	(SELECT w.restored FROM waves w WHERE w.event_seq = b.event_seq AND w.n = b.wave),
 	EXISTS (SELECT 1 FROM leases WHERE id = @lease AND expires_at > now)
 FROM clock
 CROSS JOIN events e
@@ -163,6 +165,7 @@ func (w *work) claimOrSuppress(ctx context.Context, c *conn, found []candidate) 
 	users := make([]int64, 0, len(found))
 	for _, d := range found {
 		if !d.reason.Valid {
+			d.Uncertain, d.Restored = d.Uncertain || w.restored, w.restored
 			claimed, users = append(claimed, d.Recipient), append(users, d.Seq)
 			continue
 		}

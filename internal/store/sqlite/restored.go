@@ -27,7 +27,7 @@ func (s Restores) HoldRestored(ctx context.Context, declared bool, age time.Dura
 			ledger.ChangeOf(ctx).Void()
 			return err
 		}
-		if r.Held, err = c.exec(ctx, holdEvents, args{"age": age.Milliseconds()}); err != nil {
+		if r.Held, err = hold(ctx, c, age); err != nil {
 			return err
 		}
 		for _, statement := range []string{dropCopyMark, endLeases, dropSecrets} {
@@ -50,8 +50,26 @@ func restoredOf(ctx context.Context, c *conn, declared bool, r *ledger.Restored)
 	return err
 }
 
-// holdEvents holds the events that have a wave which is not finished and was due for longer than @age milliseconds. A
-// completed event has one if a further wave of it was due.
+// hold marks the waves that are not finished and were due for longer than age, holds their events, and returns
+// how many.
+func hold(ctx context.Context, c *conn, age time.Duration) (events int, err error) {
+	now, err := clock(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	due := args{"due": now - age.Milliseconds()}
+	if events, err = c.exec(ctx, holdEvents, due); err != nil {
+		return 0, err
+	}
+	_, err = c.exec(ctx, markWaves, due)
+	return events, err
+}
+
+// wasOpen says that the wave w of the row of events was due at @due and is not finished. A completed event has
+// such a wave if a further one was due.
+const wasOpen = "w.finished_at IS NULL AND coalesce(w.starts_at, events.created_at) <= @due"
+
+// holdEvents holds the events that have such a wave.
 var holdEvents = row.SQL(`
 UPDATE events
 SET status = {event_held},
@@ -61,9 +79,16 @@ WHERE status NOT IN ({event_cancelled}, {event_held})
 		SELECT 1
 		FROM waves w
 		WHERE w.event_seq = events.seq
-			AND w.finished_at IS NULL
-			AND coalesce(w.starts_at, events.created_at) <= ` + now + ` - @age
+			AND ` + wasOpen + `
 	)`)
+
+// markWaves marks such waves.
+const markWaves = `
+UPDATE waves AS w
+SET restored = 1
+FROM events
+WHERE events.seq = w.event_seq
+	AND ` + wasOpen
 
 const (
 	// dropCopyMark makes the file the ledger itself.

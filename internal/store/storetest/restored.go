@@ -16,6 +16,8 @@ var restored = []promise{
 	{"HoldRestored ends leases and skips inbox positions", restoredEnds},
 	{"nothing of a held event is walked, claimed or retried", restoredQuiet},
 	{"ReleaseEvent continues from where the event was", restoredReleased},
+	{"rows of waves that were due are claimed as restored", restoredClaims},
+	{"a small event that was due is claimed as restored", restoredSmall},
 	{"a held event can be cancelled", restoredCancelled},
 }
 
@@ -99,6 +101,8 @@ func restoredAge(t *testing.T, open func() *store.Ledger) {
 	same(t, "result", r, ledger.Restored{Found: true, Held: 1})
 	s.statusIs(before, schoolbell.EventHeld)
 	s.statusIs(after, schoolbell.EventQueued)
+	batches, _ := s.walk(after, 1, 1)
+	s.claimedAs(batches[0], false)
 }
 
 func restoredEnds(t *testing.T, open func() *store.Ledger) {
@@ -134,7 +138,7 @@ func restoredEnds(t *testing.T, open func() *store.Ledger) {
 	_, err = s.Events.ReleaseEvent(s.ctx(), id)
 	s.must(err)
 	g := s.advance(s.lease(), batches[0], nil, 2)
-	if len(g.Recipients) != 2 || !g.Recipients[0].Uncertain || g.Recipients[1].Uncertain {
+	if len(g.Recipients) != 2 || !g.Recipients[0].Uncertain || !g.Recipients[1].Uncertain {
 		t.Errorf("claimed after the release: %+v", g.Recipients)
 	}
 }
@@ -206,6 +210,61 @@ func restoredReleased(t *testing.T, open func() *store.Ledger) {
 	s.statusIs(walked, schoolbell.EventCompleted)
 	if _, people := s.walk(unwalked, 10, 10); people != 3 {
 		t.Errorf("%d people walked after the release, want 3", people)
+	}
+}
+
+// claimedAs expects that everybody in the batch can be claimed, as restored or not.
+func (s *testStore) claimedAs(b ledger.Batch, restored bool) {
+	s.t.Helper()
+	g := s.advance(s.lease(), b, nil, b.Size)
+	if len(g.Recipients) != b.Size {
+		s.t.Errorf("%d of %d rows claimed", len(g.Recipients), b.Size)
+	}
+	for _, r := range g.Recipients {
+		if r.Restored != restored || r.Uncertain != restored {
+			s.t.Errorf("claimed %+v, want it restored and uncertain: %v", r, restored)
+		}
+	}
+}
+
+func restoredClaims(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	walked, batches := s.sent(2, 2)
+	unwalked := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
+	reminded := s.create(newEvent(toStudents(), schoolbell.ChannelInApp))
+	s.walk(reminded, 10, 10)
+	_, err := s.Waves.FinishWave(s.ctx(), zeroth(reminded))
+	s.must(err)
+	due := s.wave(reminded, toEmail())
+	s.declare()
+	for _, id := range []string{walked, unwalked, reminded} {
+		_, err := s.Events.ReleaseEvent(s.ctx(), id)
+		s.must(err)
+	}
+	made, _ := s.walk(unwalked, 10, 10)
+	ofDue, _ := s.walkWave(due)
+	for _, b := range []ledger.Batch{batches[0], made[0], ofDue[0]} {
+		s.claimedAs(b, true)
+	}
+	// What did not exist cannot have been sent.
+	ofLater, _ := s.walkWave(s.wave(reminded, toEmail()))
+	s.claimedAs(ofLater[0], false)
+	_, batches = s.sent(1, 1)
+	s.claimedAs(batches[0], false)
+}
+
+func restoredSmall(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	ids := s.people(1)
+	id := s.named(ids[0])
+	s.declare()
+	_, err := s.Events.ReleaseEvent(s.ctx(), id)
+	s.must(err)
+	for id, want := range map[string]bool{id: true, s.named(ids[0]): false} {
+		step := s.fanOutSmall(id, ledger.SmallClaim{Lease: s.lease(), Channels: byEmail, Most: 1})
+		if r := step.Grants[0].Recipients; len(r) != 1 || r[0].Restored != want || r[0].Uncertain != want {
+			t.Errorf("claimed %+v, want it restored and uncertain: %v", r, want)
+		}
 	}
 }
 

@@ -140,7 +140,8 @@ CREATE INDEX events_without_deliveries ON events (completed_at, seq) WHERE NOT d
 -- Wave 0 is the event itself; its starts_at is the event's send_at, null for at once. A wave
 -- row is its own outbox: while queued_at is null the relay must add its job. cursor is the last
 -- user that the fan-out has dealt with. finished_at is set when the wave is walked and
--- each of its deliveries is terminal, or the event is cancelled.
+-- each of its deliveries is terminal, or the event is cancelled. restored: it was due and not
+-- finished in a copy from which the ledger was restored, so it may have been sent before.
 CREATE TABLE waves (
 	event_seq   bigint      NOT NULL,
 	n           smallint    NOT NULL,
@@ -151,6 +152,7 @@ CREATE TABLE waves (
 	finished_at timestamptz,
 	walked      boolean     NOT NULL DEFAULT false,
 	cursor      bigint      NOT NULL DEFAULT 0,
+	restored    boolean     NOT NULL DEFAULT false,
 	PRIMARY KEY (event_seq, n)
 );
 CREATE INDEX waves_unqueued ON waves (event_seq, n) WHERE queued_at IS NULL AND finished_at IS NULL;

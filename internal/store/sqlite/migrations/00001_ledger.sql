@@ -139,6 +139,8 @@ CREATE INDEX events_without_deliveries ON events (completed_at, seq) WHERE NOT d
 -- row is its own outbox: while queued_at is null the relay must add its job. cursor is the last
 -- user that the fan-out has dealt with. finished_at is set when the wave is walked and
 -- each of its deliveries is terminal, or the event is cancelled. channels is a JSON array.
+-- restored: it was due and not finished in a copy from which the ledger was restored, so it
+-- may have been sent before.
 CREATE TABLE waves (
 	event_seq   INTEGER NOT NULL,
 	n           INTEGER NOT NULL,
@@ -149,6 +151,7 @@ CREATE TABLE waves (
 	finished_at INTEGER,
 	walked      INTEGER NOT NULL DEFAULT 0,
 	cursor      INTEGER NOT NULL DEFAULT 0,
+	restored    INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (event_seq, n)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX waves_unqueued ON waves (event_seq, n) WHERE queued_at IS NULL AND finished_at IS NULL;
