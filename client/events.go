@@ -90,6 +90,13 @@ func (c *Client) ReleaseEvent(ctx context.Context, id string) (*wire.Event, erro
 	return out, err
 }
 
+// ReleaseEvents does the same with all held events. If their number is not held, none is released and the
+// [*Problem] is a conflict.
+func (c *Client) ReleaseEvents(ctx context.Context, held int) error {
+	_, err := c.json(ctx, call{method: http.MethodPost, path: "/v1/events:release"}, wire.ReleaseHeld{Held: held}, &wire.Released{})
+	return err
+}
+
 // RetryEvent has an event's failed deliveries tried again and returns how many there are.
 func (c *Client) RetryEvent(ctx context.Context, id string) (int, error) {
 	var out wire.Retried

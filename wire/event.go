@@ -79,6 +79,16 @@ type EventProgress struct {
 	Progress schoolbell.Progress    `json:"progress"`
 }
 
+// ReleaseHeld asks for all held events to be released.
+type ReleaseHeld struct {
+	Held int `json:"held" minimum:"1" doc:"Number of held events. If there is another number of them, none is released."`
+}
+
+// Released says how many events were released.
+type Released struct {
+	Released int `json:"released"`
+}
+
 // Retried says what retrying an event did.
 type Retried struct {
 	ID      string `json:"id"`

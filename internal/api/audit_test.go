@@ -30,6 +30,7 @@ var changes = map[string]struct{ path, body, target, changes string }{
 		"event {made}", "map[category:urgent channels:[in_app]]"},
 	"POST /v1/events/{id}/cancel":  {"/v1/events/{cancelled}/cancel", "", "event {cancelled}", "map[]"},
 	"POST /v1/events/{id}/release": {"/v1/events/{held}/release", "", "event {held}", "map[]"},
+	"POST /v1/events:release":      {"/v1/events:release", `{"held":1}`, "event", "map[events:1]"},
 	"POST /v1/events/{id}/retry":   {"/v1/events/{done}/retry", "", "event {done}", "map[deliveries:0]"},
 	"POST /v1/users:import": {"/v1/users:import", "id,name,roles\nu7,Grace Hopper,parent\nu8,Edith Clarke,parent\nu9,,parent\n",
 		"user", "map[imported:2 rejected:1 updated:0]"},
@@ -83,6 +84,7 @@ func testAuditEveryRoute(t *testing.T) {
 	done := s.notice("Done", "u1")
 	s.finish(done.ID)
 	held := s.notice("Held", "u2")
+	s.notice("Held too", "u2")
 	_, err = s.ledger.Restores.HoldRestored(t.Context(), true, 0)
 	must(t, err)
 	cancelled, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()})

@@ -24,6 +24,7 @@ GET /v1/events/{id}/deliveries read
 GET /v1/events/{id}/stream read
 POST /v1/events/{id}/cancel send
 POST /v1/events/{id}/release send
+POST /v1/events:release send
 POST /v1/events/{id}/retry send
 POST /v1/users:import admin
 GET /v1/users read

@@ -24,6 +24,7 @@ type Pipeline interface {
 	CreateMany(ctx context.Context, events []ledger.NewEvent) ([]ledger.CreatedEvent, error)
 	Cancel(ctx context.Context, id string) (*schoolbell.Event, error)
 	Release(ctx context.Context, id string) (*schoolbell.Event, error)
+	ReleaseAll(ctx context.Context, held int) error
 	Retry(ctx context.Context, id string) (rows int, err error)
 }
 

@@ -109,6 +109,17 @@ func (s *Server) releaseEvent(ctx context.Context, in *EventPath) (*eventOutput,
 	return &eventOutput{wire.EventOf(ev)}, nil
 }
 
+type releaseEventsInput struct{ Body wire.ReleaseHeld }
+
+type releaseEventsOutput struct{ Body wire.Released }
+
+func (s *Server) releaseEvents(ctx context.Context, in *releaseEventsInput) (*releaseEventsOutput, error) {
+	if err := s.cfg.Pipeline.ReleaseAll(ctx, in.Body.Held); err != nil {
+		return nil, err
+	}
+	return &releaseEventsOutput{wire.Released{Released: in.Body.Held}}, nil
+}
+
 type retryOutput struct{ Body wire.Retried }
 
 func (s *Server) retryEvent(ctx context.Context, in *EventPath) (*retryOutput, error) {

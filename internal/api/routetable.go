@@ -89,6 +89,8 @@ func (s *Server) groups() []group {
 			{id: "cancel-event", action: "event.cancel", method: post, path: "/{id}/cancel", handler: typed(s.cancelEvent), summary: "Cancel an event"},
 			{id: "release-event", action: "event.release", method: post, path: "/{id}/release", handler: typed(s.releaseEvent), summary: "Release a held event",
 				description: "Events are held that were open in a ledger when it was restored from a backup. What was sent after the backup was made is sent a second time."},
+			{id: "release-events", action: "event.release", method: post, path: ":release", handler: typed(s.releaseEvents), summary: "Release all held events",
+				description: "The body has the number of held events that the caller knows of. If it is another one, nothing is released."},
 			{id: "retry-event", action: "event.retry", method: post, path: "/{id}/retry", handler: typed(s.retryEvent), summary: "Retry failed deliveries"},
 		}},
 		{tag: "Users", path: "/v1/users", read: readScope, write: admin, routes: []route{

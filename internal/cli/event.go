@@ -20,7 +20,7 @@ type eventCmd struct {
 	Watch      eventWatchCmd      `cmd:"" help:"Follow an event until it is completed."`
 	Deliveries eventDeliveriesCmd `cmd:"" help:"List the deliveries of an event."`
 	Cancel     eventCancelCmd     `cmd:"" help:"Cancel an event: messages not sent yet are never sent."`
-	Release    eventReleaseCmd    `cmd:"" help:"Release an event that is held since the ledger was restored from a backup."`
+	Release    eventReleaseCmd    `cmd:"" help:"Release an event, or all events, held since the ledger was restored from a backup."`
 	Retry      eventRetryCmd      `cmd:"" help:"Retry the failed deliveries of an event, and only those."`
 }
 
@@ -150,29 +150,6 @@ func (c *eventCancelCmd) Run(ctx context.Context, a *program) error {
 		return a.printJSON(e)
 	}
 	a.say("Event %s is %s.", e.ID, e.Status)
-	return nil
-}
-
-type eventReleaseCmd struct {
-	remote
-	ID string `arg:"" name:"id" help:"Id of the event."`
-}
-
-// Run releases a held event.
-func (c *eventReleaseCmd) Run(ctx context.Context, a *program) error {
-	server, hangUp, err := c.dial(a)
-	if err != nil {
-		return err
-	}
-	defer hangUp()
-	e, err := server.ReleaseEvent(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return a.printJSON(e)
-	}
-	a.say("Event %s is released and %s.", e.ID, e.Status)
 	return nil
 }
 

@@ -79,6 +79,10 @@ type Events interface {
 	// processing. An event that is not held is CodeConflict; an unknown one CodeNotFound.
 	ReleaseEvent(ctx context.Context, id string) (*schoolbell.Event, error)
 
+	// ReleaseEvents does the same with every held event. If there are not as many as the caller knows of, that is
+	// CodeConflict and none is released.
+	ReleaseEvents(ctx context.Context, held int) error
+
 	// RetryFailed makes the failed and the bounced deliveries of an event whose started
 	// waves are walked pending again, with no attempts spent and no outcome, reopens their
 	// batches and waves and, if there were any, makes a completed event processing. It

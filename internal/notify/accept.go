@@ -104,6 +104,12 @@ func (p *Pipeline) Release(ctx context.Context, id string) (*schoolbell.Event, e
 	return ev, nil
 }
 
+// ReleaseAll does the same with every held event, within the next round of the reconciler. If there are not as many as the caller
+// knows of, that is CodeConflict and none is released.
+func (p *Pipeline) ReleaseAll(ctx context.Context, held int) error {
+	return p.ledger.Events.ReleaseEvents(ctx, held)
+}
+
 // Retry sends the failed deliveries of an event again, and only those, and
 // returns how many they are. An event still being walked, cancelled or expired
 // is CodeConflict, an unknown one CodeNotFound.

@@ -118,14 +118,45 @@ func (r *restoring) held(t *testing.T) {
 	}
 }
 
-// released releases the event and expects that those get a second email of whom the backup knew no email, and that
-// the ledger says so.
+// released releases the event and expects that it goes on.
 func (r *restoring) released(t *testing.T) {
 	t.Helper()
 	out := r.Does("event", "release", r.event)
 	if !strings.Contains(out, "is released and processing") {
 		t.Errorf("the release printed %q", out)
 	}
+	r.repeated(t)
+	audit, err := r.Client.Audit(t.Context(), schoolbell.AuditFilter{Target: schoolbell.Target{Kind: "event", ID: r.event}}, client.Page{})
+	if err != nil || len(audit.Items) != 2 || audit.Items[0].Action != "event.release" {
+		t.Errorf("the audit has %+v, %v", audit, err)
+	}
+}
+
+// allReleased does the same with all held events, once their number is confirmed.
+func (r *restoring) allReleased(t *testing.T) {
+	t.Helper()
+	refused := r.Run(nil, "event", "release", "--all", "--confirm", "2")
+	if refused.Code != 2 || !strings.Contains(refused.Err, "1 event is held") || !strings.Contains(refused.Err, "--confirm 1") {
+		t.Errorf("a release of all without their number: code %d, %s", refused.Code, refused.Err)
+	}
+	r.AwaitStatus(r.event, schoolbell.EventHeld)
+	if out := r.Does("event", "release", "--all", "--confirm", "1"); out != "1 event is released.\n" {
+		t.Errorf("the release printed %q", out)
+	}
+	r.repeated(t)
+	audit, err := r.Client.Audit(t.Context(), schoolbell.AuditFilter{Action: "event.release"}, client.Page{})
+	if err != nil || len(audit.Items) != 1 || audit.Items[0].Changes["events"] != 1.0 {
+		t.Errorf("the audit has %+v, %v", audit, err)
+	}
+	if out := r.Does("event", "release", "--all"); out != "0 events are released.\n" {
+		t.Errorf("a second release printed %q", out)
+	}
+}
+
+// repeated waits for the end of the released event. It expects that those got a second email of whom the backup knew
+// no email, and that the ledger says so.
+func (r *restoring) repeated(t *testing.T) {
+	t.Helper()
 	r.AwaitStatus(r.event, schoolbell.EventCompleted)
 	emails := map[string]int{}
 	for _, l := range r.mail.Letters(r.event) {
@@ -152,11 +183,7 @@ func (r *restoring) released(t *testing.T) {
 	if err != nil || len(page.Deliveries) != 1 || page.Deliveries[0].Reason != "sent after the ledger was restored from a backup; it may have been sent before" {
 		t.Errorf("uncertain deliveries: %+v, %v", page, err)
 	}
-	audit, err := r.Client.Audit(t.Context(), schoolbell.AuditFilter{Target: schoolbell.Target{Kind: "event", ID: r.event}}, client.Page{})
-	if err != nil || len(audit.Items) != 2 || audit.Items[0].Action != "event.release" {
-		t.Errorf("the audit has %+v, %v", audit, err)
-	}
-	audit, err = r.Client.Audit(t.Context(), schoolbell.AuditFilter{Action: "ledger.restore"}, client.Page{})
+	audit, err := r.Client.Audit(t.Context(), schoolbell.AuditFilter{Action: "ledger.restore"}, client.Page{})
 	if err != nil || len(audit.Items) != 1 || audit.Items[0].Changes["held"] != 1.0 {
 		t.Errorf("the audit has %+v, %v", audit, err)
 	}
@@ -200,7 +227,7 @@ func testRestoreUnder(t *testing.T) {
 		p.Kill() // they have no ledger in which to end their work
 	}
 	r.held(t)
-	r.released(t)
+	r.allReleased(t)
 	r.stop()
 }
 

@@ -148,8 +148,23 @@ func (s Events) ReleaseEvent(ctx context.Context, id string) (ev *schoolbell.Eve
 	return ev, err
 }
 
-// releaseEvent gives a held event the status that its wave 0 has reached.
-var releaseEvent = row.SQL(`
+// ReleaseEvents implements ledger.Events.
+func (s Events) ReleaseEvents(ctx context.Context, held int) error {
+	return s.DB.write(ctx, "release events", func(tx pgx.Tx) error {
+		released, err := tx.Exec(ctx, releaseEvents)
+		if err != nil {
+			return err
+		}
+		if n := int(released.RowsAffected()); n != held {
+			return row.OtherNumberHeld(n, held)
+		}
+		ledger.ChangeOf(ctx).Set("events", held)
+		return nil
+	})
+}
+
+// releaseHeld gives events e the status that their wave 0 has reached.
+const releaseHeld = `
 	UPDATE events e
 	SET status = CASE
 		WHEN w.walked OR w.cursor > 0 THEN {event_processing}
@@ -157,4 +172,12 @@ var releaseEvent = row.SQL(`
 		ELSE {event_queued}
 	END
 	FROM waves w
-	WHERE e.seq = $1 AND w.event_seq = e.seq AND w.n = 0`)
+	WHERE w.event_seq = e.seq AND w.n = 0 AND `
+
+var (
+	// releaseEvent releases a held event.
+	releaseEvent = row.SQL(releaseHeld + "e.seq = $1")
+
+	// releaseEvents releases all held events.
+	releaseEvents = row.SQL(releaseHeld + "e.status = {event_held}")
+)

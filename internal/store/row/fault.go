@@ -33,6 +33,11 @@ func NotHeld(status schoolbell.EventStatus) error {
 	return Conflict("the event is %s and not held", status)
 }
 
+// OtherNumberHeld is the error of a release of all held events whose caller knows of another number of them.
+func OtherNumberHeld(held, known int) error {
+	return Conflict("the number of held events is %d and not %d", held, known)
+}
+
 // LeaseEnded is the error of a call under a lease that is over.
 func LeaseEnded() error {
 	return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the lease has ended"}

@@ -126,8 +126,27 @@ func (s Events) ReleaseEvent(ctx context.Context, id string) (ev *schoolbell.Eve
 	return ev, err
 }
 
-// releaseEvent gives a held event the status that its wave 0 has reached.
-var releaseEvent = row.SQL(`
+// ReleaseEvents implements ledger.Events.
+func (s Events) ReleaseEvents(ctx context.Context, held int) error {
+	return s.DB.write(ctx, "release events", func(c *conn) error {
+		now, err := clock(ctx, c)
+		if err != nil {
+			return err
+		}
+		n, err := c.exec(ctx, releaseEvents, args{"now": now})
+		if err != nil {
+			return err
+		}
+		if n != held {
+			return row.OtherNumberHeld(n, held)
+		}
+		ledger.ChangeOf(ctx).Set("events", held)
+		return nil
+	})
+}
+
+// releaseHeld gives events the status that their wave 0 has reached.
+const releaseHeld = `
 UPDATE events
 SET status = (
 	SELECT CASE
@@ -139,4 +158,12 @@ SET status = (
 	WHERE w.event_seq = events.seq
 		AND w.n = 0
 )
-WHERE seq = @event`)
+WHERE `
+
+var (
+	// releaseEvent releases a held event.
+	releaseEvent = row.SQL(releaseHeld + "seq = @event")
+
+	// releaseEvents releases all held events.
+	releaseEvents = row.SQL(releaseHeld + "status = {event_held}")
+)

@@ -18,6 +18,7 @@ var restored = []promise{
 	{"ReleaseEvent continues from where the event was", restoredReleased},
 	{"rows of waves that were due are claimed as restored", restoredClaims},
 	{"a small event that was due is claimed as restored", restoredSmall},
+	{"ReleaseEvents releases all if their number is known", restoredAll},
 	{"a held event can be cancelled", restoredCancelled},
 }
 
@@ -266,6 +267,26 @@ func restoredSmall(t *testing.T, open func() *store.Ledger) {
 			t.Errorf("claimed %+v, want it restored and uncertain: %v", r, want)
 		}
 	}
+}
+
+func restoredAll(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	walked, _ := s.sent(3, 3)
+	unwalked := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
+	cancelled := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
+	s.declare()
+	_, err := s.Events.CancelEvent(s.ctx(), cancelled)
+	s.must(err)
+	for _, wrong := range []int{0, 1, 3} {
+		if err := s.Events.ReleaseEvents(s.ctx(), wrong); schoolbell.CodeOf(err) != schoolbell.CodeConflict {
+			t.Errorf("a release of %d events: %v, want a conflict", wrong, err)
+		}
+		s.statusIs(walked, schoolbell.EventHeld)
+	}
+	s.must(s.Events.ReleaseEvents(s.ctx(), 2))
+	s.statusIs(walked, schoolbell.EventProcessing)
+	s.statusIs(unwalked, schoolbell.EventQueued)
+	s.statusIs(cancelled, schoolbell.EventCancelled)
 }
 
 func restoredCancelled(t *testing.T, open func() *store.Ledger) {
