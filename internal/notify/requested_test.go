@@ -28,6 +28,7 @@ func TestRequested(t *testing.T) {
 	t.Run("a job of a scheduler is stored when it is due", testRequestedScheduler)
 	t.Run("a run of a scheduler waits for its batches", testRequestedRun)
 	t.Run("a promoted job is not delayed again", testRequestedPromoted)
+	t.Run("a held event goes on under its job", testRequestedHeld)
 }
 
 // decodeTitle decodes {"title": "…"} as an event for everybody.
@@ -257,5 +258,48 @@ func testRequestedRun(t *testing.T) {
 	testenv.Eventually(t, 10*time.Second, func() error { return s.jobState(job.ID, bullmq.StateCompleted) }, "the job is completed")
 	if n := s.jobs(normalEmail); n != 3 {
 		t.Errorf("%d batch jobs", n)
+	}
+}
+
+// testRequestedHeld: the ledger is declared restored while the emails of an event wait, and the event is released.
+func testRequestedHeld(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]bool{"with its job": false, "after Redis has lost its job": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newTestPipeline(t, 2, askable)
+			s.work()
+			resume := s.hold(normalEmail)
+			job := s.ask(bullmq.JobOptions{ID: "chosen"})
+			event := s.named(job.ID)
+			s.awaitCount(normalEmail, bullmq.StatePrioritized, 1)
+			r, err := s.ledger.Restores.HoldRestored(t.Context(), true, 0)
+			if err != nil || r.Held != 1 {
+				t.Fatalf("held %+v, %v", r, err)
+			}
+			if lose {
+				must(t, s.redis.FlushAll(t.Context()).Err())
+				s.ask(bullmq.JobOptions{ID: "chosen"}) // its producer repeats the request
+				if again := s.named(job.ID); again != event {
+					t.Errorf("the repeated job has event %s, and it was %s", again, event)
+				}
+			} else {
+				resume()
+			}
+			testenv.Eventually(t, 10*time.Second, func() error { return s.jobState(job.ID, bullmq.StateCompleted) }, "the job of the held event ends")
+			s.await(event, schoolbell.EventHeld)
+			s.wantOnce(0)
+			_, err = s.pipeline.Release(t.Context(), event)
+			must(t, err)
+			s.await(event, schoolbell.EventCompleted)
+			testenv.Eventually(t, 10*time.Second, func() error { return s.jobState(job.ID, bullmq.StateCompleted) }, "the job is completed")
+			s.wantOnce(2)
+			if c := s.email(event); c.Uncertain != 2 {
+				t.Errorf("emails %+v, want 2 uncertain ones", c)
+			}
+			if state, err := s.queue(normalEvents).State(t.Context(), event); err != nil || state != bullmq.StateUnknown {
+				t.Errorf("a job with the id of the event is %s, %v", state, err)
+			}
+		})
 	}
 }
