@@ -45,7 +45,9 @@ var importRules = []struct {
 	{"internal/store/...", []string{".", "bullmq/combine", "internal/ledger", "internal/store/row"}},                                         // row: what both engines encode alike
 	{"internal/address", []string{"."}},
 	{"internal/channel", []string{".", "internal/advice", "internal/config", "internal/embedded", "internal/ledger"}}, // opens every provider
-	{"internal/channel/...", []string{".", "internal/address"}},
+	{"internal/channel/slots", []string{"."}},
+	{"internal/channel/calls", []string{".", "internal/channel/slots"}},
+	{"internal/channel/...", []string{".", "internal/address", "internal/channel/calls", "internal/channel/slots"}},
 	{"internal/render/...", []string{".", "internal/ledger"}},
 	{"internal/notify/...", []string{".", "bullmq", "bullmq/combine", "internal/ledger", "internal/outage"}},
 	{"internal/auth/...", []string{".", "internal/ledger"}},

@@ -9,6 +9,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/channel/email/smtpconn"
+	"schoolbell/internal/channel/slots"
 )
 
 // SMTP sends mail through one SMTP server. It is safe for concurrent use.
@@ -17,7 +18,7 @@ type SMTP struct {
 	composer *composer
 	dial     smtpconn.Options
 	log      *slog.Logger
-	slots    *slots // one taken for each connection in use
+	slots    *slots.Slots // one taken for each connection in use
 
 	mu     sync.Mutex
 	idle   []*pooledConn // the one used last is the last

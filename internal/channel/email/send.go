@@ -42,10 +42,10 @@ func (l LaneSender) Send(ctx context.Context, msgs []schoolbell.Message, done fu
 
 // work sends messages of b over one connection after the other, one at a time.
 func (s *SMTP) work(ctx context.Context, lane schoolbell.Lane, b *batch) {
-	if !s.slots.take(ctx, lane, b.empty) {
+	if !s.slots.Take(ctx, lane, b.empty) {
 		return
 	}
-	defer s.slots.put(lane)
+	defer s.slots.Put(lane)
 	if b.lacking() { // waiting for the same failure again helps nobody
 		return
 	}

@@ -15,6 +15,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/channel/email/smtpconn"
+	"schoolbell/internal/channel/slots"
 )
 
 // SMTPConfig says which server takes the mail and how. Zero values mean the
@@ -70,7 +71,7 @@ func NewSMTP(cfg SMTPConfig) (*SMTP, error) {
 		cfg:      cfg,
 		composer: composer,
 		log:      cfg.Logger,
-		slots:    newSlots(cfg.Connections, cfg.UrgentShare),
+		slots:    slots.New(cfg.Connections, cfg.UrgentShare),
 		dial: smtpconn.Options{
 			Addr:     net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)),
 			Security: security,
@@ -124,10 +125,10 @@ var helloPattern = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(
 // Check connects, protects the connection, greets, logs in and quits. Its connection
 // is one of those that may be open; while all are sending, it relies on them.
 func (s *SMTP) Check(ctx context.Context) error {
-	if !s.slots.tryTake(schoolbell.LaneUrgent) {
+	if !s.slots.TryTake(schoolbell.LaneUrgent) {
 		return nil
 	}
-	defer s.slots.put(schoolbell.LaneUrgent)
+	defer s.slots.Put(schoolbell.LaneUrgent)
 	c, err := smtpconn.Dial(ctx, s.dial)
 	if err != nil {
 		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the mail server " + s.dial.Addr + " rejects all mail", Err: redacted{err}}

@@ -1,4 +1,5 @@
-package email
+// Package slots shares what a provider has a limited number of, such as connections, between the lanes of a channel.
+package slots
 
 import (
 	"context"
@@ -8,23 +9,24 @@ import (
 	"schoolbell"
 )
 
-// slots counts the connections in use. Normal messages use at most a part of them; urgent ones
-// may use all, and get the next free one.
-type slots struct {
+// Slots counts the slots in use. Normal messages use at most a part of them. Urgent ones
+// may use all, and get the next free one. It is safe for concurrent use.
+type Slots struct {
 	mu     sync.Mutex
-	free   int // of all connections
+	free   int // of all slots
 	normal int // of those that normal messages may use
 
 	waitingUrgent, waitingNormal []chan struct{} // closed when the slot is theirs, oldest first
 }
 
-func newSlots(n, urgentShare int) *slots {
-	return &slots{free: n, normal: schoolbell.NormalSlots(n, urgentShare)}
+// New returns n slots, of which urgentShare percent are left to urgent messages.
+func New(n, urgentShare int) *Slots {
+	return &Slots{free: n, normal: schoolbell.NormalSlots(n, urgentShare)}
 }
 
-// take waits for a slot until ctx ends or nothing needs it any more, and reports whether it
+// Take waits for a slot until ctx ends or nothing needs it any more, and reports whether it
 // got one.
-func (s *slots) take(ctx context.Context, lane schoolbell.Lane, needless <-chan struct{}) bool {
+func (s *Slots) Take(ctx context.Context, lane schoolbell.Lane, needless <-chan struct{}) bool {
 	mine := make(chan struct{})
 	s.mu.Lock()
 	waiting := s.waiting(lane)
@@ -46,14 +48,15 @@ func (s *slots) take(ctx context.Context, lane schoolbell.Lane, needless <-chan 
 	return true // granted meanwhile
 }
 
-// tryTake takes a slot if there is a free one.
-func (s *slots) tryTake(lane schoolbell.Lane) bool {
+// TryTake takes a slot if there is a free one.
+func (s *Slots) TryTake(lane schoolbell.Lane) bool {
 	ended, end := context.WithCancel(context.Background())
 	end()
-	return s.take(ended, lane, nil)
+	return s.Take(ended, lane, nil)
 }
 
-func (s *slots) put(lane schoolbell.Lane) {
+// Put returns a slot of the lane.
+func (s *Slots) Put(lane schoolbell.Lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free++
@@ -64,7 +67,7 @@ func (s *slots) put(lane schoolbell.Lane) {
 }
 
 // grant gives free slots to those that wait.
-func (s *slots) grant() {
+func (s *Slots) grant() {
 	for s.free > 0 && len(s.waitingUrgent) > 0 {
 		s.free--
 		close(s.waitingUrgent[0])
@@ -78,7 +81,7 @@ func (s *slots) grant() {
 	}
 }
 
-func (s *slots) waiting(lane schoolbell.Lane) *[]chan struct{} {
+func (s *Slots) waiting(lane schoolbell.Lane) *[]chan struct{} {
 	if lane == schoolbell.LaneUrgent {
 		return &s.waitingUrgent
 	}
