@@ -60,7 +60,10 @@ func (f *Failure) Result() schoolbell.Result {
 // Do sends a request and reads the reply. The error is a *Failure.
 func Do(ctx context.Context, client *http.Client, req *http.Request) (Reply, error) {
 	written := false
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { written = true }}
+	trace := &httptrace.ClientTrace{
+		GetConn: func(string) { written = false }, // a further one: nothing of the request could be written to the one before
+		GotConn: func(httptrace.GotConnInfo) { written = true },
+	}
 	res, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		return Reply{}, &Failure{Written: written, Err: withoutURL(err)}

@@ -2,11 +2,9 @@ package email
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"schoolbell"
@@ -17,8 +15,6 @@ import (
 func TestLanes(t *testing.T) {
 	t.Parallel()
 	t.Run("normal email leaves connections to urgent email", testLanesConnections)
-	t.Run("urgent email may use every connection", testLanesAll)
-	t.Run("the next free connection is for urgent email", testLanesNextFree)
 }
 
 // Normal email that the server is slow to take holds its own share of the connections, not that
@@ -66,68 +62,4 @@ func testLanesConnections(t *testing.T) {
 	}
 	release()
 	batches.Wait()
-}
-
-func testLanesAll(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(5, 20)
-		for _, lane := range []schoolbell.Lane{schoolbell.LaneUrgent, schoolbell.LaneNormal} {
-			got := 0
-			for s.tryTake(lane) {
-				got++
-			}
-			want := map[schoolbell.Lane]int{schoolbell.LaneUrgent: 5, schoolbell.LaneNormal: 4}[lane]
-			if got != want {
-				t.Errorf("the %s lane gets %d of 5 slots, want %d", lane, got, want)
-			}
-			for range got {
-				s.put(lane)
-			}
-		}
-	})
-}
-
-// With a single connection there is nothing to leave, but urgent email is the next to get it.
-func testLanesNextFree(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(1, 20)
-		if !s.tryTake(schoolbell.LaneNormal) {
-			t.Fatal("normal email cannot use the only connection")
-		}
-		order := make(chan string, 9)
-		wait := func(ctx context.Context, name string, lane schoolbell.Lane, needless chan struct{}) {
-			go func() {
-				if s.take(ctx, lane, needless) {
-					order <- name
-				} else {
-					order <- name + " gives up"
-				}
-			}()
-			synctest.Wait()
-		}
-		ended, end := context.WithCancel(t.Context())
-		needless := make(chan struct{})
-		wait(ended, "first", schoolbell.LaneNormal, nil)
-		wait(t.Context(), "second", schoolbell.LaneNormal, nil)
-		wait(t.Context(), "third", schoolbell.LaneUrgent, needless)
-		wait(t.Context(), "fourth", schoolbell.LaneUrgent, nil)
-		end()
-		synctest.Wait()
-		close(needless)
-		synctest.Wait()
-		for _, lane := range []schoolbell.Lane{schoolbell.LaneNormal, schoolbell.LaneUrgent, schoolbell.LaneNormal} {
-			s.put(lane)
-			synctest.Wait()
-		}
-		close(order)
-		var got []string
-		for name := range order {
-			got = append(got, name)
-		}
-		if want := []string{"first gives up", "third gives up", "fourth", "second"}; !slices.Equal(got, want) {
-			t.Errorf("the order is %q, want %q", got, want)
-		}
-	})
 }
