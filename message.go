@@ -4,17 +4,21 @@ import "time"
 
 // Message is one delivery ready to be sent over one channel.
 type Message struct {
-	ID       string // the same for every try of this delivery: event id, then the user's number
-	EventID  string
-	UserID   string
-	Channel  Channel
-	To       string // email address, or E.164 phone number, or push endpoint
-	ToName   string // the reader's name
-	Subject  string
-	Text     string
-	HTML     string
-	Category Category
-	Locale   string
+	ID        string // the same for every try of this delivery: event id, then the user's number
+	EventID   string
+	UserID    string
+	Channel   Channel
+	To        string // email address, or E.164 phone number, or push endpoint
+	ToName    string // the reader's name
+	Subject   string
+	Text      string
+	HTML      string
+	Link      string // page of the message for this recipient; empty for none
+	Category  Category
+	Locale    string
+	CreatedAt time.Time // when its event was created
+	ExpiresAt time.Time // after this it is of no use to the recipient; zero for never
+	Resend    bool      // an earlier attempt may have reached the recipient
 }
 
 // Verdict is how one try to send a message ended.
@@ -37,4 +41,5 @@ type Result struct {
 	Reason     string        // the provider's words or the failure, one line; shown to staff, never to recipients
 	Address    AddressState  // VerdictGiveUp: what it says about the address; empty for nothing
 	After      time.Duration // VerdictSlowDown: how long the provider wants to be left alone; zero for unsaid
+	Resolved   bool          // VerdictSent: the provider has the message exactly once, also where an earlier attempt was uncertain
 }

@@ -47,7 +47,10 @@ var importRules = []struct {
 	{"internal/channel", []string{".", "internal/advice", "internal/config", "internal/embedded", "internal/ledger"}}, // opens every provider
 	{"internal/channel/slots", []string{"."}},
 	{"internal/channel/calls", []string{".", "internal/channel/slots"}},
+	{"internal/channel/sms", nil},
+	{"internal/channel/sms/...", []string{".", "internal/channel/calls", "internal/channel/sms"}},
 	{"internal/channel/...", []string{".", "internal/address", "internal/channel/calls", "internal/channel/slots"}},
+	{"internal/fake", []string{"internal/channel/sms", "internal/channel/sms/twilio"}},
 	{"internal/render/...", []string{".", "internal/ledger"}},
 	{"internal/notify/...", []string{".", "bullmq", "bullmq/combine", "internal/ledger", "internal/outage"}},
 	{"internal/auth/...", []string{".", "internal/ledger"}},
@@ -58,7 +61,7 @@ var importRules = []struct {
 	{"internal/health", nil},
 	{"internal/api/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/school", "internal/health"}},
 	{"internal/admin/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},
-	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/smtpconn", "internal/redisdial"}},
+	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/smtpconn", "internal/channel/sms", "internal/redisdial"}},
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
 	{"internal/app", []string{"...", "!internal/cli", "!internal/doctor", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together

@@ -31,6 +31,7 @@ func (c *Config) Check() error {
 	c.Redis.check(&f)
 	c.Queue.check(&f)
 	c.Email.check(&f)
+	c.SMS.check(&f)
 	c.Retention.check(&f)
 	return f.Err()
 }

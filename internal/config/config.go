@@ -13,6 +13,7 @@ type Config struct {
 	Redis     Redis     `embed:"" group:"redis"`
 	Queue     Queue     `embed:"" group:"queue"`
 	Email     Email     `embed:"" group:"email"`
+	SMS       SMS       `embed:"" group:"sms"`
 	Retention Retention `embed:"" group:"retention"`
 
 	origins map[string]Origin
@@ -82,7 +83,7 @@ type Queue struct {
 	Producers     bool          `name:"queue-producers" setting:"QUEUE_PRODUCERS" default:"true" negatable:"" help:"Create an event for each job named event that another program adds to the event queues without an event_id. Other programs need only access to Redis for this."`
 	BatchSize     int           `name:"batch-size" setting:"BATCH_SIZE" default:"100" placeholder:"N" help:"Deliveries in one job."`
 	Concurrency   int           `name:"worker-concurrency" setting:"WORKER_CONCURRENCY" default:"5" placeholder:"N" help:"Jobs that a worker runs at the same time, per queue; the queues of events run four times as many. Normal queues run fewer, see URGENT_SHARE."`
-	UrgentShare   int           `name:"urgent-share" setting:"URGENT_SHARE" default:"20" placeholder:"PERCENT" help:"Percentage of WORKER_CONCURRENCY, EMAIL_CONNECTIONS, EMAIL_RATE and EMAIL_DAILY_LIMIT that normal events leave to urgent ones, 0 to 90."`
+	UrgentShare   int           `name:"urgent-share" setting:"URGENT_SHARE" default:"20" placeholder:"PERCENT" help:"Percentage of WORKER_CONCURRENCY and of the connections, rates and limits of each channel that normal events leave to urgent ones, 0 to 90."`
 	WorkerName    string        `name:"worker-name" setting:"WORKER_NAME" placeholder:"NAME" help:"Name of this worker in lists and logs. Host name and process ID if empty."`
 	Retries       int           `name:"job-retries" setting:"JOB_RETRIES" default:"3" placeholder:"N" help:"Retries after a failed first attempt."`
 	Backoff       time.Duration `name:"job-backoff" setting:"JOB_BACKOFF" default:"5s" type:"ms" placeholder:"TIME" help:"Wait before the first retry. Each further wait is five times longer. A plain number is milliseconds."`
@@ -130,6 +131,6 @@ func Groups() [][2]string {
 	return [][2]string{
 		{"general", "General"}, {"http", "HTTP"}, {"ledger", "Ledger"},
 		{"redis", "Redis (if none is set, the queues are in this process)"},
-		{"queue", "Queue and workers"}, {"email", "Email"}, {"retention", "Retention"}, {"client", "Server"},
+		{"queue", "Queue and workers"}, {"email", "Email"}, {"sms", "Text messages (SMS), by Twilio"}, {"retention", "Retention"}, {"client", "Server"},
 	}
 }

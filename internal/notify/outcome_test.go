@@ -32,6 +32,8 @@ func TestOutcome(t *testing.T) {
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryUncertain, Spent: 1, Uncertain: true, Reason: sentAfterRestore}},
 		{"refused for good after a restore keeps the provider's reason", restored, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "550 no"},
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryUncertain, Spent: 1, Uncertain: true, Reason: "550 no"}},
+		{"found after a doubtful try is sent", doubtful, schoolbell.Result{Verdict: schoolbell.VerdictSent, ProviderID: "q1", Resolved: true},
+			ledger.Attempt{Seq: 7, Status: schoolbell.DeliverySent, Spent: 2, ProviderID: "q1"}},
 		{"refused for now waits the base time", fresh, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "450 later"},
 			ledger.Attempt{Seq: 7, Status: schoolbell.DeliveryPending, Spent: 1, RetryIn: 5 * time.Second, Reason: "450 later"}},
 		{"refused for now at the last attempt fails", lastTry, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: "450 later"},

@@ -30,6 +30,7 @@ func (c Config) attempt(r ledger.Recipient, res schoolbell.Result) ledger.Attemp
 	switch res.Verdict {
 	case schoolbell.VerdictSent:
 		out.Status, out.Reason = schoolbell.DeliverySent, ""
+		out.Uncertain = out.Uncertain && !res.Resolved
 	case schoolbell.VerdictGiveUp:
 		out.Status = schoolbell.DeliveryFailed
 	case schoolbell.VerdictUncertain:

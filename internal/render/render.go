@@ -105,14 +105,17 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 		return schoolbell.Message{}, err
 	}
 	m := schoolbell.Message{
-		ID:       ev.ID + "." + strconv.FormatInt(to.Seq, 10),
-		EventID:  ev.ID,
-		UserID:   to.UserID,
-		Channel:  ch,
-		ToName:   to.Name,
-		Subject:  common.subject,
-		Category: ev.Category,
-		Locale:   school.language,
+		ID:        ev.ID + "." + strconv.FormatInt(to.Seq, 10),
+		EventID:   ev.ID,
+		UserID:    to.UserID,
+		Channel:   ch,
+		ToName:    to.Name,
+		Subject:   common.subject,
+		Category:  ev.Category,
+		Locale:    school.language,
+		CreatedAt: ev.CreatedAt,
+		ExpiresAt: ev.ExpiresAt,
+		Resend:    to.Uncertain,
 	}
 	when := r.when(common, r.zones.first(to.Timezone, school.timezone))
 	switch ch {
@@ -120,7 +123,7 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 		m.Text = common.text.fill(greet(to.Name), when.text)
 		m.HTML = common.html.fill(escape(greet(to.Name)), when.html)
 	case schoolbell.ChannelSMS:
-		m.Text = r.sms(ev, school.name, common.subject, when.text)
+		m.Text = sms(ev, school.name, common.subject, when.text)
 	case schoolbell.ChannelPush:
 		m.Text = r.push(ev, when.text)
 	default:

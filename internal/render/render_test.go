@@ -205,7 +205,7 @@ func TestRenderShortTexts(t *testing.T) {
 	t.Parallel()
 	ev := sportsDay()
 	ev.Body = strings.Repeat("long wörds ", 1000)
-	for ch, limit := range map[schoolbell.Channel]int{schoolbell.ChannelSMS: 400, schoolbell.ChannelPush: 180} {
+	for ch, limit := range map[schoolbell.Channel]int{schoolbell.ChannelSMS: 2000, schoolbell.ChannelPush: 180} {
 		m, err := newRenderer(t).Render(ev, ch, ada())
 		if err != nil {
 			t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	maxSMS  = 300 // characters before the link: two or three parts
+	maxSMS  = 2000 // characters; the channel cuts the text to its segments
 	maxPush = 180
 )
 
@@ -86,13 +86,9 @@ func findURL(line string) (start, length int) {
 	}
 }
 
-// sms is the event in one short text.
-func (r *Renderer) sms(ev *schoolbell.Event, school, heading, when string) string {
-	text := shorten(school+": "+brief(ev, heading, when), maxSMS)
-	if link := r.link(ev); link != "" {
-		text += " " + link
-	}
-	return text
+// sms is the event in one text. The channel cuts it and adds the link.
+func sms(ev *schoolbell.Event, school, heading, when string) string {
+	return shorten(school+": "+brief(ev, heading, when), maxSMS)
 }
 
 // push is the text under the title of a notification.

@@ -131,7 +131,7 @@ func testOutageSharedFailure(t *testing.T) {
 	srv := script(t, no, no, no)
 	s := sender(t, srv.addr, func(c *SMTPConfig) { c.Connections = 4 })
 	for range 3 {
-		if !s.slots.tryTake(schoolbell.LaneNormal) {
+		if !s.slots.TryTake(schoolbell.LaneNormal) {
 			t.Fatal("no free connection")
 		}
 	}

@@ -1,0 +1,55 @@
+package channel
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"schoolbell"
+	"schoolbell/internal/advice"
+	"schoolbell/internal/channel/sms/twilio"
+	"schoolbell/internal/config"
+)
+
+func smsSetUp(cfg *config.Config) bool { return cfg.SMS.SetUp() }
+
+// openSMS opens the Twilio account of the settings.
+func openSMS(cfg *config.Config, log *slog.Logger, _ *Set) (Provider, error) {
+	t, err := twilio.New(twilioConfig(cfg.SMS, cfg.Queue.UrgentShare, log))
+	if err != nil {
+		return nil, err
+	}
+	return twilioProvider{t}, nil
+}
+
+// twilioProvider is Twilio as a Provider.
+type twilioProvider struct{ *twilio.Twilio }
+
+// Lane implements Provider.
+func (p twilioProvider) Lane(lane schoolbell.Lane) Sender { return p.Twilio.Lane(lane) }
+
+func twilioConfig(s config.SMS, urgentShare int, log *slog.Logger) twilio.Config {
+	return twilio.Config{
+		URL: s.URL, AccountSID: s.AccountSID, AuthToken: s.AuthToken.Reveal(), KeySID: s.APIKey, KeySecret: s.APISecret.Reveal(), From: s.From,
+		MaxSegments: s.MaxSegments, Connections: s.Connections, UrgentShare: urgentShare, Logger: log,
+	}
+}
+
+func diagnoseSMS(ctx context.Context, cfg *config.Config) Diagnosis {
+	t, err := twilio.New(twilioConfig(cfg.SMS, 0, slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return Diagnosis{Detail: err.Error(), Fix: "check the Twilio settings", Broken: true}
+	}
+	defer t.Close()
+	ctx, cancel := context.WithTimeout(ctx, diagnoseTimeout)
+	defer cancel()
+	host := cfg.SMS.URL
+	if u, err := url.Parse(host); err == nil {
+		host = u.Host
+	}
+	if err := t.Check(ctx); err != nil {
+		return Diagnosis{Detail: fmt.Sprintf("%s: %v", host, err), Fix: advice.Or(err, "check TWILIO_ACCOUNT_SID, the token or key, and that this machine reaches TWILIO_URL"), Broken: true}
+	}
+	return Diagnosis{Detail: host + " accepts the account"}
+}
