@@ -41,5 +41,6 @@ type Result struct {
 	Reason     string        // the provider's words or the failure, one line; shown to staff, never to recipients
 	Address    AddressState  // VerdictGiveUp: what it says about the address; empty for nothing
 	After      time.Duration // VerdictSlowDown: how long the provider wants to be left alone; zero for unsaid
+	Units      int           // in which the provider counts the message, such as segments; 0 means 1
 	Resolved   bool          // VerdictSent: the provider has the message exactly once, also where an earlier attempt was uncertain
 }

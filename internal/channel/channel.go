@@ -57,7 +57,7 @@ type kind struct {
 var kinds = []kind{
 	{name: schoolbell.ChannelInApp, setUp: always},
 	{name: schoolbell.ChannelEmail, setUp: always, info: ledger.ChannelInfo{Addressed: true}, quota: emailQuota, open: openEmail, diagnose: diagnoseEmail, runnable: emailRunnable},
-	{name: schoolbell.ChannelSMS, setUp: smsSetUp, info: ledger.ChannelInfo{Addressed: true}, open: openSMS, diagnose: diagnoseSMS},
+	{name: schoolbell.ChannelSMS, setUp: smsSetUp, info: ledger.ChannelInfo{Addressed: true}, quota: smsQuota, open: openSMS, diagnose: diagnoseSMS},
 }
 
 func always(*config.Config) bool { return true }

@@ -10,9 +10,15 @@ import (
 	"schoolbell/internal/advice"
 	"schoolbell/internal/channel/sms/twilio"
 	"schoolbell/internal/config"
+	"schoolbell/internal/ledger"
 )
 
 func smsSetUp(cfg *config.Config) bool { return cfg.SMS.SetUp() }
+
+// smsQuota returns the limits of the settings, in segments.
+func smsQuota(cfg *config.Config) ledger.Quota {
+	return ledger.Quota{Rate: float64(cfg.SMS.Rate), Monthly: cfg.SMS.MonthlyLimit, PerMessage: cfg.SMS.MaxSegments}
+}
 
 // openSMS opens the Twilio account of the settings.
 func openSMS(cfg *config.Config, log *slog.Logger, _ *Set) (Provider, error) {

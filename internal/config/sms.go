@@ -12,14 +12,16 @@ import (
 
 // SMS settings choose how text messages are sent. Without an account there is no channel sms.
 type SMS struct {
-	AccountSID  string `name:"twilio-account-sid" setting:"TWILIO_ACCOUNT_SID" placeholder:"SID" help:"Twilio account (AC…). The channel sms exists only if it is set."`
-	AuthToken   Secret `name:"twilio-auth-token" setting:"TWILIO_AUTH_TOKEN" placeholder:"TOKEN" help:"Token of the Twilio account."`
-	APIKey      string `name:"twilio-api-key" setting:"TWILIO_API_KEY" placeholder:"SID" help:"Twilio API key (SK…) for requests, instead of the token."`
-	APISecret   Secret `name:"twilio-api-secret" setting:"TWILIO_API_SECRET" placeholder:"SECRET" help:"Secret of TWILIO_API_KEY."`
-	From        string `name:"twilio-from" setting:"TWILIO_FROM" placeholder:"NUMBER" help:"What sends: a number such as +442079460018, a short code, a name, or the id of a messaging service (MG…). Required with TWILIO_ACCOUNT_SID."`
-	URL         string `name:"twilio-url" setting:"TWILIO_URL" default:"https://api.twilio.com" placeholder:"URL" help:"Base URL of Twilio's API."`
-	MaxSegments int    `name:"sms-max-segments" setting:"SMS_MAX_SEGMENTS" default:"3" placeholder:"N" help:"Longest text message in segments, 1 to 10. Longer texts are cut at a word."`
-	Connections int    `name:"sms-connections" setting:"SMS_CONNECTIONS" default:"10" placeholder:"N" help:"Maximum requests of a worker to Twilio at once."`
+	AccountSID   string `name:"twilio-account-sid" setting:"TWILIO_ACCOUNT_SID" placeholder:"SID" help:"Twilio account (AC…). The channel sms exists only if it is set."`
+	AuthToken    Secret `name:"twilio-auth-token" setting:"TWILIO_AUTH_TOKEN" placeholder:"TOKEN" help:"Token of the Twilio account."`
+	APIKey       string `name:"twilio-api-key" setting:"TWILIO_API_KEY" placeholder:"SID" help:"Twilio API key (SK…) for requests, instead of the token."`
+	APISecret    Secret `name:"twilio-api-secret" setting:"TWILIO_API_SECRET" placeholder:"SECRET" help:"Secret of TWILIO_API_KEY."`
+	From         string `name:"twilio-from" setting:"TWILIO_FROM" placeholder:"NUMBER" help:"What sends: a number such as +442079460018, a short code, a name, or the id of a messaging service (MG…). Required with TWILIO_ACCOUNT_SID."`
+	URL          string `name:"twilio-url" setting:"TWILIO_URL" default:"https://api.twilio.com" placeholder:"URL" help:"Base URL of Twilio's API."`
+	MaxSegments  int    `name:"sms-max-segments" setting:"SMS_MAX_SEGMENTS" default:"3" placeholder:"N" help:"Longest text message in segments, 1 to 10. Longer texts are cut at a word."`
+	Rate         int    `name:"sms-rate" setting:"SMS_RATE" default:"0" placeholder:"N" help:"Segments of text messages per second that all workers together send, with all attempts. 0 means no limit."`
+	MonthlyLimit int    `name:"sms-monthly-limit" setting:"SMS_MONTHLY_LIMIT" default:"0" placeholder:"N" help:"Segments of text messages that all workers together send in a calendar month (UTC), with all attempts. 0 means no limit."`
+	Connections  int    `name:"sms-connections" setting:"SMS_CONNECTIONS" default:"10" placeholder:"N" help:"Maximum requests of a worker to Twilio at once."`
 }
 
 // SetUp reports whether text messages can be sent.
@@ -39,6 +41,11 @@ func validSender(from string) bool {
 
 func (s *SMS) check(f *schoolbell.Faults) {
 	between(f, "SMS_MAX_SEGMENTS", s.MaxSegments, 1, sms.MaxSegments)
+	between(f, "SMS_RATE", s.Rate, 0, 100_000)
+	between(f, "SMS_MONTHLY_LIMIT", s.MonthlyLimit, 0, 1_000_000_000)
+	if s.MonthlyLimit > 0 && s.MonthlyLimit < s.MaxSegments {
+		f.Add("SMS_MONTHLY_LIMIT", "must be at least SMS_MAX_SEGMENTS, or no message can be sent")
+	}
 	between(f, "SMS_CONNECTIONS", s.Connections, 1, 1000)
 	s.checkURL(f)
 	if !s.SetUp() {

@@ -111,7 +111,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("a rate limit needs a duration")
 	}
 	for ch, q := range c.Quotas {
-		if q.Rate < 0 || q.Daily < 0 || q.UrgentShare < 0 || q.UrgentShare > schoolbell.MaxUrgentShare {
+		if q.Rate < 0 || q.Daily < 0 || q.Monthly < 0 || q.PerMessage < 0 || q.UrgentShare < 0 || q.UrgentShare > schoolbell.MaxUrgentShare {
 			return fmt.Errorf("quota of channel %s: %+v is not valid", ch, q)
 		}
 	}

@@ -18,9 +18,10 @@ type Metrics struct {
 	lost       prometheus.Counter
 	reconciled *prometheus.CounterVec
 
-	quotaMessages *prometheus.CounterVec
-	quotaWaits    *prometheus.CounterVec
-	quotaUsed     *prometheus.GaugeVec
+	quotaMessages  *prometheus.CounterVec
+	quotaWaits     *prometheus.CounterVec
+	quotaUsed      *prometheus.GaugeVec
+	quotaUsedMonth *prometheus.GaugeVec
 }
 
 func newMetrics() *Metrics {
@@ -41,9 +42,11 @@ func newMetrics() *Metrics {
 		quotaMessages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "schoolbell_quota_messages_total", Help: "Messages offered to the provider of a channel with a quota, by channel and lane."}, []string{"channel", "lane"}),
 		quotaWaits: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "schoolbell_quota_waits_total", Help: "Times that a job had to wait for a quota, by channel, lane and limit (rate or daily)."}, []string{"channel", "lane", "limit"}),
+			Name: "schoolbell_quota_waits_total", Help: "Times that a job had to wait for a quota, by channel, lane and limit (rate, daily or monthly)."}, []string{"channel", "lane", "limit"}),
 		quotaUsed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "schoolbell_quota_daily_used", Help: "Messages of all workers that counted for the daily limit of a channel when this process last asked."}, []string{"channel"}),
+		quotaUsedMonth: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "schoolbell_quota_monthly_used", Help: "Segments of all workers that counted for the monthly limit of a channel when this process last asked."}, []string{"channel"}),
 	}
 }
 
@@ -52,7 +55,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCo
 
 // Collect implements prometheus.Collector.
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range []prometheus.Collector{m.accepted, m.walked, m.attempts, m.groups, m.lost, m.reconciled, m.quotaMessages, m.quotaWaits, m.quotaUsed} {
+	for _, c := range []prometheus.Collector{m.accepted, m.walked, m.attempts, m.groups, m.lost, m.reconciled, m.quotaMessages, m.quotaWaits, m.quotaUsed, m.quotaUsedMonth} {
 		c.Collect(ch)
 	}
 }

@@ -28,10 +28,10 @@ type quotaGate struct {
 	log     *slog.Logger
 
 	mu      sync.Mutex
-	until   time.Time // nothing can be reserved before
-	daily   bool      // because of the daily limit
-	refused time.Time // when the daily limit last allowed nothing
-	warned  bool      // that was logged
+	until   time.Time     // nothing can be reserved before
+	reached ledger.Period // because of the limit of this period; empty for the rate
+	refused time.Time     // when such a limit last allowed nothing
+	warned  ledger.Period // whose limit was logged
 }
 
 // maxQuotaRest is how long a queue rests at most: settings may change, and other processes may return what they have
@@ -80,9 +80,7 @@ func (g *quotaGate) reserve(ctx context.Context, most int) (ledger.Reservation, 
 
 // note remembers the result of a reservation.
 func (g *quotaGate) note(r ledger.Reservation) {
-	if g.quota.Daily > 0 {
-		g.metrics.quotaUsed.WithLabelValues(string(g.channel)).Set(float64(r.Used))
-	}
+	g.showUsed(r)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if r.NextIn > 0 {
@@ -90,45 +88,78 @@ func (g *quotaGate) note(r ledger.Reservation) {
 	}
 	switch {
 	case r.Messages == 0:
-		g.daily = r.Reached
-		g.noteDaily(r)
-	case g.warned && time.Since(g.refused) > 2*maxQuotaRest:
-		g.warned = false
-		g.log.Info("daily limit allows deliveries again", "channel", string(g.channel), "lane", string(g.lane), "limit", g.quota.Daily, "used", r.Used)
+		g.reached = r.Reached
+		g.noteReached(r)
+	case g.warned != "" && time.Since(g.refused) > 2*maxQuotaRest:
+		g.log.Info(limitTexts[g.warned].over, g.usage(g.warned, r)...)
+		g.warned = ""
 	}
 }
 
-// noteDaily logs that the daily limit lets deliveries wait, once. Jobs that return what they have not used may
+// limitTexts are the log lines about the limit of a period.
+var limitTexts = map[ledger.Period]struct{ reached, over string }{
+	ledger.PeriodDay:   {"daily limit reached: deliveries wait", "daily limit allows deliveries again"},
+	ledger.PeriodMonth: {"monthly limit reached: deliveries wait", "monthly limit allows deliveries again"},
+}
+
+// usage is what a log line says about the limit of a period.
+func (g *quotaGate) usage(p ledger.Period, r ledger.Reservation) []any {
+	limit, used := g.quota.Daily, r.Used
+	if p == ledger.PeriodMonth {
+		limit, used = g.quota.Monthly, r.UsedMonth
+	}
+	return []any{"channel", string(g.channel), "lane", string(g.lane), "limit", limit, "used", used}
+}
+
+// noteReached logs that a limit lets deliveries wait, once. Jobs that return what they have not used may
 // let others continue for a moment: that does not end it.
-func (g *quotaGate) noteDaily(r ledger.Reservation) {
-	if !r.Reached {
+func (g *quotaGate) noteReached(r ledger.Reservation) {
+	if r.Reached == "" {
 		return
 	}
 	g.refused = time.Now()
-	if !g.warned {
-		g.warned = true
-		g.log.Warn("daily limit reached: deliveries wait", "channel", string(g.channel), "lane", string(g.lane), "limit", g.quota.Daily,
-			"used", r.Used, "again_in", r.NextIn.Round(time.Second))
+	if g.warned != r.Reached {
+		g.warned = r.Reached
+		g.log.Warn(limitTexts[r.Reached].reached, append(g.usage(r.Reached, r), "again_in", r.NextIn.Round(time.Second))...)
 	}
 }
 
-// settle corrects a reservation to the messages that were used.
+// showUsed shows in the metrics how much of the limits is used.
+func (g *quotaGate) showUsed(r ledger.Reservation) {
+	if g.quota.Daily > 0 {
+		g.metrics.quotaUsed.WithLabelValues(string(g.channel)).Set(float64(r.Used))
+	}
+	if g.quota.Monthly > 0 {
+		g.metrics.quotaUsedMonth.WithLabelValues(string(g.channel)).Set(float64(r.UsedMonth))
+	}
+}
+
+// addUsed is showUsed for a change.
+func (g *quotaGate) addUsed(units int) {
+	if g.quota.Daily > 0 {
+		g.metrics.quotaUsed.WithLabelValues(string(g.channel)).Add(float64(units))
+	}
+	if g.quota.Monthly > 0 {
+		g.metrics.quotaUsedMonth.WithLabelValues(string(g.channel)).Add(float64(units))
+	}
+}
+
+// settle corrects a reservation to the units that were used.
 func (g *quotaGate) settle(ctx context.Context, r ledger.Reservation, used int) {
-	if used == r.Messages {
+	unused := g.quota.Units(r.Messages) - used
+	if unused == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	if err := g.store.Settle(ctx, g.quota, g.lane, r, used); err != nil {
-		g.log.Warn("unused messages of a quota were not returned", "channel", string(g.channel), "messages", r.Messages-used, "error", err)
+		g.log.Warn("unused messages of a quota were not returned", "channel", string(g.channel), "messages", unused, "error", err)
 		return
 	}
-	if g.quota.Daily > 0 {
-		g.metrics.quotaUsed.WithLabelValues(string(g.channel)).Add(float64(used - r.Messages))
-	}
+	g.addUsed(-unused)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if used < r.Messages {
+	if unused > 0 {
 		g.until = time.Time{}
 	}
 }
@@ -137,8 +168,8 @@ func (g *quotaGate) countWait() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	limit := "rate"
-	if g.daily {
-		limit = "daily"
+	if g.reached != "" {
+		limit = string(g.reached)
 	}
 	g.metrics.quotaWaits.WithLabelValues(string(g.channel), string(g.lane), limit).Inc()
 }
@@ -152,6 +183,7 @@ var (
 type turn struct {
 	reserved ledger.Reservation
 	used     int // messages that were offered to the provider
+	units    int // in which the quota counts them
 }
 
 // mayClaim returns how many rows the run may claim now. An error is the reason for none.
@@ -184,6 +216,7 @@ func (r *batchRun) use(results []schoolbell.Result) {
 	for _, res := range results {
 		if res.Verdict != schoolbell.VerdictUntried {
 			n++
+			r.turn.units += max(res.Units, 1)
 		}
 	}
 	r.turn.used += n
@@ -193,7 +226,7 @@ func (r *batchRun) use(results []schoolbell.Result) {
 // settle ends the reservation of the run, if it has one.
 func (r *batchRun) settle(ctx context.Context) {
 	if r.gate != nil {
-		r.gate.settle(ctx, r.turn.reserved, r.turn.used)
+		r.gate.settle(ctx, r.turn.reserved, r.turn.units)
 		r.turn = turn{}
 	}
 }

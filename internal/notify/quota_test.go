@@ -325,7 +325,7 @@ func testQuotaInPlace(t *testing.T) {
 func testQuotaInvalid(t *testing.T) {
 	t.Parallel()
 	s := newTestPipeline(t, 1)
-	for _, q := range []ledger.Quota{{Rate: -1}, {Daily: -1}, {Rate: 1, UrgentShare: 91}, {Rate: 1, UrgentShare: -1}} {
+	for _, q := range []ledger.Quota{{Rate: -1}, {Daily: -1}, {Monthly: -1}, {Rate: 1, PerMessage: -1}, {Rate: 1, UrgentShare: 91}, {Rate: 1, UrgentShare: -1}} {
 		s.cfg.Quotas = map[schoolbell.Channel]ledger.Quota{schoolbell.ChannelEmail: q}
 		if _, err := notify.New(s.ledger.Stores, s.redis, s.cfg, testLog()); err == nil {
 			t.Errorf("the quota %+v is taken", q)

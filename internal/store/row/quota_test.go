@@ -3,6 +3,7 @@ package row
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -16,6 +17,8 @@ func TestQuota(t *testing.T) {
 	t.Run("a wait that is over leads to a reservation", testQuotaWait)
 	t.Run("a clock that was set back blocks nothing", testQuotaClock)
 	t.Run("hours are stored and read again", testQuotaHours)
+	t.Run("no month has more messages than the limit", testQuotaMonth)
+	t.Run("the rate counts the units of messages", testQuotaUnits)
 }
 
 const (
@@ -127,7 +130,7 @@ func testQuotaDay(t *testing.T) {
 }
 
 func testQuotaWait(t *testing.T) {
-	for _, limits := range []ledger.Quota{{Rate: 14, UrgentShare: 20}, {Rate: 1, UrgentShare: 90}, {Rate: 700}, {Daily: 300, UrgentShare: 50}, {Rate: 2, Daily: 40}} {
+	for _, limits := range []ledger.Quota{{Rate: 14, UrgentShare: 20}, {Rate: 1, UrgentShare: 90}, {Rate: 700}, {Daily: 300, UrgentShare: 50}, {Rate: 2, Daily: 40}, {Rate: 2, Monthly: 100, PerMessage: 3, UrgentShare: 20}, {Daily: 50, PerMessage: 10}} {
 		q, now := &Quota{}, start
 		for range 2000 {
 			lane := schoolbell.Lanes()[rand.IntN(2)]
@@ -165,5 +168,55 @@ func testQuotaHours(t *testing.T) {
 	}
 	if err := again.ReadHours("{"); err == nil {
 		t.Error("hours that are not JSON are read")
+	}
+}
+
+func testQuotaMonth(t *testing.T) {
+	limits, q := ledger.Quota{Monthly: 1000, UrgentShare: 20}, &Quota{}
+	begin := time.Date(2026, 1, 20, 0, 0, 0, 0, time.UTC)
+	used := map[time.Month]map[schoolbell.Lane]int{}
+	for at := begin; at.Before(begin.AddDate(0, 5, 0)); at = at.Add(time.Duration(rand.Int64N(int64(2 * time.Hour)))) {
+		lane := schoolbell.Lanes()[rand.IntN(2)]
+		r := q.Reserve(limits, lane, rand.IntN(10), at.UnixMicro())
+		if used[at.Month()] == nil {
+			used[at.Month()] = map[schoolbell.Lane]int{}
+		}
+		used[at.Month()][lane] += r.Messages
+		if sum := used[at.Month()][normal] + used[at.Month()][urgent]; r.UsedMonth != sum || sum > 1000 || used[at.Month()][normal] > 800 {
+			t.Fatalf("%v: %v messages, %d of them count", at, used[at.Month()], r.UsedMonth)
+		}
+		again := &Quota{}
+		if err := again.ReadHours(q.HoursText()); err != nil || again.Month != q.Month || len(again.Hours) != 0 {
+			t.Fatalf("%s is read as %+v, %v", q.HoursText(), again, err)
+		}
+	}
+	if full := used[time.March][normal] + used[time.March][urgent]; full != 1000 {
+		t.Errorf("%d messages in March, want all 1000", full)
+	}
+	end := time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC).UnixMicro()
+	q.Reserve(limits, urgent, 2000, end)
+	if r := q.Reserve(limits, urgent, 1, end); r.Messages != 0 || r.Reached != ledger.PeriodMonth || r.NextIn != time.Second {
+		t.Errorf("a second before the year ends: %+v", r)
+	}
+	if r := q.Reserve(limits, urgent, 1, end+second); r.Messages != 1 {
+		t.Errorf("in the new year: %+v", r)
+	}
+}
+
+func testQuotaUnits(t *testing.T) {
+	limits, q := ledger.Quota{Rate: 10, UrgentShare: 20, PerMessage: 3}, &Quota{}
+	units, now := 0, start
+	for ; now < start+300*second; now += rand.Int64N(second / 2) {
+		lane := schoolbell.Lanes()[rand.IntN(2)]
+		r := q.Reserve(limits, lane, 1+rand.IntN(20), now)
+		used := 0
+		for range r.Messages {
+			used += 1 + rand.IntN(3)
+		}
+		q.Settle(limits, lane, r, used, now)
+		units += used
+	}
+	if most := 10*int(now-start)/int(second) + 6; units > most || units < most/2 {
+		t.Errorf("%d units in five minutes, want up to %d", units, most)
 	}
 }

@@ -17,6 +17,8 @@ var quotas = []promise{
 	{"Unused messages of a reservation can be reserved again", quotaSettled},
 	{"A refused reservation says when to ask again", quotaRefused},
 	{"Quotas of different names do not share anything", quotaNames},
+	{"A monthly limit is used up exactly", quotaMonthly},
+	{"Units that messages do not take are returned", quotaUnits},
 }
 
 const normal, urgent = schoolbell.LaneNormal, schoolbell.LaneUrgent
@@ -49,7 +51,7 @@ func reserveAtOnce(t *testing.T, open func() *store.Ledger, q ledger.Quota, enou
 				given[lane] += r.Messages
 				total = given[normal] + given[urgent]
 				mu.Unlock()
-				if r.Reached {
+				if r.Reached != "" {
 					return
 				}
 			}
@@ -114,12 +116,12 @@ func quotaRefused(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	rate := ledger.Quota{Name: "rate", Rate: 0.5}
 	s.reserve(rate, normal, 10)
-	if r := s.reserve(rate, normal, 10); r.Messages != 0 || r.Reached || r.NextIn <= 0 || r.NextIn > 2*time.Second {
+	if r := s.reserve(rate, normal, 10); r.Messages != 0 || r.Reached != "" || r.NextIn <= 0 || r.NextIn > 2*time.Second {
 		t.Errorf("%+v, want none for up to two seconds", r)
 	}
 	daily := ledger.Quota{Name: "daily", Rate: 1000, Daily: 1}
 	s.reserve(daily, normal, 10)
-	if r := s.reserve(daily, normal, 10); r.Messages != 0 || !r.Reached || r.NextIn < 24*time.Hour || r.NextIn > 25*time.Hour {
+	if r := s.reserve(daily, normal, 10); r.Messages != 0 || r.Reached != ledger.PeriodDay || r.NextIn < 24*time.Hour || r.NextIn > 25*time.Hour {
 		t.Errorf("%+v, want none for a day", r)
 	}
 }
@@ -131,4 +133,34 @@ func quotaNames(t *testing.T, open func() *store.Ledger) {
 		same(t, "messages of "+name, s.reserve(q, normal, 10).Messages, 5)
 		same(t, "further messages of "+name, s.reserve(q, normal, 10).Messages, 0)
 	}
+}
+
+func quotaMonthly(t *testing.T, open func() *store.Ledger) {
+	q := ledger.Quota{Name: "sms", Monthly: 200, UrgentShare: 20}
+	given := reserveAtOnce(t, open, q, 1000)
+	if given[normal]+given[urgent] != 200 || given[normal] > 160 {
+		t.Errorf("%v messages were given, want 200, at most 160 of them normal", given)
+	}
+	s := newTestStore(t, open())
+	r := s.reserve(q, urgent, 1)
+	if r.Messages != 0 || r.Reached != ledger.PeriodMonth || r.UsedMonth != 200 || r.NextIn <= 0 || r.NextIn > 31*24*time.Hour {
+		t.Errorf("%+v, want none for the rest of the month", r)
+	}
+	s.must(s.Quotas.Settle(s.ctx(), q, urgent, ledger.Reservation{Messages: 5, Hour: time.Now().Unix() / 3600}, 0))
+	same(t, "messages that were not used", s.reserve(q, urgent, 10).Messages, 5)
+}
+
+func quotaUnits(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	q := ledger.Quota{Name: "sms", Monthly: 100, PerMessage: 3}
+	r := s.reserve(q, normal, 10)
+	same(t, "messages", r.Messages, 10)
+	same(t, "units of ten messages", r.UsedMonth, 30)
+	s.must(s.Quotas.Settle(s.ctx(), q, normal, r, 12))
+	rest := s.reserve(q, normal, 1000)
+	same(t, "messages for the other 88 units", rest.Messages, 29)
+	same(t, "units that count", rest.UsedMonth, 99)
+	again := s.reserve(q, normal, 1)
+	same(t, "messages for one unit", again.Messages, 0)
+	same(t, "the reason", again.Reached, ledger.PeriodMonth)
 }

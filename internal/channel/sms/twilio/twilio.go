@@ -114,6 +114,12 @@ func setDefaults(cfg *Config) {
 // send sends a message that nobody has sent before, or that an earlier attempt perhaps sent.
 func (t *Twilio) send(ctx context.Context, m schoolbell.Message) schoolbell.Result {
 	body := sms.Fit(m.Text, m.Link, t.cfg.MaxSegments)
+	r := t.sendBody(ctx, m, body)
+	r.Units, _ = sms.Segments(body)
+	return r
+}
+
+func (t *Twilio) sendBody(ctx context.Context, m schoolbell.Message, body string) schoolbell.Result {
 	if m.Resend {
 		if r, done := t.earlier(ctx, m, body); done {
 			return r

@@ -178,7 +178,7 @@ func testRequestLong(t *testing.T) {
 	if r := sendOne(s, m); r.Verdict != schoolbell.VerdictSent {
 		t.Fatalf("%+v", r)
 	}
-	if got := f.Messages()[0]; got.Segments != 2 || !strings.HasSuffix(got.Body, "words... "+m.Link) {
+	if got := f.Messages()[0]; got.Segments != 2 || !strings.HasSuffix(got.Body, "long... "+m.Link) {
 		t.Errorf("%d segments: %s", got.Segments, got.Body)
 	}
 }
