@@ -104,7 +104,13 @@ func (u *User) Normalize() {
 // phoneMarks are what people write between the digits of a phone number.
 var phoneMarks = strings.NewReplacer(" ", "", "-", "", "(", "", ")", "")
 
-func normalizePhone(s string) string { return phoneMarks.Replace(s) }
+// normalizePhone removes the marks, and the trunk prefix that only national numbers have: +44 (0)20 is +4420.
+func normalizePhone(s string) string {
+	if s = strings.TrimSpace(s); strings.HasPrefix(s, "+") {
+		s = strings.Replace(s, "(0)", "", 1)
+	}
+	return phoneMarks.Replace(s)
+}
 
 // Validate reports everything that is wrong with u as [Faults]. It knows the
 // rules only; whether the students of GuardianOf exist, the ledger knows.

@@ -67,7 +67,7 @@ func TestUserValidate(t *testing.T) {
 func TestUserNormalize(t *testing.T) {
 	t.Parallel()
 	u := schoolbell.User{
-		ID: "ada", Name: " Ada ", Email: " ada@example.org ", Phone: "+44 (20) 7946-0018",
+		ID: "ada", Name: " Ada ", Email: " ada@example.org ", Phone: "+44 (0)20 7946-0018",
 		Roles: []schoolbell.Role{"parent", "parent"}, Groups: []string{"b", "a", "b"}, GuardianOf: []string{"x", "x"},
 	}
 	want := schoolbell.User{

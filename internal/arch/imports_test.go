@@ -44,6 +44,7 @@ var importRules = []struct {
 	{"internal/store", []string{"internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people", "internal/school"}}, // those who use the stores
 	{"internal/store/...", []string{".", "bullmq/combine", "internal/ledger", "internal/store/row"}},                                         // row: what both engines encode alike
 	{"internal/address", []string{"."}},
+	{"internal/phone", nil},
 	{"internal/channel", []string{".", "internal/advice", "internal/config", "internal/embedded", "internal/ledger"}}, // opens every provider
 	{"internal/channel/slots", []string{"."}},
 	{"internal/channel/calls", []string{".", "internal/channel/slots"}},
@@ -54,14 +55,14 @@ var importRules = []struct {
 	{"internal/render/...", []string{".", "internal/ledger"}},
 	{"internal/notify/...", []string{".", "bullmq", "bullmq/combine", "internal/ledger", "internal/outage"}},
 	{"internal/auth/...", []string{".", "internal/ledger"}},
-	{"internal/people/...", []string{".", "internal/address"}},
+	{"internal/people/...", []string{".", "internal/address", "internal/phone"}},
 	{"internal/school/...", []string{".", "internal/outage"}},
 	{"internal/retention/...", []string{".", "internal/ledger", "internal/outage"}},
 	{"internal/inbox/...", []string{".", "internal/auth", "internal/ledger", "internal/outage"}},
 	{"internal/health", nil},
 	{"internal/api/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/school", "internal/health"}},
 	{"internal/admin/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},
-	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/smtpconn", "internal/channel/sms", "internal/redisdial"}},
+	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/smtpconn", "internal/channel/sms", "internal/phone", "internal/redisdial"}},
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
 	{"internal/app", []string{"...", "!internal/cli", "!internal/doctor", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together

@@ -158,8 +158,8 @@ func TestCheck(t *testing.T) {
 	}{
 		{"text messages without what they need", []string{"TWILIO_ACCOUNT_SID=AC0123456789abcdef0123456789abcdef"}, []string{"TWILIO_AUTH_TOKEN", "TWILIO_FROM"}},
 		{"text messages without an account", []string{"TWILIO_AUTH_TOKEN=x"}, []string{"TWILIO_ACCOUNT_SID"}},
-		{"a Twilio account that is none", []string{"TWILIO_ACCOUNT_SID=AC1", "TWILIO_API_KEY=SK1", "TWILIO_FROM=a name that is too long", "TWILIO_URL=http://api.twilio.com", "SMS_MAX_SEGMENTS=11", "SMS_CONNECTIONS=0", "SMS_RATE=-1", "SMS_MONTHLY_LIMIT=2"},
-			[]string{"SMS_CONNECTIONS", "SMS_MAX_SEGMENTS", "SMS_MONTHLY_LIMIT", "SMS_RATE", "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_FROM", "TWILIO_URL"}},
+		{"a Twilio account that is none", []string{"TWILIO_ACCOUNT_SID=AC1", "TWILIO_API_KEY=SK1", "TWILIO_FROM=a name that is too long", "TWILIO_URL=http://api.twilio.com", "SMS_MAX_SEGMENTS=11", "SMS_REGION=gb", "SMS_CONNECTIONS=0", "SMS_RATE=-1", "SMS_MONTHLY_LIMIT=2"},
+			[]string{"SMS_CONNECTIONS", "SMS_MAX_SEGMENTS", "SMS_MONTHLY_LIMIT", "SMS_RATE", "SMS_REGION", "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_FROM", "TWILIO_URL"}},
 		{"an API key without its secret", []string{"TWILIO_ACCOUNT_SID=AC0123456789abcdef0123456789abcdef", "TWILIO_API_KEY=SK0123456789abcdef0123456789abcdef", "TWILIO_FROM=+442079460018"},
 			[]string{"TWILIO_API_SECRET"}},
 		{"numbers out of range", []string{"BATCH_SIZE=0", "WORKER_CONCURRENCY=-1", "JOB_RETRIES=99", "REDIS_PORT=70000", "EMAIL_CONNECTIONS=0", "EMAIL_RATE=-1", "EMAIL_DAILY_LIMIT=-1", "URGENT_SHARE=91"},

@@ -8,6 +8,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/channel/sms"
+	"schoolbell/internal/phone"
 )
 
 // SMS settings choose how text messages are sent. Without an account there is no channel sms.
@@ -18,6 +19,7 @@ type SMS struct {
 	APISecret    Secret `name:"twilio-api-secret" setting:"TWILIO_API_SECRET" placeholder:"SECRET" help:"Secret of TWILIO_API_KEY."`
 	From         string `name:"twilio-from" setting:"TWILIO_FROM" placeholder:"NUMBER" help:"What sends: a number such as +442079460018, a short code, a name, or the id of a messaging service (MG…). Required with TWILIO_ACCOUNT_SID."`
 	URL          string `name:"twilio-url" setting:"TWILIO_URL" default:"https://api.twilio.com" placeholder:"URL" help:"Base URL of Twilio's API."`
+	Region       string `name:"sms-region" setting:"SMS_REGION" placeholder:"CODE" help:"Region whose national phone numbers are accepted for people, as an ISO 3166 code such as GB. If empty, only international numbers are."`
 	MaxSegments  int    `name:"sms-max-segments" setting:"SMS_MAX_SEGMENTS" default:"3" placeholder:"N" help:"Longest text message in segments, 1 to 10. Longer texts are cut at a word."`
 	Rate         int    `name:"sms-rate" setting:"SMS_RATE" default:"0" placeholder:"N" help:"Segments of text messages per second that all workers together send, with all attempts. 0 means no limit."`
 	MonthlyLimit int    `name:"sms-monthly-limit" setting:"SMS_MONTHLY_LIMIT" default:"0" placeholder:"N" help:"Segments of text messages that all workers together send in a calendar month (UTC), with all attempts. 0 means no limit."`
@@ -40,6 +42,9 @@ func validSender(from string) bool {
 }
 
 func (s *SMS) check(f *schoolbell.Faults) {
+	if s.Region != "" && !phone.ValidRegion(s.Region) {
+		f.Add("SMS_REGION", "must be the ISO 3166 code of a region in capitals, such as GB")
+	}
 	between(f, "SMS_MAX_SEGMENTS", s.MaxSegments, 1, sms.MaxSegments)
 	between(f, "SMS_RATE", s.Rate, 0, 100_000)
 	between(f, "SMS_MONTHLY_LIMIT", s.MonthlyLimit, 0, 1_000_000_000)

@@ -5,7 +5,22 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/address"
+	"schoolbell/internal/phone"
 )
+
+// normalize writes u in its usual form, and its phone numbers in the international format.
+func (s *Service) normalize(u *schoolbell.User) {
+	u.Normalize()
+	if s.region == "" {
+		return
+	}
+	u.Phone = phone.International(u.Phone, s.region)
+	for i, a := range u.Addresses {
+		if a.Channel == schoolbell.ChannelSMS {
+			u.Addresses[i].Address = phone.International(a.Address, s.region)
+		}
+	}
+}
 
 // validate reports everything that is wrong with u as [schoolbell.Faults]: what
 // [schoolbell.User.Validate] finds, and a domain to which no email can be sent.

@@ -185,7 +185,7 @@ func (im *importer) ended(err error) error {
 }
 
 func (im *importer) check(line int, u *schoolbell.User) (faults []LineError) {
-	u.Normalize()
+	im.normalize(u)
 	for _, f := range schoolbell.FaultsOf(validate(u)) {
 		faults = append(faults, LineError{line, f.Field, f.Message})
 	}

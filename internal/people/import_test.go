@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -61,6 +62,7 @@ func TestImport(t *testing.T) {
 	t.Run("an import stops at its limits", testImportLimits)
 	t.Run("rows are read while others are stored", testImportAhead)
 	t.Run("an import that is cancelled says so", testImportCancelled)
+	t.Run("national phone numbers become international ones", testImportPhones)
 }
 
 func testImportRows(t *testing.T) {
@@ -396,3 +398,36 @@ func (nowhere) PutUsers(_ context.Context, users []*schoolbell.User) ([]schoolbe
 }
 func (nowhere) UnknownUsers(_ context.Context, ids []string) ([]string, error) { return ids, nil }
 func (nowhere) DropGuardianships(context.Context, []string) error              { return nil }
+
+func testImportPhones(t *testing.T) {
+	t.Parallel()
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	must(t, db.Migrate(t.Context()))
+	service := people.New(sqlite.People{DB: db}, sqlite.School{DB: db}, slog.Default(), people.InRegion("GB"))
+	report, err := service.Import(t.Context(), strings.NewReader("id,name,roles,phone,addresses\n"+
+		"a,A,parent,020 7946 0018,sms:07400 123456;email:a@example.org\n"+
+		"b,B,parent,+31612345678,\n"+
+		"c,C,parent,12345,\n"), people.FormatCSV)
+	must(t, err)
+	if diff := cmp.Diff([]string{"4 phone"}, lines(report)); diff != "" || report.Imported != 2 {
+		t.Errorf("%+v", report)
+	}
+	for id, want := range map[string][]string{"a": {"+442079460018", "+447400123456", "a@example.org"}, "b": {"+31612345678"}} {
+		u, err := service.User(t.Context(), id)
+		must(t, err)
+		var got []string
+		for _, a := range u.Addresses {
+			got = append(got, a.Address)
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("addresses of %s (-want +got):\n%s", id, diff)
+		}
+	}
+	u := &schoolbell.User{ID: "d", Name: "D", Roles: []schoolbell.Role{"parent"}, Phone: "0031 6 12345678"}
+	if _, err := service.Put(t.Context(), u); err != nil || u.Phone != "+31612345678" {
+		t.Errorf("put %q: %v", u.Phone, err)
+	}
+}

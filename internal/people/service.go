@@ -14,18 +14,30 @@ type Service struct {
 	school School
 	log    *slog.Logger
 
+	region string // of national phone numbers; empty if they are not accepted
+
 	maxRows, maxLinks int // of an import
 }
 
 // New returns a Service over the stores.
-func New(store Store, school School, log *slog.Logger) *Service {
-	return &Service{store: store, school: school, log: log, maxRows: MaxImportRows, maxLinks: MaxImportLinks}
+func New(store Store, school School, log *slog.Logger, options ...Option) *Service {
+	s := &Service{store: store, school: school, log: log, maxRows: MaxImportRows, maxLinks: MaxImportLinks}
+	for _, change := range options {
+		change(s)
+	}
+	return s
 }
+
+// Option changes a new Service.
+type Option func(*Service)
+
+// InRegion accepts national phone numbers of a region, such as GB, and stores them in the international format.
+func InRegion(region string) Option { return func(s *Service) { s.region = region } }
 
 // Put creates or replaces the user, whom it normalizes first. Everything that is
 // wrong with u is reported at once, and nothing is stored then.
 func (s *Service) Put(ctx context.Context, u *schoolbell.User) (schoolbell.Change, error) {
-	u.Normalize()
+	s.normalize(u)
 	if err := validate(u); err != nil {
 		return "", err
 	}
