@@ -18,6 +18,7 @@ var measures = []struct {
 }{
 	{"sizes", measureSizes},
 	{"singles", measureSingles},
+	{"idle", measureIdle},
 	{"lanes", measureLanes},
 	{"inapp", measureInApp},
 	{"demo", measureDemo},

@@ -335,7 +335,7 @@ func testBulkOutbox(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, s *server) {
 		before := len(s.auditIDs())
 		results := s.bulk(t, array(append(many(30, `,"category":"urgent"`), `{}`)))
-		waves, err := s.ledger.Waves.UnqueuedWaves(t.Context(), 100)
+		waves, err := s.ledger.Waves.UnqueuedWaves(t.Context(), 0, 100)
 		must(t, err)
 		if len(waves) != 30 {
 			t.Fatalf("%d waves are in the outbox", len(waves))

@@ -76,7 +76,8 @@ type Events interface {
 	CancelEvent(ctx context.Context, id string) (*schoolbell.Event, error)
 
 	// ReleaseEvent makes a held event one that is sent from where it was: scheduled, queued or
-	// processing. An event that is not held is CodeConflict; an unknown one CodeNotFound.
+	// processing. Its unfinished waves count as queued, except those that start later and were not walked.
+	// An event that is not held is CodeConflict; an unknown one CodeNotFound.
 	ReleaseEvent(ctx context.Context, id string) (*schoolbell.Event, error)
 
 	// ReleaseEvents does the same with every held event. If there are not as many as the caller knows of, that is
@@ -103,8 +104,10 @@ type Waves interface {
 	Waves(ctx context.Context, eventID string) ([]schoolbell.Wave, error)
 
 	// UnqueuedWaves returns up to limit unfinished waves of events that are neither cancelled nor held
-	// that were never marked queued and never walked, oldest event first, those that have not started included.
-	UnqueuedWaves(ctx context.Context, limit int) ([]QueuedWave, error)
+	// that were never marked queued and never walked, and that start within the time ahead: those without
+	// a start first, then in the order of their starts, the older event first. Its cost does not depend on the
+	// waves that start later, nor on those of held events.
+	UnqueuedWaves(ctx context.Context, ahead time.Duration, limit int) ([]QueuedWave, error)
 
 	// MarkQueued notes that the waves have their jobs.
 	MarkQueued(ctx context.Context, waves []WaveRef) error

@@ -104,10 +104,14 @@ func (p *Pipeline) Release(ctx context.Context, id string) (*schoolbell.Event, e
 	return ev, nil
 }
 
-// ReleaseAll does the same with every held event, within the next round of the reconciler. If there are not as many as the caller
+// ReleaseAll does the same with every held event. If there are not as many as the caller
 // knows of, that is CodeConflict and none is released.
 func (p *Pipeline) ReleaseAll(ctx context.Context, held int) error {
-	return p.ledger.Events.ReleaseEvents(ctx, held)
+	if err := p.ledger.Events.ReleaseEvents(ctx, held); err != nil {
+		return err
+	}
+	p.notifyReconciler(change{all: true})
+	return nil
 }
 
 // Retry sends the failed deliveries of an event again, and only those, and

@@ -32,6 +32,9 @@ type Config struct {
 	KeepCompleted time.Duration                       // how long completed jobs stay visible; removed at once when 0
 	KeepFailed    time.Duration                       // how long failed jobs stay visible; removed at once when 0
 
+	Ahead time.Duration // how long before its start a scheduled event gets its job; a minute when 0. Longer than two Rounds
+	Round time.Duration // between two comparisons of the queue with the ledger; half a minute when 0
+
 	Grace      time.Duration // how long a stop may take; 20 s when 0
 	WorkerName string        // names this process in worker lists and leases
 }
@@ -58,6 +61,9 @@ const (
 	leaseTTL        = 10 * time.Second
 	lockDuration    = 10 * time.Second
 	stalledInterval = 5 * time.Second
+
+	// An idle worker is woken by a marker in Redis. drainDelay is how long jobs wait if that is lost.
+	drainDelay = 15 * time.Second
 )
 
 func (c Config) withDefaults() Config {
@@ -65,6 +71,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.BatchSize, 100)
 	setDefault(&c.Backoff, 5*time.Second)
 	setDefault(&c.Concurrency, 5)
+	setDefault(&c.Ahead, time.Minute)
+	setDefault(&c.Round, 30*time.Second)
 	setDefault(&c.Grace, 20*time.Second)
 	setDefault(&c.WorkerName, "schoolbell")
 	if !slices.Contains(c.Channels, schoolbell.ChannelInApp) {

@@ -94,7 +94,7 @@ func (d damage) run(ctx context.Context, rdb *redis.Client, prefix, dir string) 
 	emails.gate = make(chan struct{}, users)
 	p, err := notify.New(store.OnSQLite(db).Stores, rdb, notify.Config{Prefix: prefix, Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3,
 		Backoff: 20 * time.Millisecond, KeepCompleted: time.Hour, KeepFailed: time.Hour, WorkerName: "test", Grace: 5 * time.Second,
-		BatchSize: 10, Concurrency: 2}, slog.New(slog.NewTextHandler(log, nil)))
+		BatchSize: 10, Concurrency: 2, Round: 3 * time.Second}, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		return err
 	}

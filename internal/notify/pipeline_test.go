@@ -53,7 +53,7 @@ func newTestPipeline(t *testing.T, users int, change ...func(*notify.Config)) *t
 	}
 	s := &testPipeline{t: t, ledger: store.OnSQLite(db), provider: newProvider(), cfg: notify.Config{
 		Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3, Backoff: 20 * time.Millisecond,
-		KeepCompleted: time.Hour, KeepFailed: time.Hour, WorkerName: "test", Grace: 5 * time.Second,
+		KeepCompleted: time.Hour, KeepFailed: time.Hour, WorkerName: "test", Grace: 5 * time.Second, Round: 5 * time.Second,
 	}}
 	if _, err := s.ledger.People.PutUsers(ctx, people); err != nil {
 		t.Fatalf("put users: %v", err)
@@ -463,7 +463,7 @@ func testCancelScheduled(t *testing.T) {
 	later := func(d time.Duration) func(*schoolbell.Event) {
 		return func(ev *schoolbell.Event) { ev.SendAt = time.Now().Add(d) }
 	}
-	soon, never := s.create(later(300*time.Millisecond)), s.create(later(time.Hour))
+	soon, never := s.create(later(300*time.Millisecond)), s.create(later(50*time.Second))
 	if soon.Status != schoolbell.EventScheduled {
 		t.Errorf("status %s, want scheduled", soon.Status)
 	}
@@ -576,7 +576,7 @@ func testCreateInvalid(t *testing.T) {
 			t.Errorf("%s: fields %v (%v), want %s", tt.name, fields, err, tt.field)
 		}
 	}
-	left, err := s.ledger.Waves.UnqueuedWaves(t.Context(), 10)
+	left, err := s.ledger.Waves.UnqueuedWaves(t.Context(), time.Hour, 10)
 	if err != nil || len(left) != 0 {
 		t.Errorf("%d events were stored (%v)", len(left), err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"schoolbell"
 	"schoolbell/bullmq"
@@ -23,33 +24,55 @@ func (p *Pipeline) rebuilder() *rebuilder {
 	return &rebuilder{events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues, metrics: p.metrics, log: p.log}
 }
 
-// event adds the job of a wave again. That job adds the jobs of open batches.
-func (r *rebuilder) event(ctx context.Context, w ledger.QueuedWave, state bullmq.State) error {
-	now, err := r.events.Event(ctx, w.EventID)
+// waves adds the jobs of open waves of one lane again. These jobs add the jobs of open batches. If an error
+// concerns one job, the others get theirs.
+func (r *rebuilder) waves(ctx context.Context, lane schoolbell.Lane, waves []ledger.QueuedWave) error {
+	err := r.add(ctx, lane, waves)
+	if len(waves) < 2 || !concernsOneJob(err) {
+		return err
+	}
+	var failed error
+	for _, w := range waves {
+		if err := r.add(ctx, lane, []ledger.QueuedWave{w}); err != nil {
+			if !concernsOneJob(err) {
+				return err
+			}
+			failed = err
+		}
+	}
+	return failed
+}
+
+// add adds the jobs of waves of one lane that will not run.
+func (r *rebuilder) add(ctx context.Context, lane schoolbell.Lane, waves []ledger.QueuedWave) error {
+	if len(waves) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	waves, ids := slices.Clone(waves), make([]string, len(waves))
+	for i, w := range waves {
+		named, err := r.nameable(ctx, w)
+		if err != nil {
+			return err
+		}
+		waves[i], ids[i] = named, eventJobID(named.WaveRef)
+	}
+	events := r.queues.events(lane)
+	if _, err := r.queues.renameDamaged(ctx, events, ids...); err != nil {
+		return err
+	}
+	specs, err := r.queues.eventJobs(ctx, lane, waves)
 	if err != nil {
 		return err
 	}
-	if now.Status == schoolbell.EventCancelled || now.Status == schoolbell.EventHeld || w.Wave == 0 && now.Status.Terminal() {
-		return nil // since it was listed
-	}
-	if w, err = r.nameable(ctx, w); err != nil {
-		return err
-	}
-	id := eventJobID(w.WaveRef)
-	if _, err := r.queues.renameDamaged(ctx, r.queues.events(w.Lane), id); err != nil {
-		return err
-	}
-	specs, err := r.queues.eventJobs(ctx, w.Lane, []ledger.QueuedWave{w})
-	if err != nil {
-		return err
-	}
-	added, err := r.queues.addMissing(ctx, r.queues.events(w.Lane), specs)
-	if err != nil {
-		return fmt.Errorf("add event job %s: %w", id, err)
-	}
+	added, err := r.queues.addMissing(ctx, events, specs)
 	if added > 0 {
-		r.metrics.reconciled.WithLabelValues("event").Inc()
-		r.log.Info("event job rebuilt from the ledger", "event", w.EventID, "wave", w.Wave, "was", string(state))
+		r.metrics.reconciled.WithLabelValues("event").Add(float64(added))
+		r.log.Info("event jobs rebuilt from the ledger", "queue", events.Name(), "events", added, "first", waves[0].EventID)
+	}
+	if err != nil {
+		return fmt.Errorf("add event jobs from %s on: %w", ids[0], err)
 	}
 	return nil
 }

@@ -17,31 +17,37 @@ import (
 	"schoolbell/internal/outage"
 )
 
-const (
-	reconcileInterval = 5 * time.Second // between rounds that look at all open events
-	batchCheckEvery   = 6               // every so many rounds also look at every open batch
-)
+// looksPerRound is how often a process looks, in the time of a round, whether the next round is due. That is also how
+// soon a Redis that has lost its data is noticed.
+const looksPerRound = 6
 
 // reconciler makes what the queue holds match the ledger: every open
-// event has a job that will run, and so has every open batch of it. That repairs
+// event that was queued has a job that will run, and so has every open batch of it. That repairs
 // a Redis that lost some or all of its data, jobs removed by hand, and jobs that used up
 // their attempts while their rows did not.
 type reconciler struct {
-	events     ledger.Events
 	waves      ledger.Waves
 	deliveries ledger.Deliveries
 	queues     *queues
 	rebuild    *rebuilder
 	changed    <-chan change
+	duty       *duty
 	log        *slog.Logger
 
-	down      outage.Log
-	untilFull int                    // rounds until one also looks at every open batch
-	paused    map[*bullmq.Queue]bool // which queues were paused in the last round
+	down    outage.Log
+	failed  bool                   // the last round of this process did not end, or there was none
+	paused  map[*bullmq.Queue]bool // which queues were paused when they were looked at last
+	pauseAt time.Time              // when they are looked at again
 }
 
-// change names an event whose jobs no longer match its ledger row.
+func (p *Pipeline) reconciler() *reconciler {
+	return &reconciler{waves: p.ledger.Waves, deliveries: p.ledger.Deliveries, queues: p.queues, rebuild: p.rebuilder(), changed: p.changed,
+		duty: p.queues.duty("round", p.cfg.Round), log: p.log, failed: true, paused: map[*bullmq.Queue]bool{}}
+}
+
+// change names an event whose jobs no longer match its ledger row, or says that this may be any.
 type change struct {
+	all       bool
 	eventID   string
 	jobID     string
 	lane      schoolbell.Lane
@@ -56,21 +62,19 @@ func (p *Pipeline) notifyReconciler(c change) {
 	}
 }
 
-// Run compares the queues with the ledger until ctx ends: all open events every few
-// seconds, and one at once when told of its change.
+// Run compares the queues with the ledger until ctx ends: all open events when a round is due, and one at
+// once when told of its change.
 func (r *reconciler) Run(ctx context.Context) error {
-	tick := time.NewTicker(reconcileInterval)
+	tick := time.NewTicker(r.duty.every / looksPerRound)
 	defer tick.Stop()
 	for {
-		err := r.reconcileAll(ctx)
-		r.down.Note(ctx, r.log, slog.LevelError, "reconcile the queue with the ledger", err)
+		r.note(ctx, r.look(ctx))
 		for more := true; more; {
 			select {
 			case <-ctx.Done():
 				return nil
 			case c := <-r.changed:
-				err := r.apply(ctx, c)
-				r.down.Note(ctx, r.log, slog.LevelError, "reconcile the queue with the ledger", err)
+				r.note(ctx, r.apply(ctx, c))
 			case <-tick.C:
 				more = false
 			}
@@ -78,27 +82,39 @@ func (r *reconciler) Run(ctx context.Context) error {
 	}
 }
 
-// reconcileAll looks at all open events, and sometimes at all their open batches too:
-// when a key of a queue was damaged, because that may have cost jobs, and else every
-// batchCheckEvery rounds, or as soon as that succeeds.
-func (r *reconciler) reconcileAll(ctx context.Context) error {
+func (r *reconciler) note(ctx context.Context, err error) {
+	r.down.Note(ctx, r.log, slog.LevelError, "reconcile the queue with the ledger", err)
+}
+
+// look makes a round if one is due. One that has failed is made again. What only the ledger is needed for does
+// not wait for rounds.
+func (r *reconciler) look(ctx context.Context) error {
 	if err := r.endAbandoned(ctx); err != nil {
 		return err
 	}
-	renamed, failed := r.repairQueues(ctx)
+	due, err := r.duty.take(ctx, r.failed)
+	if err != nil {
+		return err
+	}
+	if due {
+		r.failed = true
+		if err := r.round(ctx); err != nil {
+			return err
+		}
+		r.failed = false
+	}
+	return r.notePauses(ctx)
+}
+
+// round compares all queued events and their open batches with the queue. Damaged keys are renamed
+// first, because every script that meets one fails.
+func (r *reconciler) round(ctx context.Context) error {
+	failed := r.repairQueues(ctx)
 	if failed != nil && !concernsOneJob(failed) {
 		return failed
 	}
-	if renamed {
-		r.untilFull = 0
-	}
-	full := r.untilFull <= 0
-	r.untilFull--
-	if err := r.reconcileEvents(ctx, full); err != nil {
+	if err := r.reconcileEvents(ctx); err != nil {
 		return err
-	}
-	if full {
-		r.untilFull = batchCheckEvery - 1
 	}
 	return failed
 }
@@ -116,22 +132,32 @@ func (r *reconciler) endAbandoned(ctx context.Context) error {
 	return nil
 }
 
-// repairQueues renames the damaged keys of every queue, reports whether there were any,
-// and notes pauses that have ended since the last round.
-func (r *reconciler) repairQueues(ctx context.Context) (renamed bool, err error) {
+// repairQueues renames the damaged keys of every queue.
+func (r *reconciler) repairQueues(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	for _, q := range r.queues.all() {
-		n, err := r.queues.renameDamaged(ctx, q)
-		renamed = renamed || n > 0
-		if err == nil {
-			err = r.notePause(ctx, q)
-		}
-		if err != nil {
-			return renamed, err
+		if _, err := r.queues.renameDamaged(ctx, q); err != nil {
+			return err
 		}
 	}
-	return renamed, nil
+	return nil
+}
+
+// notePauses notes, once in the time of a round, which pauses have ended.
+func (r *reconciler) notePauses(ctx context.Context) error {
+	if time.Now().Before(r.pauseAt) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	for _, q := range r.queues.all() {
+		if err := r.notePause(ctx, q); err != nil {
+			return err
+		}
+	}
+	r.pauseAt = time.Now().Add(r.duty.every)
+	return nil
 }
 
 // notePause logs the end of a pause. A pause is a field among the queue's settings,
@@ -148,20 +174,20 @@ func (r *reconciler) notePause(ctx context.Context, q *bullmq.Queue) error {
 	return nil
 }
 
-// reconcileEvents goes through the open waves of all events once. An error at one wave's keys
+// reconcileEvents goes through the open waves of all queued events once. An error at one wave's keys
 // leaves the others alone; it is returned when they are done.
-func (r *reconciler) reconcileEvents(ctx context.Context, full bool) (failed error) {
+func (r *reconciler) reconcileEvents(ctx context.Context) (failed error) {
 	for after := (ledger.WaveRef{}); ; {
 		waves, err := r.waves.OpenWaves(ctx, after, relayPage)
 		if err != nil {
 			return fmt.Errorf("read open events: %w", err)
 		}
-		if full && len(waves) > 0 {
+		if len(waves) > 0 {
 			if err := r.renameDamaged(ctx, waves); err != nil {
 				return err
 			}
 		}
-		if err := r.reconcilePage(ctx, waves, full); err != nil {
+		if err := r.reconcilePage(ctx, after, waves); err != nil {
 			if !concernsOneJob(err) {
 				return err
 			}
@@ -170,28 +196,64 @@ func (r *reconciler) reconcileEvents(ctx context.Context, full bool) (failed err
 		if len(waves) < relayPage {
 			return failed
 		}
+		if err := r.duty.extend(ctx); err != nil {
+			return err
+		}
 		after = waves[len(waves)-1].WaveRef
 	}
 }
 
-// reconcilePage gives each of the waves a job that will run. It reads the states of all jobs of a lane by one
-// call. An error at one wave's keys is returned when the others are done.
-func (r *reconciler) reconcilePage(ctx context.Context, waves []ledger.QueuedWave, full bool) (failed error) {
+// reconcilePage gives each of the waves, which follow a given one, and each of their open batches a job that
+// will run. It reads the states of all jobs of a lane by one call. An error at one wave's keys is returned when
+// the others are done.
+func (r *reconciler) reconcilePage(ctx context.Context, after ledger.WaveRef, waves []ledger.QueuedWave) (failed error) {
 	for lane, list := range byLane(waves) {
 		states, err := r.states(ctx, lane, list)
 		if err != nil {
 			return err
 		}
+		var missing []ledger.QueuedWave
 		for i, w := range list {
-			if err := r.compare(ctx, w, states[i], full); err != nil {
+			if !willRun(states[i]) {
+				missing = append(missing, w)
+				continue
+			}
+			if states[i] != bullmq.StateWaitingChildren {
+				continue
+			}
+			if err := r.compareBatches(ctx, w); err != nil {
 				if !concernsOneJob(err) {
 					return err
 				}
 				failed = err
 			}
 		}
+		if err := r.addMissing(ctx, lane, after, missing); err != nil {
+			if !concernsOneJob(err) {
+				return err
+			}
+			failed = err
+		}
 	}
 	return failed
+}
+
+// addMissing adds the jobs of those waves that are still open: a wave that has ended since it was listed may
+// have no job any more.
+func (r *reconciler) addMissing(ctx context.Context, lane schoolbell.Lane, after ledger.WaveRef, missing []ledger.QueuedWave) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	open, err := r.waves.OpenWaves(ctx, after, 2*relayPage) // some may have been queued meanwhile
+	if err != nil {
+		return fmt.Errorf("read open events again: %w", err)
+	}
+	still := make(map[ledger.WaveRef]bool, len(open))
+	for _, w := range open {
+		still[w.WaveRef] = true
+	}
+	missing = slices.DeleteFunc(missing, func(w ledger.QueuedWave) bool { return !still[w.WaveRef] })
+	return r.rebuild.waves(ctx, lane, missing)
 }
 
 // states reads the states of the jobs of waves of one lane.
@@ -230,22 +292,16 @@ func (r *reconciler) renameDamaged(ctx context.Context, waves []ledger.QueuedWav
 	return nil
 }
 
-// compare gives the wave, whose job was in a state, a job that will run. With full it looks at its batches
-// too.
-func (r *reconciler) compare(ctx context.Context, w ledger.QueuedWave, state bullmq.State, full bool) error {
+// compareBatches gives each open batch of a wave that waits for its batches a job that will run. If none is
+// open, it releases the wave's job.
+func (r *reconciler) compareBatches(ctx context.Context, w ledger.QueuedWave) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	switch {
-	case !willRun(state):
-		return r.rebuild.event(ctx, w, state)
-	case state == bullmq.StateWaitingChildren && full:
-		open, err := r.rebuild.batchesOf(ctx, w.Lane, w.WaveRef)
-		if err != nil || open > 0 {
-			return err
-		}
-		return r.releaseEvent(ctx, w)
+	open, err := r.rebuild.batchesOf(ctx, w.Lane, w.WaveRef)
+	if err != nil || open > 0 {
+		return err
 	}
-	return nil
+	return r.releaseEvent(ctx, w)
 }
 
 // releaseEvent rebuilds the job of a wave that waits for children although all its
@@ -265,20 +321,24 @@ func (r *reconciler) releaseEvent(ctx context.Context, w ledger.QueuedWave) erro
 	case err != nil:
 		return fmt.Errorf("remove event job %s, whose batches are done: %w", id, err)
 	}
-	return r.rebuild.event(ctx, w, state)
+	return r.rebuild.waves(ctx, w.Lane, []ledger.QueuedWave{w})
 }
 
-// apply does at once what the next round would do for one event.
+// apply does at once what the next round would do for one event, or for all.
 func (r *reconciler) apply(ctx context.Context, c change) error {
+	if c.all {
+		return r.round(ctx)
+	}
 	if c.cancelled {
 		return r.dropCancelled(ctx, c)
 	}
-	waves, err := r.waves.OpenWaves(ctx, ledger.WaveRef{EventID: c.eventID, Wave: -1}, schoolbell.MaxWaves)
+	before := ledger.WaveRef{EventID: c.eventID, Wave: -1}
+	waves, err := r.waves.OpenWaves(ctx, before, schoolbell.MaxWaves)
 	if err != nil {
 		return fmt.Errorf("read open waves of event %s: %w", c.eventID, err)
 	}
 	own := slices.DeleteFunc(waves, func(w ledger.QueuedWave) bool { return w.EventID != c.eventID })
-	return r.reconcilePage(ctx, own, true)
+	return r.reconcilePage(ctx, before, own)
 }
 
 // dropCancelled takes the jobs of a cancelled event out of the queue if they have not

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"schoolbell"
-	"schoolbell/bullmq"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/outage"
 )
@@ -22,15 +21,14 @@ const (
 
 // RunRelay brings accepted events into the queue and repairs the queue from the
 // ledger: at once after Create in this process, every second for events left
-// behind by others, and every few seconds for jobs that are missing. It runs until ctx ends and
+// behind by others and for scheduled ones that start soon, and every half a minute, or when Redis has lost its
+// data, for jobs that are missing. It runs until ctx ends and
 // continues through outages of Redis and the ledger. Any number of processes may run it on one ledger.
 func (p *Pipeline) RunRelay(ctx context.Context) error {
-	box := &outbox{ledger: p.ledger.Waves, queues: p.queues, rebuild: p.rebuilder(), accepted: p.accepted, search: p.search, log: p.log}
-	rec := &reconciler{events: p.ledger.Events, waves: p.ledger.Waves, deliveries: p.ledger.Deliveries, queues: p.queues, rebuild: p.rebuilder(), changed: p.changed, log: p.log,
-		paused: map[*bullmq.Queue]bool{}}
+	box := &outbox{ledger: p.ledger.Waves, queues: p.queues, rebuild: p.rebuilder(), ahead: p.cfg.Ahead, accepted: p.accepted, search: p.search, log: p.log}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return box.Run(ctx) })
-	g.Go(func() error { return rec.Run(ctx) })
+	g.Go(func() error { return p.reconciler().Run(ctx) })
 	g.Go(func() error { return p.runOrphanRemoval(ctx) })
 	g.Go(func() error { return p.runDelayedRequests(ctx) })
 	return g.Wait()
@@ -42,6 +40,7 @@ type outbox struct {
 	ledger   ledger.Waves
 	queues   *queues
 	rebuild  *rebuilder
+	ahead    time.Duration            // how long before their start waves get their jobs
 	accepted <-chan ledger.QueuedWave // that start now, from this process
 	search   <-chan struct{}          // tells it to look into the ledger at once
 	log      *slog.Logger
@@ -51,13 +50,16 @@ type outbox struct {
 }
 
 // notifyOutbox hands the outbox a new event that starts now, so that it adds its job without
-// reading the ledger. For one that starts later it must read how long that is by the clock of the database.
-// It never waits: what an outbox is too busy for, its next search finds.
+// reading the ledger. For one that starts soon it must read how long that is by the clock of the database. One that starts
+// later is found by a search when its time has come. It never waits: what an outbox is too busy for, its next search finds.
 func (p *Pipeline) notifyOutbox(ev *schoolbell.Event) {
 	if ev.JobID != "" {
 		return // the job that asked for the event is there, unless Redis has lost it
 	}
 	if ev.Status == schoolbell.EventScheduled {
+		if time.Until(ev.SendAt) > p.cfg.Ahead {
+			return
+		}
 		select {
 		case p.search <- struct{}{}:
 		default:
@@ -116,14 +118,14 @@ func (o *outbox) relayWith(ctx context.Context, wave ledger.QueuedWave) error {
 	return o.mark(ctx)
 }
 
-// relayAll adds a job for every wave that has none yet. After a crash between the add and
+// relayAll adds a job for every wave that starts soon and has none yet. After a crash between the add and
 // the mark, the add is repeated; it does nothing if a job with that id exists.
 func (o *outbox) relayAll(ctx context.Context) error {
 	for {
 		if err := o.mark(ctx); err != nil {
 			return err
 		}
-		waves, err := o.ledger.UnqueuedWaves(ctx, relayPage)
+		waves, err := o.ledger.UnqueuedWaves(ctx, o.ahead, relayPage)
 		if err != nil {
 			return fmt.Errorf("read unqueued events: %w", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"schoolbell"
 	"schoolbell/bullmq"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/notify"
 	"schoolbell/internal/testenv"
 )
 
@@ -17,6 +18,8 @@ func TestRelay(t *testing.T) {
 	t.Parallel()
 	t.Run("a new event gets its job without a search", testRelayWithoutSearch)
 	t.Run("waves are marked queued in groups", testRelayMarks)
+	t.Run("an event for later has no job", testRelayLater)
+	t.Run("events at the limit of what is soon are sent", testRelayLimit)
 }
 
 type allWaves = ledger.Waves
@@ -27,7 +30,7 @@ type countedWaves struct {
 	marks, marked atomic.Int64
 }
 
-func (w *countedWaves) UnqueuedWaves(context.Context, int) ([]ledger.QueuedWave, error) {
+func (w *countedWaves) UnqueuedWaves(context.Context, time.Duration, int) ([]ledger.QueuedWave, error) {
 	return nil, nil
 }
 
@@ -82,4 +85,45 @@ func testRelayMarks(t *testing.T) {
 	if n := waves.marks.Load(); n > 5 {
 		t.Errorf("%d waves were marked in %d transactions", events, n)
 	}
+}
+
+func in(d time.Duration) func(*schoolbell.Event) {
+	return func(ev *schoolbell.Event) { ev.SendAt = time.Now().Add(d) }
+}
+
+func testRelayLater(t *testing.T) {
+	t.Parallel()
+	s := newTestPipeline(t, 1)
+	later, soon := s.create(in(2*time.Minute)), s.create(in(50*time.Second))
+	s.work()
+	testenv.Eventually(t, 40*time.Second, func() error { return s.jobState(soon.ID, bullmq.StateDelayed) }, "the event that starts soon has a job")
+	if err := s.jobState(later.ID, bullmq.StateUnknown); err != nil {
+		t.Errorf("the event that starts later: %v", err)
+	}
+	if err := s.redis.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, 40*time.Second, func() error { return s.jobState(soon.ID, bullmq.StateDelayed) }, "the job of the event that starts soon is rebuilt")
+	if err := s.jobState(later.ID, bullmq.StateUnknown); err != nil {
+		t.Errorf("the event that starts later, after Redis was emptied: %v", err)
+	}
+	if _, err := s.pipeline.Cancel(t.Context(), later.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+// The events start before and after the moment at which an event gets its job when it is created.
+func testRelayLimit(t *testing.T) {
+	t.Parallel()
+	const events, ahead = 40, time.Second
+	s := newTestPipeline(t, 1, func(c *notify.Config) { c.Ahead = ahead })
+	s.work()
+	ids := make([]string, events)
+	for i := range ids {
+		ids[i] = s.create(in(ahead/2+time.Duration(i)*ahead/events), toUser(0)).ID
+	}
+	for _, id := range ids {
+		s.await(id, schoolbell.EventCompleted)
+	}
+	s.wantOnce(events)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	delayedInterval = 5 * time.Second // between searches for delayed jobs that ask for events
+	delayedInterval = 5 * time.Second // between searches of all processes for delayed jobs that ask for events
 	delayedTimeout  = time.Minute     // for one search
 )
 
@@ -23,8 +23,10 @@ const (
 type delayedRequests struct {
 	requests *requests
 	queues   *queues
+	duty     *duty
 	log      *slog.Logger
 	down     outage.Log
+	failed   bool                                    // the last search of this process did not end, or there was none
 	seen     map[schoolbell.Lane]map[delayedJob]bool // delayed jobs that do not ask, or have asked
 }
 
@@ -38,7 +40,8 @@ func (p *Pipeline) runDelayedRequests(ctx context.Context) error {
 	if p.cfg.DecodeEvent == nil {
 		return nil
 	}
-	d := &delayedRequests{requests: p.requests(), queues: p.queues, log: p.log, seen: map[schoolbell.Lane]map[delayedJob]bool{}}
+	d := &delayedRequests{requests: p.requests(), queues: p.queues, log: p.log, failed: true, seen: map[schoolbell.Lane]map[delayedJob]bool{},
+		duty: p.queues.duty("delayed", delayedInterval*9/10)} // shorter than the time between two looks of one process
 	tick := time.NewTicker(delayedInterval)
 	defer tick.Stop()
 	for {
@@ -51,15 +54,20 @@ func (p *Pipeline) runDelayedRequests(ctx context.Context) error {
 	}
 }
 
-// search looks at the delayed jobs of each lane that it has not seen.
+// search looks at the delayed jobs of each lane that it has not seen, unless it is another process's turn.
 func (d *delayedRequests) search(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, delayedTimeout)
 	defer cancel()
+	if taken, err := d.duty.take(ctx, d.failed); err != nil || !taken {
+		return err
+	}
+	d.failed = true
 	for _, lane := range schoolbell.Lanes() {
 		if err := d.searchLane(ctx, lane); err != nil {
 			return err
 		}
 	}
+	d.failed = false
 	return nil
 }
 

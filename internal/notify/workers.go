@@ -125,6 +125,7 @@ func (p *Pipeline) workerOptions(q *bullmq.Queue, lane schoolbell.Lane, ready fu
 		Concurrency:     p.slots(q, lane),
 		LockDuration:    lockDuration,
 		StalledInterval: stalledInterval,
+		DrainDelay:      drainDelay,
 		MaxStalledCount: -1, // a crash costs no attempt, however often
 		Limiter:         p.limiter(q),
 		HeedRateLimit:   q != p.queues.events(lane), // a provider may have asked for a pause

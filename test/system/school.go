@@ -274,9 +274,15 @@ func (s *School) CreateSurelyWith(ev wire.NewEvent, key string) (id string) {
 // returns their ids in order.
 func (s *School) CreateManySurely(people []string, key string) (ids []string) {
 	s.t.Helper()
+	return s.ScheduleManySurely(people, time.Time{}, key)
+}
+
+// ScheduleManySurely is CreateManySurely for events that start at a time.
+func (s *School) ScheduleManySurely(people []string, at time.Time, key string) (ids []string) {
+	s.t.Helper()
 	events := make([]wire.BulkEvent, len(people))
 	for i, id := range people {
-		events[i] = wire.BulkEvent{IdempotencyKey: fmt.Sprintf("%s-%d", key, i), NewEvent: wire.NewEvent{Title: "Event " + key, Body: "It takes place.",
+		events[i] = wire.BulkEvent{IdempotencyKey: fmt.Sprintf("%s-%d", key, i), NewEvent: wire.NewEvent{Title: "Event " + key, Body: "It takes place.", SendAt: wire.At(at),
 			Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{id}}}}}
 	}
 	testenv.Eventually(s.t, patience, func() error {

@@ -49,6 +49,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	db := &DB{}
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return checkPlace(ctx, conn, db.place.Load()) }
+	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > pingAfter }
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, wrap("open the ledger", err)
@@ -61,6 +62,10 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	db.insertions = db.newInsertions()
 	return db, nil
 }
+
+// pingAfter is after how long without use a connection is tried before it is used. A program that has nothing to do
+// searches the ledger every second, and a try is another transaction.
+const pingAfter = 2 * time.Second
 
 // Close closes all connections, after the calls that are under way.
 func (db *DB) Close() error {

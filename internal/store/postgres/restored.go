@@ -57,7 +57,7 @@ func hold(ctx context.Context, tx pgx.Tx, age time.Duration, r *ledger.Restored)
 	}
 	r.Held = int(held.RowsAffected())
 	ledger.ChangeOf(ctx).Set("held", r.Held)
-	for _, statement := range []string{endLeases, dropSecrets} {
+	for _, statement := range []string{queueHeld, endLeases, dropSecrets} {
 		if _, err := tx.Exec(ctx, statement); err != nil {
 			return err
 		}
@@ -118,6 +118,13 @@ var holdEvents = row.SQL(`
 	SET status = {event_held}, completed_at = NULL
 	WHERE e.status NOT IN ({event_cancelled}, {event_held}) AND e.seq IN (SELECT event_seq FROM marked)`)
 
+// queueHeld makes the waves of held events count as queued.
+var queueHeld = row.SQL(`
+	UPDATE waves w
+	SET queued_at = ` + now + `
+	FROM events e
+	WHERE e.seq = w.event_seq AND e.status = {event_held} AND w.queued_at IS NULL AND w.finished_at IS NULL`)
+
 const (
 	// endLeases ends the leases of workers that had the original.
 	endLeases = "DELETE FROM leases"
@@ -139,8 +146,10 @@ func (s Events) ReleaseEvent(ctx context.Context, id string) (ev *schoolbell.Eve
 		if e.status != schoolbell.EventHeld {
 			return row.NotHeld(e.status)
 		}
-		if _, err := tx.Exec(ctx, releaseEvent, e.seq); err != nil {
-			return err
+		for _, statement := range []string{unqueueEvent, releaseEvent} {
+			if _, err := tx.Exec(ctx, statement, e.seq); err != nil {
+				return err
+			}
 		}
 		ev, err = getEvent(ctx, tx, id)
 		return err
@@ -151,6 +160,9 @@ func (s Events) ReleaseEvent(ctx context.Context, id string) (ev *schoolbell.Eve
 // ReleaseEvents implements ledger.Events.
 func (s Events) ReleaseEvents(ctx context.Context, held int) error {
 	return s.DB.write(ctx, "release events", func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, unqueueEvents); err != nil {
+			return err
+		}
 		released, err := tx.Exec(ctx, releaseEvents)
 		if err != nil {
 			return err
@@ -180,4 +192,19 @@ var (
 
 	// releaseEvents releases all held events.
 	releaseEvents = row.SQL(releaseHeld + "e.status = {event_held}")
+)
+
+// unqueueHeld makes the waves of events e that start later wait for the relay.
+const unqueueHeld = `
+	UPDATE waves w
+	SET queued_at = NULL
+	FROM events e
+	WHERE w.event_seq = e.seq AND w.finished_at IS NULL AND NOT w.walked AND w.cursor = 0 AND w.starts_at > clock_timestamp() AND `
+
+var (
+	// unqueueEvent does so for a held event.
+	unqueueEvent = row.SQL(unqueueHeld + "e.seq = $1")
+
+	// unqueueEvents does so for all held events.
+	unqueueEvents = row.SQL(unqueueHeld + "e.status = {event_held}")
 )

@@ -74,8 +74,8 @@ func (s Waves) Waves(ctx context.Context, eventID string) (waves []schoolbell.Wa
 const listWaves = "SELECT n, channels, starts_at, only_if FROM waves WHERE event_seq = $1 AND n > 0 ORDER BY n"
 
 // UnqueuedWaves implements ledger.Waves.
-func (s Waves) UnqueuedWaves(ctx context.Context, limit int) ([]ledger.QueuedWave, error) {
-	return s.queuedWaves(ctx, listUnqueuedWaves, limit)
+func (s Waves) UnqueuedWaves(ctx context.Context, ahead time.Duration, limit int) ([]ledger.QueuedWave, error) {
+	return s.queuedWaves(ctx, listUnqueuedWaves, ahead.Milliseconds(), limit)
 }
 
 // OpenWaves implements ledger.Waves.
@@ -89,11 +89,13 @@ var selectQueuedWaves = "SELECT e.id, e.job_id, e.lane, w.n, " + milliseconds("w
 	FROM waves w
 	JOIN events e ON e.seq = w.event_seq`
 
-// listUnqueuedWaves selects the waves whose jobs were not added yet, oldest event first.
+// listUnqueuedWaves selects the waves that start within $1 milliseconds and whose jobs were not added yet. It reads
+// only these from the index waves_unqueued: now() can be compared with an index, clock_timestamp() cannot.
 var listUnqueuedWaves = row.SQL(selectQueuedWaves + `
 	WHERE w.queued_at IS NULL AND w.finished_at IS NULL AND e.status <> {event_held}
-	ORDER BY w.event_seq, w.n
-	LIMIT $1`)
+		AND coalesce(w.starts_at, '-infinity') <= now() + $1::bigint * interval '1 ms'
+	ORDER BY coalesce(w.starts_at, '-infinity'), w.event_seq, w.n
+	LIMIT $2`)
 
 // listOpenWaves selects the waves after a given one whose jobs were added and that are not finished.
 var listOpenWaves = row.SQL(selectQueuedWaves + `

@@ -30,7 +30,7 @@ func (s Restores) HoldRestored(ctx context.Context, declared bool, age time.Dura
 		if r.Held, err = hold(ctx, c, age); err != nil {
 			return err
 		}
-		for _, statement := range []string{dropCopyMark, endLeases, dropSecrets} {
+		for _, statement := range []string{queueHeld, dropCopyMark, endLeases, dropSecrets} {
 			if _, err := c.exec(ctx, statement, nil); err != nil {
 				return err
 			}
@@ -90,6 +90,14 @@ FROM events
 WHERE events.seq = w.event_seq
 	AND ` + wasOpen
 
+// queueHeld makes the waves of held events count as queued.
+var queueHeld = row.SQL(`
+UPDATE waves
+SET queued_at = ` + now + `
+WHERE queued_at IS NULL
+	AND finished_at IS NULL
+	AND event_seq IN (SELECT seq FROM events WHERE status = {event_held})`)
+
 const (
 	// dropCopyMark makes the file the ledger itself.
 	dropCopyMark = "UPDATE installation SET copied_at = NULL"
@@ -117,8 +125,10 @@ func (s Events) ReleaseEvent(ctx context.Context, id string) (ev *schoolbell.Eve
 		if e.status != schoolbell.EventHeld {
 			return row.NotHeld(e.status)
 		}
-		if _, err := c.exec(ctx, releaseEvent, args{"event": e.seq, "now": e.now}); err != nil {
-			return err
+		for _, statement := range []string{unqueueEvent, releaseEvent} {
+			if _, err := c.exec(ctx, statement, args{"event": e.seq, "now": e.now}); err != nil {
+				return err
+			}
 		}
 		ev, err = getEvent(ctx, c, id)
 		return err
@@ -131,6 +141,9 @@ func (s Events) ReleaseEvents(ctx context.Context, held int) error {
 	return s.DB.write(ctx, "release events", func(c *conn) error {
 		now, err := clock(ctx, c)
 		if err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, unqueueEvents, args{"now": now}); err != nil {
 			return err
 		}
 		n, err := c.exec(ctx, releaseEvents, args{"now": now})
@@ -166,4 +179,22 @@ var (
 
 	// releaseEvents releases all held events.
 	releaseEvents = row.SQL(releaseHeld + "status = {event_held}")
+)
+
+// unqueueHeld makes the waves of events that start later wait for the relay.
+const unqueueHeld = `
+UPDATE waves
+SET queued_at = NULL
+WHERE finished_at IS NULL
+	AND NOT walked
+	AND cursor = 0
+	AND starts_at > @now
+	AND event_seq `
+
+var (
+	// unqueueEvent does so for a held event.
+	unqueueEvent = row.SQL(unqueueHeld + "= @event")
+
+	// unqueueEvents does so for all held events.
+	unqueueEvents = row.SQL(unqueueHeld + "IN (SELECT seq FROM events WHERE status = {event_held})")
 )

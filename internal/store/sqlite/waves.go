@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -92,16 +93,18 @@ WHERE event_seq = @event
 ORDER BY n`
 
 // UnqueuedWaves implements ledger.Waves.
-func (s Waves) UnqueuedWaves(ctx context.Context, limit int) ([]ledger.QueuedWave, error) {
-	return s.queued(ctx, unqueuedWaves, args{"limit": limit})
+func (s Waves) UnqueuedWaves(ctx context.Context, ahead time.Duration, limit int) ([]ledger.QueuedWave, error) {
+	return s.queued(ctx, unqueuedWaves, args{"ahead": ahead.Milliseconds(), "limit": limit})
 }
 
-// unqueuedWaves selects the waves that the relay must queue, oldest event first.
+// unqueuedWaves selects the waves that the relay must queue: those that start within @ahead milliseconds. It reads
+// only these from the index waves_unqueued.
 var unqueuedWaves = row.SQL(selectQueued + `
 WHERE w.queued_at IS NULL
 	AND w.finished_at IS NULL
 	AND e.status <> {event_held}
-ORDER BY w.event_seq, w.n
+	AND coalesce(w.starts_at, 0) <= ` + now + ` + @ahead
+ORDER BY coalesce(w.starts_at, 0), w.event_seq, w.n
 LIMIT @limit`)
 
 // selectQueued selects waves as the method queued reads them. The fifth column is in how

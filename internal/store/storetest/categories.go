@@ -86,7 +86,7 @@ func categoryLane(t *testing.T, open func() *store.Ledger) {
 	want := map[ledger.WaveRef]schoolbell.Lane{
 		{EventID: before}: schoolbell.LaneNormal, {EventID: before, Wave: 1}: schoolbell.LaneNormal, {EventID: after}: schoolbell.LaneUrgent,
 	}
-	waves, err := s.Waves.UnqueuedWaves(s.ctx(), 10)
+	waves, err := s.Waves.UnqueuedWaves(s.ctx(), 0, 10)
 	s.must(err)
 	refs := make([]ledger.WaveRef, len(waves))
 	got := map[ledger.WaveRef]schoolbell.Lane{}

@@ -35,7 +35,7 @@ func eventJob(t *testing.T, open func() *store.Ledger) {
 		if read.JobID != c.want || read.Lane != schoolbell.LaneUrgent {
 			t.Errorf("job id %q of lane %s, want %q", read.JobID, read.Lane, c.want)
 		}
-		waves, err := s.Waves.UnqueuedWaves(s.ctx(), 10)
+		waves, err := s.Waves.UnqueuedWaves(s.ctx(), 0, 10)
 		s.must(err)
 		if last := waves[len(waves)-1]; last.EventID != ev.ID || last.JobID != c.want {
 			t.Errorf("the relay gets %+v", last)

@@ -28,8 +28,6 @@ var events = []promise{
 	{"CreateEvent that is abandoned leaves no trace", eventAbandoned},
 	{"Event of an unknown id is not found, everywhere", eventUnknown},
 	{"Events pages from the newest and filters by status", eventPages},
-	{"UnqueuedWaves has an event until it is marked queued", eventOutbox},
-	{"OpenWaves pages over the events that have jobs", eventOpen},
 }
 
 func eventRoundTrip(t *testing.T, open func() *store.Ledger) {
@@ -334,66 +332,4 @@ func eventPages(t *testing.T, open func() *store.Ledger) {
 		}
 		same(t, fmt.Sprintf("events with status %q", c.status), got, c.want)
 	}
-}
-
-func eventOutbox(t *testing.T, open func() *store.Ledger) {
-	s := newTestStore(t, open())
-	due := s.create(newEvent(toStudents()))
-	later := newEvent(toStudents())
-	later.Status, later.SendAt = schoolbell.EventScheduled, schoolbell.Time(time.Now().Add(time.Hour))
-	s.create(later)
-	cancelled := s.create(newEvent(toStudents()))
-	_, err := s.Events.CancelEvent(s.ctx(), cancelled)
-	s.must(err)
-
-	out, err := s.Waves.UnqueuedWaves(s.ctx(), 10)
-	s.must(err)
-	if len(out) != 2 || out[0] != (ledger.QueuedWave{WaveRef: zeroth(due), Lane: schoolbell.LaneNormal}) || out[1].WaveRef != zeroth(later.ID) {
-		t.Fatalf("the outbox holds %+v, want the due event and the scheduled one", out)
-	}
-	if in := out[1].StartIn; in <= 59*time.Minute || in > time.Hour {
-		t.Errorf("the scheduled event is due in %v, want about an hour", in)
-	}
-	if one, err := s.Waves.UnqueuedWaves(s.ctx(), 1); err != nil || len(one) != 1 || one[0].EventID != due {
-		t.Errorf("one event of the outbox: %+v, %v; want the oldest", one, err)
-	}
-	s.must(s.Waves.MarkQueued(s.ctx(), []ledger.WaveRef{zeroth(due), zeroth("unknown"), {EventID: due, Wave: 9}}))
-	s.must(s.Waves.MarkQueued(s.ctx(), []ledger.WaveRef{zeroth(due)}))
-	s.must(s.Waves.MarkQueued(s.ctx(), nil))
-	out, err = s.Waves.UnqueuedWaves(s.ctx(), 10)
-	s.must(err)
-	if len(out) != 1 || out[0].EventID != later.ID {
-		t.Errorf("after MarkQueued the outbox holds %+v", out)
-	}
-}
-
-func eventOpen(t *testing.T, open func() *store.Ledger) {
-	s := newTestStore(t, open())
-	s.people(1)
-	var ids []string
-	var waves []ledger.WaveRef
-	for range 5 {
-		ids = append(ids, s.create(newEvent(toStudents(), schoolbell.ChannelInApp)))
-		waves = append(waves, zeroth(ids[len(ids)-1]))
-	}
-	unqueued := s.create(newEvent(toStudents()))
-	s.must(s.Waves.MarkQueued(s.ctx(), waves))
-	_, err := s.Events.CancelEvent(s.ctx(), ids[1])
-	s.must(err)
-	s.walk(ids[2], 10, 10)
-	s.walk(ids[3], 10, 10)
-	_, err = s.Waves.FinishWave(s.ctx(), zeroth(ids[3]))
-	s.must(err)
-	var got []ledger.QueuedWave
-	for after := (ledger.WaveRef{}); ; {
-		page, err := s.Waves.OpenWaves(s.ctx(), after, 2)
-		s.must(err)
-		got = append(got, page...)
-		if len(page) < 2 {
-			break
-		}
-		after = page[1].WaveRef
-	}
-	same(t, "open events without "+unqueued, got, []ledger.QueuedWave{{WaveRef: waves[0], Lane: schoolbell.LaneNormal},
-		{WaveRef: waves[2], Lane: schoolbell.LaneNormal, Walked: true}, {WaveRef: waves[4], Lane: schoolbell.LaneNormal}})
 }

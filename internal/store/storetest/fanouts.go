@@ -34,7 +34,7 @@ func fanOutQueued(t *testing.T, open func() *store.Ledger) {
 	s.people(2)
 	s.walk(s.create(newEvent(toStudents())), 1, 10)
 	other := s.create(newEvent(toStudents()))
-	out, err := s.Waves.UnqueuedWaves(s.ctx(), 10)
+	out, err := s.Waves.UnqueuedWaves(s.ctx(), 0, 10)
 	s.must(err)
 	same(t, "waves without a job", out, []ledger.QueuedWave{{WaveRef: zeroth(other), Lane: schoolbell.LaneNormal}})
 }

@@ -19,6 +19,7 @@ var restored = []promise{
 	{"rows of waves that were due are claimed as restored", restoredClaims},
 	{"a small event that was due is claimed as restored", restoredSmall},
 	{"ReleaseEvents releases all if their number is known", restoredAll},
+	{"ReleaseEvent queues what is due and leaves later waves", restoredWaves},
 	{"a held event can be cancelled", restoredCancelled},
 }
 
@@ -165,7 +166,7 @@ func restoredQuiet(t *testing.T, open func() *store.Ledger) {
 	_, err = s.Events.RetryFailed(s.ctx(), id)
 	refused("a retry", err)
 	for name, list := range map[string]func() ([]ledger.QueuedWave, error){
-		"unqueued": func() ([]ledger.QueuedWave, error) { return s.Waves.UnqueuedWaves(s.ctx(), 10) },
+		"unqueued": func() ([]ledger.QueuedWave, error) { return s.Waves.UnqueuedWaves(s.ctx(), anyTime, 10) },
 		"open":     func() ([]ledger.QueuedWave, error) { return s.Waves.OpenWaves(s.ctx(), ledger.WaveRef{}, 10) },
 	} {
 		waves, err := list()
@@ -287,6 +288,32 @@ func restoredAll(t *testing.T, open func() *store.Ledger) {
 	s.statusIs(walked, schoolbell.EventProcessing)
 	s.statusIs(unwalked, schoolbell.EventQueued)
 	s.statusIs(cancelled, schoolbell.EventCancelled)
+}
+
+func restoredWaves(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(1)
+	id := s.create(newEvent(toStudents(), schoolbell.ChannelInApp))
+	later := toEmail()
+	later.StartsAt = schoolbell.Time(time.Now().Add(time.Hour))
+	due, future := s.wave(id, toEmail()), s.wave(id, later)
+	s.declare()
+	refs := func(waves []ledger.QueuedWave, err error) (refs []ledger.WaveRef) {
+		t.Helper()
+		s.must(err)
+		for _, w := range waves {
+			refs = append(refs, w.WaveRef)
+		}
+		return refs
+	}
+	same(t, "waves without a job while the event is held", refs(s.Waves.UnqueuedWaves(s.ctx(), anyTime, 10)), []ledger.WaveRef(nil))
+	_, err := s.Events.ReleaseEvent(s.ctx(), id)
+	s.must(err)
+	same(t, "waves with a job", refs(s.Waves.OpenWaves(s.ctx(), ledger.WaveRef{}, 10)), []ledger.WaveRef{zeroth(id), due})
+	same(t, "waves without a job", refs(s.Waves.UnqueuedWaves(s.ctx(), anyTime, 10)), []ledger.WaveRef{future})
+	s.declare()
+	s.must(s.Events.ReleaseEvents(s.ctx(), 1))
+	same(t, "waves without a job after the release of all", refs(s.Waves.UnqueuedWaves(s.ctx(), anyTime, 10)), []ledger.WaveRef{future})
 }
 
 func restoredCancelled(t *testing.T, open func() *store.Ledger) {

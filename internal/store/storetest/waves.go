@@ -97,7 +97,7 @@ func waveOutbox(t *testing.T, open func() *store.Ledger) {
 	later := toEmail()
 	later.StartsAt = schoolbell.Time(time.Now().Add(time.Hour))
 	w := s.wave(id, later)
-	out, err := s.Waves.UnqueuedWaves(s.ctx(), 10)
+	out, err := s.Waves.UnqueuedWaves(s.ctx(), 2*time.Hour, 10)
 	s.must(err)
 	if len(out) != 1 || out[0].WaveRef != w || out[0].StartIn < 59*time.Minute {
 		t.Fatalf("the outbox holds %+v", out)

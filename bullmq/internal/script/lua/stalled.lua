@@ -6,11 +6,16 @@
 --@include place
 
 local mode, now, most, interval = unpack(ARGV)
-local q = openQueue(KEYS[1], mode)
-local lately, suspects = q.p .. 'stalled-check', q.p .. 'stalled'
+local lately, suspects = KEYS[1] .. 'stalled-check', KEYS[1] .. 'stalled'
 if redis.call('EXISTS', lately) == 1 then
   return {}
 end
+-- Workers of an idle queue check every few seconds, so that takes few commands.
+if redis.call('EXISTS', KEYS[1] .. 'active', suspects) == 0 then
+  redis.call('SET', lately, now, 'PX', interval)
+  return {}
+end
+local q = openQueue(KEYS[1], mode)
 check().line(q.p)
 check().keys(q.p, 'active', 'stalled', 'repeat')
 redis.call('SET', lately, now, 'PX', interval)

@@ -141,7 +141,8 @@ CREATE INDEX events_without_deliveries ON events (completed_at, seq) WHERE NOT d
 -- row is its own outbox: while queued_at is null the relay must add its job. cursor is the last
 -- user that the fan-out has dealt with. finished_at is set when the wave is walked and
 -- each of its deliveries is terminal, or the event is cancelled. restored: it was due and not
--- finished in a copy from which the ledger was restored, so it may have been sent before.
+-- finished in a copy from which the ledger was restored, so it may have been sent before. The waves of held events
+-- count as queued, so that they are not in the way of those that the relay looks for.
 CREATE TABLE waves (
 	event_seq   bigint      NOT NULL,
 	n           smallint    NOT NULL,
@@ -155,7 +156,7 @@ CREATE TABLE waves (
 	restored    boolean     NOT NULL DEFAULT false,
 	PRIMARY KEY (event_seq, n)
 );
-CREATE INDEX waves_unqueued ON waves (event_seq, n) WHERE queued_at IS NULL AND finished_at IS NULL;
+CREATE INDEX waves_unqueued ON waves (coalesce(starts_at, '-infinity'), event_seq, n) WHERE queued_at IS NULL AND finished_at IS NULL;
 CREATE INDEX waves_open ON waves (event_seq, n) WHERE queued_at IS NOT NULL AND finished_at IS NULL;
 
 CREATE TABLE idempotency (

@@ -140,7 +140,8 @@ CREATE INDEX events_without_deliveries ON events (completed_at, seq) WHERE NOT d
 -- user that the fan-out has dealt with. finished_at is set when the wave is walked and
 -- each of its deliveries is terminal, or the event is cancelled. channels is a JSON array.
 -- restored: it was due and not finished in a copy from which the ledger was restored, so it
--- may have been sent before.
+-- may have been sent before. The waves of held events count as queued, so that they are not in
+-- the way of those that the relay looks for.
 CREATE TABLE waves (
 	event_seq   INTEGER NOT NULL,
 	n           INTEGER NOT NULL,
@@ -154,7 +155,7 @@ CREATE TABLE waves (
 	restored    INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (event_seq, n)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX waves_unqueued ON waves (event_seq, n) WHERE queued_at IS NULL AND finished_at IS NULL;
+CREATE INDEX waves_unqueued ON waves (coalesce(starts_at, 0), event_seq, n) WHERE queued_at IS NULL AND finished_at IS NULL;
 CREATE INDEX waves_open ON waves (event_seq, n) WHERE queued_at IS NOT NULL AND finished_at IS NULL;
 
 CREATE TABLE idempotency (
