@@ -46,8 +46,8 @@ const (
 	OutcomeDelivered    Outcome = "delivered"    // the provider says that it arrived
 	OutcomeBounced      Outcome = "bounced"      // the provider says that it came back
 	OutcomeComplained   Outcome = "complained"   // the recipient reported it as unwanted
-	OutcomeRead         Outcome = "read"         // the recipient opened it in the inbox
-	OutcomeAcknowledged Outcome = "acknowledged" // the recipient confirmed it
+	OutcomeRead         Outcome = "read"         // the recipient read it, in the inbox or on the message page
+	OutcomeAcknowledged Outcome = "acknowledged" // the recipient confirmed it, in the inbox or on the message page
 )
 
 // Outcomes lists every outcome, from the weakest to the strongest.

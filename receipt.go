@@ -2,20 +2,29 @@ package schoolbell
 
 import "time"
 
-// ReceiptKind is what a provider tells about a message after it was sent.
+// ReceiptKind is what a provider, or the recipient, tells about a message after it was sent.
 type ReceiptKind string
 
 // The kinds of receipts.
 const (
-	ReceiptDelivered  ReceiptKind = "delivered"
-	ReceiptBounced    ReceiptKind = "bounced" // for good
-	ReceiptComplained ReceiptKind = "complained"
+	ReceiptDelivered    ReceiptKind = "delivered"
+	ReceiptBounced      ReceiptKind = "bounced" // for good
+	ReceiptComplained   ReceiptKind = "complained"
+	ReceiptRead         ReceiptKind = "read"         // by the recipient, on the message page
+	ReceiptAcknowledged ReceiptKind = "acknowledged" // by the recipient, on the message page
 )
 
 // Outcome returns the outcome that a receipt of this kind gives its delivery.
 func (k ReceiptKind) Outcome() Outcome { return Outcome(k) }
 
-// Receipt is news from a provider about one delivery.
+// Failed reports whether a receipt of this kind says that the message did not reach the recipient,
+// or is unwanted.
+func (k ReceiptKind) Failed() bool { return k == ReceiptBounced || k == ReceiptComplained }
+
+// ReceiptProviderPage is the provider of receipts that the recipient gives on the message page.
+const ReceiptProviderPage = "page"
+
+// Receipt is news about one delivery, from its provider or from the message page.
 type Receipt struct {
 	Provider string // such as "ses"
 	ID       string // the provider's id of this receipt, by which repetitions are recognized

@@ -82,6 +82,10 @@ type Config struct {
 	Auth     Auth
 	Settings Settings
 
+	// Messages and Links are for the message page, which there is none of without both.
+	Messages Messages
+	Links    Links
+
 	// Queues are the queues to show and manage, in that order.
 	Queues []*bullmq.Queue
 

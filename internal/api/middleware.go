@@ -47,7 +47,7 @@ func requestAttrs(ctx context.Context, err error) []any {
 	if !ok {
 		return []any{"error", err}
 	}
-	return []any{"request_id", req.id, "error", err, "route", routeOf(req.r), "path", req.r.URL.Path}
+	return []any{"request_id", req.id, "error", err, "route", routeOf(req.r), "path", loggedPath(req.r)}
 }
 
 // routeOf names the route that answers r, not its path: there are few routes and many paths.
@@ -75,7 +75,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		took := time.Since(began)
 		s.metrics.observe(r, rec, took)
 		s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("request_id", req.id), slog.String("method", r.Method),
-			slog.String("path", r.URL.Path), slog.Int("status", rec.code()), slog.Duration("took", took))
+			slog.String("path", loggedPath(r)), slog.Int("status", rec.code()), slog.Duration("took", took))
 	}()
 
 	s.handler.ServeHTTP(rec, r)

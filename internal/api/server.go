@@ -91,6 +91,7 @@ func New(cfg Config) (*Server, error) {
 		}
 		r.handler(s, r)
 	}
+	s.mountPages()
 	schemas := s.api.OpenAPI().Components.Schemas.Map()
 	delete(schemas, "ErrorModel") // huma's own problems, which fromHuma replaces
 	delete(schemas, "ErrorDetail")

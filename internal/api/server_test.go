@@ -41,6 +41,7 @@ type server struct {
 	keys   map[schoolbell.Scope]string
 	log    *logBuffer
 	auth   *auth.Service
+	links  *auth.Links
 	stop   func()
 
 	dialed []net.Conn
@@ -100,6 +101,9 @@ func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *se
 		School: school.New(s.ledger.School), Inbox: box, Auth: keys,
 		Settings: school.NewSettings(s.ledger.Settings, schoolbell.DefaultSchoolSettings(), log),
 		Queues:   pipeline.Queues(), Logger: log, Version: "test", ProgressEvery: 5 * time.Millisecond}
+	s.links, err = auth.OpenLinks(ctx, s.ledger.Auth, func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) })
+	must(t, err)
+	cfg.Links, cfg.Messages = s.links, inbox.NewMessages(s.ledger.Inboxes, s.ledger.Receipts, nil)
 	for _, c := range change {
 		c(&cfg)
 	}

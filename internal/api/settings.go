@@ -11,6 +11,9 @@ import (
 type Settings interface {
 	Get(ctx context.Context) (schoolbell.SchoolSettings, error)
 	Put(ctx context.Context, s schoolbell.SchoolSettings) (schoolbell.SchoolSettings, error)
+
+	// Current returns the settings as they were at most seconds ago, also while the ledger is unavailable.
+	Current() schoolbell.SchoolSettings
 }
 
 type settingsOutput struct{ Body *wire.Settings }

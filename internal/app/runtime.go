@@ -36,6 +36,7 @@ type Runtime struct {
 	Redis     redis.UniversalClient
 	Channels  *channel.Set // nil while this process sends nothing
 	Pipeline  *notify.Pipeline
+	Links     *auth.Links        // of messages; opened with the pipeline
 	Retention *retention.Service // of old rows in the ledger
 	Metrics   *prometheus.Registry
 
@@ -136,6 +137,11 @@ func (r *Runtime) OpenPipeline(ctx context.Context) error {
 	if err := r.Ledger.Channels.PutChannels(ctx, channel.Infos(r.Config)); err != nil {
 		return err
 	}
+	links, err := auth.OpenLinks(ctx, r.Ledger.Auth, nil)
+	if err != nil {
+		return err
+	}
+	r.Links = links
 	q := r.Config.Queue
 	c := notify.Config{
 		Prefix: r.Config.KeyPrefix(), QueueName: q.Name,
@@ -177,7 +183,7 @@ func (r *Runtime) Relay() []Service { return []Service{r.Pipeline.RunRelay, r.Re
 
 // Workers is the service that works all queues.
 func (r *Runtime) Workers() (Service, error) {
-	renderer, err := render.New(render.Config{PublicURL: r.Config.HTTP.PublicURL, School: r.Settings.Current})
+	renderer, err := render.New(render.Config{Link: r.messageLink, School: r.Settings.Current})
 	if err != nil {
 		return nil, fmt.Errorf("set up the templates: %w", err)
 	}

@@ -40,6 +40,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 	}
 	server, err := api.New(api.Config{
 		Store: r.Ledger.Reports, Exports: r.Ledger.Exports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Ledger.School, r.Log, people.InRegion(r.Config.SMS.Region)), School: school.New(r.Ledger.School), Inbox: box, Auth: keys, Settings: r.Settings,
+		Messages: inbox.NewMessages(r.Ledger.Inboxes, r.Ledger.Receipts, nil), Links: r.Links,
 		Queues: r.Pipeline.Queues(), Dependencies: r.dependencies(), Registry: r.Metrics, NoMetrics: !r.Config.HTTP.Metrics,
 		Logger: r.Log, Version: version, Grace: WorkGrace(r.Config), TLS: conf, Origins: r.Config.HTTP.CORSOrigins,
 		Streams: api.StreamLimits{PerUser: r.Config.HTTP.StreamsPerUser, PerKey: r.Config.HTTP.StreamsPerKey, Total: streams},

@@ -63,6 +63,9 @@ func (h *HTTP) check(f *schoolbell.Faults) {
 	if u, err := url.Parse(h.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		f.Add("PUBLIC_URL", "must be an address such as https://bell.school.example")
 	}
+	if err := checkMessageURL(h.MessageURL); h.MessageURL != "" && err != nil {
+		f.Add("MESSAGE_URL", "%v", err)
+	}
 	between(f, "API_RATE_PER_KEY", h.RatePerKey, 0, 1_000_000)
 	between(f, "API_RATE_PER_ADDRESS", h.RatePerAddress, 0, 1_000_000)
 	between(f, "STREAMS_PER_USER", h.StreamsPerUser, 0, 1_000_000)

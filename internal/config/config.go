@@ -36,6 +36,7 @@ type HTTP struct {
 	TLSCert        string   `name:"tls-cert" setting:"TLS_CERT" placeholder:"FILE" help:"PEM file of the server's certificate and its intermediate certificates. If set, HTTP_ADDR and METRICS_ADDR use TLS. A new file needs no restart."`
 	TLSKey         string   `name:"tls-key" setting:"TLS_KEY" placeholder:"FILE" help:"PEM file of the key of TLS_CERT."`
 	PublicURL      string   `name:"public-url" setting:"PUBLIC_URL" placeholder:"URL" help:"Public URL of this server, for links in messages. http:// (https:// with TLS_CERT) and HTTP_ADDR if empty."`
+	MessageURL     string   `name:"message-url" setting:"MESSAGE_URL" placeholder:"URL" help:"URL of your own page of a message, for links in messages, such as https://app.example/messages/{event}; {user} is the recipient. The message page of this server if empty."`
 	APIKey         Secret   `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key of scope admin, stored as a digest. If empty, the first start creates a key and shows it in a terminal, or writes it to a file in DATA_DIR that the log names."`
 	Metrics        bool     `name:"metrics" setting:"METRICS" default:"true" negatable:"" help:"Serve Prometheus metrics at /metrics."`
 	RatePerKey     int      `name:"api-rate-per-key" setting:"API_RATE_PER_KEY" default:"100" placeholder:"N" help:"Requests per second of one API key, or of one user's tokens. Ten times as many may come at once. 0 means no limit."`

@@ -170,6 +170,10 @@ func TestCheck(t *testing.T) {
 			[]string{"LOG_FORMAT", "LOG_LEVEL", "SCHOOL_LANGUAGE", "SCHOOL_TIMEZONE", "SMTP_TLS"}},
 		{"addresses", []string{"HTTP_ADDR=8080", "METRICS_ADDR=x", "PPROF_ADDR=6060", "PUBLIC_URL=school", "REDIS_CLUSTER_NODES=a", "MAIL_CATCHER_ADDR=-"},
 			[]string{"HTTP_ADDR", "MAIL_CATCHER_ADDR", "METRICS_ADDR", "PPROF_ADDR", "PUBLIC_URL", "REDIS_CLUSTER_NODES"}},
+		{"pages of messages without an event", []string{"MESSAGE_URL=https://app.example/messages"}, []string{"MESSAGE_URL"}},
+		{"pages of messages with another place", []string{"MESSAGE_URL=https://app.example/{event}/{name}"}, []string{"MESSAGE_URL"}},
+		{"pages of messages on a host of the event", []string{"MESSAGE_URL=https://{event}.app.example/"}, []string{"MESSAGE_URL"}},
+		{"pages of messages that are scripts", []string{"MESSAGE_URL=javascript:alert({event})"}, []string{"MESSAGE_URL"}},
 		{"profiles for other machines", []string{"PPROF_ADDR=:6060"}, []string{"PPROF_ADDR"}},
 		{"a database that is not PostgreSQL", []string{"DATABASE_URL=mysql://h/x"}, []string{"DATABASE_URL"}},
 		{"two ways to name Redis", []string{"REDIS_HOST=a", "REDIS_URL=rediss://b"}, []string{"REDIS_HOST", "REDIS_URL"}},
@@ -527,5 +531,23 @@ func TestSecretMounts(t *testing.T) {
 	defer config.SetSecretMounts(dir + "/")()
 	if got := config.Exposed(&config.Config{}, src); len(got) > 0 {
 		t.Errorf("mounted: %v", got)
+	}
+}
+
+func TestMessageURL(t *testing.T) {
+	t.Parallel()
+	for template, want := range map[string]string{
+		"":                                     "",
+		"https://app.example/messages/{event}": "https://app.example/messages/e-1",
+		"http://app.example/?m={event}&u={user}#top":   "http://app.example/?m=e-1&u=a%20b%2F%26c%3F#top",
+		"https://app.example/{user}/messages/{event}/": "https://app.example/a%20b%2F%26c%3F/messages/e-1/",
+	} {
+		c, err := load(t, "", "MESSAGE_URL="+template)
+		if err != nil || c.Check() != nil {
+			t.Fatal(err, c.Check())
+		}
+		if got := c.HTTP.MessageLink("e-1", "a b/&c?"); got != want {
+			t.Errorf("%s gives %s, want %s", template, got, want)
+		}
 	}
 }

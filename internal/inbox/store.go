@@ -27,6 +27,10 @@ type Store interface {
 	// there are now), and returns how many are unread after it.
 	MarkAllRead(ctx context.Context, userID string, upTo int64) (unread int, err error)
 
+	// Message returns the event as the user with this number gets it. CodeNotFound if there is no such
+	// event, or no such user any more.
+	Message(ctx context.Context, eventID string, user int64) (ledger.PersonalMessage, error)
+
 	// InboxTail returns a position at or below which no item appears any more: the ledger has all
 	// of them, and Inbox returns no items above it. last is the highest position that the
 	// ledger has given to an item, which may not have appeared yet.

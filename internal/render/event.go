@@ -71,11 +71,11 @@ type view struct {
 	When       string // slot, or empty when the event has no time
 	Location   string
 	Body       string
-	Paragraphs []paragraph
+	Paragraphs []Paragraph
 	Signature  string
-	Signed     []paragraph // the signature
-	Link       string
-	Why        string // why the reader gets this
+	Signed     []Paragraph // the signature
+	Link       string      // slot, or empty when messages have no links
+	Why        string      // why the reader gets this
 }
 
 func (r *Renderer) render(ev *schoolbell.Event, school school) (*rendered, error) {
@@ -120,17 +120,19 @@ func (r *Renderer) view(ev *schoolbell.Event, school school) view {
 		Heading:    heading(ev),
 		Preview:    shorten(strings.Join(strings.Fields(ev.Body), " "), 140),
 		Badge:      b,
-		Name:       r.slots.name,
+		Name:       r.slots[slotName],
 		Location:   ev.Location,
 		Body:       strings.Trim(ev.Body, "\n"),
-		Paragraphs: paragraphs(ev.Body),
+		Paragraphs: Paragraphs(ev.Body),
 		Signature:  school.signature,
-		Signed:     paragraphs(school.signature),
-		Link:       r.link(ev),
+		Signed:     Paragraphs(school.signature),
 		Why:        "You get this message because " + school.name + " has this address for you. It was sent automatically.",
 	}
 	if !ev.StartsAt.IsZero() {
-		v.When = r.slots.when
+		v.When = r.slots[slotWhen]
+	}
+	if r.link != nil {
+		v.Link = r.slots[slotLink]
 	}
 	return v
 }

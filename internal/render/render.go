@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/rand"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,7 +15,9 @@ import (
 
 // Config says what all messages of an installation share.
 type Config struct {
-	PublicURL string // where people reach the application, http or https; empty for no links
+	// Link returns the http or https URL of the page of a message for its recipient, never an empty
+	// one. It is called for each message, from several goroutines. Nil means messages without links.
+	Link func(eventID string, to ledger.Recipient) string
 
 	// School returns the settings of the school as they are now. It is called for each
 	// message, from several goroutines. Nil means settings that are empty.
@@ -52,7 +53,7 @@ func (s school) check() error {
 // Renderer makes messages. It is safe for concurrent use.
 type Renderer struct {
 	settings func() schoolbell.SchoolSettings
-	base     string // PublicURL without a slash at its end
+	link     func(eventID string, to ledger.Recipient) string // nil for no links
 	slots    slots
 	zones    zones
 
@@ -68,18 +69,12 @@ const maxEvents = 64
 func New(cfg Config) (*Renderer, error) {
 	r := &Renderer{
 		settings: cfg.School,
-		base:     strings.TrimRight(cfg.PublicURL, "/"),
+		link:     cfg.Link,
 		slots:    newSlots(),
 		events:   map[string]*rendered{},
 	}
 	if r.settings == nil {
 		r.settings = func() schoolbell.SchoolSettings { return schoolbell.SchoolSettings{} }
-	}
-	if r.base != "" {
-		u, err := url.Parse(r.base)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return nil, schoolbell.Invalid("public_url", "must be an http or https URL")
-		}
 	}
 	// A template that does not fit its data shows here and not at the first event.
 	if _, err := r.render(&schoolbell.Event{ID: "start", Title: "t", Body: "b"}, schoolOf(r.settings())); err != nil {
@@ -117,17 +112,20 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 		ExpiresAt: ev.ExpiresAt,
 		Resend:    to.Uncertain,
 	}
+	if r.link != nil {
+		m.Link = r.link(ev.ID, to)
+	}
 	when := r.when(common, r.zones.first(to.Timezone, school.timezone))
 	switch ch {
 	case schoolbell.ChannelEmail:
-		m.Text = common.text.fill(greet(to.Name), when.text)
-		m.HTML = common.html.fill(escape(greet(to.Name)), when.html)
+		m.Text = common.text.fill(slots{greet(to.Name), when.text, m.Link})
+		m.HTML = common.html.fill(slots{escape(greet(to.Name)), when.html, escape(m.Link)})
 	case schoolbell.ChannelSMS:
 		m.Text = sms(ev, school.name, common.subject, when.text)
 	case schoolbell.ChannelPush:
-		m.Text = r.push(ev, when.text)
+		m.Text = push(ev, when.text)
 	default:
-		m.Text = common.text.fill(greet(to.Name), when.text)
+		m.Text = common.text.fill(slots{greet(to.Name), when.text, m.Link})
 	}
 	return m, nil
 }
@@ -165,36 +163,40 @@ func (r *Renderer) event(ev *schoolbell.Event, school school) (*rendered, error)
 	return e, nil
 }
 
-// link is where people see the event in the application.
-func (r *Renderer) link(ev *schoolbell.Event) string {
-	if r.base == "" {
-		return ""
+// Places in what is rendered once that differ between readers.
+const (
+	slotName = iota
+	slotWhen
+	slotLink
+	slotCount
+)
+
+// slots are texts for the places: what stands there, or in the renderer the marks of them. Marks are
+// random, so that nobody can write them into an event.
+type slots [slotCount]string
+
+func newSlots() (marks slots) {
+	for i := range marks {
+		marks[i] = "slot" + rand.Text()
 	}
-	return r.base + "/events/" + url.PathEscape(ev.ID)
-}
-
-// slots mark, in what is rendered once, the places that differ between readers.
-// They are random, so that nobody can write them into an event.
-type slots struct{ name, when string }
-
-func newSlots() slots {
-	return slots{name: "slot" + rand.Text(), when: "slot" + rand.Text()}
+	return marks
 }
 
 // pattern is text with slots.
 type pattern struct {
 	pieces []string // between the slots
-	slots  []bool   // which slot follows each piece but the last: true is the name, false the time
+	slots  []int    // which slot follows each piece but the last
 	size   int      // of all pieces
 }
 
 func (s slots) split(text string) pattern {
 	var p pattern
 	for {
-		name, when := strings.Index(text, s.name), strings.Index(text, s.when)
-		at, mark := name, s.name
-		if name < 0 || when >= 0 && when < name {
-			at, mark = when, s.when
+		at, slot := -1, 0
+		for i, mark := range s {
+			if found := strings.Index(text, mark); found >= 0 && (at < 0 || found < at) {
+				at, slot = found, i
+			}
 		}
 		if at < 0 {
 			p.pieces = append(p.pieces, text)
@@ -202,24 +204,23 @@ func (s slots) split(text string) pattern {
 			return p
 		}
 		p.pieces = append(p.pieces, text[:at])
-		p.slots = append(p.slots, mark == s.name)
+		p.slots = append(p.slots, slot)
 		p.size += at
-		text = text[at+len(mark):]
+		text = text[at+len(s[slot]):]
 	}
 }
 
-func (p pattern) fill(name, when string) string {
+func (p pattern) fill(values slots) string {
+	size := p.size
+	for _, slot := range p.slots {
+		size += len(values[slot])
+	}
 	var b strings.Builder
-	b.Grow(p.size + len(p.slots)*max(len(name), len(when)))
+	b.Grow(size)
 	for i, piece := range p.pieces {
 		b.WriteString(piece)
-		if i == len(p.slots) {
-			break
-		}
-		if p.slots[i] {
-			b.WriteString(name)
-		} else {
-			b.WriteString(when)
+		if i < len(p.slots) {
+			b.WriteString(values[p.slots[i]])
 		}
 	}
 	return b.String()

@@ -12,16 +12,16 @@ const (
 	maxPush = 180
 )
 
-// paragraph is a list of lines, a line a list of runs.
-type paragraph [][]run
+// Paragraph is a list of lines, a line a list of runs.
+type Paragraph [][]Run
 
-// run is text, which may be a link.
-type run struct{ Text, URL string }
+// Run is text. It is a link if URL is not empty: http or https, without a user.
+type Run struct{ Text, URL string }
 
-// paragraphs splits a body at its empty lines and finds the web addresses in it.
-func paragraphs(body string) []paragraph {
-	var out []paragraph
-	var open paragraph
+// Paragraphs splits a body at its empty lines and finds the web addresses in it.
+func Paragraphs(body string) []Paragraph {
+	var out []Paragraph
+	var open Paragraph
 	for line := range strings.SplitSeq(body, "\n") {
 		if strings.TrimSpace(line) == "" {
 			if open != nil {
@@ -38,22 +38,22 @@ func paragraphs(body string) []paragraph {
 }
 
 // runs splits a line at the http and https URLs in it.
-func runs(line string) []run {
-	var out []run
+func runs(line string) []Run {
+	var out []Run
 	for {
 		start, length := findURL(line)
 		if start < 0 {
 			break
 		}
 		if start > 0 {
-			out = append(out, run{Text: line[:start]})
+			out = append(out, Run{Text: line[:start]})
 		}
 		address := line[start : start+length]
-		out = append(out, run{Text: address, URL: address})
+		out = append(out, Run{Text: address, URL: address})
 		line = line[start+length:]
 	}
 	if line != "" {
-		out = append(out, run{Text: line})
+		out = append(out, Run{Text: line})
 	}
 	return out
 }
@@ -92,7 +92,7 @@ func sms(ev *schoolbell.Event, school, heading, when string) string {
 }
 
 // push is the text under the title of a notification.
-func (r *Renderer) push(ev *schoolbell.Event, when string) string {
+func push(ev *schoolbell.Event, when string) string {
 	return shorten(brief(ev, "", when), maxPush)
 }
 

@@ -43,7 +43,7 @@ func (w written) check(t fataler) bool {
 	if !ok {
 		return false
 	}
-	r, err := render.New(render.Config{PublicURL: "https://hill.example",
+	r, err := render.New(render.Config{Link: func(event string, _ ledger.Recipient) string { return "https://hill.example/m/" + event },
 		School: func() schoolbell.SchoolSettings { return schoolbell.SchoolSettings{Name: w.school} }})
 	if err != nil {
 		t.Fatalf("school %q: %v", w.school, err)

@@ -54,7 +54,7 @@ func (s Receipts) record(ctx context.Context, c *conn, r schoolbell.Receipt, at 
 	if err := c.get(ctx, findEventOfDelivery, delivery, &event); err != nil {
 		return true, ignoreNoRows(err)
 	}
-	failed, reason := r.Kind != schoolbell.ReceiptDelivered, ""
+	failed, reason := r.Kind.Failed(), ""
 	if failed {
 		reason = row.Text(r.Reason)
 	}

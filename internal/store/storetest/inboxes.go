@@ -19,6 +19,7 @@ var inboxes = []promise{
 	{"Inbox items carry the whole event", inboxItem},
 	{"MarkRead keeps the first time and finds own events only", markRead},
 	{"MarkAllRead reads up to a position", markAllRead},
+	{"Message is the event as one user gets it", message},
 	{"InboxSince returns new items of the users, oldest first", inboxSince},
 	{"InboxSince never splits a position", inboxSinceTies},
 	{"A generation ends when tokens are revoked or a user deleted", generations},
@@ -140,6 +141,43 @@ func markAllRead(t *testing.T, open func() *store.Ledger) {
 	_, unread, err = s.Inboxes.Inbox(s.ctx(), userID(1), 0, 10)
 	s.must(err)
 	same(t, "unread of another", unread, 4)
+}
+
+func message(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(3, func(_ int, u *schoolbell.User) { u.Locale, u.Timezone = "es", "Europe/Madrid" })
+	s.put(person("teacher", schoolbell.RoleTeacher))
+	ev := newEvent(toStudents(), schoolbell.ChannelInApp, schoolbell.ChannelEmail)
+	ev.Location = "Hall"
+	id := s.create(ev)
+	s.walk(id, 10, 10)
+	s.arrive(1)
+	number := func(id string) int64 { return s.refs(id)[0].Number }
+	first := number(userID(0))
+	_, err := s.Inboxes.Acknowledge(s.ctx(), userID(1), id)
+	s.must(err)
+	for i, outcome := range []schoolbell.Outcome{"", schoolbell.OutcomeAcknowledged} {
+		m, err := s.Inboxes.Message(s.ctx(), id, number(userID(i)))
+		s.must(err)
+		if m.Event.ID != id || m.Event.Title != ev.Title || m.Event.Location != "Hall" || m.UserID != userID(i) || m.Locale != "es" || m.Timezone != "Europe/Madrid" {
+			t.Errorf("message %+v of event %+v", m, m.Event)
+		}
+		same(t, "deliveries", m.Deliveries, []schoolbell.Delivery{
+			{Channel: schoolbell.ChannelInApp, Status: schoolbell.DeliverySent, Outcome: outcome}, {Channel: schoolbell.ChannelEmail, Status: schoolbell.DeliveryPending}})
+		same(t, "outcome", m.Outcome(), outcome)
+	}
+	m, err := s.Inboxes.Message(s.ctx(), id, number("teacher"))
+	s.must(err)
+	same(t, "deliveries to one who is no recipient", len(m.Deliveries), 0)
+
+	_, err = s.Inboxes.Message(s.ctx(), "0192f000-0000-7000-8000-000000000000", first)
+	wantCode(t, err, schoolbell.CodeNotFound)
+	_, err = s.Inboxes.Message(s.ctx(), id, 1<<40)
+	wantCode(t, err, schoolbell.CodeNotFound)
+	s.must(s.People.DeleteUser(s.ctx(), userID(0)))
+	s.put(person(userID(0)))
+	_, err = s.Inboxes.Message(s.ctx(), id, first)
+	wantCode(t, err, schoolbell.CodeNotFound)
 }
 
 func inboxSince(t *testing.T, open func() *store.Ledger) {

@@ -14,6 +14,7 @@ var receipts = []promise{
 	{"RecordReceipts takes a receipt once", receiptsOnce},
 	{"RecordReceipts leaves deliveries alone that were not sent", receiptsUnsent},
 	{"RecordReceipts changes the state of the address", receiptsAddress},
+	{"RecordReceipts takes what recipients say on the message page", receiptsOfPage},
 	{"Outcomes are counted within sent and uncertain", outcomesCounted},
 	{"Reading and acknowledging are outcomes in the inbox", outcomesInApp},
 	{"RetryFailed sends bounced deliveries again", retryBounced},
@@ -125,6 +126,26 @@ func receiptsAddress(t *testing.T, open func() *store.Ledger) {
 	}
 	same(t, "states", states, []schoolbell.AddressState{schoolbell.AddressGood, schoolbell.AddressBounced, schoolbell.AddressComplained, schoolbell.AddressUnverified})
 	same(t, "reason", s.user(userID(1)).Addresses[0].Reason, "because")
+}
+
+func receiptsOfPage(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	id, to := s.delivered(3, schoolbell.DeliverySent)
+	s.receive(1, receipt("1", id, to[1], schoolbell.ReceiptBounced))
+	for i, kind := range []schoolbell.ReceiptKind{schoolbell.ReceiptRead, schoolbell.ReceiptAcknowledged} {
+		r := receipt(string(kind), id, to[i], kind)
+		r.Provider, r.Address, r.Reason = schoolbell.ReceiptProviderPage, "", ""
+		s.receive(1, r)
+	}
+	s.receive(1, receipt("2", id, to[0], schoolbell.ReceiptComplained))
+	same(t, "outcomes", s.outcomes(id), map[string]schoolbell.Outcome{userID(0): schoolbell.OutcomeRead, userID(1): schoolbell.OutcomeAcknowledged})
+	for i := range 2 {
+		same(t, "state of the address", s.user(userID(i)).Addresses[0].State, schoolbell.AddressUnverified)
+	}
+	p, err := s.Events.Progress(s.ctx(), id)
+	s.must(err)
+	same(t, "progress", p.Channels, map[schoolbell.Channel]schoolbell.ChannelProgress{
+		schoolbell.ChannelEmail: {Total: 3, Sent: 3, Read: 1, Acknowledged: 1}})
 }
 
 func outcomesCounted(t *testing.T, open func() *store.Ledger) {
