@@ -28,6 +28,7 @@ func (s AddressState) Usable() bool { return s == AddressUnverified || s == Addr
 const (
 	MaxAddresses     = 20    // of a user
 	MaxAddressLength = 2_000 // characters
+	MaxDevices       = 10    // browsers of a user that receive push messages
 )
 
 // Address is a place where a user is reached on a channel: an email address, a phone
@@ -48,6 +49,9 @@ func ValidateAddress(c Channel, address string) error {
 		return fmt.Errorf("must not be empty")
 	case c == ChannelEmail:
 		return ValidateEmail(address)
+	case c == ChannelPush:
+		_, err := ParsePushSubscription(address)
+		return err
 	case c == ChannelSMS && !phonePattern.MatchString(address):
 		return fmt.Errorf("must be an international number such as +442079460018")
 	case len([]rune(address)) > MaxAddressLength:

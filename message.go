@@ -8,13 +8,14 @@ type Message struct {
 	EventID   string
 	UserID    string
 	Channel   Channel
-	To        string // email address, or E.164 phone number, or push endpoint
+	To        string // email address, or E.164 phone number, or push subscription as JSON
 	ToName    string // the reader's name
 	Subject   string
 	Text      string
 	HTML      string
 	Link      string // page of the message for this recipient; empty for none
 	Category  Category
+	Lane      Lane
 	Locale    string
 	CreatedAt time.Time // when its event was created
 	ExpiresAt time.Time // after this it is of no use to the recipient; zero for never
@@ -30,7 +31,7 @@ const (
 	VerdictSlowDown  Verdict = "slow_down" // the provider wants fewer, or takes none at all; costs no attempt, rests the channel
 	VerdictGiveUp    Verdict = "give_up"   // refused for good
 	VerdictUncertain Verdict = "uncertain" // the reply was lost after the message was handed over
-	VerdictDropped   Verdict = "dropped"   // the provider closed the connection without a reply, before the handover; costs no attempt
+	VerdictDropped   Verdict = "dropped"   // not taken for a reason that is not the message: the provider closed the connection without a reply, or its part for this address rests; costs no attempt
 	VerdictUntried   Verdict = "untried"   // not offered to the provider at all; costs no attempt
 )
 
@@ -41,6 +42,7 @@ type Result struct {
 	Reason     string        // the provider's words or the failure, one line; shown to staff, never to recipients
 	Address    AddressState  // VerdictGiveUp: what it says about the address; empty for nothing
 	After      time.Duration // VerdictSlowDown: how long the provider wants to be left alone; zero for unsaid
+	Down       bool          // VerdictSlowDown: the provider takes no messages at all, so another one may take over
 	Units      int           // in which the provider counts the message, such as segments; 0 means 1
 	Resolved   bool          // VerdictSent: the provider has the message exactly once, also where an earlier attempt was uncertain
 }

@@ -91,14 +91,25 @@ func (u *User) Normalize() {
 	u.Phone = normalizePhone(u.Phone)
 	for i := range u.Addresses {
 		a := &u.Addresses[i]
-		if a.Address = strings.TrimSpace(a.Address); a.Channel == ChannelSMS {
-			a.Address = normalizePhone(a.Address)
-		}
+		a.Address = normalizeAddress(a.Channel, strings.TrimSpace(a.Address))
 		a.Label = strings.TrimSpace(a.Label)
 	}
 	u.Roles = unique(u.Roles)
 	u.Groups = unique(u.Groups)
 	u.GuardianOf = unique(u.GuardianOf)
+}
+
+// normalizeAddress writes an address of a channel in its usual form.
+func normalizeAddress(c Channel, address string) string {
+	switch c {
+	case ChannelSMS:
+		return normalizePhone(address)
+	case ChannelPush:
+		if s, err := ParsePushSubscription(address); err == nil {
+			return s.Address()
+		}
+	}
+	return address
 }
 
 // phoneMarks are what people write between the digits of a phone number.

@@ -41,6 +41,8 @@ var changes = map[string]struct{ path, body, target, changes string }{
 	"POST /v1/users/{id}/token":                     {"/v1/users/u1/token", `{"ttl":60}`, "user u1", "map[expires_at:*]"},
 	"DELETE /v1/users/{id}/token":                   {"/v1/users/u4/token", "", "user u4", "map[]"},
 	"PUT /v1/users/{id}/preferences":                {"/v1/users/u1/preferences", `{"preferences":[]}`, "user u1", "map[fields:[preferences]]"},
+	"POST /v1/users/{id}/devices":                   {"/v1/users/u1/devices", deviceBody, "user u1", "map[]"},
+	"DELETE /v1/users/{id}/devices/{device}":        {"/v1/users/u1/devices/" + deviceID, "", "user u1", "map[]"},
 	"POST /v1/users/{id}/inbox/read-all":            {"/v1/users/u1/inbox/read-all", "", "inbox u1", "map[]"},
 	"POST /v1/users/{id}/inbox/{event}/read":        {"/v1/users/u1/inbox/{done}/read", "", "inbox u1", "map[event:{done}]"},
 	"POST /v1/users/{id}/inbox/{event}/acknowledge": {"/v1/users/u1/inbox/{done}/acknowledge", "", "inbox u1", "map[event:{done}]"},
@@ -143,7 +145,7 @@ func testAuditEveryRoute(t *testing.T) {
 		}
 	}
 	text := s.raw("GET", "/v1/audit", "").body
-	for _, personal := range []string{"Lovelace", "secret.example", "Secret title", "Hopper"} {
+	for _, personal := range []string{"Lovelace", "secret.example", "Secret title", "Hopper", "push.example", "Secret phone"} {
 		if strings.Contains(text, personal) {
 			t.Errorf("the audit has %q", personal)
 		}

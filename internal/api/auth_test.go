@@ -36,6 +36,10 @@ POST /v1/users/{id}/token send
 DELETE /v1/users/{id}/token send
 GET /v1/users/{id}/preferences read*
 PUT /v1/users/{id}/preferences send*
+GET /v1/users/{id}/devices read*
+POST /v1/users/{id}/devices send*
+DELETE /v1/users/{id}/devices/{device} send*
+GET /v1/push open
 GET /v1/users/{id}/inbox read*
 GET /v1/users/{id}/inbox/stream read*
 POST /v1/users/{id}/inbox/read-all send*
@@ -71,7 +75,7 @@ func TestAuth(t *testing.T) {
 	t.Parallel()
 	t.Run("every route needs its documented scope", testAuthDocumentedScopes)
 	t.Run("every route rejects missing and insufficient credentials", testAuthEveryRoute)
-	t.Run("a user token opens its own inbox and preferences", testAuthUserToken)
+	t.Run("a user token opens what is its user's own", testAuthUserToken)
 	t.Run("an expired token is rejected", testAuthExpiredToken)
 	t.Run("a rejection names the scheme and the missing scope", testAuthRejectionDetails)
 }
@@ -158,6 +162,7 @@ func testAuthUserToken(t *testing.T) {
 		{"POST", "/v1/users/u1/inbox/read-all", ""},
 		{"GET", "/v1/users/u1/preferences", ""},
 		{"PUT", "/v1/users/u1/preferences", `{"preferences":[{"category":"digest","channel":"email","opted_out":true}]}`},
+		{"GET", "/v1/users/u1/devices", ""},
 	} {
 		if a := s.raw(c.method, c.path, c.body, "Authorization", "Bearer "+token); a.StatusCode != 200 {
 			t.Errorf("%s %s by header: %d %s", c.method, c.path, a.StatusCode, a.body)

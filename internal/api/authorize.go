@@ -85,7 +85,7 @@ func (s *Server) authorize(ctx context.Context, r *http.Request, rt route) (call
 	return caller{Principal: p, key: key}, nil
 }
 
-// authorizeToken lets a user at their own inbox and preferences.
+// authorizeToken lets a user at their own inbox, preferences and devices.
 func (s *Server) authorizeToken(ctx context.Context, r *http.Request, rt route, token string) (caller, error) {
 	user, err := s.cfg.Auth.TokenUser(ctx, token)
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *Server) authorizeToken(ctx context.Context, r *http.Request, rt route, 
 	}
 	p := user.Principal()
 	if !rt.user || !p.Grants.AllowUser(r.PathValue("id")) {
-		return caller{}, &schoolbell.Error{Code: schoolbell.CodeForbidden, Message: "a user token allows that user's own inbox and preferences only"}
+		return caller{}, &schoolbell.Error{Code: schoolbell.CodeForbidden, Message: "a user token allows that user's own inbox, preferences and devices only"}
 	}
 	return caller{Principal: p, token: user}, nil
 }

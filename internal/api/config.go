@@ -40,6 +40,15 @@ type People interface {
 	Groups(ctx context.Context, after string, limit int) ([]*schoolbell.Group, error)
 	Preferences(ctx context.Context, userID string) ([]schoolbell.Preference, error)
 	PutPreferences(ctx context.Context, userID string, wishes []schoolbell.Preference) error
+	AddDevice(ctx context.Context, userID string, d schoolbell.Device) (schoolbell.Change, error)
+	Devices(ctx context.Context, userID string) ([]schoolbell.Device, error)
+	RemoveDevice(ctx context.Context, userID, deviceID string) error
+}
+
+// Push is what browsers need to receive push messages. The zero value is a server that sends none.
+type Push struct {
+	PublicKey string                   // for the applicationServerKey of a subscription
+	Serves    func(origin string) bool // whether the push service at an origin may be used
 }
 
 // School is what the API needs of the school's own choices.
@@ -81,6 +90,7 @@ type Config struct {
 	Inbox    Inbox
 	Auth     Auth
 	Settings Settings
+	Push     Push
 
 	// Messages and Links are for the message page, which there is none of without both.
 	Messages Messages

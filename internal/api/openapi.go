@@ -26,7 +26,7 @@ func (s *Server) humaConfig() huma.Config {
 				Description: "Sends a school's notifications, in the app and by email. Bodies without a Content-Type are read as JSON."},
 			Components: &huma.Components{Schemas: registry, SecuritySchemes: map[string]*huma.SecurityScheme{
 				"key":   {Type: "http", Scheme: "bearer", Description: "An API key."},
-				"token": {Type: "http", Scheme: "bearer", Description: "A user token, for the inbox and preferences of one user. EventSource may send it as the query parameter token."},
+				"token": {Type: "http", Scheme: "bearer", Description: "A user token, for the inbox, preferences and devices of one user. EventSource may send it as the query parameter token."},
 			}},
 		},
 		Formats:                      map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},

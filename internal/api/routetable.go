@@ -119,6 +119,19 @@ func (s *Server) groups() []group {
 			{id: "put-preferences", action: "user.put_preferences", method: put, handler: typed(s.putPreferences),
 				summary: "Set how a user wants categories on channels"},
 		}},
+		{tag: "Devices", path: "/v1/users/{id}/devices", read: readScope, write: send, user: true, routes: []route{
+			{id: "list-devices", handler: typed(s.listDevices), summary: "List the browsers that receive a user's push messages"},
+			{id: "add-device", action: "user.add_device", method: post, handler: typed(s.addDevice), status: http.StatusCreated,
+				summary: "Register a browser for a user's push messages",
+				description: "The body is the browser's PushSubscription as JSON, and a label if there is one. A browser that is registered already is updated, " +
+					"and the answer is 200. A user has up to 10. The oldest gives way to a further one, and those that their push service no longer knows are removed."},
+			{id: "remove-device", action: "user.remove_device", method: del, path: "/{device}", handler: typed(s.removeDevice), status: http.StatusNoContent,
+				summary: "Remove a browser"},
+		}},
+		{tag: "Devices", path: "/v1/push", routes: []route{
+			{id: "get-push", handler: typed(s.getPush), summary: "Get the public key with which browsers subscribe to push messages",
+				description: "The key is empty if this server sends no push messages."},
+		}},
 		{tag: "Inbox", path: "/v1/users/{id}/inbox", read: readScope, write: send, user: true, routes: []route{
 			{id: "list-inbox", handler: typed(s.listInbox), summary: "List a user's inbox, newest first"},
 			{id: "stream-inbox", path: "/stream", handler: typed(s.streamInbox), produces: eventStream,

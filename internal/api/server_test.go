@@ -100,6 +100,7 @@ func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *se
 	cfg := api.Config{Store: s.ledger.Reports, Exports: s.ledger.Exports, Ping: l.Ping, Pipeline: pipeline, People: people.New(s.ledger.People, s.ledger.School, log),
 		School: school.New(s.ledger.School), Inbox: box, Auth: keys,
 		Settings: school.NewSettings(s.ledger.Settings, schoolbell.DefaultSchoolSettings(), log),
+		Push:     api.Push{PublicKey: "public key", Serves: func(origin string) bool { return origin == "https://push.example" }},
 		Queues:   pipeline.Queues(), Logger: log, Version: "test", ProgressEvery: 5 * time.Millisecond}
 	s.links, err = auth.OpenLinks(ctx, s.ledger.Auth, func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) })
 	must(t, err)

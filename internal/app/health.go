@@ -22,7 +22,7 @@ func (r *Runtime) dependencies() []health.Dependency {
 	}
 	for _, c := range r.Channels.Channels() {
 		if c.Provider != nil {
-			deps = append(deps, health.Dependency{Name: string(c.Name), Check: c.Provider.Check})
+			deps = append(deps, health.Dependency{Name: string(c.Name), Check: c.Provider.Check, Note: c.InUse})
 		}
 	}
 	return deps

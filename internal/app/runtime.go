@@ -151,6 +151,9 @@ func (r *Runtime) OpenPipeline(ctx context.Context) error {
 		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed,
 		Grace: WorkGrace(r.Config), WorkerName: q.WorkerName,
 	}
+	if r.Channels != nil {
+		c.ProviderQuotas = r.Channels.ProviderQuotas()
+	}
 	if q.Producers {
 		c.DecodeEvent = api.NewEventDecoder().Decode
 	}

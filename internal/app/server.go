@@ -7,6 +7,7 @@ import (
 
 	"schoolbell/internal/api"
 	"schoolbell/internal/auth"
+	"schoolbell/internal/channel/push"
 	"schoolbell/internal/inbox"
 	"schoolbell/internal/people"
 	"schoolbell/internal/school"
@@ -40,6 +41,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 	}
 	server, err := api.New(api.Config{
 		Store: r.Ledger.Reports, Exports: r.Ledger.Exports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Ledger.School, r.Log, people.InRegion(r.Config.SMS.Region)), School: school.New(r.Ledger.School), Inbox: box, Auth: keys, Settings: r.Settings,
+		Push:     api.Push{PublicKey: r.Config.Push.PublicKey, Serves: push.Services(r.Config.Push.Services).Has},
 		Messages: inbox.NewMessages(r.Ledger.Inboxes, r.Ledger.Receipts, nil), Links: r.Links,
 		Queues: r.Pipeline.Queues(), Dependencies: r.dependencies(), Registry: r.Metrics, NoMetrics: !r.Config.HTTP.Metrics,
 		Logger: r.Log, Version: version, Grace: WorkGrace(r.Config), TLS: conf, Origins: r.Config.HTTP.CORSOrigins,

@@ -45,13 +45,17 @@ var importRules = []struct {
 	{"internal/store/...", []string{".", "bullmq/combine", "internal/ledger", "internal/store/row"}},                                         // row: what both engines encode alike
 	{"internal/address", []string{"."}},
 	{"internal/phone", nil},
-	{"internal/channel", []string{".", "internal/advice", "internal/config", "internal/embedded", "internal/ledger"}}, // opens every provider
+	{"internal/channel", []string{".", "internal/advice", "internal/config", "internal/embedded", "internal/ledger", "internal/publicdial"}}, // opens every provider
 	{"internal/channel/slots", []string{"."}},
 	{"internal/channel/calls", []string{".", "internal/channel/slots"}},
 	{"internal/channel/sms", nil},
 	{"internal/channel/sms/...", []string{".", "internal/channel/calls", "internal/channel/sms"}},
+	{"internal/fake", []string{"internal/channel/sms", "internal/channel/sms/twilio", "."}},
+	{"internal/channel/email/ses", []string{".", "internal/address", "internal/channel/calls", "internal/channel/email"}},
+	{"internal/channel/email/sendgrid", []string{".", "internal/address", "internal/channel/calls", "internal/channel/email"}},
+	{"internal/publicdial", nil},
+	{"internal/channel/push", []string{".", "internal/channel/calls", "internal/publicdial"}},
 	{"internal/channel/...", []string{".", "internal/address", "internal/channel/calls", "internal/channel/slots"}},
-	{"internal/fake", []string{"internal/channel/sms", "internal/channel/sms/twilio"}},
 	{"internal/render/...", []string{".", "internal/ledger"}},
 	{"internal/notify/...", []string{".", "bullmq", "bullmq/combine", "internal/ledger", "internal/outage"}},
 	{"internal/auth/...", []string{".", "internal/ledger"}},
@@ -63,18 +67,18 @@ var importRules = []struct {
 	{"internal/api/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/school", "internal/health", "internal/web"}},
 	{"internal/web/...", []string{".", "internal/render"}},
 	{"internal/admin/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},
-	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/smtpconn", "internal/channel/sms", "internal/phone", "internal/redisdial"}},
+	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/smtpconn", "internal/channel/sms", "internal/phone", "internal/redisdial", "internal/channel/push/vapid"}},
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
 	{"internal/app", []string{"...", "!internal/cli", "!internal/doctor", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together
 	{"internal/doctor", []string{".", "internal/advice", "internal/app", "internal/certificate", "internal/channel", "internal/config", "internal/ledger", "internal/store/sqlite"}},
-	{"internal/cli/...", []string{".", "client", "wire", "internal/advice", "internal/app", "internal/auth", "internal/certificate", "internal/channel", "internal/config", "internal/doctor", "internal/health"}},
+	{"internal/cli/...", []string{".", "client", "wire", "internal/advice", "internal/app", "internal/auth", "internal/certificate", "internal/channel", "internal/config", "internal/doctor", "internal/fake", "internal/health", "internal/channel/push/vapid"}},
 	{"cmd/...", []string{"internal/cli"}},
 	{"examples/...", []string{"bullmq"}},
 	{"internal/testenv", []string{"bullmq/redistest", "bullmq/testproc"}},
 	{"internal/arch", nil},
 	{"deploy", nil},
-	{"test/...", []string{".", "bullmq", "client", "wire", "internal/embedded", "internal/testenv"}}, // from outside, and through the mail catcher
+	{"test/...", []string{".", "bullmq", "client", "wire", "internal/embedded", "internal/fake", "internal/testenv"}}, // from outside, and through the mail catcher and the fakes
 	{"bench/...", []string{"..."}},
 }
 

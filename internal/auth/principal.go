@@ -19,7 +19,7 @@ type Principal struct {
 // Grants say what a principal may do. The zero value allows nothing.
 type Grants struct {
 	Scope  schoolbell.Scope // allows the calls of that scope
-	User   string           // allows the calls about the inbox and the preferences of this user
+	User   string           // allows the calls about the inbox, the preferences and the devices of this user
 	Groups []string         // limits Scope to people of these groups; nil is no limit. No principal has any yet
 }
 

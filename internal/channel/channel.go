@@ -42,6 +42,14 @@ type Channel struct {
 	Provider Provider // nil for the inbox, which the pipeline fills itself
 }
 
+// InUse names the provider that sends now; empty for SMTP alone.
+func (c Channel) InUse() string {
+	if f, ok := c.Provider.(interface{ InUse() string }); ok {
+		return f.InUse()
+	}
+	return ""
+}
+
 // kind is a channel that this program knows.
 type kind struct {
 	name     schoolbell.Channel
@@ -58,6 +66,7 @@ var kinds = []kind{
 	{name: schoolbell.ChannelInApp, setUp: always},
 	{name: schoolbell.ChannelEmail, setUp: always, info: ledger.ChannelInfo{Addressed: true}, quota: emailQuota, open: openEmail, diagnose: diagnoseEmail, runnable: emailRunnable},
 	{name: schoolbell.ChannelSMS, setUp: smsSetUp, info: ledger.ChannelInfo{Addressed: true}, quota: smsQuota, open: openSMS, diagnose: diagnoseSMS},
+	{name: schoolbell.ChannelPush, setUp: pushSetUp, info: ledger.ChannelInfo{Addressed: true, EveryAddress: true}, open: openPush, diagnose: diagnosePush},
 }
 
 func always(*config.Config) bool { return true }
@@ -134,6 +143,18 @@ func Open(cfg *config.Config, log *slog.Logger) (*Set, error) {
 
 // Channels returns the channels in the order in which they are shown.
 func (s *Set) Channels() []Channel { return s.channels }
+
+// ProviderQuotas returns functions that tell what a provider allows now, of the channels whose provider knows: messages
+// in a second and in 24 hours, each 0 for no limit.
+func (s *Set) ProviderQuotas() map[schoolbell.Channel]func(ctx context.Context) (rate float64, daily int) {
+	quotas := make(map[schoolbell.Channel]func(ctx context.Context) (rate float64, daily int))
+	for _, c := range s.channels {
+		if q, ok := c.Provider.(quotaTeller); ok && tells(c.Provider) {
+			quotas[c.Name] = q.Quota
+		}
+	}
+	return quotas
+}
 
 // Infra returns the servers in this process that providers use. Each runs until its
 // context ends, and must outlive every Send.

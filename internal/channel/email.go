@@ -8,11 +8,12 @@ import (
 	"net"
 	"net/mail"
 	"strconv"
-	"time"
 
 	"schoolbell"
 	"schoolbell/internal/advice"
 	"schoolbell/internal/channel/email"
+	"schoolbell/internal/channel/email/sendgrid"
+	"schoolbell/internal/channel/email/ses"
 	"schoolbell/internal/config"
 	"schoolbell/internal/embedded"
 	"schoolbell/internal/ledger"
@@ -21,8 +22,39 @@ import (
 // keptMails is how many captured emails are kept whole, for people to look at.
 const keptMails = 200
 
-// openEmail opens the mail server of the settings. Without one, it starts a mail catcher.
+// openEmail opens the providers of the settings.
 func openEmail(cfg *config.Config, log *slog.Logger, s *Set) (Provider, error) {
+	first, err := openEmailProvider(cfg.Email.Provider, cfg, log, s)
+	if err != nil || cfg.Email.Fallback == "" {
+		return first, err
+	}
+	second, err := openEmailProvider(cfg.Email.Fallback, cfg, log, s)
+	if err != nil {
+		return nil, errors.Join(err, first.Close())
+	}
+	return newFailover(named{cfg.Email.Provider, first}, named{cfg.Email.Fallback, second}, log), nil
+}
+
+func openEmailProvider(name string, cfg *config.Config, log *slog.Logger, s *Set) (Provider, error) {
+	switch name {
+	case config.ProviderSES:
+		p, err := ses.New(sesConfig(cfg, log))
+		if err != nil {
+			return nil, err
+		}
+		return adapt[ses.LaneSender](p, name), nil
+	case config.ProviderSendGrid:
+		p, err := sendgrid.New(sendGridConfig(cfg, log))
+		if err != nil {
+			return nil, err
+		}
+		return adapt[sendgrid.LaneSender](p, name), nil
+	}
+	return openSMTP(cfg, log, s)
+}
+
+// openSMTP opens the mail server of the settings. Without one, it starts a mail catcher.
+func openSMTP(cfg *config.Config, log *slog.Logger, s *Set) (Provider, error) {
 	e := cfg.Email
 	if e.Host == "" {
 		c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{Addr: e.CatcherAddr, KeepBodies: keptMails})
@@ -35,18 +67,51 @@ func openEmail(cfg *config.Config, log *slog.Logger, s *Set) (Provider, error) {
 			return nil, err
 		}
 	}
-	smtp, err := email.NewSMTP(smtpConfig(e, cfg.Queue.UrgentShare, log))
+	p, err := email.NewSMTP(smtpConfig(e, cfg.Queue.UrgentShare, log))
 	if err != nil {
 		return nil, err
 	}
-	return smtpProvider{smtp}, nil
+	return adapt[email.LaneSender](p, ""), nil
 }
 
-// smtpProvider is an SMTP server as a Provider.
-type smtpProvider struct{ *email.SMTP }
+// laned is a provider whose senders have a type of their own.
+type laned[S Sender] interface {
+	Lane(lane schoolbell.Lane) S
+	Check(ctx context.Context) error
+	Close() error
+}
+
+// adapted is such a provider as a Provider.
+type adapted[S Sender] struct {
+	laned[S]
+	name string // shown where people look at the channel; may be empty
+}
+
+// InUse names the provider.
+func (a adapted[S]) InUse() string { return a.name }
 
 // Lane implements Provider.
-func (p smtpProvider) Lane(lane schoolbell.Lane) Sender { return p.SMTP.Lane(lane) }
+func (a adapted[S]) Lane(lane schoolbell.Lane) Sender { return a.laned.Lane(lane) }
+
+// adapt returns a provider of this name.
+func adapt[S Sender](p laned[S], name string) Provider {
+	a := adapted[S]{p, name}
+	if q, ok := p.(quotaTeller); ok {
+		return limited[S]{a, q}
+	}
+	return a
+}
+
+// quotaTeller is a provider that knows its quota: messages in a second and in 24 hours, each 0 for no limit.
+type quotaTeller interface {
+	Quota(ctx context.Context) (rate float64, daily int)
+}
+
+// limited is a provider that knows its quota.
+type limited[S Sender] struct {
+	adapted[S]
+	quotaTeller
+}
 
 // caughtBy returns the settings that hand email to the catcher at addr.
 func caughtBy(e config.Email, addr, school string) (config.Email, error) {
@@ -70,6 +135,22 @@ func emailQuota(cfg *config.Config) ledger.Quota {
 	return ledger.Quota{Rate: float64(cfg.Email.Rate), Daily: cfg.Email.DailyLimit}
 }
 
+func sesConfig(cfg *config.Config, log *slog.Logger) ses.Config {
+	e, a := cfg.Email, cfg.SES
+	return ses.Config{
+		Endpoint: a.Endpoint, Region: a.Region, AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey.Reveal(), SessionToken: a.SessionToken.Reveal(),
+		ConfigurationSet: a.ConfigurationSet, From: e.From, ReplyTo: e.ReplyTo, Connections: e.Connections, UrgentShare: cfg.Queue.UrgentShare, Timeout: e.Timeout, Logger: log,
+	}
+}
+
+func sendGridConfig(cfg *config.Config, log *slog.Logger) sendgrid.Config {
+	e := cfg.Email
+	return sendgrid.Config{
+		URL: cfg.SendGrid.URL, APIKey: cfg.SendGrid.APIKey.Reveal(),
+		From: e.From, ReplyTo: e.ReplyTo, Connections: e.Connections, UrgentShare: cfg.Queue.UrgentShare, Timeout: e.Timeout, Logger: log,
+	}
+}
+
 func smtpConfig(e config.Email, urgentShare int, log *slog.Logger) email.SMTPConfig {
 	return email.SMTPConfig{
 		Host: e.Host, Port: e.Port, Username: e.Username, Password: e.Password.Reveal(), TLS: e.TLS,
@@ -80,36 +161,9 @@ func smtpConfig(e config.Email, urgentShare int, log *slog.Logger) email.SMTPCon
 // emailRunnable refuses a worker that would capture all email by accident: deliveries
 // would count as sent although nobody could read them.
 func emailRunnable(cfg *config.Config) error {
-	if cfg.Email.Host != "" || cfg.Set("MAIL_CATCHER_ADDR") {
+	if !cfg.Email.Captured() || cfg.Set("MAIL_CATCHER_ADDR") {
 		return nil
 	}
 	return advice.Add(errors.New("a worker needs SMTP_HOST: without it, email that only the mail catcher in this process received would count as sent"),
 		"set SMTP_HOST and EMAIL_FROM; to capture all email on purpose, set MAIL_CATCHER_ADDR=%s", cfg.Email.CatcherAddr)
-}
-
-// diagnoseTimeout bounds the whole check of a mail server.
-const diagnoseTimeout = 10 * time.Second
-
-func diagnoseEmail(ctx context.Context, cfg *config.Config) Diagnosis {
-	const fix = "set SMTP_HOST and EMAIL_FROM"
-	switch {
-	case cfg.Email.Host == "" && cfg.Redis.External() && !cfg.Set("MAIL_CATCHER_ADDR"):
-		return Diagnosis{Detail: "a worker does not start without SMTP_HOST, or MAIL_CATCHER_ADDR to capture all email", Fix: fix, Broken: true}
-	case cfg.Email.Host == "":
-		return Diagnosis{Detail: "email is captured by this program, not sent", Fix: fix}
-	}
-	e := cfg.Email
-	e.Timeout = min(e.Timeout, diagnoseTimeout)
-	p, err := email.NewSMTP(smtpConfig(e, 0, slog.New(slog.DiscardHandler)))
-	if err != nil {
-		return Diagnosis{Detail: err.Error(), Fix: "check the SMTP settings", Broken: true}
-	}
-	defer p.Close()
-	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
-	defer cancel()
-	server := net.JoinHostPort(e.Host, strconv.Itoa(e.Port))
-	if err := p.Check(ctx); err != nil {
-		return Diagnosis{Detail: fmt.Sprintf("%s: %v", server, err), Fix: advice.Or(err, "check SMTP_HOST, SMTP_PORT, SMTP_TLS and the login"), Broken: true}
-	}
-	return Diagnosis{Detail: fmt.Sprintf("%s answers, TLS %s", server, e.TLS)}
 }

@@ -57,12 +57,14 @@ type grammar struct {
 	Queue   queueCmd        `cmd:"" group:"use" help:"Inspect and manage the queues."`
 	Audit   auditCmd        `cmd:"" group:"use" help:"List who changed what, newest first."`
 	Key     keyCmd          `cmd:"" group:"care" help:"Create, list, rotate and revoke API keys in the ledger."`
+	Push    pushCmd         `cmd:"" group:"care" help:"Make keys for Web Push."`
 	Migrate migrateCmd      `cmd:"" group:"care" help:"Migrate the ledger's schema to this version of the program."`
 	Backup  backupCmd       `cmd:"" group:"care" help:"Back up a ledger in SQLite, also while it is in use."`
 	Restore restoreCmd      `cmd:"" group:"care" help:"Put a backup in the place of a ledger in SQLite. Open events that may have been sent are held."`
 	Mark    markRestoredCmd `cmd:"" name:"mark-restored" group:"care" help:"Declare that the ledger was restored from a copy: hold all open events that may have been sent."`
 	Config  configCmd       `cmd:"" group:"care" help:"Print the settings in effect, with secrets hidden."`
 	Doctor  doctorCmd       `cmd:"" group:"care" help:"Check settings and dependencies, and suggest fixes."`
+	Fake    fakeCmd         `cmd:"" group:"care" help:"Run a server that speaks as a provider of messages does, to try a channel without an account."`
 	Version versionCmd      `cmd:"" group:"care" help:"Print the version."`
 }
 

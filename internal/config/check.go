@@ -31,7 +31,9 @@ func (c *Config) Check() error {
 	c.Redis.check(&f)
 	c.Queue.check(&f)
 	c.Email.check(&f)
+	c.checkProviders(&f)
 	c.SMS.check(&f)
+	c.Push.check(&f)
 	c.Retention.check(&f)
 	return f.Err()
 }
@@ -73,6 +75,9 @@ func (h *HTTP) check(f *schoolbell.Faults) {
 	between(f, "STREAMS_MAX", h.StreamsMax, 0, 1_000_000)
 	if _, err := h.Proxies(); err != nil {
 		f.Add("TRUSTED_PROXIES", "must be addresses or networks such as 10.0.0.7,192.0.2.0/24")
+	}
+	if _, err := h.Outbound(); err != nil {
+		f.Add("OUTBOUND_ALLOW", "must be addresses or networks such as 127.0.0.1/32,10.1.2.0/24")
 	}
 	if (h.TLSCert == "") != (h.TLSKey == "") { // what is in the files, the server checks: they may change
 		f.Add("TLS_KEY", "must be set together with TLS_CERT")

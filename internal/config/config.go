@@ -13,7 +13,10 @@ type Config struct {
 	Redis     Redis     `embed:"" group:"redis"`
 	Queue     Queue     `embed:"" group:"queue"`
 	Email     Email     `embed:"" group:"email"`
+	SES       SES       `embed:"" group:"email"`
+	SendGrid  SendGrid  `embed:"" group:"email"`
 	SMS       SMS       `embed:"" group:"sms"`
+	Push      Push      `embed:"" group:"push"`
 	Retention Retention `embed:"" group:"retention"`
 
 	origins map[string]Origin
@@ -43,6 +46,7 @@ type HTTP struct {
 	RatePerAddress int      `name:"api-rate-per-address" setting:"API_RATE_PER_ADDRESS" default:"20" placeholder:"N" help:"Requests per second from one address without a valid key. Ten times as many may come at once. 0 means no limit."`
 	TrustedProxies []string `name:"trusted-proxies" setting:"TRUSTED_PROXIES" placeholder:"ADDRESS" help:"Addresses or networks of reverse proxies that set X-Forwarded-For."`
 	CORSOrigins    []string `name:"cors-origins" setting:"CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins of web pages whose scripts may call the API, such as https://app.school.example. None if empty."`
+	OutboundAllow  []string `name:"outbound-allow" setting:"OUTBOUND_ALLOW" placeholder:"NETWORK" help:"Networks, beside public addresses, that may be dialled at URLs that users have chosen, such as 127.0.0.1/32 for tests. Only there the URLs may begin with http://."`
 	StreamsPerUser int      `name:"streams-per-user" setting:"STREAMS_PER_USER" default:"5" placeholder:"N" help:"Open live streams of one user's tokens. 0 means no limit."`
 	StreamsPerKey  int      `name:"streams-per-key" setting:"STREAMS_PER_KEY" default:"200" placeholder:"N" help:"Open live streams of one API key and its user tokens. 0 means no limit."`
 	StreamsMax     int      `name:"streams-max" setting:"STREAMS_MAX" default:"2000" placeholder:"N" help:"Open live streams of this process. A low limit of open files reduces it. 0 sets no limit of its own."`
@@ -94,22 +98,33 @@ type Queue struct {
 	KeepFailed    time.Duration `name:"keep-failed" setting:"KEEP_FAILED" default:"168h" type:"s" placeholder:"TIME" help:"How long failed jobs stay in Redis. A plain number is seconds."`
 }
 
-// Email settings choose how mail leaves. With no SMTP_HOST, a mail catcher in
+// Email settings choose how mail leaves. With EMAIL_PROVIDER=smtp and no SMTP_HOST, a mail catcher in
 // this process takes it and nothing leaves; a worker of its own starts so only if
 // MAIL_CATCHER_ADDR is set.
 type Email struct {
+	Provider    string        `name:"email-provider" setting:"EMAIL_PROVIDER" default:"smtp" placeholder:"NAME" help:"Provider of email: smtp, ses (Amazon SES) or sendgrid."`
+	Fallback    string        `name:"email-fallback" setting:"EMAIL_FALLBACK" placeholder:"NAME" help:"Second provider, which sends while the first takes no email. None if empty."`
 	Host        string        `name:"smtp-host" setting:"SMTP_HOST" placeholder:"HOST" help:"SMTP server. If empty, a mail catcher in this process captures all email."`
 	Port        int           `name:"smtp-port" setting:"SMTP_PORT" default:"0" placeholder:"PORT" help:"SMTP port. 0 means 587, or 465 with SMTP_TLS=implicit, or 25 with SMTP_TLS=none."`
 	Username    string        `name:"smtp-username" setting:"SMTP_USERNAME,SMTP_USER" placeholder:"NAME" help:"User name for the SMTP server."`
 	Password    Secret        `name:"smtp-password" setting:"SMTP_PASSWORD,SMTP_PASS" placeholder:"PASSWORD" help:"Password for the SMTP server."`
 	TLS         string        `name:"smtp-tls" setting:"SMTP_TLS" placeholder:"MODE" help:"starttls, implicit or none. If empty, none on loopback and starttls elsewhere."`
-	From        string        `name:"email-from" setting:"EMAIL_FROM,SMTP_FROM" placeholder:"ADDRESS" help:"From address of all email, such as \"Hill School <office@hill.example>\". Required with SMTP_HOST."`
+	From        string        `name:"email-from" setting:"EMAIL_FROM,SMTP_FROM" placeholder:"ADDRESS" help:"From address of all email, such as \"Hill School <office@hill.example>\". Required with SMTP_HOST, ses and sendgrid."`
 	ReplyTo     string        `name:"email-reply-to" setting:"EMAIL_REPLY_TO,REPLY_TO" placeholder:"ADDRESS" help:"Reply-To address, if replies must not go to the From address."`
-	Connections int           `name:"email-connections" setting:"EMAIL_CONNECTIONS" default:"20" placeholder:"N" help:"Maximum SMTP connections of a worker."`
-	Rate        int           `name:"email-rate" setting:"EMAIL_RATE" default:"0" placeholder:"N" help:"Emails per second that all workers together send, with all attempts. 0 means no limit."`
-	DailyLimit  int           `name:"email-daily-limit" setting:"EMAIL_DAILY_LIMIT" default:"0" placeholder:"N" help:"Emails that all workers together send in any 24 hours, with all attempts. 0 means no limit."`
-	Timeout     time.Duration `name:"smtp-timeout" setting:"SMTP_TIMEOUT" default:"30s" type:"ms" placeholder:"TIME" help:"Timeout for each reply of the SMTP server. A plain number is milliseconds."`
+	Connections int           `name:"email-connections" setting:"EMAIL_CONNECTIONS" default:"20" placeholder:"N" help:"Maximum connections of a worker to each provider of email."`
+	Rate        int           `name:"email-rate" setting:"EMAIL_RATE" default:"0" placeholder:"N" help:"Emails per second that all workers together send, with all attempts. 0 means no limit but that of the provider."`
+	DailyLimit  int           `name:"email-daily-limit" setting:"EMAIL_DAILY_LIMIT" default:"0" placeholder:"N" help:"Emails that all workers together send in any 24 hours, with all attempts. 0 means no limit but that of the provider."`
+	Timeout     time.Duration `name:"smtp-timeout" setting:"SMTP_TIMEOUT" default:"30s" type:"ms" placeholder:"TIME" help:"Timeout for each reply of the SMTP server, Amazon SES or SendGrid. A plain number is milliseconds."`
 	CatcherAddr string        `name:"mail-catcher-addr" setting:"MAIL_CATCHER_ADDR" default:"127.0.0.1:0" placeholder:"HOST:PORT" help:"Address of the mail catcher. Port 0 means any free port."`
+}
+
+// Push settings say how browsers are reached. The channel is off without the keys.
+type Push struct {
+	PublicKey   string   `name:"push-public-key" setting:"PUSH_PUBLIC_KEY" placeholder:"KEY" help:"Public key for Web Push, which browsers need to subscribe. If empty, there is no channel push. schoolbell push keys prints a new pair."`
+	PrivateKey  Secret   `name:"push-private-key" setting:"PUSH_PRIVATE_KEY" placeholder:"KEY" help:"Private key of PUSH_PUBLIC_KEY. With another pair, all browsers must subscribe again."`
+	Subject     string   `name:"push-subject" setting:"PUSH_SUBJECT" placeholder:"URL" help:"Contact for push services, such as mailto:office@hill.example or https://hill.example. Required with PUSH_PUBLIC_KEY."`
+	Services    []string `name:"push-services" setting:"PUSH_SERVICES" default:"fcm.googleapis.com,updates.push.services.mozilla.com,*.push.services.mozilla.com,*.notify.windows.com,*.push.apple.com" placeholder:"HOST" help:"Hosts of push services that devices may use. *.push.example is every name below push.example, * is every host."`
+	Connections int      `name:"push-connections" setting:"PUSH_CONNECTIONS" default:"20" placeholder:"N" help:"Maximum requests to push services at the same time, per worker."`
 }
 
 // Client is the settings of the commands that talk to a running server.
@@ -132,6 +147,6 @@ func Groups() [][2]string {
 	return [][2]string{
 		{"general", "General"}, {"http", "HTTP"}, {"ledger", "Ledger"},
 		{"redis", "Redis (if none is set, the queues are in this process)"},
-		{"queue", "Queue and workers"}, {"email", "Email"}, {"sms", "Text messages (SMS), by Twilio"}, {"retention", "Retention"}, {"client", "Server"},
+		{"queue", "Queue and workers"}, {"email", "Email"}, {"sms", "Text messages (SMS), by Twilio"}, {"push", "Web Push"}, {"retention", "Retention"}, {"client", "Server"},
 	}
 }

@@ -48,6 +48,7 @@ type DependencyStatus struct {
 type Dependency struct {
 	Name  string // as /readyz shows it, such as "redis"
 	Check func(ctx context.Context) error
+	Note  func() string // what to show of it while it is available; may be nil
 }
 
 // Report is told that a dependency is down, and why.
@@ -104,6 +105,9 @@ func check(ctx context.Context, report Report, d Dependency) DependencyStatus {
 		err = ctx.Err()
 	}
 	out := DependencyStatus{Name: d.Name, Status: statusOK, TookMS: time.Since(began).Milliseconds()}
+	if err == nil && d.Note != nil {
+		out.Detail = d.Note()
+	}
 	if err != nil {
 		report(ctx, d.Name, err)
 		out.Status, out.Detail = statusDown, "failed; the log has the cause"

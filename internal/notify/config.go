@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -20,17 +21,22 @@ type Config struct {
 
 	Channels []schoolbell.Channel // over which events may go; in_app is always among them
 
-	BatchSize     int           // deliveries a job works; 100 when 0
-	InPlace       int           // deliveries of a channel that an event's own job sends if they are all of the event; none when 0
-	Retries       int           // further attempts after the first; none when 0
-	Backoff       time.Duration // base b of the waits b, 5b, 25b … between attempts; 5 s when 0
-	Concurrency   int           // jobs at once, for each queue of this process; 5 when 0
-	UrgentShare   int           // percent of Concurrency that normal work leaves to urgent work, 0 to schoolbell.MaxUrgentShare
-	RateMax       int           // event jobs of the normal lane started per RateDuration over all workers; no limit when 0
-	RateDuration  time.Duration
-	Quotas        map[schoolbell.Channel]ledger.Quota // of channels, over all workers; none for those that are missing
-	KeepCompleted time.Duration                       // how long completed jobs stay visible; removed at once when 0
-	KeepFailed    time.Duration                       // how long failed jobs stay visible; removed at once when 0
+	BatchSize    int           // deliveries a job works; 100 when 0
+	InPlace      int           // deliveries of a channel that an event's own job sends if they are all of the event; none when 0
+	Retries      int           // further attempts after the first; none when 0
+	Backoff      time.Duration // base b of the waits b, 5b, 25b … between attempts; 5 s when 0
+	Concurrency  int           // jobs at once, for each queue of this process; 5 when 0
+	UrgentShare  int           // percent of Concurrency that normal work leaves to urgent work, 0 to schoolbell.MaxUrgentShare
+	RateMax      int           // event jobs of the normal lane started per RateDuration over all workers; no limit when 0
+	RateDuration time.Duration
+	Quotas       map[schoolbell.Channel]ledger.Quota // of channels, over all workers; none for those that are missing
+
+	// ProviderQuotas tell what the provider of a channel allows now: messages in a second and in 24 hours, each 0 for no
+	// limit. The smaller of this and of Quotas applies.
+	ProviderQuotas map[schoolbell.Channel]func(ctx context.Context) (rate float64, daily int)
+
+	KeepCompleted time.Duration // how long completed jobs stay visible; removed at once when 0
+	KeepFailed    time.Duration // how long failed jobs stay visible; removed at once when 0
 
 	Ahead time.Duration // how long before its start a scheduled event gets its job; a minute when 0. Longer than two Rounds
 	Round time.Duration // between two comparisons of the queue with the ledger; half a minute when 0

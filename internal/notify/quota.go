@@ -20,14 +20,16 @@ import (
 // quotaGate is how the jobs of one channel and lane in this process use the channel's quota. It is safe for
 // concurrent use. A nil gate is that of a channel without a quota.
 type quotaGate struct {
-	store   ledger.Quotas
-	quota   ledger.Quota
-	channel schoolbell.Channel
-	lane    schoolbell.Lane
-	metrics *Metrics
-	log     *slog.Logger
+	store    ledger.Quotas
+	settings ledger.Quota                                        // that of the settings
+	provider func(ctx context.Context) (rate float64, daily int) // nil if the provider does not tell
+	channel  schoolbell.Channel
+	lane     schoolbell.Lane
+	metrics  *Metrics
+	log      *slog.Logger
 
 	mu      sync.Mutex
+	quota   ledger.Quota  // in effect
 	until   time.Time     // nothing can be reserved before
 	reached ledger.Period // because of the limit of this period; empty for the rate
 	refused time.Time     // when such a limit last allowed nothing
@@ -40,11 +42,42 @@ const maxQuotaRest = 10 * time.Second
 
 // newQuotaGate returns the gate of a channel and lane, nil if the channel has no quota.
 func (p *Pipeline) newQuotaGate(ch schoolbell.Channel, lane schoolbell.Lane) *quotaGate {
-	quota := p.cfg.Quotas[ch]
-	if !quota.Limits() {
+	quota, provider := p.cfg.Quotas[ch], p.cfg.ProviderQuotas[ch]
+	if !quota.Limits() && provider == nil {
 		return nil
 	}
-	return &quotaGate{store: p.ledger.Quotas, quota: quota, channel: ch, lane: lane, metrics: p.metrics, log: p.log}
+	if quota.Name == "" {
+		quota.Name, quota.UrgentShare = string(ch), p.cfg.UrgentShare
+	}
+	return &quotaGate{store: p.ledger.Quotas, settings: quota, quota: quota, provider: provider, channel: ch, lane: lane, metrics: p.metrics, log: p.log}
+}
+
+// renew asks the provider what it allows now, and returns the quota in effect.
+func (g *quotaGate) renew(ctx context.Context) ledger.Quota {
+	quota := g.settings
+	if g.provider != nil {
+		rate, daily := g.provider(ctx)
+		quota.Rate, quota.Daily = smaller(quota.Rate, rate), smaller(quota.Daily, daily)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.quota = quota
+	return quota
+}
+
+// smaller returns the smaller limit; 0 is none.
+func smaller[T int | float64](a, b T) T {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// inEffect returns the quota that is in effect.
+func (g *quotaGate) inEffect() ledger.Quota {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.quota
 }
 
 // closed returns how long nothing can be reserved, as far as this process knows.
@@ -58,7 +91,7 @@ func (g *quotaGate) closed() time.Duration {
 }
 
 // hasRate reports whether the quota limits the rate, so that jobs take turns.
-func (g *quotaGate) hasRate() bool { return g != nil && g.quota.Rate > 0 }
+func (g *quotaGate) hasRate() bool { return g != nil && g.inEffect().Rate > 0 }
 
 // reserve reserves up to most messages, or returns errNoQuota.
 func (g *quotaGate) reserve(ctx context.Context, most int) (ledger.Reservation, error) {
@@ -66,7 +99,11 @@ func (g *quotaGate) reserve(ctx context.Context, most int) (ledger.Reservation, 
 		g.countWait()
 		return ledger.Reservation{}, errNoQuota
 	}
-	r, err := g.store.Reserve(ctx, g.quota, g.lane, most)
+	quota := g.renew(ctx)
+	if !quota.Limits() {
+		return ledger.Reservation{Messages: most}, nil
+	}
+	r, err := g.store.Reserve(ctx, quota, g.lane, most)
 	if err != nil {
 		return r, fmt.Errorf("reserve messages of channel %s: %w", g.channel, err)
 	}
@@ -80,9 +117,9 @@ func (g *quotaGate) reserve(ctx context.Context, most int) (ledger.Reservation, 
 
 // note remembers the result of a reservation.
 func (g *quotaGate) note(r ledger.Reservation) {
-	g.showUsed(r)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.showUsed(r)
 	if r.NextIn > 0 {
 		g.until = time.Now().Add(min(r.NextIn, maxQuotaRest))
 	}
@@ -135,28 +172,29 @@ func (g *quotaGate) showUsed(r ledger.Reservation) {
 }
 
 // addUsed is showUsed for a change.
-func (g *quotaGate) addUsed(units int) {
-	if g.quota.Daily > 0 {
+func (g *quotaGate) addUsed(quota ledger.Quota, units int) {
+	if quota.Daily > 0 {
 		g.metrics.quotaUsed.WithLabelValues(string(g.channel)).Add(float64(units))
 	}
-	if g.quota.Monthly > 0 {
+	if quota.Monthly > 0 {
 		g.metrics.quotaUsedMonth.WithLabelValues(string(g.channel)).Add(float64(units))
 	}
 }
 
 // settle corrects a reservation to the units that were used.
 func (g *quotaGate) settle(ctx context.Context, r ledger.Reservation, used int) {
-	unused := g.quota.Units(r.Messages) - used
-	if unused == 0 {
+	quota := g.inEffect()
+	unused := quota.Units(r.Messages) - used
+	if unused == 0 || !quota.Limits() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	if err := g.store.Settle(ctx, g.quota, g.lane, r, used); err != nil {
+	if err := g.store.Settle(ctx, quota, g.lane, r, used); err != nil {
 		g.log.Warn("unused messages of a quota were not returned", "channel", string(g.channel), "messages", unused, "error", err)
 		return
 	}
-	g.addUsed(-unused)
+	g.addUsed(quota, -unused)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if unused > 0 {
@@ -283,7 +321,7 @@ func (r *batchRun) behind(ctx context.Context, sent int) error {
 // levels returns how many priorities a batch takes. Where jobs take turns, it is one for each message, so that its
 // turns end before the turns of the next batch begin.
 func (q *queues) levels(b ledger.Batch) int {
-	if q.cfg.Quotas[b.Channel].Rate <= 0 {
+	if q.cfg.Quotas[b.Channel].Rate <= 0 && q.cfg.ProviderQuotas[b.Channel] == nil {
 		return 1
 	}
 	if b.Size > 0 {

@@ -2,10 +2,12 @@ package notify_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	t.Run("two workers together keep to the rate", testQuotaTwoWorkers)
+	t.Run("the smaller of two quotas applies", testQuotaProvider)
 	t.Run("events take turns at a low rate", testQuotaTurns)
 	t.Run("jobs that wait for the rate do not turn back the time", testQuotaVirtualTime)
 	t.Run("urgent messages do not wait for normal ones", testQuotaUrgent)
@@ -95,6 +98,29 @@ func testQuotaTwoWorkers(t *testing.T) {
 	s.await(ev.ID, schoolbell.EventCompleted)
 	s.wantOnce(60)
 	sent.wantRate(t, start, 40) // without the urgent share
+}
+
+// What the provider allows counts too, and may change.
+func testQuotaProvider(t *testing.T) {
+	t.Parallel()
+	var rate atomic.Int64
+	rate.Store(50)
+	s := newTestPipeline(t, 60, withQuota(1000, 0), func(c *notify.Config) {
+		c.BatchSize = 7
+		c.ProviderQuotas = map[schoolbell.Channel]func(context.Context) (float64, int){
+			schoolbell.ChannelEmail: func(context.Context) (float64, int) { return float64(rate.Load()), 0 },
+		}
+	})
+	sent, start := s.watch(), time.Now()
+	s.work()
+	first := s.create()
+	s.await(first.ID, schoolbell.EventCompleted)
+	s.wantOnce(60)
+	sent.wantRate(t, start, 50)
+	rate.Store(0) // the provider has no limit any more
+	second := s.create()
+	s.await(second.ID, schoolbell.EventCompleted)
+	s.wantOnce(120)
 }
 
 func testQuotaTurns(t *testing.T) {

@@ -44,6 +44,11 @@ type Store interface {
 	// bare id; pending ones become suppressed. CodeNotFound if there is none.
 	DeleteUser(ctx context.Context, id string) error
 
+	// ChangeDevices replaces the addresses of the user on the channel push, in one transaction: change gets them in order, and
+	// returns the new ones with their states. It must not modify what it gets, and may be called again. If it
+	// fails, nothing is stored and its error is returned. CodeNotFound if there is no such user.
+	ChangeDevices(ctx context.Context, userID string, change func(old []schoolbell.Address) ([]schoolbell.Address, error)) error
+
 	// PutGroup creates or replaces the group. An unknown parent, or one that would
 	// close a circle or nest deeper than schoolbell.MaxGroupDepth, is CodeInvalid on "parent".
 	PutGroup(ctx context.Context, g *schoolbell.Group) (schoolbell.Change, error)

@@ -107,6 +107,7 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 		ToName:    to.Name,
 		Subject:   common.subject,
 		Category:  ev.Category,
+		Lane:      ev.Lane,
 		Locale:    school.language,
 		CreatedAt: ev.CreatedAt,
 		ExpiresAt: ev.ExpiresAt,

@@ -50,11 +50,10 @@ func (f *Failure) Unwrap() error { return f.Err }
 // Result is what the failure says of the message of the request: nothing was offered, so that the provider cannot be used,
 // or it may have been accepted.
 func (f *Failure) Result() schoolbell.Result {
-	verdict := schoolbell.VerdictSlowDown
 	if f.Written {
-		verdict = schoolbell.VerdictUncertain
+		return schoolbell.Result{Verdict: schoolbell.VerdictUncertain, Reason: Words(f.Error())}
 	}
-	return schoolbell.Result{Verdict: verdict, Reason: f.Error()}
+	return schoolbell.Result{Verdict: schoolbell.VerdictSlowDown, Reason: Words(f.Error()), Down: true}
 }
 
 // Do sends a request and reads the reply. The error is a *Failure.

@@ -3,12 +3,13 @@
 package channeltest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"schoolbell"
 )
@@ -43,6 +44,9 @@ type Provider struct {
 	Stall func() (begun <-chan struct{}, release func())
 	// Stop takes the provider away for good.
 	Stop func()
+	// LostReply is the verdict on a message whose reply was lost: VerdictUncertain if empty, and VerdictRetry where a
+	// second message replaces the first.
+	LostReply schoolbell.Verdict
 }
 
 // Run holds a sender to what notify.Sender promises. open starts a provider and a sender for
@@ -166,7 +170,7 @@ func fates(t *testing.T, open func(t *testing.T) (Sender, Provider)) {
 		Accept:    schoolbell.VerdictSent,
 		Refuse:    schoolbell.VerdictGiveUp,
 		Defer:     schoolbell.VerdictRetry,
-		LoseReply: schoolbell.VerdictUncertain,
+		LoseReply: cmp.Or(p.LostReply, schoolbell.VerdictUncertain),
 	}
 	fate := func(i int) Fate {
 		switch {
@@ -195,7 +199,7 @@ func fates(t *testing.T, open func(t *testing.T) (Sender, Provider)) {
 			t.Errorf("%s (fate %d): accepted %d times, want %d", name, fate(i), n, accepted)
 		}
 	}
-	if diff := cmp.Diff(expected, got); diff != "" {
+	if diff := gocmp.Diff(expected, got); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
 }

@@ -68,7 +68,7 @@ func testAddressSenderDomain(t *testing.T) {
 		t.Errorf("the server heard %s", said)
 	}
 	m := message("ada@example.org", 1)
-	raw := parse(t, s.composer.append(nil, &m, m.To, noon))
+	raw := parse(t, s.composer.Append(nil, &m, m.To, noon))
 	for field, want := range map[string]string{
 		"From":       "=?utf-8?B?U2NodWxlIEjDtmhl?= <post@xn--hhe-sna.example>",
 		"Reply-To":   "desk@xn--hhe-sna.example",

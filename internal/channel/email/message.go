@@ -22,23 +22,25 @@ const (
 	maxPlain = 900 // of a header value that is not folded; RFC 5322 §2.1.1 allows 998
 )
 
-// composer writes messages as mail (RFC 5322, MIME, RFC 6532 for addresses
-// beyond ASCII). It holds what all emails share.
-type composer struct {
+// Composer writes messages as emails (RFC 5322, MIME, RFC 6532 for addresses
+// beyond ASCII). It holds what all emails share, and is safe for concurrent use.
+type Composer struct {
 	sender string // bare address: the envelope's sender
 	domain string // for Message-IDs
 	head   string // From and Reply-To, ready
 }
 
-func newComposer(from, replyTo string) (*composer, error) {
-	addr, err := parseSender("email_from", from)
+// NewComposer returns a composer of emails from an address such as "Hill School <office@hill.example>". replyTo is
+// one too, or empty.
+func NewComposer(from, replyTo string) (*Composer, error) {
+	addr, err := ParseSender("email_from", from)
 	if err != nil {
 		return nil, err
 	}
-	c := &composer{sender: addr.Address, domain: addr.Address[strings.LastIndexByte(addr.Address, '@')+1:]}
+	c := &Composer{sender: addr.Address, domain: addr.Address[strings.LastIndexByte(addr.Address, '@')+1:]}
 	b := appendMailbox([]byte("From: "), addr.Name, addr.Address)
 	if replyTo != "" {
-		reply, err := parseSender("email_reply_to", replyTo)
+		reply, err := ParseSender("email_reply_to", replyTo)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +50,14 @@ func newComposer(from, replyTo string) (*composer, error) {
 	return c, nil
 }
 
-func parseSender(field, s string) (*mail.Address, error) {
+// Sender returns the bare address that emails are from, its domain in ASCII.
+func (c *Composer) Sender() string { return c.sender }
+
+// MessageID returns the Message-ID of m, with its angle brackets. It is the same for every try.
+func (c *Composer) MessageID(m *schoolbell.Message) string { return "<" + m.ID + "@" + c.domain + ">" }
+
+// ParseSender parses an address that emails may be from. Its domain is in ASCII then. The error names the field.
+func ParseSender(field, s string) (*mail.Address, error) {
 	addr, err := mail.ParseAddress(s)
 	if err == nil {
 		err = errors.Join(schoolbell.ValidateSender(addr.Address), checkLine("name", addr.Name))
@@ -62,9 +71,9 @@ func parseSender(field, s string) (*mail.Address, error) {
 	return addr, nil
 }
 
-// check returns the address m goes to, as it is written in a mail, or reports
-// why m can never be one.
-func check(m *schoolbell.Message) (to string, err error) {
+// Recipient returns the address that m goes to, as it is written in an email: its domain is in ASCII. The error is
+// the reason why m can never be an email; it has nothing personal.
+func Recipient(m *schoolbell.Message) (to string, err error) {
 	if err := schoolbell.ValidateEmail(m.To); err != nil {
 		return "", fmt.Errorf("address %w", err)
 	}
@@ -113,9 +122,9 @@ func isToken(s string) bool {
 	return s != "" && len(s) <= 200 && s[0] != '.' && s[len(s)-1] != '.' && !strings.Contains(s, "..")
 }
 
-// append appends m as a mail to the address that check returned for it, written
+// Append appends m to b as an email to the address that Recipient returned for it, written
 // at now. Lines end with CRLF.
-func (c *composer) append(b []byte, m *schoolbell.Message, to string, now time.Time) []byte {
+func (c *Composer) Append(b []byte, m *schoolbell.Message, to string, now time.Time) []byte {
 	b = append(b, "Date: "...)
 	b = now.UTC().AppendFormat(b, "Mon, 02 Jan 2006 15:04:05 +0000")
 	b = append(append(b, "\r\n"...), c.head...)

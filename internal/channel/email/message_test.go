@@ -27,15 +27,15 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func compose(t testing.TB, m schoolbell.Message) []byte {
 	t.Helper()
-	c, err := newComposer("Schule Höhe <office@hill.example>", "\"Sekretariat, Raum 5\" <desk@hill.example>")
+	c, err := NewComposer("Schule Höhe <office@hill.example>", "\"Sekretariat, Raum 5\" <desk@hill.example>")
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, err := check(&m)
+	to, err := Recipient(&m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.append(nil, &m, to, noon)
+	return c.Append(nil, &m, to, noon)
 }
 
 func TestComposeGolden(t *testing.T) {
@@ -144,7 +144,7 @@ func FuzzCompose(f *testing.F) {
 	f.Add("\"quote\\", "=?utf-8?q?x?=", "\r\n--=_schoolbell--\r\n", "", "a@b.example", "", "x")
 	f.Add("a\r\nBcc: evil@x.example", "a\nb", "\r", "\x00", "a@b.example>\r\nX: y", "de\r\n", "1>\r\nX: y")
 	f.Add("  sp  ace  ", strings.Repeat("ü", 100), strings.Repeat("x", 200)+" \n", strings.Repeat("=", 80), "ü@ö.example", "pt-BR", "..")
-	c, err := newComposer("office@hill.example", "")
+	c, err := NewComposer("office@hill.example", "")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -152,14 +152,14 @@ func FuzzCompose(f *testing.F) {
 		"X-Schoolbell-Event": true, "Content-Language": true, "Mime-Version": true, "Content-Type": true, "Content-Transfer-Encoding": true}
 	f.Fuzz(func(t *testing.T, name, subject, text, html, to, locale, id string) {
 		m := schoolbell.Message{ID: id, EventID: id, To: to, ToName: name, Subject: subject, Text: text, HTML: html, Locale: locale}
-		addr, err := check(&m)
+		addr, err := Recipient(&m)
 		if err != nil {
 			return
 		}
 		if at := strings.LastIndexByte(to, '@'); !strings.HasPrefix(addr, to[:at+1]) || !address.IsASCII(addr[at+1:]) || address.IsASCII(to) && addr != to {
 			t.Errorf("%q is written %q", to, addr)
 		}
-		raw := c.append(nil, &m, addr, noon)
+		raw := c.Append(nil, &m, addr, noon)
 		for line := range strings.SplitSeq(strings.TrimSuffix(string(raw), "\r\n"), "\r\n") {
 			if len(line) > 998 || strings.ContainsAny(line, "\r\n\x00") {
 				t.Fatalf("line %q", line)
@@ -233,18 +233,18 @@ func BenchmarkCompose(b *testing.B) {
 		b.Fatal(err)
 	}
 	m.HTML, m.Text = string(html), strings.Repeat("Because of the weather, sports day moves to Friday.\n", 12)
-	c, err := newComposer("office@hill.example", "")
+	c, err := NewComposer("office@hill.example", "")
 	if err != nil {
 		b.Fatal(err)
 	}
 	var buf []byte
 	cpu := cpuTime(b) // which other work on the machine does not change
 	for b.Loop() {
-		to, err := check(&m)
+		to, err := Recipient(&m)
 		if err != nil {
 			b.Fatal(err)
 		}
-		buf = c.append(buf[:0], &m, to, noon)
+		buf = c.Append(buf[:0], &m, to, noon)
 	}
 	b.SetBytes(int64(len(buf)))
 	b.ReportMetric(float64((cpuTime(b)-cpu).Microseconds())/float64(b.N), "cpu-µs/mail")

@@ -15,7 +15,7 @@ import (
 // SMTP sends mail through one SMTP server. It is safe for concurrent use.
 type SMTP struct {
 	cfg      SMTPConfig
-	composer *composer
+	composer *Composer
 	dial     smtpconn.Options
 	log      *slog.Logger
 	slots    *slots.Slots // one taken for each connection in use

@@ -85,8 +85,8 @@ func (w *worker) connect(fresh bool) (lack schoolbell.Result, ok bool) {
 	case w.ctx.Err() != nil:
 		return lack, false
 	}
-	lack, broken := refused(err)
-	if broken {
+	lack = refused(err)
+	if lack.Down {
 		w.s.complain(lack.Reason)
 	}
 	w.b.lacks(lack)
@@ -162,7 +162,7 @@ func (w *worker) take() *outgoing {
 // prepare makes message i ready, or reports that it can never be sent.
 func (w *worker) prepare(i int) *outgoing {
 	m := &w.b.msgs[i]
-	to, err := check(m)
+	to, err := Recipient(m)
 	cur := &outgoing{i: i, envelope: smtpconn.Envelope{From: w.s.composer.sender, To: to}, reset: w.l.dirty}
 	cur.envelope.UTF8 = !address.IsASCII(to) || !address.IsASCII(w.s.composer.sender)
 	switch {
@@ -193,7 +193,7 @@ func (w *worker) flushed(cur *outgoing) error {
 // envelope of the next, which it returns.
 func (w *worker) deliver(cur *outgoing) *outgoing {
 	c := w.l.conn
-	w.l.text = w.s.composer.append(w.l.text[:0], &w.b.msgs[cur.i], cur.envelope.To, time.Now())
+	w.l.text = w.s.composer.Append(w.l.text[:0], &w.b.msgs[cur.i], cur.envelope.To, time.Now())
 	var next *outgoing
 	var envelope *smtpconn.Envelope
 	if c.Pipelining && !w.s.worn(w.l) {
@@ -289,8 +289,8 @@ func (w *worker) renew() bool {
 
 // tell reports what err means for cur.
 func (w *worker) tell(cur *outgoing, err error) {
-	res, broken := refused(err)
-	if broken {
+	res := refused(err)
+	if res.Down {
 		w.s.complain(res.Reason)
 	}
 	if res.Verdict == schoolbell.VerdictSlowDown {

@@ -66,15 +66,15 @@ func (w written) check(t fataler) bool {
 
 // isWritten composes m as a mail and reads it back.
 func isWritten(t fataler, m schoolbell.Message) {
-	to, err := check(&m)
+	to, err := Recipient(&m)
 	if err != nil {
 		t.Fatalf("%#v cannot be written as mail: %v", m, err)
 	}
-	c, err := newComposer("office@hill.example", "")
+	c, err := NewComposer("office@hill.example", "")
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	got := parse(t, c.append(nil, &m, to, noon))
+	got := parse(t, c.Append(nil, &m, to, noon))
 	if got.To.Address != to || got.To.Name != m.ToName || got.Subject != m.Subject {
 		t.Fatalf("to %q <%s>, subject %q; want %q <%s>, %q", got.To.Name, got.To.Address, got.Subject, m.ToName, to, m.Subject)
 	}

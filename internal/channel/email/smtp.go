@@ -62,7 +62,7 @@ func NewSMTP(cfg SMTPConfig) (*SMTP, error) {
 	if cfg.Username != "" && security == smtpconn.Plain && !schoolbell.Loopback(cfg.Host) {
 		return nil, schoolbell.Invalid("smtp_tls", "credentials are not sent unencrypted over a network; use starttls or implicit")
 	}
-	composer, err := newComposer(cfg.From, cfg.ReplyTo)
+	composer, err := NewComposer(cfg.From, cfg.ReplyTo)
 	if err != nil {
 		return nil, err
 	}

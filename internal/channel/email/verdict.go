@@ -27,21 +27,20 @@ func sent(r smtpconn.Reply) schoolbell.Result {
 // Only what the server said about this very message is charged to it. A server
 // that cannot be reached, does not let us in, or does not take the sender we give for every
 // message, would use up the attempts of message after message; that is
-// VerdictSlowDown, which costs none and rests the whole channel. broken is true
+// VerdictSlowDown, which costs none and rests the whole channel. It is Down
 // when it lasts until somebody fixes the settings or the server. A server that
 // ends the connection instead of answering said nothing about the message; that
 // is VerdictDropped, which costs no attempt and does not keep others waiting,
 // because it may be this message alone that the server stumbles over.
-func refused(err error) (res schoolbell.Result, broken bool) {
-	res = schoolbell.Result{Verdict: schoolbell.VerdictSlowDown, Reason: smtpconn.Cut(err.Error())}
+func refused(err error) schoolbell.Result {
+	res := schoolbell.Result{Verdict: schoolbell.VerdictSlowDown, Reason: smtpconn.Cut(err.Error())}
 	var e *smtpconn.Error
 	switch {
 	case !errors.As(err, &e): // there is no server to talk to: the sender is closed
-		return res, true
+		res.Down = true
 	case e.Reply != nil && wantsRest(*e.Reply):
-		return res, false
 	case setsUp(e.Stage) || e.Reply != nil && refusesUs(e.Stage, *e.Reply):
-		return res, true
+		res.Down = true
 	case e.Reply == nil && e.Stage == smtpconn.StageFinal:
 		res.Verdict = schoolbell.VerdictUncertain
 	case e.Reply == nil:
@@ -54,7 +53,7 @@ func refused(err error) (res schoolbell.Result, broken bool) {
 			res.Address = schoolbell.AddressBounced
 		}
 	}
-	return res, false
+	return res
 }
 
 // badAddressCodes are the enhanced status codes (RFC 3463, RFC 7505) that say that no mail

@@ -17,6 +17,8 @@ var addresses = []promise{
 	{"Advance decides again who can be reached, and where", addressReachAgain},
 	{"Advance records addresses that are unusable", addressFails},
 	{"Push goes to every usable device", addressEvery},
+	{"ChangeDevices replaces the devices of one user", devicesChanged},
+	{"ChangeDevices loses nothing that others change at once", devicesTogether},
 	{"DeleteUser deletes the addresses", addressesDeleted},
 }
 

@@ -8,12 +8,21 @@ import (
 
 // Proxies are the networks of TRUSTED_PROXIES; a single address is a network of its own.
 func (h *HTTP) Proxies() ([]netip.Prefix, error) {
-	networks := make([]netip.Prefix, 0, len(h.TrustedProxies))
-	for _, text := range h.TrustedProxies {
+	return networks("trusted proxy", h.TrustedProxies)
+}
+
+// Outbound are the networks of OUTBOUND_ALLOW; a single address is a network of its own.
+func (h *HTTP) Outbound() ([]netip.Prefix, error) {
+	return networks("allowed network", h.OutboundAllow)
+}
+
+func networks(what string, texts []string) ([]netip.Prefix, error) {
+	networks := make([]netip.Prefix, 0, len(texts))
+	for _, text := range texts {
 		if !strings.Contains(text, "/") {
 			addr, err := netip.ParseAddr(text)
 			if err != nil {
-				return nil, fmt.Errorf("trusted proxy %q: %w", text, err)
+				return nil, fmt.Errorf("%s %q: %w", what, text, err)
 			}
 			addr = addr.Unmap()
 			networks = append(networks, netip.PrefixFrom(addr, addr.BitLen()))
@@ -21,7 +30,7 @@ func (h *HTTP) Proxies() ([]netip.Prefix, error) {
 		}
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("trusted proxy %q: %w", text, err)
+			return nil, fmt.Errorf("%s %q: %w", what, text, err)
 		}
 		networks = append(networks, unmapped(network).Masked())
 	}
