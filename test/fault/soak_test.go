@@ -17,18 +17,27 @@ import (
 const shortSoak = 20 * time.Second
 
 // TestSoak breaks parts at random while events go out in both lanes, at once and later, to everybody and to one person,
-// alone and in bulk, and people are imported. Then it counts what everybody got. All the time it compares the
-// numbers of events with their rows. SCHOOLBELL_SOAK says for how long, SCHOOLBELL_SOAK_SEED repeats the choices of an
-// earlier run.
+// alone, in bulk and for jobs of other programs, and people are imported. Once the ledger is restored from a backup. Then it
+// counts what everybody got. All the time it compares the numbers of events with their rows. SCHOOLBELL_SOAK says for how
+// long, SCHOOLBELL_SOAK_SEED repeats the choices of an earlier run.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	length, seed := testenv.Soak(t, shortSoak)
 	s := newSoak(t, seed)
 	counted := s.countTotals()
-	over := time.Now().Add(length)
+	over, restored := time.Now().Add(length), false
 	for n := 0; time.Now().Before(over); n++ {
 		s.add(n)
-		s.strike()
+		s.producers.add(n)
+		if !restored && time.Until(over) < length/2 {
+			restored = true
+			compared := counted()
+			s.restore()
+			more := s.countTotals()
+			counted = func() int { return compared + more() }
+		} else {
+			s.strike()
+		}
 		s.probe(n)
 		s.mail.Note()
 		s.measure()
@@ -58,6 +67,7 @@ type soak struct {
 	mail    *system.Mail
 	redis   *testenv.RedisProc
 	pg      *testenv.PostgresProc
+	ledger  *postgresBackup
 	school  *system.School
 	serve   *system.Process
 	workers []*system.Process
@@ -65,12 +75,15 @@ type soak struct {
 	events  []soakEvent
 	struck  map[string]int // faults by name
 	memory  []int          // of the largest worker after each fault, in MB
+
+	producers *producers
 }
 
 // soakEvent is an event and whom it concerns.
 type soakEvent struct {
 	id       string
 	people   []string
+	released bool      // it was held after the restore
 	repaired time.Time // when the fault was repaired after which the event was created to see how long it takes
 }
 
@@ -155,15 +168,23 @@ func (s *soak) countTotals() (stop func() int) {
 // results waits until all events have ended and prints what the faults cost.
 func (s *soak) results() {
 	s.t.Helper()
-	emails, lost, repeated, uncertain, slowest := 0, 0, 0, 0, time.Duration(0)
+	emails, lost, slowest := 0, 0, time.Duration(0)
+	repeated, uncertain := map[bool]int{}, map[bool]int{} // by whether the event was released after the restore
+	asked, unpromised := s.producers.events()
+	s.events = append(s.events, asked...)
 	for _, e := range s.events {
 		f := s.school.ReachedPeople(s.mail, e.id, e.people)
-		emails, lost, repeated, uncertain = emails+f.Emails, lost+len(f.Lost), repeated+len(f.Repeated), uncertain+len(f.Uncertain)
+		emails, lost = emails+f.Emails, lost+len(f.Lost)
+		repeated[e.released] += len(f.Repeated)
+		uncertain[e.released] += len(f.Uncertain)
 		if times := f.Times[e.people[0]]; !e.repaired.IsZero() && len(times) > 0 {
 			slowest = max(slowest, times[0].Sub(e.repaired))
 		}
 	}
-	s.t.Logf("%d events, %d people, faults %v: %d emails, lost %d, repeated %d, uncertain %d", len(s.events), soakPeople, s.struck, emails, lost, repeated, uncertain)
+	s.t.Logf("%d events, %d people, faults %v: %d emails, lost %d, repeated %d, uncertain %d", len(s.events), soakPeople, s.struck, emails, lost, repeated[false], uncertain[false])
+	s.t.Logf("after the release of the events that were open in the backup: repeated %d, uncertain %d", repeated[true], uncertain[true])
+	s.t.Logf("%d of the events were asked for by jobs, and %d requests repeated; %d requests were lost with Redis or a restore before their events were stored for good",
+		len(asked), s.producers.again, unpromised)
 	s.t.Logf("slowest recovery: an urgent email was accepted %.1f s after the fault before it was repaired", slowest.Seconds())
 	s.t.Logf("memory of the largest worker after each fault, in MB: %v", s.memory)
 }
@@ -172,7 +193,8 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	t.Helper()
 	s := &soak{t: t, rand: rand.New(rand.NewPCG(seed, seed)), struck: map[string]int{}, mail: system.NewMail(t),
 		redis: testenv.RedisServer(t, testenv.RedisOptions{}), pg: testenv.PostgresServer(t, testenv.PostgresOptions{Durable: true})}
-	s.school = system.New(t, system.Parts{Database: s.pg.Database(), Redis: s.redis.Addr, SMTP: s.mail.Addr(), Settings: []string{"JOB_BACKOFF=200ms"}})
+	s.ledger = &postgresBackup{url: s.pg.Database()}
+	s.school = system.New(t, system.Parts{Database: s.ledger.url, Redis: s.redis.Addr, SMTP: s.mail.Addr(), Settings: []string{"JOB_BACKOFF=200ms"}})
 	s.serve = s.school.Serve()
 	s.school.Import(soakPeople)
 	for range 3 {
@@ -180,6 +202,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	}
 	s.mail.Slow(3 * time.Millisecond)
 	s.mail.Lossy(301)
+	s.producers = newProducers(t, s.rand, s.school, s.redis.Addr)
 	return s
 }
 
@@ -200,8 +223,8 @@ func (s *soak) strike() {
 		{"worker stopped", func(i int) { s.workers[i].Stop(); s.workers[i] = s.worker() }},
 		{"worker frozen", func(i int) { s.workers[i].Pause(); s.moment(12 * time.Second); s.workers[i].Continue() }},
 		{"serve killed", func(int) { s.serve.Kill(); s.serve = s.school.Serve() }},
-		{"redis emptied", func(int) { emptyRedis(s.t, s.redis.Addr) }},
-		{"redis killed", func(int) { s.redis.Kill(); s.moment(2 * time.Second); s.redis.Restart() }},
+		{"redis emptied", func(int) { s.producers.redisLost(); emptyRedis(s.t, s.redis.Addr) }},
+		{"redis killed", func(int) { s.producers.redisLost(); s.redis.Kill(); s.moment(2 * time.Second); s.redis.Restart() }},
 		{"redis frozen", func(int) { s.redis.Pause(); s.moment(8 * time.Second); s.redis.Continue() }},
 		{"database stopped", func(int) { s.pg.Stop(); s.moment(2 * time.Second); s.pg.Restart() }},
 		{"database killed", func(int) { s.pg.Kill(); s.pg.Restart() }},

@@ -126,6 +126,15 @@ func (l *Ledger) inbox(eventID string) []string {
 		JOIN users u ON u.seq = i.user_seq WHERE e.id = $1 ORDER BY u.id`, eventID)
 }
 
+// Requested is the event that a job asked for, by the job's idempotency key; empty if the ledger has none.
+func (l *Ledger) Requested(key string) (eventID string) {
+	l.t.Helper()
+	for _, id := range l.texts(`SELECT e.id FROM idempotency i JOIN events e ON e.id = i.event_id WHERE i.scope IN ('queue', 'queue number') AND i.key = $1`, key) {
+		eventID = id
+	}
+	return eventID
+}
+
 // open counts the deliveries of an event whose status is not terminal.
 func (l *Ledger) open(eventID string) int {
 	l.t.Helper()
