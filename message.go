@@ -4,7 +4,7 @@ import "time"
 
 // Message is one delivery ready to be sent over one channel.
 type Message struct {
-	ID        string // the same for every try of this delivery: event id, then the user's number
+	ID        string // the same for every try of this delivery: a MessageKey as text
 	EventID   string
 	UserID    string
 	Channel   Channel

@@ -95,6 +95,7 @@ type Config struct {
 	// Messages and Links are for the message page, which there is none of without both.
 	Messages Messages
 	Links    Links
+	Receipts Receipts // nil for no receipts of providers
 
 	// Queues are the queues to show and manage, in that order.
 	Queues []*bullmq.Queue

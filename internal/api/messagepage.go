@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"schoolbell"
@@ -41,14 +40,6 @@ func (s *Server) mountPages() {
 	s.mux.HandleFunc("GET "+messagePath+"{token}", s.showMessage)
 	s.mux.HandleFunc("POST "+messagePath+"{token}", s.markMessage)
 	s.mux.Handle("GET /static/{name}", web.Static())
-}
-
-// loggedPath is the path of a request as logs may show it: the token of a message link stays out.
-func loggedPath(r *http.Request) string {
-	if i := strings.Index(r.URL.Path, messagePath); i >= 0 {
-		return r.URL.Path[:i+len(messagePath)] + hiddenSegment
-	}
-	return r.URL.Path
 }
 
 // showMessage shows a message to the person with its link. It changes nothing: programs that check

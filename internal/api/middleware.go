@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -56,6 +57,18 @@ func routeOf(r *http.Request) string {
 		return "none"
 	}
 	return r.Pattern
+}
+
+// loggedPath returns the path of r as logs may have it: without the secret in the paths of receipts and without the
+// token of a message link, also of requests that no route matches.
+func loggedPath(r *http.Request) string {
+	if i := strings.Index(r.URL.Path, messagePath); i >= 0 {
+		return r.URL.Path[:i+len(messagePath)] + hiddenSegment
+	}
+	if before, _, found := strings.Cut(r.URL.Path, receiptsPath); found {
+		return before + receiptsPath + "/…"
+	}
+	return r.URL.Path
 }
 
 // ServeHTTP answers one request.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"schoolbell"
+	"schoolbell/internal/receipt"
 	"schoolbell/wire"
 )
 
@@ -29,6 +30,7 @@ type route struct {
 	description string           // what types and summary do not say
 	need        schoolbell.Scope // the least scope of a key, if it differs from the group's
 	status      int              // of success; 0 for the usual one
+	consumes    string           // media type of the body, of routes that see it as it came
 	produces    string           // media type of the response if it is not JSON
 	large       bool             // its body may be as large as an event
 	streamed    bool             // its handler reads the body itself
@@ -68,6 +70,7 @@ func (s *Server) groups() []group {
 		post, put, del         = http.MethodPost, http.MethodPut, http.MethodDelete
 		readScope, send, admin = schoolbell.ScopeRead, schoolbell.ScopeSend, schoolbell.ScopeAdmin
 		openAPI, text          = "application/openapi+json", "text/plain"
+		jsonType, form         = "application/json", "application/x-www-form-urlencoded"
 	)
 	return []group{
 		{tag: "Events", path: "/v1/events", read: readScope, write: send, routes: []route{
@@ -174,6 +177,16 @@ func (s *Server) groups() []group {
 			{id: "pause-queue", action: "queue.pause", method: post, path: "/{queue}/pause", handler: typed(s.pauseQueue), summary: "Stop workers from starting jobs"},
 			{id: "resume-queue", action: "queue.resume", method: post, path: "/{queue}/resume", handler: typed(s.resumeQueue), summary: "Let workers start jobs again"},
 			{id: "clean-queue", action: "queue.clean", method: post, path: "/{queue}/clean", handler: typed(s.cleanQueue), summary: "Remove old jobs of one state"},
+		}},
+		{tag: "Receipts", path: receiptsPath, routes: []route{
+			{id: "receive-ses", method: post, path: "/ses/{secret}", handler: received(receipt.SES), large: true, consumes: text,
+				summary: "Take an event of Amazon SES, sent by SNS", description: receiptsDescription},
+			{id: "receive-sendgrid", method: post, path: "/sendgrid/{secret}", handler: received(receipt.SendGrid), large: true, consumes: jsonType,
+				summary: "Take events of SendGrid's signed event webhook", description: receiptsDescription},
+			{id: "receive-twilio", method: post, path: "/twilio/{secret}", handler: received(receipt.Twilio), consumes: form,
+				summary: "Take the status of a text message from Twilio", description: receiptsDescription},
+			{id: "receive-twilio-inbound", method: post, path: "/twilio/{secret}/inbound", handler: received(receipt.TwilioInbound), consumes: form,
+				produces: "text/xml", summary: "Take a text message that a recipient sent to Twilio", description: receiptsDescription},
 		}},
 		{tag: "Audit", path: "/v1/audit", read: admin, routes: []route{
 			{id: "list-audit", handler: typed(s.listAudit), summary: "List who changed what, newest first"},

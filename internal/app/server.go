@@ -39,8 +39,12 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 	if streams < r.Config.HTTP.StreamsMax {
 		r.Log.Warn("the limit of open files allows fewer live streams than STREAMS_MAX", "streams", streams, "connections", connections, "files", openFiles())
 	}
+	receipts, err := r.receipts()
+	if err != nil {
+		return nil, err
+	}
 	server, err := api.New(api.Config{
-		Store: r.Ledger.Reports, Exports: r.Ledger.Exports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Ledger.School, r.Log, people.InRegion(r.Config.SMS.Region)), School: school.New(r.Ledger.School), Inbox: box, Auth: keys, Settings: r.Settings,
+		Store: r.Ledger.Reports, Exports: r.Ledger.Exports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Ledger.School, r.Log, people.InRegion(r.Config.SMS.Region)), School: school.New(r.Ledger.School), Inbox: box, Auth: keys, Settings: r.Settings, Receipts: receipts,
 		Push:     api.Push{PublicKey: r.Config.Push.PublicKey, Serves: push.Services(r.Config.Push.Services).Has},
 		Messages: inbox.NewMessages(r.Ledger.Inboxes, r.Ledger.Receipts, nil), Links: r.Links,
 		Queues: r.Pipeline.Queues(), Dependencies: r.dependencies(), Registry: r.Metrics, NoMetrics: !r.Config.HTTP.Metrics,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 
 	"schoolbell"
 	"schoolbell/internal/advice"
@@ -22,11 +23,21 @@ func smsQuota(cfg *config.Config) ledger.Quota {
 
 // openSMS opens the Twilio account of the settings.
 func openSMS(cfg *config.Config, log *slog.Logger, _ *Set) (Provider, error) {
-	t, err := twilio.New(twilioConfig(cfg.SMS, cfg.Queue.UrgentShare, log))
+	c := twilioConfig(cfg.SMS, cfg.Queue.UrgentShare, log)
+	if smsReceipts(cfg) {
+		c.Callback = strings.TrimSuffix(cfg.HTTP.PublicURL, "/") + "/v1/receipts/twilio/" + cfg.Receipts.Secret.Reveal()
+	}
+	t, err := twilio.New(c)
 	if err != nil {
 		return nil, err
 	}
 	return twilioProvider{t}, nil
+}
+
+// smsReceipts reports whether Twilio is told where to send receipts, and can sign them. It cannot reach an address that
+// nobody set.
+func smsReceipts(cfg *config.Config) bool {
+	return cfg.Receipts.Secret != "" && cfg.SMS.AuthToken != "" && cfg.Set("PUBLIC_URL")
 }
 
 // twilioProvider is Twilio as a Provider.

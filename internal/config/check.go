@@ -34,6 +34,7 @@ func (c *Config) Check() error {
 	c.checkProviders(&f)
 	c.SMS.check(&f)
 	c.Push.check(&f)
+	c.Receipts.check(&f)
 	c.Retention.check(&f)
 	return f.Err()
 }

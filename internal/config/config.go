@@ -17,6 +17,7 @@ type Config struct {
 	SendGrid  SendGrid  `embed:"" group:"email"`
 	SMS       SMS       `embed:"" group:"sms"`
 	Push      Push      `embed:"" group:"push"`
+	Receipts  Receipts  `embed:"" group:"receipts"`
 	Retention Retention `embed:"" group:"retention"`
 
 	origins map[string]Origin
@@ -147,6 +148,6 @@ func Groups() [][2]string {
 	return [][2]string{
 		{"general", "General"}, {"http", "HTTP"}, {"ledger", "Ledger"},
 		{"redis", "Redis (if none is set, the queues are in this process)"},
-		{"queue", "Queue and workers"}, {"email", "Email"}, {"sms", "Text messages (SMS), by Twilio"}, {"push", "Web Push"}, {"retention", "Retention"}, {"client", "Server"},
+		{"queue", "Queue and workers"}, {"email", "Email"}, {"sms", "Text messages (SMS), by Twilio"}, {"push", "Web Push"}, {"receipts", "Receipts"}, {"retention", "Retention"}, {"client", "Server"},
 	}
 }

@@ -149,6 +149,12 @@ func testLoadUnreadable(t *testing.T) {
 	}
 }
 
+// Public keys that are not of ECDSA on P-256.
+const (
+	p384Key    = "MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEp0q59PQnRZKb+51gHO2clHzsNhOxuU1KgxcHzYNflf47/pts1eCwuja9lP2+rxysOtE9kI8+MWWCMP22KBAOhwsuBh2cofryAODEwYqLE4HhTKoHOKnWf3+/GqfReges"
+	ed25519Key = "MCowBQYDK2VwAyEAxg9I/CTMNM2o+TYICdBr4OgK6SX5xFxHk6Cf8rDfui8="
+)
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -200,6 +206,13 @@ func TestCheck(t *testing.T) {
 		{"an origin with a wildcard", []string{"CORS_ORIGINS=https://*.school.example"}, []string{"CORS_ORIGINS"}},
 		{"an origin in capitals", []string{"CORS_ORIGINS=https://App.school.example"}, []string{"CORS_ORIGINS"}},
 		{"the origin of files", []string{"CORS_ORIGINS=null"}, []string{"CORS_ORIGINS"}},
+		{"a receipt secret that is easy to guess", []string{"RECEIPT_SECRET=aaaaaaaaaaaaaaaaaaaaaaaa"}, []string{"RECEIPT_SECRET"}},
+		{"a receipt secret that no URL can have", []string{"RECEIPT_SECRET=3c1d/8e7f6a5b4c3d2e1f?0a9b8c7d"}, []string{"RECEIPT_SECRET"}},
+		{"providers without a receipt secret", []string{"SES_TOPIC_ARNS=arn:aws:sns:eu-west-1:123456789012:bell"}, []string{"RECEIPT_SECRET"}},
+		{"topics that are none", []string{"RECEIPT_SECRET=3c1d8e7f6a5b4c3d2e1f0a9b", "SES_TOPIC_ARNS=bell"}, []string{"SES_TOPIC_ARNS"}},
+		{"a webhook key that is no key", []string{"RECEIPT_SECRET=3c1d8e7f6a5b4c3d2e1f0a9b", "SENDGRID_WEBHOOK_KEY=AAAA"}, []string{"SENDGRID_WEBHOOK_KEY"}},
+		{"a webhook key on another curve", []string{"RECEIPT_SECRET=3c1d8e7f6a5b4c3d2e1f0a9b", "SENDGRID_WEBHOOK_KEY=" + p384Key}, []string{"SENDGRID_WEBHOOK_KEY"}},
+		{"a webhook key of another kind", []string{"RECEIPT_SECRET=3c1d8e7f6a5b4c3d2e1f0a9b", "SENDGRID_WEBHOOK_KEY=" + ed25519Key}, []string{"SENDGRID_WEBHOOK_KEY"}},
 		{"a short key", []string{"SCHOOLBELL_API_KEY=secret"}, []string{"SCHOOLBELL_API_KEY"}},
 		{"words of queues", []string{"QUEUE_NAME=a:b", "QUEUE_PREFIX=a b"}, []string{"QUEUE_NAME", "QUEUE_PREFIX"}},
 	} {

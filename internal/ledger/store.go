@@ -176,9 +176,11 @@ type Deliveries interface {
 type Receipts interface {
 	// RecordReceipts records receipts that were not recorded before, by provider and id,
 	// and returns how many. The outcome of a delivery that is sending, sent or uncertain becomes
-	// that of the receipt if it is stronger; a bounce or a complaint changes the state of the
-	// address it names; a delivered receipt makes an unverified one good. A receipt of a
-	// delivery that is not there, or of one in the inbox, is recorded and changes nothing.
+	// that of the receipt, if it has one that is stronger. The address that it names, in upper or lower case, gets the
+	// state of the receipt, unless it has a stronger one: bounced, complained, stopped. A delivered receipt makes an
+	// unverified address good, a started one a stopped address. A receipt of a
+	// delivery that is not there, or of one in the inbox, is recorded and changes nothing. One without an event changes
+	// the address of every user who has it on the channel.
 	RecordReceipts(ctx context.Context, receipts []schoolbell.Receipt) (recorded int, err error)
 }
 

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"schoolbell"
@@ -24,12 +23,12 @@ func (r *batchRun) send(ctx context.Context, rows []ledger.Recipient) []ledger.A
 			r.log.Error("message cannot be rendered", "event", r.ev.ID, "channel", string(r.channel), "user", to.UserID, "error", err)
 			continue
 		}
-		id, addresses := msg.ID, to.Addresses
+		addresses := to.Addresses
 		if len(addresses) == 0 {
 			addresses = []string{""} // the channel needs none
 		}
 		for n, address := range addresses {
-			msg.ID, msg.To = messageID(id, r.batch.Wave, n), address
+			msg.ID, msg.To = schoolbell.MessageKey{EventID: r.ev.ID, Wave: r.batch.Wave, User: to.Seq, Address: n}.String(), address
 			msgs, row = append(msgs, msg), append(row, i)
 		}
 	}
@@ -54,18 +53,6 @@ func (r *batchRun) send(ctx context.Context, rows []ledger.Recipient) []ledger.A
 	}
 	r.adapt(verdicts)
 	return attempts
-}
-
-// messageID is the id of a message to the nth address of a delivery: that of the event and the
-// user in wave 0 and for the first address, with what tells others from it added.
-func messageID(id string, wave, address int) string {
-	if wave > 0 {
-		id += ".w" + strconv.Itoa(wave)
-	}
-	if address > 0 {
-		id += "." + strconv.Itoa(address)
-	}
-	return id
 }
 
 // strongest returns the result that decides about a delivery to several addresses: it is

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/rand"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -100,7 +99,7 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 		return schoolbell.Message{}, err
 	}
 	m := schoolbell.Message{
-		ID:        ev.ID + "." + strconv.FormatInt(to.Seq, 10),
+		ID:        schoolbell.MessageKey{EventID: ev.ID, User: to.Seq}.String(),
 		EventID:   ev.ID,
 		UserID:    to.UserID,
 		Channel:   ch,

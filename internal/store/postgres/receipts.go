@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,13 +33,69 @@ func (s Receipts) RecordReceipts(ctx context.Context, receipts []schoolbell.Rece
 		if err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, recordReceipts, named{
+		rows, err := tx.Query(ctx, recordReceipts, named{
 			"providers": providers, "ids": ids, "events": events, "waves": waves, "channels": channels, "users": users,
 			"kinds": kinds, "outcomes": outcomes, "addresses": addresses, "reasons": reasons, "times": times,
-		}).Scan(&recorded)
+		})
+		fresh, err := list(rows, err, pgx.RowToStructByPos[freshReceipt])
+		if err != nil {
+			return err
+		}
+		recorded = len(fresh)
+		return changeByReceipts(ctx, tx, receipts, fresh)
 	})
 	return recorded, err
 }
+
+// freshReceipt is a receipt that was not recorded before, by its index among those given. Known says that its delivery is
+// there.
+type freshReceipt struct {
+	Index int64
+	Known bool
+}
+
+// changeByReceipts gives the addresses that new receipts name their states, in the order of the receipts.
+// recordReceipts has done it for delivered ones, of which there are many.
+func changeByReceipts(ctx context.Context, tx pgx.Tx, receipts []schoolbell.Receipt, fresh []freshReceipt) error {
+	for _, f := range fresh {
+		r := receipts[f.Index-1]
+		state := r.Kind.AddressState()
+		if state == "" || r.Address == "" || r.Kind == schoolbell.ReceiptDelivered || r.EventID != "" && !f.Known {
+			continue
+		}
+		query, reason := failAddress, row.Text(r.Reason)
+		if r.Kind == schoolbell.ReceiptStarted {
+			query, reason = startAddress, ""
+		}
+		user := r.User
+		if r.EventID == "" {
+			user = 0
+		}
+		_, err := tx.Exec(ctx, query, named{"user": user, "channel_name": string(r.Channel), "address": row.Text(r.Address),
+			"state": int16(row.StateNumber(state)), "reason": reason})
+		if err != nil {
+			return fmt.Errorf("change addresses: %w", err)
+		}
+	}
+	return nil
+}
+
+// changeAddressState gives the address of a user, or of every user for the number 0, a state. A condition follows.
+const changeAddressState = `
+	UPDATE addresses a
+	SET state = @state, reason = @reason, updated_at = ` + now + `
+	FROM channels c
+	WHERE c.name = @channel_name AND a.channel = c.id
+		AND (a.user_seq = @user OR @user = 0)
+		AND lower(a.address) = lower(@address)
+		AND `
+
+// failAddress gives an address a state in which it is not used, unless it has a stronger one. startAddress makes a
+// stopped one good.
+var (
+	failAddress  = changeAddressState + "a.state < @state"
+	startAddress = row.SQL(changeAddressState + "a.state = {address_stopped}")
+)
 
 // lockBatchesOf keeps workers from changing the batches of deliveries, and from putting them into work or
 // out of it.
@@ -53,9 +110,9 @@ var lockBatchesOf = `
 	ORDER BY b.event_seq, b.wave, b.channel, b.seq
 	FOR SHARE OF b`
 
-// recordReceipts inserts the receipts that were not recorded before, and returns how many. Of the new
-// ones, the strongest of each delivery moves its outcome forward, and the totals with it, and the strongest of each address
-// changes its state. A complaint is not taken back by a bounce.
+// recordReceipts inserts the receipts that were not recorded before, and returns them in order. Of the new
+// ones, the strongest of each delivery moves its outcome forward, and the totals with it. Addresses where a message was
+// delivered, and that were unverified, become good.
 var recordReceipts = row.SQL(`
 	WITH given AS (
 		SELECT DISTINCT ON (provider, id) *
@@ -70,7 +127,7 @@ var recordReceipts = row.SQL(`
 		ON CONFLICT DO NOTHING
 		RETURNING provider, id),
 	news AS (
-		SELECT e.seq AS event_seq, g.wave, c.id AS channel, g.user_seq, g.outcome, g.address, g.reason, clock.now
+		SELECT e.seq AS event_seq, g.wave, c.id AS channel, g.user_seq, g.outcome, g.address, g.reason, g.i, clock.now
 		FROM ` + clock + `
 		CROSS JOIN given g
 		JOIN fresh f ON f.provider = g.provider AND f.id = g.id
@@ -103,16 +160,14 @@ var recordReceipts = row.SQL(`
 		WHERE NOT ` + inWork("d.event_seq", "d.wave", "d.channel", "d.user_seq") + addTotals + `),
 	changed AS (
 		UPDATE addresses a
-		SET state = n.state, reason = CASE WHEN n.state = {address_good} THEN '' ELSE n.reason END, updated_at = n.now
+		SET state = {address_good}, reason = '', updated_at = n.now
 		FROM (
-			SELECT DISTINCT ON (user_seq, channel, address) *,
-				CASE outcome
-					WHEN {outcome_delivered} THEN {address_good}
-					WHEN {outcome_bounced} THEN {address_bounced}
-					WHEN {outcome_complained} THEN {address_complained}
-				END AS state
+			SELECT DISTINCT user_seq, channel, lower(address) AS address, now
 			FROM news
-			ORDER BY user_seq, channel, address, outcome DESC) n
-		WHERE a.user_seq = n.user_seq AND a.channel = n.channel AND a.address = n.address
-			AND (n.state = {address_good} AND a.state = {address_unverified} OR n.state > {address_good} AND n.state > a.state))
-	SELECT count(*) FROM fresh`)
+			WHERE outcome = {outcome_delivered}) n
+		WHERE a.user_seq = n.user_seq AND a.channel = n.channel AND lower(a.address) = n.address AND a.state = {address_unverified})
+	SELECT g.i, n.i IS NOT NULL
+	FROM fresh f
+	JOIN given g ON g.provider = f.provider AND g.id = f.id
+	LEFT JOIN news n ON n.i = g.i
+	ORDER BY g.i`)

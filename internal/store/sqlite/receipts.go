@@ -49,28 +49,49 @@ func (s Receipts) record(ctx context.Context, c *conn, r schoolbell.Receipt, at 
 	if channel == row.InApp {
 		return true, nil
 	}
+	if r.EventID == "" {
+		return true, changeByReceipt(ctx, c, r, channel, addressOfAnybody, at)
+	}
 	var event int64
 	delivery := args{"event_id": r.EventID, "wave": r.Wave, "channel": channel, "user": r.User}
 	if err := c.get(ctx, findEventOfDelivery, delivery, &event); err != nil {
 		return true, ignoreNoRows(err)
 	}
-	failed, reason := r.Kind.Failed(), ""
-	if failed {
-		reason = row.Text(r.Reason)
+	if outcome := r.Kind.Outcome(); outcome != "" {
+		a := args{"event": event, "wave": r.Wave, "channel": channel, "user": r.User, "outcome": row.OutcomeNumber(outcome)}
+		if _, err := c.exec(ctx, countOutcome, a); err != nil {
+			return true, err
+		}
+		a = a.and(args{"failed": r.Kind.Failed(), "reason": row.Text(r.Reason), "now": at})
+		if _, err := c.exec(ctx, moveOutcome, a); err != nil {
+			return true, err
+		}
 	}
-	a := args{"event": event, "wave": r.Wave, "channel": channel, "user": r.User, "outcome": row.OutcomeNumber(r.Kind.Outcome())}
-	if _, err := c.exec(ctx, countOutcome, a); err != nil {
-		return true, err
+	return true, changeByReceipt(ctx, c, r, channel, addressOfUser, at)
+}
+
+// changeByReceipt gives the addresses that a receipt names its state. those is the condition for them.
+func changeByReceipt(ctx context.Context, c *conn, r schoolbell.Receipt, channel int, those string, at int64) error {
+	state := r.Kind.AddressState()
+	if state == "" || r.Address == "" {
+		return nil
 	}
-	if _, err := c.exec(ctx, moveOutcome, a.and(args{"failed": failed, "reason": reason, "now": at})); err != nil || r.Address == "" {
-		return true, err
+	change := "state < @state"
+	switch r.Kind {
+	case schoolbell.ReceiptDelivered:
+		change = whereUnverified
+	case schoolbell.ReceiptStarted:
+		change = whereStopped
 	}
-	query, change := addressWorks, args{"user": r.User, "channel": channel, "address": row.Text(r.Address), "now": at}
-	if failed {
-		query, change["state"], change["reason"] = addressFails, row.StateNumber(schoolbell.AddressState(r.Kind)), reason
+	a := args{"channel": channel, "address": row.Text(r.Address), "state": row.StateNumber(state), "reason": "", "now": at}
+	if !state.Usable() {
+		a["reason"] = row.Text(r.Reason)
 	}
-	_, err = c.exec(ctx, query, change)
-	return true, err
+	if those == addressOfUser {
+		a["user"] = r.User
+	}
+	_, err := c.exec(ctx, changeAddressState+those+" AND "+change, a)
+	return err
 }
 
 // insertReceipt inserts a receipt that is new.
@@ -109,15 +130,27 @@ WHERE ` + movable)
 // countOutcome does the same in the totals, before it.
 var countOutcome = row.SQL(moveTotals(movable, "status", "@outcome"))
 
-// addressWorks makes an unverified address good.
-var addressWorks = row.SQL(`
+// changeAddressState gives addresses a state. The conditions for which ones follow.
+const changeAddressState = `
 UPDATE addresses
-SET state = {address_good},
+SET state = @state,
+	reason = @reason,
 	updated_at = @now
-WHERE user_seq = @user
-	AND channel = @channel
-	AND address = @address
-	AND state = {address_unverified}`)
+WHERE channel = @channel
+	AND lower(address) = lower(@address)
+	AND `
+
+// Which addresses a receipt changes.
+const (
+	addressOfUser    = "user_seq = @user"
+	addressOfAnybody = "user_seq > 0"
+)
+
+// Which states become good.
+var (
+	whereUnverified = row.SQL("state = {address_unverified}")
+	whereStopped    = row.SQL("state = {address_stopped}")
+)
 
 // addressFails gives an address a state in which it is not used, unless it has a stronger one.
 const addressFails = `

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,8 @@ var receipts = []promise{
 	{"RecordReceipts leaves deliveries alone that were not sent", receiptsUnsent},
 	{"RecordReceipts changes the state of the address", receiptsAddress},
 	{"RecordReceipts takes what recipients say on the message page", receiptsOfPage},
+	{"RecordReceipts gives each kind its outcome and state", receiptsKinds},
+	{"A receipt without an event is about everybody", receiptsEverybody},
 	{"Outcomes are counted within sent and uncertain", outcomesCounted},
 	{"Reading and acknowledging are outcomes in the inbox", outcomesInApp},
 	{"RetryFailed sends bounced deliveries again", retryBounced},
@@ -146,6 +149,83 @@ func receiptsOfPage(t *testing.T, open func() *store.Ledger) {
 	s.must(err)
 	same(t, "progress", p.Channels, map[schoolbell.Channel]schoolbell.ChannelProgress{
 		schoolbell.ChannelEmail: {Total: 3, Sent: 3, Read: 1, Acknowledged: 1}})
+}
+
+func receiptsKinds(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	kinds := []struct {
+		kind    schoolbell.ReceiptKind
+		outcome schoolbell.Outcome
+		state   schoolbell.AddressState
+	}{
+		{schoolbell.ReceiptAccepted, "", schoolbell.AddressUnverified},
+		{schoolbell.ReceiptDelivered, schoolbell.OutcomeDelivered, schoolbell.AddressGood},
+		{schoolbell.ReceiptFailed, schoolbell.OutcomeBounced, schoolbell.AddressUnverified},
+		{schoolbell.ReceiptSoftBounced, schoolbell.OutcomeBounced, schoolbell.AddressUnverified},
+		{schoolbell.ReceiptBounced, schoolbell.OutcomeBounced, schoolbell.AddressBounced},
+		{schoolbell.ReceiptComplained, schoolbell.OutcomeComplained, schoolbell.AddressComplained},
+		{schoolbell.ReceiptRefused, schoolbell.OutcomeBounced, schoolbell.AddressStopped},
+		{schoolbell.ReceiptStopped, "", schoolbell.AddressStopped},
+		{schoolbell.ReceiptStarted, "", schoolbell.AddressUnverified},
+	}
+	id, to := s.delivered(len(kinds), schoolbell.DeliverySent)
+	var all []schoolbell.Receipt
+	for i, k := range kinds {
+		r := receipt(string(k.kind), id, to[i], k.kind)
+		r.Address = strings.ToUpper(userID(i)) + "@Example.org"
+		all = append(all, r)
+	}
+	s.receive(len(all), all...)
+	outcomes := s.outcomes(id)
+	for i, k := range kinds {
+		same(t, "outcome of "+string(k.kind), outcomes[userID(i)], k.outcome)
+		same(t, "state of "+string(k.kind), s.user(userID(i)).Addresses[0].State, k.state)
+	}
+	weaker, started := receipt("later bounce", id, to[6], schoolbell.ReceiptBounced), receipt("later start", id, to[7], schoolbell.ReceiptStarted)
+	weaker.Address, started.Address = userID(6)+"@example.org", userID(7)+"@example.org"
+	s.receive(2, weaker, started)
+	same(t, "a stopped address after a bounce", s.user(userID(6)).Addresses[0].State, schoolbell.AddressStopped)
+	again := s.user(userID(7)).Addresses[0]
+	same(t, "a stopped address after a start", again.State, schoolbell.AddressGood)
+	same(t, "its reason", again.Reason, "")
+}
+
+func receiptsEverybody(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	const phone = "+442079460018"
+	for id, number := range map[string]string{"p1": phone, "p2": phone, "p3": "+442079460019"} {
+		p := person(id)
+		p.Phone = number
+		s.put(p)
+	}
+	state := func(id string) schoolbell.AddressState {
+		for _, a := range s.user(id).Addresses {
+			if a.Channel == schoolbell.ChannelSMS {
+				return a.State
+			}
+		}
+		return ""
+	}
+	states := func() []schoolbell.AddressState {
+		return []schoolbell.AddressState{state("p1"), state("p2"), state("p3")}
+	}
+	about := func(id string, kind schoolbell.ReceiptKind) schoolbell.Receipt {
+		return schoolbell.Receipt{Provider: "test", ID: id, Channel: schoolbell.ChannelSMS, Kind: kind, Address: phone, Reason: "STOP", At: time.Now()}
+	}
+	s.receive(1, about("1", schoolbell.ReceiptStarted))
+	same(t, "states after a start", states(), []schoolbell.AddressState{schoolbell.AddressUnverified, schoolbell.AddressUnverified, schoolbell.AddressUnverified})
+	s.receive(1, about("2", schoolbell.ReceiptStopped))
+	stopped := []schoolbell.AddressState{schoolbell.AddressStopped, schoolbell.AddressStopped, schoolbell.AddressUnverified}
+	same(t, "states after a stop", states(), stopped)
+	elsewhere := about("3", schoolbell.ReceiptStarted)
+	elsewhere.Channel = schoolbell.ChannelEmail
+	s.receive(1, elsewhere)
+	same(t, "states after a start on another channel", states(), stopped)
+	s.receive(2, about("4", schoolbell.ReceiptStarted), about("5", schoolbell.ReceiptStopped))
+	same(t, "states after a start and a stop", states(), stopped)
+	s.receive(1, about("6", schoolbell.ReceiptStarted))
+	s.receive(0, about("2", schoolbell.ReceiptStopped))
+	same(t, "states after a stop came again", states(), []schoolbell.AddressState{schoolbell.AddressGood, schoolbell.AddressGood, schoolbell.AddressUnverified})
 }
 
 func outcomesCounted(t *testing.T, open func() *store.Ledger) {

@@ -1,0 +1,24 @@
+package app
+
+import (
+	"fmt"
+
+	"schoolbell/internal/receipt"
+)
+
+// receipts sets up what takes the receipts of providers.
+func (r *Runtime) receipts() (*receipt.Service, error) {
+	c := r.Config.Receipts
+	key, err := c.SendGridPublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("SENDGRID_WEBHOOK_KEY %w", err)
+	}
+	s := receipt.New(receipt.Config{Secret: c.Secret.Reveal(), PublicURL: r.Config.HTTP.PublicURL,
+		SESTopics: c.SESTopics, SendGridKey: key, TwilioToken: r.Config.SMS.AuthToken.Reveal()}, r.Ledger.Receipts, r.Log)
+	for _, m := range s.Collectors() {
+		if err := r.Metrics.Register(m); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return s, nil
+}

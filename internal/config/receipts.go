@@ -1,0 +1,67 @@
+package config
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"regexp"
+
+	"schoolbell"
+)
+
+// Receipts settings say which providers may tell about messages after they were sent.
+type Receipts struct {
+	Secret      Secret   `name:"receipt-secret" setting:"RECEIPT_SECRET" placeholder:"SECRET" help:"Secret in the URLs at which providers send receipts, /v1/receipts/ses/SECRET and others. Letters, digits, - and _. No receipts are taken if empty."`
+	SESTopics   []string `name:"ses-topic-arns" setting:"SES_TOPIC_ARNS" placeholder:"ARN" help:"Amazon SNS topics of the events of Amazon SES. Needs RECEIPT_SECRET."`
+	SendGridKey string   `name:"sendgrid-webhook-key" setting:"SENDGRID_WEBHOOK_KEY" placeholder:"KEY" help:"Public key of SendGrid's signed event webhook, in Base64. Needs RECEIPT_SECRET."`
+}
+
+var (
+	urlSafe  = regexp.MustCompile(`^[A-Za-z0-9_-]{20,200}$`)
+	topicARN = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
+)
+
+func (r *Receipts) check(f *schoolbell.Faults) {
+	secret := r.Secret.Reveal()
+	if err := schoolbell.CheckKeyStrength(secret); secret != "" && err != nil {
+		f.Add("RECEIPT_SECRET", "%v; try: openssl rand -hex 24", err)
+	} else if secret != "" && !urlSafe.MatchString(secret) {
+		f.Add("RECEIPT_SECRET", "must be 20 to 200 letters, digits, - or _; try: openssl rand -hex 24")
+	}
+	for _, arn := range r.SESTopics {
+		if !topicARN.MatchString(arn) {
+			f.Add("SES_TOPIC_ARNS", "must be ARNs such as arn:aws:sns:eu-west-1:123456789012:bell")
+			break
+		}
+	}
+	if _, err := r.SendGridPublicKey(); err != nil {
+		f.Add("SENDGRID_WEBHOOK_KEY", "%v", err)
+	}
+	if secret != "" {
+		return
+	}
+	for name, set := range map[string]bool{"SES_TOPIC_ARNS": len(r.SESTopics) > 0, "SENDGRID_WEBHOOK_KEY": r.SendGridKey != ""} {
+		if set {
+			f.Add("RECEIPT_SECRET", "is required with %s", name)
+		}
+	}
+}
+
+// SendGridPublicKey returns the key of SENDGRID_WEBHOOK_KEY, nil if it is not set.
+func (r *Receipts) SendGridPublicKey() (*ecdsa.PublicKey, error) {
+	if r.SendGridKey == "" {
+		return nil, nil
+	}
+	der, err := base64.StdEncoding.DecodeString(r.SendGridKey)
+	if err != nil {
+		return nil, errors.New("must be the verification key that SendGrid shows, in Base64")
+	}
+	key, err := x509.ParsePKIXPublicKey(der)
+	public, ok := key.(*ecdsa.PublicKey)
+	if err != nil || !ok || public.Curve != elliptic.P256() {
+		return nil, errors.New("must be a public key of ECDSA on the curve P-256")
+	}
+	return public, nil
+}
