@@ -80,6 +80,10 @@ const (
 	ReasonOptedOut  = "opted_out"
 )
 
+// ReasonAwaitingReceipt is the reason of a pending delivery that the provider may have accepted. It is sent again only
+// after a time in which no receipt told so.
+const ReasonAwaitingReceipt = "awaiting_receipt"
+
 // DeliveryFilter narrows a list of deliveries; empty fields do not.
 type DeliveryFilter struct {
 	Status  DeliveryStatus

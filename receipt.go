@@ -46,6 +46,16 @@ func (k ReceiptKind) Failed() bool {
 // ReceiptProviderPage is the provider of receipts that the recipient gives on the message page.
 const ReceiptProviderPage = "page"
 
+// Accepted reports whether a receipt of this kind says that the provider has, or had, the message. A recipient on the
+// message page may have got the link on another channel.
+func (k ReceiptKind) Accepted() bool {
+	switch k {
+	case ReceiptStopped, ReceiptStarted, ReceiptRead, ReceiptAcknowledged:
+		return false
+	}
+	return true
+}
+
 // AddressState returns the state that a receipt of this kind gives its address, empty for none.
 // AddressGood is given only to addresses that were unverified, or of which ReceiptStarted takes a stop back.
 func (k ReceiptKind) AddressState() AddressState {

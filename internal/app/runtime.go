@@ -147,6 +147,7 @@ func (r *Runtime) OpenPipeline(ctx context.Context) error {
 		Prefix: r.Config.KeyPrefix(), QueueName: q.Name,
 		Channels:  channel.Names(r.Config),
 		Quotas:    channel.Quotas(r.Config),
+		Holds:     channel.Holds(r.Config),
 		BatchSize: q.BatchSize, InPlace: notify.SmallEvent, Retries: q.Retries, Backoff: q.Backoff, Concurrency: q.Concurrency, UrgentShare: q.UrgentShare,
 		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed,
 		Grace: WorkGrace(r.Config), WorkerName: q.WorkerName,

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"schoolbell"
 	"schoolbell/internal/config"
@@ -54,6 +55,7 @@ func (c Channel) InUse() string {
 type kind struct {
 	name     schoolbell.Channel
 	info     ledger.ChannelInfo                    // its Name is name
+	receipts func(cfg *config.Config) bool         // whether its provider tells, by receipts, which messages it has; nil for never
 	quota    func(cfg *config.Config) ledger.Quota // its rate and daily limit; nil for none
 	setUp    func(cfg *config.Config) bool
 	open     func(cfg *config.Config, log *slog.Logger, s *Set) (Provider, error)
@@ -65,7 +67,7 @@ type kind struct {
 var kinds = []kind{
 	{name: schoolbell.ChannelInApp, setUp: always},
 	{name: schoolbell.ChannelEmail, setUp: always, info: ledger.ChannelInfo{Addressed: true}, quota: emailQuota, open: openEmail, diagnose: diagnoseEmail, runnable: emailRunnable},
-	{name: schoolbell.ChannelSMS, setUp: smsSetUp, info: ledger.ChannelInfo{Addressed: true}, quota: smsQuota, open: openSMS, diagnose: diagnoseSMS},
+	{name: schoolbell.ChannelSMS, setUp: smsSetUp, info: ledger.ChannelInfo{Addressed: true}, quota: smsQuota, receipts: smsReceipts, open: openSMS, diagnose: diagnoseSMS},
 	{name: schoolbell.ChannelPush, setUp: pushSetUp, info: ledger.ChannelInfo{Addressed: true, EveryAddress: true}, open: openPush, diagnose: diagnosePush},
 }
 
@@ -107,6 +109,17 @@ func Quotas(cfg *config.Config) map[schoolbell.Channel]ledger.Quota {
 		}
 	}
 	return quotas
+}
+
+// Holds returns for how long deliveries await a receipt, for the channels whose provider sends receipts.
+func Holds(cfg *config.Config) map[schoolbell.Channel]time.Duration {
+	holds := make(map[schoolbell.Channel]time.Duration)
+	for _, k := range kinds {
+		if k.receipts != nil && k.setUp(cfg) && k.receipts(cfg) && cfg.Receipts.Hold > 0 {
+			holds[k.name] = cfg.Receipts.Hold
+		}
+	}
+	return holds
 }
 
 // Set holds the channels that a process has opened.

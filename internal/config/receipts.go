@@ -7,15 +7,17 @@ import (
 	"encoding/base64"
 	"errors"
 	"regexp"
+	"time"
 
 	"schoolbell"
 )
 
 // Receipts settings say which providers may tell about messages after they were sent.
 type Receipts struct {
-	Secret      Secret   `name:"receipt-secret" setting:"RECEIPT_SECRET" placeholder:"SECRET" help:"Secret in the URLs at which providers send receipts, /v1/receipts/ses/SECRET and others. Letters, digits, - and _. No receipts are taken if empty."`
-	SESTopics   []string `name:"ses-topic-arns" setting:"SES_TOPIC_ARNS" placeholder:"ARN" help:"Amazon SNS topics of the events of Amazon SES. Needs RECEIPT_SECRET."`
-	SendGridKey string   `name:"sendgrid-webhook-key" setting:"SENDGRID_WEBHOOK_KEY" placeholder:"KEY" help:"Public key of SendGrid's signed event webhook, in Base64. Needs RECEIPT_SECRET."`
+	Secret      Secret        `name:"receipt-secret" setting:"RECEIPT_SECRET" placeholder:"SECRET" help:"Secret in the URLs at which providers send receipts, /v1/receipts/ses/SECRET and others. Letters, digits, - and _. No receipts are taken if empty."`
+	SESTopics   []string      `name:"ses-topic-arns" setting:"SES_TOPIC_ARNS" placeholder:"ARN" help:"Amazon SNS topics of the events of Amazon SES. Needs RECEIPT_SECRET."`
+	SendGridKey string        `name:"sendgrid-webhook-key" setting:"SENDGRID_WEBHOOK_KEY" placeholder:"KEY" help:"Public key of SendGrid's signed event webhook, in Base64. Needs RECEIPT_SECRET."`
+	Hold        time.Duration `name:"uncertain-hold" setting:"UNCERTAIN_HOLD" default:"15m" type:"s" placeholder:"TIME" help:"How long a message that its provider may have accepted waits for a receipt before it is sent again, where the provider sends receipts. 0 does not wait. A plain number is seconds."`
 }
 
 var (
@@ -24,6 +26,7 @@ var (
 )
 
 func (r *Receipts) check(f *schoolbell.Faults) {
+	between(f, "UNCERTAIN_HOLD", r.Hold, 0, 24*time.Hour)
 	secret := r.Secret.Reveal()
 	if err := schoolbell.CheckKeyStrength(secret); secret != "" && err != nil {
 		f.Add("RECEIPT_SECRET", "%v; try: openssl rand -hex 24", err)

@@ -32,7 +32,7 @@ type Attempt struct {
 	Spent      int                       // attempts in all
 	Uncertain  bool                      // an earlier or this attempt may have reached the user
 	RetryIn    time.Duration             // pending: not to be claimed again before, from the database's now
-	Reason     string
+	Reason     string                    // schoolbell.ReasonAwaitingReceipt: see Receipts
 	ProviderID string
 	Addresses  []AddressChange // addresses of the user that this attempt found unusable
 }
@@ -50,6 +50,9 @@ type Step struct {
 	Batch    Batch
 	Attempts []Attempt // of rows that the lease holds
 	Claim    int       // how many rows it wants to send next, at most; 0 only to record
+
+	// Hold is for how long rows await a receipt whose worker was lost while it held them; 0 for not at all.
+	Hold time.Duration
 }
 
 // Grant is what [Batch] rows a worker may send now, and what stands of the rest.

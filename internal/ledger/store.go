@@ -157,6 +157,7 @@ type Deliveries interface {
 	// stays claimed until an attempt of it is recorded, also over further calls. Whether the user can be
 	// reached is decided again: rows that may no longer be sent become
 	// suppressed; those of a cancelled event cancelled, of an expired one expired. Rows of a held event are not claimed.
+	// With Hold, a row whose lease has ended awaits a receipt first, unless an earlier attempt was uncertain already.
 	// When nothing could be claimed (Claim may be 0 only to record), Grant holds the state of the batch.
 	// When the lease itself has ended nothing is claimed, but attempts of rows that
 	// no other worker has claimed since are still recorded (they are the truth),
@@ -181,6 +182,10 @@ type Receipts interface {
 	// unverified address good, a started one a stopped address. A receipt of a
 	// delivery that is not there, or of one in the inbox, is recorded and changes nothing. One without an event changes
 	// the address of every user who has it on the channel.
+	//
+	// A delivery awaits a receipt if it is pending with schoolbell.ReasonAwaitingReceipt, after one attempt that the provider may have accepted.
+	// A receipt that says so makes it sent, unless it is claimed to be sent again. If the receipt came before the attempt was
+	// recorded, or its worker was lost, the delivery becomes sent then.
 	RecordReceipts(ctx context.Context, receipts []schoolbell.Receipt) (recorded int, err error)
 }
 

@@ -35,6 +35,9 @@ type Config struct {
 	// limit. The smaller of this and of Quotas applies.
 	ProviderQuotas map[schoolbell.Channel]func(ctx context.Context) (rate float64, daily int)
 
+	Holds       map[schoolbell.Channel]time.Duration // how long rows await a receipt that the provider may have accepted, where it sends receipts
+	ReceiptPoll time.Duration                        // how often a job looks for them; 15 s when 0
+
 	KeepCompleted time.Duration // how long completed jobs stay visible; removed at once when 0
 	KeepFailed    time.Duration // how long failed jobs stay visible; removed at once when 0
 
@@ -81,10 +84,20 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Round, 30*time.Second)
 	setDefault(&c.Grace, 20*time.Second)
 	setDefault(&c.WorkerName, "schoolbell")
+	setDefault(&c.ReceiptPoll, 15*time.Second)
 	if !slices.Contains(c.Channels, schoolbell.ChannelInApp) {
 		c.Channels = append([]schoolbell.Channel{schoolbell.ChannelInApp}, c.Channels...)
 	}
 	return c
+}
+
+// hold is how long a row of an event on a channel awaits a receipt, 0 for not at all. It does not wait longer than the event.
+func (c Config) hold(ev *schoolbell.Event, channel schoolbell.Channel) time.Duration {
+	hold := c.Holds[channel]
+	if hold > 0 && !ev.ExpiresAt.IsZero() {
+		hold = max(min(hold, time.Until(ev.ExpiresAt)), time.Millisecond)
+	}
+	return hold
 }
 
 func setDefault[T comparable](v *T, def T) {

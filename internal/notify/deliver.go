@@ -189,6 +189,9 @@ func (r *batchRun) end(ctx context.Context, grant ledger.Grant) (any, error) {
 	// Rows wait for their retry time or for another worker's lease: that is
 	// nobody's failure, so it costs no attempt.
 	wait := max(grant.NextIn, 100*time.Millisecond)
+	if r.cfg.Holds[r.channel] > 0 { // a receipt may end the rows that await one
+		wait = min(wait, r.cfg.ReceiptPoll)
+	}
 	return nil, bullmq.DelayUntil(time.Now().Add(wait))
 }
 
@@ -205,7 +208,7 @@ func (r *batchRun) advance(ctx context.Context, claim int) (ledger.Grant, error)
 	}
 	advance := r.advancer.advance
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		grant, err := advance(ctx, ledger.Step{Lease: r.lease.Lease, Batch: r.batch, Attempts: r.attempts, Claim: claim})
+		grant, err := advance(ctx, ledger.Step{Lease: r.lease.Lease, Batch: r.batch, Attempts: r.attempts, Claim: claim, Hold: r.cfg.Holds[r.channel]})
 		switch {
 		case err == nil:
 			r.noteLost(grant.Lost)

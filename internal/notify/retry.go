@@ -24,8 +24,9 @@ func (c Config) retryWait(n int) time.Duration {
 
 // attempt says what a result means for its row. Attempts are spent on attempts
 // that the provider turned down or that got lost, not on its wish to be left
-// alone and not on connections that it ended without an answer.
-func (c Config) attempt(r ledger.Recipient, res schoolbell.Result) ledger.Attempt {
+// alone and not on connections that it ended without an answer. With a hold, a message that the provider may have
+// accepted is sent again once, and only if no receipt tells so before.
+func (c Config) attempt(r ledger.Recipient, res schoolbell.Result, hold time.Duration) ledger.Attempt {
 	out := ledger.Attempt{Seq: r.Seq, Spent: r.Attempts + 1, Uncertain: r.Uncertain, Reason: res.Reason, ProviderID: res.ProviderID}
 	switch res.Verdict {
 	case schoolbell.VerdictSent:
@@ -35,12 +36,16 @@ func (c Config) attempt(r ledger.Recipient, res schoolbell.Result) ledger.Attemp
 		out.Status = schoolbell.DeliveryFailed
 	case schoolbell.VerdictUncertain:
 		out.Uncertain = true
-		fallthrough
-	case schoolbell.VerdictRetry:
-		out.Status, out.RetryIn = schoolbell.DeliveryPending, c.retryWait(out.Spent)
-		if out.Spent >= c.attempts() {
+		out.Status, out.RetryIn = c.again(out.Spent)
+		switch {
+		case hold <= 0 || out.Status == schoolbell.DeliveryFailed:
+		case r.Uncertain:
 			out.Status, out.RetryIn = schoolbell.DeliveryFailed, 0
+		default:
+			out.RetryIn, out.Reason = hold, schoolbell.ReasonAwaitingReceipt
 		}
+	case schoolbell.VerdictRetry:
+		out.Status, out.RetryIn = c.again(out.Spent)
 	case schoolbell.VerdictDropped:
 		out.Status, out.Spent, out.RetryIn = schoolbell.DeliveryPending, r.Attempts, min(c.retryWait(2), maxRest)
 	default: // slow down, untried
@@ -57,6 +62,14 @@ func (c Config) attempt(r ledger.Recipient, res schoolbell.Result) ledger.Attemp
 
 // sentAfterRestore is the reason of deliveries that nobody knows to have been sent once or twice.
 const sentAfterRestore = "sent after the ledger was restored from a backup; it may have been sent before"
+
+// again returns the status of a row after its nth attempt, and the wait until the next one if there is any.
+func (c Config) again(spent int) (schoolbell.DeliveryStatus, time.Duration) {
+	if spent >= c.attempts() {
+		return schoolbell.DeliveryFailed, 0
+	}
+	return schoolbell.DeliveryPending, c.retryWait(spent)
+}
 
 // backoff is the worker's strategy for failed jobs, in step with their rows' retry times.
 func (c Config) backoff(attempt int, b bullmq.Backoff, _ error, _ *bullmq.Job) time.Duration {

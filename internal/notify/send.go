@@ -38,7 +38,7 @@ func (r *batchRun) send(ctx context.Context, rows []ledger.Recipient) []ledger.A
 	r.metrics.sent(r.channel, results, time.Since(began))
 	r.use(results)
 
-	attempts := make([]ledger.Attempt, len(rows))
+	attempts, hold := make([]ledger.Attempt, len(rows)), r.cfg.hold(r.ev, r.channel)
 	verdicts := verdicts{}
 	for i, to := range rows {
 		end := len(msgs)
@@ -46,7 +46,7 @@ func (r *batchRun) send(ctx context.Context, rows []ledger.Recipient) []ledger.A
 			end = first[i+1]
 		}
 		res := strongest(results[first[i]:end])
-		attempts[i] = r.cfg.attempt(to, res)
+		attempts[i] = r.cfg.attempt(to, res, hold)
 		attempts[i].Addresses = addressChanges(msgs[first[i]:end], results[first[i]:end])
 		verdicts.add(res)
 		r.count(res, attempts[i])
@@ -133,8 +133,8 @@ func (v *verdicts) add(res schoolbell.Result) {
 // count notes for the end of the job that a delivery failed for now, or for good after its
 // last attempt.
 func (r *batchRun) count(res schoolbell.Result, a ledger.Attempt) {
-	if res.Verdict != schoolbell.VerdictRetry && res.Verdict != schoolbell.VerdictUncertain {
-		return
+	if res.Verdict != schoolbell.VerdictRetry && res.Verdict != schoolbell.VerdictUncertain || a.Reason == schoolbell.ReasonAwaitingReceipt {
+		return // a row that awaits a receipt has not failed, and costs its job no attempt
 	}
 	r.reason = res.Reason
 	if a.Status == schoolbell.DeliveryPending {

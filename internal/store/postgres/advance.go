@@ -184,7 +184,7 @@ func (a *advance) work(b *pgx.Batch, number string) {
 		a.record(b, key)
 	}
 	if a.closing != row.Pending || a.abandoned && claims {
-		b.Queue(settleRows, span.with(named{"closing": a.closing, "now": a.now}))
+		b.Queue(settleRows, span.with(named{"closing": a.closing, "now": a.now, "hold": a.Hold.Milliseconds()}))
 	}
 	if claims {
 		addresses := 1

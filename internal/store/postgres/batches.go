@@ -71,7 +71,7 @@ var beginWork = row.SQL(`
 var recordRows = row.SQL(recordAttempts + countRecorded)
 
 // recordAttempts begins recordRows: it records the attempts, and selects the users as recorded. It looks each
-// row up by the primary key and updates it by its place, which nobody can change while the batch is
+// row up by the primary key, with the receipt that it awaits if there is one, and updates it by its place, which nobody can change while the batch is
 // locked: other joins would read the batch once for each attempt as long as no table was analyzed.
 const recordAttempts = `
 	WITH released AS (
@@ -84,12 +84,14 @@ const recordAttempts = `
 		FROM released
 		WHERE NOT users <@ @users),
 	reported AS MATERIALIZED (
-		SELECT r.*, d.tableoid, d.ctid, CASE WHEN r.status = {pending} THEN @closing::smallint ELSE r.status END AS final
+		SELECT r.*, d.tableoid, d.ctid, d.accepted,
+			CASE WHEN d.accepted THEN {sent} WHEN r.status = {pending} THEN @closing::smallint ELSE r.status END AS final
 		FROM unnest(@users, @statuses::smallint[], @attempts::integer[], @uncertain::boolean[],
 				@retry_in::bigint[], @reasons::text[], @providers::text[])
 			r(user_seq, status, attempts, uncertain, retry_in, reason, provider)
 		CROSS JOIN LATERAL (
-			SELECT d.tableoid, d.ctid
+			SELECT d.tableoid, d.ctid,
+				CASE WHEN r.status = {pending} AND r.reason = {awaiting_receipt} THEN ` + receiptCame + ` ELSE false END AS accepted
 			FROM deliveries d
 			WHERE d.event_seq = @event AND d.wave = @wave AND d.channel = @channel AND d.user_seq = r.user_seq
 			OFFSET 0) d
@@ -97,13 +99,13 @@ const recordAttempts = `
 	recorded AS (
 		UPDATE deliveries d
 		SET status = CASE
-				WHEN (d.uncertain OR r.uncertain) AND r.final IN ({sent}, {cancelled}, {expired}) THEN {uncertain}
+				WHEN (d.uncertain OR r.uncertain AND NOT r.accepted) AND r.final IN ({sent}, {cancelled}, {expired}) THEN {uncertain}
 				ELSE r.final
 			END,
 			attempts = r.attempts,
-			uncertain = d.uncertain OR r.uncertain,
+			uncertain = d.uncertain OR r.uncertain AND NOT r.accepted,
 			retry_at = CASE WHEN r.final = {pending} AND r.retry_in > 0 THEN @now::timestamptz + r.retry_in * interval '1 ms' END,
-			reason = nullif(r.reason, ''),
+			reason = CASE WHEN NOT r.accepted THEN nullif(r.reason, '') END,
 			provider_id = nullif(r.provider, ''),
 			updated_at = @now
 		FROM reported r
@@ -124,7 +126,8 @@ var recordRowsAndAddresses = row.SQL(recordAttempts + `,
 		WHERE a.user_seq = x.user_seq AND a.channel = @channel AND a.address = x.address
 			AND x.user_seq IN (SELECT user_seq FROM recorded))` + countRecorded)
 
-// settleRows deletes the claims of the batch whose leases are gone. Their rows are uncertain. If the status
+// settleRows deletes the claims of the batch whose leases are gone. Their rows are uncertain. With a @hold, in
+// milliseconds, they await a receipt, or are sent if one came, unless they were uncertain before. If the status
 // @closing is not that of pending rows, the rows that no worker holds get it, but those that an attempt may
 // have sent end as uncertain.
 var settleRows = row.SQL(`
@@ -134,17 +137,28 @@ var settleRows = row.SQL(`
 		RETURNING c.users)
 	UPDATE deliveries d
 	SET status = CASE
+			WHEN p.accepted THEN {sent}
 			WHEN @closing::smallint = {pending} THEN {pending}
-			WHEN d.uncertain OR d.user_seq IN (SELECT unnest(users) FROM gone) THEN {uncertain}
+			WHEN p.uncertain THEN {uncertain}
 			ELSE @closing
 		END,
-		uncertain = d.uncertain OR d.user_seq IN (SELECT unnest(users) FROM gone),
-		retry_at = NULL,
+		uncertain = p.uncertain,
+		retry_at = CASE WHEN p.awaits THEN @now::timestamptz + @hold::bigint * interval '1 ms' END,
+		reason = CASE WHEN p.awaits THEN {awaiting_receipt} WHEN p.gone AND @hold > 0 THEN NULL ELSE d.reason END,
 		updated_at = @now
-	WHERE ` + inBatch + `
-		AND d.status = {pending}
-		AND (d.user_seq IN (SELECT unnest(users) FROM gone)
-			OR @closing <> {pending} AND d.user_seq NOT IN (SELECT unnest(c.users) FROM claims c WHERE ` + ofBatch + `))`)
+	FROM (
+		SELECT d.tableoid, d.ctid, g.gone, g.accepted, (d.uncertain OR g.gone) AND NOT g.accepted AS uncertain,
+			g.gone AND NOT g.accepted AND @hold > 0 AND NOT d.uncertain AND @closing = {pending} AS awaits
+		FROM deliveries d
+		CROSS JOIN LATERAL (
+			SELECT d.user_seq IN (SELECT unnest(users) FROM gone) AS gone,
+				CASE WHEN @hold > 0 AND NOT d.uncertain AND d.user_seq IN (SELECT unnest(users) FROM gone) THEN ` + receiptCame + `
+					ELSE false END AS accepted
+			OFFSET 0) g
+		WHERE ` + inBatch + `
+			AND d.status = {pending}
+			AND (g.gone OR @closing <> {pending} AND d.user_seq NOT IN (SELECT unnest(c.users) FROM claims c WHERE ` + ofBatch + `))) p
+	WHERE d.tableoid = p.tableoid AND d.ctid = p.ctid`)
 
 // claimRows claims up to @limit rows for @lease: it inserts a claim and leaves the rows as they are. Rows that
 // must not be sent any more are suppressed instead, and returned as not sendable. A setting of the transaction

@@ -46,6 +46,14 @@ func milliseconds(interval string) string {
 	return "greatest(coalesce(ceil(extract(epoch FROM " + interval + ") * 1000), 0), 0)::bigint"
 }
 
+// receiptCame is the condition that a receipt told that the provider has the message of the delivery d. Receipts of an
+// earlier sending, before somebody retried the event, do not count: clocks of providers may differ by a minute.
+const receiptCame = `EXISTS (
+					SELECT 1 FROM receipts p
+					WHERE p.user_seq = d.user_seq AND p.event_id = (SELECT e.id FROM events e WHERE e.seq = d.event_seq)
+						AND p.wave = d.wave AND p.channel = d.channel AND p.kind NOT IN ('stopped', 'started')
+						AND p.at >= d.updated_at - interval '1 minute')`
+
 // closing returns the status that the rows of the event e not sent yet get at a time: pending as long
 // as they may be sent.
 func closing(now string) string {

@@ -21,11 +21,12 @@ func (s Receipts) RecordReceipts(ctx context.Context, receipts []schoolbell.Rece
 		return 0, nil
 	}
 	providers, ids, events, channels := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	waves, users, kinds, outcomes := make([]int16, n), make([]int64, n), make([]string, n), make([]int16, n)
+	waves, users, kinds, outcomes, accepted := make([]int16, n), make([]int64, n), make([]string, n), make([]int16, n), make([]bool, n)
 	addresses, reasons, times := make([]string, n), make([]string, n), make([]time.Time, n)
 	for i, r := range receipts {
 		providers[i], ids[i], events[i], channels[i] = row.Text(r.Provider), row.Text(r.ID), row.Text(r.EventID), string(r.Channel)
 		waves[i], users[i], kinds[i], outcomes[i] = int16(r.Wave), r.User, string(r.Kind), int16(row.OutcomeNumber(r.Kind.Outcome()))
+		accepted[i] = r.Kind.Accepted()
 		addresses[i], reasons[i], times[i] = row.Text(r.Address), row.Text(r.Reason), schoolbell.Time(r.At)
 	}
 	err = s.DB.write(ctx, "record receipts", func(tx pgx.Tx) error {
@@ -35,7 +36,7 @@ func (s Receipts) RecordReceipts(ctx context.Context, receipts []schoolbell.Rece
 		}
 		rows, err := tx.Query(ctx, recordReceipts, named{
 			"providers": providers, "ids": ids, "events": events, "waves": waves, "channels": channels, "users": users,
-			"kinds": kinds, "outcomes": outcomes, "addresses": addresses, "reasons": reasons, "times": times,
+			"kinds": kinds, "outcomes": outcomes, "accepted": accepted, "addresses": addresses, "reasons": reasons, "times": times,
 		})
 		fresh, err := list(rows, err, pgx.RowToStructByPos[freshReceipt])
 		if err != nil {
@@ -111,14 +112,15 @@ var lockBatchesOf = `
 	FOR SHARE OF b`
 
 // recordReceipts inserts the receipts that were not recorded before, and returns them in order. Of the new
-// ones, the strongest of each delivery moves its outcome forward, and the totals with it. Addresses where a message was
+// ones, the strongest of each delivery moves its outcome forward, and the totals with it; a delivery that awaits a receipt
+// becomes sent. Addresses where a message was
 // delivered, and that were unverified, become good.
 var recordReceipts = row.SQL(`
 	WITH given AS (
 		SELECT DISTINCT ON (provider, id) *
 		FROM unnest(@providers::text[], @ids::text[], @events::text[], @waves::smallint[], @channels::text[], @users::bigint[],
-				@kinds::text[], @outcomes::smallint[], @addresses::text[], @reasons::text[], @times::timestamptz[])
-			WITH ORDINALITY r(provider, id, event_id, wave, channel, user_seq, kind, outcome, address, reason, at, i)
+				@kinds::text[], @outcomes::smallint[], @accepted::boolean[], @addresses::text[], @reasons::text[], @times::timestamptz[])
+			WITH ORDINALITY r(provider, id, event_id, wave, channel, user_seq, kind, outcome, accepted, address, reason, at, i)
 		ORDER BY provider, id, i),
 	fresh AS (
 		INSERT INTO receipts (provider, id, event_id, wave, channel, user_seq, kind, at)
@@ -127,7 +129,7 @@ var recordReceipts = row.SQL(`
 		ON CONFLICT DO NOTHING
 		RETURNING provider, id),
 	news AS (
-		SELECT e.seq AS event_seq, g.wave, c.id AS channel, g.user_seq, g.outcome, g.address, g.reason, g.i, clock.now
+		SELECT e.seq AS event_seq, g.wave, c.id AS channel, g.user_seq, g.outcome, g.accepted, g.address, g.reason, g.i, clock.now
 		FROM ` + clock + `
 		CROSS JOIN given g
 		JOIN fresh f ON f.provider = g.provider AND f.id = g.id
@@ -135,28 +137,40 @@ var recordReceipts = row.SQL(`
 		JOIN channels c ON c.name = g.channel AND c.id <> {in_app}
 		JOIN deliveries d ON d.event_seq = e.seq AND d.wave = g.wave AND d.channel = c.id AND d.user_seq = g.user_seq),
 	old AS MATERIALIZED (
-		SELECT d.event_seq, d.wave, d.channel, d.user_seq, d.status, d.outcome, n.outcome AS new_outcome, n.reason, n.now
+		SELECT d.event_seq, d.wave, d.channel, d.user_seq, d.status, d.outcome, greatest(d.outcome, n.outcome) AS new_outcome,
+			CASE WHEN d.status = {pending} AND d.reason = {awaiting_receipt} AND NOT ` + isClaimed("d.event_seq", "d.wave", "d.channel", "d.user_seq") + `
+				THEN {sent} ELSE d.status END AS new_status,
+			n.reason, n.now
 		FROM (
-			SELECT DISTINCT ON (event_seq, wave, channel, user_seq) *
+			SELECT event_seq, wave, channel, user_seq, max(outcome) AS outcome, bool_or(accepted) AS accepted,
+				(array_agg(reason ORDER BY outcome DESC, i))[1] AS reason, min(now) AS now
 			FROM news
-			ORDER BY event_seq, wave, channel, user_seq, outcome DESC) n
+			GROUP BY event_seq, wave, channel, user_seq) n
 		JOIN deliveries d ON d.event_seq = n.event_seq AND d.wave = n.wave AND d.channel = n.channel AND d.user_seq = n.user_seq
 		WHERE d.outcome < n.outcome
-			AND (d.status IN ({sent}, {uncertain})
-				OR d.status = {pending} AND ` + isClaimed("d.event_seq", "d.wave", "d.channel", "d.user_seq") + `)
+				AND (d.status IN ({sent}, {uncertain})
+					OR d.status = {pending} AND ` + isClaimed("d.event_seq", "d.wave", "d.channel", "d.user_seq") + `)
+			OR n.accepted AND d.status = {pending} AND d.uncertain AND d.reason = {awaiting_receipt}
+				AND NOT ` + isClaimed("d.event_seq", "d.wave", "d.channel", "d.user_seq") + `
 		ORDER BY d.event_seq, d.wave, d.channel, d.user_seq
 		FOR UPDATE OF d),
 	moved AS (
 		UPDATE deliveries d
-		SET outcome = o.new_outcome,
-			reason = CASE WHEN o.new_outcome IN ({outcome_bounced}, {outcome_complained}) THEN nullif(o.reason, '') ELSE d.reason END,
+		SET status = o.new_status,
+			outcome = o.new_outcome,
+			uncertain = d.uncertain AND o.new_status = o.status,
+			retry_at = CASE WHEN o.new_status = o.status THEN d.retry_at END,
+			reason = CASE
+				WHEN o.new_outcome > o.outcome AND o.new_outcome IN ({outcome_bounced}, {outcome_complained}) THEN nullif(o.reason, '')
+				WHEN o.new_status = o.status THEN d.reason
+			END,
 			updated_at = o.now
 		FROM old o
 		WHERE d.event_seq = o.event_seq AND d.wave = o.wave AND d.channel = o.channel AND d.user_seq = o.user_seq),
 	counted AS (` + intoTotals + `
-		SELECT d.event_seq, d.wave, d.channel, d.status, m.outcome, ` + userShard + `, sum(m.n)
+		SELECT d.event_seq, d.wave, d.channel, m.status, m.outcome, ` + userShard + `, sum(m.n)
 		FROM old d
-		CROSS JOIN LATERAL (VALUES (d.outcome, -1), (d.new_outcome, 1)) m(outcome, n)
+		CROSS JOIN LATERAL (VALUES (d.status, d.outcome, -1), (d.new_status, d.new_outcome, 1)) m(status, outcome, n)
 		WHERE NOT ` + inWork("d.event_seq", "d.wave", "d.channel", "d.user_seq") + addTotals + `),
 	changed AS (
 		UPDATE addresses a

@@ -20,6 +20,7 @@ import (
 //	{user_live} {user_gone} {user_awaited} the state of a user's row
 //	{event_scheduled} … {event_cancelled}  an event status, as a string
 //	{no_address} {opted_out}               a reason for a suppressed delivery, as a string
+//	{awaiting_receipt}                     the reason of a delivery that awaits a receipt, as a string
 //	{off}                                  the mode of a preference that switches messages off, as a string
 //
 // Lists have no parentheses, as in "status IN ({open})". The values become part of the text instead
@@ -46,6 +47,8 @@ func newSQLValues() map[string]string {
 		"user_awaited": strconv.Itoa(UserAwaited),
 		"no_address":   quote(schoolbell.ReasonNoAddress),
 		"opted_out":    quote(schoolbell.ReasonOptedOut),
+
+		"awaiting_receipt": quote(schoolbell.ReasonAwaitingReceipt),
 	}
 	values["in_app"] = strconv.Itoa(InApp)
 	values["off"] = quote(string(schoolbell.ModeOff))

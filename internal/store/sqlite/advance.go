@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -22,7 +23,8 @@ type work struct {
 	unfinished  bool
 	restored    bool // its wave: each row may have been sent before
 	lease       int64
-	alive       bool // the lease
+	hold        time.Duration // of rows whose lease has ended, see ledger.Step
+	alive       bool          // the lease
 	category    schoolbell.Category
 	addressed   bool // the channel
 	every       bool // it uses every address
@@ -68,6 +70,7 @@ func (s Deliveries) step(ctx context.Context, c *conn, step ledger.Step) (g ledg
 	if err != nil {
 		return g, err
 	}
+	w.hold = step.Hold
 	if g, err = w.advance(ctx, c, step.Attempts, step.Claim); err != nil {
 		return g, err
 	}
@@ -90,6 +93,9 @@ func (w *work) advance(ctx context.Context, c *conn, attempts []ledger.Attempt, 
 	closed := w.closing() != 0
 	if !closed && (claim == 0 || g.LeaseEnded || w.status == schoolbell.EventHeld) {
 		return g, nil
+	}
+	if err := awaitReceipts(ctx, c, w); err != nil {
+		return g, fmt.Errorf("hold rows of lost workers: %w", err)
 	}
 	if w.claims, err = takeOver(ctx, c, w.claims, w.now); err != nil {
 		return g, fmt.Errorf("take claims over: %w", err)

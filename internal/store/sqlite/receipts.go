@@ -57,6 +57,15 @@ func (s Receipts) record(ctx context.Context, c *conn, r schoolbell.Receipt, at 
 	if err := c.get(ctx, findEventOfDelivery, delivery, &event); err != nil {
 		return true, ignoreNoRows(err)
 	}
+	if r.Kind.Accepted() {
+		a := args{"event": event, "wave": r.Wave, "channel": channel, "user": r.User}
+		if _, err := c.exec(ctx, countAwaited, a); err != nil {
+			return true, err
+		}
+		if _, err := c.exec(ctx, acceptAwaited, a.and(args{"now": at})); err != nil {
+			return true, err
+		}
+	}
 	if outcome := r.Kind.Outcome(); outcome != "" {
 		a := args{"event": event, "wave": r.Wave, "channel": channel, "user": r.User, "outcome": row.OutcomeNumber(outcome)}
 		if _, err := c.exec(ctx, countOutcome, a); err != nil {
@@ -118,6 +127,29 @@ var movable = `event_seq = @event
 	AND user_seq = @user
 	AND (status IN ({sent}, {uncertain}) OR status = {pending} AND ` + held("deliveries") + `)
 	AND outcome < @outcome`
+
+// awaited says that a delivery awaits a receipt.
+var awaited = `event_seq = @event
+	AND wave = @wave
+	AND channel = @channel
+	AND user_seq = @user
+	AND status = {pending}
+	AND uncertain
+	AND reason = {awaiting_receipt}
+	AND NOT ` + held("deliveries")
+
+// acceptAwaited makes a delivery sent that awaits a receipt.
+var acceptAwaited = row.SQL(`
+UPDATE deliveries
+SET status = {sent},
+	uncertain = 0,
+	retry_at = NULL,
+	reason = NULL,
+	updated_at = @now
+WHERE ` + awaited)
+
+// countAwaited does the same in the totals, before it.
+var countAwaited = row.SQL(moveTotals(awaited, "{sent}", "outcome"))
 
 // moveOutcome moves the outcome of a delivery forward. If it did not arrive, the reason is the provider's.
 var moveOutcome = row.SQL(`

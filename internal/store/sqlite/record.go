@@ -81,6 +81,13 @@ WHERE event_seq = @event
 // recordRow stores the attempt of one row. If this or an earlier attempt may have reached the recipient, the
 // row ends as uncertain instead of sent, cancelled or expired. It sets the parameters in a that are about the row.
 func recordRow(ctx context.Context, c *conn, w *work, a args, t ledger.Attempt, before past) error {
+	accepted, err := isAccepted(ctx, c, w, t)
+	if err != nil {
+		return err
+	}
+	if accepted {
+		t.Status, t.Uncertain, t.Reason = schoolbell.DeliverySent, false, ""
+	}
 	status, retryAt := row.StatusNumber(t.Status), sql.NullInt64{}
 	uncertain := t.Uncertain || before.uncertain
 	switch {
@@ -96,7 +103,7 @@ func recordRow(ctx context.Context, c *conn, w *work, a args, t ledger.Attempt, 
 	w.move(kind{row.Pending, before.outcome}, kind{status, before.outcome}, 1)
 	a["user"], a["status"], a["attempts"], a["uncertain"], a["retry_at"] = t.Seq, status, t.Spent, uncertain, retryAt
 	a["reason"], a["provider_id"] = row.Text(t.Reason), row.Text(t.ProviderID)
-	_, err := c.exec(ctx, updateRow, a)
+	_, err = c.exec(ctx, updateRow, a)
 	return err
 }
 
