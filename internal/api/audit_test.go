@@ -54,6 +54,8 @@ var changes = map[string]struct{ path, body, target, changes string }{
 	"POST /v1/queues/{queue}/jobs/{job}/remove":     {"/v1/queues/bells/jobs/w0/remove", "", "job bells/w0", "map[]"},
 	"POST /v1/queues/{queue}/pause":                 {"/v1/queues/bells/pause", "", "queue bells", "map[]"},
 	"POST /v1/queues/{queue}/resume":                {"/v1/queues/bells/resume", "", "queue bells", "map[]"},
+	"POST /v1/suppressions":                         {"/v1/suppressions", `{"channel":"email","address":"u4@example.org"}`, "suppression", "map[channel:email users:1]"},
+	"DELETE /v1/suppressions/{id}":                  {"/v1/suppressions/{suppressed}", "", "suppression {suppressed}", "map[]"},
 	"PUT /v1/settings":                              {"/v1/settings", settingsBody, "settings", "map[fields:[digest_hour language name retention timezone]]"},
 	"POST /v1/queues/{queue}/clean": {"/v1/queues/bells/clean", `{"state":"completed","older_than":5}`,
 		"queue bells", "map[older_than:5 removed:0 state:completed]"},
@@ -91,8 +93,10 @@ func testAuditEveryRoute(t *testing.T) {
 	must(t, err)
 	cancelled, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "A", Body: "B", Audience: parents()})
 	must(t, err)
+	suppressed, err := s.Suppress(t.Context(), wire.NewSuppression{Channel: schoolbell.ChannelEmail, Address: "u1@example.org"})
+	must(t, err)
 	fill := func(text, made string) string {
-		return strings.NewReplacer("{done}", done.ID, "{cancelled}", cancelled.ID, "{held}", held.ID, "{made}", made).Replace(text)
+		return strings.NewReplacer("{suppressed}", suppressed[0].ID, "{done}", done.ID, "{cancelled}", cancelled.ID, "{held}", held.ID, "{made}", made).Replace(text)
 	}
 	fingerprint := auth.Fingerprint(s.key(schoolbell.ScopeAdmin))
 

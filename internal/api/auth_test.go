@@ -64,6 +64,9 @@ POST /v1/queues/{queue}/jobs/{job}/remove admin
 POST /v1/queues/{queue}/pause admin
 POST /v1/queues/{queue}/resume admin
 POST /v1/queues/{queue}/clean admin
+GET /v1/suppressions admin
+POST /v1/suppressions admin
+DELETE /v1/suppressions/{id} admin
 POST /v1/receipts/ses/{secret} open
 POST /v1/receipts/sendgrid/{secret} open
 POST /v1/receipts/twilio/{secret} open

@@ -97,6 +97,8 @@ type Config struct {
 	Links    Links
 	Receipts Receipts // nil for no receipts of providers
 
+	Suppressions ledger.Suppressions
+
 	// Queues are the queues to show and manage, in that order.
 	Queues []*bullmq.Queue
 

@@ -178,6 +178,14 @@ func (s *Server) groups() []group {
 			{id: "resume-queue", action: "queue.resume", method: post, path: "/{queue}/resume", handler: typed(s.resumeQueue), summary: "Let workers start jobs again"},
 			{id: "clean-queue", action: "queue.clean", method: post, path: "/{queue}/clean", handler: typed(s.cleanQueue), summary: "Remove old jobs of one state"},
 		}},
+		{tag: "Suppressions", path: "/v1/suppressions", read: admin, write: admin, routes: []route{
+			{id: "list-suppressions", handler: typed(s.listSuppressions), summary: "List the addresses to which nothing is sent",
+				description: "They bounced, their owners reported a message as unwanted or asked for no more messages, or staff suppressed them."},
+			{id: "create-suppression", action: "suppression.create", method: post, handler: typed(s.createSuppression), status: http.StatusCreated,
+				summary: "Send nothing more to an address", description: "It concerns every user who has the address on the channel."},
+			{id: "delete-suppression", action: "suppression.delete", method: del, path: "/{id}", handler: typed(s.deleteSuppression), status: http.StatusNoContent,
+				summary: "Send to an address again", description: "A provider may have a list of its own, which does not change."},
+		}},
 		{tag: "Receipts", path: receiptsPath, routes: []route{
 			{id: "receive-ses", method: post, path: "/ses/{secret}", handler: received(receipt.SES), large: true, consumes: text,
 				summary: "Take an event of Amazon SES, sent by SNS", description: receiptsDescription},

@@ -48,6 +48,16 @@ func NoBatch(b ledger.Batch) error {
 	return schoolbell.NotFound("batch", fmt.Sprintf("%s.%s.%d", b.EventID, b.Channel, b.Seq))
 }
 
+// NoAddress is the error of a suppression of an address that nobody has.
+func NoAddress() error {
+	return &schoolbell.Error{Code: schoolbell.CodeNotFound, Message: "nobody has this address on the channel"}
+}
+
+// NoSuppression is the error of an id that no suppression has.
+func NoSuppression() error {
+	return &schoolbell.Error{Code: schoolbell.CodeNotFound, Message: "there is no such suppression"}
+}
+
 // KeyReused is the error of a second, different request under one idempotency key.
 func KeyReused() error {
 	return schoolbell.Invalid("Idempotency-Key", "was used before for a different request")
