@@ -66,7 +66,7 @@ type kind struct {
 // kinds are all channels, in the order in which they are shown.
 var kinds = []kind{
 	{name: schoolbell.ChannelInApp, setUp: always},
-	{name: schoolbell.ChannelEmail, setUp: always, info: ledger.ChannelInfo{Addressed: true}, quota: emailQuota, open: openEmail, diagnose: diagnoseEmail, runnable: emailRunnable},
+	{name: schoolbell.ChannelEmail, setUp: always, info: ledger.ChannelInfo{Addressed: true}, quota: emailQuota, receipts: emailReceipts, open: openEmail, diagnose: diagnoseEmail, runnable: emailRunnable},
 	{name: schoolbell.ChannelSMS, setUp: smsSetUp, info: ledger.ChannelInfo{Addressed: true}, quota: smsQuota, receipts: smsReceipts, open: openSMS, diagnose: diagnoseSMS},
 	{name: schoolbell.ChannelPush, setUp: pushSetUp, info: ledger.ChannelInfo{Addressed: true, EveryAddress: true}, open: openPush, diagnose: diagnosePush},
 }

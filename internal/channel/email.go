@@ -135,6 +135,14 @@ func emailQuota(cfg *config.Config) ledger.Quota {
 	return ledger.Quota{Rate: float64(cfg.Email.Rate), Daily: cfg.Email.DailyLimit}
 }
 
+// emailReceipts reports whether every provider that may send email tells which emails it has.
+func emailReceipts(cfg *config.Config) bool {
+	e, r := &cfg.Email, &cfg.Receipts
+	return r.Secret != "" && !e.Uses(config.ProviderSMTP) &&
+		(!e.Uses(config.ProviderSES) || len(r.SESTopics) > 0 && cfg.SES.ConfigurationSet != "") &&
+		(!e.Uses(config.ProviderSendGrid) || r.SendGridKey != "")
+}
+
 func sesConfig(cfg *config.Config, log *slog.Logger) ses.Config {
 	e, a := cfg.Email, cfg.SES
 	return ses.Config{
