@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -225,6 +226,13 @@ func (p *tab) happened(m message) {
 	case "Runtime.exceptionThrown":
 		p.faults = append(p.faults, string(m.Params))
 	}
+}
+
+// noted returns the requests and faults so far.
+func (p *tab) noted() (requests, faults []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.requests), slices.Clone(p.faults)
 }
 
 // goes waits until the page that follows an action is loaded.

@@ -132,13 +132,14 @@ func (s *site) testAccessible(t *testing.T) {
 			p := s.browser.open(t, d)
 			p.visit(link)
 			p.picture(name + "-" + d.String())
-			for _, url := range p.requests {
+			requests, faults := p.noted()
+			for _, url := range requests {
 				if !strings.HasPrefix(url, s.URL+"/") {
 					t.Errorf("%s, %s: the page requests %s", name, d, url)
 				}
 			}
-			if len(p.faults) > 0 {
-				t.Errorf("%s, %s: %q", name, d, p.faults)
+			if len(faults) > 0 {
+				t.Errorf("%s, %s: %q", name, d, faults)
 			}
 			if violations := s.violations(p); len(violations) > 0 {
 				t.Errorf("%s, %s:\n%s", name, d, strings.Join(violations, "\n"))
