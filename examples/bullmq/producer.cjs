@@ -11,7 +11,7 @@ const connection = {
 
 async function main(queueName, to) {
   const queue = new Queue(queueName, { connection });
-  const events = new QueueEvents(queueName, { connection });
+  const events = new QueueEvents(queueName, { connection, lastEventId: '0' }); // an event before the first read is not missed
   try {
     await events.waitUntilReady();
     const job = await queue.add('mail', { to }, { attempts: 3, backoff: { type: 'exponential', delay: 1000 } });
