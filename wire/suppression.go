@@ -29,7 +29,7 @@ func SuppressionPageOf(list []schoolbell.Suppression) SuppressionPage {
 	return p
 }
 
-// NewSuppression is an address to which nothing more is to be sent.
+// NewSuppression is an address that gets no more messages.
 type NewSuppression struct {
 	Channel schoolbell.Channel `json:"channel"`
 	Address string             `json:"address"`

@@ -99,7 +99,7 @@ func (f *failover) isDown() bool {
 	return f.down
 }
 
-// usesFirst reports whether the first provider is to be used. If it is down and its rest is over, one caller checks it.
+// usesFirst reports whether to use the first provider. If it is down and its rest is over, one caller checks it.
 func (f *failover) usesFirst(ctx context.Context) bool {
 	f.mu.Lock()
 	if !f.down || f.probing || time.Now().Before(f.until) {
