@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,8 +46,14 @@ type LinkStore interface {
 // Links makes and checks the tokens of message links. All processes on one ledger share the
 // secret that signs them, and it stays the same when they restart. It is safe for concurrent use.
 type Links struct {
-	secret []byte
-	now    func() time.Time
+	macs sync.Pool // of *linkMAC: making one costs more than using it
+	now  func() time.Time
+}
+
+// linkMAC computes the MAC of one token after the other.
+type linkMAC struct {
+	hash hash.Hash // HMAC-SHA256 with the secret
+	sum  [sha256.Size]byte
 }
 
 // OpenLinks reads the secret of links from the ledger, which keeps a new one if it has none.
@@ -63,7 +71,10 @@ func OpenLinks(ctx context.Context, store LinkStore, clock func() time.Time) (*L
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Links{secret: secret, now: clock}, nil
+	return &Links{
+		macs: sync.Pool{New: func() any { return &linkMAC{hash: hmac.New(sha256.New, secret)} }},
+		now:  clock,
+	}, nil
 }
 
 // Token returns the token for one recipient of one event, good for [LinkTTL] from now. It is the
@@ -76,9 +87,10 @@ func (l *Links) Token(link MessageLink) (token string, ok bool) {
 	last := l.now().Add(LinkTTL).Unix() / int64(linkDay/time.Second)
 	b := make([]byte, 0, linkClaimsBytes+linkMACBytes)
 	b = append(b, id[:]...)
-	b = append(b, binary.BigEndian.AppendUint64(nil, uint64(link.User))[2:]...)
+	b = binary.BigEndian.AppendUint16(b, uint16(link.User>>32))
+	b = binary.BigEndian.AppendUint32(b, uint32(link.User))
 	b = binary.BigEndian.AppendUint16(b, uint16(last))
-	return encoding.EncodeToString(append(b, l.mac(b)...)), true
+	return encoding.EncodeToString(l.appendMAC(b, b)), true
 }
 
 // What is wrong with the token of a message link.
@@ -91,7 +103,7 @@ var (
 func (l *Links) Open(token string) (MessageLink, error) {
 	b, err := encoding.DecodeString(token)
 	if err != nil || len(token) != encoding.EncodedLen(len(b)) || len(b) != linkClaimsBytes+linkMACBytes || // decoding skips line breaks
-		!hmac.Equal(b[linkClaimsBytes:], l.mac(b[:linkClaimsBytes])) {
+		!hmac.Equal(b[linkClaimsBytes:], l.appendMAC(nil, b[:linkClaimsBytes])) {
 		return MessageLink{}, ErrLinkInvalid
 	}
 	last := time.Unix(int64(binary.BigEndian.Uint16(b[22:24]))*int64(linkDay/time.Second), 0)
@@ -103,6 +115,11 @@ func (l *Links) Open(token string) (MessageLink, error) {
 	return MessageLink{EventID: uuid.UUID(b[:16]).String(), User: int64(binary.BigEndian.Uint64(number[:]))}, nil
 }
 
-func (l *Links) mac(claims []byte) []byte {
-	return sign(l.secret, string(claims))[:linkMACBytes]
+// appendMAC appends the MAC of the claims to b.
+func (l *Links) appendMAC(b, claims []byte) []byte {
+	m := l.macs.Get().(*linkMAC)
+	defer l.macs.Put(m)
+	m.hash.Reset()
+	m.hash.Write(claims)
+	return append(b, m.hash.Sum(m.sum[:0])[:linkMACBytes]...)
 }

@@ -106,3 +106,18 @@ func testMessageLinksInput(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkMessageLink(b *testing.B) {
+	now := time.Now()
+	links, err := auth.OpenLinks(b.Context(), newStore(b), func() time.Time { return now })
+	if err != nil {
+		b.Fatal(err)
+	}
+	link := auth.MessageLink{EventID: uuid.Must(uuid.NewV7()).String(), User: 1 << 40}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := links.Token(link); !ok {
+			b.Fatal("no token")
+		}
+	}
+}

@@ -15,7 +15,12 @@ const (
 // MessageLink returns the URL of a message on the page that MESSAGE_URL names; "" if it names none.
 // The ids are escaped, so that each stays within its part of the path or the query.
 func (h *HTTP) MessageLink(eventID, userID string) string {
-	return strings.NewReplacer(placeEvent, url.QueryEscape(eventID), placeUser, strings.ReplaceAll(url.QueryEscape(userID), "+", "%20")).Replace(h.MessageURL)
+	if h.MessageURL == "" {
+		return ""
+	}
+	// An escaped value has no braces, so it cannot be taken for a place.
+	link := strings.ReplaceAll(h.MessageURL, placeEvent, url.QueryEscape(eventID))
+	return strings.ReplaceAll(link, placeUser, strings.ReplaceAll(url.QueryEscape(userID), "+", "%20"))
 }
 
 func checkMessageURL(template string) error {

@@ -199,9 +199,9 @@ func (a *advance) work(b *pgx.Batch, number string) {
 
 // record queues the statement that records the attempts.
 func (a *advance) record(b *pgx.Batch, key named) {
-	statement, args := recordRows, key.with(columns(a.Attempts)).with(named{"lease": a.Lease.ID, "closing": a.closing, "now": a.now})
-	if bad := addressColumns(a.Attempts); bad != nil {
-		statement, args = recordRowsAndAddresses, args.with(bad)
+	statement, args := recordPlainRows, key.with(columns(a.Attempts)).with(named{"lease": a.Lease.ID, "closing": a.closing, "now": a.now})
+	if slices.ContainsFunc(a.Attempts, special) {
+		statement, args = recordRows, args.with(addressColumns(a.Attempts))
 	}
 	b.Queue(statement, args).QueryRow(func(r pgx.Row) error {
 		var recorded int
@@ -277,8 +277,12 @@ func columns(attempts []ledger.Attempt) named {
 		"retry_in": retryIn, "reasons": reasons, "providers": providers}
 }
 
-// addressColumns returns the address changes of attempts as the arrays that recordRowsAndAddresses
-// takes, nil if there are none.
+// special reports whether recordPlainRows cannot record an attempt.
+func special(a ledger.Attempt) bool {
+	return len(a.Addresses) > 0 || a.Reason == schoolbell.ReasonAwaitingReceipt
+}
+
+// addressColumns returns the address changes of attempts as the arrays that recordRows takes.
 func addressColumns(attempts []ledger.Attempt) named {
 	var users []int64
 	var addresses, reasons []string
@@ -288,9 +292,6 @@ func addressColumns(attempts []ledger.Attempt) named {
 			users, addresses, reasons = append(users, a.Seq), append(addresses, c.Address), append(reasons, row.Text(c.Reason))
 			states = append(states, int16(row.StateNumber(c.State)))
 		}
-	}
-	if users == nil {
-		return nil
 	}
 	return named{"bad_users": users, "bad_addresses": addresses, "bad_states": states, "bad_reasons": reasons}
 }
