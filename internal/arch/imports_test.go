@@ -68,7 +68,7 @@ var importRules = []struct {
 	{"internal/web/...", []string{".", "internal/render"}},
 	{"internal/receipt/...", []string{"."}},
 	{"internal/admin/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},
-	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/smtpconn", "internal/channel/sms", "internal/phone", "internal/redisdial", "internal/channel/push/vapid"}},
+	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/signing", "internal/channel/email/smtpconn", "internal/channel/sms", "internal/phone", "internal/redisdial", "internal/channel/push/vapid"}},
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
 	{"internal/app", []string{"...", "!internal/cli", "!internal/doctor", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together

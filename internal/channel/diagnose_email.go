@@ -54,7 +54,12 @@ func diagnoseProvider(ctx context.Context, name string, cfg *config.Config) Diag
 func diagnoseSMTP(ctx context.Context, cfg *config.Config) Diagnosis {
 	e := cfg.Email
 	e.Timeout = min(e.Timeout, diagnoseTimeout)
-	p, err := email.NewSMTP(smtpConfig(e, 0, slog.New(slog.DiscardHandler)))
+	smtp, err := smtpConfig(e, cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return Diagnosis{Detail: err.Error(), Fix: "check the DKIM settings", Broken: true}
+	}
+	smtp.UrgentShare = 0
+	p, err := email.NewSMTP(smtp)
 	if err != nil {
 		return Diagnosis{Detail: err.Error(), Fix: "check the SMTP settings", Broken: true}
 	}
@@ -63,7 +68,11 @@ func diagnoseSMTP(ctx context.Context, cfg *config.Config) Diagnosis {
 	if err := p.Check(ctx); err != nil {
 		return Diagnosis{Detail: fmt.Sprintf("%s: %v", server, err), Fix: advice.Or(err, "check SMTP_HOST, SMTP_PORT, SMTP_TLS and the login"), Broken: true}
 	}
-	return Diagnosis{Detail: fmt.Sprintf("%s answers, TLS %s", server, e.TLS)}
+	d := Diagnosis{Detail: fmt.Sprintf("%s answers, TLS %s", server, e.TLS)}
+	if smtp.Signer != nil {
+		d.addSignature(ctx, smtp.Signer, p.Sender(), net.DefaultResolver.LookupTXT)
+	}
+	return d
 }
 
 func diagnoseSES(ctx context.Context, cfg *config.Config) Diagnosis {

@@ -67,7 +67,11 @@ func openSMTP(cfg *config.Config, log *slog.Logger, s *Set) (Provider, error) {
 			return nil, err
 		}
 	}
-	p, err := email.NewSMTP(smtpConfig(e, cfg.Queue.UrgentShare, log))
+	smtp, err := smtpConfig(e, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	p, err := email.NewSMTP(smtp)
 	if err != nil {
 		return nil, err
 	}
@@ -159,11 +163,16 @@ func sendGridConfig(cfg *config.Config, log *slog.Logger) sendgrid.Config {
 	}
 }
 
-func smtpConfig(e config.Email, urgentShare int, log *slog.Logger) email.SMTPConfig {
-	return email.SMTPConfig{
-		Host: e.Host, Port: e.Port, Username: e.Username, Password: e.Password.Reveal(), TLS: e.TLS,
-		From: e.From, ReplyTo: e.ReplyTo, Connections: e.Connections, UrgentShare: urgentShare, Timeout: e.Timeout, Logger: log,
+// smtpConfig returns the settings of SMTP. e says which server takes the mail.
+func smtpConfig(e config.Email, cfg *config.Config, log *slog.Logger) (email.SMTPConfig, error) {
+	signer, err := cfg.DKIM.Signer()
+	if err != nil {
+		return email.SMTPConfig{}, err
 	}
+	return email.SMTPConfig{
+		Host: e.Host, Port: e.Port, Username: e.Username, Password: e.Password.Reveal(), TLS: e.TLS, From: e.From, ReplyTo: e.ReplyTo, Signer: signer,
+		Connections: e.Connections, UrgentShare: cfg.Queue.UrgentShare, Timeout: e.Timeout, Logger: log,
+	}, nil
 }
 
 // emailRunnable refuses a worker that would capture all email by accident: deliveries

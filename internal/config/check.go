@@ -31,6 +31,7 @@ func (c *Config) Check() error {
 	c.Redis.check(&f)
 	c.Queue.check(&f)
 	c.Email.check(&f)
+	c.DKIM.check(&f)
 	c.checkProviders(&f)
 	c.SMS.check(&f)
 	c.Push.check(&f)

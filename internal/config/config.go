@@ -13,6 +13,7 @@ type Config struct {
 	Redis     Redis     `embed:"" group:"redis"`
 	Queue     Queue     `embed:"" group:"queue"`
 	Email     Email     `embed:"" group:"email"`
+	DKIM      DKIM      `embed:"" group:"email"`
 	SES       SES       `embed:"" group:"email"`
 	SendGrid  SendGrid  `embed:"" group:"email"`
 	SMS       SMS       `embed:"" group:"sms"`

@@ -2,6 +2,7 @@ package email
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -193,7 +194,11 @@ func (w *worker) flushed(cur *outgoing) error {
 // envelope of the next, which it returns.
 func (w *worker) deliver(cur *outgoing) *outgoing {
 	c := w.l.conn
-	w.l.text = w.s.composer.Append(w.l.text[:0], &w.b.msgs[cur.i], cur.envelope.To, time.Now())
+	if err := w.compose(cur); err != nil {
+		w.b.done(cur.i, schoolbell.Result{Verdict: schoolbell.VerdictRetry, Reason: smtpconn.Cut(err.Error())})
+		w.drop() // the server waits for the text
+		return w.again(nil)
+	}
 	var next *outgoing
 	var envelope *smtpconn.Envelope
 	if c.Pipelining && !w.s.worn(w.l) {
@@ -215,6 +220,19 @@ func (w *worker) deliver(cur *outgoing) *outgoing {
 		return w.again(next)
 	}
 	return w.after(next)
+}
+
+// compose writes the text of cur, signed if the settings say so.
+func (w *worker) compose(cur *outgoing) error {
+	w.l.text = w.s.composer.Append(w.l.text[:0], &w.b.msgs[cur.i], cur.envelope.To, time.Now())
+	if w.s.cfg.Signer == nil {
+		return nil
+	}
+	signature, err := w.s.cfg.Signer.Header(w.l.text)
+	if err == nil {
+		w.l.text = slices.Insert(w.l.text, 0, []byte(signature)...)
+	}
+	return err
 }
 
 // after returns what to go on with when the connection is well.

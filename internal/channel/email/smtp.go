@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/channel/email/signing"
 	"schoolbell/internal/channel/email/smtpconn"
 	"schoolbell/internal/channel/slots"
 )
@@ -31,6 +32,8 @@ type SMTPConfig struct {
 	From    string // as in "Hill School <office@hill.example>"
 	ReplyTo string // optional, as From
 	Hello   string // our name for EHLO; the host's name
+
+	Signer *signing.Signer // signs each email with DKIM; nil for no signatures
 
 	Connections int           // kept open at most; 20
 	UrgentShare int           // percent of Connections that only urgent email uses
@@ -121,6 +124,9 @@ func setDefaults(cfg *SMTPConfig) {
 }
 
 var helloPattern = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])$`)
+
+// Sender returns the bare address that emails are from, its domain in ASCII.
+func (s *SMTP) Sender() string { return s.composer.Sender() }
 
 // Check connects, protects the connection, greets, logs in and quits. Its connection
 // is one of those that may be open; while all are sending, it relies on them.

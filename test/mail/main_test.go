@@ -1,0 +1,9 @@
+package mail
+
+import (
+	"testing"
+
+	"schoolbell/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
