@@ -44,6 +44,21 @@ func Wire(address string) (string, error) {
 	return address, nil
 }
 
+// Domain returns a domain of email addresses in ASCII and lower case. The error says what it must be.
+func Domain(domain string) (string, error) {
+	const local = "x@"
+	if schoolbell.ValidateEmail(local+domain) != nil {
+		return "", errNoDomain
+	}
+	wire, err := Wire(local + strings.ToLower(domain))
+	if err != nil {
+		return "", errNoDomain
+	}
+	return strings.TrimPrefix(wire, local), nil
+}
+
+var errNoDomain = errors.New("must be a domain such as hill.example")
+
 // checkEncoded returns ErrDomain for a domain with a label that begins with xn--
 // and encodes nothing.
 func checkEncoded(domain string) error {

@@ -61,3 +61,12 @@ func FuzzWire(f *testing.F) {
 		}
 	})
 }
+
+func TestDomain(t *testing.T) {
+	t.Parallel()
+	for domain, want := range map[string]string{"hill.example": "hill.example", "HILL.Example": "hill.example", "höhe.example": "xn--hhe-sna.example", "a b": "", "": "", "hill.example;": "", "x@hill.example": ""} {
+		if got, err := address.Domain(domain); got != want || (err == nil) != (want != "") {
+			t.Errorf("domain %q: %q, %v", domain, got, err)
+		}
+	}
+}

@@ -71,6 +71,7 @@ POST /v1/receipts/ses/{secret} open
 POST /v1/receipts/sendgrid/{secret} open
 POST /v1/receipts/twilio/{secret} open
 POST /v1/receipts/twilio/{secret}/inbound open
+POST /v1/receipts/mail/{secret} open
 GET /v1/audit admin
 GET /livez open
 GET /readyz open

@@ -26,6 +26,10 @@ const receiptsPath = "/v1/receipts"
 const receiptsDescription = "Providers call it. The secret is RECEIPT_SECRET; with another one, and for a provider that is not set up, " +
 	"the path does not exist. A request that the provider did not sign is refused with 403. Repetitions change nothing."
 
+const mailReceiptsDescription = "A mail server calls it with each email to BOUNCE_DOMAIN, as it came: notifications about emails that came back (RFC 3464) " +
+	"and complaints of recipients (RFC 5965). The parameter `to` may name the address to which it went. An email without a valid address of a message " +
+	"is refused with 403; other emails are accepted and change nothing. Repetitions change nothing."
+
 // noReply is the answer to a text message of a recipient: Twilio sends nothing back.
 const noReply = "<Response></Response>"
 

@@ -24,6 +24,7 @@ import (
 	"schoolbell"
 	"schoolbell/client"
 	"schoolbell/internal/api"
+	"schoolbell/internal/channel/email/returnpath"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/receipt"
 	"schoolbell/internal/store"
@@ -35,6 +36,8 @@ const (
 	receiptURL    = "https://bell.school.example"
 	twilioToken   = "0a9b8c7d6e5f4a3b2c1d0e9f"
 )
+
+var receiptBounces = returnpath.New("bounces.hill.example", receiptSecret)
 
 // receiver is a server that takes receipts, with the keys of the providers.
 type receiver struct {
@@ -53,7 +56,7 @@ func newReceiver(t testing.TB) *receiver {
 	l := store.OnSQLite(db)
 	return &receiver{newServerOn(t, l, func(c *api.Config) {
 		c.Receipts = receipt.New(receipt.Config{Secret: receiptSecret, PublicURL: receiptURL, SESTopics: []string{"arn:aws:sns:eu-west-1:123456789012:bell"},
-			SendGridKey: &key.PublicKey, TwilioToken: twilioToken}, l.Receipts, c.Logger)
+			SendGridKey: &key.PublicKey, TwilioToken: twilioToken, Bounces: receiptBounces}, l.Receipts, c.Logger)
 	}), key}
 }
 
@@ -119,6 +122,7 @@ func TestReceipts(t *testing.T) {
 	t.Run("SendGrid tells the outcome of an email", testReceiptsSendGrid)
 	t.Run("Twilio tells the outcome of a text message", testReceiptsTwilio)
 	t.Run("a recipient stops and starts text messages", testReceiptsInbound)
+	t.Run("a mail server tells that an email came back", testReceiptsMail)
 	t.Run("forged requests change nothing", testReceiptsForged)
 	t.Run("the secret opens the path and is not logged", testReceiptsSecret)
 	t.Run("a large body is refused", testReceiptsLarge)
@@ -197,6 +201,45 @@ func testReceiptsInbound(t *testing.T) {
 	}
 }
 
+// bounceTo is a notification that says that an email with an envelope sender came back.
+func bounceTo(sender string) string {
+	return strings.ReplaceAll("From: MAILER-DAEMON@mx.example\nTo: "+sender+"\nMessage-ID: <1@mx.example>\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"+
+		"--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns;mx.example\n\nFinal-Recipient: rfc822;u1@example.org\nAction: failed\nStatus: 5.1.1\n"+
+		"Diagnostic-Code: smtp;550 5.1.1 u1@example.org is unknown\n--b--\n", "\n", "\r\n")
+}
+
+func testReceiptsMail(t *testing.T) {
+	t.Parallel()
+	s := newReceiver(t)
+	s.user("u1")
+	id, message := s.delivered("u1", schoolbell.ChannelEmail)
+	sender, ok := receiptBounces.Of(message)
+	if !ok {
+		t.Fatal("the message has no envelope sender")
+	}
+	path := "/v1/receipts/mail/" + receiptSecret
+	vacation := "From: u1@example.org\r\nTo: " + sender + "\r\nSubject: On holiday\r\n\r\nUntil Monday.\r\n"
+	for _, step := range []struct {
+		body    string
+		outcome schoolbell.Outcome
+		state   schoolbell.AddressState
+	}{
+		{vacation, "", schoolbell.AddressUnverified},
+		{bounceTo(sender), schoolbell.OutcomeBounced, schoolbell.AddressBounced},
+		{bounceTo(sender), schoolbell.OutcomeBounced, schoolbell.AddressBounced},
+	} {
+		if a := s.raw("POST", path, step.body, "Authorization", "", "Content-Type", "message/rfc822"); a.StatusCode != 200 {
+			t.Fatalf("%d %s", a.StatusCode, a.body)
+		}
+		if got, state := s.outcome(id), s.state("u1"); got != step.outcome || state != step.state {
+			t.Errorf("outcome %q, address %q, want %q and %q", got, state, step.outcome, step.state)
+		}
+	}
+	if strings.Contains(s.log.String(), "u1@example.org") {
+		t.Error("an address is in the log")
+	}
+}
+
 func testReceiptsForged(t *testing.T) {
 	t.Parallel()
 	s := newReceiver(t)
@@ -205,6 +248,7 @@ func testReceiptsForged(t *testing.T) {
 	for path, body := range map[string]string{
 		"ses/" + receiptSecret:                 `{"Type":"Notification","TopicArn":"arn:aws:sns:eu-west-1:123456789012:other","Message":"{}"}`,
 		"sendgrid/" + receiptSecret:            `[{"event":"delivered","sg_event_id":"e1","schoolbell_message":"` + message + `"}]`,
+		"mail/" + receiptSecret:                bounceTo("b+" + message + "@bounces.hill.example"),
 		"twilio/" + receiptSecret:              "MessageSid=SM1&MessageStatus=delivered",
 		"twilio/" + receiptSecret + "/inbound": "MessageSid=SM1&From=%2B442079460018&Body=STOP",
 	} {

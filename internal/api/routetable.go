@@ -195,6 +195,8 @@ func (s *Server) groups() []group {
 				summary: "Take the status of a text message from Twilio", description: receiptsDescription},
 			{id: "receive-twilio-inbound", method: post, path: "/twilio/{secret}/inbound", handler: received(receipt.TwilioInbound), consumes: form,
 				produces: "text/xml", summary: "Take a text message that a recipient sent to Twilio", description: receiptsDescription},
+			{id: "receive-mail", method: post, path: "/mail/{secret}", handler: received(receipt.Mail), large: true, consumes: "message/rfc822",
+				summary: "Take an email that came back", description: mailReceiptsDescription},
 		}},
 		{tag: "Audit", path: "/v1/audit", read: admin, routes: []route{
 			{id: "list-audit", handler: typed(s.listAudit), summary: "List who changed what, newest first"},

@@ -13,8 +13,12 @@ func (r *Runtime) receipts() (*receipt.Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("SENDGRID_WEBHOOK_KEY %w", err)
 	}
+	bounces, err := c.Bounces()
+	if err != nil {
+		return nil, fmt.Errorf("BOUNCE_DOMAIN %w", err)
+	}
 	s := receipt.New(receipt.Config{Secret: c.Secret.Reveal(), PublicURL: r.Config.HTTP.PublicURL,
-		SESTopics: c.SESTopics, SendGridKey: key, TwilioToken: r.Config.SMS.AuthToken.Reveal()}, r.Ledger.Receipts, r.Log)
+		SESTopics: c.SESTopics, SendGridKey: key, TwilioToken: r.Config.SMS.AuthToken.Reveal(), Bounces: bounces}, r.Ledger.Receipts, r.Log)
 	for _, m := range s.Collectors() {
 		if err := r.Metrics.Register(m); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)

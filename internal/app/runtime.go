@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,7 +41,8 @@ type Runtime struct {
 	Retention *retention.Service // of old rows in the ledger
 	Metrics   *prometheus.Registry
 
-	infra   []Service // servers in this process that services use
+	bounces net.Listener // nil if emails do not come back by SMTP
+	infra   []Service    // servers in this process that services use
 	closers []func() error
 }
 

@@ -63,6 +63,9 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 		box.Run, keys.Run,
 	}
 	services = append(services, r.Relay()...)
+	if r.bounces != nil {
+		services = append(services, r.serveBounces(receipts, conf))
+	}
 	if reload != nil {
 		services = append(services, reload)
 	}

@@ -56,7 +56,7 @@ func diagnoseSMTP(ctx context.Context, cfg *config.Config) Diagnosis {
 	e.Timeout = min(e.Timeout, diagnoseTimeout)
 	smtp, err := smtpConfig(e, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return Diagnosis{Detail: err.Error(), Fix: "check the DKIM settings", Broken: true}
+		return Diagnosis{Detail: err.Error(), Fix: "check the settings of DKIM and BOUNCE_DOMAIN", Broken: true}
 	}
 	smtp.UrgentShare = 0
 	p, err := email.NewSMTP(smtp)

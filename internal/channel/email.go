@@ -139,7 +139,8 @@ func emailQuota(cfg *config.Config) ledger.Quota {
 	return ledger.Quota{Rate: float64(cfg.Email.Rate), Daily: cfg.Email.DailyLimit}
 }
 
-// emailReceipts reports whether every provider that may send email tells which emails it has.
+// emailReceipts reports whether every provider that may send email tells which emails it has. Over SMTP, only emails that come
+// back are told, so that silence says nothing.
 func emailReceipts(cfg *config.Config) bool {
 	e, r := &cfg.Email, &cfg.Receipts
 	return r.Secret != "" && !e.Uses(config.ProviderSMTP) &&
@@ -169,8 +170,12 @@ func smtpConfig(e config.Email, cfg *config.Config, log *slog.Logger) (email.SMT
 	if err != nil {
 		return email.SMTPConfig{}, err
 	}
+	bounces, err := cfg.Receipts.Bounces()
+	if err != nil {
+		return email.SMTPConfig{}, schoolbell.Invalid("BOUNCE_DOMAIN", "%v", err)
+	}
 	return email.SMTPConfig{
-		Host: e.Host, Port: e.Port, Username: e.Username, Password: e.Password.Reveal(), TLS: e.TLS, From: e.From, ReplyTo: e.ReplyTo, Signer: signer,
+		Host: e.Host, Port: e.Port, Username: e.Username, Password: e.Password.Reveal(), TLS: e.TLS, From: e.From, ReplyTo: e.ReplyTo, Signer: signer, Bounces: bounces,
 		Connections: e.Connections, UrgentShare: cfg.Queue.UrgentShare, Timeout: e.Timeout, Logger: log,
 	}, nil
 }

@@ -35,6 +35,9 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	defer ln.Close() // for the starts that end early; serving closes it too
+	if err := r.OpenBounces(ctx); err != nil {
+		return err
+	}
 	profiles, err := a.serveProfiles(ctx, r)
 	if err != nil {
 		return err
@@ -72,6 +75,9 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 	}
 	base := cfg.HTTP.LocalURL(ln.Addr().String())
 	a.tick("Schoolbell %s serves %s (API reference: %s/docs)", a.version(), base, base)
+	if addr := r.BounceAddr(); addr != nil {
+		a.tick("Bounces to %s are taken by SMTP at %s", cfg.Receipts.BounceDomain, addr)
+	}
 	a.showFirstKey(first)
 	run := func(ctx context.Context) error { return r.Run(ctx, append(services, a.noteStop(ctx, cfg))...) }
 	err = app.Run(ctx, []app.Service{run}, profiles)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"schoolbell"
+	"schoolbell/internal/address"
 	"schoolbell/internal/channel/email/signing"
 )
 
@@ -33,7 +34,7 @@ func (d *DKIM) check(f *schoolbell.Faults) {
 		}
 		return
 	}
-	if _, err := signing.Domain(d.Domain); err != nil {
+	if _, err := address.Domain(d.Domain); err != nil {
 		f.Add("DKIM_DOMAIN", "%v", err)
 	}
 	if err := signing.CheckSelector(d.Selector); err != nil {

@@ -10,14 +10,18 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/address"
+	"schoolbell/internal/channel/email/returnpath"
 )
 
 // Receipts settings say which providers may tell about messages after they were sent.
 type Receipts struct {
-	Secret      Secret        `name:"receipt-secret" setting:"RECEIPT_SECRET" placeholder:"SECRET" help:"Secret in the URLs at which providers send receipts, /v1/receipts/ses/SECRET and others. Letters, digits, - and _. No receipts are taken if empty."`
-	SESTopics   []string      `name:"ses-topic-arns" setting:"SES_TOPIC_ARNS" placeholder:"ARN" help:"Amazon SNS topics of the events of Amazon SES. Needs RECEIPT_SECRET."`
-	SendGridKey string        `name:"sendgrid-webhook-key" setting:"SENDGRID_WEBHOOK_KEY" placeholder:"KEY" help:"Public key of SendGrid's signed event webhook, in Base64. Needs RECEIPT_SECRET."`
-	Hold        time.Duration `name:"uncertain-hold" setting:"UNCERTAIN_HOLD" default:"15m" type:"s" placeholder:"TIME" help:"How long a message that its provider may have accepted waits for a receipt before it is sent again, where the provider sends receipts. 0 does not wait. A plain number is seconds."`
+	Secret       Secret        `name:"receipt-secret" setting:"RECEIPT_SECRET" placeholder:"SECRET" help:"Secret in the URLs at which providers send receipts, /v1/receipts/ses/SECRET and others. Letters, digits, - and _. No receipts are taken if empty."`
+	SESTopics    []string      `name:"ses-topic-arns" setting:"SES_TOPIC_ARNS" placeholder:"ARN" help:"Amazon SNS topics of the events of Amazon SES. Needs RECEIPT_SECRET."`
+	SendGridKey  string        `name:"sendgrid-webhook-key" setting:"SENDGRID_WEBHOOK_KEY" placeholder:"KEY" help:"Public key of SendGrid's signed event webhook, in Base64. Needs RECEIPT_SECRET."`
+	BounceDomain string        `name:"bounce-domain" setting:"BOUNCE_DOMAIN" placeholder:"DOMAIN" help:"Domain of the envelope senders of email by SMTP, such as bounces.hill.example, where emails come back. Needs RECEIPT_SECRET. If empty, the envelope sender is EMAIL_FROM, and bounces are not seen."`
+	BounceAddr   string        `name:"bounce-addr" setting:"BOUNCE_ADDR" placeholder:"HOST:PORT" help:"Address where serve takes emails to BOUNCE_DOMAIN by SMTP, such as 0.0.0.0:2525. Off if empty."`
+	Hold         time.Duration `name:"uncertain-hold" setting:"UNCERTAIN_HOLD" default:"15m" type:"s" placeholder:"TIME" help:"How long a message that its provider may have accepted waits for a receipt before it is sent again, where the provider sends receipts. 0 does not wait. A plain number is seconds."`
 }
 
 var (
@@ -42,14 +46,35 @@ func (r *Receipts) check(f *schoolbell.Faults) {
 	if _, err := r.SendGridPublicKey(); err != nil {
 		f.Add("SENDGRID_WEBHOOK_KEY", "%v", err)
 	}
+	if _, err := r.Bounces(); err != nil {
+		f.Add("BOUNCE_DOMAIN", "%v", err)
+	}
+	if r.BounceAddr != "" {
+		listenAddr(f, "BOUNCE_ADDR", r.BounceAddr)
+		if r.BounceDomain == "" {
+			f.Add("BOUNCE_DOMAIN", "is required with BOUNCE_ADDR")
+		}
+	}
 	if secret != "" {
 		return
 	}
-	for name, set := range map[string]bool{"SES_TOPIC_ARNS": len(r.SESTopics) > 0, "SENDGRID_WEBHOOK_KEY": r.SendGridKey != ""} {
+	for name, set := range map[string]bool{"SES_TOPIC_ARNS": len(r.SESTopics) > 0, "SENDGRID_WEBHOOK_KEY": r.SendGridKey != "", "BOUNCE_DOMAIN": r.BounceDomain != ""} {
 		if set {
 			f.Add("RECEIPT_SECRET", "is required with %s", name)
 		}
 	}
+}
+
+// Bounces returns the envelope senders of email by SMTP, nil if that is EMAIL_FROM.
+func (r *Receipts) Bounces() (*returnpath.Addresses, error) {
+	if r.BounceDomain == "" {
+		return nil, nil
+	}
+	domain, err := address.Domain(r.BounceDomain)
+	if err != nil {
+		return nil, err
+	}
+	return returnpath.New(domain, r.Secret.Reveal()), nil
 }
 
 // SendGridPublicKey returns the key of SENDGRID_WEBHOOK_KEY, nil if it is not set.

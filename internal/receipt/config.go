@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"schoolbell/internal/channel/email/returnpath"
 )
 
 // Config says whose receipts are taken.
@@ -18,6 +20,8 @@ type Config struct {
 	SESTopics   []string         // ARNs of the SNS topics of SES; none for no receipts of SES
 	SendGridKey *ecdsa.PublicKey // of the signed event webhook, on P-256; nil for no receipts of SendGrid
 	TwilioToken string           // the account's auth token; empty for no receipts of Twilio
+
+	Bounces *returnpath.Addresses // to which emails come back; nil for no receipts by email
 
 	// Get reads a URL of Amazon SNS over HTTPS, checking the name of the server. Nil means http.Get with limits. The URL
 	// has been checked.

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"schoolbell"
+	"schoolbell/internal/channel/email/returnpath"
 )
 
 // Source is a kind of request that brings receipts.
@@ -24,6 +25,7 @@ const (
 	SendGrid      Source = "sendgrid"
 	Twilio        Source = "twilio"
 	TwilioInbound Source = "twilio_inbound" // messages that recipients send
+	Mail          Source = "mail"           // emails that come back, and complaints by email
 )
 
 // Request is one request of a provider.
@@ -31,6 +33,8 @@ type Request struct {
 	Header http.Header
 	Body   []byte // as it came
 	URI    string // path and query, as they came
+
+	Recipient string // the address to which an email went; empty if it is in the URI or in the email
 }
 
 // Store is what the service needs of the ledger.
@@ -48,6 +52,7 @@ type decoder func(ctx context.Context, r Request) ([]schoolbell.Receipt, error)
 type Service struct {
 	secret   [sha256.Size]byte
 	decoders map[Source]decoder // of the sources that are set up
+	bounces  *returnpath.Addresses
 	store    Store
 	now      func() time.Time
 	log      *slog.Logger
@@ -84,6 +89,10 @@ func New(cfg Config, store Store, log *slog.Logger) *Service {
 		t := &twilio{token: []byte(cfg.TwilioToken), publicURL: cfg.PublicURL, now: cfg.Clock}
 		s.decoders[Twilio], s.decoders[TwilioInbound] = t.receipts, t.inbound
 	}
+	if cfg.Bounces != nil {
+		s.bounces = cfg.Bounces
+		s.decoders[Mail] = (&byMail{addresses: cfg.Bounces, now: cfg.Clock}).receipts
+	}
 	return s
 }
 
@@ -98,6 +107,15 @@ func (s *Service) Opens(source Source, secret string) bool {
 	given := sha256.Sum256([]byte(secret))
 	right := subtle.ConstantTimeCompare(given[:], s.secret[:]) == 1
 	return s.decoders[source] != nil && right
+}
+
+// Known reports whether an address is the envelope sender of an email of ours.
+func (s *Service) Known(address string) bool {
+	if s.bounces == nil {
+		return false
+	}
+	_, ok := s.bounces.Parse(address)
+	return ok
 }
 
 // Take verifies a request of a source that is open, and records its receipts. After an error the provider may send

@@ -170,6 +170,7 @@ func (m *Mail) gate(to string) time.Duration {
 // Letter is one mail as it was taken.
 type Letter struct {
 	User      string // id of the person it went to
+	From      string // envelope sender
 	MessageID string
 	At        time.Time
 }
@@ -204,7 +205,7 @@ func (m *Mail) Note() {
 			m.t.Errorf("a mail went to %v", c.To)
 		}
 		event, _, _ := strings.Cut(strings.TrimPrefix(c.MessageID, "<"), ".")
-		m.letters[event] = append(m.letters[event], Letter{User: user, MessageID: c.MessageID, At: c.At})
+		m.letters[event] = append(m.letters[event], Letter{User: user, From: c.From, MessageID: c.MessageID, At: c.At})
 		m.reached[user] = true
 		m.noted++
 	}

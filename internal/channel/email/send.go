@@ -164,7 +164,7 @@ func (w *worker) take() *outgoing {
 func (w *worker) prepare(i int) *outgoing {
 	m := &w.b.msgs[i]
 	to, err := Recipient(m)
-	cur := &outgoing{i: i, envelope: smtpconn.Envelope{From: w.s.composer.sender, To: to}, reset: w.l.dirty}
+	cur := &outgoing{i: i, envelope: smtpconn.Envelope{From: w.s.returnPath(m), To: to}, reset: w.l.dirty}
 	cur.envelope.UTF8 = !address.IsASCII(to) || !address.IsASCII(w.s.composer.sender)
 	switch {
 	case err != nil:
@@ -180,6 +180,16 @@ func (w *worker) prepare(i int) *outgoing {
 	w.l.dirty = false
 	w.l.emails++
 	return cur
+}
+
+// returnPath returns the envelope sender of a message.
+func (s *SMTP) returnPath(m *schoolbell.Message) string {
+	if s.cfg.Bounces != nil {
+		if a, ok := s.cfg.Bounces.Of(m.ID); ok {
+			return a
+		}
+	}
+	return s.composer.sender
 }
 
 // flushed sends the envelope if it has not left yet, and hears what the server says to it.

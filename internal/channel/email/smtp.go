@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/channel/email/returnpath"
 	"schoolbell/internal/channel/email/signing"
 	"schoolbell/internal/channel/email/smtpconn"
 	"schoolbell/internal/channel/slots"
@@ -33,7 +34,8 @@ type SMTPConfig struct {
 	ReplyTo string // optional, as From
 	Hello   string // our name for EHLO; the host's name
 
-	Signer *signing.Signer // signs each email with DKIM; nil for no signatures
+	Signer  *signing.Signer       // signs each email with DKIM; nil for no signatures
+	Bounces *returnpath.Addresses // envelope senders, by which bounces name their message; nil for From
 
 	Connections int           // kept open at most; 20
 	UrgentShare int           // percent of Connections that only urgent email uses

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"schoolbell"
+	"schoolbell/internal/address"
 	"schoolbell/internal/channel/email/smtpconn"
 )
 
@@ -56,22 +57,11 @@ func refused(err error) schoolbell.Result {
 	return res
 }
 
-// badAddressCodes are the enhanced status codes (RFC 3463, RFC 7505) that say that no mail
-// can ever reach the address.
-var badAddressCodes = []string{
-	"5.1.1",  // no such mailbox
-	"5.1.2",  // no such domain
-	"5.1.3",  // not an address
-	"5.1.6",  // the mailbox has moved
-	"5.1.10", // the domain accepts no mail
-	"5.2.1",  // the mailbox is disabled
-}
-
 // noSuchAddress reports whether a reply to RCPT is about the address and not about the
 // message or us. Servers without enhanced codes say 550, 551 or 553 for it (RFC 5321 §4.2.3).
 func noSuchAddress(r smtpconn.Reply) bool {
 	if r.Enhanced != "" {
-		return slices.Contains(badAddressCodes, r.Enhanced)
+		return address.Unusable(r.Enhanced)
 	}
 	return r.Code == 550 || r.Code == 551 || r.Code == 553
 }

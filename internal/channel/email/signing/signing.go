@@ -16,7 +16,6 @@ import (
 
 	"github.com/emersion/go-msgauth/dkim"
 
-	"schoolbell"
 	"schoolbell/internal/address"
 )
 
@@ -39,7 +38,7 @@ type Signer struct {
 
 // New returns a signer. The public key is looked up in DNS at selector._domainkey.domain; domain may be in any script.
 func New(domain, selector string, key crypto.Signer) (*Signer, error) {
-	domain, err := Domain(domain)
+	domain, err := address.Domain(domain)
 	if err != nil {
 		return nil, fmt.Errorf("domain %w", err)
 	}
@@ -106,20 +105,6 @@ func recordOf(public crypto.PublicKey) (string, error) {
 		return "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(der), nil
 	}
 	return "", errors.New("key must be RSA or Ed25519")
-}
-
-// Domain returns a domain in ASCII and lower case. The error says what is wrong.
-func Domain(domain string) (string, error) {
-	wrong := errors.New("must be a domain such as hill.example")
-	probe := "x@" + strings.ToLower(domain)
-	if schoolbell.ValidateEmail(probe) != nil {
-		return "", wrong
-	}
-	probe, err := address.Wire(probe)
-	if err != nil {
-		return "", wrong
-	}
-	return strings.TrimPrefix(probe, "x@"), nil
 }
 
 var selectorPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?){0,4}$`)
