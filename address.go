@@ -2,6 +2,7 @@ package schoolbell
 
 import (
 	"fmt"
+	"time"
 )
 
 // AddressState says whether messages may be sent to an address, and why not.
@@ -14,11 +15,21 @@ const (
 	AddressBounced    AddressState = "bounced"    // refused for good
 	AddressComplained AddressState = "complained" // its owner reported a message as unwanted
 	AddressStopped    AddressState = "stopped"    // its owner asked for no more messages
+	AddressSuspended  AddressState = "suspended"  // it did not take messages for a while; used again after SuspensionTime
+)
+
+// An address that does not take messages at the moment, such as a full mailbox, is suspended after some soft bounces without
+// a delivery between them.
+const (
+	SuspensionBounces = 5                   // soft bounces
+	SuspensionSpan    = 2 * 24 * time.Hour  // between the first and the last of them, at least
+	SuspensionWindow  = 30 * 24 * time.Hour // in which they count
+	SuspensionTime    = 7 * 24 * time.Hour
 )
 
 // AddressStates lists every state of an address.
 func AddressStates() []AddressState {
-	return []AddressState{AddressUnverified, AddressGood, AddressBounced, AddressComplained, AddressStopped}
+	return []AddressState{AddressUnverified, AddressGood, AddressBounced, AddressComplained, AddressStopped, AddressSuspended}
 }
 
 // Usable reports whether messages may be sent to an address in this state.

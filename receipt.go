@@ -57,11 +57,14 @@ func (k ReceiptKind) Accepted() bool {
 }
 
 // AddressState returns the state that a receipt of this kind gives its address, empty for none.
-// AddressGood is given only to addresses that were unverified, or of which ReceiptStarted takes a stop back.
+// AddressGood is given only to addresses that were unverified or suspended, or of which ReceiptStarted takes a stop back.
+// AddressSuspended is given only after [SuspensionBounces] receipts.
 func (k ReceiptKind) AddressState() AddressState {
 	switch k {
 	case ReceiptDelivered, ReceiptStarted:
 		return AddressGood
+	case ReceiptSoftBounced:
+		return AddressSuspended
 	case ReceiptBounced:
 		return AddressBounced
 	case ReceiptComplained:

@@ -17,6 +17,15 @@ type Suppression struct {
 	State   AddressState
 	Reason  string // the provider's words, or those of the staff
 	Since   time.Time
+	Until   time.Time // when the address is used again; zero for never
+}
+
+// SuppressionEnd returns when an address with this state since a time is used again; zero for never.
+func SuppressionEnd(state AddressState, since time.Time) time.Time {
+	if state == AddressSuspended {
+		return since.Add(SuspensionTime)
+	}
+	return time.Time{}
 }
 
 // SuppressionKey names an address of a user without showing it.

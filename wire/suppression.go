@@ -11,6 +11,7 @@ type Suppression struct {
 	State   schoolbell.AddressState `json:"state"`
 	Reason  string                  `json:"reason,omitempty" doc:"The words of the provider or of the staff."`
 	Since   Time                    `json:"since"`
+	Until   Time                    `json:"until,omitzero" doc:"When the address is used again; never if left out."`
 }
 
 // SuppressionPage is a page of suppressions.
@@ -24,7 +25,7 @@ func SuppressionPageOf(list []schoolbell.Suppression) SuppressionPage {
 	p := SuppressionPage{Suppressions: make([]Suppression, 0, len(list))}
 	for _, s := range list {
 		p.Suppressions = append(p.Suppressions, Suppression{ID: s.Key.String(), UserID: s.UserID, Channel: s.Key.Channel, Address: s.Address,
-			State: s.State, Reason: s.Reason, Since: At(s.Since)})
+			State: s.State, Reason: s.Reason, Since: At(s.Since), Until: At(s.Until)})
 	}
 	return p
 }

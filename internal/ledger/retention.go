@@ -74,4 +74,7 @@ type Retention interface {
 	// erased before a time, up to limit events in one call, and returns how many deliveries
 	// it changed. done means that nobody is left.
 	ScrubErased(ctx context.Context, before time.Time, limit int) (rows int, done bool, err error)
+
+	// EndSuspensions makes addresses unverified that were suspended before a time, and returns how many.
+	EndSuspensions(ctx context.Context, before time.Time) (addresses int, err error)
 }

@@ -96,6 +96,8 @@ func (f *fakeStore) ScrubErased(context.Context, time.Time, int) (int, bool, err
 	return 0, true, nil
 }
 
+func (f *fakeStore) EndSuspensions(context.Context, time.Time) (int, error) { return 0, nil }
+
 func TestRounds(t *testing.T) {
 	t.Parallel()
 	t.Run("each kind is removed by its age, and none that is kept", testRoundsAges)

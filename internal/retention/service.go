@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"schoolbell"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/outage"
 )
@@ -110,6 +111,9 @@ func (s *Service) remove(ctx context.Context, t *turn, now time.Time) error {
 	}
 	if err := t.scrub(ctx, now.Add(-scrubDelay)); err != nil {
 		return fmt.Errorf("scrub deliveries of deleted people: %w", err)
+	}
+	if _, err := s.store.EndSuspensions(ctx, now.Add(-schoolbell.SuspensionTime)); err != nil {
+		return fmt.Errorf("end suspensions of addresses: %w", err)
 	}
 	return nil
 }

@@ -64,22 +64,30 @@ func changeByReceipts(ctx context.Context, tx pgx.Tx, receipts []schoolbell.Rece
 		if state == "" || r.Address == "" || r.Kind == schoolbell.ReceiptDelivered || r.EventID != "" && !f.Known {
 			continue
 		}
-		query, reason := failAddress, row.Text(r.Reason)
-		if r.Kind == schoolbell.ReceiptStarted {
+		query, reason, limits := failAddress, row.Text(r.Reason), named{}
+		switch {
+		case r.Kind == schoolbell.ReceiptStarted:
 			query, reason = startAddress, ""
+		case r.Kind == schoolbell.ReceiptSoftBounced && r.EventID == "": // it says nothing about deliveries
+			continue
+		case r.Kind == schoolbell.ReceiptSoftBounced:
+			query, limits = suspendAddress, suspensionLimits
 		}
 		user := r.User
 		if r.EventID == "" {
 			user = 0
 		}
-		_, err := tx.Exec(ctx, query, named{"user": user, "channel_name": string(r.Channel), "address": row.Text(r.Address),
-			"state": int16(row.StateNumber(state)), "reason": reason})
+		_, err := tx.Exec(ctx, query, limits.with(named{"user": user, "channel_name": string(r.Channel), "address": row.Text(r.Address),
+			"state": int16(row.StateNumber(state)), "reason": reason}))
 		if err != nil {
 			return fmt.Errorf("change addresses: %w", err)
 		}
 	}
 	return nil
 }
+
+// suspensionLimits are the parameters of suspendAddress beside those of the others.
+var suspensionLimits = named{"bounces": schoolbell.SuspensionBounces, "span": schoolbell.SuspensionSpan, "window": schoolbell.SuspensionWindow}
 
 // changeAddressState gives the address of a user, or of every user for the number 0, a state. A condition follows.
 const changeAddressState = `
@@ -91,12 +99,22 @@ const changeAddressState = `
 		AND lower(a.address) = lower(@address)
 		AND `
 
-// failAddress gives an address a state in which it is not used, unless it has a stronger one. startAddress makes a
-// stopped one good.
-var (
-	failAddress  = changeAddressState + "a.state < @state"
-	startAddress = row.SQL(changeAddressState + "a.state = {address_stopped}")
-)
+// failAddress gives an address a state in which it is not used, unless it has a stronger one.
+var failAddress = row.SQL(changeAddressState + "(a.state < @state OR a.state = {address_suspended})")
+
+// startAddress makes a stopped address good.
+var startAddress = row.SQL(changeAddressState + "a.state = {address_stopped}")
+
+// suspendAddress suspends a usable address that had enough soft bounces over enough time since its state changed and since
+// the last delivery.
+var suspendAddress = row.SQL(changeAddressState + `a.state IN ({usable}) AND (
+			SELECT count(*) >= @bounces AND max(r.at) - min(r.at) >= @span::interval
+			FROM receipts r
+			WHERE r.user_seq = a.user_seq AND r.channel = a.channel AND r.kind = 'soft_bounced'
+				AND r.at >= a.updated_at AND r.at > ` + now + ` - @window::interval
+				AND r.at > coalesce((
+					SELECT max(d.at) FROM receipts d
+					WHERE d.user_seq = a.user_seq AND d.channel = a.channel AND d.kind = 'delivered'), '-infinity'))`)
 
 // lockBatchesOf keeps workers from changing the batches of deliveries, and from putting them into work or
 // out of it.
@@ -113,8 +131,7 @@ var lockBatchesOf = `
 
 // recordReceipts inserts the receipts that were not recorded before, and returns them in order. Of the new
 // ones, the strongest of each delivery moves its outcome forward, and the totals with it; a delivery that awaits a receipt
-// becomes sent. Addresses where a message was
-// delivered, and that were unverified, become good.
+// becomes sent. Addresses where a message was delivered, and that were unverified or suspended, become good.
 var recordReceipts = row.SQL(`
 	WITH given AS (
 		SELECT DISTINCT ON (provider, id) *
@@ -179,7 +196,8 @@ var recordReceipts = row.SQL(`
 			SELECT DISTINCT user_seq, channel, lower(address) AS address, now
 			FROM news
 			WHERE outcome = {outcome_delivered}) n
-		WHERE a.user_seq = n.user_seq AND a.channel = n.channel AND lower(a.address) = n.address AND a.state = {address_unverified})
+		WHERE a.user_seq = n.user_seq AND a.channel = n.channel AND lower(a.address) = n.address
+			AND a.state IN ({address_unverified}, {address_suspended}))
 	SELECT g.i, n.i IS NOT NULL
 	FROM fresh f
 	JOIN given g ON g.provider = f.provider AND g.id = f.id

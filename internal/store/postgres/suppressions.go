@@ -32,6 +32,7 @@ func listSuppressions(ctx context.Context, tx pgx.Tx, query string, of named) (f
 		err = r.Scan(&last.User, &last.Channel, &last.Position, &s.UserID, &s.Key.Channel, &s.Address, &state, &s.Reason, &since)
 		s.Key.User, s.Key.Digest = last.User, schoolbell.AddressDigest(s.Address)
 		s.State, s.Since = row.State(state), since.UTC()
+		s.Until = schoolbell.SuppressionEnd(s.State, s.Since)
 		return s, err
 	})
 	return found, last, err
@@ -75,7 +76,23 @@ var stopAddress = row.SQL(`
 	UPDATE addresses a
 	SET state = {address_stopped}, reason = @reason, updated_at = ` + now + `
 	FROM channels c
-	WHERE c.name = @channel_name AND a.channel = c.id AND lower(a.address) = lower(@address) AND a.state < {address_stopped}`)
+	WHERE c.name = @channel_name AND a.channel = c.id AND lower(a.address) = lower(@address) AND a.state <> {address_stopped}`)
+
+// EndSuspensions implements ledger.Retention.
+func (s Retention) EndSuspensions(ctx context.Context, before time.Time) (addresses int, err error) {
+	err = s.DB.write(ctx, "end suspensions", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, endSuspensions, before)
+		addresses = int(tag.RowsAffected())
+		return err
+	})
+	return addresses, err
+}
+
+// endSuspensions makes addresses unverified that were suspended before a time.
+var endSuspensions = row.SQL(`
+	UPDATE addresses
+	SET state = {address_unverified}, reason = '', updated_at = ` + now + `
+	WHERE state = {address_suspended} AND updated_at < $1`)
 
 // RemoveSuppression implements ledger.Suppressions.
 func (s Suppressions) RemoveSuppression(ctx context.Context, key schoolbell.SuppressionKey) error {

@@ -37,7 +37,7 @@ func TestNumbers(t *testing.T) {
 	want := map[string]int{"pending": Pending, "sending": Sending, "sent": Sent, "failed": Failed, "suppressed": Suppressed,
 		"uncertain": Uncertain, "cancelled": Cancelled, "expired": Expired,
 		"outcome ": 0, "outcome delivered": 1, "outcome bounced": 2, "outcome complained": 3, "outcome read": 4, "outcome acknowledged": 5,
-		"address unverified": AddressUnverified, "address good": AddressGood, "address bounced": 2, "address complained": 3, "address stopped": 4}
+		"address unverified": AddressUnverified, "address good": AddressGood, "address bounced": 2, "address complained": 3, "address stopped": 4, "address suspended": 5}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -26,6 +26,7 @@ func unreachable(user string) string {
 				SELECT CASE state
 						WHEN {address_bounced} THEN 'bounced'
 						WHEN {address_complained} THEN 'complained'
+						WHEN {address_suspended} THEN 'suspended'
 						ELSE 'stopped'
 					END
 				FROM addresses

@@ -85,10 +85,15 @@ func changeByReceipt(ctx context.Context, c *conn, r schoolbell.Receipt, channel
 	if state == "" || r.Address == "" {
 		return nil
 	}
-	change := "state < @state"
+	change, limits := weaker, args{}
 	switch r.Kind {
+	case schoolbell.ReceiptSoftBounced:
+		if those == addressOfAnybody { // it says nothing about deliveries
+			return nil
+		}
+		change, limits = whereSuspended, args{"bounces": schoolbell.SuspensionBounces, "span": schoolbell.SuspensionSpan.Milliseconds(), "window": schoolbell.SuspensionWindow.Milliseconds()}
 	case schoolbell.ReceiptDelivered:
-		change = whereUnverified
+		change = whereUnknown
 	case schoolbell.ReceiptStarted:
 		change = whereStopped
 	}
@@ -99,7 +104,7 @@ func changeByReceipt(ctx context.Context, c *conn, r schoolbell.Receipt, channel
 	if those == addressOfUser {
 		a["user"] = r.User
 	}
-	_, err := c.exec(ctx, changeAddressState+those+" AND "+change, a)
+	_, err := c.exec(ctx, changeAddressState+those+" AND "+change, a.and(limits))
 	return err
 }
 
@@ -178,14 +183,37 @@ const (
 	addressOfAnybody = "user_seq > 0"
 )
 
+// weaker says that a state in which an address is not used may replace the one that it has.
+var weaker = row.SQL("(state < @state OR state = {address_suspended})")
+
 // Which states become good.
 var (
-	whereUnverified = row.SQL("state = {address_unverified}")
-	whereStopped    = row.SQL("state = {address_stopped}")
+	whereUnknown = row.SQL("state IN ({address_unverified}, {address_suspended})")
+	whereStopped = row.SQL("state = {address_stopped}")
 )
 
+// whereSuspended says that a usable address becomes suspended: it had enough soft bounces over enough time since its state
+// changed and since the last delivery.
+var whereSuspended = row.SQL(`state IN ({usable})
+	AND (
+		SELECT count(*) >= @bounces AND max(r.at) - min(r.at) >= @span
+		FROM receipts r
+		WHERE r.user_seq = @user
+			AND r.channel = @channel
+			AND r.kind = 'soft_bounced'
+			AND r.at >= addresses.updated_at
+			AND r.at > @now - @window
+			AND r.at > (
+				SELECT coalesce(max(d.at), 0)
+				FROM receipts d
+				WHERE d.user_seq = @user
+					AND d.channel = @channel
+					AND d.kind = 'delivered'
+			)
+	)`)
+
 // addressFails gives an address a state in which it is not used, unless it has a stronger one.
-const addressFails = `
+var addressFails = `
 UPDATE addresses
 SET state = @state,
 	reason = @reason,
@@ -193,4 +221,4 @@ SET state = @state,
 WHERE user_seq = @user
 	AND channel = @channel
 	AND address = @address
-	AND state < @state`
+	AND ` + weaker

@@ -31,6 +31,7 @@ func listSuppressions(ctx context.Context, c *conn, query string, a args) (found
 		}
 		s.Key.User, s.Key.Digest = last.User, schoolbell.AddressDigest(s.Address)
 		s.State, s.Since = row.State(state), time.UnixMilli(since).UTC()
+		s.Until = schoolbell.SuppressionEnd(s.State, s.Since)
 		found = append(found, s)
 		return nil
 	})
@@ -83,7 +84,41 @@ SET state = {address_stopped},
 	updated_at = @now
 WHERE channel = (SELECT id FROM channels WHERE name = @channel_name)
 	AND lower(address) = lower(@address)
-	AND state < {address_stopped}`)
+	AND state <> {address_stopped}`)
+
+// EndSuspensions implements ledger.Retention. It looks first, because looking keeps nobody from writing.
+func (s Retention) EndSuspensions(ctx context.Context, before time.Time) (addresses int, err error) {
+	ended := args{"before": before.UnixMilli()}
+	var any bool
+	err = s.DB.read(ctx, "look for suspensions", func(c *conn) error { return c.get(ctx, anySuspended, ended, &any) })
+	if err != nil || !any {
+		return 0, err
+	}
+	err = s.DB.write(ctx, "end suspensions", func(c *conn) error {
+		at, err := clock(ctx, c)
+		if err != nil {
+			return err
+		}
+		addresses, err = c.exec(ctx, endSuspensions, ended.and(args{"now": at}))
+		return err
+	})
+	return addresses, err
+}
+
+// whereSuspensionEnds says that an address was suspended before a time.
+const whereSuspensionEnds = `state = {address_suspended}
+	AND updated_at < @before`
+
+// anySuspended selects whether there is such an address.
+var anySuspended = row.SQL("SELECT EXISTS (SELECT 1 FROM addresses WHERE " + whereSuspensionEnds + ")")
+
+// endSuspensions makes these addresses unverified.
+var endSuspensions = row.SQL(`
+UPDATE addresses
+SET state = {address_unverified},
+	reason = '',
+	updated_at = @now
+WHERE ` + whereSuspensionEnds)
 
 // RemoveSuppression implements ledger.Suppressions.
 func (s Suppressions) RemoveSuppression(ctx context.Context, key schoolbell.SuppressionKey) error {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"testing"
+	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -12,6 +13,8 @@ var suppressions = []promise{
 	{"Suppressions lists addresses that are not used, in pages", suppressionsPages},
 	{"Suppress stops an address of everybody who has it", suppressEverybody},
 	{"RemoveSuppression lets an address be used again", suppressionRemoved},
+	{"RecordReceipts suspends an address after some soft bounces", softBounces},
+	{"A delivery, a stronger state and time end a suspension", suspensionEnds},
 }
 
 // suppressed returns the suppressions of all pages, as user and state.
@@ -91,4 +94,84 @@ func suppressionRemoved(t *testing.T, open func() *store.Ledger) {
 	same(t, "state", s.user(userID(0)).Addresses[0].State, schoolbell.AddressUnverified)
 	wantCode(t, s.Suppressions.RemoveSuppression(s.ctx(), key), schoolbell.CodeNotFound)
 	same(t, "suppressions", len(s.suppressed(10)), 0)
+}
+
+// bounceSoftly records soft bounces of the address of a recipient at these times after now.
+func (s *testStore) bounceSoftly(id string, to ledger.Recipient, user string, after ...time.Duration) {
+	s.t.Helper()
+	for _, d := range after {
+		r := receipt(user+d.String(), id, to, schoolbell.ReceiptSoftBounced)
+		r.Address, r.Reason, r.At = user+"@example.org", "4.2.2 mailbox full", time.Now().Add(d)
+		s.receive(1, r)
+	}
+}
+
+func (s *testStore) state(user string) schoolbell.AddressState {
+	s.t.Helper()
+	return s.user(user).Addresses[0].State
+}
+
+const hour = time.Hour
+
+func softBounces(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	id, to := s.delivered(5, schoolbell.DeliverySent)
+	s.bounceSoftly(id, to[0], userID(0), hour, 13*hour, 25*hour, 37*hour)
+	same(t, "state after four", s.state(userID(0)), schoolbell.AddressUnverified)
+	s.bounceSoftly(id, to[0], userID(0), 50*hour)
+	suspended := s.user(userID(0)).Addresses[0]
+	same(t, "state after five", suspended.State, schoolbell.AddressSuspended)
+	same(t, "reason", suspended.Reason, "4.2.2 mailbox full")
+	page, _, err := s.Suppressions.Suppressions(s.ctx(), ledger.SuppressionCursor{}, 10)
+	s.must(err)
+	same(t, "suppressions", len(page), 1)
+	same(t, "time of the suspension", page[0].Until.Sub(page[0].Since), schoolbell.SuspensionTime)
+
+	s.bounceSoftly(id, to[1], userID(1), hour, 2*hour, 3*hour, 4*hour, 5*hour, 6*hour)
+	same(t, "state after six on one day", s.state(userID(1)), schoolbell.AddressUnverified)
+
+	s.bounceSoftly(id, to[2], userID(2), hour, 13*hour, 25*hour)
+	arrived := receipt("arrived", id, to[2], schoolbell.ReceiptDelivered)
+	arrived.At = time.Now().Add(30 * hour)
+	s.receive(1, arrived)
+	s.bounceSoftly(id, to[2], userID(2), 40*hour, 52*hour, 64*hour, 76*hour)
+	same(t, "state after three, a delivery and four", s.state(userID(2)), schoolbell.AddressUnverified)
+	s.bounceSoftly(id, to[2], userID(2), 90*hour)
+	same(t, "state after five since the delivery", s.state(userID(2)), schoolbell.AddressSuspended)
+
+	s.bounceSoftly(id, to[3], userID(3), -50*hour, -40*hour, -30*hour, -20*hour, hour)
+	same(t, "state after four from before the address was put, and one", s.state(userID(3)), schoolbell.AddressUnverified)
+
+	next := s.create(newEvent(toStudents(), schoolbell.ChannelEmail))
+	s.walk(next, 10, 10)
+	same(t, "rows", s.tally(next, schoolbell.ChannelEmail), map[schoolbell.DeliveryStatus]int{schoolbell.DeliverySuppressed: 2, schoolbell.DeliveryPending: 3})
+	for _, d := range s.rows(next, schoolbell.DeliveryFilter{Status: schoolbell.DeliverySuppressed}) {
+		same(t, "reason of the delivery", d.Reason, string(schoolbell.AddressSuspended))
+	}
+}
+
+func suspensionEnds(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	id, to := s.delivered(4, schoolbell.DeliverySent)
+	for i := range to {
+		s.bounceSoftly(id, to[i], userID(i), hour, 13*hour, 25*hour, 37*hour, 50*hour)
+		same(t, "state", s.state(userID(i)), schoolbell.AddressSuspended)
+	}
+	arrived, bounced := receipt("arrived", id, to[0], schoolbell.ReceiptDelivered), receipt("bounced", id, to[1], schoolbell.ReceiptBounced)
+	arrived.Address, bounced.Address = userID(0)+"@example.org", userID(1)+"@example.org"
+	s.receive(2, arrived, bounced)
+	same(t, "state after a delivery", s.state(userID(0)), schoolbell.AddressGood)
+	same(t, "state after a bounce", s.state(userID(1)), schoolbell.AddressBounced)
+	_, err := s.Suppressions.Suppress(s.ctx(), schoolbell.ChannelEmail, userID(2)+"@example.org", "asked by phone")
+	s.must(err)
+	same(t, "state after the staff stopped it", s.state(userID(2)), schoolbell.AddressStopped)
+	for before, want := range map[time.Time]int{time.Now().Add(-hour): 0, time.Now().Add(hour): 1} {
+		n, err := s.Retention.EndSuspensions(s.ctx(), before)
+		s.must(err)
+		same(t, "suspensions that ended", n, want)
+	}
+	ended := s.user(userID(3)).Addresses[0]
+	same(t, "state after the time", ended.State, schoolbell.AddressUnverified)
+	same(t, "reason", ended.Reason, "")
+	same(t, "suppressions", s.suppressed(10), []string{userID(1) + " email bounced", userID(2) + " email stopped"})
 }
