@@ -55,6 +55,7 @@ type grammar struct {
 	User    userCmd         `cmd:"" group:"use" help:"Import and show people."`
 	School  schoolCmd       `cmd:"" name:"settings" group:"use" help:"Show and change the settings of the school."`
 	Queue   queueCmd        `cmd:"" group:"use" help:"Inspect and manage the queues."`
+	Refuse  suppressionCmd  `cmd:"" name:"suppression" group:"use" help:"List, add and remove addresses to which nothing is sent."`
 	Audit   auditCmd        `cmd:"" group:"use" help:"List who changed what, newest first."`
 	Key     keyCmd          `cmd:"" group:"care" help:"Create, list, rotate and revoke API keys in the ledger."`
 	Push    pushCmd         `cmd:"" group:"care" help:"Make keys for Web Push."`
