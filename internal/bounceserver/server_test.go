@@ -2,6 +2,7 @@ package bounceserver_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/bounceserver"
+	"schoolbell/internal/testenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -50,14 +52,14 @@ func (k *taker) taken() []string {
 }
 
 // start starts a server, which stop ends.
-func start(t *testing.T, k *taker) (addr string, stop func()) {
+func start(t *testing.T, k *taker, conf *tls.Config) (addr string, stop func()) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := bounceserver.New(bounceserver.Config{Domain: "bounces.hill.example", Known: func(a string) bool { return strings.EqualFold(a, known) }, Take: k.take,
-		Logger: slog.New(slog.DiscardHandler)})
+		TLS: conf, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, ln) }()
@@ -97,7 +99,7 @@ func send(t *testing.T, addr, from, to, text string) int {
 func TestServer(t *testing.T) {
 	t.Parallel()
 	k := &taker{}
-	addr, _ := start(t, k)
+	addr, _ := start(t, k, nil)
 	const text = "Subject: Undelivered\r\n\r\n.dot\r\n"
 	for _, c := range []struct {
 		name, from, to, text string
@@ -126,9 +128,32 @@ func TestServer(t *testing.T) {
 	}
 }
 
+func TestServerTLS(t *testing.T) {
+	t.Parallel()
+	authority := testenv.NewAuthority(t)
+	pair, err := tls.LoadX509KeyPair(authority.Issue("127.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &taker{}
+	addr, _ := start(t, k, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := smtp.NewClientStartTLS(conn, &tls.Config{RootCAs: authority.Pool(), ServerName: "127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SendMail("", []string{known}, strings.NewReader("Subject: Undelivered\r\n\r\nNo.\r\n")); err != nil || len(k.taken()) != 1 {
+		t.Errorf("over TLS: %v, taken %q", err, k.taken())
+	}
+}
+
 func TestServerStops(t *testing.T) {
 	t.Parallel()
-	addr, stop := start(t, &taker{})
+	addr, stop := start(t, &taker{}, nil)
 	c := dial(t, addr)
 	if err := c.Hello("mx.school.example"); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ func TestHolds(t *testing.T) {
 		want bool
 	}{
 		{"SMTP sends no receipts", []string{"SMTP_HOST=mail.example", "EMAIL_FROM=a@b.example", secret}, false},
+		{"SMTP tells only what comes back", []string{"SMTP_HOST=mail.example", "EMAIL_FROM=a@b.example", "BOUNCE_DOMAIN=bounces.b.example", secret}, false},
 		{"Amazon SES with topics and a configuration set", append(ses, "SES_CONFIGURATION_SET=bell"), true},
 		{"Amazon SES without a configuration set", ses, false},
 		{"no hold", append(ses, "SES_CONFIGURATION_SET=bell", "UNCERTAIN_HOLD=0"), false},

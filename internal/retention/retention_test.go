@@ -53,6 +53,8 @@ type fakeStore struct {
 	until    time.Time
 	fail     error
 	pieces   int
+
+	suspended []time.Duration // ages of the suspensions that were ended
 }
 
 func (f *fakeStore) TakeTurn(_ context.Context, holder string, length time.Duration) (bool, error) {
@@ -96,7 +98,12 @@ func (f *fakeStore) ScrubErased(context.Context, time.Time, int) (int, bool, err
 	return 0, true, nil
 }
 
-func (f *fakeStore) EndSuspensions(context.Context, time.Time) (int, error) { return 0, nil }
+func (f *fakeStore) EndSuspensions(_ context.Context, before time.Time) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.suspended = append(f.suspended, time.Since(before))
+	return 0, f.fail
+}
 
 func TestRounds(t *testing.T) {
 	t.Parallel()
@@ -133,6 +140,9 @@ func testRoundsAges(t *testing.T) {
 				}
 				if d := cmp.Diff(c.want, f.requests); d != "" {
 					t.Error(d)
+				}
+				if d := cmp.Diff([]time.Duration{schoolbell.SuspensionTime}, f.suspended); d != "" {
+					t.Errorf("suspensions ended: %s", d)
 				}
 			})
 		})

@@ -17,8 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"schoolbell"
 	"schoolbell/internal/channel/channeltest"
+	"schoolbell/internal/channel/email/returnpath"
 	"schoolbell/internal/embedded"
 )
 
@@ -366,5 +369,30 @@ func testSMTPSendAfterClose(t *testing.T) {
 	isOfNoUse(t, sendAll(t, context.Background(), s, threeMessages()))
 	if c.Accepted() != 1 {
 		t.Errorf("accepted %d", c.Accepted())
+	}
+}
+
+func TestReturnPath(t *testing.T) {
+	t.Parallel()
+	c, _ := catcher(t, embedded.MailCatcherOptions{KeepBodies: 10})
+	bounces := returnpath.New("bounces.hill.example", "3c1d8e7f6a5b4c3d2e1f0a9b")
+	s := sender(t, c.Addr(), func(cfg *SMTPConfig) { cfg.Bounces = bounces })
+	msgs := []schoolbell.Message{message("ada@example.org", 7), message("bob@example.org", 8), message("eve@example.org", 9)}
+	msgs[2].ID = "test" // not of the pipeline
+	s.Send(t.Context(), msgs, func(i int, r schoolbell.Result) {
+		if r.Verdict != schoolbell.VerdictSent {
+			t.Errorf("message %d: %+v", i, r)
+		}
+	})
+	got := map[string]string{}
+	for _, m := range c.Messages(10) {
+		got[m.To[0]] = m.From
+		if key, ok := bounces.Parse(m.From); ok {
+			got[m.To[0]] = key.String()
+		}
+	}
+	want := map[string]string{"ada@example.org": msgs[0].ID, "bob@example.org": msgs[1].ID, "eve@example.org": "office@hill.example"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
