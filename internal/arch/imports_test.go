@@ -41,7 +41,7 @@ var importRules = []struct {
 	{"internal/advice", nil},
 	{"internal/certificate", nil},
 	{"internal/store/storetest", []string{".", "internal/ledger", "internal/store", "internal/testenv"}},
-	{"internal/channel/channeltest", []string{".", "internal/testenv"}},
+	{"internal/channel/channeltest", []string{".", "internal/testenv", "internal/fake"}},
 	{"internal/store", []string{"internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people", "internal/school"}}, // those who use the stores
 	{"internal/store/...", []string{".", "bullmq/combine", "internal/ledger", "internal/store/row"}},                                         // row: what both engines encode alike
 	{"internal/address", []string{"."}},

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"schoolbell/internal/channel/channeltest"
 	"schoolbell/internal/fake"
 )
 
@@ -14,7 +15,7 @@ func TestDiagnose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		runFake(t, f)
+		channeltest.Start(t, f)
 		return f
 	}
 	sandbox, paused := account(fake.SESOptions{Sandbox: true, Rate: 1, Daily: 200}), account(fake.SESOptions{Paused: true})
@@ -23,7 +24,7 @@ func TestDiagnose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runFake(t, grid)
+	channeltest.Start(t, grid)
 	gridSettings := func(key string) []string { return []string{"SENDGRID_URL=" + grid.URL(), "SENDGRID_API_KEY=" + key} }
 	for _, c := range []struct {
 		name   string

@@ -11,29 +11,12 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/channel/channeltest"
-	"schoolbell/internal/channel/email/ses"
 	"schoolbell/internal/config"
 	"schoolbell/internal/fake"
 	"schoolbell/internal/testenv"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m) }
-
-// runFake runs a fake until the test ends.
-func runFake(t *testing.T, f interface {
-	Run(context.Context) error
-	Close() error
-}) {
-	t.Helper()
-	ended := make(chan error, 1)
-	go func() { ended <- f.Run(context.Background()) }()
-	t.Cleanup(func() {
-		_ = f.Close()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-}
 
 // two are two accounts and the provider that settings open over them: SES, and SendGrid as the fallback.
 type two struct {
@@ -70,12 +53,12 @@ func openTwo(t *testing.T, addr string) two {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runFake(t, first)
+	channeltest.Start(t, first)
 	second, err := fake.NewSendGrid(fake.SendGridOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	runFake(t, second)
+	channeltest.Start(t, second)
 	cfg := settings(t, append(sesSettings(first.URL()), "EMAIL_PROVIDER=ses", "EMAIL_FALLBACK=sendgrid", "SENDGRID_URL="+second.URL(), "SENDGRID_API_KEY=SG.fake")...)
 	set, err := Open(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -98,15 +81,15 @@ func openTwo(t *testing.T, addr string) two {
 // accepted returns how often each provider accepted a message.
 func (p two) accepted(t *testing.T, m schoolbell.Message) (bySES, bySendGrid int) {
 	t.Helper()
-	tag, err := ses.Tag(m.ID)
+	key, err := schoolbell.ParseMessageKey(m.ID)
 	if err != nil {
 		t.Error(err)
 	}
-	return p.ses.Accepted(tag), p.sendgrid.Accepted(m.ID)
+	return p.ses.Accepted(key.Tag()), p.sendgrid.Accepted(m.ID)
 }
 
 func emailTo(to string, n int) schoolbell.Message {
-	return schoolbell.Message{ID: fmt.Sprintf("event.%d", n), EventID: "event", Channel: schoolbell.ChannelEmail, To: to, Subject: "Sports day", Text: fmt.Sprintf("Hello %d", n)}
+	return schoolbell.Message{ID: fmt.Sprintf("event.%d", n+1), EventID: "event", Channel: schoolbell.ChannelEmail, To: to, Subject: "Sports day", Text: fmt.Sprintf("Hello %d", n)}
 }
 
 func sendTo(p two, to ...string) ([]schoolbell.Message, []schoolbell.Result) {
@@ -209,7 +192,7 @@ func testFailoverBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runFake(t, again)
+	channeltest.Start(t, again)
 	testenv.Eventually(t, 30*time.Second, func() bool {
 		_, results := sendTo(p, "c@example.org")
 		n, _ := again.Total()

@@ -18,6 +18,7 @@ import (
 type Receipts struct {
 	Secret       Secret        `name:"receipt-secret" setting:"RECEIPT_SECRET" placeholder:"SECRET" help:"Secret in the URLs at which providers send receipts, /v1/receipts/ses/SECRET and others. Letters, digits, - and _. No receipts are taken if empty."`
 	SESTopics    []string      `name:"ses-topic-arns" setting:"SES_TOPIC_ARNS" placeholder:"ARN" help:"Amazon SNS topics of the events of Amazon SES. Needs RECEIPT_SECRET."`
+	SNSEndpoint  string        `name:"sns-endpoint" setting:"SNS_ENDPOINT" placeholder:"URL" help:"URL from which certificates and confirmations of Amazon SNS are read, such as that of schoolbell fake ses. Amazon's own if empty."`
 	SendGridKey  string        `name:"sendgrid-webhook-key" setting:"SENDGRID_WEBHOOK_KEY" placeholder:"KEY" help:"Public key of SendGrid's signed event webhook, in Base64. Needs RECEIPT_SECRET."`
 	BounceDomain string        `name:"bounce-domain" setting:"BOUNCE_DOMAIN" placeholder:"DOMAIN" help:"Domain of the envelope senders of email by SMTP, such as bounces.hill.example, where emails come back. Needs RECEIPT_SECRET. If empty, the envelope sender is EMAIL_FROM, and bounces are not seen."`
 	BounceAddr   string        `name:"bounce-addr" setting:"BOUNCE_ADDR" placeholder:"HOST:PORT" help:"Address where serve takes emails to BOUNCE_DOMAIN by SMTP, such as 0.0.0.0:2525. Off if empty."`
@@ -37,6 +38,7 @@ func (r *Receipts) check(f *schoolbell.Faults) {
 	} else if secret != "" && !urlSafe.MatchString(secret) {
 		f.Add("RECEIPT_SECRET", "must be 20 to 200 letters, digits, - or _; try: openssl rand -hex 24")
 	}
+	secureURL(f, "SNS_ENDPOINT", r.SNSEndpoint)
 	for _, arn := range r.SESTopics {
 		if !topicARN.MatchString(arn) {
 			f.Add("SES_TOPIC_ARNS", "must be ARNs such as arn:aws:sns:eu-west-1:123456789012:bell")

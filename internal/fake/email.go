@@ -9,7 +9,9 @@ import (
 	"mime/multipart"
 	"mime/quotedprintable"
 	"net/mail"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // keptEmails is how many of the newest emails a fake keeps.
@@ -25,6 +27,40 @@ type Email struct {
 	Text    string
 	HTML    string
 	Header  mail.Header // as the recipient would get it
+
+	messageID string // that its sender gave it
+	events    bool   // are published
+}
+
+// emails are those that a fake accepted. It is safe for concurrent use.
+type emails struct {
+	mu   sync.Mutex
+	kept []Email
+}
+
+func (e *emails) keep(m Email) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.kept = append(e.kept[max(0, len(e.kept)+1-keptEmails):], m)
+}
+
+// Emails returns the newest emails, as their recipients would get them, oldest first.
+func (e *emails) Emails() []Email {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.kept)
+}
+
+// latest returns the newest email with a token.
+func (e *emails) latest(token string) (Email, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, m := range slices.Backward(e.kept) {
+		if m.Token == token {
+			return m, nil
+		}
+	}
+	return Email{}, fmt.Errorf("no email has the token %s", token)
 }
 
 // parseEmail parses a whole email as strictly as a provider may.

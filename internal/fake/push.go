@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -21,11 +20,12 @@ import (
 
 // PushOptions say how a fake push service behaves. Its zero value accepts every valid message.
 type PushOptions struct {
-	Addr      string // where it listens; any free port on loopback if empty
+	Addr      string // to listen on; any port of 127.0.0.1 if empty
 	PublicKey string // that browsers subscribe with: messages signed by another are answered with 403. Any if empty
 
-	// Answer decides about a message before it is accepted; nil accepts. It is called by several goroutines at once,
-	// and may wait.
+	// Script decides about a device; nil means ByRecipient. Answer says more about a message: it comes before the script,
+	// which is asked if it returns the zero value. Both are called by several goroutines at once, and may wait.
+	Script Script
 	Answer func(m PushMessage) PushAnswer
 }
 
@@ -50,20 +50,21 @@ type PushAnswer struct {
 	Status     int    // of a message that is not accepted
 	Reason     string // in the body of the reply
 	RetryAfter string // a header of the reply; none if empty
+	Hang       bool   // there is no reply, and nothing is accepted
 
 	// What happens after the message was accepted.
 	Hold  <-chan struct{} // the reply waits until it is closed or the client has gone
 	Reset bool            // the connection ends without a reply
+	Fail  int             // the reply has this status
 }
 
-// Push is a push service, together with the browsers that have subscribed at it. It is safe for concurrent use.
+// Push is a push service, together with the browsers that have subscribed at it. Tokens are the ids of events. It is safe
+// for concurrent use.
 type Push struct {
-	opts   PushOptions
-	server *http.Server
-	url    string
-	work   sync.WaitGroup
+	*Server
+	opts PushOptions
 
-	mu       sync.Mutex
+	state    sync.Mutex
 	browsers map[string]*browser // by device
 	messages []PushMessage       // accepted ones, the oldest first
 }
@@ -76,35 +77,37 @@ type browser struct {
 	waiting []PushMessage // until the browser asks, the oldest first
 }
 
-// NewPush starts a fake. The caller closes it.
-func NewPush(opts PushOptions) (*Push, error) {
-	if opts.Addr == "" {
-		opts.Addr = "127.0.0.1:0"
-	}
-	l, err := net.Listen("tcp", opts.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen for the fake push service: %w", err)
-	}
-	p := &Push{opts: opts, url: "http://" + l.Addr().String(), browsers: map[string]*browser{}}
+// NewPush returns a fake that listens. The caller runs or closes it.
+func NewPush(o PushOptions) (*Push, error) {
+	p := &Push{opts: o, browsers: map[string]*browser{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /push/{device}", p.receive)
-	p.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	p.work.Go(func() { _ = p.server.Serve(l) })
+	mux.HandleFunc("POST /fake/browsers", p.playBrowser)
+	server, err := newServer(o.Addr, o.Script, mux)
+	if err != nil {
+		return nil, err
+	}
+	p.Server = server
 	return p, nil
 }
 
-// URL is the origin of the endpoints.
-func (p *Push) URL() string { return p.url }
-
-// Close ends the server and its connections.
-func (p *Push) Close() error {
-	err := p.server.Close()
-	p.work.Wait()
-	return err
+// playBrowser subscribes a browser, and answers with what its page would register. The parameter act says what
+// happens to messages to it.
+func (p *Push) playBrowser(w http.ResponseWriter, r *http.Request) {
+	s, err := p.subscribe(r.FormValue("act"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(s)
 }
 
 // Subscribe adds a browser and returns its subscription.
-func (p *Push) Subscribe() (schoolbell.PushSubscription, error) {
+func (p *Push) Subscribe() (schoolbell.PushSubscription, error) { return p.subscribe("") }
+
+// subscribe adds a browser whose device begins with an act, unless that is empty.
+func (p *Push) subscribe(act string) (schoolbell.PushSubscription, error) {
 	private, err := ecdh.P256().GenerateKey(rand.Reader)
 	if err != nil {
 		return schoolbell.PushSubscription{}, fmt.Errorf("make a key pair: %w", err)
@@ -114,17 +117,20 @@ func (p *Push) Subscribe() (schoolbell.PushSubscription, error) {
 		return schoolbell.PushSubscription{}, fmt.Errorf("make a secret: %w", err)
 	}
 	device := rand.Text()
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	if act != "" {
+		device = act + "." + device
+	}
+	p.state.Lock()
+	defer p.state.Unlock()
 	p.browsers[device] = &browser{private: private, secret: secret}
-	return schoolbell.PushSubscription{Endpoint: p.url + "/push/" + device, Keys: schoolbell.PushKeys{
+	return schoolbell.PushSubscription{Endpoint: p.URL() + "/push/" + device, Keys: schoolbell.PushKeys{
 		P256dh: base64.RawURLEncoding.EncodeToString(private.PublicKey().Bytes()), Auth: base64.RawURLEncoding.EncodeToString(secret)}}, nil
 }
 
 // Unsubscribe makes the push service answer messages to a browser with 410 from now on.
 func (p *Push) Unsubscribe(s schoolbell.PushSubscription) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.state.Lock()
+	defer p.state.Unlock()
 	if b := p.browsers[deviceOf(s)]; b != nil {
 		b.gone = true
 	}
@@ -132,27 +138,15 @@ func (p *Push) Unsubscribe(s schoolbell.PushSubscription) {
 
 // Messages returns the accepted messages, the oldest first, also those that were replaced.
 func (p *Push) Messages() []PushMessage {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.state.Lock()
+	defer p.state.Unlock()
 	return slices.Clone(p.messages)
-}
-
-// Accepted counts the accepted messages about an event, over all browsers.
-func (p *Push) Accepted(event string) (n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, m := range p.messages {
-		if m.EventID == event {
-			n++
-		}
-	}
-	return n
 }
 
 // Fetch returns what a browser gets when it connects: of the messages with one topic, the last.
 func (p *Push) Fetch(s schoolbell.PushSubscription) []PushMessage {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.state.Lock()
+	defer p.state.Unlock()
 	b := p.browsers[deviceOf(s)]
 	if b == nil {
 		return nil
@@ -190,8 +184,8 @@ func (p *Push) receive(w http.ResponseWriter, r *http.Request) {
 		answer = PushAnswer{Status: refusal.status, Reason: refusal.reason}
 	} else if err != nil {
 		answer = PushAnswer{Status: http.StatusBadRequest, Reason: "BadRequest"}
-	} else if p.opts.Answer != nil {
-		answer = p.opts.Answer(m)
+	} else {
+		answer = p.answer(m)
 	}
 	if answer.RetryAfter != "" {
 		w.Header().Set("Retry-After", answer.RetryAfter)
@@ -202,23 +196,59 @@ func (p *Push) receive(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]string{"reason": answer.Reason})
 		return
 	}
-	p.accept(m)
+	if answer.Hang {
+		select {
+		case <-r.Context().Done():
+		case <-p.stopping.Done():
+		}
+		panic(http.ErrAbortHandler)
+	}
+	p.store(m)
 	if answer.Hold != nil {
 		select {
 		case <-answer.Hold:
 		case <-r.Context().Done():
+		case <-p.stopping.Done():
 		}
 	}
 	if answer.Reset {
 		panic(http.ErrAbortHandler)
 	}
-	w.Header().Set("Location", p.url+"/message/"+rand.Text())
+	if answer.Fail != 0 {
+		w.WriteHeader(answer.Fail)
+		return
+	}
+	w.Header().Set("Location", p.URL()+"/message/"+rand.Text())
 	w.WriteHeader(http.StatusCreated)
 }
 
-func (p *Push) accept(m PushMessage) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// answer is what the options and the script say about a message.
+func (p *Push) answer(m PushMessage) PushAnswer {
+	if p.opts.Answer != nil {
+		if answer := p.opts.Answer(m); answer != (PushAnswer{}) {
+			return answer
+		}
+	}
+	return pushActs[p.act(m.Device)]
+}
+
+// pushActs are the acts as answers.
+var pushActs = map[Act]PushAnswer{
+	Reject:   {Status: http.StatusGone, Reason: "Unregistered"},
+	Defer:    {Status: http.StatusServiceUnavailable, Reason: "ServiceUnavailable"},
+	Throttle: {Status: http.StatusTooManyRequests, Reason: "TooManyRequests", RetryAfter: "2"},
+	Stop:     {Status: http.StatusForbidden, Reason: "BadJwtToken"},
+	Fail:     {Fail: http.StatusInternalServerError},
+	Hang:     {Hang: true},
+	Reset:    {Reset: true},
+	Cut:      {Reset: true},
+}
+
+func (p *Push) store(m PushMessage) {
+	p.accept(m.EventID)
+	p.say("accepted to device %s: %s - %s", m.Device, m.Title, m.Body)
+	p.state.Lock()
+	defer p.state.Unlock()
 	p.messages = append(p.messages, m)
 	b := p.browsers[m.Device]
 	if m.Topic != "" {
@@ -237,10 +267,10 @@ var (
 // read checks a request as push services do, and decrypts the message as browsers do.
 func (p *Push) read(r *http.Request) (m PushMessage, err error) {
 	m = PushMessage{Device: r.PathValue("device"), Urgency: r.Header.Get("Urgency"), Topic: r.Header.Get("Topic")}
-	p.mu.Lock()
+	p.state.Lock()
 	b := p.browsers[m.Device]
 	gone := b != nil && b.gone
-	p.mu.Unlock()
+	p.state.Unlock()
 	switch {
 	case b == nil:
 		return m, refusePush(http.StatusNotFound, "NotFound")

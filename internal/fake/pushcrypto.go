@@ -33,7 +33,7 @@ func (p *Push) checkSender(header string, now time.Time) (subject string, err er
 	claims, ok := verifyToken(token, key)
 	expires := time.Unix(claims.Expires, 0)
 	switch {
-	case !ok, claims.Audience != p.url:
+	case !ok, claims.Audience != p.URL():
 		return "", refusePush(http.StatusForbidden, "BadJwtToken")
 	case !expires.After(now), expires.After(now.Add(24 * time.Hour)):
 		return "", refusePush(http.StatusForbidden, "ExpiredJwtToken")

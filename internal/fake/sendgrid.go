@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
@@ -24,6 +25,8 @@ type SendGridOptions struct {
 	Scopes []string // of the key; mail.send
 	Rate   float64  // requests per second; no limit
 	Script Script   // ByRecipient
+
+	Reports Reports // to the event webhook, which is signed
 }
 
 // SendGridError is an error as SendGrid answers it.
@@ -37,14 +40,14 @@ type SendGridError struct {
 // is safe for concurrent use.
 type SendGrid struct {
 	*Server
+	emails
 	opts     SendGridOptions
 	requests bucket
 
-	mu       sync.Mutex
-	errors   map[string]SendGridError
-	revoked  bool
-	emails   []Email
-	accepted int // requests
+	state   sync.Mutex // protects what follows and opts.Reports
+	errors  map[string]SendGridError
+	revoked bool
+	taken   int // requests
 }
 
 // NewSendGrid returns a fake that listens. The caller runs or closes it.
@@ -67,30 +70,42 @@ func NewSendGrid(o SendGridOptions) (*SendGrid, error) {
 
 // Answer makes the fake answer requests with a recipient with an error, instead of what the script says.
 func (f *SendGrid) Answer(to string, e SendGridError) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.state.Lock()
+	defer f.state.Unlock()
 	f.errors[to] = e
 }
 
 // Revoke makes the key invalid, or valid again.
 func (f *SendGrid) Revoke(revoked bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.state.Lock()
+	defer f.state.Unlock()
 	f.revoked = revoked
 }
 
-// Emails returns the newest emails, oldest first.
-func (f *SendGrid) Emails() []Email {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.emails)
+// SetReports changes where and how the events of further emails are reported.
+func (f *SendGrid) SetReports(r Reports) {
+	f.state.Lock()
+	defer f.state.Unlock()
+	f.opts.Reports = r
+}
+
+// Report reports what happens to the newest email with a token, one thing after the other, at once.
+func (f *SendGrid) Report(token string, reports ...Report) error {
+	m, err := f.latest(token)
+	if err != nil {
+		return err
+	}
+	f.state.Lock()
+	url := f.opts.Reports.URL
+	f.state.Unlock()
+	return inOrder(reports, func(ctx context.Context, r Report) error { return f.callHook(ctx, url, m, r) })
 }
 
 // Requests returns how many requests were accepted.
 func (f *SendGrid) Requests() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.accepted
+	f.state.Lock()
+	defer f.state.Unlock()
+	return f.taken
 }
 
 // sendGridMail is the body of mail/send.
@@ -210,9 +225,9 @@ func (f *SendGrid) play(w http.ResponseWriter, r *http.Request, req sendGridMail
 	var refused []SendGridError
 	for i, p := range req.Personalizations {
 		to := p.To[0].Email
-		f.mu.Lock()
+		f.state.Lock()
 		e, chosen := f.errors[to]
-		f.mu.Unlock()
+		f.state.Unlock()
 		switch a := f.act(to); {
 		case chosen:
 			refused = append(refused, e)
@@ -243,7 +258,7 @@ func (f *SendGrid) answer(w http.ResponseWriter, r *http.Request, act Act, req s
 	}
 	id := ""
 	if act != Hang {
-		id = f.keep(req)
+		id = f.store(req)
 	}
 	if act == Fail {
 		f.refuse(w, SendGridError{Status: http.StatusServiceUnavailable, Message: "Service unavailable"})
@@ -256,12 +271,13 @@ func (f *SendGrid) answer(w http.ResponseWriter, r *http.Request, act Act, req s
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// keep accepts a request: an email for each recipient.
-func (f *SendGrid) keep(req sendGridMail) (id string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.accepted++
-	id = fmt.Sprintf("fake%018d", f.accepted)
+// store accepts a request: an email for each recipient.
+func (f *SendGrid) store(req sendGridMail) (id string) {
+	f.state.Lock()
+	f.taken++
+	id = fmt.Sprintf("fake%018d", f.taken)
+	reports := f.opts.Reports
+	f.state.Unlock()
 	for i, p := range req.Personalizations {
 		e := Email{ID: fmt.Sprintf("%s.filter%d", id, i), Token: p.CustomArgs["schoolbell_message"], To: p.To[0].Email, From: req.From.Email, Subject: req.Subject, Header: mail.Header{}}
 		for name, value := range p.Headers {
@@ -274,16 +290,21 @@ func (f *SendGrid) keep(req sendGridMail) (id string) {
 				e.HTML = c.Value
 			}
 		}
+		e.messageID = p.Headers["Message-ID"]
 		f.accept(e.Token)
-		f.emails = append(f.emails[max(0, len(f.emails)+1-keptEmails):], e)
+		f.emails.keep(e)
+		f.say("accepted from %s to %s: %s", e.From, e.To, e.Subject)
+		if reports.URL != "" {
+			f.follow(reports, e.To, func(ctx context.Context, kind Report) error { return f.callHook(ctx, reports.URL, e, kind) })
+		}
 	}
 	return id
 }
 
 func (f *SendGrid) authenticate(w http.ResponseWriter, r *http.Request) bool {
-	f.mu.Lock()
+	f.state.Lock()
 	revoked := f.revoked
-	f.mu.Unlock()
+	f.state.Unlock()
 	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if ok && !revoked && subtle.ConstantTimeCompare([]byte(key), []byte(f.opts.APIKey)) == 1 {
 		return true

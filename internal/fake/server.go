@@ -15,16 +15,23 @@ import (
 // maxRequest is the largest request that is read, in bytes.
 const maxRequest = 41 << 20
 
-// Server is what all fakes have in common: an HTTP server, its script, and the counts of what it accepted. It is safe for
-// concurrent use.
+// Server is what all fakes have in common: an HTTP server, its script, the counts of what it accepted, and the requests
+// that it makes itself. It is safe for concurrent use.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
 	script   atomic.Pointer[Script]
 
+	client   *http.Client    // of reports
+	stopping context.Context // ends with Close
+	stop     context.CancelFunc
+	work     sync.WaitGroup // reports
+
 	mu       sync.Mutex
 	accepted map[string]int // by token
 	total    int
+	closed   bool
+	watch    func(line string) // nil for nobody
 }
 
 // newServer returns a server that listens on addr, "127.0.0.1:0" if empty, and answers once it is run.
@@ -36,7 +43,8 @@ func newServer(addr string, script Script, handler http.Handler) (*Server, error
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	s := &Server{listener: l, accepted: make(map[string]int)}
+	s := &Server{listener: l, accepted: make(map[string]int), client: &http.Client{Timeout: reportTimeout}}
+	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler: http.MaxBytesHandler(handler, maxRequest), ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
@@ -58,9 +66,15 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close stops listening and ends all connections.
+// Close stops listening and reporting, and ends all connections.
 func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.stop()
 	err := s.http.Close()
+	s.work.Wait()
+	s.client.CloseIdleConnections()
 	if closed := s.listener.Close(); !errors.Is(closed, net.ErrClosed) {
 		err = errors.Join(err, closed)
 	}
@@ -98,6 +112,22 @@ func (s *Server) accept(token string) int {
 	s.accepted[token]++
 	s.total++
 	return s.total
+}
+
+// Watch calls f with a line for each message that is accepted and for each report, from several goroutines at once.
+func (s *Server) Watch(f func(line string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watch = f
+}
+
+func (s *Server) say(format string, args ...any) {
+	s.mu.Lock()
+	watch := s.watch
+	s.mu.Unlock()
+	if watch != nil {
+		watch(fmt.Sprintf(format, args...))
+	}
 }
 
 // bucket lets so many messages through in a second. The zero rate lets all through.

@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,7 +29,11 @@ type SESOptions struct {
 	Sandbox           bool
 	Paused            bool
 
-	Script Script // ByRecipient
+	Script  Script  // ByRecipient
+	Reports Reports // events of emails with a configuration set, as notifications of SNS
+
+	Topic      string // arn:aws:sns:eu-west-1:123456789012:bell
+	SNSVersion string // of signatures, 1 or 2; 2
 }
 
 // SESError is an error as Amazon SES answers it.
@@ -42,13 +47,14 @@ type SESError struct {
 // schoolbell_message. It is safe for concurrent use.
 type SES struct {
 	*Server
+	emails
 	opts     SESOptions
 	sending  bucket
 	accounts bucket // calls of GetAccount: one a second
+	sns      *sns
 
-	mu     sync.Mutex // also protects opts.Paused
+	state  sync.Mutex // protects what follows, opts.Paused and opts.Reports
 	errors map[string]SESError
-	emails []Email
 }
 
 // The texts by which the two quotas are told apart.
@@ -62,10 +68,14 @@ func NewSES(o SESOptions) (*SES, error) {
 	setDefault(&o.Region, "eu-west-1")
 	setDefault(&o.AccessKeyID, "AKIAFAKE")
 	setDefault(&o.SecretAccessKey, "fake-secret")
-	f := &SES{opts: o, sending: bucket{rate: o.Rate}, accounts: bucket{rate: 1}, errors: make(map[string]SESError)}
+	setDefault(&o.Topic, "arn:aws:sns:"+o.Region+":123456789012:bell")
+	setDefault(&o.SNSVersion, "2")
+	f := &SES{opts: o, sending: bucket{rate: o.Rate}, accounts: bucket{rate: 1}, errors: make(map[string]SESError), sns: newSNS(o)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v2/email/outbound-emails", f.sendEmail)
 	mux.HandleFunc("GET /v2/email/account", f.getAccount)
+	mux.HandleFunc("GET "+f.sns.certPath, f.sns.getCertificate)
+	mux.HandleFunc("GET /{$}", f.sns.confirm)
 	server, err := newServer(o.Addr, o.Script, mux)
 	if err != nil {
 		return nil, err
@@ -82,28 +92,44 @@ func setDefault(v *string, def string) {
 
 // Answer makes the fake answer emails to a recipient with an error, instead of what the script says.
 func (f *SES) Answer(to string, e SESError) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.state.Lock()
+	defer f.state.Unlock()
 	f.errors[to] = e
 }
 
 // Pause makes the account stop or resume sending.
 func (f *SES) Pause(paused bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.state.Lock()
+	defer f.state.Unlock()
 	f.opts.Paused = paused
 }
 
-// Emails returns the newest emails, as their recipients would get them, oldest first.
-func (f *SES) Emails() []Email {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.emails)
+// SetReports changes where and how the events of further emails are reported.
+func (f *SES) SetReports(r Reports) {
+	f.state.Lock()
+	defer f.state.Unlock()
+	f.opts.Reports = r
+}
+
+// Report reports what happens to the newest email with a token, one thing after the other, at once.
+func (f *SES) Report(token string, reports ...Report) error {
+	m, err := f.latest(token)
+	if err != nil {
+		return err
+	}
+	url := f.reports().URL
+	return inOrder(reports, func(ctx context.Context, r Report) error { return f.publish(ctx, url, m, r) })
+}
+
+func (f *SES) reports() Reports {
+	f.state.Lock()
+	defer f.state.Unlock()
+	return f.opts.Reports
 }
 
 func (f *SES) paused() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.state.Lock()
+	defer f.state.Unlock()
 	return f.opts.Paused
 }
 
@@ -147,13 +173,13 @@ func (f *SES) play(w http.ResponseWriter, r *http.Request, email Email) {
 	act := f.act(email.To)
 	if e, refused := sesErrors[act]; refused {
 		if act == Fail {
-			f.keep(&email)
+			f.store(&email)
 		}
 		f.refuse(w, e)
 		return
 	}
 	if act != Hang {
-		f.keep(&email)
+		f.store(&email)
 	}
 	reply := fmt.Sprintf(`{"MessageId":%q}`, email.ID)
 	if lost(w, r, act, reply) {
@@ -213,15 +239,15 @@ func (f *SES) check(req sesEmail) (Email, *SESError) {
 			email.Token = tag.Value
 		}
 	}
-	email.To = to[0]
+	email.To, email.events = to[0], req.ConfigurationSetName != ""
 	return email, nil
 }
 
 // admit returns why the account may not send an email now.
 func (f *SES) admit(email Email) *SESError {
-	f.mu.Lock()
+	f.state.Lock()
 	e, chosen := f.errors[email.To]
-	f.mu.Unlock()
+	f.state.Unlock()
 	sent, _ := f.Total()
 	switch {
 	case chosen:
@@ -237,14 +263,18 @@ func (f *SES) admit(email Email) *SESError {
 }
 
 // keep accepts an email. Like SES, it replaces its Message-ID and date.
-func (f *SES) keep(email *Email) {
+func (f *SES) store(email *Email) {
 	n := f.accept(email.Token)
+	email.messageID = email.Header.Get("Message-Id")
 	email.ID = fmt.Sprintf("0102018f%08x-00000000-0000-4000-8000-%012x-000000", n, n)
 	email.Header["Message-Id"] = []string{"<" + email.ID + "@" + f.opts.Region + ".amazonses.com>"}
 	email.Header["Date"] = []string{time.Now().UTC().Format(time.RFC1123Z)}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.emails = append(f.emails[max(0, len(f.emails)+1-keptEmails):], *email)
+	f.emails.keep(*email)
+	f.say("accepted from %s to %s: %s", email.From, email.To, email.Subject)
+	if r := f.reports(); r.URL != "" && email.events {
+		m := *email
+		f.follow(r, m.To, func(ctx context.Context, kind Report) error { return f.publish(ctx, r.URL, m, kind) })
+	}
 }
 
 func (f *SES) getAccount(w http.ResponseWriter, r *http.Request) {

@@ -5,9 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -18,23 +15,22 @@ import (
 
 // TwilioOptions say how a fake Twilio behaves. Its zero value accepts every valid message.
 type TwilioOptions struct {
-	Addr       string // where it listens; any free port on loopback if empty
+	Addr       string // to listen on; any port of 127.0.0.1 if empty
 	AccountSID string // chosen if empty, like the following
 	AuthToken  string
 	KeySID     string // an API key of the account; none if empty
 	KeySecret  string
 
-	// Answer decides about a message before it is accepted; nil accepts. It is called by several goroutines at once,
-	// and may wait.
+	// Script decides about a number; nil means ByRecipient. Answer says more about a message: it comes before the script,
+	// which is asked if it returns the zero value. Both are called by several goroutines at once, and may wait.
+	Script Script
 	Answer func(m TwilioMessage) TwilioAnswer
 
 	Concurrent int // POSTs at the same time; further ones are answered with error 20429. 0 for no limit
 	DailyLimit int // messages in all; further ones are answered with error 63038. 0 for no limit
 
-	// Reports are the statuses that are reported to the StatusCallback of each message, in this order, such as sent and
-	// delivered. A status may appear twice. A report has "undelivered 30003" for an error code.
-	Reports     []string
-	ReportDelay time.Duration // before each
+	// Reports go to the StatusCallback of each message, so they have no URL. Without a plan there are none.
+	Reports Reports
 
 	InboundURL string // where messages from people are reported; none if empty
 }
@@ -62,6 +58,7 @@ type TwilioAnswer struct {
 	Status int    // of a message that is not accepted; 400 if Code alone is set
 	Code   int    // error code; without one, the body of the reply is not JSON
 	Text   string // of the error
+	Hang   bool   // there is no reply, and nothing is accepted
 
 	// What happens after the message was accepted.
 	Hold  <-chan struct{} // the reply waits until it is closed or the client has gone
@@ -88,52 +85,35 @@ var magicSenders = map[string]TwilioAnswer{
 	"+15005550008": {Code: 21611, Text: "This 'From' number has exceeded the maximum number of queued messages"},
 }
 
-// Twilio is a server that speaks Twilio's Messages API. It is safe for concurrent use.
+// Twilio is a fake of Twilio's Messages API. Tokens are the parameter d in the query of StatusCallback. It is safe for
+// concurrent use.
 type Twilio struct {
-	opts     TwilioOptions
-	server   *http.Server
-	url      string
-	client   *http.Client
-	work     sync.WaitGroup
-	stopping context.Context // ends with Close
-	stop     context.CancelFunc
+	*Server
+	opts TwilioOptions
 
-	mu       sync.Mutex
-	closed   bool
+	state    sync.Mutex // protects what follows and opts.InboundURL
 	inFlight int
 	messages []*TwilioMessage // accepted ones, the oldest first
 	stopped  map[string]bool  // numbers that sent STOP
 }
 
-// NewTwilio starts a fake. The caller closes it.
-func NewTwilio(opts TwilioOptions) (*Twilio, error) {
-	if opts.Addr == "" {
-		opts.Addr = "127.0.0.1:0"
-	}
-	if opts.AccountSID == "" {
-		opts.AccountSID = sid("AC")
-	}
-	if opts.AuthToken == "" {
-		opts.AuthToken = sid("")
-	}
-	l, err := net.Listen("tcp", opts.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen for the fake Twilio: %w", err)
-	}
-	t := &Twilio{opts: opts, url: "http://" + l.Addr().String(), client: &http.Client{Timeout: 15 * time.Second}, stopped: map[string]bool{}}
-	t.stopping, t.stop = context.WithCancel(context.Background())
+// NewTwilio returns a fake that listens. The caller runs or closes it.
+func NewTwilio(o TwilioOptions) (*Twilio, error) {
+	setDefault(&o.AccountSID, sid("AC"))
+	setDefault(&o.AuthToken, sid(""))
+	t := &Twilio{opts: o, stopped: map[string]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /2010-04-01/Accounts/{account}/Messages.json", t.authorized(t.create))
 	mux.HandleFunc("GET /2010-04-01/Accounts/{account}/Messages.json", t.authorized(t.list))
+	mux.HandleFunc("POST /fake/inbound", t.playInbound)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, TwilioAnswer{Status: 404, Code: 20404, Text: "The requested resource " + r.URL.Path + " was not found"})
 	})
-	t.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	t.work.Go(func() {
-		if err := t.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			t.stop()
-		}
-	})
+	server, err := newServer(o.Addr, o.Script, mux)
+	if err != nil {
+		return nil, err
+	}
+	t.Server = server
 	return t, nil
 }
 
@@ -144,41 +124,15 @@ func sid(prefix string) string {
 	return prefix + hex.EncodeToString(b[:])
 }
 
-// URL returns the base of the API, without a slash at its end.
-func (t *Twilio) URL() string { return t.url }
-
 // Settings returns the settings of Schoolbell that use this fake.
 func (t *Twilio) Settings() []string {
-	return []string{"TWILIO_URL=" + t.url, "TWILIO_ACCOUNT_SID=" + t.opts.AccountSID, "TWILIO_AUTH_TOKEN=" + t.opts.AuthToken, "TWILIO_FROM=+15005550006"}
-}
-
-// Close stops the server and its reports.
-func (t *Twilio) Close() error {
-	t.mu.Lock()
-	t.closed = true
-	t.mu.Unlock()
-	t.stop()
-	err := t.server.Close()
-	t.work.Wait()
-	t.client.CloseIdleConnections()
-	return err
-}
-
-// Accepted returns how many accepted messages have the token in their StatusCallback.
-func (t *Twilio) Accepted(token string) int {
-	n := 0
-	for _, m := range t.Messages() {
-		if m.Token == token {
-			n++
-		}
-	}
-	return n
+	return []string{"TWILIO_URL=" + t.URL(), "TWILIO_ACCOUNT_SID=" + t.opts.AccountSID, "TWILIO_AUTH_TOKEN=" + t.opts.AuthToken, "TWILIO_FROM=+15005550006"}
 }
 
 // Messages returns the accepted messages, the oldest first.
 func (t *Twilio) Messages() []TwilioMessage {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.state.Lock()
+	defer t.state.Unlock()
 	out := make([]TwilioMessage, len(t.messages))
 	for i, m := range t.messages {
 		out[i] = *m
@@ -206,8 +160,8 @@ func (t *Twilio) authorized(handle http.HandlerFunc) http.HandlerFunc {
 
 // begin counts a POST that is in flight, or reports that there are too many.
 func (t *Twilio) begin() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.state.Lock()
+	defer t.state.Unlock()
 	if t.opts.Concurrent > 0 && t.inFlight >= t.opts.Concurrent {
 		return false
 	}
@@ -216,8 +170,8 @@ func (t *Twilio) begin() bool {
 }
 
 func (t *Twilio) end() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.state.Lock()
+	defer t.state.Unlock()
 	t.inFlight--
 }
 
@@ -247,10 +201,24 @@ func (t *Twilio) judge(m TwilioMessage) TwilioAnswer {
 	if answer, magic := magicNumbers[m.To]; magic {
 		return answer
 	}
-	if t.opts.Answer == nil {
-		return TwilioAnswer{}
+	if t.opts.Answer != nil {
+		if answer := t.opts.Answer(m); answer != (TwilioAnswer{}) {
+			return answer
+		}
 	}
-	return t.opts.Answer(m)
+	return twilioActs[t.act(m.To)]
+}
+
+// twilioActs are the acts as answers.
+var twilioActs = map[Act]TwilioAnswer{
+	Reject:   {Code: 21211, Text: "The 'To' number is not a valid phone number."},
+	Defer:    {Code: 30001, Text: "Queue overflow"},
+	Throttle: {Status: 429, Code: 20429, Text: "Too Many Requests"},
+	Stop:     {Code: 21606, Text: "The 'From' phone number is not a valid message-capable Twilio phone number."},
+	Fail:     {Fail: 500},
+	Hang:     {Hang: true},
+	Reset:    {Reset: true},
+	Cut:      {Cut: true},
 }
 
 // isNumber reports whether a text is a number in E.164 format.
@@ -259,19 +227,21 @@ func isNumber(to string) bool {
 	return international && len(digits) >= 7 && len(digits) <= 15 && strings.Trim(digits, "0123456789") == "" && digits[0] != '0'
 }
 
-// accept stores a message and begins to report what happens to it.
-func (t *Twilio) accept(m TwilioMessage) TwilioMessage {
+// store accepts a message and begins to report what happens to it.
+func (t *Twilio) store(m TwilioMessage) TwilioMessage {
 	m.SID, m.Created, m.Status = sid("SM"), time.Now(), "queued"
 	m.Segments, _ = sms.Segments(m.Body)
 	if m.Service != "" {
 		m.Status = "accepted"
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	stored := m
+	t.state.Lock()
 	t.messages = append(t.messages, &stored)
-	if len(t.opts.Reports) > 0 && !t.closed {
-		t.work.Go(func() { t.report(&stored) })
+	t.state.Unlock()
+	t.accept(m.Token)
+	t.say("accepted to %s, %d segments: %s", m.To, m.Segments, m.Body)
+	if t.opts.Reports.Plan != nil {
+		t.follow(t.opts.Reports, m.To, func(ctx context.Context, r Report) error { return t.report(ctx, &stored, r) })
 	}
 	return m
 }

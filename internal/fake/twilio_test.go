@@ -1,6 +1,7 @@
 package fake_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -59,6 +60,7 @@ func start(t *testing.T, opts fake.TwilioOptions) *fake.Twilio {
 	if err != nil {
 		t.Fatal(err)
 	}
+	go func() { _ = f.Run(context.Background()) }()
 	t.Cleanup(func() { _ = f.Close() })
 	return f
 }
@@ -78,7 +80,9 @@ func TestTwilio(t *testing.T) {
 func testTwilioReports(t *testing.T) {
 	t.Parallel()
 	address, reports := receiver(t, "token")
-	f := start(t, fake.TwilioOptions{Reports: []string{"delivered", "sent", "sent", "undelivered 30003"}, ReportDelay: time.Millisecond})
+	f := start(t, fake.TwilioOptions{Reports: fake.Reports{Delay: time.Millisecond, Plan: func(string) []fake.Report {
+		return []fake.Report{fake.ReportDelivered, fake.ReportAccepted, fake.ReportAccepted, fake.ReportFull}
+	}}})
 	if status := post(t, f, "AC1", "token", message(address+"/status?d=event.7")); status != http.StatusCreated {
 		t.Fatalf("status %d", status)
 	}

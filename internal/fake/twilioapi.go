@@ -30,8 +30,15 @@ func (t *Twilio) create(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, answer)
 		return
 	}
+	if answer.Hang {
+		select {
+		case <-r.Context().Done():
+		case <-t.stopping.Done():
+		}
+		panic(http.ErrAbortHandler)
+	}
 	m.Unlisted = answer.Unlisted
-	accepted := t.accept(m)
+	accepted := t.store(m)
 	if answer.Hold != nil {
 		select {
 		case <-answer.Hold:

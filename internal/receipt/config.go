@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"schoolbell/internal/channel/email/returnpath"
@@ -18,6 +20,7 @@ type Config struct {
 	PublicURL string // under which providers reach this server
 
 	SESTopics   []string         // ARNs of the SNS topics of SES; none for no receipts of SES
+	SNSEndpoint string           // URL that stands for all hosts of Amazon SNS; empty for these hosts themselves
 	SendGridKey *ecdsa.PublicKey // of the signed event webhook, on P-256; nil for no receipts of SendGrid
 	TwilioToken string           // the account's auth token; empty for no receipts of Twilio
 
@@ -31,7 +34,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Get == nil {
-		c.Get = get
+		c.Get = c.get
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
@@ -44,9 +47,16 @@ const (
 	maxGot     = 64 << 10        // bytes
 )
 
-// get reads a small document. It follows no redirects: they lead to other hosts than the one that was checked.
-func get(ctx context.Context, url string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// get reads a small document of Amazon SNS. It follows no redirects: they lead to other hosts than the one that was checked.
+func (c Config) get(ctx context.Context, address string) ([]byte, error) {
+	if c.SNSEndpoint != "" {
+		u, err := url.Parse(address)
+		if err != nil {
+			return nil, errors.New("the URL cannot be read")
+		}
+		address = strings.TrimRight(c.SNSEndpoint, "/") + u.RequestURI()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func newPushSchool(t *testing.T, parts system.Parts) pushSchool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = service.Close() })
+	play(t, service)
 	parts.SMTP = system.NewMail(t).Addr()
 	parts.Settings = append(parts.Settings, "PUSH_PUBLIC_KEY="+key.Public(), "PUSH_PRIVATE_KEY="+private, "PUSH_SUBJECT=mailto:office@hill.example",
 		"PUSH_SERVICES="+strings.TrimPrefix(service.URL(), "http://"), "OUTBOUND_ALLOW=127.0.0.1/32")

@@ -33,7 +33,7 @@ const (
 type Parts struct {
 	Database string   // PostgreSQL URL; empty for SQLite in the school's own folder
 	Redis    string   // "host:port"; empty for the one inside serve
-	SMTP     string   // "host:port"
+	SMTP     string   // "host:port"; empty if Settings choose the provider of email
 	Settings []string // NAME=value, further ones
 
 	// Authority makes the certificate for TLS; nil for plain HTTP.
@@ -71,7 +71,10 @@ func New(t testing.TB, p Parts) *School {
 		s.env = append(s.env, "TLS_CERT="+s.Cert, "TLS_KEY="+s.Key)
 		transport.TLSClientConfig = &tls.Config{RootCAs: p.Authority.Pool()}
 	}
-	s.env = append(append(s.env, smtpSettings(t, p.SMTP)...), "HTTP_ADDR="+addr, "SCHOOLBELL_API_KEY="+Key, "SCHOOLBELL_URL="+s.URL,
+	if p.SMTP != "" {
+		s.env = append(s.env, smtpSettings(t, p.SMTP)...)
+	}
+	s.env = append(s.env, "HTTP_ADDR="+addr, "SCHOOLBELL_API_KEY="+Key, "SCHOOLBELL_URL="+s.URL,
 		"SHUTDOWN_GRACE="+grace.String(), "DATA_DIR="+filepath.Join(s.dir, "data"))
 	if p.Redis != "" {
 		s.env = append(s.env, "REDIS_URL=redis://"+p.Redis)

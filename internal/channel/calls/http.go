@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"schoolbell"
@@ -54,6 +55,23 @@ func (f *Failure) Result() schoolbell.Result {
 		return schoolbell.Result{Verdict: schoolbell.VerdictUncertain, Reason: Words(f.Error())}
 	}
 	return schoolbell.Result{Verdict: schoolbell.VerdictSlowDown, Reason: Words(f.Error()), Down: true}
+}
+
+// ResultOf is Result with the name of the provider in its reason.
+func (f *Failure) ResultOf(provider string) schoolbell.Result {
+	r := f.Result()
+	r.Reason = Words(provider + ": " + r.Reason)
+	return r
+}
+
+// BaseURL returns the URL of a provider without a slash at its end, or what is wrong with the setting. Credentials are
+// sent there, so it is http:// on this machine only.
+func BaseURL(setting, text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && schoolbell.Loopback(u.Hostname())) {
+		return "", schoolbell.Invalid(setting, "must be a URL that begins with https://")
+	}
+	return strings.TrimRight(text, "/"), nil
 }
 
 // Do sends a request and reads the reply. The error is a *Failure.

@@ -30,7 +30,7 @@ func service(t testing.TB, o fake.PushOptions) *fake.Push {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.Close() })
+	channeltest.Start(t, p)
 	return p
 }
 

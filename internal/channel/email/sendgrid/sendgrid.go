@@ -6,12 +6,12 @@ package sendgrid
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +25,9 @@ const (
 	defaultURL = "https://api.sendgrid.com"
 	sendPath   = "/v3/mail/send"
 	scopesPath = "/v3/scopes"
+
+	defaultConnections = 20
+	defaultTimeout     = 30 * time.Second
 
 	maxGroup    = 1000             // personalizations of a request
 	checkedAge  = time.Minute      // how long a good answer to a check is relied on
@@ -70,19 +73,12 @@ func New(cfg Config) (*SendGrid, error) {
 	if cfg.APIKey == "" || strings.ContainsAny(cfg.APIKey, " \t\r\n") {
 		return nil, schoolbell.Invalid("sendgrid_api_key", "must be an API key such as SG.xxx")
 	}
-	if cfg.URL == "" {
-		cfg.URL = defaultURL
+	base, err := calls.BaseURL("sendgrid_url", cmp.Or(cfg.URL, defaultURL))
+	if err != nil {
+		return nil, err
 	}
-	if u, err := url.Parse(cfg.URL); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && schoolbell.Loopback(u.Hostname())) {
-		return nil, schoolbell.Invalid("sendgrid_url", "must be a URL that begins with https://")
-	}
-	cfg.URL = strings.TrimSuffix(cfg.URL, "/")
-	if cfg.Connections <= 0 {
-		cfg.Connections = 20
-	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = 30 * time.Second
-	}
+	cfg.URL = base
+	cfg.Connections, cfg.Timeout = cmp.Or(max(0, cfg.Connections), defaultConnections), cmp.Or(max(0, cfg.Timeout), defaultTimeout)
 	s := &SendGrid{cfg: cfg, client: calls.NewClient(cfg.Connections),
 		stop: calls.NewStop(cfg.Logger, "SendGrid rejects all email; check SENDGRID_API_KEY and the account")}
 	if err := s.setSender(); err != nil {
@@ -187,9 +183,7 @@ func (s *SendGrid) tell(results []schoolbell.Result, places []int, r schoolbell.
 // failed is the result of a request without a whole reply.
 func failed(err error) schoolbell.Result {
 	if f, ok := errors.AsType[*calls.Failure](err); ok {
-		r := f.Result()
-		r.Reason = calls.Words("SendGrid: " + r.Reason)
-		return r
+		return f.ResultOf("SendGrid")
 	}
 	return schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: calls.Words(err.Error())}
 }

@@ -29,14 +29,7 @@ func account(t *testing.T, o fake.SendGridOptions) *fake.SendGrid {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- f.Run(context.Background()) }()
-	t.Cleanup(func() {
-		_ = f.Close()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	channeltest.Start(t, f)
 	return f
 }
 
@@ -60,15 +53,6 @@ func newSender(t *testing.T, f *fake.SendGrid, change ...func(*sendgrid.Config))
 	return sender{s, s.Lane(schoolbell.LaneNormal)}
 }
 
-// message returns a message whose text is its own.
-func message(to string, n int) schoolbell.Message {
-	return schoolbell.Message{
-		ID: fmt.Sprintf("019a0000-0000-7000-8000-000000000001.%d", n), EventID: "019a0000-0000-7000-8000-000000000001",
-		Channel: schoolbell.ChannelEmail, To: to, ToName: fmt.Sprintf("Réader %d", n), Subject: "Sports day moved to Friday – bring water",
-		Text: fmt.Sprintf("Hello %d,\n\nGrüße\n", n), HTML: "<p>Hello,</p>\n<p>Grüße</p>\n", Category: schoolbell.CategoryEvent, Locale: "en",
-	}
-}
-
 func send(s sender, msgs ...schoolbell.Message) []schoolbell.Result {
 	var mu sync.Mutex
 	out := make([]schoolbell.Result, len(msgs))
@@ -80,37 +64,22 @@ func send(s sender, msgs ...schoolbell.Message) []schoolbell.Result {
 	return out
 }
 
-func TestConformance(t *testing.T) {
-	t.Parallel()
-	acts := map[channeltest.Fate]fake.Act{channeltest.Accept: fake.Accept, channeltest.Refuse: fake.Reject, channeltest.Defer: fake.Defer,
-		channeltest.LoseReply: fake.Reset, channeltest.Throttle: fake.Throttle}
-	channeltest.Run(t, func(t *testing.T) (channeltest.Sender, channeltest.Provider) {
-		f := account(t, fake.SendGridOptions{})
-		s := newSender(t, f)
-		return s, channeltest.Provider{
-			Message: func(n int, fate channeltest.Fate) schoolbell.Message {
-				return message(fmt.Sprintf("%s.p%d@example.org", acts[fate], n), n)
-			},
-			Accepted: func(m schoolbell.Message) int { return f.Accepted(m.ID) },
-			Stall: func() (<-chan struct{}, func()) {
-				begun, going := make(chan struct{}), make(chan struct{})
-				begin, release := sync.OnceFunc(func() { close(begun) }), sync.OnceFunc(func() { close(going) })
-				f.SetScript(func(to string) fake.Act { begin(); <-going; return fake.ByRecipient(to) })
-				t.Cleanup(release)
-				return begun, release
-			},
-			Stop: func() {
-				_ = f.Close()
-				_ = s.Close() // what is written to a connection before its end is noticed has an uncertain result
-			},
-		}
-	})
+// open is what the suite tests.
+func open(t *testing.T, timeout time.Duration) (channeltest.Sender, channeltest.Fake, func(schoolbell.Message) int) {
+	t.Helper()
+	f := account(t, fake.SendGridOptions{})
+	s := newSender(t, f, func(c *sendgrid.Config) { c.Timeout = timeout })
+	return s, f, func(m schoolbell.Message) int { return f.Accepted(m.ID) }
 }
+
+func TestConformance(t *testing.T) { t.Parallel(); channeltest.RunEmail(t, open) }
+
+func TestLostReplies(t *testing.T) { t.Parallel(); channeltest.LostReplies(t, open) }
 
 func TestEmail(t *testing.T) {
 	t.Parallel()
 	f := account(t, fake.SendGridOptions{})
-	m := message("ada@müller.example", 7)
+	m := channeltest.Email("ada@müller.example", 7)
 	r := send(newSender(t, f), m)[0]
 	got := f.Emails()
 	if r.Verdict != schoolbell.VerdictSent || r.ProviderID == "" || len(got) != 1 {
@@ -136,7 +105,7 @@ func TestGroups(t *testing.T) {
 func equal(n int, to func(i int) string) []schoolbell.Message {
 	msgs := make([]schoolbell.Message, n)
 	for i := range msgs {
-		msgs[i] = message(to(i), i)
+		msgs[i] = channeltest.Email(to(i), i)
 		msgs[i].Text = "Hello"
 	}
 	return msgs
@@ -146,7 +115,7 @@ func testGroupsShare(t *testing.T) {
 	t.Parallel()
 	f := account(t, fake.SendGridOptions{})
 	msgs := equal(2_500, func(i int) string { return fmt.Sprintf("p%d@example.org", i) })
-	msgs = append(msgs, message("own@example.org", 9_999))
+	msgs = append(msgs, channeltest.Email("own@example.org", 9_999))
 	for i, r := range send(newSender(t, f), msgs...) {
 		if r.Verdict != schoolbell.VerdictSent || f.Accepted(msgs[i].ID) != 1 {
 			t.Fatalf("message %d: %+v, accepted %d times", i, r, f.Accepted(msgs[i].ID))
@@ -225,7 +194,7 @@ func TestFaults(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := account(t, fake.SendGridOptions{})
-			m := message("ada@example.org", 1)
+			m := channeltest.Email("ada@example.org", 1)
 			f.Answer(m.To, c.answer)
 			s := newSender(t, f)
 			r := send(s, m)[0]
@@ -242,36 +211,13 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestLostReplies(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name     string
-		act      fake.Act
-		accepted int
-	}{
-		{"the connection is reset after acceptance", fake.Reset, 1},
-		{"the reply is cut", fake.Cut, 1},
-		{"no reply comes", fake.Hang, 0},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			f := account(t, fake.SendGridOptions{})
-			m := message(string(c.act)+".ada@example.org", 1)
-			r := send(newSender(t, f, func(c *sendgrid.Config) { c.Timeout = 500 * time.Millisecond }), m)[0]
-			if n := f.Accepted(m.ID); r.Verdict != schoolbell.VerdictUncertain || n != c.accepted {
-				t.Errorf("%+v, accepted %d times", r, n)
-			}
-		})
-	}
-}
-
 func TestRate(t *testing.T) {
 	t.Parallel()
 	s := newSender(t, account(t, fake.SendGridOptions{Rate: 1}))
-	if r := send(s, message("ada@example.org", 1))[0]; r.Verdict != schoolbell.VerdictSent {
+	if r := send(s, channeltest.Email("ada@example.org", 1))[0]; r.Verdict != schoolbell.VerdictSent {
 		t.Errorf("the first: %+v", r)
 	}
-	if r := send(s, message("ada@example.org", 2))[0]; r.Verdict != schoolbell.VerdictSlowDown || r.Down || r.After < time.Second || r.After > 2*time.Second {
+	if r := send(s, channeltest.Email("ada@example.org", 2))[0]; r.Verdict != schoolbell.VerdictSlowDown || r.Down || r.After < time.Second || r.After > 2*time.Second {
 		t.Errorf("the second: %+v, want a rest until X-RateLimit-Reset", r)
 	}
 }
@@ -284,15 +230,15 @@ func TestCheck(t *testing.T) {
 		f := account(t, fake.SendGridOptions{})
 		f.Revoke(true)
 		s := newSender(t, f, func(c *sendgrid.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-		unavailable(t, s, "status 401")
-		if r := send(s, message("ada@example.org", 1))[0]; r.Verdict != schoolbell.VerdictSlowDown || !r.Down {
+		channeltest.Unavailable(t, s, "status 401")
+		if r := send(s, channeltest.Email("ada@example.org", 1))[0]; r.Verdict != schoolbell.VerdictSlowDown || !r.Down {
 			t.Errorf("%+v", r)
 		}
 		if text := log.String(); !strings.Contains(text, "level=ERROR") || strings.Contains(text, key) || strings.Contains(text, "ada@") {
 			t.Errorf("log: %s", text)
 		}
 		f.Revoke(false)
-		if r := send(s, message("ada@example.org", 2))[0]; r.Verdict != schoolbell.VerdictSent {
+		if r := send(s, channeltest.Email("ada@example.org", 2))[0]; r.Verdict != schoolbell.VerdictSent {
 			t.Errorf("with the key: %+v", r)
 		}
 		if err := s.Check(t.Context()); err != nil {
@@ -301,15 +247,8 @@ func TestCheck(t *testing.T) {
 	})
 	t.Run("a key that may not send", func(t *testing.T) {
 		t.Parallel()
-		unavailable(t, newSender(t, account(t, fake.SendGridOptions{Scopes: []string{"stats.read"}})), "mail.send")
+		channeltest.Unavailable(t, newSender(t, account(t, fake.SendGridOptions{Scopes: []string{"stats.read"}})), "mail.send")
 	})
-}
-
-func unavailable(t *testing.T, s sender, reason string) {
-	t.Helper()
-	if err := s.Check(context.Background()); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable || !strings.Contains(err.Error(), reason) {
-		t.Errorf("Check: %v, want %s", err, reason)
-	}
 }
 
 func TestSettings(t *testing.T) {

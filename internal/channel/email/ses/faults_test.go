@@ -2,7 +2,6 @@ package ses_test
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/channel/channeltest"
 	"schoolbell/internal/channel/email/ses"
 	"schoolbell/internal/fake"
 )
@@ -61,7 +61,7 @@ func TestFaults(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := account(t, fake.SESOptions{})
-			m := message("ada@example.org", 1)
+			m := channeltest.Email("ada@example.org", 1)
 			f.Answer(m.To, c.answer)
 			s := newSender(t, f)
 			r := send(s, m)
@@ -78,38 +78,14 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestLostReplies(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name     string
-		act      fake.Act
-		accepted int
-	}{
-		{"the connection is reset after acceptance", fake.Reset, 1},
-		{"the reply is cut", fake.Cut, 1},
-		{"an error hides the acceptance", fake.Fail, 1},
-		{"no reply comes", fake.Hang, 0},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			f := account(t, fake.SESOptions{})
-			m := message(string(c.act)+".ada@example.org", 1)
-			r := send(newSender(t, f, func(c *ses.Config) { c.Timeout = 500 * time.Millisecond }), m)
-			if n := accepted(t, f, m); r.Verdict != uncertain || n != c.accepted {
-				t.Errorf("%+v, accepted %d times", r, n)
-			}
-		})
-	}
-}
-
 func TestRecipients(t *testing.T) {
 	t.Parallel()
 	f := account(t, fake.SESOptions{})
 	s := newSender(t, f)
-	if r := send(s, message("zoë@example.org", 1)); r.Verdict != giveUp || !strings.Contains(r.Reason, "SMTPUTF8") {
+	if r := send(s, channeltest.Email("zoë@example.org", 1)); r.Verdict != giveUp || !strings.Contains(r.Reason, "SMTPUTF8") {
 		t.Errorf("local part beyond ASCII: %+v", r)
 	}
-	if r := send(s, message("nobody", 1)); r.Verdict != giveUp {
+	if r := send(s, channeltest.Email("nobody", 1)); r.Verdict != giveUp {
 		t.Errorf("no address: %+v", r)
 	}
 	if n, _ := f.Total(); n != 0 {
@@ -126,8 +102,8 @@ func TestCheck(t *testing.T) {
 		s := newSender(t, f, func(c *ses.Config) {
 			c.SecretAccessKey, c.Logger = "another-secret", slog.New(slog.NewTextHandler(&log, nil))
 		})
-		unavailable(t, s, "InvalidSignatureException")
-		if r := send(s, message("ada@example.org", 1)); r.Verdict != slowDown || !r.Down {
+		channeltest.Unavailable(t, s, "InvalidSignatureException")
+		if r := send(s, channeltest.Email("ada@example.org", 1)); r.Verdict != slowDown || !r.Down {
 			t.Errorf("%+v", r)
 		}
 		if text := log.String(); !strings.Contains(text, "level=ERROR") || strings.Contains(text, "another-secret") || strings.Contains(text, "ada@") {
@@ -138,8 +114,8 @@ func TestCheck(t *testing.T) {
 		t.Parallel()
 		f := account(t, fake.SESOptions{Paused: true})
 		s := newSender(t, f)
-		unavailable(t, s, "paused")
-		if r := send(s, message("ada@example.org", 1)); r.Verdict != slowDown || !r.Down {
+		channeltest.Unavailable(t, s, "paused")
+		if r := send(s, channeltest.Email("ada@example.org", 1)); r.Verdict != slowDown || !r.Down {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -147,11 +123,11 @@ func TestCheck(t *testing.T) {
 		t.Parallel()
 		f := account(t, fake.SESOptions{Daily: 1})
 		s := newSender(t, f)
-		if r := send(s, message("ada@example.org", 1)); r.Verdict != sent {
+		if r := send(s, channeltest.Email("ada@example.org", 1)); r.Verdict != sent {
 			t.Errorf("the first: %+v", r)
 		}
-		unavailable(t, s, "quota of 1 emails")
-		if r := send(s, message("ada@example.org", 2)); r.Verdict != slowDown || !r.Down {
+		channeltest.Unavailable(t, s, "quota of 1 emails")
+		if r := send(s, channeltest.Email("ada@example.org", 2)); r.Verdict != slowDown || !r.Down {
 			t.Errorf("the second: %+v", r)
 		}
 	})
@@ -159,24 +135,17 @@ func TestCheck(t *testing.T) {
 		t.Parallel()
 		f := account(t, fake.SESOptions{})
 		s := newSender(t, f)
-		if r := send(s, message("stop.ada@example.org", 1)); !r.Down {
+		if r := send(s, channeltest.Email("stop.ada@example.org", 1)); !r.Down {
 			t.Fatalf("%+v", r)
 		}
-		unavailable(t, s, "MailFromDomainNotVerified")
-		if r := send(s, message("ada@example.org", 2)); r.Verdict != sent {
+		channeltest.Unavailable(t, s, "MailFromDomainNotVerified")
+		if r := send(s, channeltest.Email("ada@example.org", 2)); r.Verdict != sent {
 			t.Fatalf("%+v", r)
 		}
 		if err := s.Check(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
-}
-
-func unavailable(t *testing.T, s sender, reason string) {
-	t.Helper()
-	if err := s.Check(context.Background()); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable || !strings.Contains(err.Error(), reason) {
-		t.Errorf("Check: %v, want %s", err, reason)
-	}
 }
 
 func TestQuota(t *testing.T) {
@@ -203,10 +172,10 @@ func TestQuota(t *testing.T) {
 func TestRate(t *testing.T) {
 	t.Parallel()
 	s := newSender(t, account(t, fake.SESOptions{Rate: 1}))
-	if r := send(s, message("ada@example.org", 1)); r.Verdict != sent {
+	if r := send(s, channeltest.Email("ada@example.org", 1)); r.Verdict != sent {
 		t.Errorf("the first: %+v", r)
 	}
-	if r := send(s, message("ada@example.org", 2)); r.Verdict != slowDown || r.Down || !strings.Contains(r.Reason, "Maximum sending rate exceeded") {
+	if r := send(s, channeltest.Email("ada@example.org", 2)); r.Verdict != slowDown || r.Down || !strings.Contains(r.Reason, "Maximum sending rate exceeded") {
 		t.Errorf("the second: %+v", r)
 	}
 }
@@ -224,7 +193,7 @@ func TestSignature(t *testing.T) {
 	if res.StatusCode != http.StatusForbidden || res.Header.Get("X-Amzn-ErrorType") != "MissingAuthenticationTokenException" {
 		t.Errorf("status %d, %v", res.StatusCode, res.Header)
 	}
-	if r := send(newSender(t, f, func(c *ses.Config) { c.Region = "us-east-1" }), message("ada@example.org", 1)); !r.Down || !strings.Contains(r.Reason, "InvalidSignature") {
+	if r := send(newSender(t, f, func(c *ses.Config) { c.Region = "us-east-1" }), channeltest.Email("ada@example.org", 1)); !r.Down || !strings.Contains(r.Reason, "InvalidSignature") {
 		t.Errorf("another region: %+v", r)
 	}
 }

@@ -1,11 +1,12 @@
 // Package ses sends email through Amazon SES: SendEmail of API version 2, with a whole email (raw MIME) for each
 // recipient. The reference is https://docs.aws.amazon.com/ses/latest/APIReference-V2/.
 //
-// SES replaces the Message-ID and the date of an email. Its events name a message by the tag that [Tag] makes.
+// SES replaces the Message-ID and the date of an email. Its events name a message by the tag [TagName].
 package ses
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,8 +14,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,10 +25,16 @@ import (
 	"schoolbell/internal/channel/email"
 )
 
+// TagName is the name of the tag that carries the id of a message. Events of SES have it in mail.tags.
+const TagName = "schoolbell_message"
+
 const (
 	sendPath    = "/v2/email/outbound-emails"
 	accountPath = "/v2/email/account"
 	serviceName = "ses" // in signatures
+
+	defaultConnections = 20
+	defaultTimeout     = 30 * time.Second
 )
 
 // Config says which account sends and how. Zero values mean the defaults named.
@@ -73,19 +78,12 @@ func New(cfg Config) (*SES, error) {
 	if cfg.AccessKeyID == "" || cfg.SecretAccessKey == "" {
 		return nil, schoolbell.Invalid("aws_secret_access_key", "an access key id and its secret are required")
 	}
-	if cfg.Endpoint == "" {
-		cfg.Endpoint = "https://email." + cfg.Region + ".amazonaws.com"
+	endpoint, err := calls.BaseURL("ses_endpoint", cmp.Or(cfg.Endpoint, "https://email."+cfg.Region+".amazonaws.com"))
+	if err != nil {
+		return nil, err
 	}
-	if u, err := url.Parse(cfg.Endpoint); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && schoolbell.Loopback(u.Hostname())) {
-		return nil, schoolbell.Invalid("ses_endpoint", "must be a URL that begins with https://")
-	}
-	cfg.Endpoint = strings.TrimSuffix(cfg.Endpoint, "/")
-	if cfg.Connections <= 0 {
-		cfg.Connections = 20
-	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = 30 * time.Second
-	}
+	cfg.Endpoint = endpoint
+	cfg.Connections, cfg.Timeout = cmp.Or(max(0, cfg.Connections), defaultConnections), cmp.Or(max(0, cfg.Timeout), defaultTimeout)
 	composer, err := email.NewComposer(cfg.From, cfg.ReplyTo)
 	if err != nil {
 		return nil, err
@@ -138,9 +136,7 @@ func (s *SES) send(ctx context.Context, m *schoolbell.Message) schoolbell.Result
 // failed is the result of a request without a whole reply.
 func failed(err error) schoolbell.Result {
 	if f, ok := errors.AsType[*calls.Failure](err); ok {
-		r := f.Result()
-		r.Reason = calls.Words("SES: " + r.Reason)
-		return r
+		return f.ResultOf("SES")
 	}
 	return schoolbell.Result{Verdict: schoolbell.VerdictSlowDown, Reason: calls.Words(err.Error()), Down: true}
 }
@@ -176,11 +172,11 @@ func (s *SES) body(m *schoolbell.Message) ([]byte, error) {
 	case !address.IsASCII(to):
 		return nil, errors.New("SES does not accept non-ASCII characters before the @ (SMTPUTF8)")
 	}
-	tag, err := Tag(m.ID)
+	key, err := schoolbell.ParseMessageKey(m.ID)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("the id of the message cannot be a tag of Amazon SES")
 	}
-	b := sendEmail{ConfigurationSetName: s.cfg.ConfigurationSet, FromEmailAddress: s.composer.Sender(), EmailTags: []emailTag{{TagName, tag}}}
+	b := sendEmail{ConfigurationSetName: s.cfg.ConfigurationSet, FromEmailAddress: s.composer.Sender(), EmailTags: []emailTag{{TagName, key.Tag()}}}
 	b.Content.Raw.Data = s.composer.Append(nil, m, to, time.Now())
 	b.Destination.ToAddresses = []string{to}
 	return json.Marshal(b)

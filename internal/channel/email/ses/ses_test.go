@@ -2,9 +2,7 @@ package ses_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,14 +25,7 @@ func account(t *testing.T, o fake.SESOptions) *fake.SES {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- f.Run(context.Background()) }()
-	t.Cleanup(func() {
-		_ = f.Close()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	channeltest.Start(t, f)
 	return f
 }
 
@@ -58,14 +49,6 @@ func newSender(t *testing.T, f *fake.SES, change ...func(*ses.Config)) sender {
 	return sender{s, s.Lane(schoolbell.LaneNormal)}
 }
 
-func message(to string, n int) schoolbell.Message {
-	return schoolbell.Message{
-		ID: fmt.Sprintf("019a0000-0000-7000-8000-000000000001.%d", n), EventID: "019a0000-0000-7000-8000-000000000001",
-		Channel: schoolbell.ChannelEmail, To: to, ToName: fmt.Sprintf("Réader %d", n), Subject: "Sports day moved to Friday – bring water",
-		Text: "Hello,\n\n.a dot\nGrüße\n", HTML: "<p>Hello,</p>\n<p>Grüße</p>\n", Category: schoolbell.CategoryEvent, Locale: "en",
-	}
-}
-
 func send(s interface {
 	Send(context.Context, []schoolbell.Message, func(int, schoolbell.Result))
 }, m schoolbell.Message) (out schoolbell.Result) {
@@ -75,39 +58,23 @@ func send(s interface {
 
 func accepted(t *testing.T, f *fake.SES, m schoolbell.Message) int {
 	t.Helper()
-	tag, err := ses.Tag(m.ID)
+	key, err := schoolbell.ParseMessageKey(m.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.Accepted(tag)
+	return f.Accepted(key.Tag())
 }
 
-func TestConformance(t *testing.T) {
-	t.Parallel()
-	acts := map[channeltest.Fate]fake.Act{channeltest.Accept: fake.Accept, channeltest.Refuse: fake.Reject, channeltest.Defer: fake.Defer,
-		channeltest.LoseReply: fake.Reset, channeltest.Throttle: fake.Throttle}
-	channeltest.Run(t, func(t *testing.T) (channeltest.Sender, channeltest.Provider) {
-		f := account(t, fake.SESOptions{})
-		s := newSender(t, f)
-		return s, channeltest.Provider{
-			Message: func(n int, fate channeltest.Fate) schoolbell.Message {
-				return message(fmt.Sprintf("%s.p%d@example.org", acts[fate], n), n)
-			},
-			Accepted: func(m schoolbell.Message) int { return accepted(t, f, m) },
-			Stall: func() (<-chan struct{}, func()) {
-				begun, going := make(chan struct{}), make(chan struct{})
-				begin, release := sync.OnceFunc(func() { close(begun) }), sync.OnceFunc(func() { close(going) })
-				f.SetScript(func(to string) fake.Act { begin(); <-going; return fake.ByRecipient(to) })
-				t.Cleanup(release)
-				return begun, release
-			},
-			Stop: func() {
-				_ = f.Close()
-				_ = s.Close() // what is written to a connection before its end is noticed has an uncertain result
-			},
-		}
-	})
+// open is what the suite tests.
+func open(t *testing.T, timeout time.Duration) (channeltest.Sender, channeltest.Fake, func(schoolbell.Message) int) {
+	t.Helper()
+	f := account(t, fake.SESOptions{})
+	return newSender(t, f, func(c *ses.Config) { c.Timeout = timeout }), f, func(m schoolbell.Message) int { return accepted(t, f, m) }
 }
+
+func TestConformance(t *testing.T) { t.Parallel(); channeltest.RunEmail(t, open) }
+
+func TestLostReplies(t *testing.T) { t.Parallel(); channeltest.LostReplies(t, open) }
 
 func TestEmail(t *testing.T) {
 	t.Parallel()
@@ -115,7 +82,7 @@ func TestEmail(t *testing.T) {
 	s := newSender(t, f, func(c *ses.Config) {
 		c.ConfigurationSet, c.SessionToken, c.ReplyTo = "bell", "temporary", "desk@hill.example"
 	})
-	m := message("ada@müller.example", 7)
+	m := channeltest.Email("ada@müller.example", 7)
 	r := send(s, m)
 	got := f.Emails()
 	if r.Verdict != schoolbell.VerdictSent || len(got) != 1 {
@@ -131,32 +98,12 @@ func TestEmail(t *testing.T) {
 	if id := e.Header.Get("Message-Id"); id != "<"+e.ID+"@eu-west-1.amazonses.com>" {
 		t.Errorf("Message-ID %s", id)
 	}
-	if id, ok := ses.MessageID(e.Token); !ok || id != m.ID {
-		t.Errorf("the tag %q names message %q, want %q", e.Token, id, m.ID)
+	if key, err := schoolbell.ParseMessageKey(e.Token); err != nil || key.String() != m.ID {
+		t.Errorf("the tag %q names message %v (%v), want %q", e.Token, key, err, m.ID)
 	}
-}
-
-func TestTag(t *testing.T) {
-	t.Parallel()
-	for id, want := range map[string]string{
-		"019a0000-0000-7000-8000-000000000001.12.w2.1": "019a0000-0000-7000-8000-000000000001_2e12_2ew2_2e1",
-		"a_b~c": "a_5fb_7ec",
-	} {
-		tag, err := ses.Tag(id)
-		if err != nil || tag != want {
-			t.Errorf("tag of %q is %q (%v), want %q", id, tag, err, want)
-		}
-		if back, ok := ses.MessageID(tag); !ok || back != id {
-			t.Errorf("%q names %q", tag, back)
-		}
-	}
-	if _, err := ses.Tag(strings.Repeat(".", 100)); err == nil {
-		t.Error("a tag of 300 characters is accepted")
-	}
-	for _, tag := range []string{"", "a_", "a_2", "a_zz", "a_61", "a.b"} {
-		if id, ok := ses.MessageID(tag); ok {
-			t.Errorf("%q, which is no tag of ours, names %q", tag, id)
-		}
+	m.ID = "no-message"
+	if r := send(s, m); r.Verdict != schoolbell.VerdictGiveUp {
+		t.Errorf("a message whose id cannot be a tag: %+v", r)
 	}
 }
 

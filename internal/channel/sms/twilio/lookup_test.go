@@ -49,7 +49,7 @@ func TestLostReplies(t *testing.T) {
 	})
 	t.Run("a message is found among many to the number", func(t *testing.T) {
 		t.Parallel()
-		f, s := start(t, fake.TwilioOptions{Reports: []string{"sent"}})
+		f, s := start(t, fake.TwilioOptions{Reports: fake.Reports{Plan: func(string) []fake.Report { return []fake.Report{fake.ReportAccepted} }}})
 		m := text("Hello 0")
 		for n := range 65 {
 			if r := sendOne(s, text(fmt.Sprintf("Hello %d", n))); r.Verdict != schoolbell.VerdictSent {

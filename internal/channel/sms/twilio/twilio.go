@@ -63,13 +63,11 @@ type Twilio struct {
 // New returns a provider, without connecting to it. The caller closes it.
 func New(cfg Config) (*Twilio, error) {
 	setDefaults(&cfg)
-	base, err := url.Parse(cfg.URL)
-	if err != nil || base.Scheme != "https" && base.Scheme != "http" || base.Host == "" {
-		return nil, schoolbell.Invalid("twilio_url", "must be an http or https URL")
+	base, err := calls.BaseURL("twilio_url", cfg.URL)
+	if err != nil {
+		return nil, err
 	}
-	if base.Scheme == "http" && !schoolbell.Loopback(base.Hostname()) {
-		return nil, schoolbell.Invalid("twilio_url", "credentials are not sent unencrypted over a network; use https")
-	}
+	cfg.URL = base
 	if cfg.MaxSegments < 1 || cfg.MaxSegments > sms.MaxSegments {
 		return nil, schoolbell.Invalid("sms_max_segments", "must be between 1 and %d", sms.MaxSegments)
 	}
@@ -93,7 +91,6 @@ func setDefaults(cfg *Config) {
 	if cfg.URL == "" {
 		cfg.URL = "https://api.twilio.com"
 	}
-	cfg.URL = strings.TrimRight(cfg.URL, "/")
 	if cfg.MaxSegments == 0 {
 		cfg.MaxSegments = 3
 	}

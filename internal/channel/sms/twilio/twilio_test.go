@@ -33,7 +33,7 @@ func start(t *testing.T, opts fake.TwilioOptions, change ...func(*twilio.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = f.Close() })
+	channeltest.Start(t, f)
 	cfg := twilio.Config{URL: f.URL(), AccountSID: account, AuthToken: secret, From: from, Callback: status}
 	for _, c := range change {
 		c(&cfg)
