@@ -20,7 +20,7 @@ func TestConversions(t *testing.T) {
 		but     []string // fields that the source does not have
 	}{
 		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Lane", "JobID", "Status", "CreatedAt", "CreatedBy", "CompletedAt", "DeliveriesRemovedAt"}},
-		{"event", func() any { return wire.EventOf(filled[schoolbell.Event]()) }, []string{"Progress"}},
+		{"event", func() any { return wire.EventOf(filled[schoolbell.Event]()) }, []string{"Progress", "Costs"}},
 		{"delivery", func() any { return wire.DeliveryOf(*filled[schoolbell.Delivery]()) }, nil},
 		{"audit entry", func() any { return wire.AuditEntryOf(*filled[schoolbell.AuditEntry]()) }, nil},
 		{"settings", func() any { return wire.SettingsOf(*filled[schoolbell.SchoolSettings]()) }, nil},

@@ -51,6 +51,7 @@ type Event struct {
 	CompletedAt         Time                   `json:"completed_at,omitzero" doc:"When the event was completed or cancelled."`
 	DeliveriesRemovedAt Time                   `json:"deliveries_removed_at,omitzero" doc:"When the deliveries were removed because they were old. Their counts in progress stay."`
 	Progress            *schoolbell.Progress   `json:"progress,omitempty" doc:"Counted from the deliveries. Not in lists."`
+	Costs               *Costs                 `json:"costs,omitempty" doc:"Estimate of what the event takes by text message. Not in lists."`
 }
 
 // EventOf shows ev without its progress.

@@ -98,6 +98,11 @@ type Config struct {
 	Receipts Receipts // nil for no receipts of providers
 
 	Suppressions ledger.Suppressions
+	Reported     map[schoolbell.Channel]bool // channels whose provider sends receipts
+
+	// SMSCost tells how many segments the text message of an event has, and what one costs: 0 if that is not known.
+	// Nil means that there are no text messages.
+	SMSCost func(ev *schoolbell.Event) (segments int, price float64, currency string)
 
 	// Queues are the queues to show and manage, in that order.
 	Queues []*bullmq.Queue

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -90,6 +91,10 @@ func (s *Server) getEvent(ctx context.Context, in *EventPath) (*eventOutput, err
 	}
 	out := wire.EventOf(ev)
 	out.Progress = &progress
+	if s.cfg.SMSCost != nil && slices.Contains(ev.Channels, schoolbell.ChannelSMS) {
+		segments, price, currency := s.cfg.SMSCost(ev)
+		out.Costs = &wire.Costs{SMS: wire.SMSCostOf(segments, progress.Channels[schoolbell.ChannelSMS], price, currency)}
+	}
 	return &eventOutput{out}, nil
 }
 

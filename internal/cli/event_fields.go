@@ -114,7 +114,19 @@ func (a *program) printEvent(e *wire.Event, asJSON bool) error {
 		a.say("")
 		a.printProgress(*e.Progress)
 	}
+	if e.Costs != nil && e.Costs.SMS != nil {
+		a.printSMSCost(*e.Costs.SMS)
+	}
 	return nil
+}
+
+// printSMSCost says what an event takes by text message.
+func (a *program) printSMSCost(c wire.SMSCost) {
+	text := fmt.Sprintf("Text messages: %s each, %s in all", count(c.SegmentsEach, "segment", "segments"), number(c.Segments))
+	if c.Currency != "" {
+		text += fmt.Sprintf(", about %.2f %s", c.Amount, c.Currency)
+	}
+	a.say("%s", text)
 }
 
 func audienceText(x schoolbell.Audience) string {

@@ -3,6 +3,7 @@ package config
 import (
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -23,6 +24,7 @@ type SMS struct {
 	MaxSegments  int    `name:"sms-max-segments" setting:"SMS_MAX_SEGMENTS" default:"3" placeholder:"N" help:"Longest text message in segments, 1 to 10. Longer texts are cut at a word."`
 	Rate         int    `name:"sms-rate" setting:"SMS_RATE" default:"0" placeholder:"N" help:"Segments of text messages per second that all workers together send, with all attempts. 0 means no limit."`
 	MonthlyLimit int    `name:"sms-monthly-limit" setting:"SMS_MONTHLY_LIMIT" default:"0" placeholder:"N" help:"Segments of text messages that all workers together send in a calendar month (UTC), with all attempts. 0 means no limit."`
+	Price        string `name:"sms-price" setting:"SMS_PRICE" placeholder:"PRICE" help:"Price of one segment with its currency, such as 0.075 EUR, from which the cost of events is estimated. No costs are shown if empty."`
 	Connections  int    `name:"sms-connections" setting:"SMS_CONNECTIONS" default:"10" placeholder:"N" help:"Maximum requests of a worker to Twilio at once."`
 }
 
@@ -52,6 +54,9 @@ func (s *SMS) check(f *schoolbell.Faults) {
 		f.Add("SMS_MONTHLY_LIMIT", "must be at least SMS_MAX_SEGMENTS, or no message can be sent")
 	}
 	between(f, "SMS_CONNECTIONS", s.Connections, 1, 1000)
+	if s.Price != "" && !pricePattern.MatchString(s.Price) {
+		f.Add("SMS_PRICE", "must be a price and a currency, such as 0.075 EUR")
+	}
 	s.checkURL(f)
 	if !s.SetUp() {
 		if s.AuthToken != "" || s.APIKey != "" {
@@ -73,6 +78,18 @@ func (s *SMS) check(f *schoolbell.Faults) {
 	if !validSender(s.From) {
 		f.Add("TWILIO_FROM", "must be a number such as +442079460018, a short code, a name of at most 11 letters and digits, or the id of a messaging service (MG…)")
 	}
+}
+
+var pricePattern = regexp.MustCompile(`^[0-9]{1,6}(\.[0-9]{1,6})? [A-Z]{3}$`)
+
+// PriceOf returns the price of one segment and its currency; none if SMS_PRICE is not set.
+func (s *SMS) PriceOf() (price float64, currency string) {
+	amount, currency, _ := strings.Cut(s.Price, " ")
+	price, err := strconv.ParseFloat(amount, 64)
+	if err != nil {
+		return 0, ""
+	}
+	return price, currency
 }
 
 // checkURL refuses to send the credentials unencrypted over a network.

@@ -60,9 +60,9 @@ func smsReaches(t *testing.T, parts system.Parts, worker bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = twilio.Close() })
+	play(t, twilio)
 	mail := system.NewMail(t)
-	parts.SMTP, parts.Settings = mail.Addr(), append(twilio.Settings(), "JOB_BACKOFF=100ms")
+	parts.SMTP, parts.Settings = mail.Addr(), append(twilio.Settings(), "JOB_BACKOFF=100ms", "SMS_PRICE=0.075 EUR")
 	s := system.New(t, parts)
 	running := []*system.Process{s.Serve()}
 	if worker {
@@ -75,7 +75,14 @@ func smsReaches(t *testing.T, parts system.Parts, worker bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := s.AwaitStatus(ev.ID, schoolbell.EventCompleted).Progress.Channels[schoolbell.ChannelSMS]
+	done := s.AwaitStatus(ev.ID, schoolbell.EventCompleted)
+	if c := done.Costs; c == nil || c.SMS == nil || *c.SMS != (wire.SMSCost{SegmentsEach: 3, Segments: 3 * smsPeople, Amount: 9, Currency: "EUR"}) {
+		t.Errorf("costs %+v", c)
+	}
+	if text := s.Does("event", "show", ev.ID); !strings.Contains(text, "Text messages: 3 segments each, 120 in all, about 9.00 EUR") {
+		t.Errorf("event show: %s", text)
+	}
+	got := done.Progress.Channels[schoolbell.ChannelSMS]
 	if want := (schoolbell.ChannelProgress{Total: smsPeople, Sent: smsPeople - 3, Failed: 2, Uncertain: 1}); got != want {
 		t.Errorf("progress %+v, want %+v", got, want)
 	}

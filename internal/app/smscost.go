@@ -1,0 +1,31 @@
+package app
+
+import (
+	"fmt"
+
+	"schoolbell"
+	"schoolbell/internal/channel/sms"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/render"
+)
+
+// smsCost returns what estimates the cost of an event by text message; nil if there are none. The message of each
+// recipient has as many segments as that of a person who does not exist: only its link and time zone differ.
+func (r *Runtime) smsCost() (func(ev *schoolbell.Event) (segments int, price float64, currency string), error) {
+	if !r.Config.SMS.SetUp() {
+		return nil, nil
+	}
+	renderer, err := render.New(render.Config{Link: r.messageLink, School: r.Settings.Current})
+	if err != nil {
+		return nil, fmt.Errorf("set up the templates: %w", err)
+	}
+	price, currency := r.Config.SMS.PriceOf()
+	return func(ev *schoolbell.Event) (int, float64, string) {
+		m, err := renderer.Render(ev, schoolbell.ChannelSMS, ledger.Recipient{Seq: 1})
+		if err != nil {
+			return 0, price, currency // there is no such message either
+		}
+		n, _ := sms.Segments(sms.Fit(m.Text, m.Link, r.Config.SMS.MaxSegments))
+		return n, price, currency
+	}, nil
+}
