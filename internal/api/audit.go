@@ -30,6 +30,8 @@ func (s *Server) newChange(rt route, r *http.Request, p auth.Principal) *ledger.
 	switch kind {
 	case "queue":
 		id = r.PathValue("queue")
+	case "channel":
+		id = r.PathValue("channel")
 	case "job":
 		id = r.PathValue("queue") + "/" + r.PathValue("job")
 	}

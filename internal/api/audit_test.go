@@ -56,6 +56,7 @@ var changes = map[string]struct{ path, body, target, changes string }{
 	"POST /v1/queues/{queue}/resume":                {"/v1/queues/bells/resume", "", "queue bells", "map[]"},
 	"POST /v1/suppressions":                         {"/v1/suppressions", `{"channel":"email","address":"u4@example.org"}`, "suppression", "map[channel:email users:1]"},
 	"DELETE /v1/suppressions/{id}":                  {"/v1/suppressions/{suppressed}", "", "suppression {suppressed}", "map[]"},
+	"POST /v1/channels/{channel}/test":              {"/v1/channels/email/test", `{"user_id":"u2"}`, "channel email", "map[event:{made} user:u2]"},
 	"PUT /v1/settings":                              {"/v1/settings", settingsBody, "settings", "map[fields:[digest_hour language name retention timezone]]"},
 	"POST /v1/queues/{queue}/clean": {"/v1/queues/bells/clean", `{"state":"completed","older_than":5}`,
 		"queue bells", "map[older_than:5 removed:0 state:completed]"},

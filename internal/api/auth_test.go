@@ -67,6 +67,7 @@ POST /v1/queues/{queue}/clean admin
 GET /v1/suppressions admin
 POST /v1/suppressions admin
 DELETE /v1/suppressions/{id} admin
+POST /v1/channels/{channel}/test admin
 POST /v1/receipts/ses/{secret} open
 POST /v1/receipts/sendgrid/{secret} open
 POST /v1/receipts/twilio/{secret} open
@@ -113,8 +114,8 @@ func testAuthEveryRoute(t *testing.T) {
 	s.user("u1")
 	s.user("u2")
 	token := s.token("u1")
-	fill := strings.NewReplacer("{id}", "u1", "{event}", "e1", "{queue}", "q1", "{job}", "j1")
-	other := strings.NewReplacer("{id}", "u2", "{event}", "e1", "{queue}", "q1", "{job}", "j1")
+	fill := strings.NewReplacer("{id}", "u1", "{event}", "e1", "{queue}", "q1", "{job}", "j1", "{channel}", "email")
+	other := strings.NewReplacer("{id}", "u2", "{event}", "e1", "{queue}", "q1", "{job}", "j1", "{channel}", "email")
 	lesser := map[schoolbell.Scope]schoolbell.Scope{schoolbell.ScopeAdmin: schoolbell.ScopeSend, schoolbell.ScopeSend: schoolbell.ScopeRead}
 
 	for _, rt := range s.api.Routes() {

@@ -186,6 +186,10 @@ func (s *Server) groups() []group {
 			{id: "delete-suppression", action: "suppression.delete", method: del, path: "/{id}", handler: typed(s.deleteSuppression), status: http.StatusNoContent,
 				summary: "Send to an address again", description: "A provider may have a list of its own, which does not change."},
 		}},
+		{tag: "Channels", path: "/v1/channels", write: admin, routes: []route{
+			{id: "test-channel", action: "channel.test", method: post, path: "/{channel}/test", handler: typed(s.testChannel), status: http.StatusCreated,
+				summary: "Send one real message", description: "It is an event for one user. Its delivery shows what happens. An address to which nothing is sent is refused with 409."},
+		}},
 		{tag: "Receipts", path: receiptsPath, routes: []route{
 			{id: "receive-ses", method: post, path: "/ses/{secret}", handler: received(receipt.SES), large: true, consumes: text,
 				summary: "Take an event of Amazon SES, sent by SNS", description: receiptsDescription},

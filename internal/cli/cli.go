@@ -58,6 +58,7 @@ type grammar struct {
 	Refuse  suppressionCmd  `cmd:"" name:"suppression" group:"use" help:"List, add and remove addresses to which nothing is sent."`
 	Audit   auditCmd        `cmd:"" group:"use" help:"List who changed what, newest first."`
 	Key     keyCmd          `cmd:"" group:"care" help:"Create, list, rotate and revoke API keys in the ledger."`
+	Channel channelCmd      `cmd:"" group:"care" help:"Test a channel with one real message."`
 	Push    pushCmd         `cmd:"" group:"care" help:"Make keys for Web Push."`
 	Migrate migrateCmd      `cmd:"" group:"care" help:"Migrate the ledger's schema to this version of the program."`
 	Backup  backupCmd       `cmd:"" group:"care" help:"Back up a ledger in SQLite, also while it is in use."`

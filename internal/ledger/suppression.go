@@ -19,6 +19,9 @@ type Suppressions interface {
 	// place of the last one returned.
 	Suppressions(ctx context.Context, after SuppressionCursor, limit int) ([]schoolbell.Suppression, SuppressionCursor, error)
 
+	// SuppressionsOf returns those of an address of a channel, in upper or lower case: one for each user who has it.
+	SuppressionsOf(ctx context.Context, channel schoolbell.Channel, address string) ([]schoolbell.Suppression, error)
+
 	// Suppress makes an address stopped, in upper or lower case, of every user who has it on the channel, with a reason.
 	// One that is stopped already stays as it is. It returns all of them; CodeNotFound if nobody has the address.
 	Suppress(ctx context.Context, channel schoolbell.Channel, address, reason string) ([]schoolbell.Suppression, error)

@@ -57,6 +57,15 @@ var suppressionsOfAddress = row.SQL(selectSuppressions + `h.name = @channel_name
 	AND lower(a.address) = lower(@address)
 ORDER BY a.user_seq, a.channel, a.position`)
 
+// SuppressionsOf implements ledger.Suppressions.
+func (s Suppressions) SuppressionsOf(ctx context.Context, channel schoolbell.Channel, address string) (found []schoolbell.Suppression, err error) {
+	err = s.DB.read(ctx, "look up suppressions", func(c *conn) error {
+		found, _, err = listSuppressions(ctx, c, suppressionsOfAddress, args{"channel_name": string(channel), "address": row.Text(address)})
+		return err
+	})
+	return found, err
+}
+
 // Suppress implements ledger.Suppressions.
 func (s Suppressions) Suppress(ctx context.Context, channel schoolbell.Channel, address, reason string) (found []schoolbell.Suppression, err error) {
 	err = s.DB.write(ctx, "suppress an address", func(c *conn) error {

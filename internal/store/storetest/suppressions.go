@@ -69,6 +69,11 @@ func suppressEverybody(t *testing.T, open func() *store.Ledger) {
 		same(t, "users", len(list), 2)
 		same(t, "reason", list[0].Reason, "asked by phone")
 	}
+	for address, want := range map[string]int{"FAMILY@example.org": 2, "other@example.org": 0} {
+		list, err := s.Suppressions.SuppressionsOf(s.ctx(), schoolbell.ChannelEmail, address)
+		s.must(err)
+		same(t, "suppressions of "+address, len(list), want)
+	}
 	same(t, "suppressions", len(s.suppressed(10)), 2)
 	for channel, address := range map[schoolbell.Channel]string{schoolbell.ChannelEmail: "nobody@example.org", schoolbell.ChannelSMS: "family@example.org", "fax": "other@example.org"} {
 		_, err := s.Suppressions.Suppress(s.ctx(), channel, address, "")
