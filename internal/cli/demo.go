@@ -11,7 +11,6 @@ import (
 	"schoolbell"
 	"schoolbell/internal/app"
 	"schoolbell/internal/auth"
-	"schoolbell/internal/channel"
 	"schoolbell/internal/config"
 )
 
@@ -19,7 +18,7 @@ const maxDemoUsers = 1_000_000
 
 type demoCmd struct {
 	Users    int      `name:"users" default:"10000" placeholder:"N" help:"Number of people."`
-	Channels []string `name:"channels" default:"in_app,email" placeholder:"CHANNEL,..." help:"Channels to use: in_app, email."`
+	Channels []string `name:"channels" default:"in_app,email,sms,push" placeholder:"CHANNEL,..." help:"Channels to use: in_app, email, sms, push."`
 	JSON     bool     `name:"json" help:"Print the results as one line of JSON."`
 }
 
@@ -30,9 +29,11 @@ type facts struct {
 	InApp           int     `json:"in_app"`            // inbox rows in the ledger
 	EmailsAccepted  int     `json:"emails_accepted"`   // emails the catcher took
 	EmailsDistinct  int     `json:"emails_distinct"`   // of these, different Message-IDs
-	Duplicates      int     `json:"duplicates"`        // emails and inbox rows beyond the first of a person
-	Missing         int     `json:"missing"`           // people without their mail or their inbox row
+	Duplicates      int     `json:"duplicates"`        // emails, inbox rows, text messages and push messages beyond the first of a person
+	Missing         int     `json:"missing"`           // people without their email, inbox row, text message or push message
 	Seconds         float64 `json:"seconds"`           // from the request until the event was completed
+	SMS             int     `json:"sms"`               // text messages that a fake of Twilio accepted
+	Push            int     `json:"push"`              // messages that a fake push service accepted
 	EmailsPerSecond float64 `json:"emails_per_second"` // accepted ones over these seconds
 	MaxRSSMB        float64 `json:"max_rss_mb"`        // largest resident memory of this process, all services in it
 }
@@ -70,18 +71,17 @@ func (c *demoCmd) check() ([]schoolbell.Channel, error) {
 	if c.Users < 1 || c.Users > maxDemoUsers {
 		return nil, usage("--users must be between 1 and %s", number(maxDemoUsers))
 	}
-	known := channel.Names(&config.Config{})
 	var channels []schoolbell.Channel
 	for _, name := range c.Channels {
 		ch := schoolbell.Channel(name)
-		if !slices.Contains(known, ch) {
-			return nil, usage("--channels: %q is not in_app or email", name)
+		if !slices.Contains(schoolbell.Channels(), ch) {
+			return nil, usage("--channels: %q is not in_app, email, sms or push", name)
 		}
 		if !slices.Contains(channels, ch) {
 			channels = append(channels, ch)
 		}
 	}
-	if len(channels) == 0 {
+	if !slices.ContainsFunc(channels, func(c schoolbell.Channel) bool { return !byPhone(c) }) {
 		return nil, usage("--channels must name at least one of in_app, email")
 	}
 	return channels, nil
@@ -93,6 +93,7 @@ type demo struct {
 	users    int
 	channels []schoolbell.Channel
 	quiet    bool
+	phones   *phones // nil if neither sms nor push is used
 
 	runtime *app.Runtime
 	url     string
@@ -101,10 +102,21 @@ type demo struct {
 
 // run puts the whole system together on its defaults in dir, uses it, and stops it.
 func (d *demo) run(ctx context.Context, dir string) (f facts, err error) {
+	env := []string{"DATA_DIR=" + dir, "HTTP_ADDR=127.0.0.1:0", "LOG_LEVEL=warn", "SCHOOL_NAME=Hill School", "API_RATE_PER_KEY=0", "API_RATE_PER_ADDRESS=0"}
+	var fakes []app.Service
+	if slices.ContainsFunc(d.channels, byPhone) {
+		if d.phones, err = newPhones(); err != nil {
+			return f, err
+		}
+		defer func() { err = errors.Join(err, d.phones.twilio.Close(), d.phones.push.Close()) }()
+		settings, err := d.phones.settings()
+		if err != nil {
+			return f, err
+		}
+		env, fakes = append(env, settings...), []app.Service{d.phones.twilio.Run, d.phones.push.Run}
+	}
 	cfg := &config.Config{}
-	if _, err := config.Load(cfg, config.Sources{Env: []string{
-		"DATA_DIR=" + dir, "HTTP_ADDR=127.0.0.1:0", "LOG_LEVEL=warn", "SCHOOL_NAME=Hill School", "API_RATE_PER_KEY=0", "API_RATE_PER_ADDRESS=0",
-	}}); err != nil {
+	if _, err := config.Load(cfg, config.Sources{Env: env}); err != nil {
 		return f, err
 	}
 	r := app.New(cfg, newLogger(d.app.Err, cfg))
@@ -130,7 +142,7 @@ func (d *demo) run(ctx context.Context, dir string) (f facts, err error) {
 		return f, err
 	}
 	done := errors.New("the demo is over")
-	err = r.Run(ctx, append(services, func(ctx context.Context) error {
+	err = r.Run(ctx, append(append(services, fakes...), func(ctx context.Context) error {
 		var err error
 		if f, err = d.show(ctx); err != nil {
 			return err
@@ -163,11 +175,14 @@ func (d *demo) show(ctx context.Context) (f facts, err error) {
 	}
 	start := time.Now().Add(-created)
 	d.step("Created one event for all of them over HTTP in %.1f ms", milliseconds(created))
-	if err := d.await(ctx, id); err != nil {
+	if err := d.await(ctx, id, true); err != nil {
 		return f, err
 	}
 	took := time.Since(start)
 	if f, err = d.tally(ctx, id); err != nil {
+		return f, err
+	}
+	if err := d.tellPhones(ctx, &f); err != nil {
 		return f, err
 	}
 	f.CreateMS, f.Seconds = round(milliseconds(created), 1), round(took.Seconds(), 3)

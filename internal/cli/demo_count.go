@@ -78,6 +78,12 @@ func (d *demo) print(f facts) {
 	row("In-app messages", number(f.InApp), "rows in the ledger")
 	row("Emails accepted", number(f.EmailsAccepted), "counted at the mail catcher")
 	row("Emails distinct", number(f.EmailsDistinct), "by Message-ID")
+	if slices.Contains(d.channels, schoolbell.ChannelSMS) {
+		row("Text messages", number(f.SMS), "counted at a fake of Twilio")
+	}
+	if slices.Contains(d.channels, schoolbell.ChannelPush) {
+		row("Push messages", number(f.Push), "counted at a fake push service")
+	}
 	row("Duplicates", number(f.Duplicates), "")
 	row("Missing", number(f.Missing), "")
 	row("Creating the event", fmt.Sprintf("%.1f ms", f.CreateMS), "the HTTP request")

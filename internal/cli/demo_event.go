@@ -32,7 +32,7 @@ func (d *demo) createEvent(ctx context.Context) (id string, took time.Duration, 
 		Body:     "Because of the weather, sports day takes place on Friday instead of Thursday.\n\nPlease bring water and a hat.",
 		Category: schoolbell.CategoryAnnouncement,
 		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: []schoolbell.Role{schoolbell.RoleStudent, schoolbell.RoleTeacher, schoolbell.RoleParent}}},
-		Channels: d.channels,
+		Channels: slices.DeleteFunc(slices.Clone(d.channels), byPhone),
 	})
 	if err != nil {
 		return "", 0, fmt.Errorf("create the event: %w", err)
@@ -40,9 +40,9 @@ func (d *demo) createEvent(ctx context.Context) (id string, took time.Duration, 
 	return e.ID, time.Since(start), nil
 }
 
-// await shows how far the event is until it is completed.
-func (d *demo) await(ctx context.Context, id string) error {
-	bar := newProgress(d.app.Err, d.app.style, "Reaching everyone", d.users, d.quiet)
+// await waits until an event is completed, and shows how far the first one is.
+func (d *demo) await(ctx context.Context, id string, shown bool) error {
+	bar := newProgress(d.app.Err, d.app.style, "Reaching everyone", d.users, d.quiet || !shown)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {

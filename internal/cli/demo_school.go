@@ -36,10 +36,14 @@ func (d *demo) person(n int) *schoolbell.User {
 		Name: firstNames[n%len(firstNames)] + " " + lastNames[n/len(firstNames)%len(lastNames)],
 	}
 	u.Email = address(u.ID)
+	if d.phones != nil && n < d.havePhones() {
+		u.Phone = phoneOf(n)
+		u.Groups = append(u.Groups, phoneGroup)
+	}
 	switch {
 	case n < students:
 		u.Roles = []schoolbell.Role{schoolbell.RoleStudent}
-		u.Groups = []string{fmt.Sprintf("class-%03d", n/25+1)}
+		u.Groups = append(u.Groups, fmt.Sprintf("class-%03d", n/25+1))
 	case n < students+teachers:
 		u.Roles = []schoolbell.Role{schoolbell.RoleTeacher}
 	default:

@@ -16,6 +16,8 @@ type demoFacts struct {
 	Duplicates      int     `json:"duplicates"`
 	Missing         int     `json:"missing"`
 	Seconds         float64 `json:"seconds"`
+	SMS             int     `json:"sms"`
+	Push            int     `json:"push"`
 	EmailsPerSecond float64 `json:"emails_per_second"`
 	MaxRSSMB        float64 `json:"max_rss_mb"`
 }
@@ -23,7 +25,7 @@ type demoFacts struct {
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	t.Run("everyone is reached once", testDemoReachesEveryone)
-	t.Run("only the chosen channel is used", testDemoOneChannel)
+	t.Run("only the chosen channels are used", testDemoOneChannel)
 	t.Run("the text output shows the result", testDemoTextOutput)
 }
 
@@ -40,8 +42,8 @@ func testDemoReachesEveryone(t *testing.T) {
 	if err := dec.Decode(&f); err != nil {
 		t.Fatalf("%v:\n%s", err, &r.out)
 	}
-	counted := demoFacts{Users: 1234, InApp: 1234, EmailsAccepted: 1234, EmailsDistinct: 1234}
-	got := demoFacts{Users: f.Users, InApp: f.InApp, EmailsAccepted: f.EmailsAccepted, EmailsDistinct: f.EmailsDistinct, Duplicates: f.Duplicates, Missing: f.Missing}
+	counted := demoFacts{Users: 1234, InApp: 1234, EmailsAccepted: 1234, EmailsDistinct: 1234, SMS: 200, Push: 200}
+	got := demoFacts{Users: f.Users, InApp: f.InApp, EmailsAccepted: f.EmailsAccepted, EmailsDistinct: f.EmailsDistinct, Duplicates: f.Duplicates, Missing: f.Missing, SMS: f.SMS, Push: f.Push}
 	if got != counted {
 		t.Errorf("counted %+v, want %+v", got, counted)
 	}
@@ -53,9 +55,9 @@ func testDemoReachesEveryone(t *testing.T) {
 func testDemoOneChannel(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		channel       string
-		inApp, emails int
-	}{{"in_app", 60, 0}, {"email", 0, 60}} {
+		channel                  string
+		inApp, emails, sms, push int
+	}{{"in_app", 60, 0, 0, 0}, {"email", 0, 60, 0, 0}, {"in_app,sms", 60, 0, 60, 0}, {"in_app,push", 60, 0, 0, 60}} {
 		t.Run(c.channel, func(t *testing.T) {
 			t.Parallel()
 			r := inProcess(t, bare(), "demo", "--users", "60", "--channels", c.channel, "--json")
@@ -64,7 +66,7 @@ func testDemoOneChannel(t *testing.T) {
 			if err := json.Unmarshal([]byte(r.out.String()), &f); err != nil {
 				t.Fatal(err)
 			}
-			if f.InApp != c.inApp || f.EmailsAccepted != c.emails || f.Missing != 0 || f.Duplicates != 0 {
+			if f.InApp != c.inApp || f.EmailsAccepted != c.emails || f.SMS != c.sms || f.Push != c.push || f.Missing != 0 || f.Duplicates != 0 {
 				t.Errorf("%+v", f)
 			}
 		})
@@ -77,7 +79,7 @@ func testDemoTextOutput(t *testing.T) {
 	r.exits(0)
 	for _, want := range []string{
 		`Made 100 people \(80 students, 5 teachers, 15 parents\)`, `Created one event .* in [\d.]+ ms`,
-		`In-app messages +100`, `Emails accepted  +100`, `Duplicates +0`, `Missing +0`, `Everyone was reached, nobody twice\.`,
+		`In-app messages +100`, `Emails accepted  +100`, `Text messages +100`, `Push messages +100`, `Duplicates +0`, `Missing +0`, `Everyone was reached, nobody twice\.`,
 	} {
 		if !regexp.MustCompile(want).MatchString(r.out.String()) {
 			t.Errorf("does not say %q:\n%s", want, &r.out)

@@ -25,7 +25,7 @@ func testDemoReachesEveryone(t *testing.T) {
 		t.Fatalf("%v: %s", err, r.Out)
 	}
 	for name, want := range map[string]float64{
-		"users": 10_000, "in_app": 10_000, "emails_accepted": 10_000, "emails_distinct": 10_000, "duplicates": 0, "missing": 0,
+		"users": 10_000, "in_app": 10_000, "emails_accepted": 10_000, "emails_distinct": 10_000, "sms": 200, "push": 200, "duplicates": 0, "missing": 0,
 	} {
 		if got, ok := facts[name]; !ok || got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
@@ -54,7 +54,7 @@ func testDemoOutput(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s", want, r.Out)
 		}
 	}
-	for fact, want := range map[string]string{"People": "1,200", "In-app messages": "1,200", "Emails accepted": "1,200", "Emails distinct": "1,200", "Duplicates": "0", "Missing": "0"} {
+	for fact, want := range map[string]string{"People": "1,200", "In-app messages": "1,200", "Emails accepted": "1,200", "Emails distinct": "1,200", "Text messages": "200", "Push messages": "200", "Duplicates": "0", "Missing": "0"} {
 		if got := value(r.Out, fact); got != want {
 			t.Errorf("%s is %q, want %s:\n%s", fact, got, want, r.Out)
 		}
