@@ -48,7 +48,8 @@ type Event struct {
 	Channels  []Channel       // of a new event: nil for those of its category
 	Data      json.RawMessage // the caller's own JSON object, handed on unread; nil for none
 	Location  string
-	StartsAt  time.Time // of the thing itself; zero for none
+	Texts     map[string]EventText // by language tag (BCP 47): what is sent to readers of other languages
+	StartsAt  time.Time            // of the thing itself; zero for none
 	EndsAt    time.Time
 	SendAt    time.Time // zero: at once
 	ExpiresAt time.Time // after this nothing more is sent; zero for never
@@ -77,6 +78,7 @@ func (e *Event) Normalize() {
 	if e.Category == "" {
 		e.Category = CategoryAnnouncement
 	}
+	e.normalizeTexts()
 	e.Audience.normalize()
 	e.Channels = unique(e.Channels)
 	if bytes.Equal(bytes.TrimSpace(e.Data), []byte("null")) {
@@ -103,6 +105,7 @@ func (e *Event) Validate(now time.Time) error {
 	}
 	checkData(&f, e.Data)
 	checkLine(&f, "location", e.Location, MaxLocationLength, false)
+	e.validateTexts(&f)
 	e.validateTimes(&f, now)
 	return f.Err()
 }

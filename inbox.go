@@ -11,6 +11,7 @@ type InboxItem struct {
 	Category  Category
 	Data      []byte // the event's data object; nil for none
 	Location  string
+	Language  string // of title, body and location, BCP 47; empty for the school's
 	StartsAt  time.Time
 	EndsAt    time.Time
 	ArrivedAt time.Time

@@ -3,6 +3,7 @@ package schoolbell
 import (
 	"errors"
 	"regexp"
+	"strings"
 )
 
 // maxLanguageLength is in bytes; the longest registered tags have 12, and RFC 5646
@@ -18,4 +19,18 @@ func ValidateLanguage(tag string) error {
 		return errors.New("must be a language tag such as en or pt-BR")
 	}
 	return nil
+}
+
+// NormalizeLanguage writes a language tag as it is usually written (RFC 5646 §2.1.1): es, pt-BR, zh-Hant.
+func NormalizeLanguage(tag string) string {
+	parts := strings.Split(strings.ToLower(tag), "-")
+	for i, p := range parts[1:] {
+		switch len(p) {
+		case 2:
+			parts[i+1] = strings.ToUpper(p)
+		case 4:
+			parts[i+1] = strings.ToUpper(p[:1]) + p[1:]
+		}
+	}
+	return strings.Join(parts, "-")
 }

@@ -11,9 +11,9 @@ type Message struct {
 	To        string // email address, or E.164 phone number, or push subscription as JSON
 	ToName    string // the reader's name
 	Subject   string
-	Text      string
-	HTML      string
-	Link      string // page of the message for this recipient; empty for none
+	Text      Content
+	HTML      Content // email only
+	Link      string  // page of the message for this recipient; empty for none
 	Category  Category
 	Lane      Lane
 	Locale    string

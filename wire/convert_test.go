@@ -63,6 +63,8 @@ func filled[T any]() *T {
 			*p = schoolbell.Target{Kind: "event", ID: "x"}
 		case *map[string]any:
 			*p = map[string]any{"n": 1}
+		case *map[string]schoolbell.EventText:
+			*p = map[string]schoolbell.EventText{"es": {Title: "x"}}
 		case *schoolbell.Colours:
 			p.Primary = "x"
 		case *schoolbell.QuietHours:

@@ -8,56 +8,58 @@ import (
 
 // NewEvent is an event to be created. Zero fields are left out.
 type NewEvent struct {
-	Title     string               `json:"title" doc:"One line, at most 200 characters." example:"Sports day moved to Friday"`
-	Body      string               `json:"body" doc:"Plain text, at most 20,000 characters; an empty line separates paragraphs." example:"Because of the rain, sports day is on Friday at nine."`
-	Category  schoolbell.Category  `json:"category,omitempty" doc:"Category, announcement by default. Users cannot opt out of mandatory categories, such as urgent and attendance."`
-	Audience  schoolbell.Audience  `json:"audience" doc:"Recipients: everybody that a part selects, each once, except those that exclude selects."`
-	Channels  []schoolbell.Channel `json:"channels,omitzero" nullable:"false" maxItems:"20" doc:"Channels, those of the category by default."`
-	Data      json.RawMessage      `json:"data,omitempty" doc:"An object of your own, at most 16 KiB, which the inbox returns unchanged."`
-	Location  string               `json:"location,omitempty" doc:"Where the event takes place."`
-	StartsAt  Time                 `json:"starts_at,omitzero" doc:"When the event starts."`
-	EndsAt    Time                 `json:"ends_at,omitzero" doc:"When the event ends."`
-	SendAt    Time                 `json:"send_at,omitzero" doc:"When to send the messages. At once if left out or past."`
-	ExpiresAt Time                 `json:"expires_at,omitzero" doc:"Nothing is sent after this time."`
+	Title     string                          `json:"title" doc:"One line, at most 200 characters." example:"Sports day moved to Friday"`
+	Body      string                          `json:"body" doc:"Plain text, at most 20,000 characters; an empty line separates paragraphs." example:"Because of the rain, sports day is on Friday at nine."`
+	Category  schoolbell.Category             `json:"category,omitempty" doc:"Category, announcement by default. Users cannot opt out of mandatory categories, such as urgent and attendance."`
+	Audience  schoolbell.Audience             `json:"audience" doc:"Recipients: everybody that a part selects, each once, except those that exclude selects."`
+	Channels  []schoolbell.Channel            `json:"channels,omitzero" nullable:"false" maxItems:"20" doc:"Channels, those of the category by default."`
+	Data      json.RawMessage                 `json:"data,omitempty" doc:"An object of your own, at most 16 KiB, which the inbox returns unchanged."`
+	Location  string                          `json:"location,omitempty" doc:"Where the event takes place."`
+	Texts     map[string]schoolbell.EventText `json:"texts,omitempty" doc:"Title, body and location in other languages, by language tag such as es or pt-BR. Readers get the text in the language of their locale, or else title and body."`
+	StartsAt  Time                            `json:"starts_at,omitzero" doc:"When the event starts."`
+	EndsAt    Time                            `json:"ends_at,omitzero" doc:"When the event ends."`
+	SendAt    Time                            `json:"send_at,omitzero" doc:"When to send the messages. At once if left out or past."`
+	ExpiresAt Time                            `json:"expires_at,omitzero" doc:"Nothing is sent after this time."`
 }
 
 // Event returns the event to create. Nil channels mean those of the category; an empty
 // list is not valid.
 func (in *NewEvent) Event() *schoolbell.Event {
 	return &schoolbell.Event{Title: in.Title, Body: in.Body, Category: in.Category, Audience: in.Audience, Channels: in.Channels,
-		Data: in.Data, Location: in.Location, StartsAt: in.StartsAt.Time, EndsAt: in.EndsAt.Time,
+		Data: in.Data, Location: in.Location, Texts: in.Texts, StartsAt: in.StartsAt.Time, EndsAt: in.EndsAt.Time,
 		SendAt: in.SendAt.Time, ExpiresAt: in.ExpiresAt.Time}
 }
 
 // Event is an event as the server shows it.
 type Event struct {
-	ID                  string                 `json:"id"`
-	Status              schoolbell.EventStatus `json:"status"`
-	Title               string                 `json:"title"`
-	Body                string                 `json:"body"`
-	Category            schoolbell.Category    `json:"category"`
-	Lane                schoolbell.Lane        `json:"lane" doc:"Lane of the category when the event was created."`
-	Audience            schoolbell.Audience    `json:"audience"`
-	Channels            []schoolbell.Channel   `json:"channels"`
-	Data                json.RawMessage        `json:"data,omitempty"`
-	Location            string                 `json:"location,omitempty"`
-	StartsAt            Time                   `json:"starts_at,omitzero"`
-	EndsAt              Time                   `json:"ends_at,omitzero"`
-	SendAt              Time                   `json:"send_at,omitzero"`
-	ExpiresAt           Time                   `json:"expires_at,omitzero"`
-	CreatedBy           *Actor                 `json:"created_by,omitempty" doc:"The key, user, queue or command that created the event."`
-	JobID               string                 `json:"job_id,omitempty" doc:"Id of the job that asked for the event, if it is the event's job in the queue. The job of other events has the event's id."`
-	CreatedAt           Time                   `json:"created_at"`
-	CompletedAt         Time                   `json:"completed_at,omitzero" doc:"When the event was completed or cancelled."`
-	DeliveriesRemovedAt Time                   `json:"deliveries_removed_at,omitzero" doc:"When the deliveries were removed because they were old. Their counts in progress stay."`
-	Progress            *schoolbell.Progress   `json:"progress,omitempty" doc:"Counted from the deliveries. Not in lists."`
-	Costs               *Costs                 `json:"costs,omitempty" doc:"Estimate of what the event takes by text message. Not in lists."`
+	ID                  string                          `json:"id"`
+	Status              schoolbell.EventStatus          `json:"status"`
+	Title               string                          `json:"title"`
+	Body                string                          `json:"body"`
+	Category            schoolbell.Category             `json:"category"`
+	Lane                schoolbell.Lane                 `json:"lane" doc:"Lane of the category when the event was created."`
+	Audience            schoolbell.Audience             `json:"audience"`
+	Channels            []schoolbell.Channel            `json:"channels"`
+	Data                json.RawMessage                 `json:"data,omitempty"`
+	Location            string                          `json:"location,omitempty"`
+	Texts               map[string]schoolbell.EventText `json:"texts,omitempty" doc:"Title, body and location in other languages, by language tag."`
+	StartsAt            Time                            `json:"starts_at,omitzero"`
+	EndsAt              Time                            `json:"ends_at,omitzero"`
+	SendAt              Time                            `json:"send_at,omitzero"`
+	ExpiresAt           Time                            `json:"expires_at,omitzero"`
+	CreatedBy           *Actor                          `json:"created_by,omitempty" doc:"The key, user, queue or command that created the event."`
+	JobID               string                          `json:"job_id,omitempty" doc:"Id of the job that asked for the event, if it is the event's job in the queue. The job of other events has the event's id."`
+	CreatedAt           Time                            `json:"created_at"`
+	CompletedAt         Time                            `json:"completed_at,omitzero" doc:"When the event was completed or cancelled."`
+	DeliveriesRemovedAt Time                            `json:"deliveries_removed_at,omitzero" doc:"When the deliveries were removed because they were old. Their counts in progress stay."`
+	Progress            *schoolbell.Progress            `json:"progress,omitempty" doc:"Counted from the deliveries. Not in lists."`
+	Costs               *Costs                          `json:"costs,omitempty" doc:"Estimate of what the event takes by text message. Not in lists."`
 }
 
 // EventOf shows ev without its progress.
 func EventOf(ev *schoolbell.Event) *Event {
 	out := &Event{ID: ev.ID, Status: ev.Status, Title: ev.Title, Body: ev.Body, Category: ev.Category, Lane: ev.Lane,
-		Audience: ev.Audience, Channels: ev.Channels, Data: ev.Data, Location: ev.Location,
+		Audience: ev.Audience, Channels: ev.Channels, Data: ev.Data, Location: ev.Location, Texts: ev.Texts,
 		StartsAt: At(ev.StartsAt), EndsAt: At(ev.EndsAt), SendAt: At(ev.SendAt), ExpiresAt: At(ev.ExpiresAt),
 		JobID: ev.JobID, CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt), DeliveriesRemovedAt: At(ev.DeliveriesRemovedAt)}
 	if ev.CreatedBy.Kind != "" {

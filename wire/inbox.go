@@ -15,6 +15,7 @@ type InboxItem struct {
 	Category  schoolbell.Category `json:"category"`
 	Data      json.RawMessage     `json:"data,omitempty"`
 	Location  string              `json:"location,omitempty"`
+	Language  string              `json:"language,omitempty" doc:"Language of title, body and location if the event has a text in the user's language."`
 	StartsAt  Time                `json:"starts_at,omitzero"`
 	EndsAt    Time                `json:"ends_at,omitzero"`
 	ArrivedAt Time                `json:"arrived_at"`
@@ -26,7 +27,7 @@ type InboxItem struct {
 // InboxItemOf shows it.
 func InboxItemOf(it schoolbell.InboxItem) InboxItem {
 	return InboxItem{Position: it.Position, EventID: it.EventID, Title: it.Title, Body: it.Body, Category: it.Category,
-		Data: it.Data, Location: it.Location, StartsAt: At(it.StartsAt), EndsAt: At(it.EndsAt),
+		Data: it.Data, Location: it.Location, Language: it.Language, StartsAt: At(it.StartsAt), EndsAt: At(it.EndsAt),
 		ArrivedAt: At(it.ArrivedAt), ReadAt: At(it.ReadAt), AckedAt: At(it.AckedAt), Cancelled: it.Cancelled}
 }
 

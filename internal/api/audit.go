@@ -20,7 +20,9 @@ import (
 const auditTimeout = 5 * time.Second
 
 // changes reports whether the route changes something, and so needs an action.
-func (rt route) changes() bool { return rt.method != http.MethodGet && rt.need != open }
+func (rt route) changes() bool {
+	return rt.method != http.MethodGet && rt.need != open && !rt.reads
+}
 
 // newChange is the change that a request makes. The kind of its target is the first part
 // of the action; the target's id is in the path, or is told by the code that makes the change.

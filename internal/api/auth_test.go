@@ -49,6 +49,12 @@ GET /v1/categories read
 PUT /v1/categories/{id} admin
 GET /v1/categories/{id} read
 DELETE /v1/categories/{id} admin
+GET /v1/templates read
+GET /v1/templates/{category}/{channel}/{locale} read
+PUT /v1/templates/{category}/{channel}/{locale} admin
+DELETE /v1/templates/{category}/{channel}/{locale} admin
+GET /v1/templates/{category}/{channel}/{locale}/versions read
+POST /v1/templates/{category}/{channel}/{locale}/preview read
 GET /v1/groups read
 PUT /v1/groups/{id} admin
 GET /v1/groups/{id} read

@@ -104,6 +104,10 @@ type Config struct {
 	// Nil means that there are no text messages.
 	SMSCost func(ev *schoolbell.Event) (segments int, price float64, currency string)
 
+	// Templates and Renderer are for the templates of messages.
+	Templates Templates
+	Renderer  Renderer
+
 	// Queues are the queues to show and manage, in that order.
 	Queues []*bullmq.Queue
 

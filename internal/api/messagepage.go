@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -56,10 +57,11 @@ func (s *Server) showMessage(w http.ResponseWriter, r *http.Request) {
 	}
 	school := s.cfg.Settings.Current()
 	f := s.frame(r, m.Locale)
+	said, language := m.Event.In(cmp.Or(m.Locale, school.Language))
 	written(f.Message(w, web.Message{
-		Title: m.Event.Title, Body: m.Event.Body, Language: school.Language,
+		Title: said.Title, Body: said.Body, Language: cmp.Or(language, school.Language),
 		Urgent: m.Event.Lane == schoolbell.LaneUrgent, Cancelled: m.Event.Status == schoolbell.EventCancelled,
-		SentAt: sentAt(m.Event), StartsAt: m.Event.StartsAt, EndsAt: m.Event.EndsAt, Zone: zoneOf(m.Timezone, school.Timezone), Place: m.Event.Location,
+		SentAt: sentAt(m.Event), StartsAt: m.Event.StartsAt, EndsAt: m.Event.EndsAt, Zone: zoneOf(m.Timezone, school.Timezone), Place: said.Location,
 		Done: m.Outcome(), Asks: asks(m.Event),
 	}))
 }

@@ -33,6 +33,7 @@ type route struct {
 	consumes    string           // media type of the body, of routes that see it as it came
 	produces    string           // media type of the response if it is not JSON
 	large       bool             // its body may be as large as an event
+	reads       bool             // it changes nothing, whatever its method says
 	streamed    bool             // its handler reads the body itself
 	bulk        bool             // its body has many events, see readBulk
 	document    reflect.Type     // of the JSON that its handler streams
@@ -152,6 +153,19 @@ func (s *Server) groups() []group {
 			{id: "get-category", path: "/{id}", handler: typed(s.getCategory), summary: "Get a category"},
 			{id: "delete-category", action: "category.delete", method: http.MethodDelete, path: "/{id}", handler: typed(s.deleteCategory), status: http.StatusNoContent,
 				summary: "Delete a category", description: "One that events use, or that is built in, cannot be deleted."},
+		}},
+		{tag: "Templates", path: "/v1/templates", read: readScope, write: admin, routes: []route{
+			{id: "list-templates", handler: typed(s.listTemplates), summary: "List the templates of messages",
+				description: "Standard templates have the version 0."},
+			{id: "get-template", path: "/{category}/{channel}/{locale}", handler: typed(s.getTemplate), summary: "Get a template as it is used now"},
+			{id: "put-template", action: "template.put", method: put, path: "/{category}/{channel}/{locale}", handler: typed(s.putTemplate),
+				summary:     "Store a new version of a template",
+				description: "It is used for events that start more than three seconds later. Names that there are not, tags that an email cannot have and values in unsafe places are rejected by field and line."},
+			{id: "reset-template", action: "template.reset", method: del, path: "/{category}/{channel}/{locale}", handler: typed(s.resetTemplate), status: http.StatusNoContent,
+				summary: "Go back to the standard template", description: "The versions stay in the list."},
+			{id: "list-template-versions", path: "/{category}/{channel}/{locale}/versions", handler: typed(s.listTemplateVersions), summary: "List the versions of a template, newest first"},
+			{id: "preview-template", method: post, reads: true, path: "/{category}/{channel}/{locale}/preview", handler: typed(s.previewTemplate), need: readScope,
+				summary: "Show a template with an event and a user", description: "Nothing is stored or sent."},
 		}},
 		{tag: "Groups", path: "/v1/groups", read: readScope, write: admin, routes: []route{
 			{id: "list-groups", handler: typed(s.listGroups), summary: "List groups by id"},

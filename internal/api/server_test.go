@@ -25,6 +25,7 @@ import (
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/people"
+	"schoolbell/internal/render"
 	"schoolbell/internal/school"
 	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
@@ -104,6 +105,10 @@ func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *se
 		Queues:   pipeline.Queues(), Logger: log, Version: "test", ProgressEvery: 5 * time.Millisecond}
 	s.links, err = auth.OpenLinks(ctx, s.ledger.Auth, func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) })
 	must(t, err)
+	cfg.Templates = school.NewTemplates(s.ledger.Templates, log)
+	renderer, err := render.New(render.Config{School: cfg.Settings.Current, Template: school.NewTemplates(s.ledger.Templates, log).At})
+	must(t, err)
+	cfg.Renderer = renderer
 	cfg.Links, cfg.Messages = s.links, inbox.NewMessages(s.ledger.Inboxes, s.ledger.Receipts, nil)
 	for _, c := range change {
 		c(&cfg)

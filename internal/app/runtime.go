@@ -34,6 +34,7 @@ type Runtime struct {
 
 	Ledger    *store.Ledger
 	Settings  *school.Settings // of the school
+	Templates *school.Templates
 	Redis     redis.UniversalClient
 	Channels  *channel.Set // nil while this process sends nothing
 	Pipeline  *notify.Pipeline
@@ -95,6 +96,7 @@ func (r *Runtime) OpenLedger(ctx context.Context) error {
 	r.Ledger = l
 	r.closers = append(r.closers, l.Close)
 	r.Settings = school.NewSettings(l.Settings, firstSettings(r.Config), r.Log)
+	r.Templates = school.NewTemplates(l.Templates, r.Log)
 	return nil
 }
 
@@ -187,9 +189,14 @@ func (r *Runtime) openRetention() {
 // Relay returns the services that run next to each pipeline: the relay, and the removal of old rows.
 func (r *Runtime) Relay() []Service { return []Service{r.Pipeline.RunRelay, r.Retention.Run} }
 
+// renderer makes messages as this installation sends them.
+func (r *Runtime) renderer() (*render.Renderer, error) {
+	return render.New(render.Config{Link: r.messageLink, School: r.Settings.Current, Template: r.Templates.At})
+}
+
 // Workers is the service that works all queues.
 func (r *Runtime) Workers() (Service, error) {
-	renderer, err := render.New(render.Config{Link: r.messageLink, School: r.Settings.Current})
+	renderer, err := r.renderer()
 	if err != nil {
 		return nil, fmt.Errorf("set up the templates: %w", err)
 	}

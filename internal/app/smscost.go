@@ -6,16 +6,15 @@ import (
 	"schoolbell"
 	"schoolbell/internal/channel/sms"
 	"schoolbell/internal/ledger"
-	"schoolbell/internal/render"
 )
 
 // smsCost returns what estimates the cost of an event by text message; nil if there are none. The message of each
-// recipient has as many segments as that of a person who does not exist: only its link and time zone differ.
+// recipient is taken to have as many segments as that of a person who reads the language of the school.
 func (r *Runtime) smsCost() (func(ev *schoolbell.Event) (segments int, price float64, currency string), error) {
 	if !r.Config.SMS.SetUp() {
 		return nil, nil
 	}
-	renderer, err := render.New(render.Config{Link: r.messageLink, School: r.Settings.Current})
+	renderer, err := r.renderer()
 	if err != nil {
 		return nil, fmt.Errorf("set up the templates: %w", err)
 	}
@@ -25,7 +24,7 @@ func (r *Runtime) smsCost() (func(ev *schoolbell.Event) (segments int, price flo
 		if err != nil {
 			return 0, price, currency // there is no such message either
 		}
-		n, _ := sms.Segments(sms.Fit(m.Text, m.Link, r.Config.SMS.MaxSegments))
+		n, _ := sms.Segments(sms.Fit(m.Text.String(), m.Link, r.Config.SMS.MaxSegments))
 		return n, price, currency
 	}, nil
 }

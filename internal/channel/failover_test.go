@@ -89,7 +89,7 @@ func (p two) accepted(t *testing.T, m schoolbell.Message) (bySES, bySendGrid int
 }
 
 func emailTo(to string, n int) schoolbell.Message {
-	return schoolbell.Message{ID: fmt.Sprintf("event.%d", n+1), EventID: "event", Channel: schoolbell.ChannelEmail, To: to, Subject: "Sports day", Text: fmt.Sprintf("Hello %d", n)}
+	return schoolbell.Message{ID: fmt.Sprintf("event.%d", n+1), EventID: "event", Channel: schoolbell.ChannelEmail, To: to, Subject: "Sports day", Text: schoolbell.Plain(fmt.Sprintf("Hello %d", n))}
 }
 
 func sendTo(p two, to ...string) ([]schoolbell.Message, []schoolbell.Result) {

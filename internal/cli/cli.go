@@ -54,6 +54,7 @@ type grammar struct {
 	Event   eventCmd        `cmd:"" group:"use" help:"Create events and follow their delivery."`
 	User    userCmd         `cmd:"" group:"use" help:"Import and show people."`
 	School  schoolCmd       `cmd:"" name:"settings" group:"use" help:"Show and change the settings of the school."`
+	Words   templateCmd     `cmd:"" name:"template" group:"use" help:"Show and change the templates of messages."`
 	Queue   queueCmd        `cmd:"" group:"use" help:"Inspect and manage the queues."`
 	Refuse  suppressionCmd  `cmd:"" name:"suppression" group:"use" help:"List, add and remove addresses to which nothing is sent."`
 	Audit   auditCmd        `cmd:"" group:"use" help:"List who changed what, newest first."`

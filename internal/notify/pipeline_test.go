@@ -248,7 +248,7 @@ func (p *provider) count() int {
 type plainRenderer struct{}
 
 func (plainRenderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, r ledger.Recipient) (schoolbell.Message, error) {
-	return schoolbell.Message{ID: fmt.Sprintf("%s.%d", ev.ID, r.Seq), EventID: ev.ID, UserID: r.UserID, Channel: ch, Subject: ev.Title, Text: ev.Body}, nil
+	return schoolbell.Message{ID: fmt.Sprintf("%s.%d", ev.ID, r.Seq), EventID: ev.ID, UserID: r.UserID, Channel: ch, Subject: ev.Title, Text: schoolbell.Plain(ev.Body)}, nil
 }
 
 func TestPipeline(t *testing.T) {

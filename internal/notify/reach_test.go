@@ -54,7 +54,7 @@ func (l *loft) Send(_ context.Context, msgs []schoolbell.Message, done func(int,
 			done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "there is no loft", Address: schoolbell.AddressBounced})
 			continue
 		}
-		l.sent[m.To] = m.Text
+		l.sent[m.To] = m.Text.String()
 		done(i, schoolbell.Result{Verdict: schoolbell.VerdictSent, ProviderID: "ring " + m.To})
 	}
 }

@@ -2,14 +2,15 @@ package render
 
 import (
 	"cmp"
-	"crypto/rand"
-	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/locale"
+	"schoolbell/internal/template"
 )
 
 // Config says what all messages of an installation share.
@@ -21,6 +22,11 @@ type Config struct {
 	// School returns the settings of the school as they are now. It is called for each
 	// message, from several goroutines. Nil means settings that are empty.
 	School func() schoolbell.SchoolSettings
+
+	// Template returns the school's own template for messages of events that started at a time, or nil for the
+	// standard one. It is called for each message, from several goroutines, and returns the same pointer for the same
+	// version. Nil means the standard templates.
+	Template func(key schoolbell.TemplateKey, start time.Time) *schoolbell.Template
 }
 
 // school is what messages show of the settings of a school.
@@ -29,12 +35,14 @@ type school struct {
 	language  string // language the school writes in, BCP 47; "en" when empty
 	timezone  string // of people without one; UTC when empty or unknown
 	signature string // text; may be empty
+	logo      string // https URL of an image; may be empty
+	brand     brand
 }
 
 func schoolOf(s schoolbell.SchoolSettings) school {
 	return school{
 		name:     cmp.Or(strings.TrimSpace(s.Name), "Schoolbell"),
-		language: cmp.Or(s.Language, "en"), timezone: s.Timezone, signature: s.Signature,
+		language: cmp.Or(s.Language, "en"), timezone: s.Timezone, signature: s.Signature, logo: s.Logo, brand: brandOf(s),
 	}
 }
 
@@ -53,48 +61,57 @@ func (s school) check() error {
 type Renderer struct {
 	settings func() schoolbell.SchoolSettings
 	link     func(eventID string, to ledger.Recipient) string // nil for no links
-	slots    slots
+	own      func(schoolbell.TemplateKey, time.Time) *schoolbell.Template
 	zones    zones
 
-	mu     sync.RWMutex
-	events map[string]*rendered // by event id
-	order  []string             // of events, oldest first
+	mu       sync.RWMutex
+	compiled map[compiledKey]*compiled
+	prepared map[preparedKey]*prepared
+	order    []preparedKey // oldest first
 }
 
-// maxEvents bounds the events whose common parts are kept. A worker works few at a time.
-const maxEvents = 64
+// maxPrepared bounds how much is kept of what messages share. A worker works few events at a time.
+const maxPrepared = 256
 
-// New returns a renderer, or an error if cfg makes no sense.
+// maxCompiled bounds how many templates are kept.
+const maxCompiled = 1000
+
+// New returns a renderer, or an error if the standard templates cannot be used with the settings.
 func New(cfg Config) (*Renderer, error) {
-	r := &Renderer{
-		settings: cfg.School,
-		link:     cfg.Link,
-		slots:    newSlots(),
-		events:   map[string]*rendered{},
-	}
+	r := &Renderer{settings: cfg.School, link: cfg.Link, own: cfg.Template, compiled: map[compiledKey]*compiled{}, prepared: map[preparedKey]*prepared{}}
 	if r.settings == nil {
 		r.settings = func() schoolbell.SchoolSettings { return schoolbell.SchoolSettings{} }
 	}
-	// A template that does not fit its data shows here and not at the first event.
-	if _, err := r.render(&schoolbell.Event{ID: "start", Title: "t", Body: "b"}, schoolOf(r.settings())); err != nil {
+	school := schoolOf(r.settings())
+	if _, err := r.prepare(&schoolbell.Event{ID: "start", Title: "t", Body: "b"}, school, preparedKey{channel: schoolbell.ChannelEmail, tag: school.language, language: locale.For(school.language), zone: time.UTC}); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
 // Render makes the message of one delivery, without the address. Its ID is the same at every try. It is in the
-// school's language, and has times in the recipient's time zone, or else in the school's.
+// language of the event's text, and has times in the recipient's time zone, or else in the school's.
 // An event or reader that no message can be made of gives CodeInvalid; the
 // field is a field of the event, or "recipient.…".
 func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient) (schoolbell.Message, error) {
 	if ev == nil || ev.ID == "" {
 		return schoolbell.Message{}, schoolbell.Invalid("id", "the event has no id")
 	}
+	language := r.settings().Language
+	_, tag := ev.In(cmp.Or(to.Locale, language))
+	return r.render(ev, ch, to, cmp.Or(tag, language, "en"))
+}
+
+// render makes the message of one delivery from the event's text in a language.
+func (r *Renderer) render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient, tag string) (schoolbell.Message, error) {
 	if !schoolbell.IsLine(to.Name) {
 		return schoolbell.Message{}, schoolbell.Invalid("recipient.name", "must be one line of text")
 	}
 	school := schoolOf(r.settings())
-	common, err := r.event(ev, school)
+	p, err := r.shared(ev, school, preparedKey{
+		event: ev.ID, channel: ch, tag: tag, language: locale.Nearest(tag, to.Locale), zone: r.zones.first(to.Timezone, school.timezone),
+		own: r.ownTemplate(ev, ch, tag),
+	})
 	if err != nil {
 		return schoolbell.Message{}, err
 	}
@@ -104,10 +121,9 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 		UserID:    to.UserID,
 		Channel:   ch,
 		ToName:    to.Name,
-		Subject:   common.subject,
 		Category:  ev.Category,
 		Lane:      ev.Lane,
-		Locale:    school.language,
+		Locale:    tag,
 		CreatedAt: ev.CreatedAt,
 		ExpiresAt: ev.ExpiresAt,
 		Resend:    to.Uncertain,
@@ -115,115 +131,68 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 	if r.link != nil {
 		m.Link = r.link(ev.ID, to)
 	}
-	when := r.when(common, r.zones.first(to.Timezone, school.timezone))
-	switch ch {
-	case schoolbell.ChannelEmail:
-		m.Text = common.text.fill(slots{greet(to.Name), when.text, m.Link})
-		m.HTML = common.html.fill(slots{escape(greet(to.Name)), when.html, escape(m.Link)})
-	case schoolbell.ChannelSMS:
-		m.Text = sms(ev, school.name, common.subject, when.text)
-	case schoolbell.ChannelPush:
-		m.Text = push(ev, when.text)
-	default:
-		m.Text = common.text.fill(slots{greet(to.Name), when.text, m.Link})
-	}
-	return m, nil
+	return m, p.fill(&m, personal(to, m.Link))
 }
 
-// greet is what follows "Hello".
-func greet(name string) string {
-	if name = strings.TrimSpace(name); name == "" {
-		return ""
+// ownTemplate returns the school's own template for messages of ev in a language, or nil. Categories that a school has
+// added have that of announcements if they have none themselves.
+func (r *Renderer) ownTemplate(ev *schoolbell.Event, ch schoolbell.Channel, tag string) *schoolbell.Template {
+	if r.own == nil {
+		return nil
 	}
-	return " " + name
+	start := ev.CreatedAt
+	if ev.SendAt.After(start) {
+		start = ev.SendAt
+	}
+	key := schoolbell.TemplateKey{Category: ev.Category, Channel: ch, Locale: tag}
+	t := r.own(key, start)
+	if t == nil && !builtIn(ev.Category) {
+		key.Category = schoolbell.CategoryAnnouncement
+		t = r.own(key, start)
+	}
+	return t
 }
 
-// event returns what the messages of ev share.
-func (r *Renderer) event(ev *schoolbell.Event, school school) (*rendered, error) {
+func builtIn(category schoolbell.Category) bool {
+	return slices.ContainsFunc(schoolbell.BuiltInCategories(), func(c schoolbell.CategoryInfo) bool { return c.ID == category })
+}
+
+// personal returns the values that differ between recipients.
+func personal(to ledger.Recipient, link string) template.Lookup {
+	return func(name string) (template.Value, bool) {
+		switch name {
+		case "user.name":
+			return template.Value{Text: strings.TrimSpace(to.Name)}, true
+		case "link":
+			return template.Value{Text: link}, true
+		}
+		return template.Value{}, false
+	}
+}
+
+// shared returns what the messages of a key share.
+func (r *Renderer) shared(ev *schoolbell.Event, school school, key preparedKey) (*prepared, error) {
 	r.mu.RLock()
-	e := r.events[ev.ID]
+	p := r.prepared[key]
 	r.mu.RUnlock()
-	if e != nil && e.of(ev, school) {
-		return e, nil
+	if p != nil && p.of(ev, school) {
+		return p, nil
 	}
-	e, err := r.render(ev, school)
+	p, err := r.prepare(ev, school, key)
 	if err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.events[ev.ID] == nil {
-		r.order = append(r.order, ev.ID)
+	if r.prepared[key] == nil {
+		r.order = append(r.order, key)
 	}
-	r.events[ev.ID] = e
-	if len(r.order) > maxEvents {
-		delete(r.events, r.order[0])
+	r.prepared[key] = p
+	if len(r.order) > maxPrepared {
+		delete(r.prepared, r.order[0])
 		r.order = append(r.order[:0], r.order[1:]...)
 	}
-	return e, nil
-}
-
-// Places in what is rendered once that differ between readers.
-const (
-	slotName = iota
-	slotWhen
-	slotLink
-	slotCount
-)
-
-// slots are texts for the places: what stands there, or in the renderer the marks of them. Marks are
-// random, so that nobody can write them into an event.
-type slots [slotCount]string
-
-func newSlots() (marks slots) {
-	for i := range marks {
-		marks[i] = "slot" + rand.Text()
-	}
-	return marks
-}
-
-// pattern is text with slots.
-type pattern struct {
-	pieces []string // between the slots
-	slots  []int    // which slot follows each piece but the last
-	size   int      // of all pieces
-}
-
-func (s slots) split(text string) pattern {
-	var p pattern
-	for {
-		at, slot := -1, 0
-		for i, mark := range s {
-			if found := strings.Index(text, mark); found >= 0 && (at < 0 || found < at) {
-				at, slot = found, i
-			}
-		}
-		if at < 0 {
-			p.pieces = append(p.pieces, text)
-			p.size += len(text)
-			return p
-		}
-		p.pieces = append(p.pieces, text[:at])
-		p.slots = append(p.slots, slot)
-		p.size += at
-		text = text[at+len(s[slot]):]
-	}
-}
-
-func (p pattern) fill(values slots) string {
-	size := p.size
-	for _, slot := range p.slots {
-		size += len(values[slot])
-	}
-	var b strings.Builder
-	b.Grow(size)
-	for i, piece := range p.pieces {
-		b.WriteString(piece)
-		if i < len(p.slots) {
-			b.WriteString(values[p.slots[i]])
-		}
-	}
-	return b.String()
+	return p, nil
 }
 
 // zones remembers time zones: loading one reads a file. There are some 600.
@@ -250,8 +219,4 @@ func (z *zones) get(name string) *time.Location {
 	}
 	z.known.Store(name, l)
 	return l
-}
-
-func wrapTemplate(name string, err error) error {
-	return fmt.Errorf("render template %s: %w", name, err)
 }

@@ -1,10 +1,10 @@
 package render
 
 import (
+	"html/template"
 	"net/url"
 	"strings"
-
-	"schoolbell"
+	"unicode"
 )
 
 const (
@@ -86,23 +86,39 @@ func findURL(line string) (start, length int) {
 	}
 }
 
-// sms is the event in one text. The channel cuts it and adds the link.
-func sms(ev *schoolbell.Event, school, heading, when string) string {
-	return shorten(school+": "+brief(ev, heading, when), maxSMS)
-}
-
-// push is the text under the title of a notification.
-func push(ev *schoolbell.Event, when string) string {
-	return shorten(brief(ev, "", when), maxPush)
-}
-
-// brief is heading, time, place and body in one line.
-func brief(ev *schoolbell.Event, heading, when string) string {
-	parts := make([]string, 0, 4)
-	for _, s := range []string{heading, when, ev.Location, strings.Join(strings.Fields(ev.Body), " ")} {
-		if s != "" {
-			parts = append(parts, s)
+// paragraphsHTML writes text as the paragraphs of an email.
+func paragraphsHTML(text string) string {
+	var b strings.Builder
+	for _, p := range Paragraphs(text) {
+		b.WriteString(`<p dir="auto" ` + paragraphStyle + ">")
+		for i, line := range p {
+			if i > 0 {
+				b.WriteString("<br>\n")
+			}
+			for _, run := range line {
+				if run.URL == "" {
+					b.WriteString(escape(run.Text))
+				} else {
+					b.WriteString(`<a ` + linkStyle + ` href="` + escape(run.URL) + `">` + escape(run.Text) + "</a>")
+				}
+			}
 		}
+		b.WriteString("</p>\n")
 	}
-	return strings.Join(parts, " · ")
+	return b.String()
+}
+
+func escape(s string) string { return template.HTMLEscapeString(s) }
+
+// shorten cuts s to at most limit characters, at a word's end where one is near.
+func shorten(s string, limit int) string {
+	runes := []rune(s)
+	if len(runes) <= limit {
+		return s
+	}
+	cut := string(runes[:limit-1])
+	if i := strings.LastIndexFunc(cut, unicode.IsSpace); i > len(cut)*3/4 {
+		cut = cut[:i]
+	}
+	return strings.TrimRightFunc(cut, unicode.IsSpace) + "…"
 }

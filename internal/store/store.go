@@ -46,6 +46,7 @@ type Ledger struct {
 	School  school.Store
 
 	Settings  school.SettingsStore
+	Templates school.TemplateStore
 	Retention ledger.Retention
 	Exports   ledger.Exports
 	Restores  ledger.Restores
@@ -65,7 +66,7 @@ func OnPostgres(db *postgres.DB) *Ledger {
 		},
 		People: postgres.People{DB: db}, Inboxes: postgres.Inboxes{DB: db},
 		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, School: postgres.School{DB: db},
-		Settings: postgres.Settings{DB: db}, Retention: postgres.Retention{DB: db}, Exports: postgres.Exports{DB: db},
+		Settings: postgres.Settings{DB: db}, Templates: postgres.Templates{DB: db}, Retention: postgres.Retention{DB: db}, Exports: postgres.Exports{DB: db},
 		Restores: postgres.Restores{DB: db}, Suppressions: postgres.Suppressions{DB: db},
 	}
 }
@@ -82,7 +83,7 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 		},
 		People: sqlite.People{DB: db}, Inboxes: sqlite.Inboxes{DB: db},
 		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, School: sqlite.School{DB: db},
-		Settings: sqlite.Settings{DB: db}, Retention: sqlite.Retention{DB: db}, Exports: sqlite.Exports{DB: db},
+		Settings: sqlite.Settings{DB: db}, Templates: sqlite.Templates{DB: db}, Retention: sqlite.Retention{DB: db}, Exports: sqlite.Exports{DB: db},
 		Restores: sqlite.Restores{DB: db}, Suppressions: sqlite.Suppressions{DB: db},
 	}
 }

@@ -138,7 +138,7 @@ func usesPush(t *testing.T, s pushSchool) {
 	}
 	for _, browser := range []schoolbell.PushSubscription{phone, laptop} {
 		got := s.service.Fetch(browser)
-		if len(got) != 1 || got[0].Title != "[Urgent] School closed" || got[0].Body != "Because of the storm." || got[0].EventID != id || got[0].Urgency != "high" ||
+		if len(got) != 1 || got[0].Title != "Urgent: School closed" || got[0].Body != "Because of the storm." || got[0].EventID != id || got[0].Urgency != "high" ||
 			!messageLink.MatchString(got[0].URL) || got[0].Subject != "mailto:office@hill.example" {
 			t.Errorf("the browser got %+v", got)
 		}

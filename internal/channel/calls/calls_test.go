@@ -142,7 +142,7 @@ func (s *sender) Check(ctx context.Context) error {
 func (s *sender) Close() error { s.client.CloseIdleConnections(); return nil }
 
 func message(to string) schoolbell.Message {
-	return schoolbell.Message{ID: to, Channel: schoolbell.ChannelEmail, To: to, Text: "Hello"}
+	return schoolbell.Message{ID: to, Channel: schoolbell.ChannelEmail, To: to, Text: schoolbell.Plain("Hello")}
 }
 
 func TestConformance(t *testing.T) {

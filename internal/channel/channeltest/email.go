@@ -42,7 +42,7 @@ func Email(to string, n int) schoolbell.Message {
 	return schoolbell.Message{
 		ID: schoolbell.MessageKey{EventID: event, User: int64(n) + 1}.String(), EventID: event, Channel: schoolbell.ChannelEmail, To: to,
 		ToName: fmt.Sprintf("Réader %d", n), Subject: "Sports day moved to Friday – bring water",
-		Text: fmt.Sprintf("Hello %d,\n\n.a dot\nGrüße\n", n), HTML: "<p>Hello,</p>\n<p>Grüße</p>\n", Category: schoolbell.CategoryEvent, Locale: "en",
+		Text: schoolbell.Plain(fmt.Sprintf("Hello %d,\n\n.a dot\nGrüße\n", n)), HTML: schoolbell.Plain("<p>Hello,</p>\n<p>Grüße</p>\n"), Category: schoolbell.CategoryEvent, Locale: "en",
 	}
 }
 

@@ -82,7 +82,7 @@ func message(to string, n int) schoolbell.Message {
 	return schoolbell.Message{
 		ID: fmt.Sprintf("019a0000-0000-7000-8000-000000000001.%d", n), EventID: "019a0000-0000-7000-8000-000000000001",
 		Channel: schoolbell.ChannelEmail, To: to, ToName: fmt.Sprintf("Réader %d", n), Subject: "Sports day moved to Friday",
-		Text: "Hello,\n\n.a dot\nGrüße\n", HTML: "<p>Hello,</p>\n<p>Grüße</p>\n", Category: schoolbell.CategoryEvent, Locale: "en",
+		Text: schoolbell.Plain("Hello,\n\n.a dot\nGrüße\n"), HTML: schoolbell.Plain("<p>Hello,</p>\n<p>Grüße</p>\n"), Category: schoolbell.CategoryEvent, Locale: "en",
 	}
 }
 
@@ -349,7 +349,7 @@ func testSMTPSendSizeLimit(t *testing.T) {
 	srv := script(t, []string{"220 hi", "250-hi\r\n250-PIPELINING\r\n250 SIZE 1000", "250 ok", "250 ok", "354 go", "250 done"})
 	s := sender(t, srv.addr, func(c *SMTPConfig) { c.Connections = 1 })
 	big := message("big@example.org", 1)
-	big.Text = strings.Repeat("long ", 1000)
+	big.Text = schoolbell.Plain(strings.Repeat("long ", 1000))
 	got := sendAll(t, context.Background(), s, []schoolbell.Message{big, message("small@example.org", 2)})
 	if got[0].Verdict != schoolbell.VerdictGiveUp || got[1].Verdict != schoolbell.VerdictSent {
 		t.Errorf("%+v", got)

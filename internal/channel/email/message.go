@@ -99,7 +99,7 @@ func checkText(m *schoolbell.Message) error {
 	if m.Locale != "" && !isToken(m.Locale) {
 		return errors.New("locale is not a token")
 	}
-	if m.Text == "" && m.HTML == "" {
+	if m.Text.Len()+m.HTML.Len() == 0 {
 		return errors.New("message is empty")
 	}
 	return nil
@@ -139,9 +139,9 @@ func (c *Composer) Append(b []byte, m *schoolbell.Message, to string, now time.T
 	}
 	b = append(b, "MIME-Version: 1.0\r\n"...)
 	switch {
-	case m.HTML == "":
+	case m.HTML.Shared == nil:
 		return appendPart(b, "plain", m.Text)
-	case m.Text == "":
+	case m.Text.Shared == nil:
 		return appendPart(b, "html", m.HTML)
 	}
 	b = append(b, "Content-Type: multipart/alternative;\r\n boundary=\""+boundary+"\"\r\n\r\n--"+boundary+"\r\n"...)
@@ -158,9 +158,9 @@ func appendField(b []byte, parts ...string) []byte {
 	return b
 }
 
-func appendPart(b []byte, subtype, text string) []byte {
+func appendPart(b []byte, subtype string, text schoolbell.Content) []byte {
 	b = appendField(b, "Content-Type: text/", subtype, "; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
-	return appendQuoted(b, text)
+	return appendContent(b, text)
 }
 
 // appendMailbox appends a display name and an address, and ends the line.

@@ -42,10 +42,10 @@ func TestComposeGolden(t *testing.T) {
 	t.Parallel()
 	m := message("ada@example.org", 42)
 	m.ToName = "Ada Lovelace"
-	m.Text = "Hello Ada,\n\n.dot, trailing space \nGrüße = greetings\n" + strings.Repeat("a long line ", 20) + "\n"
-	m.HTML = "<p style=\"color:#1f2933\">Grüße</p>\r\n"
+	m.Text = schoolbell.Plain("Hello Ada,\n\n.dot, trailing space \nGrüße = greetings\n" + strings.Repeat("a long line ", 20) + "\n")
+	m.HTML = schoolbell.Plain("<p style=\"color:#1f2933\">Grüße</p>\r\n")
 	plain := message("ada@example.org", 43)
-	plain.Subject, plain.HTML = "[Urgent] Schule fällt aus: "+strings.Repeat("größer ", 15), ""
+	plain.Subject, plain.HTML = "[Urgent] Schule fällt aus: "+strings.Repeat("größer ", 15), schoolbell.Content{}
 	for name, m := range map[string]schoolbell.Message{"alternative": m, "plain": plain} {
 		got := compose(t, m)
 		path := filepath.Join("testdata", name+".eml")
@@ -151,7 +151,7 @@ func FuzzCompose(f *testing.F) {
 	allowed := map[string]bool{"Date": true, "From": true, "To": true, "Subject": true, "Message-Id": true, "Auto-Submitted": true,
 		"X-Schoolbell-Event": true, "Content-Language": true, "Mime-Version": true, "Content-Type": true, "Content-Transfer-Encoding": true}
 	f.Fuzz(func(t *testing.T, name, subject, text, html, to, locale, id string) {
-		m := schoolbell.Message{ID: id, EventID: id, To: to, ToName: name, Subject: subject, Text: text, HTML: html, Locale: locale}
+		m := schoolbell.Message{ID: id, EventID: id, To: to, ToName: name, Subject: subject, Text: schoolbell.Plain(text), HTML: schoolbell.Plain(html), Locale: locale}
 		addr, err := Recipient(&m)
 		if err != nil {
 			return
@@ -232,7 +232,7 @@ func BenchmarkCompose(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	m.HTML, m.Text = string(html), strings.Repeat("Because of the weather, sports day moves to Friday.\n", 12)
+	m.HTML, m.Text = schoolbell.Plain(string(html)), schoolbell.Plain(strings.Repeat("Because of the weather, sports day moves to Friday.\n", 12))
 	c, err := NewComposer("office@hill.example", "")
 	if err != nil {
 		b.Fatal(err)

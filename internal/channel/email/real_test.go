@@ -116,7 +116,7 @@ func BenchmarkSend(b *testing.B) {
 						msgs := make([]schoolbell.Message, min(100, b.N-i))
 						for j := range msgs {
 							msgs[j] = message(fmt.Sprintf("p%d@example.org", i+j), i+j)
-							msgs[j].HTML = string(html)
+							msgs[j].HTML = schoolbell.Plain(string(html))
 						}
 						for j, r := range sendAll(b, context.Background(), s, msgs) {
 							if r.Verdict != schoolbell.VerdictSent {

@@ -244,7 +244,7 @@ func TestInvalidMessage(t *testing.T) {
 		{"broken text in the subject", func(m *schoolbell.Message) { m.Subject = "\xff" }},
 		{"an address with a name", func(m *schoolbell.Message) { m.To = "Ada <a@b.example>" }},
 		{"no address", func(m *schoolbell.Message) { m.To = "" }},
-		{"nothing to say", func(m *schoolbell.Message) { m.Text, m.HTML = "", "" }},
+		{"nothing to say", func(m *schoolbell.Message) { m.Text, m.HTML = schoolbell.Content{}, schoolbell.Content{} }},
 		{"an address beyond ASCII for a server within it", func(m *schoolbell.Message) { m.To = "jürgen@example.org" }},
 		{"the same at a domain beyond ASCII", func(m *schoolbell.Message) { m.To = "jürgen@müller.example" }},
 		{"a domain that no name server could know", func(m *schoolbell.Message) { m.To = "ada@mü-.example" }},

@@ -170,7 +170,7 @@ func (w *worker) prepare(i int) *outgoing {
 	case err != nil:
 		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: smtpconn.Cut(err.Error())})
 		return nil
-	case w.l.conn.MaxSize > 0 && int64(len(m.Text)+len(m.HTML)) > w.l.conn.MaxSize:
+	case w.l.conn.MaxSize > 0 && int64(m.Text.Len()+m.HTML.Len()) > w.l.conn.MaxSize:
 		w.b.done(i, schoolbell.Result{Verdict: schoolbell.VerdictGiveUp, Reason: "the email is larger than the mail server accepts"})
 		return nil
 	case cur.envelope.UTF8 && !w.l.conn.UTF8:

@@ -78,8 +78,8 @@ func isWritten(t fataler, m schoolbell.Message) {
 	if got.To.Address != to || got.To.Name != m.ToName || got.Subject != m.Subject {
 		t.Fatalf("to %q <%s>, subject %q; want %q <%s>, %q", got.To.Name, got.To.Address, got.Subject, m.ToName, to, m.Subject)
 	}
-	if got.Text != crlf(m.Text) || got.HTML != crlf(m.HTML) {
-		t.Fatalf("text %q, HTML %q; want %q, %q", got.Text, got.HTML, crlf(m.Text), crlf(m.HTML))
+	if got.Text != crlf(m.Text.String()) || got.HTML != crlf(m.HTML.String()) {
+		t.Fatalf("text %q, HTML %q; want %q, %q", got.Text, got.HTML, crlf(m.Text.String()), crlf(m.HTML.String()))
 	}
 }
 

@@ -25,7 +25,7 @@ type payload struct {
 
 // payloadOf returns the text of a message, cut so that it can be sent.
 func payloadOf(m schoolbell.Message) ([]byte, error) {
-	return payload{Title: m.Subject, Body: m.Text, URL: m.Link, Tag: topic(m.EventID), EventID: m.EventID, Category: m.Category, Lang: m.Locale}.fit(maxPlain)
+	return payload{Title: m.Subject, Body: m.Text.String(), URL: m.Link, Tag: topic(m.EventID), EventID: m.EventID, Category: m.Category, Lang: m.Locale}.fit(maxPlain)
 }
 
 // fit returns p as JSON in at most so many bytes. The body is cut first. If nothing of it fits, the URL is left out, and then the

@@ -22,7 +22,7 @@ func TestPayload(t *testing.T) {
 
 func payloadFields(t *testing.T) {
 	t.Parallel()
-	got, err := payloadOf(schoolbell.Message{ID: eventID + ".7", EventID: eventID, Subject: "Sports <day> & \"more\"", Text: "Fri 4 Dec · Grüße", Link: "https://bell.example/m/1?a=b&c=d", Category: "event", Locale: "de"})
+	got, err := payloadOf(schoolbell.Message{ID: eventID + ".7", EventID: eventID, Subject: "Sports <day> & \"more\"", Text: schoolbell.Plain("Fri 4 Dec · Grüße"), Link: "https://bell.example/m/1?a=b&c=d", Category: "event", Locale: "de"})
 	if err != nil {
 		t.Fatal(err)
 	}

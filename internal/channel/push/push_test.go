@@ -96,7 +96,7 @@ func sender(t testing.TB, change ...func(*Config)) testSender {
 func message(to schoolbell.PushSubscription, n int) schoolbell.Message {
 	id := fmt.Sprintf("019a0000-0000-7000-8000-%012d", n)
 	return schoolbell.Message{ID: id + ".1", EventID: id, Channel: schoolbell.ChannelPush, To: to.Address(), Subject: "Sports day moved to Friday",
-		Text: "Fri 4 Dec · Bring a hat", Link: "https://bell.example/events/" + id, Category: schoolbell.CategoryEvent, Lane: schoolbell.LaneNormal, Locale: "en"}
+		Text: schoolbell.Plain("Fri 4 Dec · Bring a hat"), Link: "https://bell.example/events/" + id, Category: schoolbell.CategoryEvent, Lane: schoolbell.LaneNormal, Locale: "en"}
 }
 
 func sendAll(t testing.TB, s testSender, msgs ...schoolbell.Message) []schoolbell.Result {
@@ -187,7 +187,7 @@ func TestRequest(t *testing.T) {
 		if got.TTL != c.ttl || got.Urgency != c.urgency || got.Topic != "019a0000000070008000000000000001" || got.Subject != subject {
 			t.Errorf("%s: %+v", name, got)
 		}
-		if got.Title != m.Subject || got.Body != m.Text || got.URL != m.Link || got.EventID != m.EventID || got.Tag != got.Topic {
+		if got.Title != m.Subject || got.Body != m.Text.String() || got.URL != m.Link || got.EventID != m.EventID || got.Tag != got.Topic {
 			t.Errorf("%s: the browser got %s", name, got.Text)
 		}
 	}

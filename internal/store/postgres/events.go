@@ -2,9 +2,7 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,7 +14,7 @@ import (
 
 // selectEvents selects the columns of events and of their first waves that scanEvent reads.
 const selectEvents = `
-	SELECT e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location,
+	SELECT e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location, e.texts,
 		e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id, e.job_id, e.created_at, e.completed_at,
 		e.deliveries_removed_at
 	FROM events e
@@ -26,19 +24,19 @@ const selectEvents = `
 func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 	var (
 		e                                              schoolbell.Event
-		audience                                       string
+		text                                           row.EventText
 		channels                                       []string
 		data                                           []byte
 		startsAt, endsAt, sendAt, expiresAt, completed *time.Time
 		removed                                        *time.Time
 	)
-	err := r.Scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &audience, &channels, &data, &e.Location,
+	err := r.Scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &text.Audience, &channels, &data, &e.Location, &text.Texts,
 		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID, &e.CreatedAt, &completed, &removed)
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal([]byte(audience), &e.Audience); err != nil {
-		return nil, fmt.Errorf("decode event %s: %w", e.ID, err)
+	if err := text.Read(&e); err != nil {
+		return nil, err
 	}
 	e.Channels, e.Data = channelsOf(channels), data
 	e.StartsAt, e.EndsAt, e.SendAt, e.ExpiresAt = timeOf(startsAt), timeOf(endsAt), timeOf(sendAt), timeOf(expiresAt)

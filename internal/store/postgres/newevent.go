@@ -70,13 +70,13 @@ type categorized struct {
 // newEventValues returns the parameters of createEvent without those of the audit entry, and the
 // event as it is read from its row, without its channels and its lane.
 func newEventValues(ev *schoolbell.Event, setUp []schoolbell.Channel, idem ledger.Idempotency) (values named, kept *schoolbell.Event, err error) {
-	audience, kept, err := row.NewEvent(ev)
+	text, kept, err := row.NewEvent(ev)
 	if err != nil {
 		return nil, nil, err
 	}
 	groups, users := row.AudienceNames(&ev.Audience)
 	values = named{
-		"id": ev.ID, "title": ev.Title, "body": ev.Body, "category": ev.Category, "audience": audience,
+		"id": ev.ID, "title": ev.Title, "body": ev.Body, "category": ev.Category, "audience": text.Audience, "texts": text.Texts,
 		"channels": channelNames(ev.Channels), "set_up": channelNames(setUp), "groups": orEmpty(groups), "users": orEmpty(users),
 		"data": []byte(ev.Data), "location": ev.Location, "starts_at": stored(ev.StartsAt), "ends_at": stored(ev.EndsAt),
 		"send_at": stored(ev.SendAt), "expires_at": stored(ev.ExpiresAt), "status": ev.Status,
@@ -144,10 +144,10 @@ var createEvent = row.SQL(`
 		RETURNING event_id),
 	inserted AS (
 		INSERT INTO events (
-			id, title, body, category, lane, audience, data, location,
+			id, title, body, category, lane, audience, data, location, texts,
 			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at)
 		SELECT
-			@id::text, @title::text, @body::text, @category::text, lane, @audience::text, @data::bytea, @location::text,
+			@id::text, @title::text, @body::text, @category::text, lane, @audience::text, @data::bytea, @location::text, @texts::text,
 			@starts_at::timestamptz, @ends_at::timestamptz, @expires_at::timestamptz, @status::text,
 			@created_by_kind::text, @created_by_id::text,
 			CASE WHEN lane = @lane::text THEN @job_id::text ELSE '' END, @created_at::timestamptz

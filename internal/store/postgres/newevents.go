@@ -70,11 +70,11 @@ func (m *manyEvents) run(ctx context.Context) error {
 
 // acceptedEvent is an event to be stored, with what it has of its category.
 type acceptedEvent struct {
-	index    int
-	ev       *schoolbell.Event // as it is read from its row
-	audience string
-	idem     ledger.Idempotency
-	entry    schoolbell.AuditEntry // without an id if there is none to store
+	index int
+	ev    *schoolbell.Event // as it is read from its row
+	text  row.EventText
+	idem  ledger.Idempotency
+	entry schoolbell.AuditEntry // without an id if there is none to store
 }
 
 // decide gives each open event a result or accepts it, in order.
@@ -195,9 +195,10 @@ func (m *manyEvents) insertEvents(ctx context.Context, events []acceptedEvent) (
 		"bodies":           text(func(e *schoolbell.Event) string { return e.Body }),
 		"categories":       text(func(e *schoolbell.Event) string { return string(e.Category) }),
 		"lanes":            text(func(e *schoolbell.Event) string { return string(e.Lane) }),
-		"audiences":        column(events, func(a acceptedEvent) string { return a.audience }),
+		"audiences":        column(events, func(a acceptedEvent) string { return a.text.Audience }),
 		"data":             column(events, func(a acceptedEvent) []byte { return a.ev.Data }),
 		"locations":        text(func(e *schoolbell.Event) string { return e.Location }),
+		"texts":            column(events, func(a acceptedEvent) string { return a.text.Texts }),
 		"starts_at":        at(func(e *schoolbell.Event) time.Time { return e.StartsAt }),
 		"ends_at":          at(func(e *schoolbell.Event) time.Time { return e.EndsAt }),
 		"expires_at":       at(func(e *schoolbell.Event) time.Time { return e.ExpiresAt }),
@@ -224,17 +225,17 @@ func (m *manyEvents) insertEvents(ctx context.Context, events []acceptedEvent) (
 // insertEvents stores events in the order given.
 const insertEvents = `
 	INSERT INTO events (
-		id, title, body, category, lane, audience, data, location,
+		id, title, body, category, lane, audience, data, location, texts,
 		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at)
 	SELECT
-		id, title, body, category, lane, audience, data, location,
+		id, title, body, category, lane, audience, data, location, texts,
 		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at
 	FROM unnest(
 		@ids::text[], @titles::text[], @bodies::text[], @categories::text[], @lanes::text[], @audiences::text[],
-		@data::bytea[], @locations::text[], @starts_at::timestamptz[], @ends_at::timestamptz[], @expires_at::timestamptz[],
+		@data::bytea[], @locations::text[], @texts::text[], @starts_at::timestamptz[], @ends_at::timestamptz[], @expires_at::timestamptz[],
 		@statuses::text[], @created_by_kinds::text[], @created_by_ids::text[], @job_ids::text[], @created_at::timestamptz[])
 		WITH ORDINALITY AS g(
-			id, title, body, category, lane, audience, data, location,
+			id, title, body, category, lane, audience, data, location, texts,
 			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, i)
 	ORDER BY i
 	RETURNING id, seq`
@@ -309,7 +310,7 @@ func (m *manyEvents) readReplays(ctx context.Context) error {
 // newAccepted prepares the event of an index for its row, without its channels and its lane.
 func newAccepted(index int, e ledger.NewEvent) (a acceptedEvent, err error) {
 	a = acceptedEvent{index: index, idem: e.Idempotency}
-	if a.audience, a.ev, err = row.NewEvent(e.Event); err != nil {
+	if a.text, a.ev, err = row.NewEvent(e.Event); err != nil {
 		return a, err
 	}
 	e.Change.Begin()

@@ -8,22 +8,56 @@ import (
 	"schoolbell"
 )
 
-// NewEvent returns the text of a new event's audience, and the event as it is read from
+// EventText are the parts of an event that its row has as JSON.
+type EventText struct {
+	Audience string
+	Texts    string // empty for none
+}
+
+// NewEvent returns the JSON of a new event's row, and the event as it is read from
 // its row: the caller adds its channels and its lane.
-func NewEvent(ev *schoolbell.Event) (audience string, stored *schoolbell.Event, err error) {
-	text, err := json.Marshal(ev.Audience)
+func NewEvent(ev *schoolbell.Event) (text EventText, stored *schoolbell.Event, err error) {
+	audience, err := json.Marshal(ev.Audience)
 	if err != nil {
-		return "", nil, fmt.Errorf("encode event %s: %w", ev.ID, err)
+		return text, nil, fmt.Errorf("encode event %s: %w", ev.ID, err)
+	}
+	text.Audience = string(audience)
+	if text.Texts, err = texts(ev); err != nil {
+		return text, nil, err
 	}
 	e := *ev
-	e.Audience = schoolbell.Audience{}
-	if err := json.Unmarshal(text, &e.Audience); err != nil {
-		return "", nil, fmt.Errorf("encode event %s: %w", ev.ID, err)
+	e.Audience, e.Texts = schoolbell.Audience{}, nil
+	if err := text.Read(&e); err != nil {
+		return text, nil, err
 	}
 	e.StartsAt, e.EndsAt = schoolbell.Time(e.StartsAt), schoolbell.Time(e.EndsAt)
 	e.SendAt, e.ExpiresAt = schoolbell.Time(e.SendAt), schoolbell.Time(e.ExpiresAt)
 	e.CreatedAt = schoolbell.Time(e.CreatedAt)
-	return string(text), &e, nil
+	return text, &e, nil
+}
+
+// Read writes what t says into the event of its row.
+func (t EventText) Read(ev *schoolbell.Event) error {
+	err := json.Unmarshal([]byte(t.Audience), &ev.Audience)
+	if err == nil && t.Texts != "" {
+		err = json.Unmarshal([]byte(t.Texts), &ev.Texts)
+	}
+	if err != nil {
+		return fmt.Errorf("decode event %s: %w", ev.ID, err)
+	}
+	return nil
+}
+
+// texts writes the texts of an event for its row.
+func texts(ev *schoolbell.Event) (string, error) {
+	if len(ev.Texts) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(ev.Texts)
+	if err != nil {
+		return "", fmt.Errorf("encode event %s: %w", ev.ID, err)
+	}
+	return string(text), nil
 }
 
 // JobID returns the id of the job of a new event whose lane is now known. The job that asked for the event is

@@ -133,7 +133,7 @@ func (s School) DeleteCategory(ctx context.Context, id schoolbell.Category) erro
 		if used {
 			return row.CategoryInUse()
 		}
-		for _, query := range []string{"DELETE FROM preferences WHERE category = @id", "DELETE FROM categories WHERE id = @id"} {
+		for _, query := range []string{"DELETE FROM preferences WHERE category = @id", "DELETE FROM templates WHERE category = @id", "DELETE FROM categories WHERE id = @id"} {
 			if _, err := c.exec(ctx, query, a); err != nil {
 				return err
 			}

@@ -13,7 +13,7 @@ import (
 )
 
 // eventColumns are the columns of eventTables that scanEvent reads.
-const eventColumns = `e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location,
+const eventColumns = `e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location, e.texts,
 	e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.created_by_kind, e.created_by_id, e.job_id,
 	e.created_at, e.completed_at, e.deliveries_removed_at`
 
@@ -25,17 +25,21 @@ CROSS JOIN waves w ON w.event_seq = e.seq AND w.n = 0`
 func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
 	var (
 		e                                                       schoolbell.Event
-		audience, channels                                      string
+		text                                                    row.EventText
+		channels                                                string
 		data                                                    []byte
 		startsAt, endsAt, sendAt, expiresAt, created, completed sql.NullInt64
 		removed                                                 sql.NullInt64
 	)
-	if err := scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &audience, &channels, &data, &e.Location,
+	if err := scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &text.Audience, &channels, &data, &e.Location, &text.Texts,
 		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID, &created, &completed,
 		&removed); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(json.Unmarshal([]byte(audience), &e.Audience), json.Unmarshal([]byte(channels), &e.Channels)); err != nil {
+	if err := text.Read(&e); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(channels), &e.Channels); err != nil {
 		return nil, fmt.Errorf("decode event %s: %w", e.ID, err)
 	}
 	e.Data = data

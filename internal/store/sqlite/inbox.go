@@ -13,7 +13,8 @@ import (
 // inboxItems are the columns that scanItem reads and the tables they come from. Other
 // columns may precede it, and a WHERE about inbox item i follows.
 const inboxItems = `i.position, e.id, e.title, e.body, e.category, e.data, e.location,
-	e.starts_at, e.ends_at, k.arrived_at, i.read_at, i.acked_at, e.status = {event_cancelled}
+	e.starts_at, e.ends_at, e.texts, CASE WHEN e.texts <> '' THEN (SELECT locale FROM users WHERE seq = i.user_seq) ELSE '' END,
+	k.arrived_at, i.read_at, i.acked_at, e.status = {event_cancelled}
 FROM inbox i
 CROSS JOIN chunks k ON k.position = i.position
 CROSS JOIN events e ON e.seq = k.event_seq`
@@ -22,9 +23,13 @@ CROSS JOIN events e ON e.seq = k.event_seq`
 func scanItem(scan func(...any) error, first ...any) (schoolbell.InboxItem, error) {
 	var it schoolbell.InboxItem
 	var startsAt, endsAt, arrived, read, acked sql.NullInt64
+	var texts, locale string
 	err := scan(append(first, &it.Position, &it.EventID, &it.Title, &it.Body, &it.Category, &it.Data, &it.Location,
-		&startsAt, &endsAt, &arrived, &read, &acked, &it.Cancelled)...)
+		&startsAt, &endsAt, &texts, &locale, &arrived, &read, &acked, &it.Cancelled)...)
 	it.StartsAt, it.EndsAt, it.ArrivedAt, it.ReadAt, it.AckedAt = timeOf(startsAt), timeOf(endsAt), timeOf(arrived), timeOf(read), timeOf(acked)
+	if err == nil {
+		err = row.Translate(&it, texts, locale)
+	}
 	return it, err
 }
 

@@ -57,7 +57,7 @@ func (s Events) insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event, 
 	if err != nil {
 		return nil, err
 	}
-	audience, stored, err := row.NewEvent(ev)
+	text, stored, err := row.NewEvent(ev)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (s Events) insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event, 
 	}
 	seq, err := c.insert(ctx, addEvent, args{
 		"id": ev.ID, "title": ev.Title, "body": ev.Body, "category": string(ev.Category), "lane": string(lane),
-		"audience": audience, "data": data, "location": ev.Location,
+		"audience": text.Audience, "data": data, "location": ev.Location, "texts": text.Texts,
 		"starts_at": millis(ev.StartsAt), "ends_at": millis(ev.EndsAt), "expires_at": millis(ev.ExpiresAt),
 		"status": string(ev.Status), "created_by_kind": string(ev.CreatedBy.Kind), "created_by_id": ev.CreatedBy.ID, "job_id": stored.JobID, "created_at": millis(ev.CreatedAt),
 	})
@@ -97,9 +97,9 @@ func (db *DB) Warm(ctx context.Context) error {
 
 // addEvent stores a new event.
 const addEvent = `
-INSERT INTO events (id, title, body, category, lane, audience, data, location,
+INSERT INTO events (id, title, body, category, lane, audience, data, location, texts,
 	starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at)
-VALUES (@id, @title, @body, @category, @lane, @audience, @data, @location,
+VALUES (@id, @title, @body, @category, @lane, @audience, @data, @location, @texts,
 	@starts_at, @ends_at, @expires_at, @status, @created_by_kind, @created_by_id, @job_id, @created_at)`
 
 // checkNames returns the channels and the lane of a new event, or a fault for each name in it that the

@@ -17,6 +17,7 @@ import (
 var inboxes = []promise{
 	{"Inbox pages newest first, with the unread count", inboxPages},
 	{"Inbox items carry the whole event", inboxItem},
+	{"Inbox items are in the language of the reader", inboxLanguages},
 	{"MarkRead keeps the first time and finds own events only", markRead},
 	{"MarkAllRead reads up to a position", markAllRead},
 	{"Message is the event as one user gets it", message},

@@ -57,7 +57,7 @@ func (s *SendGrid) body(msgs []schoolbell.Message, places []int) mailSend {
 	if b.Subject == "" {
 		b.Subject = " " // required
 	}
-	for _, c := range []content{{"text/plain", first.Text}, {"text/html", first.HTML}} {
+	for _, c := range []content{{"text/plain", first.Text.String()}, {"text/html", first.HTML.String()}} {
 		if c.Value != "" {
 			b.Content = append(b.Content, c)
 		}
@@ -85,7 +85,7 @@ func group(msgs []schoolbell.Message) (groups [][]int) {
 	type text struct{ subject, text, html string }
 	open := make(map[text]int) // the group that has room
 	for i := range msgs {
-		t := text{msgs[i].Subject, msgs[i].Text, msgs[i].HTML}
+		t := text{msgs[i].Subject, msgs[i].Text.String(), msgs[i].HTML.String()}
 		g, ok := open[t]
 		if !ok || len(groups[g]) == maxGroup {
 			g = len(groups)

@@ -86,7 +86,7 @@ func TestEmail(t *testing.T) {
 		t.Fatalf("%+v, %d emails", r, len(got))
 	}
 	e := got[0]
-	if !strings.HasPrefix(e.ID, r.ProviderID) || e.To != "ada@xn--mller-kva.example" || e.From != "office@hill.example" || e.Subject != m.Subject || e.Text != m.Text || e.HTML != m.HTML || e.Token != m.ID {
+	if !strings.HasPrefix(e.ID, r.ProviderID) || e.To != "ada@xn--mller-kva.example" || e.From != "office@hill.example" || e.Subject != m.Subject || e.Text != m.Text.String() || e.HTML != m.HTML.String() || e.Token != m.ID {
 		t.Errorf("%+v, email %+v", r, e)
 	}
 	if id := e.Header["Message-ID"]; len(id) != 1 || id[0] != "<"+m.ID+"@hill.example>" {
@@ -106,7 +106,7 @@ func equal(n int, to func(i int) string) []schoolbell.Message {
 	msgs := make([]schoolbell.Message, n)
 	for i := range msgs {
 		msgs[i] = channeltest.Email(to(i), i)
-		msgs[i].Text = "Hello"
+		msgs[i].Text = schoolbell.Plain("Hello")
 	}
 	return msgs
 }

@@ -92,7 +92,7 @@ func TestEmail(t *testing.T) {
 	if r.ProviderID != e.ID || e.To != "ada@xn--mller-kva.example" || e.From != "office@hill.example" || e.Subject != m.Subject {
 		t.Errorf("%+v, email %+v", r, e)
 	}
-	if e.Text != strings.ReplaceAll(m.Text, "\n", "\r\n") || e.HTML != strings.ReplaceAll(m.HTML, "\n", "\r\n") || e.Header.Get("Reply-To") != "desk@hill.example" {
+	if e.Text != strings.ReplaceAll(m.Text.String(), "\n", "\r\n") || e.HTML != strings.ReplaceAll(m.HTML.String(), "\n", "\r\n") || e.Header.Get("Reply-To") != "desk@hill.example" {
 		t.Errorf("text %q, HTML %q, header %v", e.Text, e.HTML, e.Header)
 	}
 	if id := e.Header.Get("Message-Id"); id != "<"+e.ID+"@eu-west-1.amazonses.com>" {

@@ -110,7 +110,7 @@ func setDefaults(cfg *Config) {
 
 // send sends a message that nobody has sent before, or that an earlier attempt perhaps sent.
 func (t *Twilio) send(ctx context.Context, m schoolbell.Message) schoolbell.Result {
-	body := sms.Fit(m.Text, m.Link, t.cfg.MaxSegments)
+	body := sms.Fit(m.Text.String(), m.Link, t.cfg.MaxSegments)
 	r := t.sendBody(ctx, m, body)
 	r.Units, _ = sms.Segments(body)
 	return r

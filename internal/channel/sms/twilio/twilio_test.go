@@ -93,7 +93,7 @@ func TestConformance(t *testing.T) {
 		}})
 		return tested{s, schoolbell.LaneNormal}, channeltest.Provider{
 			Message: func(n int, fate channeltest.Fate) schoolbell.Message {
-				return schoolbell.Message{ID: fmt.Sprintf("event.%d", n), Channel: schoolbell.ChannelSMS, To: fmt.Sprintf("+316%d%06d", fate, n), Text: "Sports day is on Friday."}
+				return schoolbell.Message{ID: fmt.Sprintf("event.%d", n), Channel: schoolbell.ChannelSMS, To: fmt.Sprintf("+316%d%06d", fate, n), Text: schoolbell.Plain("Sports day is on Friday.")}
 			},
 			Accepted: func(m schoolbell.Message) int { return f.Accepted(m.ID) },
 			Stall: func() (<-chan struct{}, func()) {
@@ -116,7 +116,7 @@ func TestConformance(t *testing.T) {
 const number = "+31612345678"
 
 func text(body string) schoolbell.Message {
-	return schoolbell.Message{ID: "event.7", Channel: schoolbell.ChannelSMS, To: number, Text: body, CreatedAt: time.Now().Add(-time.Minute)}
+	return schoolbell.Message{ID: "event.7", Channel: schoolbell.ChannelSMS, To: number, Text: schoolbell.Plain(body), CreatedAt: time.Now().Add(-time.Minute)}
 }
 
 // sendOne sends one message and returns its result.

@@ -119,6 +119,7 @@ CREATE TABLE events (
 	audience     text        NOT NULL,
 	data         bytea,
 	location     text        NOT NULL,
+	texts        text        NOT NULL DEFAULT '', -- JSON, empty for none
 	starts_at    timestamptz,
 	ends_at      timestamptz,
 	expires_at   timestamptz,
@@ -331,6 +332,20 @@ CREATE TABLE school_settings (
 	version    bigint      NOT NULL,
 	updated_at timestamptz NOT NULL
 );
+
+-- All versions of the templates that the school has changed. reset: the standard template counts again.
+CREATE TABLE templates (
+	version    bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	category   text        COLLATE "C" NOT NULL REFERENCES categories (id) ON DELETE CASCADE,
+	channel    text        COLLATE "C" NOT NULL,
+	locale     text        COLLATE "C" NOT NULL,
+	subject    text        NOT NULL,
+	html       text        NOT NULL,
+	text       text        NOT NULL,
+	reset      boolean     NOT NULL,
+	created_at timestamptz NOT NULL
+);
+CREATE INDEX templates_by_key ON templates (category, channel, locale, version);
 
 -- People whose deliveries may still have texts of providers. after_event is the last event
 -- whose deliveries were looked at.

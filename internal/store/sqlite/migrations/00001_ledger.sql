@@ -117,6 +117,7 @@ CREATE TABLE events (
 	audience     TEXT    NOT NULL,
 	data         BLOB,
 	location     TEXT    NOT NULL,
+	texts        TEXT    NOT NULL DEFAULT '', -- JSON, empty for none
 	starts_at    INTEGER,
 	ends_at      INTEGER,
 	expires_at   INTEGER,
@@ -318,6 +319,20 @@ CREATE TABLE school_settings (
 	version    INTEGER NOT NULL,
 	updated_at INTEGER NOT NULL
 ) STRICT;
+
+-- All versions of the templates that the school has changed. reset: the standard template counts again.
+CREATE TABLE templates (
+	version    INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+	category   TEXT    NOT NULL REFERENCES categories (id) ON DELETE CASCADE,
+	channel    TEXT    NOT NULL,
+	locale     TEXT    NOT NULL,
+	subject    TEXT    NOT NULL,
+	html       TEXT    NOT NULL,
+	text       TEXT    NOT NULL,
+	reset      INTEGER NOT NULL,
+	created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX templates_by_key ON templates (category, channel, locale, version);
 
 -- People whose deliveries may still have texts of providers. after_event is the last event
 -- whose deliveries were looked at.

@@ -1,0 +1,44 @@
+package render
+
+import (
+	"schoolbell/internal/template"
+)
+
+// names are the names that people may use in templates.
+var names = &template.Names{
+	Kinds: map[string]template.Kind{
+		"school.name":      template.Line,
+		"school.signature": template.Block,
+		"event.title":      template.Line,
+		"event.body":       template.Block,
+		"event.summary":    template.Line,
+		"event.location":   template.Line,
+		"event.when":       template.Line,
+		"event.date":       template.Line,
+		"event.time":       template.Line,
+		"user.name":        template.Line,
+		"link":             template.URL,
+	},
+}
+
+// layoutNames are those that the layout and its parts use beside them.
+var layoutNames = withLayout(names)
+
+func withLayout(n *template.Names) *template.Names {
+	all := &template.Names{Kinds: map[string]template.Kind{
+		"school.logo":       template.URL,
+		"layout.details":    template.Line,
+		"layout.button":     template.Line,
+		"layout.language":   template.Line,
+		"layout.dir":        template.Line,
+		"layout.preview":    template.Line,
+		"layout.initial":    template.Line,
+		"layout.label":      template.Line,
+		"layout.urgent":     template.Line,
+		"layout.attendance": template.Line,
+	}}
+	for name, kind := range n.Kinds {
+		all.Kinds[name] = kind
+	}
+	return all
+}

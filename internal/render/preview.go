@@ -1,0 +1,62 @@
+package render
+
+import (
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/locale"
+)
+
+// Languages returns the languages that have standard templates, BCP 47, English first.
+func (r *Renderer) Languages() (tags []string) {
+	for _, l := range locale.Languages() {
+		tags = append(tags, l.Tag)
+	}
+	return tags
+}
+
+// Standard returns the standard template of a name: in English if there is none in its language.
+func (r *Renderer) Standard(key schoolbell.TemplateKey) schoolbell.Template {
+	return schoolbell.Template{TemplateKey: key, TemplateText: Standard(key.Category, key.Channel, locale.For(key.Locale))}
+}
+
+// Check reports everything that is wrong with a template, by field, as [schoolbell.Faults].
+func (r *Renderer) Check(t schoolbell.Template) error {
+	c, err := newCompiler(locale.For(t.Locale), brandOf(r.settings()))
+	if err != nil {
+		return err
+	}
+	_, err = c.compile(t.Channel, t.TemplateText)
+	return err
+}
+
+// Preview makes a message from a template that need not be stored, in its language: of a sample event if ev is nil, and
+// for a sample recipient if to is nil. Its link leads to no message.
+func (r *Renderer) Preview(t schoolbell.Template, ev *schoolbell.Event, to *schoolbell.User) (schoolbell.Message, error) {
+	if ev == nil {
+		ev = sampleEvent(t.Category, time.Now())
+	}
+	recipient := ledger.Recipient{UserID: "sample", Name: "Yara Mossfield"}
+	if to != nil {
+		recipient = ledger.Recipient{UserID: to.ID, Name: to.Name, Locale: to.Locale, Timezone: to.Timezone}
+	}
+	one := &Renderer{settings: r.settings, compiled: map[compiledKey]*compiled{}, prepared: map[preparedKey]*prepared{}}
+	one.own = func(schoolbell.TemplateKey, time.Time) *schoolbell.Template { return &t }
+	if r.link != nil {
+		one.link = func(_ string, to ledger.Recipient) string { return r.link("preview", to) }
+	}
+	return one.render(ev, t.Channel, recipient, t.Locale)
+}
+
+// sampleEvent is an event to show a template with.
+func sampleEvent(category schoolbell.Category, now time.Time) *schoolbell.Event {
+	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC).AddDate(0, 0, 3)
+	return &schoolbell.Event{
+		ID: "01900000-0000-7000-8000-000000000000", Category: category, CreatedAt: now,
+		Title:    "Swimming gala: new start time",
+		Body:     "The gala starts at ten instead of nine, because the pool opens later.\n\nPlease bring swimming things, a towel and a snack.",
+		Location: "Riverside pool",
+		StartsAt: day.Add(10 * time.Hour), EndsAt: day.Add(12*time.Hour + 30*time.Minute),
+	}
+}

@@ -1,0 +1,130 @@
+package render
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"path"
+	"strings"
+
+	"schoolbell"
+	"schoolbell/internal/locale"
+)
+
+//go:embed words/*.json templates/*
+var files embed.FS
+
+// words are the words of the standard templates by key, in the language of templates.
+type words map[string]string
+
+// wordsOf are the words of each language by its tag.
+var wordsOf = loadWords()
+
+func loadWords() map[string]words {
+	all := make(map[string]words)
+	for _, l := range locale.Languages() {
+		var w words
+		if err := json.Unmarshal([]byte(file(path.Join("words", l.Tag+".json"))), &w); err != nil {
+			panic(fmt.Sprintf("words of %s: %v", l.Tag, err)) // shows when the program is built and tested
+		}
+		all[l.Tag] = w
+	}
+	return all
+}
+
+// file returns an embedded file.
+func file(name string) string {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		panic(err) // a file that go:embed did not find does not build
+	}
+	return string(b)
+}
+
+// say writes words into a text in place of [[key]].
+func (w words) say(text string) string {
+	pairs := make([]string, 0, 2*len(w))
+	for key, word := range w {
+		pairs = append(pairs, "[["+key+"]]", word)
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// The standard templates. [[key]] is a word of the language.
+const (
+	standardHTML = `{{> heading}}
+<p>{{#if user.name}}[[dear]]{{else}}[[hello]]{{/if}}</p>
+{{event.body}}
+{{> details}}
+{{school.signature}}
+{{> button}}
+`
+	// Who must act at once wants no greeting.
+	briefHTML = `{{> heading}}
+{{event.body}}
+{{> details}}
+{{school.signature}}
+{{> button}}
+`
+	standardText = `{{event.title}}
+
+{{#if user.name}}[[dear]]{{else}}[[hello]]{{/if}}
+
+{{event.body}}
+{{> details}}
+{{> signature}}
+{{> link}}
+`
+	briefText = `{{event.title}}
+
+{{event.body}}
+{{> details}}
+{{> signature}}
+{{> link}}
+`
+	urgentText = `[[urgent]]: ` + briefText
+
+	standardSMS = `{{school.name}}: {{event.title}}` + restOfSMS
+	urgentSMS   = `{{school.name}}: [[urgent]]: {{event.title}}` + restOfSMS
+	restOfSMS   = `{{#if event.when}} · {{event.when}}{{/if}}{{#if event.location}} · {{event.location}}{{/if}} · {{event.summary}}`
+
+	standardPush = `{{#if event.when}}{{event.when}} · {{/if}}{{#if event.location}}{{event.location}} · {{/if}}{{event.summary}}`
+)
+
+// Standard returns the standard template of a category and a channel in a language. Categories that a school has added
+// have those of announcements.
+func Standard(category schoolbell.Category, channel schoolbell.Channel, language *locale.Language) schoolbell.TemplateText {
+	w := wordsOf[language.Tag]
+	var t schoolbell.TemplateText
+	switch channel {
+	case schoolbell.ChannelSMS:
+		t.Text = standardSMS
+		if category == schoolbell.CategoryUrgent {
+			t.Text = urgentSMS
+		}
+	case schoolbell.ChannelPush:
+		t = schoolbell.TemplateText{Subject: standardSubject(category), Text: standardPush}
+	default:
+		t = schoolbell.TemplateText{Subject: standardSubject(category), HTML: standardHTML, Text: standardText}
+		switch category {
+		case schoolbell.CategoryUrgent:
+			t.HTML, t.Text = briefHTML, urgentText
+		case schoolbell.CategoryAttendance:
+			t.HTML, t.Text = briefHTML, briefText
+		}
+		if channel != schoolbell.ChannelEmail {
+			t.HTML = "" // a channel of a program that adds its own shows plain text
+		}
+	}
+	return schoolbell.TemplateText{Subject: w.say(t.Subject), HTML: w.say(t.HTML), Text: w.say(t.Text)}
+}
+
+func standardSubject(category schoolbell.Category) string {
+	switch category {
+	case schoolbell.CategoryUrgent:
+		return "[[urgent]]: {{event.title}}"
+	case schoolbell.CategoryReminder:
+		return "[[reminder]]: {{event.title}}"
+	}
+	return "{{event.title}}"
+}
