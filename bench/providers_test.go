@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -28,7 +29,7 @@ var providers = []struct {
 	start func(rate float64) (f emailProvider, env []string, err error)
 }{
 	{"Amazon SES", func(rate float64) (emailProvider, []string, error) {
-		f, err := fake.NewSES(fake.SESOptions{Rate: rate})
+		f, err := fake.NewSES(fake.SESOptions{Rate: cmp.Or(rate, 1_000_000)})
 		if err != nil {
 			return nil, nil, err
 		}
