@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -121,9 +122,9 @@ func (c *eventDeliveriesCmd) Run(ctx context.Context, a *program) error {
 		a.say("No deliveries.")
 		return nil
 	}
-	t := newTable("USER", "CHANNEL", "STATUS", "ATTEMPTS#", "SINCE", "REASON")
+	t := newTable("USER", "CHANNEL", "STATUS", "OUTCOME", "ATTEMPTS#", "SINCE", "REASON")
 	for _, d := range page.Deliveries {
-		t.add(d.UserID, string(d.Channel), string(d.Status), number(d.Attempts), when(d.UpdatedAt.Time), cut(d.Reason, 60))
+		t.add(d.UserID, string(d.Channel), string(d.Status), cmp.Or(string(d.Outcome), "-"), number(d.Attempts), when(d.UpdatedAt.Time), cut(d.Reason, 60))
 	}
 	t.print(a.Out, a.style)
 	a.more(page.Next)
