@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +60,11 @@ var changes = map[string]struct{ path, body, target, changes string }{
 	"POST /v1/suppressions":                              {"/v1/suppressions", `{"channel":"email","address":"u4@example.org"}`, "suppression", "map[channel:email users:1]"},
 	"DELETE /v1/suppressions/{id}":                       {"/v1/suppressions/{suppressed}", "", "suppression {suppressed}", "map[]"},
 	"POST /v1/channels/{channel}/test":                   {"/v1/channels/email/test", `{"user_id":"u2"}`, "channel email", "map[event:{made} user:u2]"},
+	"POST /v1/webhooks":                                  {"/v1/webhooks", `{"url":"https://app.example/secret-path","types":["event.completed"]}`, "webhook {made}", "map[types:[event.completed]]"},
+	"PATCH /v1/webhooks/{id}":                            {"/v1/webhooks/{hook}", `{"enabled":false}`, "webhook {hook}", "map[enabled:false]"},
+	"POST /v1/webhooks/{id}/rotate":                      {"/v1/webhooks/{hook}/rotate", "", "webhook {hook}", "map[]"},
+	"POST /v1/webhooks/{id}/test":                        {"/v1/webhooks/{hook}/test", "", "webhook {hook}", "map[]"},
+	"DELETE /v1/webhooks/{id}":                           {"/v1/webhooks/{unwanted}", "", "webhook {unwanted}", "map[]"},
 	"PUT /v1/settings":                                   {"/v1/settings", settingsBody, "settings", "map[fields:[digest_hour language name retention timezone]]"},
 	"POST /v1/queues/{queue}/clean": {"/v1/queues/bells/clean", `{"state":"completed","older_than":5}`,
 		"queue bells", "map[older_than:5 removed:0 state:completed]"},
@@ -98,8 +104,9 @@ func testAuditEveryRoute(t *testing.T) {
 	must(t, err)
 	suppressed, err := s.Suppress(t.Context(), wire.NewSuppression{Channel: schoolbell.ChannelEmail, Address: "u1@example.org"})
 	must(t, err)
+	hook, unwanted := s.hook("http://127.0.0.1:1"), s.hook("http://127.0.0.1:2")
 	fill := func(text, made string) string {
-		return strings.NewReplacer("{suppressed}", suppressed[0].ID, "{done}", done.ID, "{cancelled}", cancelled.ID, "{held}", held.ID, "{made}", made).Replace(text)
+		return strings.NewReplacer("{hook}", hook.ID, "{unwanted}", unwanted.ID, "{suppressed}", suppressed[0].ID, "{done}", done.ID, "{cancelled}", cancelled.ID, "{held}", held.ID, "{made}", made).Replace(text)
 	}
 	fingerprint := auth.Fingerprint(s.key(schoolbell.ScopeAdmin))
 
@@ -136,7 +143,7 @@ func testAuditEveryRoute(t *testing.T) {
 			continue
 		}
 		e := left[0]
-		made := strings.TrimPrefix(a.Header.Get("Location"), "/v1/events/")
+		made := path.Base(a.Header.Get("Location"))
 		var many wire.BulkResults
 		if json.Unmarshal([]byte(a.body), &many) == nil && len(many.Results) == 1 {
 			made = many.Results[0].Event.ID
@@ -152,7 +159,7 @@ func testAuditEveryRoute(t *testing.T) {
 		}
 	}
 	text := s.raw("GET", "/v1/audit", "").body
-	for _, personal := range []string{"Lovelace", "secret.example", "Secret title", "Hopper", "push.example", "Secret phone"} {
+	for _, personal := range []string{"Lovelace", "secret.example", "Secret title", "Hopper", "push.example", "Secret phone", "secret-path", "whsec_"} {
 		if strings.Contains(text, personal) {
 			t.Errorf("the audit has %q", personal)
 		}

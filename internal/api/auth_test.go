@@ -79,6 +79,14 @@ POST /v1/receipts/sendgrid/{secret} open
 POST /v1/receipts/twilio/{secret} open
 POST /v1/receipts/twilio/{secret}/inbound open
 POST /v1/receipts/mail/{secret} open
+GET /v1/webhooks admin
+POST /v1/webhooks admin
+GET /v1/webhooks/{id} admin
+PATCH /v1/webhooks/{id} admin
+DELETE /v1/webhooks/{id} admin
+POST /v1/webhooks/{id}/rotate admin
+POST /v1/webhooks/{id}/test admin
+GET /v1/webhooks/{id}/attempts admin
 GET /v1/audit admin
 GET /livez open
 GET /readyz open

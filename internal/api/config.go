@@ -98,6 +98,7 @@ type Config struct {
 	Receipts Receipts // nil for no receipts of providers
 
 	Suppressions ledger.Suppressions
+	Webhooks     Webhooks
 	Reported     map[schoolbell.Channel]bool // channels whose provider sends receipts
 
 	// SMSCost tells how many segments the text message of an event has, and what one costs: 0 if that is not known.

@@ -27,7 +27,7 @@ func withCORS(origins []string, h http.Handler) http.Handler {
 	}
 	return cors.New(cors.Options{
 		AllowOriginFunc: func(origin string) bool { return slices.Contains(origins, origin) }, // exactly; the library's own list ignores case
-		AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
+		AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowedHeaders:  []string{"Accept", "Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "Last-Event-ID", requestIDHeader},
 		ExposedHeaders:  exposedHeaders,
 		MaxAge:          preflightAge,

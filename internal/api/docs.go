@@ -140,7 +140,7 @@ func asked(fields []docsField) {
 
 func operationOf(item *huma.PathItem, method string) *huma.Operation {
 	return map[string]*huma.Operation{http.MethodGet: item.Get, http.MethodPut: item.Put,
-		http.MethodPost: item.Post, http.MethodDelete: item.Delete}[method]
+		http.MethodPost: item.Post, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete}[method]
 }
 
 func (s *Server) resolve(schema *huma.Schema) *huma.Schema {

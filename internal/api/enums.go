@@ -26,6 +26,7 @@ type (
 	jobStateValue string
 	timeValue     string
 	actorValue    string
+	webhookValue  string
 )
 
 func (roleValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.Roles()) }
@@ -39,6 +40,9 @@ func (outcomeValue) Schema(huma.Registry) *huma.Schema  { return oneOf(schoolbel
 func (stateValue) Schema(huma.Registry) *huma.Schema    { return oneOf(schoolbell.AddressStates()) }
 func (eventValue) Schema(huma.Registry) *huma.Schema {
 	return oneOf(schoolbell.EventStatuses())
+}
+func (webhookValue) Schema(huma.Registry) *huma.Schema {
+	return oneOf(append(schoolbell.WebhookTypes(), schoolbell.WebhookTest))
 }
 func (actorValue) Schema(huma.Registry) *huma.Schema    { return oneOf(schoolbell.ActorKinds()) }
 func (jobStateValue) Schema(huma.Registry) *huma.Schema { return oneOf(jobStates) }
@@ -75,6 +79,7 @@ func listValues(r huma.Registry) {
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.AddressState](), reflect.TypeFor[stateValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.EventStatus](), reflect.TypeFor[eventValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.ActorKind](), reflect.TypeFor[actorValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.WebhookType](), reflect.TypeFor[webhookValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[bullmq.State](), reflect.TypeFor[jobStateValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[wire.JobState](), reflect.TypeFor[jobStateValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[wire.Time](), reflect.TypeFor[timeValue]())

@@ -71,7 +71,7 @@ func (c cursor) valid() bool {
 	switch c.Kind {
 	case "deliveries":
 		return c.Channel.Valid() && c.ID == ""
-	case "inbox", "jobs":
+	case "inbox", "jobs", "attempts":
 		return c.N > 0 && c.ID == "" && c.Channel == ""
 	default:
 		return schoolbell.ValidID(c.ID) && c.N == 0 && c.Channel == ""

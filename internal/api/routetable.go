@@ -216,6 +216,7 @@ func (s *Server) groups() []group {
 			{id: "receive-mail", method: post, path: "/mail/{secret}", handler: received(receipt.Mail), large: true, consumes: "message/rfc822",
 				summary: "Take an email that came back", description: mailReceiptsDescription},
 		}},
+		s.webhookRoutes(),
 		{tag: "Audit", path: "/v1/audit", read: admin, routes: []route{
 			{id: "list-audit", handler: typed(s.listAudit), summary: "List who changed what, newest first"},
 		}},

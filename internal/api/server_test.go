@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -25,10 +26,12 @@ import (
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/people"
+	"schoolbell/internal/publicdial"
 	"schoolbell/internal/render"
 	"schoolbell/internal/school"
 	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
+	"schoolbell/internal/webhook"
 	"schoolbell/wire"
 )
 
@@ -105,6 +108,8 @@ func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *se
 		Queues:   pipeline.Queues(), Logger: log, Version: "test", ProgressEvery: 5 * time.Millisecond}
 	s.links, err = auth.OpenLinks(ctx, s.ledger.Auth, func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) })
 	must(t, err)
+	cfg.Webhooks = webhook.New(webhook.Config{Store: s.ledger.Webhooks, Progress: s.ledger.Reports.Progress, Logger: log,
+		Guard: publicdial.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})})
 	cfg.Templates = school.NewTemplates(s.ledger.Templates, log)
 	renderer, err := render.New(render.Config{School: cfg.Settings.Current, Template: school.NewTemplates(s.ledger.Templates, log).At})
 	must(t, err)

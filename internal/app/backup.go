@@ -13,15 +13,15 @@ import (
 	"schoolbell/internal/config"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/store"
-	"schoolbell/internal/store/sqlite"
+	"schoolbell/internal/store/sqlite/backup"
 )
 
 // LedgerCopy is what a backup of a ledger has.
-type LedgerCopy = sqlite.Copy
+type LedgerCopy = backup.Copy
 
 // BackUpLedger copies the ledger in SQLite, which may be in use, to a new file.
 func BackUpLedger(ctx context.Context, cfg *config.Config, to string) (LedgerCopy, error) {
-	c, err := sqlite.BackUp(ctx, cfg.SQLitePath(), to)
+	c, err := backup.Make(ctx, cfg.SQLitePath(), to)
 	switch schoolbell.CodeOf(err) {
 	case schoolbell.CodeConflict:
 		err = advice.Add(err, "choose another name, such as one with the date")
@@ -34,7 +34,7 @@ func BackUpLedger(ctx context.Context, cfg *config.Config, to string) (LedgerCop
 // RestoreLedger puts a backup in the place of the ledger in SQLite, which no process may use, and holds the events that may have been
 // sent since. What was there is kept as replaced.
 func RestoreLedger(ctx context.Context, cfg *config.Config, from string, log *slog.Logger) (c LedgerCopy, replaced string, err error) {
-	c, replaced, err = sqlite.Restore(ctx, from, cfg.SQLitePath(), time.Now())
+	c, replaced, err = backup.Restore(ctx, from, cfg.SQLitePath(), time.Now())
 	switch {
 	case schoolbell.CodeOf(err) == schoolbell.CodeConflict:
 		return c, "", advice.Add(err, "stop serve and the workers first")

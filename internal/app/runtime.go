@@ -23,6 +23,7 @@ import (
 	"schoolbell/internal/retention"
 	"schoolbell/internal/school"
 	"schoolbell/internal/store"
+	"schoolbell/internal/webhook"
 )
 
 // Runtime is one process, put together as its settings say. The Open methods fill it;
@@ -40,6 +41,7 @@ type Runtime struct {
 	Pipeline  *notify.Pipeline
 	Links     *auth.Links        // of messages; opened with the pipeline
 	Retention *retention.Service // of old rows in the ledger
+	Webhooks  *webhook.Service   // opened with the pipeline
 	Metrics   *prometheus.Registry
 
 	bounces net.Listener // nil if emails do not come back by SMTP
@@ -172,7 +174,7 @@ func (r *Runtime) OpenPipeline(ctx context.Context) error {
 	r.Pipeline = p
 	r.Metrics.MustRegister(p.Metrics())
 	r.openRetention()
-	return nil
+	return r.openWebhooks()
 }
 
 // openRetention sets up the removal of old rows. What the school has chosen replaces what the
@@ -186,8 +188,10 @@ func (r *Runtime) openRetention() {
 	r.Metrics.MustRegister(r.Retention.Metrics())
 }
 
-// Relay returns the services that run next to each pipeline: the relay, and the removal of old rows.
-func (r *Runtime) Relay() []Service { return []Service{r.Pipeline.RunRelay, r.Retention.Run} }
+// Relay returns the services that run next to each pipeline: the relay, the removal of old rows, and what sends messages to webhooks.
+func (r *Runtime) Relay() []Service {
+	return []Service{r.Pipeline.RunRelay, r.Retention.Run, r.Webhooks.Run}
+}
 
 // renderer makes messages as this installation sends them.
 func (r *Runtime) renderer() (*render.Renderer, error) {

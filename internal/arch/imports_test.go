@@ -43,7 +43,10 @@ var importRules = []struct {
 	{"internal/store/storetest", []string{".", "internal/ledger", "internal/store", "internal/testenv"}},
 	{"internal/channel/channeltest", []string{".", "internal/testenv", "internal/fake"}},
 	{"internal/store", []string{"internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people", "internal/school"}}, // those who use the stores
-	{"internal/store/...", []string{".", "bullmq/combine", "internal/ledger", "internal/store/row"}},                                         // row: what both engines encode alike
+	{"internal/store/sqlite/webhooks", []string{".", "internal/ledger", "internal/store/row", "internal/store/sqlite"}},
+	{"internal/store/postgres/webhooks", []string{".", "internal/ledger", "internal/store/row", "internal/store/postgres"}},
+	{"internal/store/sqlite/backup", []string{".", "internal/ledger", "internal/store/row", "internal/store/sqlite"}},
+	{"internal/store/...", []string{".", "bullmq/combine", "internal/ledger", "internal/store/row"}}, // row: what both engines encode alike
 	{"internal/address", []string{"."}},
 	{"internal/phone", nil},
 	{"internal/channel", []string{".", "internal/advice", "internal/config", "internal/embedded", "internal/ledger", "internal/publicdial"}}, // opens every provider
@@ -70,6 +73,7 @@ var importRules = []struct {
 	{"internal/api/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/school", "internal/health", "internal/web", "internal/receipt"}},
 	{"internal/web/...", []string{".", "internal/render"}},
 	{"internal/receipt/...", []string{".", "internal/address", "internal/channel/email/returnpath"}},
+	{"internal/webhook", []string{".", "wire", "internal/ledger", "internal/outage", "internal/publicdial"}},
 	{"internal/admin/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},
 	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/returnpath", "internal/channel/email/signing", "internal/channel/email/smtpconn", "internal/channel/sms", "internal/phone", "internal/redisdial", "internal/channel/push/vapid"}},
 	{"internal/redisdial", nil},

@@ -57,6 +57,7 @@ type grammar struct {
 	Words   templateCmd     `cmd:"" name:"template" group:"use" help:"Show and change the templates of messages."`
 	Queue   queueCmd        `cmd:"" group:"use" help:"Inspect and manage the queues."`
 	Refuse  suppressionCmd  `cmd:"" name:"suppression" group:"use" help:"List, add and remove addresses to which nothing is sent."`
+	Webhook webhookCmd      `cmd:"" group:"use" help:"Tell URLs of other programs what happens."`
 	Audit   auditCmd        `cmd:"" group:"use" help:"List who changed what, newest first."`
 	Key     keyCmd          `cmd:"" group:"care" help:"Create, list, rotate and revoke API keys in the ledger."`
 	Channel channelCmd      `cmd:"" group:"care" help:"Test a channel with one real message."`
@@ -131,7 +132,7 @@ func options(p Process, shown *bool) []kong.Option {
 		kong.ValueFormatter(helpOf),
 		kong.NamedMapper("ms", durationMapper("ms")),
 		kong.NamedMapper("s", durationMapper("s")),
-		kong.Vars{"school_settings": schoolSettingNames()},
+		kong.Vars{"school_settings": schoolSettingNames(), "webhook_types": typeList(schoolbell.WebhookTypes())},
 		groups,
 	}
 }

@@ -9,18 +9,20 @@ import (
 type Kept string
 
 const (
-	KeptKeys       Kept = "idempotency" // idempotency keys, by their first use
-	KeptInbox      Kept = "inbox"       // inbox items, by their arrival
-	KeptDeliveries Kept = "deliveries"  // deliveries and batches, by the end of their event
-	KeptEvents     Kept = "events"      // events with their waves and totals, by their end
-	KeptReceipts   Kept = "receipts"    // receipts, by the time that the provider told
-	KeptAudit      Kept = "audit"       // entries of the audit, by their time
+	KeptKeys       Kept = "idempotency"      // idempotency keys, by their first use
+	KeptInbox      Kept = "inbox"            // inbox items, by their arrival
+	KeptDeliveries Kept = "deliveries"       // deliveries and batches, by the end of their event
+	KeptEvents     Kept = "events"           // events with their waves and totals, by their end
+	KeptReceipts   Kept = "receipts"         // receipts, by the time that the provider told
+	KeptAudit      Kept = "audit"            // entries of the audit, by their time
+	KeptAttempts   Kept = "webhook_attempts" // attempts of webhooks, by their time
+	KeptMessages   Kept = "webhook_messages" // messages to webhooks that were not sent, such as those of disabled ones, by their time
 )
 
 // AllKept lists every kind in the order in which a round removes them: what belongs to
 // an event goes before the event.
 func AllKept() []Kept {
-	return []Kept{KeptKeys, KeptInbox, KeptDeliveries, KeptEvents, KeptReceipts, KeptAudit}
+	return []Kept{KeptKeys, KeptInbox, KeptDeliveries, KeptEvents, KeptReceipts, KeptAudit, KeptAttempts, KeptMessages}
 }
 
 // RemovalCursor is where the next piece of a removal begins; the zero value is the

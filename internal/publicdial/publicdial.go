@@ -22,6 +22,8 @@ import (
 // ErrRefused is in the errors of requests and connections that a [Guard] refuses. Nothing was sent.
 var ErrRefused = errors.New("refused")
 
+var errPlain = fmt.Errorf("%w: http:// is for allowed networks only; use https://", ErrRefused)
+
 const (
 	dialTimeout = 5 * time.Second
 	tlsTimeout  = 10 * time.Second
@@ -49,7 +51,7 @@ func (g *Guard) control(ctx context.Context, _, address string, _ syscall.RawCon
 		return fmt.Errorf("%w: the address of the host cannot be read", ErrRefused)
 	}
 	if ctx.Value(plainKey{}) != nil && !g.listed(to.Addr()) {
-		return fmt.Errorf("%w: http:// is for allowed networks only; use https://", ErrRefused)
+		return errPlain
 	}
 	return g.Check(to.Addr())
 }
@@ -111,6 +113,22 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		req = req.WithContext(context.WithValue(req.Context(), plainKey{}, true))
 	}
 	return t.Transport.RoundTrip(req)
+}
+
+// CheckURL reports why no request to a URL could be sent, as far as it can be told without the look-up of its name.
+func (g *Guard) CheckURL(u *url.URL) error {
+	if err := checkURL(u); err != nil {
+		return err
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	isName := err != nil
+	if u.Scheme == "http" && (len(g.allow) == 0 || !isName && !g.listed(addr)) {
+		return errPlain
+	}
+	if isName {
+		return nil
+	}
+	return g.Check(addr)
 }
 
 func checkURL(u *url.URL) error {

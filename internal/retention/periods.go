@@ -55,6 +55,8 @@ func (p Periods) before(kind ledger.Kept, now time.Time) (before time.Time, ok b
 		period = shorter(p.Inbox, p.Events)
 	case ledger.KeptReceipts:
 		period = shorter(p.Receipts, p.Events)
+	case ledger.KeptAttempts, ledger.KeptMessages:
+		period = p.Receipts
 	case ledger.KeptKeys:
 		period = shorter(p.Idempotency, p.Events)
 	case ledger.KeptAudit:

@@ -123,10 +123,10 @@ func testRoundsAges(t *testing.T) {
 		{"all are kept", retention.Periods{}, 900 * day, nil},
 		{"all alike", retention.Periods{Events: 10 * day, Deliveries: 10 * day, Inbox: 10 * day, Receipts: 10 * day, Audit: 10 * day, Idempotency: 10 * day}, 12 * day, []request{
 			{ledger.KeptKeys, 10 * day}, {ledger.KeptInbox, 10 * day}, {ledger.KeptDeliveries, 10 * day}, {ledger.KeptEvents, 11*day + time.Hour},
-			{ledger.KeptReceipts, 10 * day}, {ledger.KeptAudit, 10 * day}}},
+			{ledger.KeptReceipts, 10 * day}, {ledger.KeptAudit, 10 * day}, {ledger.KeptAttempts, 10 * day}, {ledger.KeptMessages, 10 * day}}},
 		{"events take what belongs to them", retention.Periods{Events: 2 * day, Inbox: 5 * day, Receipts: day, Idempotency: 7 * day}, 9 * day, []request{
 			{ledger.KeptKeys, 2 * day}, {ledger.KeptInbox, 2 * day}, {ledger.KeptDeliveries, 2 * day}, {ledger.KeptEvents, 3*day + time.Hour},
-			{ledger.KeptReceipts, day}}},
+			{ledger.KeptReceipts, day}, {ledger.KeptAttempts, day}, {ledger.KeptMessages, day}}},
 		{"inboxes that are hardly too old", retention.Periods{Inbox: 10 * day}, 11*day - time.Minute, nil},
 		{"inboxes that are a day too old", retention.Periods{Inbox: 10 * day}, 11*day + time.Minute, []request{{ledger.KeptInbox, 10 * day}}},
 	} {

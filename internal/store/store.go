@@ -12,7 +12,9 @@ import (
 	"schoolbell/internal/people"
 	"schoolbell/internal/school"
 	"schoolbell/internal/store/postgres"
+	pgwebhooks "schoolbell/internal/store/postgres/webhooks"
 	"schoolbell/internal/store/sqlite"
+	litewebhooks "schoolbell/internal/store/sqlite/webhooks"
 )
 
 // DB is the connection to a database. It is safe for concurrent use.
@@ -52,6 +54,7 @@ type Ledger struct {
 	Restores  ledger.Restores
 
 	Suppressions ledger.Suppressions
+	Webhooks     ledger.Webhooks
 }
 
 // OnPostgres returns the ledger in a PostgreSQL database.
@@ -67,7 +70,7 @@ func OnPostgres(db *postgres.DB) *Ledger {
 		People: postgres.People{DB: db}, Inboxes: postgres.Inboxes{DB: db},
 		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, School: postgres.School{DB: db},
 		Settings: postgres.Settings{DB: db}, Templates: postgres.Templates{DB: db}, Retention: postgres.Retention{DB: db}, Exports: postgres.Exports{DB: db},
-		Restores: postgres.Restores{DB: db}, Suppressions: postgres.Suppressions{DB: db},
+		Restores: postgres.Restores{DB: db}, Suppressions: postgres.Suppressions{DB: db}, Webhooks: pgwebhooks.Store{DB: db},
 	}
 }
 
@@ -84,6 +87,6 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 		People: sqlite.People{DB: db}, Inboxes: sqlite.Inboxes{DB: db},
 		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, School: sqlite.School{DB: db},
 		Settings: sqlite.Settings{DB: db}, Templates: sqlite.Templates{DB: db}, Retention: sqlite.Retention{DB: db}, Exports: sqlite.Exports{DB: db},
-		Restores: sqlite.Restores{DB: db}, Suppressions: sqlite.Suppressions{DB: db},
+		Restores: sqlite.Restores{DB: db}, Suppressions: sqlite.Suppressions{DB: db}, Webhooks: litewebhooks.Store{DB: db},
 	}
 }

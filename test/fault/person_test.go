@@ -33,25 +33,28 @@ type table struct {
 }
 
 var tables = map[string]table{
-	"users":         {numberOnly, "seq", "user"},
-	"user_roles":    {rowsGo, "user_seq", "user"},
-	"memberships":   {rowsGo, "user_seq", "user"},
-	"guardianships": {rowsGo, "guardian_seq", "user"},
-	"addresses":     {rowsGo, "user_seq", "user"},
-	"preferences":   {rowsGo, "user_seq", "preferences"},
-	"inbox":         {rowsGo, "user_seq", "inbox"},
-	"deliveries":    {numberOnly, "user_seq", "deliveries"},
-	"receipts":      {numberOnly, "user_seq", "receipts"},
-	"erasures":      {numberOnly, "user_seq", "no: only people who are not there any more"},
-	"audit":         {idStays, "", "audit"},
-	"events":        {idStays, "", "inbox, for those that the person got"}, // the audience may name the id
-	"claims":        {numberOnly, "", "no: the numbers of those whose messages are being sent at the moment"},
-	"batches":       {numberOnly, "", "no: ranges of numbers"},
-	"chunks":        {numberOnly, "", "no: ranges of numbers"},
+	"users":            {numberOnly, "seq", "user"},
+	"user_roles":       {rowsGo, "user_seq", "user"},
+	"memberships":      {rowsGo, "user_seq", "user"},
+	"guardianships":    {rowsGo, "guardian_seq", "user"},
+	"addresses":        {rowsGo, "user_seq", "user"},
+	"preferences":      {rowsGo, "user_seq", "preferences"},
+	"inbox":            {rowsGo, "user_seq", "inbox"},
+	"deliveries":       {numberOnly, "user_seq", "deliveries"},
+	"receipts":         {numberOnly, "user_seq", "receipts"},
+	"erasures":         {numberOnly, "user_seq", "no: only people who are not there any more"},
+	"audit":            {idStays, "", "audit"},
+	"events":           {idStays, "", "inbox, for those that the person got"}, // the audience may name the id
+	"claims":           {numberOnly, "", "no: the numbers of those whose messages are being sent at the moment"},
+	"batches":          {numberOnly, "", "no: ranges of numbers"},
+	"webhook_facts":    {numberOnly, "user_seq", "no: the numbers of those of whom a webhook will be told in a moment"},
+	"webhook_messages": {numberOnly, "", "no: numbers in messages that were not sent yet"},
+	"chunks":           {numberOnly, "", "no: ranges of numbers"},
 
 	"groups": {notPerson, "", ""}, "channels": {notPerson, "", ""}, "categories": {notPerson, "", ""}, "waves": {notPerson, "", ""},
 	"totals": {notPerson, "", ""}, "idempotency": {notPerson, "", ""}, "leases": {notPerson, "", ""}, "api_keys": {notPerson, "", ""},
 	"secrets": {notPerson, "", ""}, "school_settings": {notPerson, "", ""}, "turns": {notPerson, "", ""}, "installation": {notPerson, "", ""}, "quotas": {notPerson, "", ""},
+	"webhooks": {notPerson, "", ""}, "webhook_attempts": {notPerson, "", ""},
 	"goose_db_version": {notPerson, "", ""}, "sqlite_sequence": {notPerson, "", ""},
 }
 

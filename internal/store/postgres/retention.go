@@ -65,25 +65,23 @@ func (s Retention) RemoveOld(ctx context.Context, kind ledger.Kept, before time.
 type removal func(ctx context.Context, tx pgx.Tx, before time.Time, at ledger.RemovalCursor, limit int) (ledger.Removed, error)
 
 var removals = map[ledger.Kept]removal{
-	ledger.KeptKeys: func(ctx context.Context, tx pgx.Tx, before time.Time, _ ledger.RemovalCursor, limit int) (ledger.Removed, error) {
-		return removeRows(ctx, tx, deleteOldKeys, limit, before)
-	},
-	ledger.KeptReceipts: func(ctx context.Context, tx pgx.Tx, before time.Time, _ ledger.RemovalCursor, limit int) (ledger.Removed, error) {
-		return removeRows(ctx, tx, deleteOldReceipts, limit, before)
-	},
-	ledger.KeptAudit: func(ctx context.Context, tx pgx.Tx, before time.Time, at ledger.RemovalCursor, limit int) (ledger.Removed, error) {
-		return removeAudit(ctx, tx, before, at, limit)
-	},
+	ledger.KeptKeys:       rowsBefore(deleteOldKeys),
+	ledger.KeptReceipts:   rowsBefore(deleteOldReceipts),
+	ledger.KeptAudit:      removeAudit,
+	ledger.KeptAttempts:   rowsBefore(deleteOldAttempts),
+	ledger.KeptMessages:   rowsBefore(deleteOldMessages),
 	ledger.KeptInbox:      removeInbox,
 	ledger.KeptDeliveries: removeDeliveries,
 	ledger.KeptEvents:     removeEvents,
 }
 
-// removeRows runs a statement that deletes up to $2 rows from before $1.
-func removeRows(ctx context.Context, tx pgx.Tx, statement string, limit int, before any) (ledger.Removed, error) {
-	tag, err := tx.Exec(ctx, statement, before, limit)
-	n := int(tag.RowsAffected())
-	return ledger.Removed{Rows: n, Done: n < limit}, err
+// rowsBefore runs a statement that deletes up to $2 rows from before $1.
+func rowsBefore(statement string) removal {
+	return func(ctx context.Context, tx pgx.Tx, before time.Time, _ ledger.RemovalCursor, limit int) (ledger.Removed, error) {
+		tag, err := tx.Exec(ctx, statement, before, limit)
+		n := int(tag.RowsAffected())
+		return ledger.Removed{Rows: n, Done: n < limit}, err
+	}
 }
 
 // These statements name rows by their places. Named by keys, PostgreSQL might read the whole table to join them.
@@ -98,6 +96,16 @@ const deleteOldKeys = `
 const deleteOldReceipts = `
 	DELETE FROM receipts
 	WHERE ctid = ANY (ARRAY(SELECT ctid FROM receipts WHERE at < $1 ORDER BY at LIMIT $2))`
+
+// deleteOldAttempts deletes the oldest attempts of webhooks from before a time.
+const deleteOldAttempts = `
+	DELETE FROM webhook_attempts
+	WHERE ctid = ANY (ARRAY(SELECT ctid FROM webhook_attempts WHERE at < $1 ORDER BY at LIMIT $2))`
+
+// deleteOldMessages deletes the oldest messages to webhooks from before a time. Others may change them, so it names them by keys.
+const deleteOldMessages = `
+	DELETE FROM webhook_messages
+	WHERE id = ANY (ARRAY(SELECT id FROM webhook_messages WHERE created_at < $1 ORDER BY created_at LIMIT $2))`
 
 func removeAudit(ctx context.Context, tx pgx.Tx, before time.Time, at ledger.RemovalCursor, limit int) (r ledger.Removed, err error) {
 	r.Next = at

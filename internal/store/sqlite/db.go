@@ -46,7 +46,7 @@ func Open(ctx context.Context, path string, opts Options) (*DB, error) {
 	}
 	db := &DB{path: path, opts: opts}
 	if err := db.open(ctx); err != nil {
-		return nil, errors.Join(wrap("open the ledger "+path, err), db.Close())
+		return nil, errors.Join(Wrap("open the ledger "+path, err), db.Close())
 	}
 	return db, nil
 }
@@ -82,11 +82,11 @@ func (db *DB) open(ctx context.Context) error {
 // and SQLite would let the umask decide who may read them.
 func createPrivate(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return unusable(err)
+		return Unusable(err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return unusable(err)
+		return Unusable(err)
 	}
 	return f.Close()
 }
@@ -104,13 +104,13 @@ func openPool(path string, opts Options, n int, extra string) (*sql.DB, error) {
 
 // dsn carries every pragma: one that is executed later reaches one connection only.
 func dsn(path string, opts Options, extra string) string {
-	return fileURL(path) + fmt.Sprintf("?_pragma=busy_timeout(%d)", opts.BusyTimeout.Milliseconds()) +
+	return FileURL(path) + fmt.Sprintf("?_pragma=busy_timeout(%d)", opts.BusyTimeout.Milliseconds()) +
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)" +
 		"&_pragma=wal_autocheckpoint(4000)&_pragma=journal_size_limit(67108864)&" + extra
 }
 
-// fileURL names a file whatever characters its path has.
-func fileURL(path string) string {
+// FileURL names a file whatever characters its path has.
+func FileURL(path string) string {
 	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
 }
 
@@ -160,10 +160,10 @@ func (db *DB) writeTogether(ctx context.Context, doing string, f func(ctx contex
 func (db *DB) again(doing string, write func() error) error {
 	for try := 1; ; try++ {
 		err := write()
-		if primaryCode(err) == sqlite3.SQLITE_BUSY && try < busyTries {
+		if PrimaryCode(err) == sqlite3.SQLITE_BUSY && try < busyTries {
 			continue
 		}
-		return wrap(doing, err)
+		return Wrap(doing, err)
 	}
 }
 
@@ -172,9 +172,9 @@ func (db *DB) read(ctx context.Context, doing string, f func(c *conn) error) err
 	select {
 	case r := <-db.readers:
 		defer func() { db.readers <- r }()
-		return wrap(doing, r.transaction(ctx, f))
+		return Wrap(doing, r.transaction(ctx, f))
 	case <-ctx.Done():
-		return wrap(doing, ctx.Err())
+		return Wrap(doing, ctx.Err())
 	}
 }
 

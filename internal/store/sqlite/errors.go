@@ -13,8 +13,8 @@ import (
 	"schoolbell"
 )
 
-// primaryCode returns SQLite's result code of err without its extension, 0 if it has none.
-func primaryCode(err error) int {
+// PrimaryCode returns SQLite's result code of err without its extension, 0 if it has none.
+func PrimaryCode(err error) int {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return e.Code() & 0xff
 	}
@@ -27,8 +27,8 @@ func isUnique(err error) bool {
 	return ok && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
-// wrap adds what was being done, and classifies a file that cannot be used.
-func wrap(doing string, err error) error {
+// Wrap adds what was being done, and classifies a file that cannot be used.
+func Wrap(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -36,7 +36,7 @@ func wrap(doing string, err error) error {
 		return err
 	}
 	err = fmt.Errorf("%s: %w", doing, err)
-	switch primaryCode(err) {
+	switch PrimaryCode(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
 		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the ledger is busy", Err: err}
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
@@ -46,8 +46,8 @@ func wrap(doing string, err error) error {
 	return err
 }
 
-// unusable is the error of a file that the system does not let us have.
-func unusable(err error) error {
+// Unusable is the error of a file that the system does not let us have.
+func Unusable(err error) error {
 	return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "the ledger's file cannot be used", Err: err}
 }
 

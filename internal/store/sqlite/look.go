@@ -14,22 +14,22 @@ import (
 // missing is an error.
 func SchemaOf(ctx context.Context, path string) (s ledger.Schema, err error) {
 	if _, err := os.Stat(path); err != nil {
-		return s, wrap("open the ledger "+path, unusable(err))
+		return s, Wrap("open the ledger "+path, Unusable(err))
 	}
-	db, err := sql.Open("sqlite", fileURL(path)+readOnlyOptions(path))
+	db, err := sql.Open("sqlite", FileURL(path)+readOnlyOptions(path))
 	if err != nil {
-		return s, wrap("open the ledger "+path, err)
+		return s, Wrap("open the ledger "+path, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	c, err := db.Conn(ctx)
 	if err != nil {
-		return s, wrap("open the ledger "+path, err)
+		return s, Wrap("open the ledger "+path, err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	file := newConn(c.PrepareContext)
 	defer func() { err = errors.Join(err, file.close()) }()
 	if err := readSchema(ctx, file, &s); err != nil {
-		return s, wrap("read the schema version", err)
+		return s, Wrap("read the schema version", err)
 	}
 	s.Needed, err = newestVersion(db)
 	return s, err

@@ -29,15 +29,15 @@ func (db *DB) Migrate(ctx context.Context) (err error) {
 	}
 	pool, err := openPool(db.path, db.opts, 1, "_txlock=immediate")
 	if err != nil {
-		return wrap("migrate", err)
+		return Wrap("migrate", err)
 	}
-	defer func() { err = errors.Join(err, wrap("migrate", pool.Close())) }()
+	defer func() { err = errors.Join(err, Wrap("migrate", pool.Close())) }()
 	p, err := provider(pool, goose.WithLocker(&turnFile{path: db.path + "-migrate"}))
 	if err != nil {
-		return wrap("migrate", err)
+		return Wrap("migrate", err)
 	}
 	_, err = p.Up(ctx)
-	return wrap("migrate", err)
+	return Wrap("migrate", err)
 }
 
 // Schema returns what schema the file has and what this program needs.
@@ -74,7 +74,7 @@ WHERE type = 'table'
 func newestVersion(db *sql.DB) (int64, error) {
 	p, err := provider(db)
 	if err != nil {
-		return 0, wrap("read the schema version", err)
+		return 0, Wrap("read the schema version", err)
 	}
 	sources := p.ListSources() // in order of version
 	return sources[len(sources)-1].Version, nil
@@ -113,7 +113,7 @@ func (f *turnFile) Lock(ctx context.Context, _ *sql.DB) error {
 	if err := createPrivate(f.path); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", fileURL(f.path)+fmt.Sprintf("?_pragma=busy_timeout(%d)", migrateWait.Milliseconds()))
+	db, err := sql.Open("sqlite", FileURL(f.path)+fmt.Sprintf("?_pragma=busy_timeout(%d)", migrateWait.Milliseconds()))
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (db *DB) Warm(ctx context.Context) error {
 		_, err := db.channels.get(ctx, c)
 		return err
 	})
-	return wrap("prepare statements", err)
+	return Wrap("prepare statements", err)
 }
 
 // addEvent stores a new event.

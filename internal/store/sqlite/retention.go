@@ -79,22 +79,22 @@ func (s Retention) RemoveOld(ctx context.Context, kind ledger.Kept, before time.
 type removal func(s Retention, ctx context.Context, c *conn, before time.Time, at ledger.RemovalCursor, limit int) (ledger.Removed, error)
 
 var removals = map[ledger.Kept]removal{
-	ledger.KeptKeys: func(_ Retention, ctx context.Context, c *conn, before time.Time, _ ledger.RemovalCursor, limit int) (ledger.Removed, error) {
-		return removeRows(ctx, c, deleteOldKeys, before, limit)
-	},
-	ledger.KeptReceipts: func(_ Retention, ctx context.Context, c *conn, before time.Time, _ ledger.RemovalCursor, limit int) (ledger.Removed, error) {
-		return removeRows(ctx, c, deleteOldReceipts, before, limit)
-	},
+	ledger.KeptKeys:       rowsBefore(deleteOldKeys),
+	ledger.KeptReceipts:   rowsBefore(deleteOldReceipts),
+	ledger.KeptAttempts:   rowsBefore(deleteOldAttempts),
+	ledger.KeptMessages:   rowsBefore(deleteOldMessages),
 	ledger.KeptAudit:      Retention.removeAudit,
 	ledger.KeptInbox:      Retention.removeInbox,
 	ledger.KeptDeliveries: Retention.removeDeliveries,
 	ledger.KeptEvents:     Retention.removeEvents,
 }
 
-// removeRows runs a statement that deletes up to @limit rows from before @before.
-func removeRows(ctx context.Context, c *conn, statement string, before time.Time, limit int) (ledger.Removed, error) {
-	n, err := c.exec(ctx, statement, args{"before": before.UnixMilli(), "limit": limit})
-	return ledger.Removed{Rows: n, Done: n < limit}, err
+// rowsBefore runs a statement that deletes up to @limit rows from before @before.
+func rowsBefore(statement string) removal {
+	return func(_ Retention, ctx context.Context, c *conn, before time.Time, _ ledger.RemovalCursor, limit int) (ledger.Removed, error) {
+		n, err := c.exec(ctx, statement, args{"before": before.UnixMilli(), "limit": limit})
+		return ledger.Removed{Rows: n, Done: n < limit}, err
+	}
 }
 
 // deleteOldKeys deletes the oldest idempotency keys from before a time.
@@ -116,6 +116,28 @@ WHERE (provider, id) IN (
 	FROM receipts
 	WHERE at < @before
 	ORDER BY at
+	LIMIT @limit
+)`
+
+// deleteOldAttempts deletes the oldest attempts of webhooks from before a time.
+const deleteOldAttempts = `
+DELETE FROM webhook_attempts
+WHERE seq IN (
+	SELECT seq
+	FROM webhook_attempts
+	WHERE at < @before
+	ORDER BY at
+	LIMIT @limit
+)`
+
+// deleteOldMessages deletes the oldest messages to webhooks from before a time.
+const deleteOldMessages = `
+DELETE FROM webhook_messages
+WHERE id IN (
+	SELECT id
+	FROM webhook_messages
+	WHERE created_at < @before
+	ORDER BY created_at
 	LIMIT @limit
 )`
 

@@ -5,13 +5,18 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
 	"schoolbell/internal/store/storetest"
@@ -89,6 +94,27 @@ func raw(t testing.TB, path string) *sql.DB {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	return db
+}
+
+// only expects that a folder has these files and no others.
+func only(t *testing.T, folder string, names ...string) {
+	t.Helper()
+	var found []string
+	list, err := os.ReadDir(folder)
+	for _, e := range list {
+		found = append(found, e.Name())
+	}
+	if err != nil || fmt.Sprint(found) != fmt.Sprint(names) {
+		t.Errorf("the folder has %v, want %v, %v", found, names, err)
+	}
+}
+
+// create stores an event.
+func create(t *testing.T, l *store.Ledger) error {
+	_, _, err := l.Events.CreateEvent(t.Context(), &schoolbell.Event{ID: uuid.NewString(), Title: "A", Body: strings.Repeat("B", 2000), Category: schoolbell.CategoryEvent,
+		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}}, Channels: []schoolbell.Channel{schoolbell.ChannelInApp},
+		Status: schoolbell.EventQueued, CreatedAt: schoolbell.Time(time.Now())}, nil, ledger.Idempotency{})
+	return err
 }
 
 func testMigrateNewerSchema(t *testing.T) {

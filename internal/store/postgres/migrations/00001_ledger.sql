@@ -372,3 +372,117 @@ CREATE TABLE installation (
 	place          text     NOT NULL DEFAULT ''
 );
 INSERT INTO installation (id, oldest_program) VALUES (1, 1);
+
+-- URLs that are told what happens. previous_secret signs too, until previous_until. failing_since is the first failed
+-- attempt after the last success.
+CREATE TABLE webhooks (
+	id              text        COLLATE "C" PRIMARY KEY,
+	url             text        NOT NULL,
+	types           text[]      NOT NULL,
+	description     text        NOT NULL,
+	enabled         boolean     NOT NULL,
+	secret          bytea       NOT NULL,
+	previous_secret bytea,
+	previous_until  timestamptz,
+	created_at      timestamptz NOT NULL,
+	failing_since   timestamptz,
+	disabled_at     timestamptz,
+	disabled_reason text        NOT NULL DEFAULT ''
+);
+
+-- What happened and webhooks want to know, until messages tell it. The triggers below write it in the transaction of what
+-- happened. page: wave, channel and user_seq are the place up to which the failed deliveries of an event were told.
+CREATE TABLE webhook_facts (
+	seq      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	type     text        NOT NULL,
+	at       timestamptz NOT NULL,
+	event_id text        COLLATE "C" NOT NULL DEFAULT '',
+	wave     smallint    NOT NULL DEFAULT 0,
+	channel  smallint    NOT NULL DEFAULT 0,
+	user_seq bigint      NOT NULL DEFAULT 0,
+	detail   text        NOT NULL DEFAULT '',
+	page     boolean     NOT NULL DEFAULT false
+);
+
+-- Messages that are to be sent. facts is JSON: it has the numbers of people, never their ids.
+CREATE TABLE webhook_messages (
+	id         text        COLLATE "C" PRIMARY KEY,
+	webhook_id text        COLLATE "C" NOT NULL,
+	type       text        NOT NULL,
+	created_at timestamptz NOT NULL,
+	next_at    timestamptz NOT NULL,
+	attempts   integer     NOT NULL DEFAULT 0,
+	facts      text        NOT NULL
+);
+CREATE INDEX webhook_messages_due ON webhook_messages (webhook_id, next_at);
+CREATE INDEX webhook_messages_by_age ON webhook_messages (created_at);
+
+CREATE TABLE webhook_attempts (
+	seq         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	webhook_id  text        COLLATE "C" NOT NULL,
+	message_id  text        NOT NULL,
+	type        text        NOT NULL,
+	number      integer     NOT NULL,
+	at          timestamptz NOT NULL,
+	duration_ms bigint      NOT NULL,
+	reply       integer     NOT NULL, -- HTTP status, 0 for none
+	error       text        NOT NULL
+);
+CREATE INDEX webhook_attempts_of_webhook ON webhook_attempts (webhook_id, seq);
+CREATE INDEX webhook_attempts_by_age ON webhook_attempts (at);
+
+-- Triggers write the facts, so that every statement that ends an event, records a receipt or changes an address or a preference
+-- tells it, in its own transaction. Nothing is written unless an enabled webhook wants it.
+-- +goose StatementBegin
+CREATE FUNCTION note_webhook_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT 1 FROM webhooks WHERE enabled AND types && ARRAY['event.' || NEW.status, 'delivery.failed']) THEN
+		INSERT INTO webhook_facts (type, at, event_id, detail)
+		VALUES ('event.' || NEW.status, coalesce(NEW.completed_at, clock_timestamp()), NEW.id, NEW.status);
+	END IF;
+	RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER webhook_event AFTER UPDATE OF status ON events FOR EACH ROW
+	WHEN (NEW.status IN ('completed', 'cancelled') AND OLD.status <> NEW.status) EXECUTE FUNCTION note_webhook_event();
+
+-- +goose StatementBegin
+CREATE FUNCTION note_webhook_receipt() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT 1 FROM webhooks WHERE enabled AND types @> ARRAY['delivery.bounced']) THEN
+		INSERT INTO webhook_facts (type, at, event_id, wave, channel, user_seq, detail)
+		VALUES ('delivery.bounced', NEW.at, NEW.event_id, NEW.wave, NEW.channel, NEW.user_seq, NEW.kind);
+	END IF;
+	RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER webhook_receipt AFTER INSERT ON receipts FOR EACH ROW
+	WHEN (NEW.kind IN ('failed', 'soft_bounced', 'bounced', 'refused', 'complained') AND NEW.event_id <> '') EXECUTE FUNCTION note_webhook_receipt();
+
+-- +goose StatementBegin
+CREATE FUNCTION note_webhook_address() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT 1 FROM webhooks WHERE enabled AND types @> ARRAY['address.suppressed']) THEN
+		INSERT INTO webhook_facts (type, at, channel, user_seq, detail)
+		VALUES ('address.suppressed', NEW.updated_at, NEW.channel, NEW.user_seq, NEW.state);
+	END IF;
+	RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER webhook_address AFTER UPDATE OF state ON addresses FOR EACH ROW
+	WHEN (NEW.state > 1 AND OLD.state <> NEW.state) EXECUTE FUNCTION note_webhook_address();
+
+-- +goose StatementBegin
+CREATE FUNCTION note_webhook_preference() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT 1 FROM webhooks WHERE enabled AND types @> ARRAY['user.opted_out']) THEN
+		INSERT INTO webhook_facts (type, at, channel, user_seq, detail)
+		VALUES ('user.opted_out', clock_timestamp(), NEW.channel, NEW.user_seq, NEW.category);
+	END IF;
+	RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER webhook_preference AFTER INSERT ON preferences FOR EACH ROW
+	WHEN (NEW.mode = 'off') EXECUTE FUNCTION note_webhook_preference();
+CREATE TRIGGER webhook_preference_changed AFTER UPDATE OF mode ON preferences FOR EACH ROW
+	WHEN (NEW.mode = 'off' AND OLD.mode <> NEW.mode) EXECUTE FUNCTION note_webhook_preference();

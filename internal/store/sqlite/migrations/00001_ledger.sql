@@ -358,3 +358,113 @@ CREATE TABLE installation (
 	copied_at      INTEGER
 ) STRICT;
 INSERT INTO installation (id, oldest_program) VALUES (1, 1);
+
+-- URLs that are told what happens. previous_secret signs too, until previous_until. failing_since is the first failed
+-- attempt after the last success.
+CREATE TABLE webhooks (
+	id              TEXT    NOT NULL PRIMARY KEY,
+	url             TEXT    NOT NULL,
+	types           TEXT    NOT NULL,
+	description     TEXT    NOT NULL,
+	enabled         INTEGER NOT NULL,
+	secret          BLOB    NOT NULL,
+	previous_secret BLOB,
+	previous_until  INTEGER,
+	created_at      INTEGER NOT NULL,
+	failing_since   INTEGER,
+	disabled_at     INTEGER,
+	disabled_reason TEXT    NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+
+-- What happened and webhooks want to know, until messages tell it. The triggers below write it in the transaction of what
+-- happened. page: wave, channel and user_seq are the place up to which the failed deliveries of an event were told.
+CREATE TABLE webhook_facts (
+	seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+	type     TEXT    NOT NULL,
+	at       INTEGER NOT NULL,
+	event_id TEXT    NOT NULL DEFAULT '',
+	wave     INTEGER NOT NULL DEFAULT 0,
+	channel  INTEGER NOT NULL DEFAULT 0,
+	user_seq INTEGER NOT NULL DEFAULT 0,
+	detail   TEXT    NOT NULL DEFAULT '',
+	page     INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Messages that are to be sent. facts is JSON: it has the numbers of people, never their ids.
+CREATE TABLE webhook_messages (
+	id         TEXT    NOT NULL PRIMARY KEY,
+	webhook_id TEXT    NOT NULL,
+	type       TEXT    NOT NULL,
+	created_at INTEGER NOT NULL,
+	next_at    INTEGER NOT NULL,
+	attempts   INTEGER NOT NULL DEFAULT 0,
+	facts      TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_messages_due ON webhook_messages (webhook_id, next_at);
+CREATE INDEX webhook_messages_by_age ON webhook_messages (created_at);
+
+CREATE TABLE webhook_attempts (
+	seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+	webhook_id  TEXT    NOT NULL,
+	message_id  TEXT    NOT NULL,
+	type        TEXT    NOT NULL,
+	number      INTEGER NOT NULL,
+	at          INTEGER NOT NULL,
+	duration_ms INTEGER NOT NULL,
+	reply       INTEGER NOT NULL, -- HTTP status, 0 for none
+	error       TEXT    NOT NULL
+) STRICT;
+CREATE INDEX webhook_attempts_of_webhook ON webhook_attempts (webhook_id, seq);
+CREATE INDEX webhook_attempts_by_age ON webhook_attempts (at);
+
+-- Triggers write the facts, so that every statement that ends an event, records a receipt or changes an address or a preference
+-- tells it, in its own transaction. Nothing is written unless an enabled webhook wants it.
+-- +goose StatementBegin
+CREATE TRIGGER webhook_event AFTER UPDATE OF status ON events
+WHEN NEW.status IN ('completed', 'cancelled') AND OLD.status <> NEW.status
+BEGIN
+	INSERT INTO webhook_facts (type, at, event_id, detail)
+	SELECT 'event.' || NEW.status, coalesce(NEW.completed_at, CAST(unixepoch('subsec') * 1000 AS INTEGER)), NEW.id, NEW.status
+	WHERE EXISTS (SELECT 1 FROM webhooks w, json_each(w.types) t WHERE w.enabled AND t.value IN ('event.' || NEW.status, 'delivery.failed'));
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER webhook_receipt AFTER INSERT ON receipts
+WHEN NEW.kind IN ('failed', 'soft_bounced', 'bounced', 'refused', 'complained') AND NEW.event_id <> ''
+BEGIN
+	INSERT INTO webhook_facts (type, at, event_id, wave, channel, user_seq, detail)
+	SELECT 'delivery.bounced', NEW.at, NEW.event_id, NEW.wave, NEW.channel, NEW.user_seq, NEW.kind
+	WHERE EXISTS (SELECT 1 FROM webhooks w, json_each(w.types) t WHERE w.enabled AND t.value = 'delivery.bounced');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER webhook_address AFTER UPDATE OF state ON addresses
+WHEN NEW.state > 1 AND OLD.state <> NEW.state
+BEGIN
+	INSERT INTO webhook_facts (type, at, channel, user_seq, detail)
+	SELECT 'address.suppressed', NEW.updated_at, NEW.channel, NEW.user_seq, CAST(NEW.state AS TEXT)
+	WHERE EXISTS (SELECT 1 FROM webhooks w, json_each(w.types) t WHERE w.enabled AND t.value = 'address.suppressed');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER webhook_preference AFTER INSERT ON preferences
+WHEN NEW.mode = 'off'
+BEGIN
+	INSERT INTO webhook_facts (type, at, channel, user_seq, detail)
+	SELECT 'user.opted_out', CAST(unixepoch('subsec') * 1000 AS INTEGER), NEW.channel, NEW.user_seq, NEW.category
+	WHERE EXISTS (SELECT 1 FROM webhooks w, json_each(w.types) t WHERE w.enabled AND t.value = 'user.opted_out');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER webhook_preference_changed AFTER UPDATE OF mode ON preferences
+WHEN NEW.mode = 'off' AND OLD.mode <> NEW.mode
+BEGIN
+	INSERT INTO webhook_facts (type, at, channel, user_seq, detail)
+	SELECT 'user.opted_out', CAST(unixepoch('subsec') * 1000 AS INTEGER), NEW.channel, NEW.user_seq, NEW.category
+	WHERE EXISTS (SELECT 1 FROM webhooks w, json_each(w.types) t WHERE w.enabled AND t.value = 'user.opted_out');
+END;
+-- +goose StatementEnd

@@ -1,7 +1,9 @@
-package sqlite_test
+package backup_test
 
 import (
 	"bytes"
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -16,7 +18,36 @@ import (
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
+	"schoolbell/internal/store/sqlite/backup"
+	"schoolbell/internal/testenv"
 )
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+func open(t testing.TB, path string) *sqlite.DB {
+	t.Helper()
+	db, err := sqlite.Open(context.Background(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return db
+}
+
+// raw opens the file as another program would.
+func raw(t testing.TB, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
 
 func TestBackup(t *testing.T) {
 	t.Parallel()
@@ -85,7 +116,7 @@ func testBackupWhileWriting(t *testing.T) {
 	}()
 	<-written
 	to := filepath.Join(t.TempDir(), "copy.db")
-	c, err := sqlite.BackUp(t.Context(), path, to)
+	c, err := backup.Make(t.Context(), path, to)
 	close(done)
 	if err := errors.Join(err, <-wrote); err != nil {
 		t.Fatal(err)
@@ -104,7 +135,7 @@ func testBackupPrivate(t *testing.T) {
 	_, path := school(t)
 	folder := t.TempDir()
 	to := filepath.Join(folder, "copy.db")
-	c, err := sqlite.BackUp(t.Context(), path, to)
+	c, err := backup.Make(t.Context(), path, to)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +147,7 @@ func testBackupPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sqlite.BackUp(t.Context(), path, to); schoolbell.CodeOf(err) != schoolbell.CodeConflict {
+	if _, err := backup.Make(t.Context(), path, to); schoolbell.CodeOf(err) != schoolbell.CodeConflict {
 		t.Errorf("a second backup: %v", err)
 	}
 	if after, err := os.ReadFile(to); err != nil || !bytes.Equal(before, after) {
@@ -155,12 +186,12 @@ func testBackupDamaged(t *testing.T) {
 	t.Parallel()
 	_, path := school(t)
 	copied := filepath.Join(t.TempDir(), "damaged.db")
-	if _, err := sqlite.BackUp(t.Context(), path, copied); err != nil {
+	if _, err := backup.Make(t.Context(), path, copied); err != nil {
 		t.Fatal(err)
 	}
 	damage(t, copied)
 	folder := t.TempDir()
-	if _, err := sqlite.BackUp(t.Context(), copied, filepath.Join(folder, "copy.db")); err == nil {
+	if _, err := backup.Make(t.Context(), copied, filepath.Join(folder, "copy.db")); err == nil {
 		t.Error("a damaged ledger was backed up")
 	}
 	only(t, folder)
@@ -173,10 +204,10 @@ func testBackupNothing(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sqlite.BackUp(t.Context(), missing, filepath.Join(folder, "a.db")); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
+	if _, err := backup.Make(t.Context(), missing, filepath.Join(folder, "a.db")); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
 		t.Errorf("a missing ledger: %v", err)
 	}
-	if _, err := sqlite.BackUp(t.Context(), empty, filepath.Join(folder, "b.db")); err == nil || !strings.Contains(err.Error(), "is not a ledger") {
+	if _, err := backup.Make(t.Context(), empty, filepath.Join(folder, "b.db")); err == nil || !strings.Contains(err.Error(), "is not a ledger") {
 		t.Errorf("an empty file: %v", err)
 	}
 	only(t, folder, "empty.db")
@@ -186,18 +217,18 @@ func testRestoreFound(t *testing.T) {
 	t.Parallel()
 	l, path := school(t)
 	folder := t.TempDir()
-	backup, target := filepath.Join(folder, "copy.db"), filepath.Join(folder, "data", "ledger.db")
-	if _, err := sqlite.BackUp(t.Context(), path, backup); err != nil {
+	source, target := filepath.Join(folder, "copy.db"), filepath.Join(folder, "data", "ledger.db")
+	if _, err := backup.Make(t.Context(), path, source); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := sqlite.Restore(t.Context(), backup, path, time.Now()); schoolbell.CodeOf(err) != schoolbell.CodeConflict {
+	if _, _, err := backup.Restore(t.Context(), source, path, time.Now()); schoolbell.CodeOf(err) != schoolbell.CodeConflict {
 		t.Errorf("restored over a ledger that is in use: %v", err)
 	}
 	if r, err := l.Restores.HoldRestored(t.Context(), false, 0); err != nil || r.Found {
 		t.Errorf("the original: %+v, %v", r, err)
 	}
 	for i := range 2 {
-		c, replaced, err := sqlite.Restore(t.Context(), backup, target, time.Now().Add(time.Duration(i)*time.Second))
+		c, replaced, err := backup.Restore(t.Context(), source, target, time.Now().Add(time.Duration(i)*time.Second))
 		if err != nil || c.Events != 1 || (replaced != "") != (i > 0) {
 			t.Fatalf("restored %+v, replaced %q, %v", c, replaced, err)
 		}
@@ -216,8 +247,8 @@ func testRestoreOverDamage(t *testing.T) {
 	t.Parallel()
 	_, path := school(t)
 	folder := t.TempDir()
-	backup, target := filepath.Join(folder, "copy.db"), filepath.Join(folder, "ledger.db")
-	if _, err := sqlite.BackUp(t.Context(), path, backup); err != nil {
+	source, target := filepath.Join(folder, "copy.db"), filepath.Join(folder, "ledger.db")
+	if _, err := backup.Make(t.Context(), path, source); err != nil {
 		t.Fatal(err)
 	}
 	for i, content := range []string{"", "this is no database, and longer than the header of one: " + strings.Repeat("x", 8192)} {
@@ -227,7 +258,7 @@ func testRestoreOverDamage(t *testing.T) {
 		if err := os.WriteFile(target+"-wal", []byte("left over"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, replaced, err := sqlite.Restore(t.Context(), backup, target, time.Now().Add(time.Duration(i)*time.Second))
+		_, replaced, err := backup.Restore(t.Context(), source, target, time.Now().Add(time.Duration(i)*time.Second))
 		if err != nil || replaced == "" {
 			t.Fatalf("replaced %q, %v", replaced, err)
 		}
@@ -246,7 +277,7 @@ func testRestoreRefused(t *testing.T) {
 	folder := t.TempDir()
 	good, bad := filepath.Join(folder, "good.db"), filepath.Join(folder, "bad.db")
 	for _, to := range []string{good, bad} {
-		if _, err := sqlite.BackUp(t.Context(), path, to); err != nil {
+		if _, err := backup.Make(t.Context(), path, to); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -256,7 +287,7 @@ func testRestoreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	newer := filepath.Join(folder, "newer.db")
-	if _, err := sqlite.BackUp(t.Context(), path, newer); err != nil {
+	if _, err := backup.Make(t.Context(), path, newer); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := raw(t, newer).Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1); UPDATE installation SET oldest_program = 999"); err != nil {
@@ -264,7 +295,7 @@ func testRestoreRefused(t *testing.T) {
 	}
 	data := filepath.Join(t.TempDir(), "data")
 	target := filepath.Join(data, "ledger.db")
-	if _, _, err := sqlite.Restore(t.Context(), good, target, time.Now()); err != nil {
+	if _, _, err := backup.Restore(t.Context(), good, target, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.ReadFile(target)
@@ -272,7 +303,7 @@ func testRestoreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, from := range []string{bad, newer, text, filepath.Join(folder, "missing.db"), folder} {
-		if _, _, err := sqlite.Restore(t.Context(), from, target, time.Now()); err == nil {
+		if _, _, err := backup.Restore(t.Context(), from, target, time.Now()); err == nil {
 			t.Errorf("%s was restored", from)
 		}
 	}

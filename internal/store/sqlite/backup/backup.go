@@ -1,4 +1,5 @@
-package sqlite
+// Package backup copies ledgers in SQLite, also while they are in use, and puts copies in the place of ledgers.
+package backup
 
 import (
 	"context"
@@ -10,11 +11,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"modernc.org/sqlite"
+	driver "modernc.org/sqlite"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/store/row"
+	"schoolbell/internal/store/sqlite"
 )
 
 // Copy is what a backup has.
@@ -31,11 +33,11 @@ type Copy struct {
 // copyPages is how many pages are copied between two looks at whether the caller still waits.
 const copyPages = 1024
 
-// BackUp copies the ledger in the file at from, which other processes may use, to a new file at to, which only its owner
+// Make copies the ledger in the file at from, which other processes may use, to a new file at to, which only its owner
 // can read. The copy is of one moment, and nobody waits for it: it is read in one transaction, next to which others write.
-// The file at to appears when the copy is complete, checked and on disk. It has a mark by which [Restores] recognizes it. If there is
+// The file at to appears when the copy is complete, checked and on disk. It has a mark by which [sqlite.Restores] recognizes it. If there is
 // a file at to, that is CodeConflict; if there is none at from, CodeNotFound.
-func BackUp(ctx context.Context, from, to string) (c Copy, err error) {
+func Make(ctx context.Context, from, to string) (c Copy, err error) {
 	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
 		return c, &schoolbell.Error{Code: schoolbell.CodeNotFound, Message: "there is no ledger at " + from, Err: err}
 	}
@@ -49,10 +51,10 @@ func BackUp(ctx context.Context, from, to string) (c Copy, err error) {
 	defer func() { err = errors.Join(err, removeDatabase(partial)) }()
 	at, err := copyPagesOf(ctx, from, partial)
 	if err != nil {
-		return c, wrap("back up "+from, err)
+		return c, sqlite.Wrap("back up "+from, err)
 	}
 	if c, err = markCopy(ctx, partial, at); err != nil {
-		return c, wrap("check the copy of "+from, err)
+		return c, sqlite.Wrap("check the copy of "+from, err)
 	}
 	return c, publish(partial, to)
 }
@@ -65,7 +67,7 @@ func exists(path string) error {
 func newPartial(path string) (string, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".partial-*")
 	if err != nil {
-		return "", unusable(err)
+		return "", sqlite.Unusable(err)
 	}
 	return f.Name(), f.Close()
 }
@@ -83,29 +85,29 @@ func removeDatabase(path string) error {
 
 // copyPagesOf copies the file page by page and returns the moment of which the copy is.
 func copyPagesOf(ctx context.Context, from, to string) (at int64, err error) {
-	err = withConn(ctx, fileURL(from)+"?mode=rw&_pragma=busy_timeout(10000)&_pragma=query_only(1)", func(c *sql.Conn) error {
+	err = withConn(ctx, sqlite.FileURL(from)+"?mode=rw&_pragma=busy_timeout(10000)&_pragma=query_only(1)", func(c *sql.Conn) error {
 		// The transaction keeps the source at one moment. Without it the copy would begin again whenever somebody writes.
 		if _, err := c.ExecContext(ctx, "BEGIN"); err != nil {
 			return err
 		}
 		defer func() { _, _ = c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") }()
-		if err := c.QueryRowContext(ctx, "SELECT "+now+" FROM installation").Scan(&at); err != nil {
+		if err := c.QueryRowContext(ctx, "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) FROM installation").Scan(&at); err != nil {
 			return fmt.Errorf("it is not a ledger of this program: %w", err)
 		}
-		return c.Raw(func(driver any) error { return copyTo(ctx, driver, to) })
+		return c.Raw(func(conn any) error { return copyTo(ctx, conn, to) })
 	})
 	return at, err
 }
 
 // copyTo copies all pages of a connection of the driver.
-func copyTo(ctx context.Context, driver any, to string) (err error) {
-	source, ok := driver.(interface {
-		NewBackup(to string) (*sqlite.Backup, error)
+func copyTo(ctx context.Context, conn any, to string) (err error) {
+	source, ok := conn.(interface {
+		NewBackup(to string) (*driver.Backup, error)
 	})
 	if !ok {
-		return fmt.Errorf("the driver %T makes no backups", driver)
+		return fmt.Errorf("the driver %T makes no backups", conn)
 	}
-	b, err := source.NewBackup(fileURL(to))
+	b, err := source.NewBackup(sqlite.FileURL(to))
 	if err != nil {
 		return err
 	}
@@ -138,10 +140,8 @@ func withConn(ctx context.Context, dsn string, f func(c *sql.Conn) error) (err e
 
 // markCopy marks a file as a copy of a moment, unless it is marked, and checks it. The file becomes one without a log beside it.
 func markCopy(ctx context.Context, path string, at int64) (c Copy, err error) {
-	err = withConn(ctx, fileURL(path)+"?mode=rw&_pragma=journal_mode(DELETE)&_pragma=synchronous(EXTRA)", func(sc *sql.Conn) (err error) {
-		file := newConn(sc.PrepareContext)
-		defer func() { err = errors.Join(err, file.close()) }()
-		if _, err := file.exec(ctx, "UPDATE installation SET copied_at = coalesce(copied_at, @at)", args{"at": at}); err != nil {
+	err = withConn(ctx, sqlite.FileURL(path)+"?mode=rw&_pragma=journal_mode(DELETE)&_pragma=synchronous(EXTRA)", func(file *sql.Conn) error {
+		if _, err := file.ExecContext(ctx, "UPDATE installation SET copied_at = coalesce(copied_at, ?)", at); err != nil {
 			return err
 		}
 		return inspect(ctx, file, &c)
@@ -149,7 +149,7 @@ func markCopy(ctx context.Context, path string, at int64) (c Copy, err error) {
 	if err != nil {
 		return c, err
 	}
-	if c.Schema, err = SchemaOf(ctx, path); err != nil {
+	if c.Schema, err = sqlite.SchemaOf(ctx, path); err != nil {
 		return c, err
 	}
 	info, err := os.Stat(path)
@@ -160,17 +160,19 @@ func markCopy(ctx context.Context, path string, at int64) (c Copy, err error) {
 }
 
 // inspect checks a copy from end to end and counts what it has.
-func inspect(ctx context.Context, file *conn, c *Copy) error {
+func inspect(ctx context.Context, file *sql.Conn, c *Copy) error {
 	var fault string
-	if err := file.get(ctx, "PRAGMA quick_check(1)", nil, &fault); err != nil {
+	if err := file.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&fault); err != nil {
 		return err
 	}
 	if fault != "ok" {
-		return unusable(errors.New(fault))
+		return sqlite.Unusable(errors.New(fault))
 	}
 	var at sql.NullInt64
-	err := file.get(ctx, countCopy, nil, &at, &c.People, &c.Events, &c.Open, &c.Deliveries)
-	c.At = timeOf(at)
+	err := file.QueryRowContext(ctx, countCopy).Scan(&at, &c.People, &c.Events, &c.Open, &c.Deliveries)
+	if at.Valid {
+		c.At = time.UnixMilli(at.Int64).UTC()
+	}
 	return err
 }
 
@@ -193,7 +195,7 @@ func publish(partial, path string) error {
 			return exists(path)
 		}
 		if err := os.Rename(partial, path); err != nil {
-			return unusable(err)
+			return sqlite.Unusable(err)
 		}
 	}
 	return syncFolder(filepath.Dir(path))
@@ -203,7 +205,7 @@ func publish(partial, path string) error {
 func syncFolder(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
-		return unusable(err)
+		return sqlite.Unusable(err)
 	}
 	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -1,4 +1,4 @@
-package sqlite
+package backup
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/store/row"
+	"schoolbell/internal/store/sqlite"
 )
 
 // Restore puts a copy of the backup at from in the place of the ledger at to, which no process may use. What was there is
@@ -24,14 +25,14 @@ import (
 func Restore(ctx context.Context, from, to string, at time.Time) (c Copy, replaced string, err error) {
 	info, err := os.Stat(from)
 	if err != nil {
-		return c, "", unusable(err)
+		return c, "", sqlite.Unusable(err)
 	}
 	if log, err := os.Stat(from + "-wal"); err == nil && log.Size() > 0 {
 		return c, "", &schoolbell.Error{Code: schoolbell.CodeInvalid,
 			Message: fmt.Sprintf("%s is not a backup: a part of its data is in the file %s-wal beside it", from, filepath.Base(from))}
 	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return c, "", unusable(err)
+		return c, "", sqlite.Unusable(err)
 	}
 	partial, err := newPartial(to)
 	if err != nil {
@@ -39,10 +40,10 @@ func Restore(ctx context.Context, from, to string, at time.Time) (c Copy, replac
 	}
 	defer func() { err = errors.Join(err, removeDatabase(partial)) }()
 	if err := copyFile(from, partial); err != nil {
-		return c, "", unusable(err)
+		return c, "", sqlite.Unusable(err)
 	}
 	if c, err = markCopy(ctx, partial, info.ModTime().UnixMilli()); err != nil {
-		return c, "", wrap(from+" cannot be restored", err)
+		return c, "", sqlite.Wrap(from+" cannot be restored", err)
 	}
 	if c.Schema.Ahead() {
 		return c, "", row.SchemaFault(c.Schema)
@@ -77,12 +78,12 @@ func moveAway(ctx context.Context, path string, at time.Time) (name string, err 
 	move := func() error {
 		for _, end := range []string{"", "-wal", "-shm", "-journal"} {
 			if err := os.Rename(path+end, name+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return unusable(err)
+				return sqlite.Unusable(err)
 			}
 		}
 		return nil
 	}
-	err = withConn(ctx, fileURL(path)+"?mode=rw&_pragma=busy_timeout(1000)", func(c *sql.Conn) error {
+	err = withConn(ctx, sqlite.FileURL(path)+"?mode=rw&_pragma=busy_timeout(1000)", func(c *sql.Conn) error {
 		// Only a process that is alone with a file can end its log.
 		var mode string
 		if err := c.QueryRowContext(ctx, "PRAGMA journal_mode = DELETE").Scan(&mode); err != nil {
@@ -93,7 +94,7 @@ func moveAway(ctx context.Context, path string, at time.Time) (name string, err 
 		}
 		return move()
 	})
-	switch primaryCode(err) {
+	switch sqlite.PrimaryCode(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return "", &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "a program uses the ledger " + path, Err: err}
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR: // it cannot be used, perhaps the reason for the restore
