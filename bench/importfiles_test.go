@@ -128,7 +128,7 @@ func sqliteLimit(b testing.TB, dir, _ string) time.Duration {
 // schemaOf returns the statements that made the tables of people and their indexes.
 func schemaOf(b testing.TB, db *sql.DB) (texts []string) {
 	b.Helper()
-	rows, err := db.QueryContext(b.Context(), "SELECT sql FROM old.sqlite_master WHERE sql IS NOT NULL AND tbl_name IN ('"+strings.Join(importTables, "', '")+"') ORDER BY type DESC")
+	rows, err := db.QueryContext(b.Context(), "SELECT sql FROM old.sqlite_master WHERE sql IS NOT NULL AND type IN ('table', 'index') AND tbl_name IN ('"+strings.Join(importTables, "', '")+"') ORDER BY type DESC")
 	if err != nil {
 		b.Fatal(err)
 	}
