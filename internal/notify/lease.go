@@ -201,7 +201,21 @@ func (k *leaseKeeper) close() error {
 	for _, held := range k.opened {
 		held.timer.Stop()
 		held.end(errLeaseEnded)
-		errs = append(errs, k.ledger.CloseLease(ctx, held.Lease))
+		errs = append(errs, k.closeLease(ctx, held.Lease))
 	}
 	return errors.Join(errs...)
+}
+
+// closeAttempts is how often closing a lease is tried: once for each connection that a ledger which was restarted may
+// have broken.
+const closeAttempts = 20
+
+// closeLease gives a lease back. Closing one that is closed already changes nothing, so it can be tried again.
+func (k *leaseKeeper) closeLease(ctx context.Context, lease ledger.Lease) (err error) {
+	for range closeAttempts {
+		if err = k.ledger.CloseLease(ctx, lease); schoolbell.CodeOf(err) != schoolbell.CodeUnavailable || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
 }
