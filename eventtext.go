@@ -36,6 +36,9 @@ func (e *Event) textFor(locale string) string {
 	if len(e.Texts) == 0 || locale == "" {
 		return ""
 	}
+	if _, ok := e.Texts[locale]; ok {
+		return locale // mostly
+	}
 	tags := slices.Sorted(maps.Keys(e.Texts)) // so that all readers of a language get the same text
 	for tag := locale; tag != ""; tag = shorter(tag) {
 		for _, t := range tags {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"schoolbell"
@@ -66,21 +67,22 @@ func (s *Server) listTemplates(ctx context.Context, _ *struct{}) (*listTemplates
 		return nil, err
 	}
 	changed := make(map[schoolbell.TemplateKey]schoolbell.Template, len(own))
-	languages := s.cfg.Renderer.Languages()
+	standard := s.cfg.Renderer.Languages()
+	languages := slices.Clone(standard)
 	for _, t := range own {
 		changed[t.TemplateKey] = t
-		if !contains(languages, t.Locale) {
+		if !slices.Contains(languages, t.Locale) {
 			languages = append(languages, t.Locale)
 		}
 	}
 	out := &listTemplatesOutput{wire.TemplateList{Templates: []wire.TemplateName{}}}
 	for _, c := range categories {
 		for _, channel := range []schoolbell.Channel{schoolbell.ChannelEmail, schoolbell.ChannelSMS, schoolbell.ChannelPush} {
-			for i, language := range languages {
+			for _, language := range languages {
 				key := schoolbell.TemplateKey{Category: c.ID, Channel: channel, Locale: language}
 				t, ok := changed[key]
 				if !ok {
-					if i >= len(s.cfg.Renderer.Languages()) {
+					if !slices.Contains(standard, language) {
 						continue // a language of another template only
 					}
 					t = s.cfg.Renderer.Standard(key)
@@ -90,15 +92,6 @@ func (s *Server) listTemplates(ctx context.Context, _ *struct{}) (*listTemplates
 		}
 	}
 	return out, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 type templateOutput struct{ Body wire.Template }

@@ -86,12 +86,16 @@ func (c *templateListCmd) Run(ctx context.Context, a *program) error {
 	if c.JSON {
 		return a.printJSON(wire.TemplateList{Templates: found})
 	}
+	a.printTemplates(found)
+	return nil
+}
+
+func (a *program) printTemplates(found []wire.TemplateName) {
 	t := newTable("CATEGORY", "CHANNEL", "LOCALE", "VERSION", "STORED")
 	for _, x := range found {
 		t.add(templateRow(x)...)
 	}
 	t.print(a.Out, a.style)
-	return nil
 }
 
 func templateRow(x wire.TemplateName) []string {
@@ -226,11 +230,11 @@ func (c *templateVersionsCmd) Run(ctx context.Context, a *program) error {
 	if c.JSON {
 		return a.printJSON(page)
 	}
-	t := newTable("CATEGORY", "CHANNEL", "LOCALE", "VERSION", "STORED")
-	for _, x := range page.Templates {
-		t.add(templateRow(x.TemplateName)...)
+	names := make([]wire.TemplateName, len(page.Templates))
+	for i, x := range page.Templates {
+		names[i] = x.TemplateName
 	}
-	t.print(a.Out, a.style)
+	a.printTemplates(names)
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package render
 
 import (
+	"maps"
+
 	"schoolbell/internal/template"
 )
 
@@ -37,8 +39,6 @@ func withLayout(n *template.Names) *template.Names {
 		"layout.urgent":     template.Line,
 		"layout.attendance": template.Line,
 	}}
-	for name, kind := range n.Kinds {
-		all.Kinds[name] = kind
-	}
+	maps.Copy(all.Kinds, n.Kinds)
 	return all
 }

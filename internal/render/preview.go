@@ -46,7 +46,7 @@ func (r *Renderer) Preview(t schoolbell.Template, ev *schoolbell.Event, to *scho
 	if r.link != nil {
 		one.link = func(_ string, to ledger.Recipient) string { return r.link("preview", to) }
 	}
-	return one.render(ev, t.Channel, recipient, t.Locale)
+	return one.render(ev, t.Channel, recipient, schoolOf(r.settings()), t.Locale)
 }
 
 // sampleEvent is an event to show a template with.

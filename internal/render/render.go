@@ -97,17 +97,16 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 	if ev == nil || ev.ID == "" {
 		return schoolbell.Message{}, schoolbell.Invalid("id", "the event has no id")
 	}
-	language := r.settings().Language
-	_, tag := ev.In(cmp.Or(to.Locale, language))
-	return r.render(ev, ch, to, cmp.Or(tag, language, "en"))
+	school := schoolOf(r.settings())
+	_, tag := ev.In(cmp.Or(to.Locale, school.language))
+	return r.render(ev, ch, to, school, cmp.Or(tag, school.language))
 }
 
 // render makes the message of one delivery from the event's text in a language.
-func (r *Renderer) render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient, tag string) (schoolbell.Message, error) {
+func (r *Renderer) render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient, school school, tag string) (schoolbell.Message, error) {
 	if !schoolbell.IsLine(to.Name) {
 		return schoolbell.Message{}, schoolbell.Invalid("recipient.name", "must be one line of text")
 	}
-	school := schoolOf(r.settings())
 	p, err := r.shared(ev, school, preparedKey{
 		event: ev.ID, channel: ch, tag: tag, language: locale.Nearest(tag, to.Locale), zone: r.zones.first(to.Timezone, school.timezone),
 		own: r.ownTemplate(ev, ch, tag),
@@ -154,7 +153,17 @@ func (r *Renderer) ownTemplate(ev *schoolbell.Event, ch schoolbell.Channel, tag 
 }
 
 func builtIn(category schoolbell.Category) bool {
-	return slices.ContainsFunc(schoolbell.BuiltInCategories(), func(c schoolbell.CategoryInfo) bool { return c.ID == category })
+	return slices.Contains(builtInCategories, category)
+}
+
+// builtInCategories are the ids of the built-in categories, which are looked at for each message.
+var builtInCategories = idsOf(schoolbell.BuiltInCategories())
+
+func idsOf(categories []schoolbell.CategoryInfo) (ids []schoolbell.Category) {
+	for _, c := range categories {
+		ids = append(ids, c.ID)
+	}
+	return ids
 }
 
 // personal returns the values that differ between recipients.
