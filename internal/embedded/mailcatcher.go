@@ -29,6 +29,10 @@ type MailCatcherOptions struct {
 	KeepBodies   int    // newest emails kept whole for viewing; 0 for none
 	MaxAccounted int    // emails and recipients told apart; 1,000,000 when zero
 
+	// Taken is called with each email before its sender learns that it was taken, one at a time. To and Raw are
+	// valid until it returns. It must not call the catcher. Nil for none.
+	Taken func(CaughtMail)
+
 	TLS         *tls.Config // offers STARTTLS; nil for no TLS
 	ImplicitTLS bool        // speaks TLS from the first byte; needs TLS
 	Username    string      // asks for these credentials before mail is taken; empty for none
@@ -68,7 +72,7 @@ func NewMailCatcher(o MailCatcherOptions) (*MailCatcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mail catcher: %w", err)
 	}
-	c := &MailCatcher{book: newMailLog(o.KeepBodies, o.MaxAccounted), opts: o, listener: newListener(netutil.LimitListener(l, maxConnections), o)}
+	c := &MailCatcher{book: newMailLog(o.KeepBodies, o.MaxAccounted, o.Taken), opts: o, listener: newListener(netutil.LimitListener(l, maxConnections), o)}
 	c.server = smtp.NewServer(smtp.BackendFunc(c.newSession))
 	c.server.Domain = "mail-catcher"
 	c.server.MaxMessageBytes = maxMessageBytes

@@ -19,6 +19,7 @@ type mailLog struct {
 	seed  maphash.Seed
 	keep  int
 	limit int // entries in ids and in recipients
+	taken func(CaughtMail)
 
 	mu         sync.Mutex
 	accepted   int
@@ -35,11 +36,12 @@ type mailCounts struct {
 	complete           bool
 }
 
-func newMailLog(keep, limit int) *mailLog {
+func newMailLog(keep, limit int, taken func(CaughtMail)) *mailLog {
 	return &mailLog{
 		seed:       maphash.MakeSeed(),
 		keep:       keep,
 		limit:      limit,
+		taken:      taken,
 		ids:        map[uint64]struct{}{},
 		recipients: map[string]int{},
 	}
@@ -51,6 +53,8 @@ func (b *mailLog) add(m CaughtMail) {
 	hash := maphash.Bytes(b.seed, id)
 	if b.keep > 0 {
 		m.To, m.Raw = slices.Clone(m.To), bytes.Clone(m.Raw)
+	}
+	if b.keep > 0 || b.taken != nil {
 		m.readHeader()
 	}
 	b.mu.Lock()
@@ -72,8 +76,11 @@ func (b *mailLog) add(m CaughtMail) {
 			b.overflow = true
 		}
 	}
+	m.ID = strconv.Itoa(b.accepted)
+	if b.taken != nil {
+		b.taken(m)
+	}
 	if b.keep > 0 {
-		m.ID = strconv.Itoa(b.accepted)
 		b.hold(m)
 	}
 }

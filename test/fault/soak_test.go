@@ -39,7 +39,6 @@ func TestSoak(t *testing.T) {
 			s.strike()
 		}
 		s.probe(n)
-		s.mail.Note()
 		s.measure()
 	}
 	s.mail.Lossy(0)

@@ -9,7 +9,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/mail"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,36 +19,32 @@ import (
 )
 
 // Mail is the mail server of a test. It takes every mail, remembers each one's
-// Message-ID, recipient and time, and holds emails back when told to. Note and
-// Letters are for the goroutine of the test.
+// Message-ID, recipient and time, and holds emails back when told to.
 type Mail struct {
 	t       testing.TB
 	catcher *embedded.MailCatcher
-	noted   int                 // emails that the test has written down
-	letters map[string][]Letter // those, by event
-	reached map[string]bool     // people in those
 
 	mu       sync.Mutex
-	passing  int             // emails to be taken before the others are held; below zero: all
-	held     map[string]bool // addresses of the emails held
-	released chan struct{}   // closed by Release
-	slow     time.Duration   // for which every mail waits for its answer
-	refused  map[string]int  // reply codes by address
-	lossy    int             // of so many emails one loses its connection; 0 for none
+	letters  map[string][]Letter // by event
+	reached  map[string]bool     // people
+	passing  int                 // emails to be taken before the others are held; below zero: all
+	held     map[string]bool     // addresses of the emails held
+	released chan struct{}       // closed by Release
+	slow     time.Duration       // for which every mail waits for its answer
+	refused  map[string]int      // reply codes by address
+	lossy    int                 // of so many emails one loses its connection; 0 for none
 	arrived  int
 }
-
-// keptMails is more than any test sends.
-const keptMails = 1 << 20
 
 // NewMail starts a mail server that ends with the test.
 func NewMail(t testing.TB) *Mail {
 	t.Helper()
-	c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{KeepBodies: keptMails})
+	m := &Mail{t: t, passing: -1, released: make(chan struct{}), refused: map[string]int{}, held: map[string]bool{}, letters: map[string][]Letter{}, reached: map[string]bool{}}
+	c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{KeepBodies: 1, Taken: m.note})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Mail{t: t, catcher: c, passing: -1, released: make(chan struct{}), refused: map[string]int{}, held: map[string]bool{}, letters: map[string][]Letter{}, reached: map[string]bool{}}
+	m.catcher = c
 	c.SetFaults(&embedded.Faults{Delay: m.gate, Rcpt: m.reply, Cut: m.cut})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
@@ -177,38 +173,29 @@ type Letter struct {
 
 // Letters are the emails of one event, in the order in which they were taken.
 func (m *Mail) Letters(eventID string) []Letter {
-	m.t.Helper()
-	m.Note()
-	return m.letters[eventID]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.letters[eventID])
 }
 
-// Note writes down the emails that were taken since the last time. The server
-// keeps some twenty thousand, so a test that sends more calls it now and then.
-func (m *Mail) Note() {
-	m.t.Helper()
-	taken := m.catcher.Accepted()
-	if taken == m.noted {
-		return
+// note writes down an email that was taken.
+func (m *Mail) note(c embedded.CaughtMail) {
+	user, domain, _ := strings.Cut(c.To[0], "@")
+	if len(c.To) != 1 || domain != peopleDomain {
+		m.t.Errorf("a mail went to %v", c.To)
 	}
-	const meanwhile = 1_000                                             // emails that may be taken between the two calls
-	news := m.catcher.Messages(min(taken-m.noted+meanwhile, keptMails)) // the newest first
-	for i := len(news) - 1; i >= 0; i-- {
-		c := news[i]
-		switch number, err := strconv.Atoi(c.ID); {
-		case err != nil || number > m.noted+1:
-			m.t.Fatalf("the mail server does not have mail %d any more: the next is %s", m.noted+1, c.ID)
-		case number <= m.noted:
-			continue
-		}
-		user, domain, _ := strings.Cut(c.To[0], "@")
-		if len(c.To) != 1 || domain != peopleDomain {
-			m.t.Errorf("a mail went to %v", c.To)
-		}
-		event, _, _ := strings.Cut(strings.TrimPrefix(c.MessageID, "<"), ".")
-		m.letters[event] = append(m.letters[event], Letter{User: user, From: c.From, MessageID: c.MessageID, At: c.At})
-		m.reached[user] = true
-		m.noted++
-	}
+	event, _, _ := strings.Cut(strings.TrimPrefix(c.MessageID, "<"), ".")
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.letters[event] = append(m.letters[event], Letter{User: user, From: c.From, MessageID: c.MessageID, At: c.At})
+	m.reached[user] = true
+}
+
+// hasReached reports whether an email to a person was taken.
+func (m *Mail) hasReached(user string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reached[user]
 }
 
 // Newest is the text of the mail that was taken last: its parts, decoded.

@@ -37,10 +37,9 @@ func (s *School) stuck(m *Mail, worker string) (claimed, held []string, err erro
 		return nil, nil, errors.New("emails still pass")
 	}
 	claimed, batches := s.Ledger.claimed(worker)
-	m.Note()
 	waiting := map[int]bool{} // batches
 	for _, id := range claimed {
-		if !m.reached[id] {
+		if !m.hasReached(id) {
 			waiting[batches[id]] = true
 		}
 	}
