@@ -1,7 +1,6 @@
 package schoolbell_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -36,32 +35,6 @@ func TestValidNames(t *testing.T) {
 		check("category", word, schoolbell.Category(word).Valid(), false)
 		check("role", word, schoolbell.Role(word).Valid(), false)
 		check("group kind", word, schoolbell.GroupKind(word).Valid(), false)
-	}
-}
-
-func TestPreferenceValidate(t *testing.T) {
-	t.Parallel()
-	mandatory, optional := schoolbell.CategoryInfo{ID: "alarm", Mandatory: true}, schoolbell.CategoryInfo{ID: "trips"}
-	for _, c := range []struct {
-		name string
-		p    schoolbell.Preference
-		of   schoolbell.CategoryInfo
-		want []string
-	}{
-		{"off by email", schoolbell.Preference{Category: "trips", Channel: "email", Mode: "off"}, optional, nil},
-		{"instant in the inbox", schoolbell.Preference{Category: "alarm", Channel: "in_app", Mode: "instant"}, mandatory, nil},
-		{"a mandatory category off", schoolbell.Preference{Category: "alarm", Channel: "email", Mode: "off"}, mandatory, []string{"category"}},
-		{"the inbox off", schoolbell.Preference{Category: "trips", Channel: "in_app", Mode: "off"}, optional, []string{"channel"}},
-		{"no mode", schoolbell.Preference{Category: "trips", Channel: "email"}, optional, []string{"mode"}},
-		{"a mode that does not exist yet", schoolbell.Preference{Category: "trips", Channel: "email", Mode: "digest"}, optional, []string{"mode"}},
-		{"a channel that cannot be", schoolbell.Preference{Category: "trips", Channel: "Y", Mode: "off"}, optional, []string{"channel"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			if got := fields(t, c.p.Validate(c.of)); !slices.Equal(got, c.want) {
-				t.Errorf("faults in %q, want %q", got, c.want)
-			}
-		})
 	}
 }
 

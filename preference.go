@@ -8,11 +8,12 @@ type Mode string
 // The modes. Without a preference, messages come instantly.
 const (
 	ModeInstant Mode = "instant" // each message as it comes
+	ModeDigest  Mode = "digest"  // several messages in one, at the time of the user's schedule
 	ModeOff     Mode = "off"     // none
 )
 
 // Modes lists every mode.
-func Modes() []Mode { return []Mode{ModeInstant, ModeOff} }
+func Modes() []Mode { return []Mode{ModeInstant, ModeDigest, ModeOff} }
 
 // Preference is a user's choice for one category on one channel.
 type Preference struct {
@@ -21,8 +22,9 @@ type Preference struct {
 	Mode     Mode     `json:"mode"`
 }
 
-// Validate reports what is wrong with p, a preference for the category info. Switching
-// off a mandatory category, or the in-app inbox, is refused rather than stored and ignored.
+// Validate reports what is wrong with p, a preference for the category info. Messages of mandatory categories,
+// and those in the in-app inbox, are always instant: another mode is refused rather than stored and ignored. Only
+// emails come in digests, and a digest is not part of another.
 func (p Preference) Validate(info CategoryInfo) error {
 	var f Faults
 	switch {
@@ -30,12 +32,18 @@ func (p Preference) Validate(info CategoryInfo) error {
 		f.Add("mode", "must be one of %s", join(Modes()))
 	case p.Mode == ModeOff && info.Mandatory:
 		f.Add("category", "%s messages cannot be opted out of", p.Category)
+	case p.Mode == ModeDigest && info.Mandatory:
+		f.Add("category", "%s messages are always sent at once", p.Category)
+	case p.Mode == ModeDigest && p.Category == CategoryDigest:
+		f.Add("category", "a digest cannot be part of a digest")
 	}
 	switch {
 	case !p.Channel.Valid():
 		f.Add("channel", channelFault)
 	case p.Mode == ModeOff && p.Channel == ChannelInApp:
 		f.Add("channel", "the inbox cannot be opted out of")
+	case p.Mode == ModeDigest && p.Channel != ChannelEmail:
+		f.Add("channel", "only email has digests")
 	}
 	return f.Err()
 }

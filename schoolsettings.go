@@ -21,15 +21,15 @@ const (
 // SchoolSettings is what a school says about itself and about the messages to its people.
 // The ledger keeps one for the whole installation.
 type SchoolSettings struct {
-	Name       string     `json:"name"`
-	Logo       string     `json:"logo,omitempty"` // https URL of an image; empty for none
-	Colours    Colours    `json:"colours,omitzero"`
-	Signature  string     `json:"signature,omitempty"` // text below each email; empty for none
-	Language   string     `json:"language"`            // BCP 47; also of users without a locale
-	Timezone   string     `json:"timezone"`            // IANA name; also of users without one
-	DigestHour int        `json:"digest_hour"`         // 0 to 23, in Timezone
-	QuietHours QuietHours `json:"quiet_hours,omitzero"`
-	Retention  Retention  `json:"retention,omitzero"`
+	Name       string       `json:"name"`
+	Logo       string       `json:"logo,omitempty"` // https URL of an image; empty for none
+	Colours    Colours      `json:"colours,omitzero"`
+	Signature  string       `json:"signature,omitempty"`  // text below each email; empty for none
+	Language   string       `json:"language"`             // BCP 47; also of users without a locale
+	Timezone   string       `json:"timezone"`             // IANA name; also of users without one
+	Digest     DigestWindow `json:"digest,omitzero"`      // of users who have none of their own
+	QuietHours QuietHours   `json:"quiet_hours,omitzero"` // of users who have none of their own
+	Retention  Retention    `json:"retention,omitzero"`
 
 	Version   int64     `json:"-"` // counts the changes; 0 means that the ledger has no settings yet
 	UpdatedAt time.Time `json:"-"`
@@ -40,16 +40,6 @@ type Colours struct {
 	Primary string `json:"primary,omitempty" doc:"As #rrggbb. The program's if left out." example:"#1c5fb8"`
 	Accent  string `json:"accent,omitempty" doc:"As #rrggbb. The program's if left out." example:"#1a7346"`
 }
-
-// QuietHours is the part of each day, in the recipient's time zone, in which a school does
-// not want to disturb its people. It may go over midnight. The zero value is none.
-type QuietHours struct {
-	From ClockTime `json:"from" doc:"Local time, as hh:mm." example:"21:00"`
-	To   ClockTime `json:"to" doc:"Local time, as hh:mm. An earlier time than from is on the next day." example:"07:00"`
-}
-
-// ClockTime is a local time from 00:00 to 23:59, written as hh:mm.
-type ClockTime string
 
 // Retention says for how long each kind of row is kept. An empty period leaves it to the
 // settings of the processes (RETAIN_EVENTS and so on).
@@ -68,7 +58,6 @@ type Period string
 
 var (
 	periodPattern = regexp.MustCompile(`^([1-9][0-9]{0,4})([dh])$`)
-	clockPattern  = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
 	colourPattern = regexp.MustCompile(`^#[0-9a-f]{6}$`)
 )
 
@@ -97,7 +86,7 @@ func (p Period) Duration() (d time.Duration, ok bool) {
 
 // DefaultSchoolSettings returns the settings of a school that has said nothing yet.
 func DefaultSchoolSettings() SchoolSettings {
-	return SchoolSettings{Name: "Our school", Language: "en", Timezone: "UTC", DigestHour: 17}
+	return SchoolSettings{Name: "Our school", Language: "en", Timezone: "UTC", Digest: DefaultDigestWindow()}
 }
 
 // Normalize writes s in its usual form. Call it before Validate.
@@ -107,6 +96,9 @@ func (s *SchoolSettings) Normalize() {
 	s.Signature = strings.TrimSpace(NormalizeText(s.Signature))
 	s.Colours.Primary = strings.ToLower(s.Colours.Primary)
 	s.Colours.Accent = strings.ToLower(s.Colours.Accent)
+	if s.Digest == (DigestWindow{}) {
+		s.Digest = DefaultDigestWindow()
+	}
 }
 
 // Validate reports everything that is wrong with s as [Faults].
@@ -127,10 +119,11 @@ func (s *SchoolSettings) Validate() error {
 	if !ValidTimezone(s.Timezone) {
 		f.Add("timezone", "must be an IANA time zone such as Europe/London")
 	}
-	if s.DigestHour < 0 || s.DigestHour > 23 {
-		f.Add("digest_hour", "must be from 0 to 23")
-	}
+	s.Digest.check(&f)
 	s.QuietHours.check(&f)
+	if s.QuietHours.From != "" && s.QuietHours.From == s.QuietHours.To {
+		f.Add("quiet_hours.to", "must differ from quiet_hours.from")
+	}
 	s.Retention.check(&f)
 	return f.Err()
 }
@@ -149,25 +142,6 @@ func validLogo(address string) bool {
 func checkColour(f *Faults, field, colour string) {
 	if colour != "" && !colourPattern.MatchString(colour) {
 		f.Add(field, "must be a colour such as #1c5fb8")
-	}
-}
-
-func (q QuietHours) check(f *Faults) {
-	if q == (QuietHours{}) {
-		return
-	}
-	good := true
-	for _, c := range []struct {
-		field string
-		time  ClockTime
-	}{{"quiet_hours.from", q.From}, {"quiet_hours.to", q.To}} {
-		if !clockPattern.MatchString(string(c.time)) {
-			f.Add(c.field, "must be a time such as 07:00")
-			good = false
-		}
-	}
-	if good && q.From == q.To {
-		f.Add("quiet_hours.to", "must differ from quiet_hours.from")
 	}
 }
 

@@ -24,7 +24,7 @@ func TestSchoolSettingsValidate(t *testing.T) {
 		{"everything set", func(s *settings) {
 			s.Logo, s.Colours = "https://school.example:8443/logo.png?v=2", schoolbell.Colours{Primary: "#1c5fb8", Accent: "#1a7346"}
 			s.Signature, s.Language, s.Timezone = "Kind regards,\nthe office", "pt-BR", "Europe/Lisbon"
-			s.DigestHour, s.QuietHours = 0, schoolbell.QuietHours{From: "21:00", To: "07:00"}
+			s.Digest, s.QuietHours = schoolbell.DigestWindow{At: "00:00", Weekday: "friday"}, schoolbell.QuietHours{From: "21:00", To: "07:00"}
 		}, nil},
 		{"no name", func(s *settings) { s.Name = "" }, []string{"name"}},
 		{"a name of two lines", func(s *settings) { s.Name = "a\nb" }, []string{"name"}},
@@ -40,7 +40,8 @@ func TestSchoolSettingsValidate(t *testing.T) {
 		{"a signature too long", func(s *settings) { s.Signature = strings.Repeat("ß", schoolbell.MaxSignatureLength+1) }, []string{"signature"}},
 		{"no language and no time zone", func(s *settings) { s.Language, s.Timezone = "", "" }, []string{"language", "timezone"}},
 		{"an unknown time zone", func(s *settings) { s.Timezone = "Mars/Olympus" }, []string{"timezone"}},
-		{"an hour that no day has", func(s *settings) { s.DigestHour = 24 }, []string{"digest_hour"}},
+		{"a digest at no time, on no day", func(s *settings) { s.Digest = schoolbell.DigestWindow{At: "24:00", Weekday: "Friday"} }, []string{"digest.at", "digest.weekday"}},
+		{"a digest without a time", func(s *settings) { s.Digest = schoolbell.DigestWindow{Weekday: "friday"} }, []string{"digest.at"}},
 		{"quiet hours that no day has", func(s *settings) { s.QuietHours = schoolbell.QuietHours{From: "24:00", To: "7:00"} }, []string{"quiet_hours.from", "quiet_hours.to"}},
 		{"quiet hours without an end", func(s *settings) { s.QuietHours.From = "21:00" }, []string{"quiet_hours.to"}},
 		{"quiet hours of a whole day", func(s *settings) { s.QuietHours = schoolbell.QuietHours{From: "07:00", To: "07:00"} }, []string{"quiet_hours.to"}},
@@ -85,8 +86,8 @@ func TestPeriods(t *testing.T) {
 // Settings that are accepted keep their form, and have periods that are in the limits.
 func FuzzSchoolSettings(f *testing.F) {
 	for _, seed := range []string{
-		`{"name":"Hill School","language":"en","timezone":"UTC","digest_hour":17,"retention":{"events":"730d","deliveries":"365d","inbox":"365d","receipts":"90d","audit":"1095d","idempotency":"7d"}}`,
-		`{"name":"A","logo":"https://school.example/l.png","colours":{"primary":"#FFFFFF"},"signature":"a\r\nb","language":"pt-BR","timezone":"Europe/Lisbon","digest_hour":0,"quiet_hours":{"from":"21:00","to":"07:00"},"retention":{"events":"24h","deliveries":"1d","inbox":"1d","receipts":"1d","audit":"36500d","idempotency":"1h"}}`,
+		`{"name":"Hill School","language":"en","timezone":"UTC","digest":{"at":"17:00"},"retention":{"events":"730d","deliveries":"365d","inbox":"365d","receipts":"90d","audit":"1095d","idempotency":"7d"}}`,
+		`{"name":"A","logo":"https://school.example/l.png","colours":{"primary":"#FFFFFF"},"signature":"a\r\nb","language":"pt-BR","timezone":"Europe/Lisbon","digest":{"at":"00:00","weekday":"friday"},"quiet_hours":{"from":"21:00","to":"07:00"},"retention":{"events":"24h","deliveries":"1d","inbox":"1d","receipts":"1d","audit":"36500d","idempotency":"1h"}}`,
 		`{}`, `null`, `{"logo":"https://"}`,
 	} {
 		f.Add(seed)

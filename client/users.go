@@ -90,6 +90,21 @@ func (c *Client) Preferences(ctx context.Context, userID string) ([]schoolbell.P
 	return out.Preferences, err
 }
 
+// Schedule returns when the user wants messages.
+func (c *Client) Schedule(ctx context.Context, userID string) (wire.Schedule, error) {
+	var out wire.Schedule
+	_, err := c.do(ctx, call{method: http.MethodGet, path: segments("v1", "users", userID, "schedule")}, &out)
+	return out, err
+}
+
+// PutSchedule replaces when the user wants messages, and returns it. What is zero is as the school has it.
+func (c *Client) PutSchedule(ctx context.Context, userID string, s schoolbell.Schedule) (wire.Schedule, error) {
+	var out wire.Schedule
+	in := wire.Schedule{QuietHours: s.QuietHours, Digest: s.Digest}
+	_, err := c.json(ctx, call{method: http.MethodPut, path: segments("v1", "users", userID, "schedule")}, in, &out)
+	return out, err
+}
+
 // PutPreferences sets the given wishes, leaves others as they are, and returns them all.
 func (c *Client) PutPreferences(ctx context.Context, userID string, wishes ...schoolbell.Preference) ([]schoolbell.Preference, error) {
 	in := wire.PreferencesRequest{}

@@ -69,6 +69,8 @@ func filled[T any]() *T {
 			p.Primary = "x"
 		case *schoolbell.QuietHours:
 			p.From = "x"
+		case *schoolbell.DigestWindow:
+			p.At = "x"
 		case *schoolbell.Retention:
 			p.Events = "x"
 		case *[]schoolbell.Channel:

@@ -27,6 +27,7 @@ type UserExport struct {
 	UpdatedAt   Time                    `json:"updated_at"`
 	Guardians   []string                `json:"guardians" nullable:"false" doc:"Ids of the user's guardians."`
 	Preferences []schoolbell.Preference `json:"preferences" nullable:"false"`
+	Schedule    Schedule                `json:"schedule"`
 	Inbox       []InboxItem             `json:"inbox" nullable:"false" doc:"Newest first."`
 	Deliveries  []Delivery              `json:"deliveries" nullable:"false" doc:"Oldest event first."`
 	Receipts    []Receipt               `json:"receipts" nullable:"false"`

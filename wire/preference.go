@@ -6,7 +6,7 @@ import "schoolbell"
 type PreferenceRequest struct {
 	Category schoolbell.Category `json:"category"`
 	Channel  schoolbell.Channel  `json:"channel"`
-	Mode     schoolbell.Mode     `json:"mode,omitempty" doc:"instant: each message as it comes. off: none. Either mode or opted_out must be there."`
+	Mode     schoolbell.Mode     `json:"mode,omitempty" doc:"instant: each message as it comes. digest: several messages in one email, at the time of the user's schedule. off: none. Either mode or opted_out must be there."`
 	OptedOut *bool               `json:"opted_out,omitempty" deprecated:"true" doc:"true is mode off, false is mode instant."`
 }
 

@@ -41,6 +41,7 @@ var changes = map[string]struct{ path, body, target, changes string }{
 	"DELETE /v1/users/{id}":                              {"/v1/users/u3", "", "user u3", "map[]"},
 	"POST /v1/users/{id}/token":                          {"/v1/users/u1/token", `{"ttl":60}`, "user u1", "map[expires_at:*]"},
 	"DELETE /v1/users/{id}/token":                        {"/v1/users/u4/token", "", "user u4", "map[]"},
+	"PUT /v1/users/{id}/schedule":                        {"/v1/users/u1/schedule", `{"digest":{"at":"17:00"}}`, "user u1", "map[fields:[digest]]"},
 	"PUT /v1/users/{id}/preferences":                     {"/v1/users/u1/preferences", `{"preferences":[]}`, "user u1", "map[fields:[preferences]]"},
 	"POST /v1/users/{id}/devices":                        {"/v1/users/u1/devices", deviceBody, "user u1", "map[]"},
 	"DELETE /v1/users/{id}/devices/{device}":             {"/v1/users/u1/devices/" + deviceID, "", "user u1", "map[]"},
@@ -65,7 +66,7 @@ var changes = map[string]struct{ path, body, target, changes string }{
 	"POST /v1/webhooks/{id}/rotate":                      {"/v1/webhooks/{hook}/rotate", "", "webhook {hook}", "map[]"},
 	"POST /v1/webhooks/{id}/test":                        {"/v1/webhooks/{hook}/test", "", "webhook {hook}", "map[]"},
 	"DELETE /v1/webhooks/{id}":                           {"/v1/webhooks/{unwanted}", "", "webhook {unwanted}", "map[]"},
-	"PUT /v1/settings":                                   {"/v1/settings", settingsBody, "settings", "map[fields:[digest_hour language name retention timezone]]"},
+	"PUT /v1/settings":                                   {"/v1/settings", settingsBody, "settings", "map[fields:[digest language name retention timezone]]"},
 	"POST /v1/queues/{queue}/clean": {"/v1/queues/bells/clean", `{"state":"completed","older_than":5}`,
 		"queue bells", "map[older_than:5 removed:0 state:completed]"},
 }

@@ -36,6 +36,8 @@ POST /v1/users/{id}/token send
 DELETE /v1/users/{id}/token send
 GET /v1/users/{id}/preferences read*
 PUT /v1/users/{id}/preferences send*
+GET /v1/users/{id}/schedule read*
+PUT /v1/users/{id}/schedule send*
 GET /v1/users/{id}/devices read*
 POST /v1/users/{id}/devices send*
 DELETE /v1/users/{id}/devices/{device} send*
@@ -189,6 +191,8 @@ func testAuthUserToken(t *testing.T) {
 		{"POST", "/v1/users/u1/inbox/read-all", ""},
 		{"GET", "/v1/users/u1/preferences", ""},
 		{"PUT", "/v1/users/u1/preferences", `{"preferences":[{"category":"digest","channel":"email","opted_out":true}]}`},
+		{"GET", "/v1/users/u1/schedule", ""},
+		{"PUT", "/v1/users/u1/schedule", `{"quiet_hours":{"from":"21:00","to":"07:00"}}`},
 		{"GET", "/v1/users/u1/devices", ""},
 	} {
 		if a := s.raw(c.method, c.path, c.body, "Authorization", "Bearer "+token); a.StatusCode != 200 {

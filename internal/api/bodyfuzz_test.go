@@ -13,7 +13,7 @@ import (
 func FuzzJSONBody(f *testing.F) {
 	for _, seed := range []string{
 		event(), `{"preferences":[{"category":"announcement","channel":"email","status":"opted_out"}]}`, `{"name":"A","roles":["parent"],"groups":["g"]}`,
-		`{"name":"A","language":"en","timezone":"UTC","digest_hour":17,"quiet_hours":{"from":"21:00","to":"07:00"},"retention":{"events":"1d","deliveries":"1d","inbox":"1d","receipts":"1d","audit":"1d","idempotency":"1h"},"version":1,"updated_at":"x"}`,
+		`{"name":"A","language":"en","timezone":"UTC","digest":{"at":"17:00","weekday":"friday"},"quiet_hours":{"from":"21:00","to":"07:00"},"retention":{"events":"1d","deliveries":"1d","inbox":"1d","receipts":"1d","audit":"1d","idempotency":"1h"},"version":1,"updated_at":"x"}`,
 		`{"ttl":60}`, `[]`, `null`, `{"a":{"b":[1,2,{"c":"\\u2028"}]}}`, `{"name":"\\ud800"}`, `{"data":1e999999}`, "\xff", `{"name":1,"name":2}`, `"`, `{]`, "",
 	} {
 		for n := range len(bodyRoutes) {

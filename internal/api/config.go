@@ -45,6 +45,12 @@ type People interface {
 	RemoveDevice(ctx context.Context, userID, deviceID string) error
 }
 
+// Schedules is what the API needs of the schedules of users.
+type Schedules interface {
+	Get(ctx context.Context, userID string) (s schoolbell.Schedule, timezone string, err error)
+	Put(ctx context.Context, userID string, s schoolbell.Schedule) error
+}
+
 // Push is what browsers need to receive push messages. The zero value is a server that sends none.
 type Push struct {
 	PublicKey string                   // for the applicationServerKey of a subscription
@@ -78,19 +84,20 @@ type Auth interface {
 	RevokeTokens(ctx context.Context, userID string) error
 }
 
-// Config is what a Server is made of. Store, Ping, Pipeline, People, Inbox, Auth and
+// Config is what a Server is made of. Store, Ping, Pipeline, People, Schedules, Inbox, Auth and
 // Settings are required.
 type Config struct {
-	Store    Store
-	Exports  ledger.Exports
-	Ping     func(ctx context.Context) error // reports whether the ledger answers and its schema is the one this program needs
-	Pipeline Pipeline
-	People   People
-	School   School
-	Inbox    Inbox
-	Auth     Auth
-	Settings Settings
-	Push     Push
+	Store     Store
+	Exports   ledger.Exports
+	Ping      func(ctx context.Context) error // reports whether the ledger answers and its schema is the one this program needs
+	Pipeline  Pipeline
+	People    People
+	Schedules Schedules
+	School    School
+	Inbox     Inbox
+	Auth      Auth
+	Settings  Settings
+	Push      Push
 
 	// Messages and Links are for the message page, which there is none of without both.
 	Messages Messages

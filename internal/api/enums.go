@@ -18,6 +18,7 @@ type (
 	categoryValue string
 	laneValue     string
 	modeValue     string
+	weekdayValue  string
 	kindValue     string
 	deliveryValue string
 	outcomeValue  string
@@ -34,6 +35,7 @@ func (channelValue) Schema(huma.Registry) *huma.Schema  { return named("in_app",
 func (categoryValue) Schema(huma.Registry) *huma.Schema { return named("announcement", "urgent") }
 func (laneValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.Lanes()) }
 func (modeValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.Modes()) }
+func (weekdayValue) Schema(huma.Registry) *huma.Schema  { return oneOf(schoolbell.Weekdays()) }
 func (kindValue) Schema(huma.Registry) *huma.Schema     { return oneOf(schoolbell.GroupKinds()) }
 func (deliveryValue) Schema(huma.Registry) *huma.Schema { return oneOf(schoolbell.DeliveryStatuses()) }
 func (outcomeValue) Schema(huma.Registry) *huma.Schema  { return oneOf(schoolbell.Outcomes()) }
@@ -73,6 +75,7 @@ func listValues(r huma.Registry) {
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Category](), reflect.TypeFor[categoryValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Lane](), reflect.TypeFor[laneValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Mode](), reflect.TypeFor[modeValue]())
+	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Weekday](), reflect.TypeFor[weekdayValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.GroupKind](), reflect.TypeFor[kindValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.DeliveryStatus](), reflect.TypeFor[deliveryValue]())
 	r.RegisterTypeAlias(reflect.TypeFor[schoolbell.Outcome](), reflect.TypeFor[outcomeValue]())

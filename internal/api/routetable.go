@@ -123,6 +123,11 @@ func (s *Server) groups() []group {
 			{id: "put-preferences", action: "user.put_preferences", method: put, handler: typed(s.putPreferences),
 				summary: "Set how a user wants categories on channels"},
 		}},
+		{tag: "Users", path: "/v1/users/{id}/schedule", read: readScope, write: send, user: true, routes: []route{
+			{id: "get-schedule", handler: typed(s.getSchedule), summary: "Get a user's quiet hours and time of digests"},
+			{id: "put-schedule", action: "user.put_schedule", method: put, handler: typed(s.putSchedule),
+				summary: "Replace a user's quiet hours and time of digests", description: "What is left out is as the school has it."},
+		}},
 		{tag: "Devices", path: "/v1/users/{id}/devices", read: readScope, write: send, user: true, routes: []route{
 			{id: "list-devices", handler: typed(s.listDevices), summary: "List the browsers that receive a user's push messages"},
 			{id: "add-device", action: "user.add_device", method: post, handler: typed(s.addDevice), status: http.StatusCreated,

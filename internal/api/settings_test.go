@@ -15,14 +15,14 @@ import (
 func fullSettings() *wire.Settings {
 	return &wire.Settings{
 		Name: "Hill School", Logo: "https://hill.example/logo.png", Colours: schoolbell.Colours{Primary: "#1c5fb8", Accent: "#1a7346"},
-		Signature: "Kind regards,\nthe office", Language: "pt-BR", Timezone: "Europe/Lisbon", DigestHour: 16,
+		Signature: "Kind regards,\nthe office", Language: "pt-BR", Timezone: "Europe/Lisbon", Digest: schoolbell.DigestWindow{At: "16:00", Weekday: "friday"},
 		QuietHours: schoolbell.QuietHours{From: "21:00", To: "07:00"},
 		Retention:  schoolbell.Retention{Events: "365d", Deliveries: "180d", Inbox: "90d", Receipts: "36h", Audit: "1095d", Idempotency: "12h"},
 	}
 }
 
 // settingsBody has all settings that a PUT requires.
-const settingsBody = `{"name":"Hill School","language":"en","timezone":"UTC","digest_hour":17,` +
+const settingsBody = `{"name":"Hill School","language":"en","timezone":"UTC","digest":{"at":"17:00"},` +
 	`"retention":{"events":"1d","deliveries":"1d","inbox":"1d","receipts":"1d","audit":"1d","idempotency":"1h"}}`
 
 func TestSettings(t *testing.T) {
@@ -99,13 +99,13 @@ func TestSettingsErrors(t *testing.T) {
 		{"no name", func(b map[string]any) { delete(b, "name") }, "name"},
 		{"quiet hours without an end", func(b map[string]any) { b["quiet_hours"] = map[string]any{"from": "21:00"} }, "quiet_hours.to"},
 		{"null", func(b map[string]any) { b["language"] = nil }, "language"},
-		{"an hour as text", func(b map[string]any) { b["digest_hour"] = "17" }, "digest_hour"},
+		{"an hour as a number", func(b map[string]any) { b["digest"] = map[string]any{"at": 17} }, "digest.at"},
 		{"every wrong value at once", func(b map[string]any) {
-			b["name"], b["logo"], b["signature"], b["language"], b["timezone"], b["digest_hour"] = " ", "data:image/png;base64,AA==", strings.Repeat("x", 1001), "english please", "Mars/Olympus", 24
+			b["name"], b["logo"], b["signature"], b["language"], b["timezone"], b["digest"] = " ", "data:image/png;base64,AA==", strings.Repeat("x", 1001), "english please", "Mars/Olympus", map[string]any{"at": "24:00"}
 			b["colours"] = map[string]any{"primary": "red"}
 			b["quiet_hours"] = map[string]any{"from": "25:00", "to": "07:00"}
 			b["retention"].(map[string]any)["events"] = "always"
-		}, "name logo colours.primary signature language timezone digest_hour quiet_hours.from retention.events"},
+		}, "name logo colours.primary signature language timezone digest.at quiet_hours.from retention.events"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text, err := json.Marshal(fullSettings())

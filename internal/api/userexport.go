@@ -32,6 +32,10 @@ func (s *Server) exportUser(ctx context.Context, in *UserPath) (*huma.StreamResp
 	if err != nil {
 		return nil, err
 	}
+	schedule, err := s.getSchedule(ctx, &UserAccess{UserPath: *in})
+	if err != nil {
+		return nil, err
+	}
 	ledger.ChangeOf(ctx).Done()
 	if err := s.storeChange(ctx); err != nil {
 		return nil, err
@@ -44,7 +48,7 @@ func (s *Server) exportUser(ctx context.Context, in *UserPath) (*huma.StreamResp
 		if err := rc.SetReadDeadline(time.Time{}); err != nil { // which would end the request
 			s.log.WarnContext(r.Context(), "export cannot set deadlines", requestAttrs(r.Context(), err)...)
 		}
-		e := &export{s: s, out: w, rc: rc, person: person, wishes: wishes}
+		e := &export{s: s, out: w, rc: rc, person: person, wishes: wishes, schedule: schedule.Body}
 		if err := e.write(r.Context()); err != nil {
 			s.log.WarnContext(r.Context(), "an export was not completed", requestAttrs(r.Context(), err)...)
 			panic(http.ErrAbortHandler) // so that nobody takes it for complete
@@ -59,6 +63,8 @@ type export struct {
 	rc     *http.ResponseController
 	person ledger.PersonRecord
 	wishes []schoolbell.Preference
+
+	schedule wire.Schedule
 }
 
 // write writes the document in the order of the fields of wire.UserExport.
@@ -75,7 +81,7 @@ func (e *export) write(ctx context.Context) error {
 		value any
 	}{
 		{"exported_at", wire.At(e.s.cfg.Clock())}, {"user", e.person.User}, {"created_at", wire.At(e.person.CreatedAt)},
-		{"updated_at", wire.At(e.person.UpdatedAt)}, {"guardians", guardians}, {"preferences", wishes},
+		{"updated_at", wire.At(e.person.UpdatedAt)}, {"guardians", guardians}, {"preferences", wishes}, {"schedule", e.schedule},
 	} {
 		before := ","
 		if i == 0 {

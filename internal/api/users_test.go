@@ -16,6 +16,7 @@ import (
 	"schoolbell/client"
 	"schoolbell/internal/api"
 	"schoolbell/internal/testenv"
+	"schoolbell/wire"
 )
 
 func TestUsers(t *testing.T) {
@@ -23,6 +24,7 @@ func TestUsers(t *testing.T) {
 	t.Run("a user is created, replaced, read and deleted", testUsersCRUD)
 	t.Run("only a new user gets a Location header", testUsersLocation)
 	t.Run("preferences are stored", testUsersPreferences)
+	t.Run("a schedule has parts of the school's", testUsersSchedule)
 }
 
 func testUsersCRUD(t *testing.T) {
@@ -78,6 +80,32 @@ func testUsersPreferences(t *testing.T) {
 	got, err := s.PutPreferences(t.Context(), "u1", wish)
 	must(t, err)
 	if diff := cmp.Diff([]schoolbell.Preference{wish}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func testUsersSchedule(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.user("u1")
+	of := schoolbell.DefaultSchoolSettings()
+	of.Timezone, of.QuietHours = "Europe/London", schoolbell.QuietHours{From: "22:00", To: "06:00"}
+	_, err := s.PutSettings(t.Context(), wire.SettingsOf(of))
+	must(t, err)
+	own := schoolbell.Schedule{Digest: schoolbell.DigestWindow{At: "08:00", Weekday: "monday"}}
+	put, err := s.PutSchedule(t.Context(), "u1", own)
+	must(t, err)
+	want := wire.Schedule{Digest: own.Digest, Effective: &wire.EffectiveSchedule{QuietHours: of.QuietHours, Digest: own.Digest, Timezone: "Europe/London"}}
+	if diff := cmp.Diff(want, put); diff != "" {
+		t.Error(diff)
+	}
+	none := schoolbell.QuietHours{From: "00:00", To: "00:00"}
+	_, err = s.PutSchedule(t.Context(), "u1", schoolbell.Schedule{QuietHours: none})
+	must(t, err)
+	got, err := s.Schedule(t.Context(), "u1")
+	must(t, err)
+	want = wire.Schedule{QuietHours: none, Effective: &wire.EffectiveSchedule{Digest: schoolbell.DefaultDigestWindow(), Timezone: "Europe/London"}}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 
 	"schoolbell"
@@ -91,8 +90,8 @@ var schoolSettings = []schoolSetting{
 	text("signature", func(s *wire.Settings) *string { return &s.Signature }),
 	text("language", func(s *wire.Settings) *string { return &s.Language }),
 	text("timezone", func(s *wire.Settings) *string { return &s.Timezone }),
-	{"digest_hour", func(s *wire.Settings) string { return strconv.Itoa(s.DigestHour) }, setDigestHour},
-	{"quiet_hours", showQuietHours, setQuietHours},
+	{"digest", func(s *wire.Settings) string { return s.Digest.String() }, setDigest},
+	{"quiet_hours", func(s *wire.Settings) string { return s.QuietHours.String() }, setQuietHours},
 	text("retention.events", func(s *wire.Settings) *schoolbell.Period { return &s.Retention.Events }),
 	text("retention.deliveries", func(s *wire.Settings) *schoolbell.Period { return &s.Retention.Deliveries }),
 	text("retention.inbox", func(s *wire.Settings) *schoolbell.Period { return &s.Retention.Inbox }),
@@ -109,28 +108,15 @@ func text[T ~string](key string, of func(s *wire.Settings) *T) schoolSetting {
 	}
 }
 
-func setDigestHour(s *wire.Settings, value string) error {
-	hour, err := strconv.Atoi(value)
-	if err != nil {
-		return usage("digest_hour: %q is not a whole number", value)
-	}
-	s.DigestHour = hour
+func setDigest(s *wire.Settings, value string) error {
+	s.Digest = schoolbell.ParseDigestWindow(value)
 	return nil
 }
 
-func showQuietHours(s *wire.Settings) string {
-	if s.QuietHours == (schoolbell.QuietHours{}) {
-		return ""
+func setQuietHours(s *wire.Settings, value string) (err error) {
+	if s.QuietHours, err = schoolbell.ParseQuietHours(value); err != nil {
+		return usage("quiet_hours: %v", err)
 	}
-	return string(s.QuietHours.From + "-" + s.QuietHours.To)
-}
-
-func setQuietHours(s *wire.Settings, value string) error {
-	from, to, ok := strings.Cut(value, "-")
-	if !ok && value != "" {
-		return usage("quiet_hours: %q is not from-to, such as 21:00-07:00", value)
-	}
-	s.QuietHours = schoolbell.QuietHours{From: schoolbell.ClockTime(from), To: schoolbell.ClockTime(to)}
 	return nil
 }
 

@@ -10,10 +10,11 @@ import (
 )
 
 type userCmd struct {
-	Import userImportCmd `cmd:"" help:"Import people from a CSV or NDJSON file."`
-	Show   userShowCmd   `cmd:"" help:"Show a person."`
-	Export userExportCmd `cmd:"" help:"Export everything that is stored about a person, as JSON."`
-	Revoke userRevokeCmd `cmd:"" name:"revoke-tokens" help:"Revoke all tokens of a person."`
+	Import   userImportCmd   `cmd:"" help:"Import people from a CSV or NDJSON file."`
+	Show     userShowCmd     `cmd:"" help:"Show a person."`
+	Schedule userScheduleCmd `cmd:"" help:"Show or change the quiet hours of a person, and when their digests are sent."`
+	Export   userExportCmd   `cmd:"" help:"Export everything that is stored about a person, as JSON."`
+	Revoke   userRevokeCmd   `cmd:"" name:"revoke-tokens" help:"Revoke all tokens of a person."`
 }
 
 type userImportCmd struct {

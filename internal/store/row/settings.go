@@ -23,6 +23,7 @@ func DecodeSettings(text string, version int64, updated time.Time) (s schoolbell
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return s, fmt.Errorf("decode the school's settings: %w", err)
 	}
+	s.Normalize() // settings that an earlier version stored may lack some
 	s.Version, s.UpdatedAt = version, updated
 	return s, nil
 }

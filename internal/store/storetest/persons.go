@@ -23,6 +23,7 @@ var persons = []promise{
 	{"DeleteUser forgets the person and keeps the proof", userDeleted},
 	{"DeleteUser shares nothing with a new person of the same id", userReborn},
 	{"Preferences keep what is not set again", preferences},
+	{"PutSchedule replaces a schedule; PutUsers leaves it", schedules},
 	{"A user who is not there is not found, everywhere", userUnknown},
 }
 
@@ -286,6 +287,34 @@ func preferences(t *testing.T, open func() *store.Ledger) {
 	}
 }
 
+func schedules(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	u := person("a")
+	u.Timezone = "Asia/Kathmandu"
+	s.put(u, person("b"))
+	own := schoolbell.Schedule{QuietHours: schoolbell.QuietHours{From: "21:00", To: "07:00"}, Digest: schoolbell.DigestWindow{At: "17:00", Weekday: "friday"}}
+	s.must(s.Schedules.PutSchedule(s.ctx(), "a", own))
+	u.Name = "A with another name"
+	s.put(u)
+	for user, want := range map[string]schoolbell.Schedule{"a": own, "b": {}} {
+		got, zone, err := s.Schedules.Schedule(s.ctx(), user)
+		s.must(err)
+		same(t, "schedule of "+user, got, want)
+		same(t, "time zone of "+user, zone, map[string]string{"a": "Asia/Kathmandu", "b": "UTC"}[user])
+	}
+	own.QuietHours = schoolbell.QuietHours{}
+	s.must(s.Schedules.PutSchedule(s.ctx(), "a", own))
+	got, _, err := s.Schedules.Schedule(s.ctx(), "a")
+	s.must(err)
+	same(t, "schedule", got, own)
+
+	s.must(s.People.DeleteUser(s.ctx(), "a"))
+	s.put(u)
+	got, _, err = s.Schedules.Schedule(s.ctx(), "a")
+	s.must(err)
+	same(t, "schedule of a new person", got, schoolbell.Schedule{})
+}
+
 func userUnknown(t *testing.T, open func() *store.Ledger) {
 	s := newTestStore(t, open())
 	for name, call := range map[string]func() error{
@@ -293,6 +322,8 @@ func userUnknown(t *testing.T, open func() *store.Ledger) {
 		"DeleteUser":     func() error { return s.People.DeleteUser(s.ctx(), "nobody") },
 		"Preferences":    func() error { _, err := s.People.Preferences(s.ctx(), "nobody"); return err },
 		"PutPreferences": func() error { return s.People.PutPreferences(s.ctx(), "nobody", nil) },
+		"Schedule":       func() error { _, _, err := s.Schedules.Schedule(s.ctx(), "nobody"); return err },
+		"PutSchedule":    func() error { return s.Schedules.PutSchedule(s.ctx(), "nobody", schoolbell.Schedule{}) },
 		"Inbox":          func() error { _, _, err := s.Inboxes.Inbox(s.ctx(), "nobody", 0, 1); return err },
 		"MarkRead":       func() error { _, err := s.Inboxes.MarkRead(s.ctx(), "nobody", "x"); return err },
 		"MarkAllRead":    func() error { _, err := s.Inboxes.MarkAllRead(s.ctx(), "nobody", 0); return err },

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func fullSettings() schoolbell.SchoolSettings {
 	s := schoolbell.DefaultSchoolSettings()
 	s.Name, s.Logo, s.Colours = `Žofie "学校" O'Neil \ 🎒`, "https://school.example/logo.png", schoolbell.Colours{Primary: "#1c5fb8", Accent: "#1a7346"}
 	s.Signature, s.Language, s.Timezone = "Kind regards,\n\n<the office>", "pt-BR", "Europe/Lisbon"
-	s.DigestHour, s.QuietHours = 0, schoolbell.QuietHours{From: "21:00", To: "07:00"}
+	s.Digest, s.QuietHours = schoolbell.DigestWindow{At: "16:00", Weekday: "friday"}, schoolbell.QuietHours{From: "21:00", To: "07:00"}
 	return s
 }
 
@@ -110,7 +111,7 @@ func settingsConcurrent(t *testing.T, open func() *store.Ledger) {
 			for changed := 0; changed < 5; {
 				v, err := s.Settings.Settings(s.ctx())
 				if err == nil {
-					v.DigestHour = (v.DigestHour + 1) % 24
+					v.Signature += "x"
 					_, err = s.Settings.PutSettings(s.ctx(), v)
 				}
 				switch {
@@ -127,5 +128,5 @@ func settingsConcurrent(t *testing.T, open func() *store.Ledger) {
 	got, err := s.Settings.Settings(s.ctx())
 	s.must(err)
 	same(t, "version", got.Version, int64(21))
-	same(t, "digest hour", got.DigestHour, (17+20)%24)
+	same(t, "signature", got.Signature, strings.Repeat("x", 20))
 }

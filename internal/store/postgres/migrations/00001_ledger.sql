@@ -16,6 +16,8 @@ CREATE TABLE users (
 	name       text        NOT NULL,
 	locale     text        NOT NULL,
 	timezone   text        NOT NULL,
+	quiet_hours   text     NOT NULL DEFAULT '', -- such as 21:00-07:00, empty for those of the school
+	digest_window text     NOT NULL DEFAULT '', -- such as 17:00 or friday 17:00, empty for that of the school
 	created_at timestamptz NOT NULL,
 	updated_at timestamptz NOT NULL
 );

@@ -15,6 +15,8 @@ CREATE TABLE users (
 	name       TEXT    NOT NULL,
 	locale     TEXT    NOT NULL,
 	timezone   TEXT    NOT NULL,
+	quiet_hours   TEXT NOT NULL DEFAULT '', -- such as 21:00-07:00, empty for those of the school
+	digest_window TEXT NOT NULL DEFAULT '', -- such as 17:00 or friday 17:00, empty for that of the school
 	created_at INTEGER NOT NULL,
 	updated_at INTEGER NOT NULL
 ) STRICT;
