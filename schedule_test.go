@@ -86,7 +86,7 @@ func TestQuietHoursEnd(t *testing.T) {
 	}
 }
 
-func TestDigestWindowLastClose(t *testing.T) {
+func TestLastClose(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, window, zone, now, want string }{
 		{"today", "17:00", "Europe/London", "2027-01-15T18:00:00Z", "2027-01-15T17:00:00Z"},
