@@ -51,6 +51,7 @@ type Ledger struct {
 	Settings  school.SettingsStore
 	Templates school.TemplateStore
 	Retention ledger.Retention
+	Previews  ledger.Previews
 	Exports   ledger.Exports
 	Restores  ledger.Restores
 
@@ -72,6 +73,7 @@ func OnPostgres(db *postgres.DB) *Ledger {
 		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, School: postgres.School{DB: db},
 		Settings: postgres.Settings{DB: db}, Templates: postgres.Templates{DB: db}, Retention: postgres.Retention{DB: db}, Exports: postgres.Exports{DB: db},
 		Restores: postgres.Restores{DB: db}, Suppressions: postgres.Suppressions{DB: db}, Webhooks: pgwebhooks.Store{DB: db},
+		Previews: postgres.Previews{DB: db},
 	}
 }
 
@@ -89,5 +91,6 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, School: sqlite.School{DB: db},
 		Settings: sqlite.Settings{DB: db}, Templates: sqlite.Templates{DB: db}, Retention: sqlite.Retention{DB: db}, Exports: sqlite.Exports{DB: db},
 		Restores: sqlite.Restores{DB: db}, Suppressions: sqlite.Suppressions{DB: db}, Webhooks: litewebhooks.Store{DB: db},
+		Previews: sqlite.Previews{DB: db},
 	}
 }

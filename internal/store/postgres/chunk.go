@@ -26,11 +26,10 @@ func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) ([]ledger.B
 		_, err := tx.Exec(ctx, moveCursor, c.cursor())
 		return nil, err
 	}
-	channels, err := c.readReach(ctx, tx)
+	r, _, err := c.decide(ctx, tx, batchSize)
 	if err != nil {
 		return nil, err
 	}
-	r := c.rows(channels, batchSize)
 	var b pgx.Batch
 	b.Queue(insertChunk, c.cursor().with(r.columns()))
 	c.fillInboxes(&b)
@@ -38,6 +37,16 @@ func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) ([]ledger.B
 		return nil, fmt.Errorf("insert deliveries: %w", err)
 	}
 	return r.batches, nil
+}
+
+// decide reads how the people of the chunk are reached on each channel, and returns the rows that follow from it. Previews
+// use it too.
+func (c *chunk) decide(ctx context.Context, tx pgx.Tx, batchSize int) (*chunkRows, []reach, error) {
+	channels, err := c.readReach(ctx, tx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.rows(channels, batchSize), channels, nil
 }
 
 // cursor returns the parameters of movedCursor.

@@ -184,7 +184,8 @@ func (s Events) refusal(ctx context.Context, ev *schoolbell.Event, setUp []schoo
 				return err
 			}
 		}
-		return checkNames(ctx, tx, ev, setUp)
+		_, _, err = checkNames(ctx, tx, ev, setUp)
+		return err
 	})
 	if err == nil && earlier != nil {
 		ledger.ChangeOf(ctx).Void()
@@ -213,34 +214,35 @@ const insertKey = `
 	VALUES (@scope, @key, @fingerprint, @event_id, ` + now + `)
 	ON CONFLICT DO NOTHING`
 
-// checkNames returns a fault for each name in ev that the ledger does not know.
-func checkNames(ctx context.Context, tx pgx.Tx, ev *schoolbell.Event, setUp []schoolbell.Channel) error {
+// checkNames returns the channels and the category of a new event, or a fault for each name in it that the ledger does not know.
+func checkNames(ctx context.Context, tx pgx.Tx, ev *schoolbell.Event, setUp []schoolbell.Channel) (
+	channels []schoolbell.Channel, info schoolbell.CategoryInfo, err error) {
 	groups, users := row.AudienceNames(&ev.Audience)
 	unknownGroups, err := unknown(ctx, tx, selectUnknownGroups, groups)
 	if err != nil {
-		return err
+		return nil, info, err
 	}
 	unknownUsers, err := unknown(ctx, tx, selectUnknownUsers, users)
 	if err != nil {
-		return err
+		return nil, info, err
 	}
 	f := schoolbell.FaultsOf(row.UnknownNames(&ev.Audience, unknownGroups, unknownUsers))
-	category, err := readCategory(ctx, tx, ev.Category)
-	channels := ev.Channels
+	info, err = readCategory(ctx, tx, ev.Category)
+	channels = ev.Channels
 	switch {
 	case schoolbell.CodeOf(err) == schoolbell.CodeNotFound:
 		err = row.UnknownCategory(ev.Category)
 	case err == nil && len(ev.Channels) == 0:
-		channels, err = row.ChannelsOf(category, setUp)
+		channels, err = row.ChannelsOf(info, setUp)
 	}
 	if err == nil || schoolbell.CodeOf(err) == schoolbell.CodeInvalid {
 		f = append(f, schoolbell.FaultsOf(err)...)
 		err = checkChannels(ctx, tx, channels)
 	}
 	if err != nil && schoolbell.CodeOf(err) != schoolbell.CodeInvalid {
-		return err
+		return nil, info, err
 	}
-	return append(f, schoolbell.FaultsOf(err)...).Err()
+	return channels, info, append(f, schoolbell.FaultsOf(err)...).Err()
 }
 
 // selectUnknownGroups selects those of the ids that no group has.

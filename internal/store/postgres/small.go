@@ -70,10 +70,7 @@ const selectAlive = "SELECT EXISTS (SELECT 1 FROM leases WHERE id = $1 AND expir
 // readPeople reads the people whom the audience names, and how they are reached.
 func (w *smallWalk) readPeople(t *trips) error {
 	t.Queue(namedPeople, named{"names": w.walk.audience.Users}).Query(func(rows pgx.Rows) (err error) {
-		w.people, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (p ledger.Recipient, err error) {
-			err = r.Scan(&p.Seq, &p.UserID, &p.Name, &p.Locale, &p.Timezone)
-			return p, err
-		})
+		w.people, err = pgx.CollectRows(rows, scanPerson)
 		return err
 	})
 	t.Queue(reachOfNamed, w.walk.reachOf(named{"names": w.walk.audience.Users})).Query(func(rows pgx.Rows) (err error) {

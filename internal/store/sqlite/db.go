@@ -178,6 +178,18 @@ func (db *DB) read(ctx context.Context, doing string, f func(c *conn) error) err
 	}
 }
 
+// readChunk is read for an f that also fills the table chunk. That is a table of the connection alone, so it takes no lock
+// of the file. f must not write to others.
+func (db *DB) readChunk(ctx context.Context, doing string, f func(c *conn) error) error {
+	select {
+	case r := <-db.readers:
+		defer func() { db.readers <- r }()
+		return Wrap(doing, r.withChunk(ctx, f))
+	case <-ctx.Done():
+		return Wrap(doing, ctx.Err())
+	}
+}
+
 // reader is a connection that reads. Its holder has it alone.
 type reader struct {
 	*conn
@@ -190,4 +202,17 @@ func (r *reader) transaction(ctx context.Context, f func(c *conn) error) error {
 	}
 	defer func() { _, _ = r.exec(context.WithoutCancel(ctx), "ROLLBACK", nil) }() // there is nothing to lose
 	return f(r.conn)
+}
+
+// withChunk is transaction for an f that fills the table chunk.
+func (r *reader) withChunk(ctx context.Context, f func(c *conn) error) error {
+	// Not by exec: a pragma takes effect when it is prepared, so a statement that is kept has none.
+	if _, err := r.sql.ExecContext(ctx, "PRAGMA query_only = 0"); err != nil {
+		return err
+	}
+	defer func() { _, _ = r.sql.ExecContext(context.WithoutCancel(ctx), "PRAGMA query_only = 1") }() // fails only if the connection is broken
+	if _, err := r.exec(ctx, createChunk, nil); err != nil {                                         // outside of the transaction, which does not keep it
+		return err
+	}
+	return r.transaction(ctx, f)
 }

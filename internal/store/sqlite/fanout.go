@@ -38,8 +38,8 @@ func (s FanOuts) FanOutSmall(ctx context.Context, wave ledger.WaveRef, users, ba
 }
 
 func (s FanOuts) fanOut(ctx context.Context, wave ledger.WaveRef, users, batchSize int, claim *ledger.SmallClaim) (step ledger.FanOutStep, err error) {
-	if users < 1 || batchSize < 1 {
-		return step, fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
+	if err := checkSizes(users, batchSize); err != nil {
+		return step, err
 	}
 	err = s.DB.write(ctx, "fan out", func(c *conn) error {
 		step = ledger.FanOutStep{}
@@ -81,6 +81,14 @@ func (s FanOuts) fanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 		return ledger.FanOutStep{}, err
 	}
 	return step, nil
+}
+
+// checkSizes returns an error for chunks or batches of nobody.
+func checkSizes(users, batchSize int) error {
+	if users < 1 || batchSize < 1 {
+		return fmt.Errorf("fan out: chunks of %d users in batches of %d", users, batchSize)
+	}
+	return nil
 }
 
 // claimSmall claims the deliveries of all batches of an event, unless they are too many.
@@ -300,18 +308,25 @@ func (s FanOuts) store(ctx context.Context, c *conn, w *walk, wave ledger.WaveRe
 
 func (w *walk) insertDeliveries(ctx context.Context, c *conn, channel int) (err error) {
 	a := args{"event": w.seq, "wave": w.wave, "channel": channel, "now": w.now}
+	if status, ok := w.plain(channel); ok {
+		a["status"] = status
+		_, err = c.exec(ctx, insertPlain, a)
+		return err
+	}
+	a["category"] = string(w.category)
+	_, err = c.exec(ctx, insertReachable, a)
+	return err
+}
+
+// plain returns the status with which all deliveries of the wave begin on a channel; ok is false if it depends on the person.
+func (w *walk) plain(channel int) (status int, ok bool) {
 	switch {
 	case w.expired():
-		a["status"] = row.Expired
-		_, err = c.exec(ctx, insertPlain, a)
+		return row.Expired, true
 	case channel == row.InApp:
-		a["status"] = row.Sent
-		_, err = c.exec(ctx, insertPlain, a)
-	default:
-		a["category"] = string(w.category)
-		_, err = c.exec(ctx, insertReachable, a)
+		return row.Sent, true
 	}
-	return err
+	return 0, false
 }
 
 // insertPlain inserts a delivery with one status for each person in chunk.
@@ -324,17 +339,23 @@ SELECT @event, @wave, @channel, user_seq, @status, @now
 FROM temp.chunk
 ORDER BY user_seq`
 
-// insertReachable inserts a delivery of an outgoing channel for each person in chunk:
-// pending, or suppressed if there is a reason.
-var insertReachable = row.SQL(`
+// insertReachable inserts a delivery of an outgoing channel for each person in chunk.
+var insertReachable = row.SQL(reachable + `
+INSERT INTO deliveries (event_seq, wave, channel, user_seq, status, reason, updated_at)
+SELECT @event, @wave, @channel, user_seq, ` + reachableStatus + `, reason, @now
+FROM people`)
+
+// reachable begins a statement about the people in chunk with the reason why each is not reached on @channel, NULL if they are.
+// Previews use it too.
+var reachable = `
 WITH people(user_seq, reason) AS MATERIALIZED (
 	SELECT k.user_seq, ` + unreachable("k.user_seq") + `
 	FROM temp.chunk k
 	ORDER BY k.user_seq
-)
-INSERT INTO deliveries (event_seq, wave, channel, user_seq, status, reason, updated_at)
-SELECT @event, @wave, @channel, user_seq, CASE WHEN reason IS NULL THEN {pending} ELSE {suppressed} END, reason, @now
-FROM people`)
+)`
+
+// reachableStatus is the status of a new delivery to one of these people.
+const reachableStatus = "CASE WHEN reason IS NULL THEN {pending} ELSE {suppressed} END"
 
 // count adds new deliveries of a channel to the totals.
 func (w *walk) count(ctx context.Context, c *conn, channel int, counts map[kind]int) error {
