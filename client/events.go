@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"net/url"
 
 	"schoolbell/wire"
 
@@ -31,6 +32,20 @@ func (c *Client) CreateEventOnce(ctx context.Context, ev wire.NewEvent, key stri
 		return nil, false, err
 	}
 	return created, resp.Header.Get("Idempotency-Replayed") == "true", nil
+}
+
+// PreviewEvent tells what would happen if the event were created. Its messages are shown for a user and in a language; empty for
+// somebody of the audience, and for their language.
+func (c *Client) PreviewEvent(ctx context.Context, ev wire.NewEvent, user, locale string) (*wire.EventPreview, error) {
+	q := url.Values{}
+	for name, value := range map[string]string{"user": user, "locale": locale} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	out := &wire.EventPreview{}
+	_, err := c.json(ctx, call{method: http.MethodPost, path: "/v1/events:preview", query: q}, ev, out)
+	return out, err
 }
 
 // CreateEvents creates up to 1,000 events in one request and returns one result for each, in order. An

@@ -22,8 +22,14 @@ type SMSCost struct {
 // SMSCostOf estimates the cost of the deliveries of an event. A price of 0 is unknown.
 func SMSCostOf(segmentsEach int, p schoolbell.ChannelProgress, price float64, currency string) *SMSCost {
 	c := &SMSCost{SegmentsEach: segmentsEach, Segments: segmentsEach * (p.Total - p.Suppressed - p.Cancelled - p.Expired)}
-	if price > 0 {
-		c.Amount, c.Currency = math.Round(float64(c.Segments)*price*10_000)/10_000, currency
-	}
+	c.Amount, c.Currency = AmountOf(c.Segments, price, currency)
 	return c
+}
+
+// AmountOf returns the price of segments with its currency; neither if the price of one is 0, which is unknown.
+func AmountOf(segments int, price float64, currency string) (float64, string) {
+	if price <= 0 {
+		return 0, ""
+	}
+	return math.Round(float64(segments)*price*10_000) / 10_000, currency
 }

@@ -18,6 +18,7 @@ import (
 const needed = `
 POST /v1/events send
 POST /v1/events:bulk send
+POST /v1/events:preview send
 GET /v1/events read
 GET /v1/events/{id} read
 GET /v1/events/{id}/deliveries read

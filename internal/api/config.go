@@ -16,6 +16,8 @@ import (
 	"schoolbell/internal/inbox"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/people"
+	"schoolbell/internal/preview"
+	"schoolbell/wire"
 )
 
 // Pipeline is what the API needs of the use cases of events.
@@ -26,6 +28,11 @@ type Pipeline interface {
 	Release(ctx context.Context, id string) (*schoolbell.Event, error)
 	ReleaseAll(ctx context.Context, held int) error
 	Retry(ctx context.Context, id string) (rows int, err error)
+}
+
+// Previews is what the API needs to tell what an event would do.
+type Previews interface {
+	Preview(ctx context.Context, ev *schoolbell.Event, o preview.Options) (*wire.EventPreview, error)
 }
 
 // People is what the API needs of the use cases of users and groups.
@@ -91,6 +98,7 @@ type Config struct {
 	Exports   ledger.Exports
 	Ping      func(ctx context.Context) error // reports whether the ledger answers and its schema is the one this program needs
 	Pipeline  Pipeline
+	Previews  Previews
 	People    People
 	Schedules Schedules
 	School    School

@@ -82,6 +82,10 @@ func (s *Server) groups() []group {
 				description: "The body is a JSON array of events, or NDJSON with one event per line, up to 8 MiB. " +
 					"There is one result for each event, in order: 201 with the event, 200 with the earlier event that has its idempotency_key, " +
 					"or 422 with the problem. An invalid event does not stop the others. After any other error nothing was stored."},
+			{id: "preview-event", method: post, reads: true, path: ":preview", handler: typed(s.previewEvent), large: true,
+				summary: "Tell what would happen if an event were created",
+				description: "The body is that of an event to create, and is checked as it is. Nothing is stored or sent. " +
+					"What is counted is what sending would do at this moment."},
 			{id: "list-events", handler: typed(s.listEvents), summary: "List events, newest first"},
 			{id: "get-event", path: "/{id}", handler: typed(s.getEvent), summary: "Get an event and its progress"},
 			{id: "list-deliveries", path: "/{id}/deliveries", handler: typed(s.listDeliveries),

@@ -26,6 +26,7 @@ import (
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/notify"
 	"schoolbell/internal/people"
+	"schoolbell/internal/preview"
 	"schoolbell/internal/publicdial"
 	"schoolbell/internal/render"
 	"schoolbell/internal/school"
@@ -114,6 +115,7 @@ func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *se
 	renderer, err := render.New(render.Config{School: cfg.Settings.Current, Template: school.NewTemplates(s.ledger.Templates, log).At})
 	must(t, err)
 	cfg.Renderer = renderer
+	cfg.Previews = preview.New(preview.Config{Pipeline: pipeline, Renderer: renderer, People: s.ledger.People, School: cfg.Settings.Current})
 	cfg.Links, cfg.Messages = s.links, inbox.NewMessages(s.ledger.Inboxes, s.ledger.Receipts, nil)
 	for _, c := range change {
 		c(&cfg)

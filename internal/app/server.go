@@ -43,18 +43,14 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 	if err != nil {
 		return nil, err
 	}
-	smsCost, err := r.smsCost()
-	if err != nil {
-		return nil, err
-	}
 	renderer, err := r.renderer()
 	if err != nil {
 		return nil, fmt.Errorf("set up the templates: %w", err)
 	}
 	server, err := api.New(api.Config{
 		Templates: r.Templates, Renderer: renderer,
-		SMSCost: smsCost,
-		Store:   r.Ledger.Reports, Exports: r.Ledger.Exports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Ledger.School, r.Log, people.InRegion(r.Config.SMS.Region)), Schedules: people.NewSchedules(r.Ledger.Schedules), School: school.New(r.Ledger.School), Inbox: box, Auth: keys, Settings: r.Settings, Receipts: receipts, Suppressions: r.Ledger.Suppressions, Webhooks: r.Webhooks, Reported: r.reported(),
+		SMSCost: r.smsCost(renderer), Previews: r.previews(renderer),
+		Store: r.Ledger.Reports, Exports: r.Ledger.Exports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Ledger.School, r.Log, people.InRegion(r.Config.SMS.Region)), Schedules: people.NewSchedules(r.Ledger.Schedules), School: school.New(r.Ledger.School), Inbox: box, Auth: keys, Settings: r.Settings, Receipts: receipts, Suppressions: r.Ledger.Suppressions, Webhooks: r.Webhooks, Reported: r.reported(),
 		Push:     api.Push{PublicKey: r.Config.Push.PublicKey, Serves: push.Services(r.Config.Push.Services).Has},
 		Messages: inbox.NewMessages(r.Ledger.Inboxes, r.Ledger.Receipts, nil), Links: r.Links,
 		Queues: r.Pipeline.Queues(), Dependencies: r.dependencies(), Registry: r.Metrics, NoMetrics: !r.Config.HTTP.Metrics,

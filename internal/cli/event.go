@@ -15,6 +15,7 @@ import (
 
 type eventCmd struct {
 	Create     eventCreateCmd     `cmd:"" help:"Create an event."`
+	Preview    eventPreviewCmd    `cmd:"" help:"Tell what would happen if an event were created: who gets it, who does not, and what it costs."`
 	Import     eventImportCmd     `cmd:"" help:"Create up to 1,000 events from a JSON or NDJSON file."`
 	List       eventListCmd       `cmd:"" help:"List events, newest first."`
 	Show       eventShowCmd       `cmd:"" help:"Show an event and its progress."`

@@ -23,7 +23,7 @@ type eventCreateCmd struct {
 
 // Run creates an event.
 func (c *eventCreateCmd) Run(ctx context.Context, a *program) error {
-	ev, err := c.event(a, time.Now())
+	ev, err := c.event(a, c.File, time.Now())
 	if err != nil {
 		return err
 	}
@@ -61,24 +61,16 @@ func (c *eventCreateCmd) announce(a *program, e *wire.Event, replayed bool) {
 	}
 }
 
-// event is what the flags, or the file, say.
-func (c *eventCreateCmd) event(a *program, now time.Time) (wire.NewEvent, error) {
-	if c.File != "" {
-		return c.fromFile(a)
-	}
-	return c.eventFlags.event(a, now)
-}
-
-// fromFile reads the event as JSON. Flags that say something about the event
+// fromFile reads an event as JSON. Flags that say something about the event
 // would contradict it and are refused.
-func (c *eventCreateCmd) fromFile(a *program) (wire.NewEvent, error) {
+func (c *eventFlags) fromFile(a *program, file string) (wire.NewEvent, error) {
 	for _, name := range eventFlagNames() {
 		if a.flagged(name) {
 			return wire.NewEvent{}, usage("--%s cannot be used with --file, which contains the whole event", name)
 		}
 	}
 	var ev wire.NewEvent
-	in, err := a.open(c.File)
+	in, err := a.open(file)
 	if err != nil {
 		return ev, err
 	}
@@ -87,18 +79,18 @@ func (c *eventCreateCmd) fromFile(a *program) (wire.NewEvent, error) {
 		return ev, err
 	}
 	if !schoolbell.ValidJSONText([]byte(text)) {
-		return ev, usage(`%s has an escape of half a character (\ud800 to \udfff)`, c.File)
+		return ev, usage(`%s has an escape of half a character (\ud800 to \udfff)`, file)
 	}
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&ev); err != nil {
-		return ev, usage("%s is not an event in the form of the API: %s", c.File, oneLine(err.Error()))
+		return ev, usage("%s is not an event in the form of the API: %s", file, oneLine(err.Error()))
 	}
 	if dec.More() {
-		return ev, usage("%s contains more than one JSON value", c.File)
+		return ev, usage("%s contains more than one JSON value", file)
 	}
 	if field := impossibleTime(ev); field != "" {
-		return ev, usage("%s: %s: %v", c.File, field, errYear)
+		return ev, usage("%s: %s: %v", file, field, errYear)
 	}
 	return ev, nil
 }

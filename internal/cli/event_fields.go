@@ -39,8 +39,11 @@ func eventFlagNames() (names []string) {
 	return names
 }
 
-// event is what the flags say.
-func (c *eventFlags) event(a *program, now time.Time) (wire.NewEvent, error) {
+// event is what the flags, or the file if there is one, say.
+func (c *eventFlags) event(a *program, file string, now time.Time) (wire.NewEvent, error) {
+	if file != "" {
+		return c.fromFile(a, file)
+	}
 	ev := wire.NewEvent{
 		Title: c.Title, Body: c.Body, Category: schoolbell.Category(c.Category), Location: c.Location,
 		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: as[schoolbell.Role](c.Role), Groups: c.Group, Users: c.User}},

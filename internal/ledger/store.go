@@ -24,6 +24,7 @@ type Stores struct {
 	Leases     Leases
 	Channels   Channels
 	Quotas     Quotas
+	Previews   Previews
 }
 
 // Channels are the ways of reaching people that the ledger knows.

@@ -19,13 +19,8 @@ import (
 // Under an idempotency key that was used for the same body before it returns
 // the earlier event and replayed true. Faults in ev are schoolbell.Faults.
 func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error) {
-	now := schoolbell.Time(time.Now())
-	ev.Normalize()
-	if err := p.validate(ev, now); err != nil {
+	if err := p.draft(ev); err != nil {
 		return p.replay(ctx, idem, err)
-	}
-	if err := identify(ev, now); err != nil {
-		return nil, false, err
 	}
 	ledger.ChangeOf(ctx).Target(ev.ID)
 	stored, replayed, err = p.ledger.Events.CreateEvent(ctx, ev, p.cfg.Channels, idem)
@@ -37,6 +32,25 @@ func (p *Pipeline) Create(ctx context.Context, ev *schoolbell.Event, idem ledger
 		p.notifyOutbox(stored)
 	}
 	return stored, replayed, nil
+}
+
+// draft checks a new event, normalizes it and gives it what its caller does not choose.
+func (p *Pipeline) draft(ev *schoolbell.Event) error {
+	now := schoolbell.Time(time.Now())
+	ev.Normalize()
+	if err := p.validate(ev, now); err != nil {
+		return err
+	}
+	return identify(ev, now)
+}
+
+// Preview checks ev as Create does, and gives visitor its audience with what Create and the fan-out would make of it. It stores
+// nothing, and visitor does not see the audience if anything is wrong with ev.
+func (p *Pipeline) Preview(ctx context.Context, ev *schoolbell.Event, visitor ledger.PreviewVisitor) error {
+	if err := p.draft(ev); err != nil {
+		return err
+	}
+	return p.ledger.Previews.Preview(ctx, ev, p.cfg.Channels, chunkSize, visitor)
 }
 
 // identify gives a new event what its caller does not choose.

@@ -107,10 +107,7 @@ func (r *Renderer) render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 	if !schoolbell.IsLine(to.Name) {
 		return schoolbell.Message{}, schoolbell.Invalid("recipient.name", "must be one line of text")
 	}
-	p, err := r.shared(ev, school, preparedKey{
-		event: ev.ID, channel: ch, tag: tag, language: locale.Nearest(tag, to.Locale), zone: r.zones.first(to.Timezone, school.timezone),
-		own: r.ownTemplate(ev, ch, tag),
-	})
+	p, err := r.shared(ev, school, r.key(ev, ch, to, school, tag))
 	if err != nil {
 		return schoolbell.Message{}, err
 	}
@@ -131,6 +128,14 @@ func (r *Renderer) render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 		m.Link = r.link(ev.ID, to)
 	}
 	return m, p.fill(&m, personal(to, m.Link))
+}
+
+// key names the messages that share most of their text with that of a recipient.
+func (r *Renderer) key(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient, school school, tag string) preparedKey {
+	return preparedKey{
+		event: ev.ID, channel: ch, tag: tag, language: locale.Nearest(tag, to.Locale), zone: r.zones.first(to.Timezone, school.timezone),
+		own: r.ownTemplate(ev, ch, tag),
+	}
 }
 
 // ownTemplate returns the school's own template for messages of ev in a language, or nil. Categories that a school has

@@ -51,7 +51,6 @@ type Ledger struct {
 	Settings  school.SettingsStore
 	Templates school.TemplateStore
 	Retention ledger.Retention
-	Previews  ledger.Previews
 	Exports   ledger.Exports
 	Restores  ledger.Restores
 
@@ -67,13 +66,12 @@ func OnPostgres(db *postgres.DB) *Ledger {
 			Events: postgres.Events{DB: db}, FanOuts: postgres.FanOuts{DB: db},
 			Deliveries: postgres.Deliveries{DB: db}, Leases: postgres.Leases{DB: db},
 			Waves: postgres.Waves{DB: db}, Receipts: postgres.Receipts{DB: db}, Channels: postgres.Channels{DB: db},
-			Quotas: postgres.Quotas{DB: db},
+			Quotas: postgres.Quotas{DB: db}, Previews: postgres.Previews{DB: db},
 		},
 		People: postgres.People{DB: db}, Schedules: postgres.Schedules{DB: db}, Inboxes: postgres.Inboxes{DB: db},
 		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, School: postgres.School{DB: db},
 		Settings: postgres.Settings{DB: db}, Templates: postgres.Templates{DB: db}, Retention: postgres.Retention{DB: db}, Exports: postgres.Exports{DB: db},
 		Restores: postgres.Restores{DB: db}, Suppressions: postgres.Suppressions{DB: db}, Webhooks: pgwebhooks.Store{DB: db},
-		Previews: postgres.Previews{DB: db},
 	}
 }
 
@@ -85,12 +83,11 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 			Events: sqlite.Events{DB: db}, FanOuts: sqlite.FanOuts{DB: db},
 			Deliveries: sqlite.Deliveries{DB: db}, Leases: sqlite.Leases{DB: db},
 			Waves: sqlite.Waves{DB: db}, Receipts: sqlite.Receipts{DB: db}, Channels: sqlite.Channels{DB: db},
-			Quotas: sqlite.Quotas{DB: db},
+			Quotas: sqlite.Quotas{DB: db}, Previews: sqlite.Previews{DB: db},
 		},
 		People: sqlite.People{DB: db}, Schedules: sqlite.Schedules{DB: db}, Inboxes: sqlite.Inboxes{DB: db},
 		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, School: sqlite.School{DB: db},
 		Settings: sqlite.Settings{DB: db}, Templates: sqlite.Templates{DB: db}, Retention: sqlite.Retention{DB: db}, Exports: sqlite.Exports{DB: db},
 		Restores: sqlite.Restores{DB: db}, Suppressions: sqlite.Suppressions{DB: db}, Webhooks: litewebhooks.Store{DB: db},
-		Previews: sqlite.Previews{DB: db},
 	}
 }

@@ -1,0 +1,48 @@
+package preview
+
+import (
+	"cmp"
+
+	"schoolbell"
+	"schoolbell/internal/ledger"
+	"schoolbell/wire"
+)
+
+// show returns the message of a channel for the person who was chosen, or else for somebody who gets one; nil if nobody does.
+func (t *tally) show(c *channelTally) (*wire.PreviewedMessage, error) {
+	to := c.first
+	if t.chosen != nil {
+		to = t.chosen
+	}
+	if to == nil {
+		return nil, nil
+	}
+	one := unlinked(*to)
+	one.Locale = cmp.Or(t.locale, one.Locale)
+	if c.name == schoolbell.ChannelInApp {
+		return t.showInApp(one), nil
+	}
+	m, err := t.cfg.Renderer.Render(t.ev, c.name, one)
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.PreviewedMessage{Channel: c.name, User: one.UserID, Locale: m.Locale, Subject: m.Subject, HTML: m.HTML.String(), Text: m.Text.String()}
+	if c.name == schoolbell.ChannelSMS {
+		out.Segments, out.Text = t.cfg.SMS.segmentsOf(m), t.cfg.SMS.textOf(m)
+	}
+	return out, nil
+}
+
+// showInApp returns an item of an inbox. Apps show it in their own way.
+func (t *tally) showInApp(to ledger.Recipient) *wire.PreviewedMessage {
+	school := cmp.Or(t.cfg.School().Language, "en")
+	said, tag := t.ev.In(cmp.Or(to.Locale, school))
+	return &wire.PreviewedMessage{Channel: schoolbell.ChannelInApp, User: to.UserID, Locale: cmp.Or(tag, school), Subject: said.Title, Text: said.Body}
+}
+
+// unlinked returns a recipient whose links lead nowhere and are as long as those that work: user 0 does not exist. So
+// nobody who sees a preview can act in the name of a person.
+func unlinked(to ledger.Recipient) ledger.Recipient {
+	to.Seq = 0
+	return to
+}

@@ -1,0 +1,139 @@
+package preview
+
+import (
+	"cmp"
+	"slices"
+
+	"schoolbell"
+	"schoolbell/internal/ledger"
+	"schoolbell/wire"
+)
+
+// maxExamples is how many people are named for each reason.
+const maxExamples = 5
+
+// tally counts what a preview finds. It is a ledger.PreviewVisitor, for one goroutine.
+type tally struct {
+	cfg    Config
+	locale string            // of the messages that are shown; empty for those of the people
+	chosen *ledger.Recipient // whose messages are shown; nil for somebody of the audience
+
+	ev        *schoolbell.Event
+	people    int
+	leftOut   int // of every channel
+	channels  []*channelTally
+	languages languages
+	texts     textMessages
+	reached   []bool // of the people of a chunk: on any channel
+}
+
+// channelTally counts what one channel would carry.
+type channelTally struct {
+	name     schoolbell.Channel
+	messages int
+	reasons  []*wire.PreviewedReason
+	first    *ledger.Recipient // somebody who gets a message; nil for nobody
+}
+
+func newTally(cfg Config, locale string, chosen *ledger.Recipient) *tally {
+	return &tally{cfg: cfg, locale: locale, chosen: chosen}
+}
+
+// Begin implements ledger.PreviewVisitor.
+func (t *tally) Begin(ev *schoolbell.Event) error {
+	t.ev = ev
+	for _, ch := range ev.Channels {
+		t.channels = append(t.channels, &channelTally{name: ch})
+	}
+	t.languages = newLanguages(ev, t.cfg.School().Language)
+	t.texts = newTextMessages(t.cfg, ev)
+	return nil
+}
+
+// Visit implements ledger.PreviewVisitor.
+func (t *tally) Visit(chunk ledger.PreviewChunk) error {
+	t.reached = append(t.reached[:0], make([]bool, len(chunk.People))...)
+	for _, g := range chunk.Groups {
+		c := t.channel(g.Channel)
+		if !gets(g.Status) {
+			c.leaveOut(g, chunk.People)
+			continue
+		}
+		c.messages += len(g.People)
+		if c.first == nil && len(g.People) > 0 {
+			c.first = &chunk.People[g.People[0]]
+		}
+		for _, i := range g.People {
+			t.reached[i] = true
+			if g.Channel == schoolbell.ChannelSMS {
+				t.texts.add(chunk.People[i])
+			}
+		}
+	}
+	t.people += len(chunk.People)
+	for i, reached := range t.reached {
+		if reached {
+			t.languages.add(chunk.People[i].Locale)
+		} else {
+			t.leftOut++
+		}
+	}
+	return nil
+}
+
+// gets reports whether deliveries that begin with a status become messages.
+func gets(status schoolbell.DeliveryStatus) bool {
+	return status == schoolbell.DeliveryPending || status == schoolbell.DeliverySent
+}
+
+func (t *tally) channel(name schoolbell.Channel) *channelTally {
+	return t.channels[slices.IndexFunc(t.channels, func(c *channelTally) bool { return c.name == name })]
+}
+
+// leaveOut counts people who get no message.
+func (c *channelTally) leaveOut(g ledger.PreviewGroup, people []ledger.Recipient) {
+	reason := cmp.Or(g.Reason, string(g.Status))
+	i := slices.IndexFunc(c.reasons, func(r *wire.PreviewedReason) bool { return r.Reason == reason })
+	if i < 0 {
+		i = len(c.reasons)
+		c.reasons = append(c.reasons, &wire.PreviewedReason{Reason: reason, Examples: []wire.PersonName{}})
+	}
+	r := c.reasons[i]
+	r.People += len(g.People)
+	for _, p := range g.People[:min(len(g.People), maxExamples-len(r.Examples))] {
+		r.Examples = append(r.Examples, wire.PersonName{ID: people[p].UserID, Name: people[p].Name})
+	}
+}
+
+// result returns what was found.
+func (t *tally) result() (*wire.EventPreview, error) {
+	out := &wire.EventPreview{Category: t.ev.Category, Lane: t.ev.Lane, People: t.people, LeftOut: t.leftOut,
+		Channels: []wire.PreviewedChannel{}, Languages: t.languages.result(), Shown: []wire.PreviewedMessage{}}
+	for _, c := range t.channels {
+		out.Messages += c.messages
+		out.Channels = append(out.Channels, c.result())
+		m, err := t.show(c)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			out.Shown = append(out.Shown, *m)
+		}
+		if c.name == schoolbell.ChannelSMS {
+			out.SMS = t.texts.result()
+		}
+	}
+	return out, nil
+}
+
+func (c *channelTally) result() wire.PreviewedChannel {
+	out := wire.PreviewedChannel{Channel: c.name, Messages: c.messages, Reasons: []wire.PreviewedReason{}}
+	slices.SortStableFunc(c.reasons, func(a, b *wire.PreviewedReason) int {
+		return cmp.Or(cmp.Compare(b.People, a.People), cmp.Compare(a.Reason, b.Reason))
+	})
+	for _, r := range c.reasons {
+		out.LeftOut += r.People
+		out.Reasons = append(out.Reasons, *r)
+	}
+	return out
+}

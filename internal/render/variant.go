@@ -1,0 +1,24 @@
+package render
+
+import (
+	"cmp"
+
+	"schoolbell"
+	"schoolbell/internal/ledger"
+)
+
+// Variant names the text of the message of a recipient: all recipients of the event with the same variant on the channel get the
+// same text, unless personal is true. A variant can be compared, and is the key of a map.
+func (r *Renderer) Variant(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient) (variant any, personal bool, err error) {
+	school := schoolOf(r.settings())
+	_, tag := ev.In(cmp.Or(to.Locale, school.language))
+	key := r.key(ev, ch, to, school, cmp.Or(tag, school.language))
+	p, err := r.shared(ev, school, key)
+	if err != nil {
+		return nil, false, err
+	}
+	return key, p.subject.personal() || p.text.personal() || p.html.personal(), nil
+}
+
+// personal reports whether the text has places that differ between recipients.
+func (p *part) personal() bool { return p != nil && len(p.shared.Pieces) > 1 }
