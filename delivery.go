@@ -84,6 +84,9 @@ const (
 // after a time in which no receipt told so.
 const ReasonAwaitingReceipt = "awaiting_receipt"
 
+// ReasonQuietHours is the reason of a pending delivery that waits for the end of the recipient's quiet hours.
+const ReasonQuietHours = "quiet_hours"
+
 // DeliveryFilter narrows a list of deliveries; empty fields do not.
 type DeliveryFilter struct {
 	Status  DeliveryStatus

@@ -46,36 +46,49 @@ func ValidTimezone(name string) bool {
 	if strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/") || path.Clean(name) != name {
 		return false
 	}
-	return validTimezones.has(name)
+	return validTimezones.get(name) != nil
 }
 
-// timezones remembers names of time zones, because time.LoadLocation reads a file at each call. The
+// FirstTimezone returns the first of the time zones that there is, or UTC.
+func FirstTimezone(names ...string) *time.Location {
+	for _, name := range names {
+		if ValidTimezone(name) {
+			if zone := validTimezones.get(name); zone != nil {
+				return zone
+			}
+		}
+	}
+	return time.UTC
+}
+
+// timezones remembers time zones by their names, because time.LoadLocation reads a file at each call. The
 // names are few; the limit is for file systems that find them in any case. It is safe for
 // concurrent use.
 type timezones struct {
 	mu    sync.RWMutex
-	names map[string]struct{}
+	zones map[string]*time.Location
 }
 
 const maxTimezones = 2_000
 
-var validTimezones = timezones{names: map[string]struct{}{}}
+var validTimezones = timezones{zones: map[string]*time.Location{}}
 
-// has reports whether there is such a time zone.
-func (t *timezones) has(name string) bool {
+// get returns a time zone, nil if there is none of the name.
+func (t *timezones) get(name string) *time.Location {
 	t.mu.RLock()
-	_, known := t.names[name]
+	zone := t.zones[name]
 	t.mu.RUnlock()
-	if known {
-		return true
+	if zone != nil {
+		return zone
 	}
-	if _, err := time.LoadLocation(name); err != nil {
-		return false
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.names) < maxTimezones {
-		t.names[strings.Clone(name)] = struct{}{}
+	if len(t.zones) < maxTimezones {
+		t.zones[strings.Clone(name)] = zone
 	}
-	return true
+	return zone
 }

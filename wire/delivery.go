@@ -11,7 +11,7 @@ type Delivery struct {
 	Status     schoolbell.DeliveryStatus `json:"status"`
 	Outcome    schoolbell.Outcome        `json:"outcome,omitempty" doc:"The strongest news after the message was sent; missing until there is some."`
 	Attempts   int                       `json:"attempts" doc:"Number of attempts."`
-	Reason     string                    `json:"reason,omitempty" doc:"Why the delivery failed, was suppressed or is uncertain."`
+	Reason     string                    `json:"reason,omitempty" doc:"Why the delivery waits, failed, was suppressed or is uncertain."`
 	ProviderID string                    `json:"provider_id,omitempty" doc:"The provider's id of the message."`
 	ReadAt     Time                      `json:"read_at,omitzero" doc:"When the user read the message in the inbox."`
 	UpdatedAt  Time                      `json:"updated_at"`

@@ -151,7 +151,7 @@ func (r *Runtime) OpenPipeline(ctx context.Context) error {
 	q := r.Config.Queue
 	c := notify.Config{
 		Prefix: r.Config.KeyPrefix(), QueueName: q.Name,
-		Channels:  channel.Names(r.Config),
+		Channels: channel.Names(r.Config), School: r.Settings.Current,
 		Quotas:    channel.Quotas(r.Config),
 		Holds:     channel.Holds(r.Config),
 		BatchSize: q.BatchSize, InPlace: notify.SmallEvent, Retries: q.Retries, Backoff: q.Backoff, Concurrency: q.Concurrency, UrgentShare: q.UrgentShare,

@@ -21,8 +21,11 @@ type Recipient struct {
 	Locale    string   // empty for the school's
 	Timezone  string   // empty for the school's
 	Attempts  int      // spent before this one
-	Uncertain bool     // an earlier attempt may have reached the user
-	Restored  bool     // such an attempt may have been made after the copy from which the ledger was restored; implies Uncertain
+
+	QuietHours schoolbell.QuietHours // of the user; zero for the school's
+
+	Uncertain bool // an earlier attempt may have reached the user
+	Restored  bool // such an attempt may have been made after the copy from which the ledger was restored; implies Uncertain
 }
 
 // Attempt is what an attempt to send a delivery means for its row.

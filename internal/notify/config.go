@@ -38,6 +38,9 @@ type Config struct {
 	Holds       map[schoolbell.Channel]time.Duration // how long rows await a receipt that the provider may have accepted, where it sends receipts
 	ReceiptPoll time.Duration                        // how often a job looks for them; 15 s when 0
 
+	School func() schoolbell.SchoolSettings // the settings of the school as they are now; those of a new school when nil
+	Now    func() time.Time                 // the time by which quiet hours and digests are decided; time.Now when nil
+
 	KeepCompleted time.Duration // how long completed jobs stay visible; removed at once when 0
 	KeepFailed    time.Duration // how long failed jobs stay visible; removed at once when 0
 
@@ -85,6 +88,12 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Grace, 20*time.Second)
 	setDefault(&c.WorkerName, "schoolbell")
 	setDefault(&c.ReceiptPoll, 15*time.Second)
+	if c.School == nil {
+		c.School = schoolbell.DefaultSchoolSettings
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if !slices.Contains(c.Channels, schoolbell.ChannelInApp) {
 		c.Channels = append([]schoolbell.Channel{schoolbell.ChannelInApp}, c.Channels...)
 	}

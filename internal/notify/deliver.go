@@ -188,11 +188,14 @@ func (r *batchRun) end(ctx context.Context, grant ledger.Grant) (any, error) {
 	}
 	// Rows wait for their retry time or for another worker's lease: that is
 	// nobody's failure, so it costs no attempt.
-	wait := max(grant.NextIn, 100*time.Millisecond)
-	if r.cfg.Holds[r.channel] > 0 { // a receipt may end the rows that await one
+	wait := grant.NextIn
+	if hold := r.cfg.Holds[r.channel]; 0 < hold && wait <= hold { // a receipt may end the rows that await one
 		wait = min(wait, r.cfg.ReceiptPoll)
 	}
-	return nil, bullmq.DelayUntil(time.Now().Add(wait))
+	if !r.ev.ExpiresAt.IsZero() { // then they end, also if they wait for the end of quiet hours
+		wait = min(wait, time.Until(r.ev.ExpiresAt))
+	}
+	return nil, bullmq.DelayUntil(time.Now().Add(max(wait, 100*time.Millisecond)))
 }
 
 const recordTimeout = 30 * time.Second

@@ -42,8 +42,15 @@ func newTestPipeline(t *testing.T, users int, change ...func(*notify.Config)) *t
 	if err != nil {
 		t.Fatalf("open ledger: %v", err)
 	}
-	t.Cleanup(func() { _ = db.Close() })
-	if err := db.Migrate(ctx); err != nil {
+	return newTestPipelineOn(t, store.OnSQLite(db), users, change...)
+}
+
+// newTestPipelineOn is newTestPipeline on an empty ledger, which it closes.
+func newTestPipelineOn(t *testing.T, l *store.Ledger, users int, change ...func(*notify.Config)) *testPipeline {
+	t.Helper()
+	ctx := t.Context()
+	t.Cleanup(func() { _ = l.Close() })
+	if err := l.Migrate(ctx); err != nil {
 		t.Fatalf("migrate: %v", err)
 	}
 	people := make([]*schoolbell.User, users)
@@ -51,7 +58,7 @@ func newTestPipeline(t *testing.T, users int, change ...func(*notify.Config)) *t
 		people[i] = &schoolbell.User{ID: userID(i), Name: "User", Email: userID(i) + "@school.example", Roles: []schoolbell.Role{schoolbell.RoleStudent}}
 		people[i].Normalize()
 	}
-	s := &testPipeline{t: t, ledger: store.OnSQLite(db), provider: newProvider(), cfg: notify.Config{
+	s := &testPipeline{t: t, ledger: l, provider: newProvider(), cfg: notify.Config{
 		Channels: []schoolbell.Channel{schoolbell.ChannelEmail}, Retries: 3, Backoff: 20 * time.Millisecond,
 		KeepCompleted: time.Hour, KeepFailed: time.Hour, WorkerName: "test", Grace: 5 * time.Second, Round: 5 * time.Second,
 	}}

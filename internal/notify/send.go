@@ -8,8 +8,12 @@ import (
 	"schoolbell/internal/ledger"
 )
 
-// send renders and sends the rows of one claim and returns an attempt for each.
+// send renders and sends the rows of one claim and returns an attempt for each, not in their order. It reuses rows.
 func (r *batchRun) send(ctx context.Context, rows []ledger.Recipient) []ledger.Attempt {
+	rows, held := r.awake(rows)
+	if len(rows) == 0 {
+		return held
+	}
 	ctx, cancel := r.lease.during(ctx)
 	defer cancel()
 
@@ -52,7 +56,7 @@ func (r *batchRun) send(ctx context.Context, rows []ledger.Recipient) []ledger.A
 		r.count(res, attempts[i])
 	}
 	r.adapt(verdicts)
-	return attempts
+	return append(attempts, held...)
 }
 
 // strongest returns the result that decides about a delivery to several addresses: it is

@@ -62,7 +62,6 @@ type Renderer struct {
 	settings func() schoolbell.SchoolSettings
 	link     func(eventID string, to ledger.Recipient) string // nil for no links
 	own      func(schoolbell.TemplateKey, time.Time) *schoolbell.Template
-	zones    zones
 
 	mu       sync.RWMutex
 	compiled map[compiledKey]*compiled
@@ -133,7 +132,7 @@ func (r *Renderer) render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 // key names the messages that share most of their text with that of a recipient.
 func (r *Renderer) key(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient, school school, tag string) preparedKey {
 	return preparedKey{
-		event: ev.ID, channel: ch, tag: tag, language: locale.Nearest(tag, to.Locale), zone: r.zones.first(to.Timezone, school.timezone),
+		event: ev.ID, channel: ch, tag: tag, language: locale.Nearest(tag, to.Locale), zone: schoolbell.FirstTimezone(to.Timezone, school.timezone),
 		own: r.ownTemplate(ev, ch, tag),
 	}
 }
@@ -207,30 +206,4 @@ func (r *Renderer) shared(ev *schoolbell.Event, school school, key preparedKey) 
 		r.order = append(r.order[:0], r.order[1:]...)
 	}
 	return p, nil
-}
-
-// zones remembers time zones: loading one reads a file. There are some 600.
-type zones struct{ known sync.Map } // name -> *time.Location
-
-// first returns the first of the zones that there is, or UTC.
-func (z *zones) first(names ...string) *time.Location {
-	for _, name := range names {
-		if l := z.get(name); l != nil {
-			return l
-		}
-	}
-	return time.UTC
-}
-
-// get returns the zone of this name, or nil for a name that there is none of.
-func (z *zones) get(name string) *time.Location {
-	if l, ok := z.known.Load(name); ok {
-		return l.(*time.Location)
-	}
-	l, err := time.LoadLocation(name)
-	if err != nil || !schoolbell.ValidTimezone(name) {
-		return nil
-	}
-	z.known.Store(name, l)
-	return l
 }

@@ -217,14 +217,16 @@ func (a *advance) record(b *pgx.Batch, key named) {
 func (a *advance) collectClaimed(rows pgx.Rows) error {
 	for rows.Next() {
 		var d ledger.Recipient
+		var quietHours string
 		var sendable bool
-		if err := rows.Scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Addresses, &d.Locale, &d.Timezone, &sendable); err != nil {
+		if err := rows.Scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Addresses, &d.Locale, &d.Timezone, &quietHours, &sendable); err != nil {
 			return fmt.Errorf("claim: %w", err)
 		}
 		if !sendable {
 			a.ended++
 			continue
 		}
+		d.QuietHours = row.QuietHours(quietHours)
 		d.Uncertain, d.Restored = d.Uncertain || a.restored, a.restored
 		if a.grant.Recipients == nil {
 			a.grant.Recipients = make([]ledger.Recipient, 0, a.Claim)

@@ -179,7 +179,7 @@ var claimRows = row.SQL(`
 		ORDER BY d.user_seq
 		LIMIT @limit),
 	checked AS MATERIALIZED (
-		SELECT f.*, u.id, u.name, u.locale, u.timezone, a.addresses,
+		SELECT f.*, u.id, u.name, u.locale, u.timezone, u.quiet_hours, a.addresses,
 			CASE
 				WHEN @addressed AND cardinality(a.addresses) = 0 THEN ` + withoutAddress("f.user_seq", "@channel") + `
 				WHEN NOT @mandatory AND EXISTS (
@@ -211,7 +211,7 @@ var claimRows = row.SQL(`
 		WHERE unreachable IS NULL
 		HAVING count(*) > 0
 		RETURNING set_config('schoolbell.claimed', @step, true))
-	SELECT user_seq, attempts, uncertain, id, name, addresses, locale, timezone, unreachable IS NULL
+	SELECT user_seq, attempts, uncertain, id, name, addresses, locale, timezone, quiet_hours, unreachable IS NULL
 	FROM checked
 	ORDER BY user_seq`)
 

@@ -85,11 +85,13 @@ func (s Previews) chunk(ctx context.Context, w *walk, users int) (found ledger.P
 }
 
 // previewedPeople selects what messages need of users by their numbers.
-const previewedPeople = "SELECT seq, id, name, locale, timezone FROM users WHERE seq = ANY ($1) ORDER BY seq"
+const previewedPeople = "SELECT seq, id, name, locale, timezone, quiet_hours FROM users WHERE seq = ANY ($1) ORDER BY seq"
 
 // scanPerson reads what messages need of a user.
 func scanPerson(r pgx.CollectableRow) (p ledger.Recipient, err error) {
-	err = r.Scan(&p.Seq, &p.UserID, &p.Name, &p.Locale, &p.Timezone)
+	var quietHours string
+	err = r.Scan(&p.Seq, &p.UserID, &p.Name, &p.Locale, &p.Timezone, &quietHours)
+	p.QuietHours = row.QuietHours(quietHours)
 	return p, err
 }
 

@@ -88,7 +88,7 @@ func (w *smallWalk) readPeople(t *trips) error {
 const namedUsers = "FROM users WHERE id = ANY (@names) AND state = {user_live}"
 
 // namedPeople selects what messages need of named users.
-var namedPeople = row.SQL("SELECT seq, id, name, locale, timezone " + namedUsers)
+var namedPeople = row.SQL("SELECT seq, id, name, locale, timezone, quiet_hours " + namedUsers)
 
 // reachOfNamed selects a reach of named users, with addresses.
 var reachOfNamed = row.SQL(selectReach("user_seq = ANY (ARRAY(SELECT seq "+namedUsers+"))", usableAddresses))

@@ -35,9 +35,11 @@ func (w *work) claimable(ctx context.Context, c *conn, n int) ([]candidate, erro
 	err := c.each(ctx, text, a, func(scan func(...any) error) (err error) {
 		var d candidate
 		var addresses sql.NullString
-		if err := scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.outcome, &d.UserID, &d.Name, &d.Locale, &d.Timezone, &d.reason, &addresses); err != nil {
+		var quietHours string
+		if err := scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.outcome, &d.UserID, &d.Name, &d.Locale, &d.Timezone, &quietHours, &d.reason, &addresses); err != nil {
 			return err
 		}
+		d.QuietHours = row.QuietHours(quietHours)
 		switch {
 		case !addresses.Valid:
 		case w.every:
@@ -67,7 +69,7 @@ type claimableRows struct{ all, notHeld string }
 
 // claimableColumns begins claimableRows. Why a row must be suppressed, and the addresses, follow.
 const claimableColumns = `
-SELECT d.user_seq, d.attempts, d.uncertain, d.outcome, u.id, u.name, u.locale, u.timezone, `
+SELECT d.user_seq, d.attempts, d.uncertain, d.outcome, u.id, u.name, u.locale, u.timezone, u.quiet_hours, `
 
 // fromClaimable continues claimableRows.
 const fromClaimable = `
