@@ -4,16 +4,21 @@ import "time"
 
 // Message is one delivery ready to be sent over one channel.
 type Message struct {
-	ID        string // the same for every try of this delivery: a MessageKey as text
-	EventID   string
-	UserID    string
-	Channel   Channel
-	To        string // email address, or E.164 phone number, or push subscription as JSON
-	ToName    string // the reader's name
-	Subject   string
-	Text      Content
-	HTML      Content // email only
-	Link      string  // page of the message for this recipient; empty for none
+	ID      string // the same for every try of this delivery: a MessageKey as text
+	EventID string
+	UserID  string
+	Channel Channel
+	To      string // email address, or E.164 phone number, or push subscription as JSON
+	ToName  string // the reader's name
+	Subject string
+	Text    Content
+	HTML    Content // email only
+	Link    string  // page of the message for this recipient; empty for none
+
+	// Unsubscribe is the URL at which the recipient ends messages of the category on the channel, with one click where it is
+	// https (RFC 8058). Email only; empty for messages that cannot be ended.
+	Unsubscribe string
+
 	Category  Category
 	Lane      Lane
 	Locale    string

@@ -39,6 +39,7 @@ type Previews interface {
 type People interface {
 	Put(ctx context.Context, u *schoolbell.User) (schoolbell.Change, error)
 	User(ctx context.Context, id string) (*schoolbell.User, error)
+	UserByNumber(ctx context.Context, number int64) (*schoolbell.User, error)
 	Users(ctx context.Context, after string, limit int) ([]*schoolbell.User, error)
 	Delete(ctx context.Context, id string) error
 	Import(ctx context.Context, r io.Reader, format people.Format) (people.Report, error)
@@ -107,9 +108,13 @@ type Config struct {
 	Settings  Settings
 	Push      Push
 
-	// Messages and Links are for the message page, which there is none of without both.
+	// Messages and Links are for the pages for people, which there are none of without both.
 	Messages Messages
 	Links    Links
+
+	// Channels are those that this installation has. People choose among them on the preference page.
+	Channels []schoolbell.Channel
+
 	Receipts Receipts // nil for no receipts of providers
 
 	Suppressions ledger.Suppressions

@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -14,9 +13,12 @@ import (
 	"schoolbell/internal/web"
 )
 
-// Links is what the API needs to know whom the link of a message is for.
+// Links is what the API needs to know whom a link in a message is for.
 type Links interface {
 	Open(token string) (auth.MessageLink, error)
+	OpenPreferences(token string) (auth.PreferencesLink, error)
+	OpenUnsubscribe(token string) (auth.UnsubscribeLink, error)
+	PreferencesToken(link auth.PreferencesLink) (token string, ok bool)
 }
 
 // Messages is what the API needs of single messages.
@@ -32,14 +34,18 @@ const (
 	hiddenSegment = "…"
 )
 
-// mountPages mounts the pages for people: the page of a message and its static files. They are
-// not part of the API, so its document leaves them out.
+// mountPages mounts the pages for people and their static files. They are not part of the API, so its document leaves
+// them out.
 func (s *Server) mountPages() {
 	if s.cfg.Links == nil || s.cfg.Messages == nil {
 		return
 	}
 	s.mux.HandleFunc("GET "+messagePath+"{token}", s.showMessage)
 	s.mux.HandleFunc("POST "+messagePath+"{token}", s.markMessage)
+	s.mux.HandleFunc("GET "+preferencesPath+"{token}", s.showChoices)
+	s.mux.HandleFunc("POST "+preferencesPath+"{token}", s.putChoices)
+	s.mux.HandleFunc("GET "+unsubscribePath+"{token}", s.showUnsubscribe)
+	s.mux.HandleFunc("POST "+unsubscribePath+"{token}", s.unsubscribe)
 	s.mux.Handle("GET /static/{name}", web.Static())
 }
 
@@ -105,11 +111,8 @@ func (s *Server) marking(r *http.Request, m ledger.PersonalMessage, done schoolb
 // openLink returns what the link of a request stands for, or answers it.
 func (s *Server) openLink(w http.ResponseWriter, r *http.Request) (auth.MessageLink, bool) {
 	link, err := s.cfg.Links.Open(r.PathValue("token"))
-	switch {
-	case errors.Is(err, auth.ErrLinkExpired):
-		written(s.frame(r).EndedLink(w))
-	case err != nil:
-		written(s.frame(r).UnknownLink(w))
+	if err != nil {
+		s.badLink(w, r, err)
 	}
 	return link, err == nil
 }

@@ -60,10 +60,10 @@ func routeOf(r *http.Request) string {
 }
 
 // loggedPath returns the path of r as logs may have it: without the secret in the paths of receipts and without the
-// token of a message link, also of requests that no route matches.
+// tokens of links, also of requests that no route matches.
 func loggedPath(r *http.Request) string {
-	if i := strings.Index(r.URL.Path, messagePath); i >= 0 {
-		return r.URL.Path[:i+len(messagePath)] + hiddenSegment
+	if hidden := hideToken(r.URL.Path); hidden != "" {
+		return hidden
 	}
 	if before, _, found := strings.Cut(r.URL.Path, receiptsPath); found {
 		return before + receiptsPath + "/…"

@@ -33,16 +33,17 @@ type Runtime struct {
 	Config *config.Config
 	Log    *slog.Logger
 
-	Ledger    *store.Ledger
-	Settings  *school.Settings // of the school
-	Templates *school.Templates
-	Redis     redis.UniversalClient
-	Channels  *channel.Set // nil while this process sends nothing
-	Pipeline  *notify.Pipeline
-	Links     *auth.Links        // of messages; opened with the pipeline
-	Retention *retention.Service // of old rows in the ledger
-	Webhooks  *webhook.Service   // opened with the pipeline
-	Metrics   *prometheus.Registry
+	Ledger     *store.Ledger
+	Settings   *school.Settings // of the school
+	Templates  *school.Templates
+	Categories *school.Categories
+	Redis      redis.UniversalClient
+	Channels   *channel.Set // nil while this process sends nothing
+	Pipeline   *notify.Pipeline
+	Links      *auth.Links        // of messages; opened with the pipeline
+	Retention  *retention.Service // of old rows in the ledger
+	Webhooks   *webhook.Service   // opened with the pipeline
+	Metrics    *prometheus.Registry
 
 	bounces net.Listener // nil if emails do not come back by SMTP
 	infra   []Service    // servers in this process that services use
@@ -99,6 +100,7 @@ func (r *Runtime) OpenLedger(ctx context.Context) error {
 	r.closers = append(r.closers, l.Close)
 	r.Settings = school.NewSettings(l.Settings, firstSettings(r.Config), r.Log)
 	r.Templates = school.NewTemplates(l.Templates, r.Log)
+	r.Categories = school.NewCategories(l.School, r.Log)
 	return nil
 }
 
@@ -195,7 +197,7 @@ func (r *Runtime) Relay() []Service {
 
 // renderer makes messages as this installation sends them.
 func (r *Runtime) renderer() (*render.Renderer, error) {
-	return render.New(render.Config{Link: r.messageLink, School: r.Settings.Current, Template: r.Templates.At})
+	return render.New(render.Config{Link: r.messageLink, Choices: r.choices(), Optional: r.Categories.Optional, School: r.Settings.Current, Template: r.Templates.At})
 }
 
 // Workers is the service that works all queues.

@@ -72,7 +72,7 @@ var importRules = []struct {
 	{"internal/inbox/...", []string{".", "internal/auth", "internal/ledger", "internal/outage"}},
 	{"internal/health", nil},
 	{"internal/api/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/school", "internal/health", "internal/web", "internal/receipt", "internal/preview"}},
-	{"internal/web/...", []string{".", "internal/render"}},
+	{"internal/web/...", []string{".", "internal/locale", "internal/render"}},
 	{"internal/receipt/...", []string{".", "internal/address", "internal/channel/email/returnpath"}},
 	{"internal/webhook", []string{".", "wire", "internal/ledger", "internal/outage", "internal/publicdial"}},
 	{"internal/admin/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},

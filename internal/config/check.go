@@ -64,7 +64,7 @@ func (h *HTTP) check(f *schoolbell.Faults) {
 		listenAddr(f, "METRICS_ADDR", h.MetricsAddr)
 	}
 	h.checkPprof(f)
-	if u, err := url.Parse(h.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+	if u, err := url.Parse(h.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || !isPlainURL(h.PublicURL) {
 		f.Add("PUBLIC_URL", "must be an address such as https://bell.school.example")
 	}
 	if err := checkMessageURL(h.MessageURL); h.MessageURL != "" && err != nil {

@@ -23,6 +23,12 @@ func (h *HTTP) MessageLink(eventID, userID string) string {
 	return strings.ReplaceAll(link, placeUser, strings.ReplaceAll(url.QueryEscape(userID), "+", "%20"))
 }
 
+// isPlainURL reports whether a URL can stand in every header and document as it is. A host in another script is written
+// as xn--….
+func isPlainURL(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`"<>`, c) })
+}
+
 func checkMessageURL(template string) error {
 	if !strings.Contains(template, placeEvent) {
 		return errors.New("must contain {event}, such as https://app.example/messages/{event}")

@@ -49,6 +49,11 @@ func (s *Service) User(ctx context.Context, id string) (*schoolbell.User, error)
 	return s.store.User(ctx, id)
 }
 
+// UserByNumber is User by the person's number in the ledger.
+func (s *Service) UserByNumber(ctx context.Context, number int64) (*schoolbell.User, error) {
+	return s.store.UserByNumber(ctx, number)
+}
+
 // Users returns up to limit users in order of id, those after the given id ("" for the first page).
 func (s *Service) Users(ctx context.Context, after string, limit int) ([]*schoolbell.User, error) {
 	return s.store.Users(ctx, after, limit)

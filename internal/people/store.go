@@ -36,6 +36,10 @@ type Store interface {
 	// none. Email and Phone are the first addresses of their channels.
 	User(ctx context.Context, id string) (*schoolbell.User, error)
 
+	// UserByNumber is User by the person's number in the ledger, which the links in messages have. A number never
+	// changes and is not given out again.
+	UserByNumber(ctx context.Context, number int64) (*schoolbell.User, error)
+
 	// Users returns up to limit users in order of id, those after the given id.
 	Users(ctx context.Context, after string, limit int) ([]*schoolbell.User, error)
 

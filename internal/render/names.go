@@ -20,6 +20,8 @@ var names = &template.Names{
 		"event.time":       template.Line,
 		"user.name":        template.Line,
 		"link":             template.URL,
+		"preferences":      template.URL,
+		"unsubscribe":      template.URL,
 	},
 }
 
@@ -31,6 +33,8 @@ func withLayout(n *template.Names) *template.Names {
 		"school.logo":       template.URL,
 		"layout.details":    template.Line,
 		"layout.button":     template.Line,
+		"layout.choices":    template.Line,
+		"layout.optional":   template.Line,
 		"layout.language":   template.Line,
 		"layout.dir":        template.Line,
 		"layout.preview":    template.Line,

@@ -19,6 +19,7 @@ type preparedKey struct {
 	language *locale.Language // of that text, or the nearest that there is
 	zone     *time.Location
 	own      *schoolbell.Template // of the school; nil for the standard one
+	optional bool                 // people can switch the category off, and there are links to do so
 }
 
 // prepared is what the messages of one key share.
@@ -197,6 +198,8 @@ func (r *Renderer) values(ev *schoolbell.Event, said schoolbell.EventText, schoo
 		"layout.attendance": flag(ev.Category == schoolbell.CategoryAttendance),
 		"layout.details":    flag(!ev.StartsAt.IsZero() || said.Location != ""),
 		"layout.button":     flag(r.link != nil),
+		"layout.choices":    flag(r.choices != nil),
+		"layout.optional":   flag(key.optional),
 	}
 	if !ev.StartsAt.IsZero() {
 		when := l.Span

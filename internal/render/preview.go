@@ -32,7 +32,7 @@ func (r *Renderer) Check(t schoolbell.Template) error {
 }
 
 // Preview makes a message from a template that need not be stored, in its language: of a sample event if ev is nil, and
-// for a sample recipient if to is nil. Its link leads to no message.
+// for a sample recipient if to is nil. Its links lead nowhere.
 func (r *Renderer) Preview(t schoolbell.Template, ev *schoolbell.Event, to *schoolbell.User) (schoolbell.Message, error) {
 	if ev == nil {
 		ev = sampleEvent(t.Category, time.Now())
@@ -41,7 +41,7 @@ func (r *Renderer) Preview(t schoolbell.Template, ev *schoolbell.Event, to *scho
 	if to != nil {
 		recipient = ledger.Recipient{UserID: to.ID, Name: to.Name, Locale: to.Locale, Timezone: to.Timezone}
 	}
-	one := &Renderer{settings: r.settings, compiled: map[compiledKey]*compiled{}, prepared: map[preparedKey]*prepared{}}
+	one := &Renderer{settings: r.settings, choices: r.choices, optional: r.optional, compiled: map[compiledKey]*compiled{}, prepared: map[preparedKey]*prepared{}}
 	one.own = func(schoolbell.TemplateKey, time.Time) *schoolbell.Template { return &t }
 	if r.link != nil {
 		one.link = func(_ string, to ledger.Recipient) string { return r.link("preview", to) }

@@ -19,6 +19,15 @@ type Config struct {
 	// one. It is called for each message, from several goroutines. Nil means messages without links.
 	Link func(eventID string, to ledger.Recipient) string
 
+	// Choices returns the URLs at which a recipient changes what reaches them. It is called for each email of a category
+	// that people can switch off, and where a template names one of them, from several goroutines. Nil means messages
+	// without these links.
+	Choices Choices
+
+	// Optional reports whether people can switch the messages of a category off. It is called for each message, from
+	// several goroutines. Nil means all of them.
+	Optional func(schoolbell.Category) bool
+
 	// School returns the settings of the school as they are now. It is called for each
 	// message, from several goroutines. Nil means settings that are empty.
 	School func() schoolbell.SchoolSettings
@@ -27,6 +36,15 @@ type Config struct {
 	// standard one. It is called for each message, from several goroutines, and returns the same pointer for the same
 	// version. Nil means the standard templates.
 	Template func(key schoolbell.TemplateKey, start time.Time) *schoolbell.Template
+}
+
+// Choices makes the links by which people choose what reaches them. Each URL is http or https, and never empty.
+type Choices interface {
+	// Preferences returns the URL of the page with all choices of a recipient.
+	Preferences(to ledger.Recipient) string
+
+	// Unsubscribe returns the URL at which a recipient ends the messages of a category on a channel.
+	Unsubscribe(category schoolbell.Category, channel schoolbell.Channel, to ledger.Recipient) string
 }
 
 // school is what messages show of the settings of a school.
@@ -61,6 +79,8 @@ func (s school) check() error {
 type Renderer struct {
 	settings func() schoolbell.SchoolSettings
 	link     func(eventID string, to ledger.Recipient) string // nil for no links
+	choices  Choices                                          // nil for none
+	optional func(schoolbell.Category) bool
 	own      func(schoolbell.TemplateKey, time.Time) *schoolbell.Template
 
 	mu       sync.RWMutex
@@ -77,9 +97,12 @@ const maxCompiled = 1000
 
 // New returns a renderer, or an error if the standard templates cannot be used with the settings.
 func New(cfg Config) (*Renderer, error) {
-	r := &Renderer{settings: cfg.School, link: cfg.Link, own: cfg.Template, compiled: map[compiledKey]*compiled{}, prepared: map[preparedKey]*prepared{}}
+	r := &Renderer{settings: cfg.School, link: cfg.Link, choices: cfg.Choices, optional: cfg.Optional, own: cfg.Template, compiled: map[compiledKey]*compiled{}, prepared: map[preparedKey]*prepared{}}
 	if r.settings == nil {
 		r.settings = func() schoolbell.SchoolSettings { return schoolbell.SchoolSettings{} }
+	}
+	if r.optional == nil {
+		r.optional = func(schoolbell.Category) bool { return true }
 	}
 	school := schoolOf(r.settings())
 	if _, err := r.prepare(&schoolbell.Event{ID: "start", Title: "t", Body: "b"}, school, preparedKey{channel: schoolbell.ChannelEmail, tag: school.language, language: locale.For(school.language), zone: time.UTC}); err != nil {
@@ -106,7 +129,8 @@ func (r *Renderer) render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 	if !schoolbell.IsLine(to.Name) {
 		return schoolbell.Message{}, schoolbell.Invalid("recipient.name", "must be one line of text")
 	}
-	p, err := r.shared(ev, school, r.key(ev, ch, to, school, tag))
+	key := r.key(ev, ch, to, school, tag)
+	p, err := r.shared(ev, school, key)
 	if err != nil {
 		return schoolbell.Message{}, err
 	}
@@ -126,14 +150,17 @@ func (r *Renderer) render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 	if r.link != nil {
 		m.Link = r.link(ev.ID, to)
 	}
-	return m, p.fill(&m, personal(to, m.Link))
+	if key.optional && ch == schoolbell.ChannelEmail {
+		m.Unsubscribe = r.choices.Unsubscribe(ev.Category, ch, to)
+	}
+	return m, p.fill(&m, r.personal(&m, to, key.optional))
 }
 
 // key names the messages that share most of their text with that of a recipient.
 func (r *Renderer) key(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient, school school, tag string) preparedKey {
 	return preparedKey{
 		event: ev.ID, channel: ch, tag: tag, language: locale.Nearest(tag, to.Locale), zone: schoolbell.FirstTimezone(to.Timezone, school.timezone),
-		own: r.ownTemplate(ev, ch, tag),
+		own: r.ownTemplate(ev, ch, tag), optional: r.choices != nil && r.optional(ev.Category),
 	}
 }
 
@@ -170,14 +197,26 @@ func idsOf(categories []schoolbell.CategoryInfo) (ids []schoolbell.Category) {
 	return ids
 }
 
-// personal returns the values that differ between recipients.
-func personal(to ledger.Recipient, link string) template.Lookup {
+// personal returns the values that differ between recipients. Links are made when a template asks for them.
+func (r *Renderer) personal(m *schoolbell.Message, to ledger.Recipient, optional bool) template.Lookup {
+	var preferences, unsubscribe string
 	return func(name string) (template.Value, bool) {
 		switch name {
 		case "user.name":
 			return template.Value{Text: strings.TrimSpace(to.Name)}, true
 		case "link":
-			return template.Value{Text: link}, true
+			return template.Value{Text: m.Link}, true
+		case "preferences":
+			if preferences == "" && r.choices != nil {
+				preferences = r.choices.Preferences(to)
+			}
+			return template.Value{Text: preferences}, true
+		case "unsubscribe":
+			unsubscribe = cmp.Or(unsubscribe, m.Unsubscribe)
+			if unsubscribe == "" && optional {
+				unsubscribe = r.choices.Unsubscribe(m.Category, m.Channel, to)
+			}
+			return template.Value{Text: unsubscribe}, true
 		}
 		return template.Value{}, false
 	}

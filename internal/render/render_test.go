@@ -53,9 +53,22 @@ func page(eventID string, to ledger.Recipient) string {
 	return fmt.Sprintf("https://bell.example.org/m/%s?n=%d&x=\"", eventID, to.Seq)
 }
 
+// choices are where a recipient chooses what reaches them.
+type choices struct{}
+
+func (choices) Preferences(to ledger.Recipient) string {
+	return fmt.Sprintf("https://bell.example.org/preferences/%d", to.Seq)
+}
+
+func (choices) Unsubscribe(category schoolbell.Category, channel schoolbell.Channel, to ledger.Recipient) string {
+	return fmt.Sprintf("https://bell.example.org/unsubscribe/%d-%s-%s", to.Seq, category, channel)
+}
+
+func optional(c schoolbell.Category) bool { return c != schoolbell.CategoryUrgent }
+
 func newRenderer(t testing.TB) *render.Renderer {
 	t.Helper()
-	r, err := render.New(render.Config{Link: page, School: named("Hill View School")})
+	r, err := render.New(render.Config{Link: page, Choices: choices{}, Optional: optional, School: named("Hill View School")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (f Frame) write(w http.ResponseWriter, status int, t *template.Template, ti
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", policy)
-	h.Set("Content-Language", f.Words.Tag)
+	h.Set("Content-Language", f.Words.Tag())
 	h.Set("Vary", "Accept-Language")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/locale"
 	"schoolbell/internal/web"
 )
 
@@ -27,33 +28,54 @@ func frame(words *web.Words) web.Frame {
 	return web.Frame{Words: words, School: "Hill School", Root: "../"}
 }
 
-var languages = []string{"en", "de", "es", "ar"}
-
 // Where a text is missing, a button has no label.
 func TestWords(t *testing.T) {
 	t.Parallel()
-	for _, tag := range languages {
-		words := web.WordsFor(tag)
-		if words.Tag != tag {
-			t.Fatalf("there are no words in %s", tag)
+	english := reflect.ValueOf(*web.WordsFor("en"))
+	for _, l := range locale.Languages() {
+		words := web.WordsFor(l.Tag)
+		if words.Tag() != l.Tag || words.Dir() != l.Dir() {
+			t.Fatalf("there are no words in %s", l.Tag)
 		}
 		v := reflect.ValueOf(*words)
 		for i := range v.NumField() {
 			name, field := v.Type().Field(i).Name, v.Field(i)
-			missing := field.IsZero()
-			for j := 0; field.Kind() == reflect.Array && j < field.Len(); j++ {
-				missing = missing || field.Index(j).IsZero()
-			}
-			if missing {
-				t.Errorf("%s lacks %s", tag, name)
+			switch {
+			case field.IsZero():
+				t.Errorf("%s lacks %s", l.Tag, name)
+			case field.Kind() == reflect.String:
+				if got, want := places(field.String()), places(english.Field(i).String()); !slices.Equal(got, want) {
+					t.Errorf("%s: %s has the places %v, want %v", l.Tag, name, got, want)
+				}
+			case field.Kind() == reflect.Map:
+				for _, key := range english.Field(i).MapKeys() {
+					if word := field.MapIndex(key); !word.IsValid() || word.IsZero() {
+						t.Errorf("%s: %s lacks %s", l.Tag, name, key)
+					}
+				}
+				if field.Len() != english.Field(i).Len() {
+					t.Errorf("%s: %s has %d words, want %d", l.Tag, name, field.Len(), english.Field(i).Len())
+				}
 			}
 		}
 	}
-	for want, tags := range map[string][]string{"es": {"", "fr-FR", "ES-mx", "de"}, "en": nil, "ar": {"ar-EG"}} {
-		if got := web.WordsFor(tags...).Tag; got != want {
+	for want, tags := range map[string][]string{"es": {"", "it-IT", "ES-mx", "de"}, "en": nil, "ar": {"ar-EG"}, "fr": {"fr-CA"}} {
+		if got := web.WordsFor(tags...).Tag(); got != want {
 			t.Errorf("%v: %s, want %s", tags, got, want)
 		}
 	}
+	for _, c := range schoolbell.BuiltInCategories() {
+		if words := web.WordsFor("en"); words.About[c.ID] == "" || words.Categories[c.ID] != c.Name {
+			t.Errorf("the words do not know the category %s", c.ID)
+		}
+	}
+}
+
+// places are those of a text, such as {name}, in order of the alphabet.
+func places(text string) []string {
+	found := regexp.MustCompile(`\{[a-z]+\}`).FindAllString(text, -1)
+	slices.Sort(found)
+	return found
 }
 
 func TestAccepted(t *testing.T) {
@@ -80,7 +102,7 @@ func TestMessage(t *testing.T) {
 		has     string
 		without string
 	}{
-		{"over midnight", func(m *web.Message) { m.EndsAt = start.Add(4 * time.Hour) }, "Saturday 5 July 2031", ""},
+		{"over midnight", func(m *web.Message) { m.EndsAt = start.Add(4 * time.Hour) }, "Saturday, 5 July 2031", ""},
 		{"without a time", func(m *web.Message) { m.StartsAt = time.Time{} }, "<dt>Where</dt>", "<dt>When</dt>"},
 		{"without a place", func(m *web.Message) { m.Place = "" }, "<dt>When</dt>", "<dt>Where</dt>"},
 		{"urgent", func(m *web.Message) { m.Urgent = true }, "badge-urgent", "s-cancelled"},
@@ -93,7 +115,7 @@ func TestMessage(t *testing.T) {
 			m := web.Message{Title: "Trip", Body: "Bring boots.", Language: "en", SentAt: start, StartsAt: start, Zone: time.UTC, Place: "Gate", Asks: schoolbell.OutcomeAcknowledged}
 			c.change(&m)
 			w := httptest.NewRecorder()
-			must(t, frame(web.English).Message(w, m))
+			must(t, frame(web.WordsFor("en")).Message(w, m))
 			if body := w.Body.String(); w.Code != 200 || !strings.Contains(body, c.has) || c.without != "" && strings.Contains(body, c.without) {
 				t.Errorf("%d, want %q and no %q in\n%s", w.Code, c.has, c.without, body)
 			}
@@ -103,7 +125,7 @@ func TestMessage(t *testing.T) {
 
 func TestStatic(t *testing.T) {
 	t.Parallel()
-	name, err := frame(web.English).Asset("schoolbell.css")
+	name, err := frame(web.WordsFor("en")).Asset("schoolbell.css")
 	must(t, err)
 	mux := http.NewServeMux()
 	mux.Handle("GET /static/{name}", web.Static())
@@ -125,5 +147,40 @@ func TestStatic(t *testing.T) {
 	must(t, err)
 	if string(text) != plain || compressed.Header().Get("Vary") != "Accept-Encoding" {
 		t.Errorf("compressed it is another file: %v", compressed.Header())
+	}
+}
+
+func TestUnsubscribe(t *testing.T) {
+	t.Parallel()
+	builtIn := schoolbell.BuiltInCategories()
+	trips := schoolbell.CategoryInfo{ID: "trips", Name: "Trips & <outings>"}
+	renamed := builtIn[1]
+	renamed.Name = "Termine"
+	for _, c := range []struct {
+		name, language string
+		page           func(web.Frame, http.ResponseWriter, web.Unsubscribe) error
+		category       schoolbell.CategoryInfo
+		channel        schoolbell.Channel
+		has            string
+	}{
+		{"a question", "en", web.Frame.Stop, builtIn[1], "email", "<h1>Stop emails about events?</h1>"},
+		{"a channel of its own", "en", web.Frame.Stop, builtIn[0], "pager", "<h1>Stop “pager” about announcements?</h1>"},
+		{"a category of its own", "en", web.Frame.Stop, trips, "sms", "<h1>Stop text messages about “Trips &amp; &lt;outings&gt;”?</h1>"},
+		{"another name", "en", web.Frame.Stop, renamed, "email", "about “Termine”?"},
+		{"a sentence that begins with a word", "es", web.Frame.Stop, builtIn[1], "email", "<h1>¿Dejar de recibir correos sobre actividades?</h1>"},
+		{"what still comes", "de", web.Frame.Stop, builtIn[1], "email", "Sie erhalten weiterhin: Anwesenheit und Dringend."},
+		{"the end", "fr", web.Frame.StoppedMessages, builtIn[1], "email", " concernant les événements</h1>"},
+		{"from right to left", "ar", web.Frame.StoppedMessages, builtIn[2], "push", "الإشعارات حول التذكيرات"},
+		{"an address", "en", web.Frame.Stop, builtIn[1], "email", "<b><bdi>yara@mossfield.example</bdi></b>"},
+		{"a button that takes it back", "en", web.Frame.StoppedMessages, builtIn[1], "email", `name="undo" value="digest"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			must(t, c.page(frame(web.WordsFor(c.language)), w, web.Unsubscribe{Category: c.category, Channel: c.channel, Address: "yara@mossfield.example",
+				Always: builtIn[3:5], Choices: "../preferences/x", Before: "digest"}))
+			if body := w.Body.String(); w.Code != 200 || !strings.Contains(body, c.has) || !strings.Contains(body, `href="../preferences/x"`) {
+				t.Errorf("%d, want %q in\n%s", w.Code, c.has, body)
+			}
+		})
 	}
 }

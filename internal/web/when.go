@@ -1,10 +1,6 @@
 package web
 
-import (
-	"strconv"
-	"strings"
-	"time"
-)
+import "time"
 
 // moment is a time as people read it.
 type moment struct {
@@ -20,9 +16,7 @@ type span struct {
 }
 
 func (w *Words) moment(t time.Time) moment {
-	date := strings.NewReplacer("{weekday}", w.weekdays[t.Weekday()], "{day}", strconv.Itoa(t.Day()),
-		"{month}", w.months[t.Month()-1], "{year}", strconv.Itoa(t.Year())).Replace(w.date)
-	return moment{Date: date, Clock: t.Format("15:04"), Machine: t.Format(time.RFC3339)}
+	return moment{Date: w.language.Date(t), Clock: w.language.Clock(t), Machine: t.Format(time.RFC3339)}
 }
 
 func (w *Words) span(start, end time.Time, zone *time.Location) *span {

@@ -277,10 +277,10 @@ func (p *tab) text() (text string) {
 	return text
 }
 
-// press presses a key: Tab or Enter.
+// press presses a key: Tab, Enter or ArrowLeft.
 func (p *tab) press(key string) {
 	p.t.Helper()
-	codes := map[string]int{"Tab": 9, "Enter": 13}
+	codes := map[string]int{"Tab": 9, "Enter": 13, "ArrowLeft": 37}
 	texts := map[string]string{"Enter": "\r"}
 	for _, kind := range []string{"keyDown", "keyUp"} {
 		p.call("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": codes[key], "text": texts[key]}, nil)

@@ -26,22 +26,22 @@ type site struct {
 	browser *browser
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, settings ...string) *site {
 	t.Helper()
 	folder := filepath.Join(testenv.Root(t), "test", "browser")
 	testenv.Node(t, folder)
 	axe, err := os.ReadFile(filepath.Join(folder, "node_modules", "axe-core", "axe.min.js"))
 	must(t, err)
 	mail := system.NewMail(t)
-	s := &site{School: system.New(t, system.Parts{SMTP: mail.Addr()}), mail: mail, axe: string(axe), browser: startBrowser(t)}
+	s := &site{School: system.New(t, system.Parts{SMTP: mail.Addr(), Settings: settings}), mail: mail, axe: string(axe), browser: startBrowser(t)}
 	serve := s.Serve()
 	t.Cleanup(serve.Stop)
 	s.AwaitReady()
 	s.Import(2)
-	settings, err := s.Client.Settings(t.Context())
+	school, err := s.Client.Settings(t.Context())
 	must(t, err)
-	settings.Name, settings.Timezone = "Hollowbrook School", "Europe/London"
-	_, err = s.Client.PutSettings(t.Context(), settings)
+	school.Name, school.Timezone = "Hollowbrook School", "Europe/London"
+	_, err = s.Client.PutSettings(t.Context(), school)
 	must(t, err)
 	return s
 }
@@ -126,8 +126,11 @@ func (s *site) pages(t *testing.T) map[string]string {
 	return map[string]string{"urgent": urgent, "event": event, "announcement": news, "cancelled": off, "confirmed": confirmed, "unknown": s.URL + "/m/x"}
 }
 
-func (s *site) testAccessible(t *testing.T) {
-	for name, link := range s.pages(t) {
+func (s *site) testAccessible(t *testing.T) { s.accessible(t, s.pages(t)) }
+
+// accessible has axe-core look at pages on several devices. They load nothing from elsewhere.
+func (s *site) accessible(t *testing.T, pages map[string]string) {
+	for name, link := range pages {
 		for _, d := range []device{{width: 390, script: true}, {width: 390, dark: true, script: true}, {width: 1440, script: true}, {width: 1440, dark: true, script: true}, {width: 390, language: "ar", script: true}, {width: 390, language: "de", script: true}} {
 			p := s.browser.open(t, d)
 			p.visit(link)

@@ -85,7 +85,7 @@ func testMessagePage(t *testing.T, s *system.School, mail *system.Mail, restart 
 	serve := restart()
 	s.AwaitReady()
 	status, page := visit(t, "GET", link, nil)
-	for _, want := range []string{"Trip to Kew", "Bring boots.", "Main gate", "Friday 4 July 2031", ">09:30<", "Europe/London", "I have read this"} {
+	for _, want := range []string{"Trip to Kew", "Bring boots.", "Main gate", "Friday, 4 July 2031", ">09:30<", "Europe/London", "I have read this"} {
 		if status != 200 || !strings.Contains(page, want) {
 			t.Errorf("%d, no %q in\n%s", status, want, page)
 		}

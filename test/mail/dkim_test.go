@@ -11,9 +11,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	netmail "net/mail"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -64,6 +66,20 @@ func TestDKIM(t *testing.T) {
 			if f := examine(t, changed, c.record); len(f.Signatures) != 1 || f.Signatures[0].Result == "pass" {
 				t.Errorf("a changed email passes: %+v", f.Signatures)
 			}
+			for _, field := range []string{"List-Unsubscribe", "List-Unsubscribe-Post"} {
+				if header := headers(t, email); len(header[field]) != 1 || !signs(header, field) {
+					t.Errorf("%s is %q, and the signature is %q", field, header[field], header.Get("DKIM-Signature"))
+				}
+			}
+			for _, link := range []string{"List-Unsubscribe: <https://other.example/>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"} {
+				if f := examine(t, append([]byte(link+"\r\n"), email...), c.record); len(f.Signatures) != 1 || f.Signatures[0].Result == "pass" {
+					t.Errorf("an email with a second %s passes: %+v", link, f.Signatures)
+				}
+			}
+			moved := bytes.Replace(email, []byte("List-Unsubscribe: <https://bell.hill.example/"), []byte("List-Unsubscribe: <https://evil.example/"), 1)
+			if f := examine(t, moved, c.record); len(f.Signatures) != 1 || f.Signatures[0].Result == "pass" {
+				t.Errorf("an email with another link passes: %+v", f.Signatures)
+			}
 			if f := examine(t, append([]byte("Subject: pay here\r\n"), email...), c.record); len(f.Signatures) != 1 || f.Signatures[0].Result == "pass" {
 				t.Errorf("an email with a second subject passes: %+v", f.Signatures)
 			}
@@ -78,7 +94,7 @@ func signedEmail(t *testing.T, key crypto.Signer) []byte {
 	t.Helper()
 	catcher := startCatcher(t)
 	s := system.New(t, system.Parts{SMTP: catcher.Addr(), Settings: []string{"EMAIL_FROM=Schule Höhe <office@hill.example>", "SCHOOL_NAME=Schule Höhe",
-		"DKIM_DOMAIN=hill.example", "DKIM_SELECTOR=bell", "DKIM_KEY_FILE=" + keyFile(t, key)}})
+		"PUBLIC_URL=https://bell.hill.example", "DKIM_DOMAIN=hill.example", "DKIM_SELECTOR=bell", "DKIM_KEY_FILE=" + keyFile(t, key)}})
 	serve := s.Serve()
 	s.AwaitReady()
 	s.Import(1)
@@ -129,6 +145,28 @@ func keyFile(t *testing.T, key crypto.Signer) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// headers are those of an email.
+func headers(t *testing.T, email []byte) netmail.Header {
+	t.Helper()
+	msg, err := netmail.ReadMessage(bytes.NewReader(email))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msg.Header
+}
+
+// signs reports whether the signature of an email names a header, twice: so that nobody can add another one.
+func signs(header netmail.Header, name string) bool {
+	named := regexp.MustCompile(`\bh=([^;]*)`).FindStringSubmatch(header.Get("DKIM-Signature"))
+	n := 0
+	for field := range strings.SplitSeq(strings.Join(named[1:], ""), ":") {
+		if strings.EqualFold(strings.Join(strings.Fields(field), ""), name) {
+			n++
+		}
+	}
+	return n == 2
 }
 
 // findings is what verify.mjs writes.

@@ -74,6 +74,13 @@ func (m *Mail) HoldAfter(n int) {
 	m.passing = n
 }
 
+// Held is how many people have an email that is held this moment.
+func (m *Mail) Held() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.held)
+}
+
 // holds tells whether the next mail will be held.
 func (m *Mail) holds() bool {
 	m.mu.Lock()
@@ -198,15 +205,21 @@ func (m *Mail) hasReached(user string) bool {
 	return m.reached[user]
 }
 
-// Newest is the text of the mail that was taken last: its parts, decoded.
-func (m *Mail) Newest() string {
+// NewestRaw is the mail that was taken last, as it came.
+func (m *Mail) NewestRaw() []byte {
 	m.t.Helper()
 	news := m.catcher.Messages(1)
 	if len(news) == 0 {
 		m.t.Fatal("no mail was taken")
 	}
 	whole, _ := m.catcher.Message(news[0].ID)
-	msg, err := mail.ReadMessage(bytes.NewReader(whole.Raw))
+	return whole.Raw
+}
+
+// Newest is the text of the mail that was taken last: its parts, decoded.
+func (m *Mail) Newest() string {
+	m.t.Helper()
+	msg, err := mail.ReadMessage(bytes.NewReader(m.NewestRaw()))
 	if err != nil {
 		m.t.Fatal(err)
 	}

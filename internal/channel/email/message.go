@@ -99,6 +99,9 @@ func checkText(m *schoolbell.Message) error {
 	if m.Locale != "" && !isToken(m.Locale) {
 		return errors.New("locale is not a token")
 	}
+	if !isFieldURL(m.Unsubscribe) {
+		return errors.New("unsubscribe link cannot stand in a header")
+	}
 	if m.Text.Len()+m.HTML.Len() == 0 {
 		return errors.New("message is empty")
 	}
@@ -136,6 +139,9 @@ func (c *Composer) Append(b []byte, m *schoolbell.Message, to string, now time.T
 	}
 	if m.Locale != "" {
 		b = appendField(b, "Content-Language: ", m.Locale, "\r\n")
+	}
+	for _, field := range UnsubscribeFields(m) {
+		b = appendField(b, field.Name, ": ", field.Value, "\r\n")
 	}
 	b = append(b, "MIME-Version: 1.0\r\n"...)
 	switch {

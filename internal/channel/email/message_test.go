@@ -44,6 +44,7 @@ func TestComposeGolden(t *testing.T) {
 	m.ToName = "Ada Lovelace"
 	m.Text = schoolbell.Plain("Hello Ada,\n\n.dot, trailing space \nGrüße = greetings\n" + strings.Repeat("a long line ", 20) + "\n")
 	m.HTML = schoolbell.Plain("<p style=\"color:#1f2933\">Grüße</p>\r\n")
+	m.Unsubscribe = "https://bell.hill.example/unsubscribe/token"
 	plain := message("ada@example.org", 43)
 	plain.Subject, plain.HTML = "[Urgent] Schule fällt aus: "+strings.Repeat("größer ", 15), schoolbell.Content{}
 	for name, m := range map[string]schoolbell.Message{"alternative": m, "plain": plain} {
@@ -140,18 +141,19 @@ func crlf(s string) string {
 }
 
 func FuzzCompose(f *testing.F) {
-	f.Add("Ada Lovelace", "Sports day", "Hello\n.\n", "<p>=20 \t\n</p>", "ada@example.org", "en", "1.2")
-	f.Add("\"quote\\", "=?utf-8?q?x?=", "\r\n--=_schoolbell--\r\n", "", "a@b.example", "", "x")
-	f.Add("a\r\nBcc: evil@x.example", "a\nb", "\r", "\x00", "a@b.example>\r\nX: y", "de\r\n", "1>\r\nX: y")
-	f.Add("  sp  ace  ", strings.Repeat("ü", 100), strings.Repeat("x", 200)+" \n", strings.Repeat("=", 80), "ü@ö.example", "pt-BR", "..")
+	f.Add("Ada Lovelace", "Sports day", "Hello\n.\n", "<p>=20 \t\n</p>", "ada@example.org", "en", "1.2", "https://bell.example/unsubscribe/x")
+	f.Add("\"quote\\", "=?utf-8?q?x?=", "\r\n--=_schoolbell--\r\n", "", "a@b.example", "", "x", "http://bell.example/")
+	f.Add("a\r\nBcc: evil@x.example", "a\nb", "\r", "\x00", "a@b.example>\r\nX: y", "de\r\n", "1>\r\nX: y", "https://x>\r\nBcc: <y")
+	f.Add("  sp  ace  ", strings.Repeat("ü", 100), strings.Repeat("x", 200)+" \n", strings.Repeat("=", 80), "ü@ö.example", "pt-BR", "..", "")
 	c, err := NewComposer("office@hill.example", "")
 	if err != nil {
 		f.Fatal(err)
 	}
 	allowed := map[string]bool{"Date": true, "From": true, "To": true, "Subject": true, "Message-Id": true, "Auto-Submitted": true,
-		"X-Schoolbell-Event": true, "Content-Language": true, "Mime-Version": true, "Content-Type": true, "Content-Transfer-Encoding": true}
-	f.Fuzz(func(t *testing.T, name, subject, text, html, to, locale, id string) {
-		m := schoolbell.Message{ID: id, EventID: id, To: to, ToName: name, Subject: subject, Text: schoolbell.Plain(text), HTML: schoolbell.Plain(html), Locale: locale}
+		"X-Schoolbell-Event": true, "Content-Language": true, "Mime-Version": true, "Content-Type": true, "Content-Transfer-Encoding": true,
+		"List-Unsubscribe": true, "List-Unsubscribe-Post": true}
+	f.Fuzz(func(t *testing.T, name, subject, text, html, to, locale, id, leave string) {
+		m := schoolbell.Message{ID: id, EventID: id, To: to, ToName: name, Subject: subject, Text: schoolbell.Plain(text), HTML: schoolbell.Plain(html), Locale: locale, Unsubscribe: leave}
 		addr, err := Recipient(&m)
 		if err != nil {
 			return
@@ -176,6 +178,9 @@ func FuzzCompose(f *testing.F) {
 		}
 		if got.Header.Get("Message-Id") != "<"+id+"@hill.example>" {
 			t.Errorf("Message-ID %q", got.Header.Get("Message-Id"))
+		}
+		if l := got.Header.Get("List-Unsubscribe"); leave != "" && l != "<"+leave+">" || strings.HasPrefix(leave, "https://") != (got.Header.Get("List-Unsubscribe-Post") == "List-Unsubscribe=One-Click") {
+			t.Errorf("List-Unsubscribe %q of %q", l, leave)
 		}
 		if got.Text != crlf(text) || got.HTML != crlf(html) {
 			t.Errorf("text %q, HTML %q; want %q, %q", got.Text, got.HTML, crlf(text), crlf(html))

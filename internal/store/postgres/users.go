@@ -79,6 +79,9 @@ var selectUsers = row.SQL(`
 // selectUser selects the person with an id.
 var selectUser = selectUsers + " AND u.id = $1"
 
+// selectUserByNumber selects the person with a number.
+var selectUserByNumber = selectUsers + " AND u.seq = $1"
+
 // listUsers selects the people after an id.
 var listUsers = selectUsers + " AND u.id > $1 ORDER BY u.id LIMIT $2"
 
@@ -106,13 +109,23 @@ func scanUser(r pgx.CollectableRow) (*schoolbell.User, error) {
 
 // User implements people.Store.
 func (s People) User(ctx context.Context, id string) (u *schoolbell.User, err error) {
-	err = s.DB.again("read user", func() error {
-		rows, err := s.DB.pool.Query(ctx, selectUser, id)
+	return readUser(ctx, s.DB, selectUser, id, id)
+}
+
+// UserByNumber implements people.Store.
+func (s People) UserByNumber(ctx context.Context, number int64) (u *schoolbell.User, err error) {
+	return readUser(ctx, s.DB, selectUserByNumber, number, "")
+}
+
+// readUser reads the only person that a query with one argument selects. name is that of an error.
+func readUser(ctx context.Context, db *DB, query string, argument any, name string) (u *schoolbell.User, err error) {
+	err = db.again("read user", func() error {
+		rows, err := db.pool.Query(ctx, query, argument)
 		if err != nil {
 			return err
 		}
 		u, err = pgx.CollectExactlyOneRow(rows, scanUser)
-		return orNotFound(err, "user", id)
+		return orNotFound(err, "user", name)
 	})
 	return u, err
 }

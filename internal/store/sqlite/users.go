@@ -122,19 +122,33 @@ func decodeList[T any](text string, into *[]T) error {
 
 // User implements people.Store.
 func (s People) User(ctx context.Context, id string) (*schoolbell.User, error) {
-	users, err := readUsers(ctx, s.DB, findUser, args{"id": id})
-	switch {
-	case err != nil:
-		return nil, err
-	case len(users) == 0:
-		return nil, schoolbell.NotFound("user", id)
-	}
-	return users[0], nil
+	return readUser(ctx, s.DB, findUser, args{"id": id}, id)
 }
 
 // findUser selects a live user.
 var findUser = row.SQL(selectUsers + `
 	AND u.id = @id`)
+
+// UserByNumber implements people.Store.
+func (s People) UserByNumber(ctx context.Context, number int64) (*schoolbell.User, error) {
+	return readUser(ctx, s.DB, findUserByNumber, args{"user": number}, "")
+}
+
+// findUserByNumber selects a live user by number.
+var findUserByNumber = row.SQL(selectUsers + `
+	AND u.seq = @user`)
+
+// readUser reads the only user that a query selects. name is that of an error.
+func readUser(ctx context.Context, db *DB, query string, a args, name string) (*schoolbell.User, error) {
+	users, err := readUsers(ctx, db, query, a)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(users) == 0:
+		return nil, schoolbell.NotFound("user", name)
+	}
+	return users[0], nil
+}
 
 // Users implements people.Store.
 func (s People) Users(ctx context.Context, after string, limit int) ([]*schoolbell.User, error) {

@@ -20,6 +20,7 @@ var persons = []promise{
 	{"PutUsers by many callers at once keeps everybody", usersConcurrent},
 	{"PutUsers takes thousands in one call", usersMany},
 	{"Users pages in order of id", usersPages},
+	{"UserByNumber finds a person by the number that links have", userByNumber},
 	{"DeleteUser forgets the person and keeps the proof", userDeleted},
 	{"DeleteUser shares nothing with a new person of the same id", userReborn},
 	{"Preferences keep what is not set again", preferences},
@@ -313,26 +314,6 @@ func schedules(t *testing.T, open func() *store.Ledger) {
 	got, _, err = s.Schedules.Schedule(s.ctx(), "a")
 	s.must(err)
 	same(t, "schedule of a new person", got, schoolbell.Schedule{})
-}
-
-func userUnknown(t *testing.T, open func() *store.Ledger) {
-	s := newTestStore(t, open())
-	for name, call := range map[string]func() error{
-		"User":           func() error { _, err := s.People.User(s.ctx(), "nobody"); return err },
-		"DeleteUser":     func() error { return s.People.DeleteUser(s.ctx(), "nobody") },
-		"Preferences":    func() error { _, err := s.People.Preferences(s.ctx(), "nobody"); return err },
-		"PutPreferences": func() error { return s.People.PutPreferences(s.ctx(), "nobody", nil) },
-		"Schedule":       func() error { _, _, err := s.Schedules.Schedule(s.ctx(), "nobody"); return err },
-		"PutSchedule":    func() error { return s.Schedules.PutSchedule(s.ctx(), "nobody", schoolbell.Schedule{}) },
-		"Inbox":          func() error { _, _, err := s.Inboxes.Inbox(s.ctx(), "nobody", 0, 1); return err },
-		"MarkRead":       func() error { _, err := s.Inboxes.MarkRead(s.ctx(), "nobody", "x"); return err },
-		"MarkAllRead":    func() error { _, err := s.Inboxes.MarkAllRead(s.ctx(), "nobody", 0); return err },
-		"Group":          func() error { _, err := s.People.Group(s.ctx(), "nobody"); return err },
-	} {
-		if err := call(); schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
-			t.Errorf("%s: %v, want not found", name, err)
-		}
-	}
 }
 
 func groupRoundTrip(t *testing.T, open func() *store.Ledger) {

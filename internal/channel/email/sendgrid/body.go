@@ -77,6 +77,9 @@ func (s *SendGrid) personalize(m *schoolbell.Message) personalization {
 	if m.Locale != "" {
 		headers["Content-Language"] = m.Locale
 	}
+	for _, field := range email.UnsubscribeFields(m) {
+		headers[field.Name] = field.Value
+	}
 	return personalization{To: []mailbox{{Email: to, Name: m.ToName}}, Headers: headers, CustomArgs: map[string]string{ArgName: m.ID}}
 }
 

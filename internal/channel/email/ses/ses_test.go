@@ -83,6 +83,7 @@ func TestEmail(t *testing.T) {
 		c.ConfigurationSet, c.SessionToken, c.ReplyTo = "bell", "temporary", "desk@hill.example"
 	})
 	m := channeltest.Email("ada@müller.example", 7)
+	m.Unsubscribe = "https://bell.hill.example/unsubscribe/token"
 	r := send(s, m)
 	got := f.Emails()
 	if r.Verdict != schoolbell.VerdictSent || len(got) != 1 {
@@ -94,6 +95,9 @@ func TestEmail(t *testing.T) {
 	}
 	if e.Text != strings.ReplaceAll(m.Text.String(), "\n", "\r\n") || e.HTML != strings.ReplaceAll(m.HTML.String(), "\n", "\r\n") || e.Header.Get("Reply-To") != "desk@hill.example" {
 		t.Errorf("text %q, HTML %q, header %v", e.Text, e.HTML, e.Header)
+	}
+	if e.Header.Get("List-Unsubscribe") != "<"+m.Unsubscribe+">" || e.Header.Get("List-Unsubscribe-Post") != "List-Unsubscribe=One-Click" {
+		t.Errorf("header %v", e.Header)
 	}
 	if id := e.Header.Get("Message-Id"); id != "<"+e.ID+"@eu-west-1.amazonses.com>" {
 		t.Errorf("Message-ID %s", id)
