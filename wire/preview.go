@@ -12,6 +12,8 @@ type EventPreview struct {
 	Channels  []PreviewedChannel  `json:"channels" doc:"In the order of the event."`
 	Languages []PreviewedLanguage `json:"languages" doc:"Languages of the people who get a message, the most frequent first."`
 	SMS       *PreviewedSMS       `json:"sms,omitempty" doc:"What the text messages take, if the event goes out by text message."`
+	Held      *PreviewedHeld      `json:"held,omitempty" doc:"People whose messages wait for the end of their quiet hours, if there are any."`
+	Finish    *PreviewedFinish    `json:"finish,omitempty" doc:"When the last message is sent, if a limit or quiet hours decide it."`
 	Shown     []PreviewedMessage  `json:"shown" doc:"One message of each channel that anybody gets, in the order of the event."`
 }
 
@@ -21,6 +23,21 @@ type PreviewedChannel struct {
 	Messages int                `json:"messages"`
 	LeftOut  int                `json:"left_out" doc:"People who get no message on the channel."`
 	Reasons  []PreviewedReason  `json:"reasons" doc:"Why they get none, the most frequent first."`
+	Finish   *PreviewedFinish   `json:"finish,omitempty" doc:"When its last message is sent, if the channel has a limit."`
+}
+
+// PreviewedHeld are people whose messages wait for the end of their quiet hours. The inbox does not wait.
+type PreviewedHeld struct {
+	People int  `json:"people"`
+	Until  Time `json:"until" doc:"When the last of them gets the message."`
+}
+
+// PreviewedFinish is when the last message is sent: not earlier, because of a limit, and later if the provider is slower than that.
+type PreviewedFinish struct {
+	At        Time   `json:"at"`
+	Seconds   int    `json:"seconds" doc:"From the start of the event."`
+	LimitedBy string `json:"limited_by" doc:"What decides it." example:"email rate 8/s"`
+	Waiting   int    `json:"waiting,omitempty" doc:"About how many messages of other events wait before it, which are counted in."`
 }
 
 // PreviewedReason is why some people get no message on a channel.

@@ -59,6 +59,7 @@ func (a *program) printPreview(p *wire.EventPreview) {
 		a.say("%s", previewedSMS(p.SMS))
 	}
 	a.printLanguages(p.Languages)
+	a.printFinish(p)
 	a.say("%s", a.style.dim("Nothing was stored or sent."))
 }
 
@@ -122,6 +123,35 @@ func (a *program) printLanguages(languages []wire.PreviewedLanguage) {
 	if len(missing) > 0 {
 		a.say("No text in %s: %s the text of the event itself.", strings.Join(missing, ", "), count(people, "person gets", "people get"))
 	}
+}
+
+// printFinish says how long the messages take.
+func (a *program) printFinish(p *wire.EventPreview) {
+	if p.Held != nil {
+		a.say("Quiet hours: messages of %s wait until %s.", count(p.Held.People, "person", "people"), when(p.Held.Until.Time))
+	}
+	for _, c := range p.Channels {
+		f := c.Finish
+		if f == nil {
+			continue
+		}
+		text := fmt.Sprintf("Finish of %s: %s after the start, at %s (%s", c.Channel, duration(time.Duration(f.Seconds)*time.Second), when(f.At.Time), f.LimitedBy)
+		if f.Waiting > 0 {
+			text += fmt.Sprintf(", after about %s of other events", count(f.Waiting, "message", "messages"))
+		}
+		a.say("%s).", text)
+	}
+}
+
+// duration is a time for people to read: in hours and days if it is long.
+func duration(d time.Duration) string {
+	switch {
+	case d < 2*time.Hour:
+		return d.String()
+	case d < 48*time.Hour:
+		return count(int(d.Round(time.Hour)/time.Hour), "hour", "hours")
+	}
+	return count(int((d+12*time.Hour)/(24*time.Hour)), "day", "days")
 }
 
 // printShown prints a message of one channel.

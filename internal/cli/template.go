@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"strconv"
+	"strings"
 
 	"schoolbell"
 	"schoolbell/wire"
@@ -136,12 +137,17 @@ func (c *templateShowCmd) Run(ctx context.Context, a *program) error {
 	return nil
 }
 
-// printParts prints the parts that there are below each other.
+// printParts prints the parts that there are below each other, with their lines.
 func (a *program) printParts(subject, html, text string) {
 	for _, p := range [][2]string{{"SUBJECT", subject}, {"HTML", html}, {"TEXT", text}} {
-		if p[1] != "" {
-			a.say("%s\n%s\n", a.style.bold(p[0]), p[1])
+		if p[1] == "" {
+			continue
 		}
+		a.say("%s", a.style.bold(p[0]))
+		for line := range strings.SplitSeq(strings.TrimRight(p[1], "\n"), "\n") {
+			a.say("%s", painted(printableLine(line)))
+		}
+		a.say("")
 	}
 }
 

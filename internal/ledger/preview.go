@@ -14,6 +14,10 @@ type Previews interface {
 	// the ledger. The visitor is called outside of transactions; its error ends the walk and is returned.
 	// Names in ev that CreateEvent would refuse are the same CodeInvalid faults.
 	Preview(ctx context.Context, ev *schoolbell.Event, setUp []schoolbell.Channel, users int, visitor PreviewVisitor) error
+
+	// Waiting returns about how many deliveries of a lane wait to be sent on each channel: those of events of which jobs are in the
+	// queue. It looks at the oldest 10,000 waves that are open. Held events do not count.
+	Waiting(ctx context.Context, lane schoolbell.Lane) (map[schoolbell.Channel]int, error)
 }
 
 // PreviewVisitor looks at what a preview finds.

@@ -48,6 +48,20 @@ type Reservation struct {
 	Hour int64 // in which the messages count, for Settle
 }
 
+// Forecast tells how long messages will take because of a quota.
+type Forecast struct {
+	After   time.Duration // until the last one may be sent, a year at most
+	Reached Period        // whose limit makes them wait; empty if it is the rate alone
+	Rate    float64       // units per second for the lane; 0 for no limit
+}
+
+// ChannelForecast tells how long the messages of a channel take because of its quota.
+type ChannelForecast struct {
+	Forecast
+	Quota   Quota // in effect
+	Waiting int   // messages of other events that wait to be sent in the same lane, about
+}
+
 // Quotas count what all workers send. They give permissions before messages are sent, so a
 // crash can only lead to fewer messages than the quota allows.
 type Quotas interface {
@@ -62,4 +76,7 @@ type Quotas interface {
 	// Settle corrects a reservation of a lane to the number of units that were used. Unused
 	// ones may be reserved again. Units that were used beyond the reservation make others wait longer.
 	Settle(ctx context.Context, quota Quota, lane schoolbell.Lane, r Reservation, used int) error
+
+	// Forecast tells how long so many units of a lane will take if nobody else uses the quota. It reserves nothing.
+	Forecast(ctx context.Context, quota Quota, lane schoolbell.Lane, units int) (Forecast, error)
 }

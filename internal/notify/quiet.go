@@ -10,7 +10,7 @@ import (
 // awake splits the rows of a claim: those that may be sent now, and for the others, whose recipients have quiet hours, an
 // attempt that lets them wait. Urgent events wait for nobody.
 func (r *batchRun) awake(rows []ledger.Recipient) (awake []ledger.Recipient, held []ledger.Attempt) {
-	if r.ev.Lane == schoolbell.LaneUrgent {
+	if !hasQuietHours(r.ev) {
 		return rows, nil
 	}
 	quiet := quietHours{school: r.cfg.School(), now: r.cfg.Now()}
@@ -24,6 +24,9 @@ func (r *batchRun) awake(rows []ledger.Recipient) (awake []ledger.Recipient, hel
 	}
 	return awake, held
 }
+
+// hasQuietHours reports whether the messages of an event wait for the end of quiet hours.
+func hasQuietHours(ev *schoolbell.Event) bool { return ev.Lane != schoolbell.LaneUrgent }
 
 // quietHours tells how long recipients are left alone from a time on. It keeps the latest answer, because most recipients
 // have the same quiet hours in the same time zone.

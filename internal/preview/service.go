@@ -2,6 +2,7 @@ package preview
 
 import (
 	"context"
+	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -12,6 +13,12 @@ import (
 type Pipeline interface {
 	// Preview checks ev as Create does, and gives visitor its audience with what would become of it.
 	Preview(ctx context.Context, ev *schoolbell.Event, visitor ledger.PreviewVisitor) error
+
+	// Quiet returns what tells how long a message of ev waits for the end of a recipient's quiet hours.
+	Quiet(ev *schoolbell.Event) func(to ledger.Recipient) time.Duration
+
+	// Forecasts tells how long so many units of messages of ev take on the channels that have a quota.
+	Forecasts(ctx context.Context, ev *schoolbell.Event, units map[schoolbell.Channel]int) (map[schoolbell.Channel]ledger.ChannelForecast, error)
 }
 
 // Renderer makes messages as workers do.
@@ -80,7 +87,11 @@ func (s *Service) Preview(ctx context.Context, ev *schoolbell.Event, o Options) 
 	if err := s.cfg.Pipeline.Preview(ctx, ev, t); err != nil {
 		return nil, err
 	}
-	return t.result()
+	out, err := t.result()
+	if err != nil {
+		return nil, err
+	}
+	return out, s.finish(ctx, t.ev, out)
 }
 
 // chosen returns the person whose messages are shown, nil for somebody of the audience.

@@ -3,6 +3,7 @@ package preview
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -25,6 +26,10 @@ type tally struct {
 	languages languages
 	texts     textMessages
 	reached   []bool // of the people of a chunk: on any channel
+	sent      []bool // the same, on any channel but the inbox
+	quiet     func(to ledger.Recipient) time.Duration
+	held      int           // people who have quiet hours
+	heldFor   time.Duration // until the last of them are over
 }
 
 // channelTally counts what one channel would carry.
@@ -47,38 +52,56 @@ func (t *tally) Begin(ev *schoolbell.Event) error {
 	}
 	t.languages = newLanguages(ev, t.cfg.School().Language)
 	t.texts = newTextMessages(t.cfg, ev)
+	t.quiet = t.cfg.Pipeline.Quiet(ev)
 	return nil
 }
 
 // Visit implements ledger.PreviewVisitor.
 func (t *tally) Visit(chunk ledger.PreviewChunk) error {
 	t.reached = append(t.reached[:0], make([]bool, len(chunk.People))...)
+	t.sent = append(t.sent[:0], make([]bool, len(chunk.People))...)
 	for _, g := range chunk.Groups {
-		c := t.channel(g.Channel)
-		if !gets(g.Status) {
-			c.leaveOut(g, chunk.People)
-			continue
-		}
-		c.messages += len(g.People)
-		if c.first == nil && len(g.People) > 0 {
-			c.first = &chunk.People[g.People[0]]
-		}
-		for _, i := range g.People {
-			t.reached[i] = true
-			if g.Channel == schoolbell.ChannelSMS {
-				t.texts.add(chunk.People[i])
-			}
-		}
+		t.addGroup(g, chunk.People)
 	}
 	t.people += len(chunk.People)
-	for i, reached := range t.reached {
-		if reached {
-			t.languages.add(chunk.People[i].Locale)
-		} else {
+	for i, to := range chunk.People {
+		if !t.reached[i] {
 			t.leftOut++
+			continue
+		}
+		t.languages.add(to.Locale)
+		if t.sent[i] {
+			t.hold(t.quiet(to))
 		}
 	}
 	return nil
+}
+
+// addGroup counts deliveries of one channel.
+func (t *tally) addGroup(g ledger.PreviewGroup, people []ledger.Recipient) {
+	c := t.channel(g.Channel)
+	if !gets(g.Status) {
+		c.leaveOut(g, people)
+		return
+	}
+	c.messages += len(g.People)
+	if c.first == nil && len(g.People) > 0 {
+		c.first = &people[g.People[0]]
+	}
+	for _, i := range g.People {
+		t.reached[i] = true
+		t.sent[i] = t.sent[i] || g.Status == schoolbell.DeliveryPending
+		if g.Channel == schoolbell.ChannelSMS {
+			t.texts.add(people[i])
+		}
+	}
+}
+
+// hold counts a person whose messages wait for a time, 0 for not at all.
+func (t *tally) hold(wait time.Duration) {
+	if wait > 0 {
+		t.held, t.heldFor = t.held+1, max(t.heldFor, wait)
+	}
 }
 
 // gets reports whether deliveries that begin with a status become messages.
@@ -109,6 +132,9 @@ func (c *channelTally) leaveOut(g ledger.PreviewGroup, people []ledger.Recipient
 func (t *tally) result() (*wire.EventPreview, error) {
 	out := &wire.EventPreview{Category: t.ev.Category, Lane: t.ev.Lane, People: t.people, LeftOut: t.leftOut,
 		Channels: []wire.PreviewedChannel{}, Languages: t.languages.result(), Shown: []wire.PreviewedMessage{}}
+	if t.held > 0 {
+		out.Held = &wire.PreviewedHeld{People: t.held, Until: wire.At(startOf(t.ev).Add(t.heldFor))}
+	}
 	for _, c := range t.channels {
 		out.Messages += c.messages
 		out.Channels = append(out.Channels, c.result())

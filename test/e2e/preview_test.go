@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"schoolbell"
 	"schoolbell/client"
@@ -47,7 +48,7 @@ func previewsAgree(t *testing.T, parts system.Parts, worker bool) {
 	must(t, err)
 	play(t, twilio)
 	mail := system.NewMail(t)
-	parts.SMTP, parts.Settings = mail.Addr(), append(twilio.Settings(), "SMS_PRICE=0.075 EUR", "SCHOOL_NAME=Hill")
+	parts.SMTP, parts.Settings = mail.Addr(), append(twilio.Settings(), "SMS_PRICE=0.075 EUR", "SCHOOL_NAME=Hill", "EMAIL_RATE=1000")
 	s := &previewed{School: system.New(t, parts), t: t, random: rand.New(rand.NewPCG(seed, 2)), twilio: twilio}
 	serve := s.Serve()
 	defer serve.Stop()
@@ -57,7 +58,10 @@ func previewsAgree(t *testing.T, parts system.Parts, worker bool) {
 	}
 	s.AwaitReady()
 	s.people()
-	for range 8 {
+	for i := range 10 {
+		if i == 7 {
+			s.quiet()
+		}
 		if s.agrees(s.event()); t.Failed() {
 			t.Fatalf("the seed was %d", seed)
 		}
@@ -98,6 +102,23 @@ func (s *previewed) people() {
 	}
 }
 
+// quiet gives some people quiet hours that are not over for an hour at least.
+func (s *previewed) quiet() {
+	s.t.Helper()
+	now := time.Now().UTC()
+	hours := schoolbell.QuietHours{From: schoolbell.ClockTime(now.Add(-time.Hour).Format("15:04")), To: schoolbell.ClockTime(now.Add(2 * time.Hour).Format("15:04"))}
+	for range 10 {
+		n := s.random.IntN(previewPeople)
+		u, err := s.Client.User(s.t.Context(), system.Person(n))
+		must(s.t, err)
+		u.Timezone = "UTC"
+		_, _, err = s.Client.PutUser(s.t.Context(), *u)
+		must(s.t, err)
+		_, err = s.Client.PutSchedule(s.t.Context(), u.ID, schoolbell.Schedule{QuietHours: hours})
+		must(s.t, err)
+	}
+}
+
 // event returns an event to some of them.
 func (s *previewed) event() wire.NewEvent {
 	r := s.random
@@ -135,17 +156,19 @@ func (s *previewed) agrees(ev wire.NewEvent) {
 	before := len(s.twilio.Messages())
 	created, err := s.Client.CreateEvent(s.t.Context(), ev)
 	must(s.t, err)
-	done := s.AwaitStatus(created.ID, schoolbell.EventCompleted)
-	page, err := s.Client.Deliveries(s.t.Context(), created.ID, schoolbell.DeliveryFilter{}, client.Page{Limit: 500})
-	must(s.t, err)
-	if done.Category != p.Category || done.Lane != p.Lane || len(done.Channels) != len(p.Channels) {
-		s.t.Errorf("the event is %+v, the preview %+v", done, p)
+	deliveries, held := s.outcome(created.ID)
+	if created.Category != p.Category || created.Lane != p.Lane || len(created.Channels) != len(p.Channels) {
+		s.t.Errorf("the event is %+v, the preview %+v", created, p)
+	}
+	if p.Held == nil && len(held) > 0 || p.Held != nil && p.Held.People != len(held) {
+		s.t.Errorf("quiet hours hold %d people; the preview says %+v", len(held), p.Held)
 	}
 	reached := map[string]bool{}
 	messages := 0
 	for _, c := range p.Channels {
 		messages += c.Messages
-		s.channelAgrees(c, page.Deliveries, reached)
+		s.channelAgrees(c, deliveries, reached)
+		s.finishAgrees(c, p.Lane)
 	}
 	leftOut := 0
 	for _, got := range reached {
@@ -156,7 +179,53 @@ func (s *previewed) agrees(ev wire.NewEvent) {
 	if p.People != len(reached) || p.LeftOut != leftOut || p.Messages != messages {
 		s.t.Errorf("%d people, %d left out, %d messages; the preview says %d, %d, %d", len(reached), leftOut, messages, p.People, p.LeftOut, p.Messages)
 	}
-	s.textsAgree(p, s.twilio.Messages()[before:])
+	if len(held) == 0 {
+		s.textsAgree(p, s.twilio.Messages()[before:])
+	}
+}
+
+// outcome returns the deliveries of an event when each has ended or waits for the end of quiet hours, and for whom they wait.
+func (s *previewed) outcome(id string) (deliveries []wire.Delivery, held map[string]bool) {
+	s.t.Helper()
+	testenv.Eventually(s.t, time.Minute, func() error {
+		ev, err := s.Client.Event(s.t.Context(), id)
+		if err != nil {
+			return err
+		}
+		page, err := s.Client.Deliveries(s.t.Context(), id, schoolbell.DeliveryFilter{}, client.Page{Limit: 500})
+		if err != nil {
+			return err
+		}
+		deliveries, held = page.Deliveries, map[string]bool{}
+		for _, d := range deliveries {
+			switch {
+			case d.Reason == schoolbell.ReasonQuietHours:
+				held[d.UserID] = true
+			case !d.Status.Terminal():
+				return fmt.Errorf("%s of %s is %s", d.Channel, d.UserID, d.Status)
+			}
+		}
+		if len(held) == 0 && ev.Status != schoolbell.EventCompleted {
+			return fmt.Errorf("the event is %s", ev.Status)
+		}
+		return nil
+	}, "every message is sent or waits")
+	return deliveries, held
+}
+
+// finishAgrees checks what the limit of emails means. Normal messages leave a fifth of it to urgent ones.
+func (s *previewed) finishAgrees(c wire.PreviewedChannel, lane schoolbell.Lane) {
+	s.t.Helper()
+	want := ""
+	if c.Channel == schoolbell.ChannelEmail && c.Messages > 0 {
+		want = "email rate 800/s"
+		if lane == schoolbell.LaneUrgent {
+			want = "email rate 1000/s"
+		}
+	}
+	if c.Finish == nil && want != "" || c.Finish != nil && (c.Finish.LimitedBy != want || c.Finish.Seconds != 1) {
+		s.t.Errorf("%s finishes at %+v, want %q", c.Channel, c.Finish, want)
+	}
 }
 
 // channelAgrees compares what one channel carried. It notes who got a message.
@@ -168,7 +237,7 @@ func (s *previewed) channelAgrees(c wire.PreviewedChannel, deliveries []wire.Del
 			continue
 		}
 		switch d.Status {
-		case schoolbell.DeliverySent:
+		case schoolbell.DeliverySent, schoolbell.DeliveryPending:
 			sent++
 			reached[d.UserID] = true
 		case schoolbell.DeliverySuppressed:

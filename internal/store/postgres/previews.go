@@ -126,3 +126,44 @@ func indexesOf(users []int64, people []ledger.Recipient) ([]int, error) {
 	}
 	return indexes, nil
 }
+
+// Waiting implements ledger.Previews.
+func (s Previews) Waiting(ctx context.Context, lane schoolbell.Lane) (waiting map[schoolbell.Channel]int, err error) {
+	err = s.DB.read(ctx, "count what waits", func(tx pgx.Tx) error {
+		waiting = map[schoolbell.Channel]int{}
+		rows, err := tx.Query(ctx, countWaiting, named{"lane": lane, "most": row.MostWaiting})
+		counts, err := list(rows, err, pgx.RowToStructByPos[struct {
+			Channel schoolbell.Channel
+			N       int
+		}])
+		for _, c := range counts {
+			waiting[c.Channel] = c.N
+		}
+		return err
+	})
+	return waiting, err
+}
+
+// countWaiting counts the pending deliveries of the first @most open waves of a lane, by channel. Those of a batch in work are not in
+// the totals: the whole batch counts.
+var countWaiting = row.SQL(`
+	WITH open AS MATERIALIZED (
+		SELECT w.event_seq, w.n
+		FROM waves w
+		JOIN events e ON e.seq = w.event_seq
+		WHERE w.queued_at IS NOT NULL AND w.finished_at IS NULL AND e.lane = @lane AND e.status NOT IN ({event_held}, {event_cancelled})
+		ORDER BY w.event_seq, w.n
+		LIMIT @most),
+	waiting AS (
+		SELECT t.channel, t.n
+		FROM open o
+		JOIN totals t ON t.event_seq = o.event_seq AND t.wave = o.n AND t.status = {pending}
+		UNION ALL
+		SELECT b.channel, b.size
+		FROM open o
+		JOIN batches b ON b.event_seq = o.event_seq AND b.wave = o.n AND b.in_work)
+	SELECT c.name, sum(w.n)::bigint
+	FROM waiting w
+	JOIN channels c ON c.id = w.channel
+	GROUP BY c.name
+	HAVING sum(w.n) > 0`)

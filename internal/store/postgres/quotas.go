@@ -30,6 +30,25 @@ func (s Quotas) Settle(ctx context.Context, quota ledger.Quota, lane schoolbell.
 	})
 }
 
+// Forecast implements ledger.Quotas.
+func (s Quotas) Forecast(ctx context.Context, quota ledger.Quota, lane schoolbell.Lane, units int) (f ledger.Forecast, err error) {
+	err = s.DB.read(ctx, "forecast a quota", func(tx pgx.Tx) error {
+		var q row.Quota
+		var now int64
+		err := scanQuota(tx.QueryRow(ctx, forecastQuota, named{"name": quota.Name}), &q, &now)
+		f = q.Forecast(quota, lane, units, now)
+		return err
+	})
+	return f, err
+}
+
+// forecastQuota reads a quota, which need not be there, and the clock.
+const forecastQuota = `
+	SELECT coalesce(q.full_us, 0), coalesce(q.normal_full_us, 0), coalesce(q.hours, '[]'),
+		(extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+	FROM (SELECT @name::text AS name) given
+	LEFT JOIN quotas q ON q.name = given.name`
+
 // change locks the row of a quota, adds it if it is missing, and stores it again if f has changed it.
 func (s Quotas) change(ctx context.Context, doing, name string, f func(q *row.Quota, now int64) (changed bool)) error {
 	var q row.Quota

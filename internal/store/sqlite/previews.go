@@ -67,7 +67,9 @@ func (s Previews) chunk(ctx context.Context, w *walk, users int) (found ledger.P
 		}
 		if err := c.each(ctx, previewedPeople, nil, func(scan func(...any) error) error {
 			var p ledger.Recipient
-			err := scan(&p.Seq, &p.UserID, &p.Name, &p.Locale, &p.Timezone)
+			var quietHours string
+			err := scan(&p.Seq, &p.UserID, &p.Name, &p.Locale, &p.Timezone, &quietHours)
+			p.QuietHours = row.QuietHours(quietHours)
 			found.People = append(found.People, p)
 			return err
 		}); err != nil {
@@ -87,7 +89,7 @@ func (s Previews) chunk(ctx context.Context, w *walk, users int) (found ledger.P
 
 // previewedPeople selects what messages need of the people in chunk.
 const previewedPeople = `
-SELECT u.seq, u.id, u.name, u.locale, u.timezone
+SELECT u.seq, u.id, u.name, u.locale, u.timezone, u.quiet_hours
 FROM temp.chunk k
 JOIN users u ON u.seq = k.user_seq
 ORDER BY k.user_seq`
@@ -129,3 +131,40 @@ var selectReachable = row.SQL(reachable + `
 SELECT ` + reachableStatus + `, coalesce(reason, '')
 FROM people
 ORDER BY user_seq`)
+
+// Waiting implements ledger.Previews.
+func (s Previews) Waiting(ctx context.Context, lane schoolbell.Lane) (waiting map[schoolbell.Channel]int, err error) {
+	err = s.DB.read(ctx, "count what waits", func(c *conn) error {
+		waiting = map[schoolbell.Channel]int{}
+		return c.each(ctx, countWaiting, args{"lane": string(lane), "most": row.MostWaiting}, func(scan func(...any) error) error {
+			var name schoolbell.Channel
+			var n int
+			err := scan(&name, &n)
+			waiting[name] = n
+			return err
+		})
+	})
+	return waiting, err
+}
+
+// countWaiting counts the pending deliveries of the first @most open waves of a lane, by channel.
+var countWaiting = row.SQL(`
+WITH open AS MATERIALIZED (
+	SELECT w.event_seq, w.n
+	FROM waves w
+	CROSS JOIN events e ON e.seq = w.event_seq
+	WHERE w.queued_at IS NOT NULL
+		AND w.finished_at IS NULL
+		AND e.lane = @lane
+		AND e.status NOT IN ({event_held}, {event_cancelled})
+	ORDER BY w.event_seq, w.n
+	LIMIT @most
+)
+SELECT c.name, sum(t.n)
+FROM open o
+CROSS JOIN totals t ON t.event_seq = o.event_seq
+	AND t.wave = o.n
+	AND t.status = {pending}
+CROSS JOIN channels c ON c.id = t.channel
+GROUP BY c.name
+HAVING sum(t.n) > 0`)

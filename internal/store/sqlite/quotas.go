@@ -28,6 +28,16 @@ func (s Quotas) Settle(ctx context.Context, quota ledger.Quota, lane schoolbell.
 	})
 }
 
+// Forecast implements ledger.Quotas.
+func (s Quotas) Forecast(ctx context.Context, quota ledger.Quota, lane schoolbell.Lane, units int) (f ledger.Forecast, err error) {
+	err = s.DB.read(ctx, "forecast a quota", func(c *conn) error {
+		q, now, err := quotaOf(ctx, c, quota.Name)
+		f = q.Forecast(quota, lane, units, now)
+		return err
+	})
+	return f, err
+}
+
 // change reads the row of a quota and stores it if f has changed it.
 func (s Quotas) change(ctx context.Context, doing, name string, f func(q *row.Quota, now int64) (changed bool)) error {
 	return s.DB.write(ctx, doing, func(c *conn) error {

@@ -22,6 +22,7 @@ func BenchmarkWithServer(b *testing.B, database Database, server func() time.Dur
 	b.Run("PutUsers of 10000 new people", func(b *testing.B) { benchPutNewUsers(b, database) })
 	b.Run("PutUsers of 10000 people who stay as they are", func(b *testing.B) { benchPutSameUsers(b, database) })
 	b.Run("FanOut to 100000 in-app and by email in chunks of 5000", func(b *testing.B) { benchFanOut(b, database, server) })
+	b.Run("Preview of 100000 in-app and by email in chunks of 2000", func(b *testing.B) { benchPreview(b, database, server) })
 	b.Run("Advance by 5 workers in groups of 25", func(b *testing.B) { benchAdvance(b, database, server, 5, benchBatches) })
 	b.Run("Advance by 2 workers in groups of 4 times 25", func(b *testing.B) { benchAdvance(b, database, server, 2, benchTogether) })
 	for _, n := range []int{1_000, 100_000} {
@@ -70,6 +71,26 @@ func benchFanOut(b *testing.B, database Database, server func() time.Duration) {
 	for b.Loop() {
 		_, n := s.walk(s.create(newEvent(everybody)), 5_000, 100)
 		rows += 2 * n
+	}
+	report(rows)
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// nobody is a visitor that does nothing.
+type nobody struct{}
+
+func (nobody) Begin(*schoolbell.Event) error   { return nil }
+func (nobody) Visit(ledger.PreviewChunk) error { return nil }
+
+func benchPreview(b *testing.B, database Database, server func() time.Duration) {
+	s := large(b, database)
+	rows, report := 0, serverTime(b, server)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Previews.Preview(b.Context(), newEvent(everybody), nil, 2_000, nobody{}); err != nil {
+			b.Fatal(err)
+		}
+		rows += 2 * benchUsers
 	}
 	report(rows)
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")

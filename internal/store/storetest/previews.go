@@ -20,6 +20,7 @@ var previews = []promise{
 	{"Preview refuses the names that CreateEvent refuses", previewRefused},
 	{"Preview ends with the error of its visitor", previewEnded},
 	{"Preview lets others write between its chunks", previewWrites},
+	{"Waiting counts what is to be sent in a lane", previewWaiting},
 }
 
 // previewed collects what a preview finds.
@@ -252,4 +253,28 @@ func previewWrites(t *testing.T, open func() *store.Ledger) {
 	page, err := s.Reports.Events(s.ctx(), "", "", 100)
 	s.must(err)
 	same(t, "events", len(page), len(events))
+}
+
+func previewWaiting(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(20)
+	waiting := func(lane schoolbell.Lane) map[schoolbell.Channel]int {
+		found, err := s.Previews.Waiting(s.ctx(), lane)
+		s.must(err)
+		return found
+	}
+	same(t, "at first", waiting(normal), map[schoolbell.Channel]int{})
+	a := newEvent(toStudents())
+	batches, _ := s.walk(s.create(a), 100, 5)
+	b := newEvent(toStudents(), schoolbell.ChannelEmail)
+	b.Category = schoolbell.CategoryUrgent
+	s.walk(s.create(b), 100, 5)
+	s.create(newEvent(toStudents())) // not walked yet
+	same(t, "normal", waiting(normal), map[schoolbell.Channel]int{schoolbell.ChannelEmail: 20})
+	same(t, "urgent", waiting(urgent), map[schoolbell.Channel]int{schoolbell.ChannelEmail: 20})
+	s.deliver(s.lease(), batches[0], schoolbell.DeliverySent)
+	same(t, "after a batch", waiting(normal), map[schoolbell.Channel]int{schoolbell.ChannelEmail: 15})
+	_, err := s.Events.CancelEvent(s.ctx(), a.ID)
+	s.must(err)
+	same(t, "after the event was cancelled", waiting(normal), map[schoolbell.Channel]int{})
 }

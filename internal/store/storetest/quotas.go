@@ -19,6 +19,28 @@ var quotas = []promise{
 	{"Quotas of different names do not share anything", quotaNames},
 	{"A monthly limit is used up exactly", quotaMonthly},
 	{"Units that messages do not take are returned", quotaUnits},
+	{"Forecast tells how long messages take and reserves none", quotaForecast},
+}
+
+func quotaForecast(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	forecast := func(q ledger.Quota, lane schoolbell.Lane, units int) ledger.Forecast {
+		f, err := s.Quotas.Forecast(s.ctx(), q, lane, units)
+		s.must(err)
+		return f
+	}
+	rate := ledger.Quota{Name: "email", Rate: 10, UrgentShare: 20}
+	same(t, "80 normal messages", forecast(rate, normal, 80), ledger.Forecast{After: 10 * time.Second, Rate: 8})
+	same(t, "80 urgent messages", forecast(rate, urgent, 80), ledger.Forecast{After: 8 * time.Second, Rate: 10})
+	day := ledger.Quota{Name: "sms", Daily: 100}
+	for range 2 { // the first reserves nothing
+		same(t, "what a day allows", forecast(day, normal, 100), ledger.Forecast{})
+	}
+	same(t, "messages of the day", s.reserve(day, normal, 60).Messages, 60)
+	same(t, "what is left of it", forecast(day, normal, 40), ledger.Forecast{})
+	if f := forecast(day, normal, 41); f.Reached != ledger.PeriodDay || f.After < 23*time.Hour || f.After > 26*time.Hour {
+		t.Errorf("one message more is %+v", f)
+	}
 }
 
 const normal, urgent = schoolbell.LaneNormal, schoolbell.LaneUrgent
