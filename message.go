@@ -19,6 +19,11 @@ type Message struct {
 	// https (RFC 8058). Email only; empty for messages that cannot be ended.
 	Unsubscribe string
 
+	// Calendar is the event as an iCalendar object (RFC 5545), which the messages in one language share, and CalendarMethod its
+	// METHOD. Email only; empty for events without a time.
+	Calendar       Content
+	CalendarMethod string
+
 	Category  Category
 	Lane      Lane
 	Locale    string

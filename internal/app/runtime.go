@@ -197,7 +197,7 @@ func (r *Runtime) Relay() []Service {
 
 // renderer makes messages as this installation sends them.
 func (r *Runtime) renderer() (*render.Renderer, error) {
-	return render.New(render.Config{Link: r.messageLink, Choices: r.choices(), Optional: r.Categories.Optional, School: r.Settings.Current, Template: r.Templates.At})
+	return render.New(render.Config{Link: r.messageLink, Page: r.Config.HTTP.EventLink, Choices: r.choices(), Optional: r.Categories.Optional, School: r.Settings.Current, Template: r.Templates.At})
 }
 
 // Workers is the service that works all queues.

@@ -23,6 +23,14 @@ func (h *HTTP) MessageLink(eventID, userID string) string {
 	return strings.ReplaceAll(link, placeUser, strings.ReplaceAll(url.QueryEscape(userID), "+", "%20"))
 }
 
+// EventLink is MessageLink where MESSAGE_URL is the same for all recipients; "" if it is not.
+func (h *HTTP) EventLink(eventID string) string {
+	if strings.Contains(h.MessageURL, placeUser) {
+		return ""
+	}
+	return h.MessageLink(eventID, "")
+}
+
 // isPlainURL reports whether a URL can stand in every header and document as it is. A host in another script is written
 // as xn--….
 func isPlainURL(s string) bool {

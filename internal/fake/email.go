@@ -26,7 +26,10 @@ type Email struct {
 	Subject string // decoded
 	Text    string
 	HTML    string
-	Header  mail.Header // as the recipient would get it
+
+	Calendar string // the event in an attachment; empty for none
+
+	Header mail.Header // as the recipient would get it
 
 	messageID string // that its sender gave it
 	events    bool   // are published
@@ -110,6 +113,8 @@ func (e *Email) parsePart(contentType, encoding string, body io.Reader) error {
 		e.Text = string(text)
 	case kind == "text/html" && e.HTML == "":
 		e.HTML = string(text)
+	case kind == "text/calendar" && e.Calendar == "":
+		e.Calendar = string(text)
 	}
 	return nil
 }

@@ -114,6 +114,7 @@ type sendGridMail struct {
 	ReplyTo          *sendGridAddress          `json:"reply_to"`
 	Subject          string                    `json:"subject"`
 	Content          []sendGridContent         `json:"content"`
+	Attachments      []sendGridAttachment      `json:"attachments"`
 	Personalizations []sendGridPersonalization `json:"personalizations"`
 	Tracking         json.RawMessage           `json:"tracking_settings"`
 }
@@ -126,6 +127,13 @@ type sendGridAddress struct {
 type sendGridContent struct {
 	Type  string `json:"type"`
 	Value string `json:"value"`
+}
+
+type sendGridAttachment struct {
+	Content     []byte `json:"content"` // Base64 in JSON
+	Type        string `json:"type"`
+	Filename    string `json:"filename"`
+	Disposition string `json:"disposition"`
 }
 
 type sendGridPersonalization struct {
@@ -185,6 +193,11 @@ func (m sendGridMail) faults() (faults []SendGridError) {
 	}
 	if len(m.Content) == 0 {
 		bad("content", "Unless a valid template_id is provided, the content parameter is required.")
+	}
+	for i, a := range m.Attachments {
+		if strings.ContainsAny(a.Type, ";\r\n") {
+			bad(fmt.Sprintf("attachments.%d.type", i), "The attachment type cannot contain ';', or CRLF characters.")
+		}
 	}
 	for i, p := range m.Personalizations {
 		faults = append(faults, p.faults(i)...)
@@ -282,6 +295,11 @@ func (f *SendGrid) store(req sendGridMail) (id string) {
 		e := Email{ID: fmt.Sprintf("%s.filter%d", id, i), Token: p.CustomArgs["schoolbell_message"], To: p.To[0].Email, From: req.From.Email, Subject: req.Subject, Header: mail.Header{}}
 		for name, value := range p.Headers {
 			e.Header[name] = []string{value}
+		}
+		for _, a := range req.Attachments {
+			if a.Type == "text/calendar" {
+				e.Calendar = string(a.Content)
+			}
 		}
 		for _, c := range req.Content {
 			if c.Type == "text/plain" {

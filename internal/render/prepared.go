@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"schoolbell"
+	"schoolbell/internal/calendar"
 	"schoolbell/internal/locale"
 	"schoolbell/internal/template"
 )
@@ -29,6 +30,8 @@ type prepared struct {
 
 	subject, text, html *part // nil for none
 	longest             int   // of text, in characters; 0 for no limit
+
+	calendar schoolbell.Content // the event for calendars; empty for none
 }
 
 // of reports whether p was made from what ev and the settings of the school say.
@@ -70,6 +73,9 @@ func (p *prepared) fill(m *schoolbell.Message, personal template.Lookup) error {
 		return err
 	}
 	m.Subject = line(subject.String())
+	if p.calendar.Shared != nil {
+		m.Calendar, m.CalendarMethod = p.calendar, calendar.Publish
+	}
 	if m.HTML, err = p.html.content(personal); err != nil {
 		return err
 	}
@@ -80,6 +86,15 @@ func (p *prepared) fill(m *schoolbell.Message, personal template.Lookup) error {
 		m.Text = schoolbell.Plain(shorten(m.Text.String(), p.longest))
 	}
 	return nil
+}
+
+// calendar returns an event for calendars, which the messages in one language share.
+func (r *Renderer) calendar(ev *schoolbell.Event, said schoolbell.EventText) schoolbell.Content {
+	entry := calendar.EntryOf(ev, said)
+	if r.page != nil {
+		entry.URL = r.page(ev.ID)
+	}
+	return schoolbell.Plain(string(calendar.Calendar{Method: calendar.Publish, Entries: []calendar.Entry{entry}}.Append(nil)))
 }
 
 // line makes one line of a text.
@@ -106,6 +121,9 @@ func (r *Renderer) prepare(ev *schoolbell.Event, school school, key preparedKey)
 		p.longest = maxSMS
 	case schoolbell.ChannelPush:
 		p.longest = maxPush
+	}
+	if key.channel == schoolbell.ChannelEmail && !ev.StartsAt.IsZero() {
+		p.calendar = r.calendar(ev, said)
 	}
 	values := r.values(ev, said, school, key)
 	for _, x := range []struct {

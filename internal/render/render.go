@@ -19,6 +19,10 @@ type Config struct {
 	// one. It is called for each message, from several goroutines. Nil means messages without links.
 	Link func(eventID string, to ledger.Recipient) string
 
+	// Page returns the URL of a page of an event that is the same for everybody, or an empty one. It is called for each
+	// event and language, from several goroutines. Nil means no such pages.
+	Page func(eventID string) string
+
 	// Choices returns the URLs at which a recipient changes what reaches them. It is called for each email of a category
 	// that people can switch off, and where a template names one of them, from several goroutines. Nil means messages
 	// without these links.
@@ -79,6 +83,7 @@ func (s school) check() error {
 type Renderer struct {
 	settings func() schoolbell.SchoolSettings
 	link     func(eventID string, to ledger.Recipient) string // nil for no links
+	page     func(eventID string) string                      // nil for none
 	choices  Choices                                          // nil for none
 	optional func(schoolbell.Category) bool
 	own      func(schoolbell.TemplateKey, time.Time) *schoolbell.Template
@@ -97,7 +102,7 @@ const maxCompiled = 1000
 
 // New returns a renderer, or an error if the standard templates cannot be used with the settings.
 func New(cfg Config) (*Renderer, error) {
-	r := &Renderer{settings: cfg.School, link: cfg.Link, choices: cfg.Choices, optional: cfg.Optional, own: cfg.Template, compiled: map[compiledKey]*compiled{}, prepared: map[preparedKey]*prepared{}}
+	r := &Renderer{settings: cfg.School, link: cfg.Link, page: cfg.Page, choices: cfg.Choices, optional: cfg.Optional, own: cfg.Template, compiled: map[compiledKey]*compiled{}, prepared: map[preparedKey]*prepared{}}
 	if r.settings == nil {
 		r.settings = func() schoolbell.SchoolSettings { return schoolbell.SchoolSettings{} }
 	}

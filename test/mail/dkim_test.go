@@ -172,11 +172,24 @@ func signs(header netmail.Header, name string) bool {
 // findings is what verify.mjs writes.
 type findings struct {
 	Signatures []signature
+	Calendars  []calendarFile
 	Email      struct {
 		From                           mailbox
 		To                             []mailbox
 		Subject, Text, HTML, MessageID string
 	}
+}
+
+// calendarFile is an attachment with events.
+type calendarFile struct {
+	File, Disposition, Method, ObjectMethod string
+	Events                                  []calendarEvent
+}
+
+type calendarEvent struct {
+	UID, Summary, Text, Location, Start, End, Status string
+	Sequence                                         int
+	Properties                                       []string
 }
 
 type signature struct{ Result, Aligned, Domain, Algorithm, Comment string }

@@ -3,6 +3,7 @@
 import { buffer } from 'node:stream/consumers'
 
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
+import ICAL from 'ical.js'
 import PostalMime from 'postal-mime'
 
 const [recordName, record] = process.argv.slice(2)
@@ -15,9 +16,38 @@ const resolver = async (name, type) => {
 
 const { results } = await dkimVerify(email, { resolver })
 const parsed = await PostalMime.parse(email, { rfc822Attachments: false, maxNestingDepth: 10 })
+
+// The calendar in an attachment, as another library reads it.
+const calendars = parsed.attachments
+  .filter(a => a.mimeType === 'text/calendar')
+  .map(a => {
+    const object = new ICAL.Component(ICAL.parse(new TextDecoder('utf-8', { fatal: true }).decode(a.content)))
+    return {
+      file: a.filename,
+      disposition: a.disposition,
+      method: a.method,
+      objectMethod: object.getFirstPropertyValue('method'),
+      events: object.getAllSubcomponents('vevent').map(c => {
+        const e = new ICAL.Event(c)
+        return {
+          uid: e.uid,
+          sequence: e.sequence,
+          summary: e.summary,
+          text: e.description,
+          location: e.location,
+          start: e.startDate.toJSDate().toISOString(),
+          end: e.endDate.toJSDate().toISOString(),
+          status: c.getFirstPropertyValue('status'),
+          properties: c.getAllProperties().map(p => p.name),
+        }
+      }),
+    }
+  })
+
 console.log(
   JSON.stringify({
     signatures: results.map(r => ({ result: r.status.result, aligned: r.status.aligned, domain: r.signingDomain, algorithm: r.algo, comment: r.status.comment })),
     email: { from: parsed.from, to: parsed.to, subject: parsed.subject, text: parsed.text, html: parsed.html, messageId: parsed.messageId },
+    calendars,
   }),
 )

@@ -223,21 +223,33 @@ func (m *Mail) Newest() string {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	_, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
-	if err != nil {
+	var text strings.Builder
+	if err := readParts(&text, msg.Header.Get("Content-Type"), msg.Body); err != nil {
 		m.t.Fatal(err)
 	}
-	var text strings.Builder
-	for parts := multipart.NewReader(msg.Body, params["boundary"]); ; {
+	return strings.ReplaceAll(text.String(), "\r\n", "\n")
+}
+
+// readParts writes the parts of a mail, decoded, one after the other.
+func readParts(text *strings.Builder, contentType string, body io.Reader) error {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(kind, "multipart/") {
+		_, err := io.Copy(text, body)
+		return err
+	}
+	for parts := multipart.NewReader(body, params["boundary"]); ; {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
-			return strings.ReplaceAll(text.String(), "\r\n", "\n")
+			return nil
 		}
 		if err == nil {
-			_, err = io.Copy(&text, part)
+			err = readParts(text, part.Header.Get("Content-Type"), part)
 		}
 		if err != nil {
-			m.t.Fatal(err)
+			return err
 		}
 	}
 }

@@ -17,6 +17,9 @@ import (
 // one boundary does for every mail.
 const boundary = "=_schoolbell"
 
+// outerBoundary parts the bodies from an attachment. Neither boundary begins with the other.
+const outerBoundary = "=_mixed"
+
 const (
 	maxLine  = 76  // of encoded text, RFC 2045 §6.7
 	maxPlain = 900 // of a header value that is not folded; RFC 5322 §2.1.1 allows 998
@@ -102,6 +105,9 @@ func checkText(m *schoolbell.Message) error {
 	if !isFieldURL(m.Unsubscribe) {
 		return errors.New("unsubscribe link cannot stand in a header")
 	}
+	if m.CalendarMethod != "" && !isToken(m.CalendarMethod) {
+		return errors.New("calendar method is not a token")
+	}
 	if m.Text.Len()+m.HTML.Len() == 0 {
 		return errors.New("message is empty")
 	}
@@ -144,6 +150,18 @@ func (c *Composer) Append(b []byte, m *schoolbell.Message, to string, now time.T
 		b = appendField(b, field.Name, ": ", field.Value, "\r\n")
 	}
 	b = append(b, "MIME-Version: 1.0\r\n"...)
+	if m.Calendar.Shared == nil {
+		return appendBody(b, m)
+	}
+	b = append(b, "Content-Type: multipart/mixed;\r\n boundary=\""+outerBoundary+"\"\r\n\r\n--"+outerBoundary+"\r\n"...)
+	b = appendBody(b, m)
+	b = append(b, "\r\n--"+outerBoundary+"\r\n"...)
+	b = appendCalendar(b, m)
+	return append(b, "\r\n--"+outerBoundary+"--\r\n"...)
+}
+
+// appendBody appends the texts of m with their headers.
+func appendBody(b []byte, m *schoolbell.Message) []byte {
 	switch {
 	case m.HTML.Shared == nil:
 		return appendPart(b, "plain", m.Text)

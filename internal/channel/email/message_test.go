@@ -47,7 +47,9 @@ func TestComposeGolden(t *testing.T) {
 	m.Unsubscribe = "https://bell.hill.example/unsubscribe/token"
 	plain := message("ada@example.org", 43)
 	plain.Subject, plain.HTML = "[Urgent] Schule fällt aus: "+strings.Repeat("größer ", 15), schoolbell.Content{}
-	for name, m := range map[string]schoolbell.Message{"alternative": m, "plain": plain} {
+	withCalendar := plain
+	withCalendar.Calendar, withCalendar.CalendarMethod = schoolbell.Plain("BEGIN:VCALENDAR\r\nSUMMARY:Grüße\r\nEND:VCALENDAR\r\n"), "PUBLISH"
+	for name, m := range map[string]schoolbell.Message{"alternative": m, "plain": plain, "calendar": withCalendar} {
 		got := compose(t, m)
 		path := filepath.Join("testdata", name+".eml")
 		if *update {
@@ -81,6 +83,7 @@ type mailOf struct {
 	To         netmail.Address
 	Subject    string
 	Text, HTML string
+	Calendar   string
 }
 
 func parse(t fataler, raw []byte) mailOf {
@@ -98,40 +101,34 @@ func parse(t fataler, raw []byte) mailOf {
 	if out.Subject, err = new(mime.WordDecoder).DecodeHeader(msg.Header.Get("Subject")); err != nil {
 		t.Fatal(err)
 	}
-	kind, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
+	out.part(t, raw, msg.Header.Get("Content-Type"), quotedprintable.NewReader(msg.Body), msg.Body)
+	return out
+}
+
+// part reads a part, of which decoded is the text. whole is the mail.
+func (out *mailOf) part(t fataler, whole []byte, contentType string, decoded, raw io.Reader) {
+	t.Helper()
+	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if kind != "multipart/alternative" {
-		body, err := io.ReadAll(quotedprintable.NewReader(msg.Body))
+	if !strings.HasPrefix(kind, "multipart/") {
+		body, err := io.ReadAll(decoded)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if kind == "text/html" {
-			out.HTML = string(body)
-		} else {
-			out.Text = string(body)
-		}
-		return out
+		*map[string]*string{"text/html": &out.HTML, "text/plain": &out.Text, "text/calendar": &out.Calendar}[kind] = string(body)
+		return
 	}
-	parts := multipart.NewReader(msg.Body, params["boundary"])
-	for {
+	for parts := multipart.NewReader(raw, params["boundary"]); ; {
 		p, err := parts.NextPart() // decodes quoted-printable
 		if err == io.EOF {
-			return out
+			return
 		}
 		if err != nil {
-			t.Fatalf("%v in\n%s", err, raw)
+			t.Fatalf("%v in\n%s", err, whole)
 		}
-		body, err := io.ReadAll(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasPrefix(p.Header.Get("Content-Type"), "text/html") {
-			out.HTML = string(body)
-		} else {
-			out.Text = string(body)
-		}
+		out.part(t, whole, p.Header.Get("Content-Type"), p, p)
 	}
 }
 

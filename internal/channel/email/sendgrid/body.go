@@ -14,6 +14,7 @@ type mailSend struct {
 	ReplyTo          *mailbox          `json:"reply_to,omitempty"`
 	Subject          string            `json:"subject"`
 	Content          []content         `json:"content"`
+	Attachments      []attachment      `json:"attachments,omitempty"`
 	Personalizations []personalization `json:"personalizations"`
 	Tracking         tracking          `json:"tracking_settings"`
 }
@@ -26,6 +27,13 @@ type mailbox struct {
 type content struct {
 	Type  string `json:"type"`
 	Value string `json:"value"`
+}
+
+type attachment struct {
+	Content     []byte `json:"content"` // Base64 in JSON
+	Type        string `json:"type"`
+	Filename    string `json:"filename"`
+	Disposition string `json:"disposition"`
 }
 
 type personalization struct {
@@ -62,6 +70,10 @@ func (s *SendGrid) body(msgs []schoolbell.Message, places []int) mailSend {
 			b.Content = append(b.Content, c)
 		}
 	}
+	if first.Calendar.Shared != nil {
+		// SendGrid takes no parameters in a type. The calendar has its method itself.
+		b.Attachments = []attachment{{Content: []byte(first.Calendar.String()), Type: "text/calendar", Filename: email.CalendarFile, Disposition: "attachment"}}
+	}
 	for _, i := range places {
 		b.Personalizations = append(b.Personalizations, s.personalize(&msgs[i]))
 	}
@@ -85,10 +97,10 @@ func (s *SendGrid) personalize(m *schoolbell.Message) personalization {
 
 // group returns the messages that may share a request: those of which all but the recipient is equal, byte by byte.
 func group(msgs []schoolbell.Message) (groups [][]int) {
-	type text struct{ subject, text, html string }
+	type text struct{ subject, text, html, calendar string }
 	open := make(map[text]int) // the group that has room
 	for i := range msgs {
-		t := text{msgs[i].Subject, msgs[i].Text.String(), msgs[i].HTML.String()}
+		t := text{msgs[i].Subject, msgs[i].Text.String(), msgs[i].HTML.String(), msgs[i].CalendarMethod + msgs[i].Calendar.String()}
 		g, ok := open[t]
 		if !ok || len(groups[g]) == maxGroup {
 			g = len(groups)

@@ -81,6 +81,7 @@ func TestEmail(t *testing.T) {
 	f := account(t, fake.SendGridOptions{})
 	m := channeltest.Email("ada@müller.example", 7)
 	m.Unsubscribe = "https://bell.hill.example/unsubscribe/token"
+	m.Calendar, m.CalendarMethod = schoolbell.Plain("BEGIN:VCALENDAR\r\nSUMMARY:Grüße\r\nEND:VCALENDAR\r\n"), "PUBLISH"
 	r := send(newSender(t, f), m)[0]
 	got := f.Emails()
 	if r.Verdict != schoolbell.VerdictSent || r.ProviderID == "" || len(got) != 1 {
@@ -92,6 +93,9 @@ func TestEmail(t *testing.T) {
 	}
 	if id := e.Header["Message-ID"]; len(id) != 1 || id[0] != "<"+m.ID+"@hill.example>" {
 		t.Errorf("Message-ID %v", id)
+	}
+	if e.Calendar != m.Calendar.String() {
+		t.Errorf("calendar %q", e.Calendar)
 	}
 	if e.Header.Get("List-Unsubscribe") != "<"+m.Unsubscribe+">" || e.Header.Get("List-Unsubscribe-Post") != "List-Unsubscribe=One-Click" {
 		t.Errorf("header %v", e.Header)

@@ -84,6 +84,7 @@ func TestEmail(t *testing.T) {
 	})
 	m := channeltest.Email("ada@müller.example", 7)
 	m.Unsubscribe = "https://bell.hill.example/unsubscribe/token"
+	m.Calendar, m.CalendarMethod = schoolbell.Plain("BEGIN:VCALENDAR\r\nSUMMARY:Grüße\r\nEND:VCALENDAR\r\n"), "PUBLISH"
 	r := send(s, m)
 	got := f.Emails()
 	if r.Verdict != schoolbell.VerdictSent || len(got) != 1 {
@@ -95,6 +96,9 @@ func TestEmail(t *testing.T) {
 	}
 	if e.Text != strings.ReplaceAll(m.Text.String(), "\n", "\r\n") || e.HTML != strings.ReplaceAll(m.HTML.String(), "\n", "\r\n") || e.Header.Get("Reply-To") != "desk@hill.example" {
 		t.Errorf("text %q, HTML %q, header %v", e.Text, e.HTML, e.Header)
+	}
+	if e.Calendar != m.Calendar.String() {
+		t.Errorf("calendar %q", e.Calendar)
 	}
 	if e.Header.Get("List-Unsubscribe") != "<"+m.Unsubscribe+">" || e.Header.Get("List-Unsubscribe-Post") != "List-Unsubscribe=One-Click" {
 		t.Errorf("header %v", e.Header)
