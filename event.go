@@ -34,6 +34,7 @@ const (
 	MaxLocationLength = 200    // characters
 	MaxChannels       = 20
 	MaxDataSize       = 16 << 10
+	MaxRevisions      = 1_000
 	MaxAhead          = 5 * 365 * 24 * time.Hour // how far in the future send_at may lie
 )
 
@@ -54,12 +55,17 @@ type Event struct {
 	SendAt    time.Time // zero: at once
 	ExpiresAt time.Time // after this nothing more is sent; zero for never
 
+	// Notice is what a message tells that is written from the event, empty for the message of the event itself. It is not stored:
+	// the pipeline takes it from the wave.
+	Notice Notice
+
 	// JobID is the id of the job that a program added to a queue to ask for the event. The event's
 	// job has this id instead of the event's. It is empty for events that came in another way, for those
 	// whose job is in the queue of another lane, and for those that have lost the id to a later job.
 	JobID string
 
 	Status      EventStatus
+	Revision    int // how often it was changed
 	CreatedAt   time.Time
 	CreatedBy   Actor     // who asked for it
 	CompletedAt time.Time // when it became completed or cancelled; zero before

@@ -74,6 +74,19 @@ func databaseSize(b testing.TB, dsn string) int {
 	return queryNumber(b, dsn, "SELECT pg_database_size(current_database())")
 }
 
+// execute runs a statement in a database.
+func execute(b testing.TB, dsn, statement string) {
+	b.Helper()
+	db, err := pgx.Connect(b.Context(), dsn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close(b.Context())
+	if _, err := db.Exec(b.Context(), statement); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // queryNumber is the result of a query in a database.
 func queryNumber(b testing.TB, dsn, query string) (n int) {
 	b.Helper()

@@ -60,10 +60,11 @@ func schedule(b testing.TB, s *system, events int) {
 	}
 }
 
-// idle is what the system uses while it has nothing to do.
+// idle is what the system uses while it has nothing to do. What PostgreSQL does once after so many inserts is done before.
 func (s *system) idle(b testing.TB, srv *servers, rest, during time.Duration) idle {
 	b.Helper()
-	<-time.After(rest) // the statistics of PostgreSQL and what it does after so many inserts
+	execute(b, s.dsn, "VACUUM ANALYZE")
+	<-time.After(rest) // statistics arrive late
 	start, before, committed := time.Now(), costsOf(b, s, srv), commits(b, s.dsn)
 	<-time.After(during)
 	return idle{took: time.Since(start), cost: costsOf(b, s, srv).minus(before), commits: commits(b, s.dsn) - committed}
@@ -88,6 +89,8 @@ func measureIdle(b *testing.B, srv *servers, out *report) {
 		{"Redis commands/s", 1, func(i idle) float64 { return i.rate(float64(i.cost.commands)) }, []goal{atMost(20)}},
 		{"ledger transactions/s", 1, func(i idle) float64 { return i.rate(float64(i.commits)) }, []goal{atMost(10)}},
 		{"CPU of serve, workers and PostgreSQL, % of a processor", 2, func(i idle) float64 { return i.percent(i.cost.counted()) }, []goal{atMost(1)}},
+		{"of this: PostgreSQL", 2, func(i idle) float64 { return i.percent(i.cost.postgres) }, nil},
+		{"of this: serve", 2, func(i idle) float64 { return i.percent(i.cost.server) }, nil},
 		{"not counted: CPU of Redis, % of a processor", 2, func(i idle) float64 { return i.percent(i.cost.redis) }, nil},
 	} {
 		values := make([]float64, len(runs))

@@ -97,6 +97,27 @@ func (c *Client) CancelEvent(ctx context.Context, id string) (*wire.Event, error
 	return out, err
 }
 
+// RetractEvent cancels an event, also a completed one, and tells those whom it has reached.
+func (c *Client) RetractEvent(ctx context.Context, id string) (*wire.Event, error) {
+	out := &wire.Event{}
+	_, err := c.json(ctx, call{method: http.MethodPost, path: segments("v1", "events", id, "cancel")}, wire.CancelEvent{Notify: true}, out)
+	return out, err
+}
+
+// ChangeEvent changes an event before it is sent.
+func (c *Client) ChangeEvent(ctx context.Context, id string, change wire.EventChange) (*wire.Event, error) {
+	out := &wire.Event{}
+	_, err := c.json(ctx, call{method: http.MethodPatch, path: segments("v1", "events", id)}, change, out)
+	return out, err
+}
+
+// UpdateEvent changes an event that was sent: a further wave tells those whom it has reached.
+func (c *Client) UpdateEvent(ctx context.Context, id string, change wire.EventChange) (*wire.Event, error) {
+	out := &wire.Event{}
+	_, err := c.json(ctx, call{method: http.MethodPost, path: segments("v1", "events", id, "update")}, change, out)
+	return out, err
+}
+
 // ReleaseEvent lets a held event go on: what was sent after the backup was made from which the
 // ledger was restored is sent a second time.
 func (c *Client) ReleaseEvent(ctx context.Context, id string) (*wire.Event, error) {

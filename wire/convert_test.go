@@ -19,8 +19,8 @@ func TestConversions(t *testing.T) {
 		convert func() any
 		but     []string // fields that the source does not have
 	}{
-		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Lane", "JobID", "Status", "CreatedAt", "CreatedBy", "CompletedAt", "DeliveriesRemovedAt"}},
-		{"event", func() any { return wire.EventOf(filled[schoolbell.Event]()) }, []string{"Progress", "Costs"}},
+		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Lane", "JobID", "Status", "CreatedAt", "CreatedBy", "CompletedAt", "DeliveriesRemovedAt", "Notice", "Revision"}},
+		{"event", func() any { return wire.EventOf(filled[schoolbell.Event]()) }, []string{"Progress", "Costs", "Wave"}},
 		{"delivery", func() any { return wire.DeliveryOf(*filled[schoolbell.Delivery]()) }, nil},
 		{"audit entry", func() any { return wire.AuditEntryOf(*filled[schoolbell.AuditEntry]()) }, nil},
 		{"settings", func() any { return wire.SettingsOf(*filled[schoolbell.SchoolSettings]()) }, nil},
@@ -89,4 +89,24 @@ func filled[T any]() *T {
 		}
 	}
 	return out
+}
+
+func TestEventChange(t *testing.T) {
+	t.Parallel()
+	var in wire.EventChange
+	if err := json.Unmarshal([]byte(`{"title":"T","location":null,"ends_at":null,"data":null,"texts":null}`), &in); err != nil {
+		t.Fatal(err)
+	}
+	change := in.Change()
+	if got := change.Fields(); !slices.Equal(got, []string{"title", "data", "location", "texts", "ends_at"}) {
+		t.Errorf("the change has the fields %q", got)
+	}
+	ev := change.Apply(filled[schoolbell.Event]())
+	if ev.Title != "T" || ev.Location != "" || !ev.EndsAt.IsZero() || ev.Data != nil || ev.Texts != nil || ev.StartsAt.IsZero() {
+		t.Errorf("the event became %+v", ev)
+	}
+	text, err := json.Marshal(in)
+	if err != nil || string(text) != `{"data":null,"ends_at":null,"location":null,"texts":null,"title":"T"}` {
+		t.Errorf("the change is written as %s, %v", text, err)
+	}
 }

@@ -47,6 +47,8 @@ type Event struct {
 	EndsAt              Time                            `json:"ends_at,omitzero"`
 	SendAt              Time                            `json:"send_at,omitzero"`
 	ExpiresAt           Time                            `json:"expires_at,omitzero"`
+	Revision            int                             `json:"revision,omitempty" doc:"How often the event was changed."`
+	Wave                int                             `json:"wave,omitempty" doc:"In the answer to an update, or to a cancellation with notify: the wave that tells those whom the event has reached. None if there is nobody to tell."`
 	CreatedBy           *Actor                          `json:"created_by,omitempty" doc:"The key, user, queue or command that created the event."`
 	JobID               string                          `json:"job_id,omitempty" doc:"Id of the job that asked for the event, if it is the event's job in the queue. The job of other events has the event's id."`
 	CreatedAt           Time                            `json:"created_at"`
@@ -61,7 +63,7 @@ func EventOf(ev *schoolbell.Event) *Event {
 	out := &Event{ID: ev.ID, Status: ev.Status, Title: ev.Title, Body: ev.Body, Category: ev.Category, Lane: ev.Lane,
 		Audience: ev.Audience, Channels: ev.Channels, Data: ev.Data, Location: ev.Location, Texts: ev.Texts,
 		StartsAt: At(ev.StartsAt), EndsAt: At(ev.EndsAt), SendAt: At(ev.SendAt), ExpiresAt: At(ev.ExpiresAt),
-		JobID: ev.JobID, CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt), DeliveriesRemovedAt: At(ev.DeliveriesRemovedAt)}
+		Revision: ev.Revision, JobID: ev.JobID, CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt), DeliveriesRemovedAt: At(ev.DeliveriesRemovedAt)}
 	if ev.CreatedBy.Kind != "" {
 		by := ActorOf(schoolbell.Actor{Kind: ev.CreatedBy.Kind, ID: ev.CreatedBy.ID})
 		out.CreatedBy = &by

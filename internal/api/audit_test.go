@@ -29,6 +29,8 @@ var changes = map[string]struct{ path, body, target, changes string }{
 		"event {made}", "map[category:urgent channels:[in_app]]"},
 	"POST /v1/events:bulk": {"/v1/events:bulk", `[{"title":"Secret title","body":"B","category":"urgent","audience":{"users":["u1"]},"channels":["in_app"]}]`,
 		"event {made}", "map[category:urgent channels:[in_app]]"},
+	"PATCH /v1/events/{id}":        {"/v1/events/{cancelled}", `{"title":"Secret title"}`, "event {cancelled}", "map[fields:[title]]"},
+	"POST /v1/events/{id}/update":  {"/v1/events/{done}/update", `{"title":"Secret title"}`, "event {done}", "map[fields:[title]]"},
 	"POST /v1/events/{id}/cancel":  {"/v1/events/{cancelled}/cancel", "", "event {cancelled}", "map[]"},
 	"POST /v1/events/{id}/release": {"/v1/events/{held}/release", "", "event {held}", "map[]"},
 	"POST /v1/events:release":      {"/v1/events:release", `{"held":1}`, "event", "map[events:1]"},
@@ -195,6 +197,8 @@ func testAuditNoChange(t *testing.T) {
 		{"DELETE", "/v1/users/nobody", "", 404},
 		{"POST", "/v1/users/nobody/token", "", 404},
 		{"POST", "/v1/events/nothing/cancel", "", 404},
+		{"PATCH", "/v1/events/nothing", `{"title":"T"}`, 404},
+		{"POST", "/v1/events/nothing/update", `{"title":"T"}`, 404},
 		{"POST", "/v1/queues/event-notifications/pause", "", 503}, // there is no Redis
 	} {
 		if a := s.raw(c.method, c.path, c.body); a.StatusCode != c.status {

@@ -23,6 +23,8 @@ GET /v1/events read
 GET /v1/events/{id} read
 GET /v1/events/{id}/deliveries read
 GET /v1/events/{id}/stream read
+PATCH /v1/events/{id} send
+POST /v1/events/{id}/update send
 POST /v1/events/{id}/cancel send
 POST /v1/events/{id}/release send
 POST /v1/events:release send

@@ -24,7 +24,10 @@ import (
 type Pipeline interface {
 	Create(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
 	CreateMany(ctx context.Context, events []ledger.NewEvent) ([]ledger.CreatedEvent, error)
+	Change(ctx context.Context, id string, c schoolbell.EventChange) (*schoolbell.Event, error)
+	Update(ctx context.Context, id string, c schoolbell.EventChange) (ev *schoolbell.Event, wave int, err error)
 	Cancel(ctx context.Context, id string) (*schoolbell.Event, error)
+	Retract(ctx context.Context, id string) (ev *schoolbell.Event, wave int, err error)
 	Release(ctx context.Context, id string) (*schoolbell.Event, error)
 	ReleaseAll(ctx context.Context, held int) error
 	Retry(ctx context.Context, id string) (rows int, err error)

@@ -98,14 +98,6 @@ func (s *Server) getEvent(ctx context.Context, in *EventPath) (*eventOutput, err
 	return &eventOutput{out}, nil
 }
 
-func (s *Server) cancelEvent(ctx context.Context, in *EventPath) (*eventOutput, error) {
-	ev, err := s.cfg.Pipeline.Cancel(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &eventOutput{wire.EventOf(ev)}, nil
-}
-
 func (s *Server) releaseEvent(ctx context.Context, in *EventPath) (*eventOutput, error) {
 	ev, err := s.cfg.Pipeline.Release(ctx, in.ID)
 	if err != nil {

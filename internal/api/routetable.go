@@ -94,7 +94,12 @@ func (s *Server) groups() []group {
 				summary: "Follow an event's progress live",
 				description: "Sends an event named progress at once and after each change, and one named done at the end. " +
 					"Each has id, status and progress, as GET returns them."},
-			{id: "cancel-event", action: "event.cancel", method: post, path: "/{id}/cancel", handler: typed(s.cancelEvent), summary: "Cancel an event"},
+			{id: "change-event", action: "event.change", method: http.MethodPatch, path: "/{id}", handler: typed(s.changeEvent), large: true, summary: "Change an event before it is sent",
+				description: "What the body leaves out stays; null removes an optional field. Once messages are being sent, the answer is 409."},
+			{id: "update-event", action: "event.update", method: post, path: "/{id}/update", handler: typed(s.updateEvent), large: true, summary: "Change an event that was sent",
+				description: "The body is that of a change, without audience, channels and send_at. Those who do not have the event yet get the new text. A further wave tells the others."},
+			{id: "cancel-event", action: "event.cancel", method: post, path: "/{id}/cancel", handler: typed(s.cancelEvent), summary: "Cancel an event",
+				description: "Messages that were not sent are never sent. With notify, a further wave tells those whom the event has reached."},
 			{id: "release-event", action: "event.release", method: post, path: "/{id}/release", handler: typed(s.releaseEvent), summary: "Release a held event",
 				description: "Events are held that were open in a ledger when it was restored from a backup. What was sent after the backup was made is sent a second time."},
 			{id: "release-events", action: "event.release", method: post, path: ":release", handler: typed(s.releaseEvents), summary: "Release all held events",

@@ -16,7 +16,7 @@ import (
 const (
 	maxLines        = 400
 	maxTestLines    = 800
-	maxPackageLines = 7500
+	maxPackageLines = 9000
 
 	maxTestPackageLines = 15_000 // of a package of tests for other packages, whose name ends in "test"
 )

@@ -21,6 +21,8 @@ type eventCmd struct {
 	Show       eventShowCmd       `cmd:"" help:"Show an event and its progress."`
 	Watch      eventWatchCmd      `cmd:"" help:"Follow an event until it is completed."`
 	Deliveries eventDeliveriesCmd `cmd:"" help:"List the deliveries of an event."`
+	Change     eventChangeCmd     `cmd:"" help:"Change an event before it is sent."`
+	Update     eventUpdateCmd     `cmd:"" help:"Change an event that was sent, and tell those whom it has reached."`
 	Cancel     eventCancelCmd     `cmd:"" help:"Cancel an event: messages not sent yet are never sent."`
 	Release    eventReleaseCmd    `cmd:"" help:"Release an event, or all events, held since the ledger was restored from a backup."`
 	Retry      eventRetryCmd      `cmd:"" help:"Retry the failed deliveries of an event, and only those."`
@@ -134,7 +136,8 @@ func (c *eventDeliveriesCmd) Run(ctx context.Context, a *program) error {
 
 type eventCancelCmd struct {
 	remote
-	ID string `arg:"" name:"id" help:"Id of the event."`
+	ID     string `arg:"" name:"id" help:"Id of the event."`
+	Notify bool   `name:"notify" help:"Tell those whom the event has reached. A completed event can be cancelled too then."`
 }
 
 // Run cancels an event.
@@ -144,7 +147,11 @@ func (c *eventCancelCmd) Run(ctx context.Context, a *program) error {
 		return err
 	}
 	defer hangUp()
-	e, err := server.CancelEvent(ctx, c.ID)
+	cancel := server.CancelEvent
+	if c.Notify {
+		cancel = server.RetractEvent
+	}
+	e, err := cancel(ctx, c.ID)
 	if err != nil {
 		return err
 	}
@@ -152,6 +159,7 @@ func (c *eventCancelCmd) Run(ctx context.Context, a *program) error {
 		return a.printJSON(e)
 	}
 	a.say("Event %s is %s.", e.ID, e.Status)
+	a.sayTold(e)
 	return nil
 }
 

@@ -53,6 +53,7 @@ type Step struct {
 	Batch    Batch
 	Attempts []Attempt // of rows that the lease holds
 	Claim    int       // how many rows it wants to send next, at most; 0 only to record
+	Revision int       // of the event that the worker has read: Attempts sent its text, and Claim will
 
 	// Hold is for how long rows await a receipt whose worker was lost while it held them; 0 for not at all.
 	Hold time.Duration
@@ -70,6 +71,8 @@ type Grant struct {
 
 	Counts     schoolbell.ChannelProgress // of the batch's rows; only when Recipients is empty
 	LeaseEnded bool                       // the caller's lease has ended: nothing was claimed
+	Notice     schoolbell.Notice          // of the wave
+	Changed    bool                       // the event has another revision by now: nothing was claimed
 	Lost       int                        // attempts passed in that were not recorded because the row is no longer the caller's
 
 	Err error // why nothing of the step was done; all else is zero then

@@ -17,6 +17,7 @@ import (
 // and many processes; storetest holds them to every promise made here.
 type Stores struct {
 	Events     Events
+	Changes    Changes
 	Waves      Waves
 	FanOuts    FanOuts
 	Deliveries Deliveries

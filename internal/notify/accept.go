@@ -59,11 +59,16 @@ func identify(ev *schoolbell.Event, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("new event id: %w", err)
 	}
-	ev.ID, ev.CreatedAt, ev.Status = id.String(), now, schoolbell.EventQueued
-	if ev.SendAt.After(now) {
-		ev.Status = schoolbell.EventScheduled
-	}
+	ev.ID, ev.CreatedAt, ev.Status = id.String(), now, statusAt(ev.SendAt, now)
 	return nil
+}
+
+// statusAt returns the status of an event that is not sent yet.
+func statusAt(sendAt, now time.Time) schoolbell.EventStatus {
+	if sendAt.After(now) {
+		return schoolbell.EventScheduled
+	}
+	return schoolbell.EventQueued
 }
 
 // replay answers a request with faults. If the key has its event, the request

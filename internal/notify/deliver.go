@@ -88,10 +88,14 @@ func (r *batchRun) run(ctx context.Context) (any, error) {
 			return nil, err
 		case grant.LeaseEnded:
 			r.leases.retire(r.lease) // the ledger knows better than the local clock
+		case grant.Changed:
+			if err := r.reread(ctx); err != nil {
+				return nil, err
+			}
 		case len(grant.Recipients) == 0:
 			return r.end(ctx, grant)
 		default:
-			r.attempts = r.send(ctx, grant.Recipients)
+			r.attempts = r.send(ctx, grant)
 		}
 	}
 }
@@ -115,6 +119,12 @@ func (r *batchRun) claim(ctx context.Context, rows int) (ledger.Grant, error) {
 	}
 	r.lease = lease
 	return r.advance(ctx, rows)
+}
+
+// reread reads the event, which was changed.
+func (r *batchRun) reread(ctx context.Context) (err error) {
+	r.ev, err = eventOrFail(ctx, r.events, r.ev.ID)
+	return err
 }
 
 // record stores the outcomes so far and claims nothing.
@@ -211,7 +221,7 @@ func (r *batchRun) advance(ctx context.Context, claim int) (ledger.Grant, error)
 	}
 	advance := r.advancer.advance
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		grant, err := advance(ctx, ledger.Step{Lease: r.lease.Lease, Batch: r.batch, Attempts: r.attempts, Claim: claim, Hold: r.cfg.Holds[r.channel]})
+		grant, err := advance(ctx, ledger.Step{Lease: r.lease.Lease, Batch: r.batch, Revision: r.ev.Revision, Attempts: r.attempts, Claim: claim, Hold: r.cfg.Holds[r.channel]})
 		switch {
 		case err == nil:
 			r.noteLost(grant.Lost)

@@ -222,7 +222,7 @@ func (f *fanOut) finish(ctx context.Context, job *bullmq.Job, wave ledger.WaveRe
 
 // finished ends the job of a wave after the try to finish it.
 func (f *fanOut) finished(ctx context.Context, job *bullmq.Job, wave ledger.WaveRef, sum ledger.Summary) (any, error) {
-	if !sum.Finished && sum.Status != schoolbell.EventCancelled {
+	if !sum.Finished {
 		return nil, bullmq.DelayUntil(time.Now().Add(unfinishedWait))
 	}
 	if err := job.UpdateProgress(ctx, sum.Progress); err != nil && !errors.Is(err, bullmq.ErrJobNotFound) {

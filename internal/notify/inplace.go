@@ -42,11 +42,12 @@ type early struct {
 	lease    *heldLease
 	channels []schoolbell.Channel // on which it may send
 	full     bool                 // no place was free: nothing is claimed or sent
+	revision int                  // of the event that it sends
 }
 
 // claim returns what the walk claims.
 func (e *early) claim(most int) ledger.SmallClaim {
-	return ledger.SmallClaim{Lease: e.lease.Lease, Channels: e.channels, Most: most}
+	return ledger.SmallClaim{Lease: e.lease.Lease, Channels: e.channels, Most: most, Revision: e.revision}
 }
 
 // leave frees the place.
@@ -63,7 +64,7 @@ func (p *inPlace) prepare(ctx context.Context, ev *schoolbell.Event) *early {
 	if len(a.Users) == 0 || len(a.Users) > p.most || len(a.Roles) > 0 || len(a.Groups) > 0 || !a.GuardiansOf.Empty() {
 		return nil
 	}
-	e := &early{places: p.places}
+	e := &early{places: p.places, revision: ev.Revision}
 	for _, ch := range ev.Channels {
 		d := p.deliverers[ch]
 		if d == nil || d.gate != nil || !p.mayStart(ctx, d) { // what a quota allows is known only when it is reserved
@@ -111,7 +112,7 @@ func (p *inPlace) deliver(ctx context.Context, job *bullmq.Job, ev *schoolbell.E
 		}
 		channels.Go(func() {
 			if len(grant.Recipients) > 0 || p.mayStart(ctx, d) && r.claimInPlace(ctx, &grant) {
-				r.attempts = r.send(ctx, grant.Recipients)
+				r.attempts = r.send(ctx, grant)
 				runs[i] = r
 			}
 			r.settle(ctx)
@@ -150,7 +151,7 @@ func (p *inPlace) finish(ctx context.Context, wave ledger.WaveRef, batches []led
 			left = append(left, batches[i])
 			continue
 		}
-		sent, steps = append(sent, r), append(steps, ledger.Step{Lease: r.lease.Lease, Batch: r.batch, Attempts: r.attempts})
+		sent, steps = append(sent, r), append(steps, ledger.Step{Lease: r.lease.Lease, Batch: r.batch, Revision: r.ev.Revision, Attempts: r.attempts})
 	}
 	if len(sent) == 0 {
 		return left, nil, nil

@@ -52,6 +52,7 @@ type change struct {
 	jobID     string
 	lane      schoolbell.Lane
 	cancelled bool
+	earlier   bool // it starts earlier than before
 }
 
 // notifyReconciler never waits: if the reconciler is busy, its next round will see the event.
@@ -329,8 +330,10 @@ func (r *reconciler) apply(ctx context.Context, c change) error {
 	if c.all {
 		return r.round(ctx)
 	}
-	if c.cancelled {
-		return r.dropCancelled(ctx, c)
+	if c.cancelled || c.earlier {
+		if err := r.dropJobs(ctx, c); err != nil || c.cancelled {
+			return err
+		}
 	}
 	before := ledger.WaveRef{EventID: c.eventID, Wave: -1}
 	waves, err := r.waves.OpenWaves(ctx, before, schoolbell.MaxWaves)
@@ -341,9 +344,9 @@ func (r *reconciler) apply(ctx context.Context, c change) error {
 	return r.reconcilePage(ctx, before, own)
 }
 
-// dropCancelled takes the jobs of a cancelled event out of the queue if they have not
-// started. A job that runs reads the event's status from the ledger.
-func (r *reconciler) dropCancelled(ctx context.Context, c change) error {
+// dropJobs takes the jobs of an event that is cancelled, or starts earlier, out of the queue if they have not
+// started, except that of the wave that tells of the cancellation. A job that runs reads the event from the ledger.
+func (r *reconciler) dropJobs(ctx context.Context, c change) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	further, err := r.waves.Waves(ctx, c.eventID)
@@ -352,6 +355,9 @@ func (r *reconciler) dropCancelled(ctx context.Context, c change) error {
 	}
 	jobs := []string{eventJobID(ledger.WaveRef{EventID: c.eventID, JobID: c.jobID})}
 	for _, w := range further {
+		if w.Notice == schoolbell.NoticeCancelled {
+			continue
+		}
 		jobs = append(jobs, eventJobID(ledger.WaveRef{EventID: c.eventID, Wave: w.Number}))
 	}
 	for _, job := range jobs {
@@ -382,7 +388,7 @@ func (r *reconciler) dropWaiting(ctx context.Context, events *bullmq.Queue, id, 
 		return nil // Redis lost the event's job, and another one has got its number
 	}
 	if err := events.Remove(ctx, id, bullmq.RemoveOptions{}); err != nil && !errors.Is(err, bullmq.ErrJobLocked) {
-		return fmt.Errorf("remove job %s of a cancelled event: %w", id, err)
+		return fmt.Errorf("remove job %s: %w", id, err)
 	}
 	return nil
 }

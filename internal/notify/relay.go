@@ -60,14 +60,19 @@ func (p *Pipeline) notifyOutbox(ev *schoolbell.Event) {
 		if time.Until(ev.SendAt) > p.cfg.Ahead {
 			return
 		}
-		select {
-		case p.search <- struct{}{}:
-		default:
-		}
+		p.searchOutbox()
 		return
 	}
 	select {
 	case p.accepted <- ledger.QueuedWave{WaveRef: eventRef(ev), Lane: ev.Lane}:
+	default:
+	}
+}
+
+// searchOutbox lets the outbox look into the ledger at once.
+func (p *Pipeline) searchOutbox() {
+	select {
+	case p.search <- struct{}{}:
 	default:
 	}
 }

@@ -8,21 +8,28 @@ import (
 	"schoolbell/internal/ledger"
 )
 
-// send renders and sends the rows of one claim and returns an attempt for each, not in their order. It reuses rows.
-func (r *batchRun) send(ctx context.Context, rows []ledger.Recipient) []ledger.Attempt {
-	rows, held := r.awake(rows)
+// send renders and sends the rows of one claim and returns an attempt for each, not in their order. It reuses the
+// recipients of the claim.
+func (r *batchRun) send(ctx context.Context, claim ledger.Grant) []ledger.Attempt {
+	rows, held := r.awake(claim.Recipients)
 	if len(rows) == 0 {
 		return held
 	}
 	ctx, cancel := r.lease.during(ctx)
 	defer cancel()
+	ev := r.ev
+	if claim.Notice != "" {
+		told := *r.ev
+		told.Notice = claim.Notice
+		ev = &told
+	}
 
 	msgs := make([]schoolbell.Message, 0, len(rows))
 	row := make([]int, 0, len(rows)) // of each message
 	first := make([]int, len(rows))  // message of each row
 	for i, to := range rows {
 		first[i] = len(msgs)
-		msg, err := r.renderer.Render(r.ev, r.channel, to)
+		msg, err := r.renderer.Render(ev, r.channel, to)
 		if err != nil {
 			r.log.Error("message cannot be rendered", "event", r.ev.ID, "channel", string(r.channel), "user", to.UserID, "error", err)
 			continue

@@ -16,6 +16,7 @@ import (
 type preparedKey struct {
 	event    string // id
 	channel  schoolbell.Channel
+	notice   schoolbell.Notice
 	tag      string           // of the event's text, BCP 47
 	language *locale.Language // of that text, or the nearest that there is
 	zone     *time.Location
@@ -108,6 +109,7 @@ func line(s string) string {
 // prepare makes what the messages of a key share.
 func (r *Renderer) prepare(ev *schoolbell.Event, school school, key preparedKey) (*prepared, error) {
 	said, _ := ev.In(key.tag)
+	said = noticed(said, ev.Notice, key.language)
 	if err := check(said, school); err != nil {
 		return nil, err
 	}
@@ -135,6 +137,17 @@ func (r *Renderer) prepare(ev *schoolbell.Event, school school, key preparedKey)
 		}
 	}
 	return p, nil
+}
+
+// noticed returns the text of an event as a notice tells it.
+func noticed(said schoolbell.EventText, notice schoolbell.Notice, l *locale.Language) schoolbell.EventText {
+	if notice == "" {
+		return said
+	}
+	words := wordsOf[l.Tag]
+	said.Title = strings.Replace(words[string(notice)+"_title"], "%s", said.Title, 1)
+	said.Body = words[string(notice)+"_body"] + "\n\n" + said.Body
+	return said
 }
 
 // compiledKey names a template in the looks of a school.

@@ -164,7 +164,7 @@ func (r *Renderer) render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 // key names the messages that share most of their text with that of a recipient.
 func (r *Renderer) key(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient, school school, tag string) preparedKey {
 	return preparedKey{
-		event: ev.ID, channel: ch, tag: tag, language: locale.Nearest(tag, to.Locale), zone: schoolbell.FirstTimezone(to.Timezone, school.timezone),
+		event: ev.ID, notice: ev.Notice, channel: ch, tag: tag, language: locale.Nearest(tag, to.Locale), zone: schoolbell.FirstTimezone(to.Timezone, school.timezone),
 		own: r.ownTemplate(ev, ch, tag), optional: r.choices != nil && r.optional(ev.Category),
 	}
 }

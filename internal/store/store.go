@@ -63,7 +63,7 @@ func OnPostgres(db *postgres.DB) *Ledger {
 	return &Ledger{
 		DB: db,
 		Stores: ledger.Stores{
-			Events: postgres.Events{DB: db}, FanOuts: postgres.FanOuts{DB: db},
+			Events: postgres.Events{DB: db}, Changes: postgres.Changes{DB: db}, FanOuts: postgres.FanOuts{DB: db},
 			Deliveries: postgres.Deliveries{DB: db}, Leases: postgres.Leases{DB: db},
 			Waves: postgres.Waves{DB: db}, Receipts: postgres.Receipts{DB: db}, Channels: postgres.Channels{DB: db},
 			Quotas: postgres.Quotas{DB: db}, Previews: postgres.Previews{DB: db},
@@ -80,7 +80,7 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 	return &Ledger{
 		DB: db,
 		Stores: ledger.Stores{
-			Events: sqlite.Events{DB: db}, FanOuts: sqlite.FanOuts{DB: db},
+			Events: sqlite.Events{DB: db}, Changes: sqlite.Changes{DB: db}, FanOuts: sqlite.FanOuts{DB: db},
 			Deliveries: sqlite.Deliveries{DB: db}, Leases: sqlite.Leases{DB: db},
 			Waves: sqlite.Waves{DB: db}, Receipts: sqlite.Receipts{DB: db}, Channels: sqlite.Channels{DB: db},
 			Quotas: sqlite.Quotas{DB: db}, Previews: sqlite.Previews{DB: db},

@@ -175,6 +175,7 @@ type Letter struct {
 	User      string // id of the person it went to
 	From      string // envelope sender
 	MessageID string
+	Subject   string
 	At        time.Time
 }
 
@@ -197,7 +198,7 @@ func (m *Mail) note(c embedded.CaughtMail) {
 	event, _, _ := strings.Cut(strings.TrimPrefix(c.MessageID, "<"), ".")
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.letters[event] = append(m.letters[event], Letter{User: user, From: c.From, MessageID: c.MessageID, At: c.At})
+	m.letters[event] = append(m.letters[event], Letter{User: user, From: c.From, MessageID: c.MessageID, Subject: c.Subject, At: c.At})
 	m.reached[user] = true
 }
 

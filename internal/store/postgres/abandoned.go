@@ -37,5 +37,6 @@ var listAbandoned = row.SQL(`
 	SELECT DISTINCT e.id
 	FROM claims c
 	JOIN events e ON e.seq = c.event_seq
-	WHERE e.status = {event_cancelled}
+	JOIN waves w ON w.event_seq = c.event_seq AND w.n = c.wave
+	WHERE e.status = {event_cancelled} AND w.notice <> {notice_cancelled}
 		AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = c.lease_id AND l.expires_at > clock_timestamp())`)

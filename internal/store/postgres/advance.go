@@ -55,6 +55,7 @@ type lockedBatch struct {
 	closing     int  // the status that its rows get instead of being sent; row.Pending if they may be sent
 	held        bool // its event: no row may be claimed
 	restored    bool // its wave: each row may have been sent before
+	revision    int  // of the event
 	unfinished  bool // not all of its rows are terminal
 	inWork      bool
 	abandoned   bool // it has a claim whose lease is gone
@@ -142,7 +143,7 @@ func (a *advance) read(b *pgx.Batch) {
 	*a = advance{Step: a.Step, lost: a.lost}
 	of := named{"event_id": a.Batch.EventID, "wave": a.Batch.Wave, "channel_name": a.Batch.Channel, "batch": a.Batch.Seq, "lease": a.Lease.ID}
 	b.Queue(readBatch, of).QueryRow(func(r pgx.Row) error {
-		err := r.Scan(&a.event, &a.channel, &a.first, &a.last, &a.now, &a.closing, &a.held, &a.restored, &a.unfinished, &a.inWork, &a.abandoned, &a.alive,
+		err := r.Scan(&a.event, &a.channel, &a.first, &a.last, &a.now, &a.closing, &a.held, &a.restored, &a.grant.Notice, &a.revision, &a.unfinished, &a.inWork, &a.abandoned, &a.alive,
 			&a.category, &a.mandatory, &a.addressed, &a.every)
 		if noRows(err) {
 			a.grant.Err = row.NoBatch(a.Batch)
@@ -176,7 +177,8 @@ func (a *advance) key() named {
 func (a *advance) work(b *pgx.Batch, number string) {
 	key := a.key()
 	span := key.with(named{"first": a.first, "last": a.last})
-	claims := a.Claim > 0 && a.alive && a.closing == row.Pending && !a.held
+	claims := a.Claim > 0 && a.alive && a.closing == row.Pending && !a.held && a.revision == a.Revision
+	a.grant.Changed = a.revision != a.Revision
 	if a.unfinished && !a.inWork {
 		b.Queue(beginWork, span)
 	}
@@ -191,7 +193,7 @@ func (a *advance) work(b *pgx.Batch, number string) {
 		if a.every {
 			addresses = schoolbell.MaxAddresses
 		}
-		b.Queue(claimRows, span.with(named{"now": a.now, "lease": a.Lease.ID, "limit": a.Claim, "addresses": addresses, "step": number,
+		b.Queue(claimRows, span.with(named{"now": a.now, "lease": a.Lease.ID, "limit": a.Claim, "revision": int16(a.Revision), "addresses": addresses, "step": number,
 			"category": a.category, "mandatory": a.mandatory, "addressed": a.addressed})).Query(a.collectClaimed)
 	}
 	b.Queue(countBatchRows, span.with(named{"now": a.now, "step": number})).Query(a.collectCounts)
@@ -199,7 +201,7 @@ func (a *advance) work(b *pgx.Batch, number string) {
 
 // record queues the statement that records the attempts.
 func (a *advance) record(b *pgx.Batch, key named) {
-	statement, args := recordPlainRows, key.with(columns(a.Attempts)).with(named{"lease": a.Lease.ID, "closing": a.closing, "now": a.now})
+	statement, args := recordPlainRows, key.with(columns(a.Attempts)).with(named{"lease": a.Lease.ID, "closing": a.closing, "now": a.now, "revision": int16(a.Revision)})
 	if slices.ContainsFunc(a.Attempts, special) {
 		statement, args = recordRows, args.with(addressColumns(a.Attempts))
 	}

@@ -19,7 +19,10 @@ type picker func(ctx context.Context, tx pgx.Tx, after, until int64, limit int) 
 // picker returns what finds the people of the wave: those of the audience, or in a further wave
 // those who have a delivery in wave 0.
 func (w *walk) picker(ctx context.Context, tx pgx.Tx) (picker, error) {
-	if w.Wave > 0 {
+	switch {
+	case w.notice != "":
+		return w.pickTold, nil
+	case w.Wave > 0:
 		return w.pickReached, nil
 	}
 	a, err := selectAudience(ctx, tx, &w.audience, w.cursor)
@@ -29,6 +32,16 @@ func (w *walk) picker(ctx context.Context, tx pgx.Tx) (picker, error) {
 // pickReached is the picker of a further wave.
 func (w *walk) pickReached(ctx context.Context, tx pgx.Tx, after, until int64, limit int) (people []int64, looked int64, err error) {
 	rows, err := tx.Query(ctx, peopleOfWave, named{"first": w.seq, "only_if": w.onlyIf, "after": after, "until": until, "limit": limit})
+	people, err = list(rows, err, pgx.RowTo[int64])
+	if len(people) == limit {
+		until = people[limit-1]
+	}
+	return people, until, err
+}
+
+// pickTold is the picker of a wave that tells of a change.
+func (w *walk) pickTold(ctx context.Context, tx pgx.Tx, after, until int64, limit int) (people []int64, looked int64, err error) {
+	rows, err := tx.Query(ctx, peopleToTell, named{"event": w.seq, "wave": w.Wave, "channels": w.channels, "revision": w.told, "after": after, "until": until, "limit": limit})
 	people, err = list(rows, err, pgx.RowTo[int64])
 	if len(people) == limit {
 		until = people[limit-1]
@@ -223,3 +236,15 @@ var peopleOfWave = row.SQL(`
 						ELSE 100
 					END))
 	SELECT user_seq FROM picked ORDER BY user_seq LIMIT @limit`)
+
+// peopleToTell selects the first @limit people of the window (@after, @until] to whom a message of an earlier revision than
+// @revision was sent on one of the @channels, in a wave before @wave.
+var peopleToTell = row.SQL(`
+	WITH reached AS MATERIALIZED (
+		SELECT DISTINCT d.user_seq
+		FROM generate_series(0, @wave::integer - 1) n(wave)
+		CROSS JOIN channels c
+		JOIN deliveries d ON d.event_seq = @event AND d.wave = n.wave AND d.channel = c.id AND d.user_seq > @after AND d.user_seq <= @until
+		JOIN users u ON u.seq = d.user_seq AND u.state = {user_live}
+		WHERE c.name = ANY (@channels) AND d.status IN ({sent}, {uncertain}) AND d.revision < @revision)
+	SELECT user_seq FROM reached ORDER BY user_seq LIMIT @limit`)

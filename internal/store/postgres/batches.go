@@ -45,7 +45,7 @@ const lockAdvanced = `
 // lease could end between two of them, and rows would stay claimed that the caller was not told about.
 var readBatch = row.SQL(`
 	SELECT b.event_seq, b.channel, b.first_user, b.last_user, ` + now + `, ` + closing("clock_timestamp()") + `,
-		e.status = {event_held}, w.restored, b.finished_at IS NULL, b.in_work,
+		e.status = {event_held}, w.restored, w.notice, e.revision, b.finished_at IS NULL, b.in_work,
 		EXISTS (
 			SELECT 1 FROM claims k
 			WHERE k.event_seq = b.event_seq AND k.wave = b.wave AND k.channel = b.channel AND k.batch = b.seq
@@ -67,7 +67,7 @@ var beginWork = row.SQL(`
 // recordRows records the attempts of the rows that claims of @lease hold, and deletes these claims. It also
 // does so after the end of the lease, as long as no other worker has taken its claims over. Rows of a claim
 // that no attempt is about stay claimed. A row that this attempt or an earlier one may have sent ends as
-// uncertain instead of sent, cancelled or expired. A row that waits for a retry ends with its event, and one
+// uncertain instead of sent, cancelled or expired. The rows get the revision @revision. A row that waits for a retry ends with its event, and one
 // that awaits a receipt which came is sent. It also changes the states of addresses of those users whose rows
 // it records.
 var recordRows = row.SQL(recordAttempts("CASE WHEN r.status = {pending} AND r.reason = {awaiting_receipt} THEN "+receiptCame+" ELSE false END") + `,
@@ -96,10 +96,10 @@ func recordAttempts(accepted string) string {
 	WITH released AS (
 		DELETE FROM claims c
 		WHERE ` + ofBatch + ` AND c.lease_id = @lease AND c.users && @users::bigint[]
-		RETURNING c.users),
+		RETURNING c.users, c.revision),
 	kept AS (
-		INSERT INTO claims (event_seq, wave, channel, batch, lease_id, users)
-		SELECT @event, @wave, @channel, @batch, @lease, ARRAY(SELECT u FROM unnest(users) u WHERE u <> ALL (@users))
+		INSERT INTO claims (event_seq, wave, channel, batch, revision, lease_id, users)
+		SELECT @event, @wave, @channel, @batch, revision, @lease, ARRAY(SELECT u FROM unnest(users) u WHERE u <> ALL (@users))
 		FROM released
 		WHERE NOT users <@ @users),
 	reported AS MATERIALIZED (
@@ -125,6 +125,7 @@ func recordAttempts(accepted string) string {
 			retry_at = CASE WHEN r.final = {pending} AND r.retry_in > 0 THEN @now::timestamptz + r.retry_in * interval '1 ms' END,
 			reason = CASE WHEN NOT r.accepted THEN nullif(r.reason, '') END,
 			provider_id = nullif(r.provider, ''),
+			revision = @revision,
 			updated_at = @now
 		FROM reported r
 		WHERE d.tableoid = r.tableoid AND d.ctid = r.ctid
@@ -205,8 +206,8 @@ var claimRows = row.SQL(`
 		FROM checked k
 		WHERE k.unreachable IS NOT NULL AND d.tableoid = k.tableoid AND d.ctid = k.ctid),
 	claimed AS (
-		INSERT INTO claims (event_seq, wave, channel, batch, lease_id, users)
-		SELECT @event, @wave, @channel, @batch, @lease, array_agg(user_seq)
+		INSERT INTO claims (event_seq, wave, channel, batch, revision, lease_id, users)
+		SELECT @event, @wave, @channel, @batch, @revision, @lease, array_agg(user_seq)
 		FROM checked
 		WHERE unreachable IS NULL
 		HAVING count(*) > 0

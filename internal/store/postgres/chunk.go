@@ -74,12 +74,13 @@ func (c *chunk) rows(channels []reach, batchSize int) *chunkRows {
 
 // chunkRows are the rows that a chunk inserts.
 type chunkRows struct {
-	users   []int64 // of all groups; begins with all people of the chunk
-	groups  []deliveryGroup
-	batches []ledger.Batch
-	spans   []batchSpan // of the batches
-	claimed []int16     // channels whose pending deliveries are claimed, each in one batch; not nil
-	lease   int64       // that claims them
+	users    []int64 // of all groups; begins with all people of the chunk
+	groups   []deliveryGroup
+	batches  []ledger.Batch
+	spans    []batchSpan // of the batches
+	claimed  []int16     // channels whose pending deliveries are claimed, each in one batch; not nil
+	lease    int64       // that claims them
+	revision int         // of the event that is claimed
 }
 
 // deliveryGroup are new deliveries of which only the users differ.
@@ -163,7 +164,7 @@ func (r *chunkRows) columns() named {
 	}
 	return named{"users": r.users, "channels": channels, "statuses": statuses, "reasons": reasons, "low": low, "high": high, "totals": totals,
 		"batch_channels": batchChannels, "batch_seqs": seqs, "first_users": first, "last_users": last, "sizes": sizes,
-		"claimed": r.claimed, "lease": r.lease}
+		"claimed": r.claimed, "revision": int16(r.revision), "lease": r.lease}
 }
 
 // insertChunk inserts groups of deliveries and batches of the wave @wave of the event @event, adds the deliveries to the
@@ -193,8 +194,8 @@ var insertChunk = row.SQL(`
 		FROM unnest(@batch_channels::smallint[], @batch_seqs::integer[], @first_users::bigint[], @last_users::bigint[],
 			@sizes::integer[]) b(channel, seq, first_user, last_user, size)),
 	claimed AS (
-		INSERT INTO claims (event_seq, wave, channel, batch, lease_id, users)
-		SELECT @event, @wave, g.channel, 1, @lease::bigint, (@users)[g.low:g.high]
+		INSERT INTO claims (event_seq, wave, channel, batch, revision, lease_id, users)
+		SELECT @event, @wave, g.channel, 1, @revision::smallint, @lease::bigint, (@users)[g.low:g.high]
 		FROM groups g
 		WHERE g.status = {pending} AND g.channel = ANY (@claimed)),
 	` + movedCursor)
@@ -209,7 +210,7 @@ const movedCursor = `moved AS (
 		WHERE event_seq = @event AND n = @wave)
 	UPDATE events
 	SET status = {event_processing}, completed_at = NULL
-	WHERE seq = @event AND status <> {event_processing}`
+	WHERE seq = @event AND status NOT IN ({event_processing}, {event_cancelled})`
 
 // insertInbox inserts a chunk of an event, and puts it into the inboxes of its people at the chunk's position.
 var insertInbox = `

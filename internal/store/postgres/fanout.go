@@ -25,6 +25,11 @@ type walk struct {
 	firstWalked bool  // wave 0 is walked
 	cursor      int64 // the number of the last user walked
 	restored    bool  // each of its deliveries may have been sent before
+	revision    int   // of the event
+
+	notice schoolbell.Notice
+	told   int  // revision of the event that the notice tells
+	busy   bool // workers are sending an earlier revision
 }
 
 // FanOuts implements ledger.FanOuts.
@@ -69,7 +74,7 @@ func checkSizes(users, batchSize int) error {
 // scan reads a row of lockWalk.
 func (w *walk) scan(r pgx.Row) error {
 	var audience string
-	err := r.Scan(&w.seq, &w.status, &w.expired, &w.category, &w.mandatory, &audience, &w.channels, &w.onlyIf, &w.walked, &w.early, &w.cursor, &w.restored, &w.firstWalked)
+	err := r.Scan(&w.seq, &w.status, &w.expired, &w.category, &w.mandatory, &audience, &w.channels, &w.onlyIf, &w.walked, &w.early, &w.cursor, &w.restored, &w.revision, &w.notice, &w.told, &w.busy, &w.firstWalked)
 	if err != nil {
 		return orNotFound(err, "event", w.EventID)
 	}
@@ -82,13 +87,15 @@ func (w *walk) scan(r pgx.Row) error {
 // ended reports whether nobody is left to be walked. An error says that the walk may not begin yet.
 func (w *walk) ended() (bool, error) {
 	switch {
-	case w.walked || w.status == schoolbell.EventCancelled:
+	case w.walked || w.status == schoolbell.EventCancelled && w.notice != schoolbell.NoticeCancelled:
 		return true, nil
 	case w.status == schoolbell.EventHeld:
 		return false, row.Held()
 	case w.early:
 		return false, row.NotDue()
-	case w.Wave > 0 && !w.firstWalked:
+	case w.busy:
+		return false, row.Busy()
+	case w.Wave > 0 && !w.firstWalked && w.status != schoolbell.EventCancelled:
 		return false, row.Conflict("the event itself is still being walked")
 	}
 	return false, nil
@@ -97,7 +104,8 @@ func (w *walk) ended() (bool, error) {
 // lockWalk selects a wave for its fan-out, which others wait for until the transaction ends.
 const lockWalk = `
 	SELECT e.seq, e.status, coalesce(e.expires_at <= clock_timestamp(), false), e.category, g.mandatory, e.audience,
-		w.channels, w.only_if, w.walked, coalesce(w.starts_at > clock_timestamp(), false), w.cursor, w.restored,
+		w.channels, w.only_if, w.walked, coalesce(w.starts_at > clock_timestamp(), false), w.cursor, w.restored, e.revision, w.notice, w.revision,
+		w.notice <> '' AND EXISTS (SELECT 1 FROM claims k WHERE k.event_seq = e.seq AND k.revision < w.revision),
 		(SELECT f.walked FROM waves f WHERE f.event_seq = e.seq AND f.n = 0)
 	FROM events e
 	JOIN categories g ON g.id = e.category

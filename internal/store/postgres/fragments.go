@@ -54,8 +54,8 @@ const receiptCame = `EXISTS (
 						AND p.wave = d.wave AND p.channel = d.channel AND p.kind NOT IN ('stopped', 'started')
 						AND p.at >= d.updated_at - interval '1 minute')`
 
-// closing returns the status that the rows of the event e not sent yet get at a time: pending as long
-// as they may be sent.
+// closing returns the status that the rows of the wave w of the event e not sent yet get at a time: pending as long
+// as they may be sent. A wave that tells of the cancellation goes on.
 func closing(now string) string {
-	return "CASE WHEN e.status = {event_cancelled} THEN {cancelled} WHEN e.expires_at <= " + now + " THEN {expired} ELSE {pending} END"
+	return "CASE WHEN e.status = {event_cancelled} AND w.notice <> {notice_cancelled} THEN {cancelled} WHEN e.expires_at <= " + now + " THEN {expired} ELSE {pending} END"
 }

@@ -98,11 +98,12 @@ const lockOpenBatches = "SELECT 1 FROM batches WHERE event_seq = $1 AND finished
 
 // closeRows ends the pending rows of a closed event, except those that a claim with a lease holds. Claims
 // whose leases are gone are deleted: their rows, like others that an earlier attempt may have sent, are
-// uncertain. As cancelled or expired, they would hide that.
+// uncertain. As cancelled or expired, they would hide that. A wave that tells of the cancellation goes on until the event
+// has expired.
 var closeRows = row.SQL(`
 	WITH gone AS (
 		DELETE FROM claims c
-		WHERE c.event_seq = @event AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = c.lease_id)
+		WHERE c.event_seq = @event AND c.wave <> ALL (` + goingOn + `) AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = c.lease_id)
 		RETURNING c.wave, c.channel, c.users),
 	ended AS (
 		UPDATE deliveries d
@@ -113,6 +114,7 @@ var closeRows = row.SQL(`
 			updated_at = ` + now + `
 		WHERE d.event_seq = @event
 			AND d.status = {pending}
+			AND d.wave <> ALL (` + goingOn + `)
 			AND (d.wave, d.channel, d.user_seq) NOT IN (
 				SELECT c.wave, c.channel, unnest(c.users)
 				FROM claims c
@@ -123,6 +125,9 @@ var closeRows = row.SQL(`
 		SELECT @event::bigint, e.wave, e.channel, m.status, e.outcome, ` + eventShard + `, sum(m.n)
 		FROM ended e
 		CROSS JOIN LATERAL (VALUES ({pending}, -1), (e.status, 1)) m(status, n)` + addTotals)
+
+// goingOn are the waves of the event @event that are not closed with the status @closing.
+const goingOn = `ARRAY(SELECT w.n FROM waves w WHERE w.event_seq = @event AND w.notice = {notice_cancelled} AND @closing::smallint = {cancelled})`
 
 // CancelEvent implements ledger.Events.
 func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
@@ -136,12 +141,7 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 			return row.Conflict("the event is completed and cannot be cancelled")
 		case schoolbell.EventCancelled:
 		default:
-			for _, statement := range []string{cancelEvent, finishWaves} {
-				if _, err := tx.Exec(ctx, statement, e.seq); err != nil {
-					return err
-				}
-			}
-			if err := closeEventRows(ctx, tx, e.seq, row.Cancelled); err != nil {
+			if err := cancel(ctx, tx, e.seq); err != nil {
 				return err
 			}
 		}
@@ -149,6 +149,16 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 		return err
 	})
 	return ev, err
+}
+
+// cancel cancels an event, and ends its waves and deliveries.
+func cancel(ctx context.Context, tx pgx.Tx, event int64) error {
+	for _, statement := range []string{cancelEvent, finishWaves} {
+		if _, err := tx.Exec(ctx, statement, event); err != nil {
+			return err
+		}
+	}
+	return closeEventRows(ctx, tx, event, row.Cancelled)
 }
 
 // cancelEvent cancels an event.

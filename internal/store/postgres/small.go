@@ -129,12 +129,15 @@ func (w *smallWalk) addresses() map[int16]map[int64][]string {
 	return all
 }
 
-// grants claims the deliveries of all batches in rows, and returns what is claimed: nothing if a batch is too large.
+// grants claims the deliveries of all batches in rows, and returns what is claimed: nothing if a batch is too large or the event has changed.
 func (w *smallWalk) grants(rows *chunkRows, addresses map[int16]map[int64][]string) []ledger.Grant {
 	if slices.ContainsFunc(rows.batches, func(b ledger.Batch) bool { return b.Seq > 1 || b.Size > w.claim.Most }) {
 		return nil
 	}
-	rows.lease = w.claim.Lease.ID
+	if w.claim.Revision != w.walk.revision {
+		return nil
+	}
+	rows.lease, rows.revision = w.claim.Lease.ID, w.claim.Revision
 	grants := make([]ledger.Grant, len(rows.batches))
 	for i, batch := range rows.batches {
 		switch {

@@ -28,7 +28,8 @@ func (s Waves) AddWave(ctx context.Context, eventID string, w schoolbell.Wave) (
 			return err
 		}
 		err = tx.QueryRow(ctx, insertWave, named{
-			"event": e.seq, "channels": channelNames(w.Channels), "starts_at": stored(w.StartsAt), "only_if": w.OnlyIf, "most": schoolbell.MaxWaves,
+			"event": e.seq, "channels": channelNames(w.Channels), "starts_at": stored(w.StartsAt), "only_if": w.OnlyIf,
+			"notice": "", "revision": 0, "most": schoolbell.MaxWaves,
 		}).Scan(&w.Number, &w.StartsAt)
 		w.StartsAt = w.StartsAt.UTC()
 		if noRows(err) {
@@ -44,8 +45,8 @@ func (s Waves) AddWave(ctx context.Context, eventID string, w schoolbell.Wave) (
 
 // insertWave adds a wave to an event that has fewer than @most. Without a start, it starts now.
 const insertWave = `
-	INSERT INTO waves (event_seq, n, channels, starts_at, only_if)
-	SELECT @event, count(*), @channels, coalesce(@starts_at::timestamptz, ` + now + `), @only_if
+	INSERT INTO waves (event_seq, n, channels, starts_at, only_if, notice, revision)
+	SELECT @event, count(*), @channels, coalesce(@starts_at::timestamptz, ` + now + `), @only_if, @notice, @revision
 	FROM waves
 	WHERE event_seq = @event
 	HAVING count(*) < @most
@@ -59,19 +60,22 @@ func (s Waves) Waves(ctx context.Context, eventID string) (waves []schoolbell.Wa
 			return err
 		}
 		rows, err := tx.Query(ctx, listWaves, e.seq)
-		waves, err = list(rows, err, func(r pgx.CollectableRow) (w schoolbell.Wave, err error) {
-			var channels []string
-			err = r.Scan(&w.Number, &channels, &w.StartsAt, &w.OnlyIf)
-			w.Channels, w.StartsAt = channelsOf(channels), w.StartsAt.UTC()
-			return w, err
-		})
+		waves, err = list(rows, err, scanWave)
 		return err
 	})
 	return waves, err
 }
 
+// scanWave reads a row of listWaves.
+func scanWave(r pgx.CollectableRow) (w schoolbell.Wave, err error) {
+	var channels []string
+	err = r.Scan(&w.Number, &channels, &w.StartsAt, &w.OnlyIf, &w.Notice)
+	w.Channels, w.StartsAt = channelsOf(channels), w.StartsAt.UTC()
+	return w, err
+}
+
 // listWaves selects the further waves of an event.
-const listWaves = "SELECT n, channels, starts_at, only_if FROM waves WHERE event_seq = $1 AND n > 0 ORDER BY n"
+const listWaves = "SELECT n, channels, starts_at, only_if, notice FROM waves WHERE event_seq = $1 AND n > 0 ORDER BY n"
 
 // UnqueuedWaves implements ledger.Waves.
 func (s Waves) UnqueuedWaves(ctx context.Context, ahead time.Duration, limit int) ([]ledger.QueuedWave, error) {
@@ -175,6 +179,7 @@ type finish struct {
 	steps advances
 
 	waveWalked bool
+	notice     schoolbell.Notice
 	finishedAt *time.Time
 	progress   schoolbell.Progress
 	open       map[int]int // deliveries by wave
@@ -183,6 +188,7 @@ type finish struct {
 
 func (f *finish) lock(t *trips) error {
 	t.Queue(lockEventState, f.EventID).QueryRow(func(r pgx.Row) error { return f.scan(r, f.EventID) })
+	t.Queue(selectNotice, f.EventID, f.Wave).QueryRow(func(r pgx.Row) error { return orNotFound(r.Scan(&f.notice), "event", f.EventID) })
 	if len(f.steps) > 0 {
 		f.steps.lock(&t.Batch)
 	}
@@ -192,7 +198,7 @@ func (f *finish) lock(t *trips) error {
 // work does the steps, ends the rows that may not be sent any more, and reads the result.
 func (f *finish) work(t *trips) error {
 	f.steps.work(&t.Batch)
-	if closing := f.closing(); closing != row.Pending && f.status != schoolbell.EventCompleted {
+	if closing := f.closing(); closing != row.Pending && f.status != schoolbell.EventCompleted && f.notice != schoolbell.NoticeCancelled {
 		queueClosing(&t.Batch, f.seq, closing)
 	}
 	t.Queue(selectWaveState, f.seq, f.Wave).QueryRow(func(r pgx.Row) error {
@@ -212,6 +218,9 @@ func (f *finish) end(b *pgx.Batch) {
 		b.Queue(finishWave, named{"event": f.seq, "wave": f.Wave}).QueryRow(func(r pgx.Row) error { return r.Scan(&f.status) })
 	}
 }
+
+// selectNotice selects what a wave tells.
+const selectNotice = "SELECT w.notice FROM events e JOIN waves w ON w.event_seq = e.seq WHERE e.id = $1 AND w.n = $2"
 
 // selectWaveState selects whether a wave is walked, and when it was finished.
 const selectWaveState = "SELECT walked, finished_at FROM waves WHERE event_seq = $1 AND n = $2"

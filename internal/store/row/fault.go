@@ -73,6 +73,9 @@ func NotDue() error {
 	return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the event is not due yet"}
 }
 
+// Busy is the error of a walk that tells of a change while workers are still sending what was before.
+func Busy() error { return Conflict("workers are still sending the text before the change") }
+
 // Conflict is the error of a move that the state of an event rules out.
 func Conflict(format string, args ...any) error {
 	return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: fmt.Sprintf(format, args...)}
@@ -126,4 +129,19 @@ func UnknownChannels(channels []schoolbell.Channel, unknown []int) error {
 // TooManyWaves is the error of a wave beyond the limit.
 func TooManyWaves() error {
 	return Conflict("the event has %d waves already, which is the limit", schoolbell.MaxWaves)
+}
+
+// Begun is the error of a change that is only possible before an event is sent.
+func Begun() error {
+	return Conflict("messages of the event are being sent or were sent: send an update instead")
+}
+
+// TooManyRevisions is the error of a change of an event that was changed too often.
+func TooManyRevisions() error {
+	return Conflict("the event was changed %d times, which is the limit", schoolbell.MaxRevisions)
+}
+
+// NotBegun is the error of an update of an event of which nothing was sent.
+func NotBegun() error {
+	return Conflict("nothing of the event was sent yet: change it instead")
 }

@@ -22,6 +22,7 @@ import (
 //	{no_address} {opted_out}               a reason for a suppressed delivery, as a string
 //	{awaiting_receipt}                     the reason of a delivery that awaits a receipt, as a string
 //	{off}                                  the mode of a preference that switches messages off, as a string
+//	{notice_cancelled}                     the notice of a wave that tells of a cancellation, as a string
 //
 // Lists have no parentheses, as in "status IN ({open})". The values become part of the text instead
 // of parameters because the planner uses a partial index only if it sees them. SQL is for the initial
@@ -51,6 +52,7 @@ func newSQLValues() map[string]string {
 		"awaiting_receipt": quote(schoolbell.ReasonAwaitingReceipt),
 	}
 	values["in_app"] = strconv.Itoa(InApp)
+	values["notice_cancelled"] = quote(string(schoolbell.NoticeCancelled))
 	values["off"] = quote(string(schoolbell.ModeOff))
 	var open, usable []string
 	for i, s := range statuses {

@@ -38,5 +38,7 @@ var listAbandoned = row.SQL(`
 SELECT DISTINCT e.id
 FROM claims k
 CROSS JOIN events e ON e.seq = k.event_seq
+CROSS JOIN waves w ON w.event_seq = k.event_seq AND w.n = k.wave
 WHERE e.status = {event_cancelled}
+	AND w.notice <> {notice_cancelled}
 	AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = k.lease_id AND l.expires_at > ` + now + `)`)

@@ -15,13 +15,14 @@ import (
 
 // work is the batch that Advance works on.
 type work struct {
-	eventState
-	wave        int
+	waveState
 	channel     int
 	batch       int
 	first, last int64 // the users of the batch
 	unfinished  bool
 	restored    bool // its wave: each row may have been sent before
+	revision    int  // of the event
+	sent        int  // revision that the caller sends
 	lease       int64
 	hold        time.Duration // of rows whose lease has ended, see ledger.Step
 	alive       bool          // the lease
@@ -70,7 +71,7 @@ func (s Deliveries) step(ctx context.Context, c *conn, step ledger.Step) (g ledg
 	if err != nil {
 		return g, err
 	}
-	w.hold = step.Hold
+	w.hold, w.sent = step.Hold, step.Revision
 	if g, err = w.advance(ctx, c, step.Attempts, step.Claim); err != nil {
 		return g, err
 	}
@@ -89,9 +90,9 @@ func (w *work) advance(ctx context.Context, c *conn, attempts []ledger.Attempt, 
 	if g.Lost, err = record(ctx, c, w, attempts); err != nil {
 		return g, fmt.Errorf("record attempts: %w", err)
 	}
-	g.LeaseEnded = !w.alive
+	g.LeaseEnded, g.Notice, g.Changed = !w.alive, w.notice, w.revision != w.sent
 	closed := w.closing() != 0
-	if !closed && (claim == 0 || g.LeaseEnded || w.status == schoolbell.EventHeld) {
+	if !closed && (claim == 0 || g.LeaseEnded || g.Changed || w.status == schoolbell.EventHeld) {
 		return g, nil
 	}
 	if err := awaitReceipts(ctx, c, w); err != nil {
@@ -115,9 +116,9 @@ func (s Deliveries) workOf(ctx context.Context, c *conn, lease ledger.Lease, b l
 	if err != nil {
 		return nil, err
 	}
-	w := work{wave: b.Wave, channel: channel, batch: b.Seq, lease: lease.ID, moved: map[kind]int{}}
+	w := work{waveState: waveState{wave: b.Wave}, channel: channel, batch: b.Seq, lease: lease.ID, moved: map[kind]int{}}
 	err = c.get(ctx, findWork, args{"event_id": b.EventID, "wave": b.Wave, "channel": channel, "batch": b.Seq, "lease": lease.ID},
-		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.addressed, &w.every, &w.first, &w.last, &w.unfinished, &w.restored, &w.alive)
+		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.addressed, &w.every, &w.first, &w.last, &w.unfinished, &w.restored, &w.notice, &w.revision, &w.alive)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, row.NoBatch(b)
@@ -133,11 +134,12 @@ func (s Deliveries) workOf(ctx context.Context, c *conn, lease ledger.Lease, b l
 const findWork = `
 WITH clock(now) AS MATERIALIZED (SELECT ` + now + `)
 SELECT now, e.seq, e.status, e.expires_at, e.category, h.addressed, h.every_address, b.first_user, b.last_user, b.finished_at IS NULL,
-	(SELECT w.restored FROM waves w WHERE w.event_seq = b.event_seq AND w.n = b.wave),
+	w.restored, w.notice, e.revision,
 	EXISTS (SELECT 1 FROM leases WHERE id = @lease AND expires_at > now)
 FROM clock
 CROSS JOIN events e
 CROSS JOIN batches b ON b.event_seq = e.seq
+CROSS JOIN waves w ON w.event_seq = b.event_seq AND w.n = b.wave
 CROSS JOIN channels h ON h.id = b.channel
 WHERE e.id = @event_id
 	AND b.wave = @wave
@@ -189,7 +191,7 @@ func (w *work) claimOrSuppress(ctx context.Context, c *conn, found []candidate) 
 	if len(claimed) == 0 {
 		return nil, nil
 	}
-	return claimed, insertClaim(ctx, c, &claim{event: w.seq, wave: w.wave, channel: w.channel, batch: w.batch, lease: w.lease, users: users})
+	return claimed, insertClaim(ctx, c, &claim{event: w.seq, wave: w.wave, channel: w.channel, batch: w.batch, revision: w.sent, lease: w.lease, users: users})
 }
 
 // suppressRow ends a row that must not be sent any more.

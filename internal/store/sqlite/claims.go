@@ -12,6 +12,7 @@ type claim struct {
 	wave        int
 	channel     int
 	batch       int
+	revision    int
 	lease       int64
 	leaseEndsAt int64   // 0 if the ledger does not have the lease any more
 	users       []int64 // in order
@@ -26,15 +27,15 @@ func (k *claim) live(now int64) bool { return k.leaseEndsAt > now }
 
 func insertClaim(ctx context.Context, c *conn, k *claim) error {
 	a := k.key()
-	a["lease"], a["users"] = k.lease, jsonOf(k.users)
+	a["revision"], a["lease"], a["users"] = k.revision, k.lease, jsonOf(k.users)
 	_, err := c.exec(ctx, addClaim, a)
 	return err
 }
 
 // addClaim inserts a claim.
 const addClaim = `
-INSERT INTO claims (event_seq, wave, channel, batch, first_user, lease_id, users)
-VALUES (@event, @wave, @channel, @batch, @first, @lease, @users)`
+INSERT INTO claims (event_seq, wave, channel, batch, first_user, revision, lease_id, users)
+VALUES (@event, @wave, @channel, @batch, @first, @revision, @lease, @users)`
 
 func deleteClaim(ctx context.Context, c *conn, k *claim) error {
 	_, err := c.exec(ctx, removeClaim, k.key())
@@ -55,7 +56,7 @@ func claimsOf(ctx context.Context, c *conn, query string, a args) (claims []*cla
 	err = c.each(ctx, query, a, func(scan func(...any) error) error {
 		var k claim
 		var users []byte
-		if err := scan(&k.event, &k.wave, &k.channel, &k.batch, &k.lease, &k.leaseEndsAt, &users); err != nil {
+		if err := scan(&k.event, &k.wave, &k.channel, &k.batch, &k.revision, &k.lease, &k.leaseEndsAt, &users); err != nil {
 			return err
 		}
 		claims = append(claims, &k)
@@ -69,7 +70,7 @@ func claimsOf(ctx context.Context, c *conn, query string, a args) (claims []*cla
 
 // selectClaims selects claims as claimsOf reads them. A WHERE follows.
 const selectClaims = `
-SELECT event_seq, wave, channel, batch, lease_id, coalesce((SELECT expires_at FROM leases WHERE id = lease_id), 0), users
+SELECT event_seq, wave, channel, batch, revision, lease_id, coalesce((SELECT expires_at FROM leases WHERE id = lease_id), 0), users
 FROM claims`
 
 // claimsOfEvent selects the claims of an event.

@@ -9,7 +9,7 @@ import (
 
 // closeRows ends the event's rows that no live claim names. in says which, more are its parameters.
 func (e *eventState) closeRows(ctx context.Context, c *conn, in closable, more args) error {
-	claims, err := claimsOf(ctx, c, claimsOfEvent, args{"event": e.seq})
+	claims, err := claimsOf(ctx, c, claimsToClose, args{"event": e.seq, "status": e.closing()})
 	if err != nil {
 		return err
 	}
@@ -22,6 +22,14 @@ func (e *eventState) closeRows(ctx context.Context, c *conn, in closable, more a
 	}
 	return e.endRows(ctx, c, in, more)
 }
+
+// claimsToClose selects the claims of an event whose deliveries end with the status @status.
+var claimsToClose = row.SQL(claimsOfEvent + `
+	AND claims.wave NOT IN ` + goingOn)
+
+// goingOn selects the waves of the event @event that do not end with the status @status: one that tells of the cancellation
+// goes on.
+const goingOn = `(SELECT w.n FROM waves w WHERE w.event_seq = @event AND w.notice = {notice_cancelled} AND @status = {cancelled})`
 
 // hasPending says whether an event has pending deliveries.
 var hasPending = row.SQL(`
@@ -42,6 +50,7 @@ type closable struct{ totals, rows string }
 // closableOf is the condition of the event's rows that end. More conditions follow.
 var closableOf = `deliveries.event_seq = @event
 	AND status = {pending}
+	AND deliveries.wave NOT IN ` + goingOn + `
 	AND NOT ` + heldOfEvent("deliveries")
 
 // closedStatus is the status of a row that ends. If an earlier attempt may have reached the recipient, it is

@@ -22,6 +22,8 @@ type walk struct {
 	onlyIf   schoolbell.OnlyIf
 	startsAt sql.NullInt64
 	cursor   int64 // the last user dealt with
+	told     int   // revision of the event that the notice tells
+	busy     bool  // workers are sending an earlier revision
 }
 
 // FanOuts implements ledger.FanOuts.
@@ -47,13 +49,15 @@ func (s FanOuts) fanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 		switch {
 		case err != nil:
 			return err
-		case w.walked || w.status == schoolbell.EventCancelled:
+		case w.walked || w.cancelled():
 			step.Done = true
 			return nil
 		case w.status == schoolbell.EventHeld:
 			return row.Held()
 		case w.startsAt.Valid && w.startsAt.Int64 > w.now:
 			return row.NotDue()
+		case w.busy:
+			return row.Busy()
 		}
 		bound, err := s.pick(ctx, c, w, users, &step)
 		if err != nil {
@@ -67,7 +71,7 @@ func (s FanOuts) fanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 		if _, err = c.exec(ctx, moveCursor, args{"event": w.seq, "wave": w.wave, "cursor": bound, "walked": step.Done}); err != nil {
 			return err
 		}
-		if w.status != schoolbell.EventProcessing {
+		if w.status != schoolbell.EventProcessing && w.status != schoolbell.EventCancelled {
 			if _, err = c.exec(ctx, processEvent, args{"event": w.seq}); err != nil {
 				return err
 			}
@@ -102,7 +106,7 @@ func (s Deliveries) claimSmall(ctx context.Context, c *conn, batches []ledger.Ba
 			continue
 		}
 		var err error
-		if grants[i], err = s.step(ctx, c, ledger.Step{Lease: claim.Lease, Batch: b, Claim: b.Size}); err != nil {
+		if grants[i], err = s.step(ctx, c, ledger.Step{Lease: claim.Lease, Batch: b, Claim: b.Size, Revision: claim.Revision}); err != nil {
 			return nil, err
 		}
 	}
@@ -129,7 +133,8 @@ func walkOf(ctx context.Context, c *conn, ref ledger.WaveRef) (*walk, error) {
 	w := walk{waveState: waveState{wave: ref.Wave}}
 	var audience, channels string
 	err := c.get(ctx, findWalk, args{"event_id": ref.EventID, "wave": ref.Wave},
-		&w.seq, &w.status, &w.walked, &w.expiresAt, &w.now, &w.category, &audience, &channels, &w.onlyIf, &w.startsAt, &w.cursor)
+		&w.seq, &w.status, &w.walked, &w.expiresAt, &w.now, &w.category, &audience, &channels, &w.onlyIf, &w.startsAt, &w.cursor,
+		&w.notice, &w.told, &w.busy)
 	if err != nil {
 		return nil, orNoWave(err, ref)
 	}
@@ -142,7 +147,8 @@ func walkOf(ctx context.Context, c *conn, ref ledger.WaveRef) (*walk, error) {
 // findWalk selects a wave as a fan-out needs it, with the clock.
 const findWalk = `
 SELECT e.seq, e.status, w.walked, e.expires_at, ` + now + `,
-	e.category, e.audience, w.channels, w.only_if, w.starts_at, w.cursor
+	e.category, e.audience, w.channels, w.only_if, w.starts_at, w.cursor,
+	w.notice, w.revision, w.notice <> '' AND EXISTS (SELECT 1 FROM claims k WHERE k.event_seq = e.seq AND k.revision < w.revision)
 FROM events e
 CROSS JOIN waves w ON w.event_seq = e.seq
 WHERE e.id = @event_id
@@ -163,17 +169,20 @@ func (s FanOuts) pick(ctx context.Context, c *conn, w *walk, limit int, step *le
 	if err := c.get(ctx, "SELECT walked, channels FROM waves WHERE event_seq = @event AND n = 0", args{"event": w.seq}, &walked, &list); err != nil {
 		return 0, err
 	}
-	if !walked {
+	if !walked && w.status != schoolbell.EventCancelled {
 		return 0, row.Conflict("the event's audience is still being walked")
 	}
 	if err := json.Unmarshal([]byte(list), &channels); err != nil {
 		return 0, fmt.Errorf("decode channels: %w", err)
 	}
+	if w.notice != "" {
+		return pickTold(ctx, c, w, limit, step)
+	}
 	channel, err := s.DB.channels.asked(ctx, c, "channels[0]", channels[0])
 	if err != nil {
 		return 0, err
 	}
-	return w.pickAgain(ctx, c, channel, limit, step)
+	return pickAgain(ctx, c, w, channel, limit, step)
 }
 
 // pick picks the people of the audience, for wave 0.
@@ -209,54 +218,6 @@ func (w *walk) pick(ctx context.Context, c *conn, limit int, step *ledger.FanOut
 	step.Done = bound >= top
 	return bound, nil
 }
-
-// pickAgain does the same for a further wave: its people are those of wave 0, as they stand in
-// its deliveries on one channel.
-func (w *walk) pickAgain(ctx context.Context, c *conn, channel, limit int, step *ledger.FanOutStep) (bound int64, err error) {
-	a := args{"event": w.seq, "channel": channel, "cursor": w.cursor, "outcome": outcomeBefore(w.onlyIf), "limit": limit}
-	if step.Users, err = c.exec(ctx, pickAgain, a); err != nil {
-		return 0, fmt.Errorf("pick people: %w", err)
-	}
-	if step.Done = step.Users < limit; step.Users == 0 {
-		return w.cursor, nil
-	}
-	err = c.get(ctx, "SELECT max(user_seq) FROM temp.chunk", nil, &bound)
-	return bound, err
-}
-
-// outcomeBefore returns the number that the outcome of an in-app delivery must be below for its user to meet a condition.
-func outcomeBefore(c schoolbell.OnlyIf) int {
-	switch c {
-	case schoolbell.OnlyIfUnread:
-		return row.OutcomeNumber(schoolbell.OutcomeRead)
-	case schoolbell.OnlyIfUnacknowledged:
-		return row.OutcomeNumber(schoolbell.OutcomeAcknowledged)
-	}
-	return row.OutcomeNumber(schoolbell.OutcomeAcknowledged) + 1
-}
-
-// pickAgain inserts the next people of wave 0 into chunk whose in-app delivery, if they have
-// one, has an outcome below @outcome.
-var pickAgain = row.SQL(`
-INSERT INTO temp.chunk (user_seq)
-SELECT d.user_seq
-FROM deliveries d
-WHERE d.event_seq = @event
-	AND d.wave = 0
-	AND d.channel = @channel
-	AND d.user_seq > @cursor
-	AND EXISTS (SELECT 1 FROM users u WHERE u.seq = d.user_seq AND u.state = {user_live})
-	AND NOT EXISTS (
-		SELECT 1
-		FROM deliveries i
-		WHERE i.event_seq = @event
-			AND i.wave = 0
-			AND i.channel = {in_app}
-			AND i.user_seq = d.user_seq
-			AND i.outcome >= @outcome
-	)
-ORDER BY d.user_seq
-LIMIT @limit`)
 
 func emptyChunk(ctx context.Context, c *conn) error {
 	if _, err := c.exec(ctx, createChunk, nil); err != nil {

@@ -78,7 +78,7 @@ func (s Events) insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event, 
 	if err != nil {
 		return nil, err
 	}
-	return stored, addWave(ctx, c, seq, schoolbell.Wave{Channels: channels, StartsAt: ev.SendAt})
+	return stored, addWave(ctx, c, seq, schoolbell.Wave{Channels: channels, StartsAt: ev.SendAt}, 0)
 }
 
 // Warm prepares the statements of a new event.

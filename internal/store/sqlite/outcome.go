@@ -72,14 +72,7 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 			return row.Conflict("the event is completed and cannot be cancelled")
 		case schoolbell.EventCancelled:
 		default:
-			if err := e.end(ctx, c, schoolbell.EventCancelled); err != nil {
-				return err
-			}
-			if _, err := c.exec(ctx, endWaves, args{"event": e.seq, "now": e.now}); err != nil {
-				return err
-			}
-			e.status = schoolbell.EventCancelled
-			if err := e.closeRows(ctx, c, eventRows, nil); err != nil {
+			if err := cancel(ctx, c, e); err != nil {
 				return err
 			}
 		}
@@ -87,6 +80,18 @@ func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Even
 		return err
 	})
 	return ev, err
+}
+
+// cancel cancels the event, and ends its waves and deliveries.
+func cancel(ctx context.Context, c *conn, e *eventState) error {
+	if err := e.end(ctx, c, schoolbell.EventCancelled); err != nil {
+		return err
+	}
+	if _, err := c.exec(ctx, endWaves, args{"event": e.seq, "now": e.now}); err != nil {
+		return err
+	}
+	e.status = schoolbell.EventCancelled
+	return e.closeRows(ctx, c, eventRows, nil)
 }
 
 // end stores the terminal status of the event.

@@ -33,7 +33,7 @@ func record(ctx context.Context, c *conn, w *work, attempts []ledger.Attempt) (l
 		return 0, err
 	}
 	done := make(map[int64]bool, len(attempts))
-	a := args{"event": w.seq, "wave": w.wave, "channel": w.channel, "now": w.now} // of all rows
+	a := args{"event": w.seq, "wave": w.wave, "channel": w.channel, "revision": w.sent, "now": w.now} // of all rows
 	for _, t := range attempts {
 		if !mine[t.Seq] || done[t.Seq] {
 			lost++
@@ -116,6 +116,7 @@ SET status = @status,
 	retry_at = @retry_at,
 	reason = nullif(@reason, ''),
 	provider_id = nullif(@provider_id, ''),
+	revision = @revision,
 	updated_at = @now
 WHERE event_seq = @event
 	AND wave = @wave

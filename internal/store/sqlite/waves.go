@@ -29,17 +29,8 @@ func (s Waves) AddWave(ctx context.Context, eventID string, wave schoolbell.Wave
 		if err := s.DB.channels.check(ctx, c, wave.Channels); err != nil {
 			return err
 		}
-		added = wave
-		if err := c.get(ctx, "SELECT max(n) + 1 FROM waves WHERE event_seq = @event", args{"event": e.seq}, &added.Number); err != nil {
-			return err
-		}
-		if added.Number >= schoolbell.MaxWaves {
-			return row.TooManyWaves()
-		}
-		if added.StartsAt.IsZero() {
-			added.StartsAt = timeOf(sql.NullInt64{Int64: e.now, Valid: true})
-		}
-		return addWave(ctx, c, e.seq, added)
+		added, err = addFurtherWave(ctx, c, e, wave, 0)
+		return err
 	})
 	if err != nil {
 		return schoolbell.Wave{}, err
@@ -47,20 +38,35 @@ func (s Waves) AddWave(ctx context.Context, eventID string, wave schoolbell.Wave
 	return added, nil
 }
 
-func addWave(ctx context.Context, c *conn, event int64, w schoolbell.Wave) error {
+// addFurtherWave adds a further wave, which starts now if it says no other time.
+func addFurtherWave(ctx context.Context, c *conn, e *eventState, w schoolbell.Wave, revision int) (schoolbell.Wave, error) {
+	if err := c.get(ctx, "SELECT max(n) + 1 FROM waves WHERE event_seq = @event", args{"event": e.seq}, &w.Number); err != nil {
+		return w, err
+	}
+	if w.Number >= schoolbell.MaxWaves {
+		return w, row.TooManyWaves()
+	}
+	if w.StartsAt.IsZero() {
+		w.StartsAt = timeOf(sql.NullInt64{Int64: e.now, Valid: true})
+	}
+	return w, addWave(ctx, c, e.seq, w, revision)
+}
+
+// addWave inserts a wave. revision is that of the event that its notice tells; 0 without a notice.
+func addWave(ctx context.Context, c *conn, event int64, w schoolbell.Wave, revision int) error {
 	channels, err := json.Marshal(w.Channels)
 	if err != nil {
 		return err
 	}
 	_, err = c.exec(ctx, insertWave, args{"event": event, "wave": w.Number, "channels": string(channels),
-		"starts_at": millis(w.StartsAt), "only_if": string(w.OnlyIf)})
+		"starts_at": millis(w.StartsAt), "only_if": string(w.OnlyIf), "notice": string(w.Notice), "revision": revision})
 	return err
 }
 
 // insertWave inserts a wave. Its queued_at is null, so the relay will queue it.
 const insertWave = `
-INSERT INTO waves (event_seq, n, channels, starts_at, only_if)
-VALUES (@event, @wave, @channels, @starts_at, @only_if)`
+INSERT INTO waves (event_seq, n, channels, starts_at, only_if, notice, revision)
+VALUES (@event, @wave, @channels, @starts_at, @only_if, @notice, @revision)`
 
 // Waves implements ledger.Waves.
 func (s Waves) Waves(ctx context.Context, eventID string) (waves []schoolbell.Wave, err error) {
@@ -69,24 +75,31 @@ func (s Waves) Waves(ctx context.Context, eventID string) (waves []schoolbell.Wa
 		if err != nil {
 			return err
 		}
-		return c.each(ctx, listWaves, args{"event": e.seq}, func(scan func(...any) error) error {
-			var w schoolbell.Wave
-			var channels string
-			var startsAt sql.NullInt64
-			if err := scan(&w.Number, &channels, &startsAt, &w.OnlyIf); err != nil {
-				return err
-			}
-			w.StartsAt = timeOf(startsAt)
-			waves = append(waves, w)
-			return json.Unmarshal([]byte(channels), &waves[len(waves)-1].Channels)
-		})
+		waves, err = furtherWaves(ctx, c, e.seq)
+		return err
+	})
+	return waves, err
+}
+
+// furtherWaves returns the further waves of an event in order.
+func furtherWaves(ctx context.Context, c *conn, event int64) (waves []schoolbell.Wave, err error) {
+	err = c.each(ctx, listWaves, args{"event": event}, func(scan func(...any) error) error {
+		var w schoolbell.Wave
+		var channels string
+		var startsAt sql.NullInt64
+		if err := scan(&w.Number, &channels, &startsAt, &w.OnlyIf, &w.Notice); err != nil {
+			return err
+		}
+		w.StartsAt = timeOf(startsAt)
+		waves = append(waves, w)
+		return json.Unmarshal([]byte(channels), &waves[len(waves)-1].Channels)
 	})
 	return waves, err
 }
 
 // listWaves selects the further waves of an event.
 const listWaves = `
-SELECT n, channels, starts_at, only_if
+SELECT n, channels, starts_at, only_if, notice
 FROM waves
 WHERE event_seq = @event
 	AND n > 0
@@ -172,12 +185,26 @@ type waveState struct {
 	wave     int
 	walked   bool
 	finished bool
+	notice   schoolbell.Notice
+}
+
+// cancelled reports whether nothing more of the wave is sent because the event is cancelled.
+func (w *waveState) cancelled() bool {
+	return w.status == schoolbell.EventCancelled && w.notice != schoolbell.NoticeCancelled
+}
+
+// closing is that of the event, but a wave that tells of the cancellation goes on.
+func (w *waveState) closing() int {
+	if closing := w.eventState.closing(); closing != row.Cancelled || w.cancelled() {
+		return closing
+	}
+	return 0
 }
 
 func waveStateOf(ctx context.Context, c *conn, ref ledger.WaveRef) (*waveState, error) {
 	w := waveState{wave: ref.Wave}
 	err := c.get(ctx, findWaveState, args{"event_id": ref.EventID, "wave": ref.Wave},
-		&w.seq, &w.status, &w.expiresAt, &w.now, &w.walked, &w.finished)
+		&w.seq, &w.status, &w.expiresAt, &w.now, &w.walked, &w.finished, &w.notice)
 	return &w, orNoWave(err, ref)
 }
 
@@ -192,7 +219,7 @@ func orNoWave(err error, ref ledger.WaveRef) error {
 // findWaveState selects the state of a wave and its event, with the clock.
 const findWaveState = `
 SELECT e.seq, e.status, e.expires_at, ` + now + `,
-	w.walked, w.finished_at IS NOT NULL
+	w.walked, w.finished_at IS NOT NULL, w.notice
 FROM events e
 CROSS JOIN waves w ON w.event_seq = e.seq
 WHERE e.id = @event_id
@@ -218,8 +245,7 @@ func (s Waves) FinishWave(ctx context.Context, ref ledger.WaveRef, steps ...ledg
 		if err != nil {
 			return err
 		}
-		cancelled := w.status == schoolbell.EventCancelled
-		sum = ledger.Summary{EventID: ref.EventID, Wave: ref.Wave, Grants: grants, Finished: cancelled || w.walked && row.Open(counts)[w.wave] == 0}
+		sum = ledger.Summary{EventID: ref.EventID, Wave: ref.Wave, Grants: grants, Finished: w.cancelled() || w.walked && row.Open(counts)[w.wave] == 0}
 		if sum.Finished && !w.finished {
 			if _, err := c.exec(ctx, finishWave, args{"event": w.seq, "wave": w.wave, "now": w.now}); err != nil {
 				return err
@@ -235,7 +261,7 @@ func (s Waves) FinishWave(ctx context.Context, ref ledger.WaveRef, steps ...ledg
 				return err
 			}
 		}
-		sum.Status, sum.Progress = w.status, row.Progress(counts, cancelled || going.unwalked == 0)
+		sum.Status, sum.Progress = w.status, row.Progress(counts, w.status == schoolbell.EventCancelled || going.unwalked == 0)
 		return nil
 	})
 	return sum, err

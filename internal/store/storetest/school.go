@@ -18,6 +18,7 @@ import (
 
 // testStore is a store with what tests do to it. Its methods end the test when they fail.
 type testStore struct {
+	revision int // of the events that workers know
 	*store.Ledger
 	t testing.TB
 }
@@ -152,7 +153,7 @@ func (s *testStore) advance(l ledger.Lease, b ledger.Batch, attempts []ledger.At
 
 // tryAdvance is Deliveries.Advance with one step.
 func (s *testStore) tryAdvance(ctx context.Context, l ledger.Lease, b ledger.Batch, attempts []ledger.Attempt, claim int) (ledger.Grant, error) {
-	grants, err := s.Deliveries.Advance(ctx, []ledger.Step{{Lease: l, Batch: b, Attempts: attempts, Claim: claim}})
+	grants, err := s.Deliveries.Advance(ctx, []ledger.Step{{Lease: l, Batch: b, Attempts: attempts, Claim: claim, Revision: s.revision}})
 	if err != nil {
 		return ledger.Grant{}, err
 	}

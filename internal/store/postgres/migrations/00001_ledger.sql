@@ -108,6 +108,7 @@ CREATE INDEX preferences_by_category ON preferences (category);
 
 -- lane is that of the category when the event was created: events keep it.
 -- job_id is the id of the event's job in Redis if that is not the event's own id, else empty.
+-- revision counts the changes of the event.
 -- deliveries_removed_at is set before the first of its old deliveries is removed, and
 -- deliveries_left becomes false when the last one and the batches are: their totals stay.
 -- data is kept byte for byte: json would refuse what JSON allows, jsonb would change it.
@@ -126,6 +127,7 @@ CREATE TABLE events (
 	ends_at      timestamptz,
 	expires_at   timestamptz,
 	status       text        COLLATE "C" NOT NULL,
+	revision     integer     NOT NULL DEFAULT 0,
 	created_by_kind text     NOT NULL,
 	created_by_id   text     NOT NULL,
 	job_id          text     NOT NULL,
@@ -142,7 +144,8 @@ CREATE INDEX events_without_deliveries ON events (completed_at, seq) WHERE NOT d
 
 -- Wave 0 is the event itself; its starts_at is the event's send_at, null for at once. A wave
 -- row is its own outbox: while queued_at is null the relay must add its job. cursor is the last
--- user that the fan-out has dealt with. finished_at is set when the wave is walked and
+-- user that the fan-out has dealt with. notice is what a wave tells those
+-- whom messages of revisions before its own have reached. finished_at is set when the wave is walked and
 -- each of its deliveries is terminal, or the event is cancelled. restored: it was due and not
 -- finished in a copy from which the ledger was restored, so it may have been sent before. The waves of held events
 -- count as queued, so that they are not in the way of those that the relay looks for.
@@ -152,6 +155,8 @@ CREATE TABLE waves (
 	channels    text[]      NOT NULL,
 	starts_at   timestamptz,
 	only_if     text        NOT NULL DEFAULT '',
+	notice      text        NOT NULL DEFAULT '',
+	revision    smallint    NOT NULL DEFAULT 0,
 	queued_at   timestamptz,
 	finished_at timestamptz,
 	walked      boolean     NOT NULL DEFAULT false,
@@ -175,7 +180,7 @@ CREATE INDEX idempotency_by_age ON idempotency (created_at);
 -- Millions of rows: narrow, its primary key the only index, no foreign keys. No
 -- column that changes is indexed and a third of each page is left free, so that
 -- records are updates within a page (HOT). A row whose status is pending is sending
--- while a claim holds it.
+-- while a claim holds it. revision is that of the event whose text was sent last.
 CREATE TABLE deliveries (
 	event_seq   bigint      NOT NULL,
 	user_seq    bigint      NOT NULL,
@@ -186,6 +191,7 @@ CREATE TABLE deliveries (
 	channel     smallint    NOT NULL,
 	status      smallint    NOT NULL,
 	outcome     smallint    NOT NULL DEFAULT 0,
+	revision    smallint    NOT NULL DEFAULT 0,
 	uncertain   boolean     NOT NULL DEFAULT false,
 	reason      text,
 	provider_id text,
@@ -214,13 +220,14 @@ CREATE INDEX batches_by_user ON batches ((event_seq + 0), wave, channel, first_u
 CREATE INDEX batches_in_work ON batches (event_seq, wave, channel, seq) WHERE in_work;
 
 -- The deliveries that workers hold: a row for each claim, with the numbers of its users.
--- A claim whose lease is gone may be taken over.
+-- A claim whose lease is gone may be taken over. revision is that of the event whose text is sent.
 CREATE TABLE claims (
 	id        bigint   GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	event_seq bigint   NOT NULL,
 	wave      smallint NOT NULL,
 	channel   smallint NOT NULL,
 	batch     integer  NOT NULL,
+	revision  smallint NOT NULL,
 	lease_id  bigint   NOT NULL,
 	users     bigint[] NOT NULL
 );

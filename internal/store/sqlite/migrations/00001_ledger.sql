@@ -107,6 +107,7 @@ CREATE INDEX preferences_by_category ON preferences (category);
 
 -- lane is that of the category when the event was created: events keep it.
 -- job_id is the id of the event's job in Redis if that is not the event's own id, else empty.
+-- revision counts the changes of the event.
 -- deliveries_removed_at is set before the first of its old deliveries is removed, and
 -- deliveries_left becomes false when the last one and the batches are: their totals stay.
 CREATE TABLE events (
@@ -124,6 +125,7 @@ CREATE TABLE events (
 	ends_at      INTEGER,
 	expires_at   INTEGER,
 	status       TEXT    NOT NULL,
+	revision     INTEGER NOT NULL DEFAULT 0,
 	created_by_kind TEXT  NOT NULL,
 	created_by_id   TEXT  NOT NULL,
 	job_id          TEXT  NOT NULL,
@@ -140,7 +142,8 @@ CREATE INDEX events_without_deliveries ON events (completed_at, seq) WHERE NOT d
 
 -- Wave 0 is the event itself; its starts_at is the event's send_at, null for at once. A wave
 -- row is its own outbox: while queued_at is null the relay must add its job. cursor is the last
--- user that the fan-out has dealt with. finished_at is set when the wave is walked and
+-- user that the fan-out has dealt with. notice is what a wave tells those
+-- whom messages of revisions before its own have reached. finished_at is set when the wave is walked and
 -- each of its deliveries is terminal, or the event is cancelled. channels is a JSON array.
 -- restored: it was due and not finished in a copy from which the ledger was restored, so it
 -- may have been sent before. The waves of held events count as queued, so that they are not in
@@ -151,6 +154,8 @@ CREATE TABLE waves (
 	channels    TEXT    NOT NULL,
 	starts_at   INTEGER,
 	only_if     TEXT    NOT NULL DEFAULT '',
+	notice      TEXT    NOT NULL DEFAULT '',
+	revision    INTEGER NOT NULL DEFAULT 0,
 	queued_at   INTEGER,
 	finished_at INTEGER,
 	walked      INTEGER NOT NULL DEFAULT 0,
@@ -172,7 +177,7 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
 -- Millions of rows: narrow, its primary key the only index, no foreign keys. A pending row
--- that a claim names is being sent.
+-- that a claim names is being sent. revision is that of the event whose text was sent last.
 CREATE TABLE deliveries (
 	event_seq   INTEGER NOT NULL,
 	wave        INTEGER NOT NULL,
@@ -182,6 +187,7 @@ CREATE TABLE deliveries (
 	outcome     INTEGER NOT NULL DEFAULT 0,
 	attempts    INTEGER NOT NULL DEFAULT 0,
 	uncertain   INTEGER NOT NULL DEFAULT 0,
+	revision    INTEGER NOT NULL DEFAULT 0,
 	retry_at    INTEGER,
 	reason      TEXT,
 	provider_id TEXT,
@@ -216,13 +222,14 @@ CREATE TABLE batches (
 
 -- The pending deliveries of a batch that a lease holds: users, a JSON array, are theirs in
 -- order, first_user the first of them. A delivery is in one claim at most. When the lease
--- has ended, others may claim its deliveries.
+-- has ended, others may claim its deliveries. revision is that of the event whose text is sent.
 CREATE TABLE claims (
 	event_seq  INTEGER NOT NULL,
 	wave       INTEGER NOT NULL,
 	channel    INTEGER NOT NULL,
 	batch      INTEGER NOT NULL,
 	first_user INTEGER NOT NULL,
+	revision   INTEGER NOT NULL,
 	lease_id   INTEGER NOT NULL,
 	users      TEXT    NOT NULL,
 	PRIMARY KEY (event_seq, wave, channel, batch, first_user)
