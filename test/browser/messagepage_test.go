@@ -26,14 +26,14 @@ type site struct {
 	browser *browser
 }
 
-func newSite(t *testing.T, settings ...string) *site {
+func newSite(t *testing.T) *site {
 	t.Helper()
 	folder := filepath.Join(testenv.Root(t), "test", "browser")
 	testenv.Node(t, folder)
 	axe, err := os.ReadFile(filepath.Join(folder, "node_modules", "axe-core", "axe.min.js"))
 	must(t, err)
 	mail := system.NewMail(t)
-	s := &site{School: system.New(t, system.Parts{SMTP: mail.Addr(), Settings: settings}), mail: mail, axe: string(axe), browser: startBrowser(t)}
+	s := &site{School: system.New(t, system.Parts{SMTP: mail.Addr()}), mail: mail, axe: string(axe), browser: startBrowser(t)}
 	serve := s.Serve()
 	t.Cleanup(serve.Stop)
 	s.AwaitReady()
