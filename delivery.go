@@ -78,6 +78,9 @@ type Delivery struct {
 const (
 	ReasonNoAddress = "no_address"
 	ReasonOptedOut  = "opted_out"
+
+	ReasonInDigest    = "in_digest"    // the event is an item of the user's next digest
+	ReasonEmptyDigest = "empty_digest" // nothing is left that the digest could tell
 )
 
 // ReasonAwaitingReceipt is the reason of a pending delivery that the provider may have accepted. It is sent again only

@@ -70,6 +70,9 @@ type Event struct {
 	CreatedBy   Actor     // who asked for it
 	CompletedAt time.Time // when it became completed or cancelled; zero before
 
+	// Digest says that the event is a digest that the program made. Its audience is empty: it goes to those who have items of it.
+	Digest bool
+
 	// DeliveriesRemovedAt is when the ledger began to remove its deliveries because they were
 	// old; zero before. Progress stays as it was then.
 	DeliveriesRemovedAt time.Time

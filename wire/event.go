@@ -53,6 +53,7 @@ type Event struct {
 	JobID               string                          `json:"job_id,omitempty" doc:"Id of the job that asked for the event, if it is the event's job in the queue. The job of other events has the event's id."`
 	CreatedAt           Time                            `json:"created_at"`
 	CompletedAt         Time                            `json:"completed_at,omitzero" doc:"When the event was completed or cancelled."`
+	Digest              bool                            `json:"digest,omitempty" doc:"The program made it of the messages that people want in a digest. It goes to these people; its audience is empty."`
 	DeliveriesRemovedAt Time                            `json:"deliveries_removed_at,omitzero" doc:"When the deliveries were removed because they were old. Their counts in progress stay."`
 	Progress            *schoolbell.Progress            `json:"progress,omitempty" doc:"Counted from the deliveries. Not in lists."`
 	Costs               *Costs                          `json:"costs,omitempty" doc:"Estimate of what the event takes by text message. Not in lists."`
@@ -63,7 +64,7 @@ func EventOf(ev *schoolbell.Event) *Event {
 	out := &Event{ID: ev.ID, Status: ev.Status, Title: ev.Title, Body: ev.Body, Category: ev.Category, Lane: ev.Lane,
 		Audience: ev.Audience, Channels: ev.Channels, Data: ev.Data, Location: ev.Location, Texts: ev.Texts,
 		StartsAt: At(ev.StartsAt), EndsAt: At(ev.EndsAt), SendAt: At(ev.SendAt), ExpiresAt: At(ev.ExpiresAt),
-		Revision: ev.Revision, JobID: ev.JobID, CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt), DeliveriesRemovedAt: At(ev.DeliveriesRemovedAt)}
+		Revision: ev.Revision, JobID: ev.JobID, CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt), Digest: ev.Digest, DeliveriesRemovedAt: At(ev.DeliveriesRemovedAt)}
 	if ev.CreatedBy.Kind != "" {
 		by := ActorOf(schoolbell.Actor{Kind: ev.CreatedBy.Kind, ID: ev.CreatedBy.ID})
 		out.CreatedBy = &by

@@ -23,6 +23,7 @@ type Recipient struct {
 	Attempts  int      // spent before this one
 
 	QuietHours schoolbell.QuietHours // of the user; zero for the school's
+	Items      []*schoolbell.Event   // of a digest: what it tells the user, the oldest event first; not to be changed
 
 	Uncertain bool // an earlier attempt may have reached the user
 	Restored  bool // such an attempt may have been made after the copy from which the ledger was restored; implies Uncertain

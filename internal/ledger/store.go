@@ -25,6 +25,7 @@ type Stores struct {
 	Leases     Leases
 	Channels   Channels
 	Quotas     Quotas
+	Digests    Digests
 	Previews   Previews
 }
 
@@ -137,7 +138,8 @@ type FanOuts interface {
 	// suppressed row with the reason; in_app rows are sent at once. Concurrent calls for one
 	// event take turns. A wave that has not started is
 	// CodeConflict, one of a held event too, and so is a further wave while wave 0 is not walked to its end.
-	// After the last chunk, and for a cancelled event, it does nothing and returns Done.
+	// After the last chunk, and for a cancelled event, it does nothing and returns Done. The audience of a digest are the people
+	// who have items of it. A user who wants the category in a digest gets a suppressed row, and an item of the next digest.
 	// An event past its expires_at has the rest of its audience recorded as expired: no inbox rows.
 	FanOut(ctx context.Context, wave WaveRef, users, batchSize int) (FanOutStep, error)
 
@@ -158,7 +160,7 @@ type Deliveries interface {
 	// the lease of the claim that holds it has ended: then its Recipient is Uncertain. A row
 	// stays claimed until an attempt of it is recorded, also over further calls. Whether the user can be
 	// reached is decided again: rows that may no longer be sent become
-	// suppressed; those of a cancelled event cancelled, of an expired one expired. Rows of a held event are not claimed.
+	// suppressed, those for a digest together with an item of it; those of a cancelled event cancelled, of an expired one expired. Rows of a held event are not claimed.
 	// With Hold, a row whose lease has ended awaits a receipt first, unless an earlier attempt was uncertain already.
 	// When nothing could be claimed (Claim may be 0 only to record), Grant holds the state of the batch.
 	// When the lease itself has ended nothing is claimed, but attempts of rows that

@@ -41,6 +41,8 @@ type Config struct {
 	School func() schoolbell.SchoolSettings // the settings of the school as they are now; those of a new school when nil
 	Now    func() time.Time                 // the time by which quiet hours and digests are decided; time.Now when nil
 
+	DigestPoll time.Duration // between two looks for windows of digests that have closed; a minute when 0
+
 	KeepCompleted time.Duration // how long completed jobs stay visible; removed at once when 0
 	KeepFailed    time.Duration // how long failed jobs stay visible; removed at once when 0
 
@@ -85,6 +87,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Concurrency, 5)
 	setDefault(&c.Ahead, time.Minute)
 	setDefault(&c.Round, 30*time.Second)
+	setDefault(&c.DigestPoll, time.Minute)
 	setDefault(&c.Grace, 20*time.Second)
 	setDefault(&c.WorkerName, "schoolbell")
 	setDefault(&c.ReceiptPoll, 15*time.Second)

@@ -7,22 +7,34 @@ import (
 	"schoolbell/internal/ledger"
 )
 
-// awake splits the rows of a claim: those that may be sent now, and for the others, whose recipients have quiet hours, an
-// attempt that lets them wait. Urgent events wait for nobody.
-func (r *batchRun) awake(rows []ledger.Recipient) (awake []ledger.Recipient, held []ledger.Attempt) {
-	if !hasQuietHours(r.ev) {
+// sendable splits the rows of a claim: those that may be sent now, and for the others an attempt without a message. Rows whose
+// recipients have quiet hours wait, except those of urgent events. A digest that has nothing left to tell is not sent.
+func (r *batchRun) sendable(rows []ledger.Recipient) (now []ledger.Recipient, others []ledger.Attempt) {
+	if !hasQuietHours(r.ev) && !r.ev.Digest {
 		return rows, nil
 	}
 	quiet := quietHours{school: r.cfg.School(), now: r.cfg.Now()}
-	awake = rows[:0]
+	now = rows[:0]
 	for _, to := range rows {
-		if wait := quiet.wait(to); wait > 0 {
-			held = append(held, r.heldAttempt(to, wait))
-			continue
+		switch wait := quiet.wait(to); {
+		case r.ev.Digest && len(to.Items) == 0:
+			others = append(others, emptyDigest(to))
+		case wait > 0 && hasQuietHours(r.ev):
+			others = append(others, r.heldAttempt(to, wait))
+		default:
+			now = append(now, to)
 		}
-		awake = append(awake, to)
 	}
-	return awake, held
+	return now, others
+}
+
+// emptyDigest ends a row of a digest that has nothing to tell.
+func emptyDigest(to ledger.Recipient) ledger.Attempt {
+	a := ledger.Attempt{Seq: to.Seq, Status: schoolbell.DeliverySuppressed, Spent: to.Attempts, Uncertain: to.Uncertain, Reason: schoolbell.ReasonEmptyDigest}
+	if to.Uncertain { // an earlier attempt may have reached the recipient
+		a.Status = schoolbell.DeliveryUncertain
+	}
+	return a
 }
 
 // hasQuietHours reports whether the messages of an event wait for the end of quiet hours.

@@ -88,9 +88,6 @@ func testModes(t *testing.T, l *store.Ledger) {
 	s := newTestPipelineOn(t, l, 0, clocked(clock, nightSchool()))
 	s.work()
 	for i, c := range modeCases() {
-		if c.mode == schoolbell.ModeDigest {
-			continue
-		}
 		s.choose(userID(i), c)
 		now, err := time.Parse(time.RFC3339, c.now)
 		if err != nil {

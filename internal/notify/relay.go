@@ -22,7 +22,7 @@ const (
 // RunRelay brings accepted events into the queue and repairs the queue from the
 // ledger: at once after Create in this process, every second for events left
 // behind by others and for scheduled ones that start soon, and every half a minute, or when Redis has lost its
-// data, for jobs that are missing. It runs until ctx ends and
+// data, for jobs that are missing. It also makes digests. It runs until ctx ends and
 // continues through outages of Redis and the ledger. Any number of processes may run it on one ledger.
 func (p *Pipeline) RunRelay(ctx context.Context) error {
 	box := &outbox{ledger: p.ledger.Waves, queues: p.queues, rebuild: p.rebuilder(), ahead: p.cfg.Ahead, accepted: p.accepted, search: p.search, log: p.log}
@@ -31,6 +31,7 @@ func (p *Pipeline) RunRelay(ctx context.Context) error {
 	g.Go(func() error { return p.reconciler().Run(ctx) })
 	g.Go(func() error { return p.runOrphanRemoval(ctx) })
 	g.Go(func() error { return p.runDelayedRequests(ctx) })
+	g.Go(func() error { return p.runDigests(ctx) })
 	return g.Wait()
 }
 

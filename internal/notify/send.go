@@ -11,9 +11,9 @@ import (
 // send renders and sends the rows of one claim and returns an attempt for each, not in their order. It reuses the
 // recipients of the claim.
 func (r *batchRun) send(ctx context.Context, claim ledger.Grant) []ledger.Attempt {
-	rows, held := r.awake(claim.Recipients)
+	rows, others := r.sendable(claim.Recipients)
 	if len(rows) == 0 {
-		return held
+		return others
 	}
 	ctx, cancel := r.lease.during(ctx)
 	defer cancel()
@@ -63,7 +63,7 @@ func (r *batchRun) send(ctx context.Context, claim ledger.Grant) []ledger.Attemp
 		r.count(res, attempts[i])
 	}
 	r.adapt(verdicts)
-	return append(attempts, held...)
+	return append(attempts, others...)
 }
 
 // strongest returns the result that decides about a delivery to several addresses: it is

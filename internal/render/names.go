@@ -22,6 +22,18 @@ var names = &template.Names{
 		"link":             template.URL,
 		"preferences":      template.URL,
 		"unsubscribe":      template.URL,
+		"items":            template.List,
+	},
+	Lists: map[string]map[string]template.Kind{
+		"items": {
+			"item.title":    template.Line,
+			"item.label":    template.Line,
+			"item.when":     template.Line,
+			"item.location": template.Line,
+			"item.details":  template.Line,
+			"item.summary":  template.Line,
+			"item.link":     template.URL,
+		},
 	},
 }
 
@@ -29,7 +41,7 @@ var names = &template.Names{
 var layoutNames = withLayout(names)
 
 func withLayout(n *template.Names) *template.Names {
-	all := &template.Names{Kinds: map[string]template.Kind{
+	all := &template.Names{Lists: n.Lists, Kinds: map[string]template.Kind{
 		"school.logo":       template.URL,
 		"layout.details":    template.Line,
 		"layout.button":     template.Line,

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"maps"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -37,9 +36,7 @@ type prepared struct {
 
 // of reports whether p was made from what ev and the settings of the school say.
 func (p *prepared) of(ev *schoolbell.Event, school school) bool {
-	s := &p.source
-	return p.school == school && s.Title == ev.Title && s.Body == ev.Body && s.Category == ev.Category && s.Location == ev.Location && maps.Equal(s.Texts, ev.Texts) &&
-		s.StartsAt.Equal(ev.StartsAt) && s.EndsAt.Equal(ev.EndsAt)
+	return p.school == school && sameText(&p.source, ev)
 }
 
 // part is one text of the messages.
@@ -110,6 +107,9 @@ func line(s string) string {
 func (r *Renderer) prepare(ev *schoolbell.Event, school school, key preparedKey) (*prepared, error) {
 	said, _ := ev.In(key.tag)
 	said = noticed(said, ev.Notice, key.language)
+	if ev.Digest { // it has no text of its own
+		said.Title = wordsOf[key.language.Tag]["digest_title"]
+	}
 	if err := check(said, school); err != nil {
 		return nil, err
 	}
@@ -228,9 +228,13 @@ func (r *Renderer) values(ev *schoolbell.Event, said schoolbell.EventText, schoo
 		"layout.urgent":     flag(ev.Category == schoolbell.CategoryUrgent),
 		"layout.attendance": flag(ev.Category == schoolbell.CategoryAttendance),
 		"layout.details":    flag(!ev.StartsAt.IsZero() || said.Location != ""),
-		"layout.button":     flag(r.link != nil),
+		"layout.button":     flag(r.link != nil && !ev.Digest), // its items have links
 		"layout.choices":    flag(r.choices != nil),
 		"layout.optional":   flag(key.optional),
+	}
+	if ev.Digest {
+		v["layout.label"] = template.Value{Text: label(ev.Category, l) + " · " + l.Date(ev.CreatedAt.In(key.zone))}
+		delete(v, "layout.preview") // it is personal
 	}
 	if !ev.StartsAt.IsZero() {
 		when := l.Span

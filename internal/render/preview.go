@@ -38,10 +38,16 @@ func (r *Renderer) Preview(t schoolbell.Template, ev *schoolbell.Event, to *scho
 		ev = sampleEvent(t.Category, time.Now())
 	}
 	recipient := ledger.Recipient{UserID: "sample", Name: "Yara Mossfield"}
+	var items []*schoolbell.Event
+	if ev.Digest {
+		items = sampleItems(ev.CreatedAt)
+	}
 	if to != nil {
 		recipient = ledger.Recipient{UserID: to.ID, Name: to.Name, Locale: to.Locale, Timezone: to.Timezone}
 	}
-	one := &Renderer{settings: r.settings, choices: r.choices, optional: r.optional, compiled: map[compiledKey]*compiled{}, prepared: map[preparedKey]*prepared{}}
+	recipient.Items = items
+	one := &Renderer{settings: r.settings, choices: r.choices, optional: r.optional, compiled: map[compiledKey]*compiled{},
+		prepared: map[preparedKey]*prepared{}, digested: map[itemKey]*item{}}
 	one.own = func(schoolbell.TemplateKey, time.Time) *schoolbell.Template { return &t }
 	if r.link != nil {
 		one.link = func(_ string, to ledger.Recipient) string { return r.link("preview", to) }
@@ -53,10 +59,19 @@ func (r *Renderer) Preview(t schoolbell.Template, ev *schoolbell.Event, to *scho
 func sampleEvent(category schoolbell.Category, now time.Time) *schoolbell.Event {
 	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC).AddDate(0, 0, 3)
 	return &schoolbell.Event{
-		ID: "01900000-0000-7000-8000-000000000000", Category: category, CreatedAt: now,
+		ID: "01900000-0000-7000-8000-000000000000", Category: category, CreatedAt: now, Digest: category == schoolbell.CategoryDigest,
 		Title:    "Swimming gala: new start time",
 		Body:     "The gala starts at ten instead of nine, because the pool opens later.\n\nPlease bring swimming things, a towel and a snack.",
 		Location: "Riverside pool",
 		StartsAt: day.Add(10 * time.Hour), EndsAt: day.Add(12*time.Hour + 30*time.Minute),
+	}
+}
+
+// sampleItems are events to show the template of a digest with.
+func sampleItems(now time.Time) []*schoolbell.Event {
+	return []*schoolbell.Event{
+		{ID: "01900000-0000-7000-8000-000000000001", Category: schoolbell.CategoryAnnouncement, Title: "Winter term dates", Body: "The winter term ends on Friday at noon."},
+		sampleEvent(schoolbell.CategoryEvent, now),
+		{ID: "01900000-0000-7000-8000-000000000002", Category: schoolbell.CategoryReminder, Title: "Choir rehearsal moved", Body: "From Thursday to Friday, 14:00.", Location: "Music room"},
 	}
 }

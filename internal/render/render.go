@@ -91,6 +91,7 @@ type Renderer struct {
 	mu       sync.RWMutex
 	compiled map[compiledKey]*compiled
 	prepared map[preparedKey]*prepared
+	digested map[itemKey]*item
 	order    []preparedKey // oldest first
 }
 
@@ -102,7 +103,8 @@ const maxCompiled = 1000
 
 // New returns a renderer, or an error if the standard templates cannot be used with the settings.
 func New(cfg Config) (*Renderer, error) {
-	r := &Renderer{settings: cfg.School, link: cfg.Link, page: cfg.Page, choices: cfg.Choices, optional: cfg.Optional, own: cfg.Template, compiled: map[compiledKey]*compiled{}, prepared: map[preparedKey]*prepared{}}
+	r := &Renderer{settings: cfg.School, link: cfg.Link, page: cfg.Page, choices: cfg.Choices, optional: cfg.Optional, own: cfg.Template,
+		compiled: map[compiledKey]*compiled{}, prepared: map[preparedKey]*prepared{}, digested: map[itemKey]*item{}}
 	if r.settings == nil {
 		r.settings = func() schoolbell.SchoolSettings { return schoolbell.SchoolSettings{} }
 	}
@@ -125,8 +127,17 @@ func (r *Renderer) Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 		return schoolbell.Message{}, schoolbell.Invalid("id", "the event has no id")
 	}
 	school := schoolOf(r.settings())
+	return r.render(ev, ch, to, school, tagFor(ev, to, school))
+}
+
+// tagFor returns the language of the message of a recipient: that of the event's text, or of a digest the nearest to the
+// recipient's that there is.
+func tagFor(ev *schoolbell.Event, to ledger.Recipient, school school) string {
+	if ev.Digest {
+		return locale.For(cmp.Or(to.Locale, school.language)).Tag
+	}
 	_, tag := ev.In(cmp.Or(to.Locale, school.language))
-	return r.render(ev, ch, to, school, cmp.Or(tag, school.language))
+	return cmp.Or(tag, school.language)
 }
 
 // render makes the message of one delivery from the event's text in a language.
@@ -158,7 +169,11 @@ func (r *Renderer) render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 	if key.optional && ch == schoolbell.ChannelEmail {
 		m.Unsubscribe = r.choices.Unsubscribe(ev.Category, ch, to)
 	}
-	return m, p.fill(&m, r.personal(&m, to, key.optional))
+	var items template.Value
+	if len(to.Items) > 0 {
+		items = r.items(to, school, key.language)
+	}
+	return m, p.fill(&m, r.personal(&m, to, key.optional, items))
 }
 
 // key names the messages that share most of their text with that of a recipient.
@@ -203,7 +218,7 @@ func idsOf(categories []schoolbell.CategoryInfo) (ids []schoolbell.Category) {
 }
 
 // personal returns the values that differ between recipients. Links are made when a template asks for them.
-func (r *Renderer) personal(m *schoolbell.Message, to ledger.Recipient, optional bool) template.Lookup {
+func (r *Renderer) personal(m *schoolbell.Message, to ledger.Recipient, optional bool, items template.Value) template.Lookup {
 	var preferences, unsubscribe string
 	return func(name string) (template.Value, bool) {
 		switch name {
@@ -211,6 +226,10 @@ func (r *Renderer) personal(m *schoolbell.Message, to ledger.Recipient, optional
 			return template.Value{Text: strings.TrimSpace(to.Name)}, true
 		case "link":
 			return template.Value{Text: m.Link}, true
+		case "items":
+			return items, true
+		case "layout.preview": // of a digest
+			return template.Value{Text: items.Text}, true
 		case "preferences":
 			if preferences == "" && r.choices != nil {
 				preferences = r.choices.Preferences(to)

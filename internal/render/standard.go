@@ -66,6 +66,28 @@ const (
 {{school.signature}}
 {{> button}}
 `
+	// An event of this category that the program did not make has no items.
+	digestHTML = `{{> heading}}
+{{#if items}}
+{{> items}}
+{{else}}
+{{event.body}}
+{{> details}}
+{{/if}}
+{{school.signature}}
+{{> button}}
+`
+	digestText = `{{event.title}}
+{{#if items}}
+{{> items}}
+{{else}}
+
+{{event.body}}
+{{> details}}
+{{/if}}
+{{> signature}}
+{{> link}}
+`
 	standardText = `{{event.title}}
 
 {{#if user.name}}[[dear]]{{else}}[[hello]]{{/if}}
@@ -111,6 +133,8 @@ func Standard(category schoolbell.Category, channel schoolbell.Channel, language
 			t.HTML, t.Text = briefHTML, urgentText
 		case schoolbell.CategoryAttendance:
 			t.HTML, t.Text = briefHTML, briefText
+		case schoolbell.CategoryDigest:
+			t.HTML, t.Text = digestHTML, digestText
 		}
 		if channel != schoolbell.ChannelEmail {
 			t.HTML = "" // a channel of a program that adds its own shows plain text
@@ -125,6 +149,8 @@ func standardSubject(category schoolbell.Category) string {
 		return "[[urgent]]: {{event.title}}"
 	case schoolbell.CategoryReminder:
 		return "[[reminder]]: {{event.title}}"
+	case schoolbell.CategoryDigest:
+		return "{{#if items}}[[digest]]: {{items}}{{else}}{{event.title}}{{/if}}"
 	}
 	return "{{event.title}}"
 }

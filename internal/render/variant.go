@@ -1,8 +1,6 @@
 package render
 
 import (
-	"cmp"
-
 	"schoolbell"
 	"schoolbell/internal/ledger"
 )
@@ -11,8 +9,7 @@ import (
 // same text, unless personal is true. A variant can be compared, and is the key of a map.
 func (r *Renderer) Variant(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient) (variant any, personal bool, err error) {
 	school := schoolOf(r.settings())
-	_, tag := ev.In(cmp.Or(to.Locale, school.language))
-	key := r.key(ev, ch, to, school, cmp.Or(tag, school.language))
+	key := r.key(ev, ch, to, school, tagFor(ev, to, school))
 	p, err := r.shared(ev, school, key)
 	if err != nil {
 		return nil, false, err

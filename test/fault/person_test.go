@@ -40,6 +40,7 @@ var tables = map[string]table{
 	"addresses":        {rowsGo, "user_seq", "user"},
 	"preferences":      {rowsGo, "user_seq", "preferences"},
 	"inbox":            {rowsGo, "user_seq", "inbox"},
+	"digest_items":     {rowsGo, "user_seq", "deliveries, with the reason in_digest"},
 	"deliveries":       {numberOnly, "user_seq", "deliveries"},
 	"receipts":         {numberOnly, "user_seq", "receipts"},
 	"erasures":         {numberOnly, "user_seq", "no: only people who are not there any more"},

@@ -43,7 +43,12 @@ type advance struct {
 
 	lockedBatch
 	grant ledger.Grant
-	ended int // rows that could be claimed and had to be ended instead
+	ended int     // rows that could be claimed and had to be ended instead
+	later []int64 // users of rows that must be ended by a further transaction, because they want them in a digest
+	items digestItems
+
+	granted   *ledger.Grant // by an earlier transaction that has claimed rows
+	forDigest []int64       // the later ones of an earlier transaction
 }
 
 // lockedBatch is what a transaction knows of a batch that it has locked.
@@ -56,6 +61,7 @@ type lockedBatch struct {
 	held        bool // its event: no row may be claimed
 	restored    bool // its wave: each row may have been sent before
 	revision    int  // of the event
+	digest      bool // its event
 	unfinished  bool // not all of its rows are terminal
 	inWork      bool
 	abandoned   bool // it has a claim whose lease is gone
@@ -73,6 +79,7 @@ type advances []*advance
 func (g advances) grants() []ledger.Grant {
 	var grants []ledger.Grant
 	for _, a := range g {
+		a.items.fill(a.grant.Recipients)
 		grants = append(grants, a.grant)
 	}
 	return grants
@@ -109,14 +116,28 @@ func ofDifferentBatches(steps []*advance) (group advances, left []*advance) {
 	return group, left
 }
 
-// again returns the steps of which all rows that they could claim had to be ended: there may be others to claim.
+// again returns the steps that need a further transaction: those of which all rows that they could claim had to be ended,
+// because there may be others to claim, and those with rows that are ended by that transaction.
 func (g advances) again() (again []*advance) {
 	for _, a := range g {
-		a.grant.Lost += a.lost
-		if len(a.grant.Recipients) == 0 && a.Claim > 0 && a.ended >= a.Claim {
-			a.lost, a.Attempts = a.grant.Lost, nil
-			again = append(again, a)
+		if a.granted != nil { // this transaction only ended rows
+			a.grant = *a.granted
+			continue
 		}
+		a.grant.Lost += a.lost
+		switch {
+		case len(a.later) > 0:
+			if a.forDigest = a.later; len(a.grant.Recipients) > 0 {
+				granted := a.grant
+				a.granted, a.Claim = &granted, 0
+			}
+		case len(a.grant.Recipients) > 0 || a.Claim == 0 || a.ended < a.Claim:
+			continue
+		default:
+			a.forDigest = nil
+		}
+		a.lost, a.Attempts = a.grant.Lost, nil
+		again = append(again, a)
 	}
 	return again
 }
@@ -140,10 +161,10 @@ func (g advances) lock(b *pgx.Batch) {
 
 // read queues the statement that reads the batch of a step.
 func (a *advance) read(b *pgx.Batch) {
-	*a = advance{Step: a.Step, lost: a.lost}
+	*a = advance{Step: a.Step, lost: a.lost, granted: a.granted, forDigest: a.forDigest}
 	of := named{"event_id": a.Batch.EventID, "wave": a.Batch.Wave, "channel_name": a.Batch.Channel, "batch": a.Batch.Seq, "lease": a.Lease.ID}
 	b.Queue(readBatch, of).QueryRow(func(r pgx.Row) error {
-		err := r.Scan(&a.event, &a.channel, &a.first, &a.last, &a.now, &a.closing, &a.held, &a.restored, &a.grant.Notice, &a.revision, &a.unfinished, &a.inWork, &a.abandoned, &a.alive,
+		err := r.Scan(&a.event, &a.channel, &a.first, &a.last, &a.now, &a.closing, &a.held, &a.restored, &a.grant.Notice, &a.revision, &a.digest, &a.unfinished, &a.inWork, &a.abandoned, &a.alive,
 			&a.category, &a.mandatory, &a.addressed, &a.every)
 		if noRows(err) {
 			a.grant.Err = row.NoBatch(a.Batch)
@@ -188,6 +209,9 @@ func (a *advance) work(b *pgx.Batch, number string) {
 	if a.closing != row.Pending || a.abandoned && claims {
 		b.Queue(settleRows, span.with(named{"closing": a.closing, "now": a.now, "hold": a.Hold.Milliseconds()}))
 	}
+	if len(a.forDigest) > 0 && a.closing == row.Pending && !a.held {
+		b.Queue(suppressForDigest, key.with(named{"users": a.forDigest, "now": a.now}))
+	}
 	if claims {
 		addresses := 1
 		if a.every {
@@ -195,6 +219,9 @@ func (a *advance) work(b *pgx.Batch, number string) {
 		}
 		b.Queue(claimRows, span.with(named{"now": a.now, "lease": a.Lease.ID, "limit": a.Claim, "revision": int16(a.Revision), "addresses": addresses, "step": number,
 			"category": a.category, "mandatory": a.mandatory, "addressed": a.addressed})).Query(a.collectClaimed)
+		if a.digest {
+			a.items.queue(b, key.with(named{"lease": a.Lease.ID, "now": a.now}))
+		}
 	}
 	b.Queue(countBatchRows, span.with(named{"now": a.now, "step": number})).Query(a.collectCounts)
 }
@@ -220,12 +247,15 @@ func (a *advance) collectClaimed(rows pgx.Rows) error {
 	for rows.Next() {
 		var d ledger.Recipient
 		var quietHours string
-		var sendable bool
-		if err := rows.Scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Addresses, &d.Locale, &d.Timezone, &quietHours, &sendable); err != nil {
+		var unreachable *string
+		if err := rows.Scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Addresses, &d.Locale, &d.Timezone, &quietHours, &unreachable); err != nil {
 			return fmt.Errorf("claim: %w", err)
 		}
-		if !sendable {
+		if unreachable != nil {
 			a.ended++
+			if *unreachable == schoolbell.ReasonInDigest {
+				a.later = append(a.later, d.Seq)
+			}
 			continue
 		}
 		d.QuietHours = row.QuietHours(quietHours)

@@ -52,7 +52,7 @@ func (w *walk) pickTold(ctx context.Context, tx pgx.Tx, after, until int64, limi
 // namesUsers reports whether the audience of the wave are users by their ids and nobody else.
 func (w *walk) namesUsers() bool {
 	a := &w.audience
-	return w.Wave == 0 && len(a.Roles) == 0 && len(a.Groups) == 0 && a.GuardiansOf.Empty() && a.Exclude.Empty()
+	return w.Wave == 0 && !w.digest && len(a.Roles) == 0 && len(a.Groups) == 0 && a.GuardiansOf.Empty() && a.Exclude.Empty()
 }
 
 // pickNamed is chunk for an audience that only names users: one statement, instead of those that find windows

@@ -45,7 +45,7 @@ const lockAdvanced = `
 // lease could end between two of them, and rows would stay claimed that the caller was not told about.
 var readBatch = row.SQL(`
 	SELECT b.event_seq, b.channel, b.first_user, b.last_user, ` + now + `, ` + closing("clock_timestamp()") + `,
-		e.status = {event_held}, w.restored, w.notice, e.revision, b.finished_at IS NULL, b.in_work,
+		e.status = {event_held}, w.restored, w.notice, e.revision, e.digest, b.finished_at IS NULL, b.in_work,
 		EXISTS (
 			SELECT 1 FROM claims k
 			WHERE k.event_seq = b.event_seq AND k.wave = b.wave AND k.channel = b.channel AND k.batch = b.seq
@@ -167,7 +167,8 @@ var settleRows = row.SQL(`
 	WHERE d.tableoid = p.tableoid AND d.ctid = p.ctid`)
 
 // claimRows claims up to @limit rows for @lease: it inserts a claim and leaves the rows as they are. Rows that
-// must not be sent any more are suppressed instead, and returned as not sendable. A setting of the transaction
+// must not be sent any more are suppressed instead, and returned with the reason. Rows whose users want them in a digest are
+// only returned: suppressForDigest ends them in a further transaction, so that others do not pay for it. A setting of the transaction
 // tells countBatchRows in which step there is a claim.
 var claimRows = row.SQL(`
 	WITH claimable AS MATERIALIZED (
@@ -183,10 +184,10 @@ var claimRows = row.SQL(`
 		SELECT f.*, u.id, u.name, u.locale, u.timezone, u.quiet_hours, a.addresses,
 			CASE
 				WHEN @addressed AND cardinality(a.addresses) = 0 THEN ` + withoutAddress("f.user_seq", "@channel") + `
-				WHEN NOT @mandatory AND EXISTS (
-					SELECT 1 FROM preferences w
-					WHERE w.user_seq = f.user_seq AND w.category = @category AND w.channel = @channel AND w.mode = {off})
-				THEN {opted_out}
+				WHEN NOT @mandatory THEN (
+					SELECT CASE w.mode WHEN {off} THEN {opted_out} WHEN {digest} THEN {in_digest} END
+					FROM preferences w
+					WHERE w.user_seq = f.user_seq AND w.category = @category AND w.channel = @channel)
 			END AS unreachable
 		FROM claimable f
 		JOIN users u ON u.seq = f.user_seq
@@ -204,7 +205,7 @@ var claimRows = row.SQL(`
 			reason = k.unreachable,
 			updated_at = @now
 		FROM checked k
-		WHERE k.unreachable IS NOT NULL AND d.tableoid = k.tableoid AND d.ctid = k.ctid),
+		WHERE k.unreachable IS NOT NULL AND k.unreachable <> {in_digest} AND d.tableoid = k.tableoid AND d.ctid = k.ctid),
 	claimed AS (
 		INSERT INTO claims (event_seq, wave, channel, batch, revision, lease_id, users)
 		SELECT @event, @wave, @channel, @batch, @revision, @lease, array_agg(user_seq)
@@ -212,7 +213,7 @@ var claimRows = row.SQL(`
 		WHERE unreachable IS NULL
 		HAVING count(*) > 0
 		RETURNING set_config('schoolbell.claimed', @step, true))
-	SELECT user_seq, attempts, uncertain, id, name, addresses, locale, timezone, quiet_hours, unreachable IS NULL
+	SELECT user_seq, attempts, uncertain, id, name, addresses, locale, timezone, quiet_hours, unreachable
 	FROM checked
 	ORDER BY user_seq`)
 

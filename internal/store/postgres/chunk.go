@@ -32,6 +32,7 @@ func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) ([]ledger.B
 	}
 	var b pgx.Batch
 	b.Queue(insertChunk, c.cursor().with(r.columns()))
+	c.addItems(&b, r)
 	c.fillInboxes(&b)
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, fmt.Errorf("insert deliveries: %w", err)
@@ -52,6 +53,15 @@ func (c *chunk) decide(ctx context.Context, tx pgx.Tx, batchSize int) (*chunkRow
 // cursor returns the parameters of movedCursor.
 func (c *chunk) cursor() named {
 	return named{"event": c.wave.seq, "wave": c.wave.Wave, "cursor": c.bound, "walked": c.done}
+}
+
+// addItems queues the statements that add the items of those who want the event in a digest.
+func (c *chunk) addItems(b *pgx.Batch, r *chunkRows) {
+	for _, g := range r.groups {
+		if g.reason == schoolbell.ReasonInDigest {
+			b.Queue(insertItems, named{"event": c.wave.seq, "channel": g.channel, "users": r.users[g.low-1 : g.high]})
+		}
+	}
 }
 
 // fillInboxes queues the statements that put the event into the inboxes of the chunk's people. They are the last of the

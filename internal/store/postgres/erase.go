@@ -47,6 +47,7 @@ var deleteUser = []string{
 	"DELETE FROM guardianships WHERE guardian_seq = $1",
 	"DELETE FROM guardianships WHERE student_seq = $1",
 	"DELETE FROM addresses WHERE user_seq = $1",
+	"DELETE FROM digest_items WHERE user_seq = $1",
 	"DELETE FROM preferences WHERE user_seq = $1",
 	"DELETE FROM inbox WHERE user_seq = $1",
 	"INSERT INTO erasures (user_seq, erased_at) VALUES ($1, " + now + ")",

@@ -13,10 +13,15 @@ import (
 )
 
 // selectEvents selects the columns of events and of their first waves that scanEvent reads.
-const selectEvents = `
-	SELECT e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location, e.texts,
+const selectEvents = "SELECT " + eventColumns + eventTables
+
+// eventColumns are the columns of eventTables that scanEvent reads.
+const eventColumns = `e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location, e.texts,
 		e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.revision, e.created_by_kind, e.created_by_id, e.job_id,
-		e.created_at, e.completed_at, e.deliveries_removed_at
+		e.created_at, e.completed_at, e.deliveries_removed_at, e.digest`
+
+// eventTables are events, each with its wave 0.
+const eventTables = `
 	FROM events e
 	JOIN waves w ON w.event_seq = e.seq AND w.n = 0`
 
@@ -31,7 +36,7 @@ func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 		removed                                        *time.Time
 	)
 	err := r.Scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &text.Audience, &channels, &data, &e.Location, &text.Texts,
-		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.Revision, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID, &e.CreatedAt, &completed, &removed)
+		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.Revision, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID, &e.CreatedAt, &completed, &removed, &e.Digest)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type walk struct {
 	firstWalked bool  // wave 0 is walked
 	cursor      int64 // the number of the last user walked
 	restored    bool  // each of its deliveries may have been sent before
+	digest      bool  // it goes to those who have items of it
 	revision    int   // of the event
 
 	notice schoolbell.Notice
@@ -74,7 +75,7 @@ func checkSizes(users, batchSize int) error {
 // scan reads a row of lockWalk.
 func (w *walk) scan(r pgx.Row) error {
 	var audience string
-	err := r.Scan(&w.seq, &w.status, &w.expired, &w.category, &w.mandatory, &audience, &w.channels, &w.onlyIf, &w.walked, &w.early, &w.cursor, &w.restored, &w.revision, &w.notice, &w.told, &w.busy, &w.firstWalked)
+	err := r.Scan(&w.seq, &w.status, &w.expired, &w.category, &w.mandatory, &audience, &w.channels, &w.onlyIf, &w.walked, &w.early, &w.cursor, &w.restored, &w.digest, &w.revision, &w.notice, &w.told, &w.busy, &w.firstWalked)
 	if err != nil {
 		return orNotFound(err, "event", w.EventID)
 	}
@@ -104,7 +105,8 @@ func (w *walk) ended() (bool, error) {
 // lockWalk selects a wave for its fan-out, which others wait for until the transaction ends.
 const lockWalk = `
 	SELECT e.seq, e.status, coalesce(e.expires_at <= clock_timestamp(), false), e.category, g.mandatory, e.audience,
-		w.channels, w.only_if, w.walked, coalesce(w.starts_at > clock_timestamp(), false), w.cursor, w.restored, e.revision, w.notice, w.revision,
+		w.channels, w.only_if, w.walked, coalesce(w.starts_at > clock_timestamp(), false), w.cursor, w.restored,
+		e.digest, e.revision, w.notice, w.revision,
 		w.notice <> '' AND EXISTS (SELECT 1 FROM claims k WHERE k.event_seq = e.seq AND k.revision < w.revision),
 		(SELECT f.walked FROM waves f WHERE f.event_seq = e.seq AND f.n = 0)
 	FROM events e
@@ -115,6 +117,9 @@ const lockWalk = `
 
 // chunk returns the people of the next chunk in order, and the last user number that it has looked at.
 func (w *walk) chunk(ctx context.Context, tx pgx.Tx, limit int, step *ledger.FanOutStep) (people []int64, bound int64, err error) {
+	if w.digest && w.Wave == 0 {
+		return w.pickDigest(ctx, tx, limit, step)
+	}
 	if w.namesUsers() {
 		return w.pickNamed(ctx, tx, limit, step)
 	}

@@ -22,6 +22,7 @@ type reach struct {
 	unusable  []int64  // users of other addresses
 	states    []int16  // of these addresses
 	optedOut  []int64
+	digested  []int64 // users who want the category in a digest
 }
 
 // spread is how far apart people may be, on average, for their addresses to be read as one range of
@@ -49,7 +50,7 @@ func (w *walk) reachOf(people named) named {
 }
 
 func scanReach(row pgx.CollectableRow) (r reach, err error) {
-	err = row.Scan(&r.channel, &r.name, &r.addressed, &r.every, &r.batches, &r.usable, &r.addresses, &r.unusable, &r.states, &r.optedOut)
+	err = row.Scan(&r.channel, &r.name, &r.addressed, &r.every, &r.batches, &r.usable, &r.addresses, &r.unusable, &r.states, &r.optedOut, &r.digested)
 	return r, err
 }
 
@@ -69,10 +70,7 @@ func selectReach(people, addresses string) string {
 	SELECT c.id, c.name, c.addressed, c.every_address,
 		(SELECT coalesce(max(b.seq), 0) FROM batches b WHERE b.event_seq = @event AND b.wave = @wave AND b.channel = c.id),
 		a.usable, a.addresses, a.unusable, a.states,
-		ARRAY(
-			SELECT user_seq FROM preferences
-			WHERE ` + people + ` AND category = @category AND channel = c.id AND mode = {off} AND NOT @mandatory
-			ORDER BY user_seq)
+		p.off, p.digest
 	FROM channels c
 	CROSS JOIN LATERAL (
 		SELECT array_agg(user_seq) FILTER (WHERE state IN ({usable})) AS usable,
@@ -83,6 +81,12 @@ func selectReach(people, addresses string) string {
 			SELECT user_seq, state, address FROM addresses
 			WHERE ` + people + ` AND channel = c.id AND c.addressed
 			ORDER BY user_seq, channel, position) a) a
+	CROSS JOIN LATERAL (
+		SELECT array_agg(user_seq) FILTER (WHERE mode = {off}) AS off, array_agg(user_seq) FILTER (WHERE mode = {digest}) AS digest
+		FROM (
+			SELECT user_seq, mode FROM preferences
+			WHERE ` + people + ` AND category = @category AND channel = c.id AND NOT @mandatory
+			ORDER BY user_seq) p) p
 	WHERE c.name = ANY (@channels::text[])
 	ORDER BY c.id`
 }
@@ -95,6 +99,8 @@ func (r *reach) status(user int64) (status int16, reason string) {
 		return row.Suppressed, r.withoutAddress(user)
 	case next(&r.optedOut, user):
 		return row.Suppressed, schoolbell.ReasonOptedOut
+	case next(&r.digested, user):
+		return row.Suppressed, schoolbell.ReasonInDigest
 	case r.channel == row.InApp:
 		return row.Sent, ""
 	}

@@ -208,5 +208,7 @@ const lockRemovable = `
 var deleteEvents = []string{
 	"DELETE FROM totals WHERE event_seq = ANY ($1)",
 	"DELETE FROM waves WHERE event_seq = ANY ($1)",
+	"DELETE FROM digest_items WHERE event_seq = ANY ($1)",
+	"DELETE FROM digest_items WHERE digest_seq = ANY ($1)",
 	"DELETE FROM events WHERE seq = ANY ($1)",
 }

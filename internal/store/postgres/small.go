@@ -107,6 +107,7 @@ func (w *smallWalk) store(b *pgx.Batch, batchSize int) ([]ledger.Batch, []ledger
 	rows := c.rows(w.reaches, batchSize)
 	grants := w.grants(rows, addresses)
 	b.Queue(insertChunk, c.cursor().with(rows.columns()))
+	c.addItems(b, rows)
 	c.fillInboxes(b)
 	return rows.batches, grants
 }

@@ -19,9 +19,9 @@ import (
 //	{usable}                               the list of states in which an address is used
 //	{user_live} {user_gone} {user_awaited} the state of a user's row
 //	{event_scheduled} … {event_cancelled}  an event status, as a string
-//	{no_address} {opted_out}               a reason for a suppressed delivery, as a string
+//	{no_address} {opted_out} {in_digest}   a reason for a suppressed delivery, as a string
 //	{awaiting_receipt}                     the reason of a delivery that awaits a receipt, as a string
-//	{off}                                  the mode of a preference that switches messages off, as a string
+//	{off} {digest}                         a mode of a preference, as a string
 //	{notice_cancelled}                     the notice of a wave that tells of a cancellation, as a string
 //
 // Lists have no parentheses, as in "status IN ({open})". The values become part of the text instead
@@ -48,12 +48,13 @@ func newSQLValues() map[string]string {
 		"user_awaited": strconv.Itoa(UserAwaited),
 		"no_address":   quote(schoolbell.ReasonNoAddress),
 		"opted_out":    quote(schoolbell.ReasonOptedOut),
+		"in_digest":    quote(schoolbell.ReasonInDigest),
 
 		"awaiting_receipt": quote(schoolbell.ReasonAwaitingReceipt),
 	}
 	values["in_app"] = strconv.Itoa(InApp)
 	values["notice_cancelled"] = quote(string(schoolbell.NoticeCancelled))
-	values["off"] = quote(string(schoolbell.ModeOff))
+	values["off"], values["digest"] = quote(string(schoolbell.ModeOff)), quote(string(schoolbell.ModeDigest))
 	var open, usable []string
 	for i, s := range statuses {
 		values[string(s)] = strconv.Itoa(i)

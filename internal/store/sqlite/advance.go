@@ -23,6 +23,7 @@ type work struct {
 	restored    bool // its wave: each row may have been sent before
 	revision    int  // of the event
 	sent        int  // revision that the caller sends
+	digest      bool // the event
 	lease       int64
 	hold        time.Duration // of rows whose lease has ended, see ledger.Step
 	alive       bool          // the lease
@@ -108,7 +109,10 @@ func (w *work) advance(ctx context.Context, c *conn, attempts []ledger.Attempt, 
 	if g.Recipients, err = w.claim(ctx, c, claim); err != nil {
 		return g, fmt.Errorf("claim: %w", err)
 	}
-	return g, nil
+	if w.digest && len(g.Recipients) > 0 {
+		err = fillItems(ctx, c, w, g.Recipients)
+	}
+	return g, err
 }
 
 func (s Deliveries) workOf(ctx context.Context, c *conn, lease ledger.Lease, b ledger.Batch) (*work, error) {
@@ -118,7 +122,7 @@ func (s Deliveries) workOf(ctx context.Context, c *conn, lease ledger.Lease, b l
 	}
 	w := work{waveState: waveState{wave: b.Wave}, channel: channel, batch: b.Seq, lease: lease.ID, moved: map[kind]int{}}
 	err = c.get(ctx, findWork, args{"event_id": b.EventID, "wave": b.Wave, "channel": channel, "batch": b.Seq, "lease": lease.ID},
-		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.addressed, &w.every, &w.first, &w.last, &w.unfinished, &w.restored, &w.notice, &w.revision, &w.alive)
+		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.addressed, &w.every, &w.first, &w.last, &w.unfinished, &w.restored, &w.notice, &w.revision, &w.digest, &w.alive)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, row.NoBatch(b)
@@ -134,7 +138,7 @@ func (s Deliveries) workOf(ctx context.Context, c *conn, lease ledger.Lease, b l
 const findWork = `
 WITH clock(now) AS MATERIALIZED (SELECT ` + now + `)
 SELECT now, e.seq, e.status, e.expires_at, e.category, h.addressed, h.every_address, b.first_user, b.last_user, b.finished_at IS NULL,
-	w.restored, w.notice, e.revision,
+	w.restored, w.notice, e.revision, e.digest,
 	EXISTS (SELECT 1 FROM leases WHERE id = @lease AND expires_at > now)
 FROM clock
 CROSS JOIN events e
@@ -187,6 +191,11 @@ func (w *work) claimOrSuppress(ctx context.Context, c *conn, found []candidate) 
 			return nil, err
 		}
 		w.move(kind{row.Pending, d.outcome}, kind{status, d.outcome}, 1)
+		if d.reason.String == schoolbell.ReasonInDigest && status == row.Suppressed {
+			if _, err := c.exec(ctx, addItem, args{"event": w.seq, "channel": w.channel, "user": d.Seq, "now": w.now}); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if len(claimed) == 0 {
 		return nil, nil

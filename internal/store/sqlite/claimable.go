@@ -91,11 +91,11 @@ const inOrder = `
 ORDER BY d.user_seq
 LIMIT @limit`
 
-// A row that has an address is suppressed for one reason only: its user has opted out. So the whole rule, which
+// A row that has an address is suppressed by the choice of its user only. So the whole rule, which
 // looks addresses up too, is asked about the few rows without.
 var (
-	toFirst        = claimableColumns + optedOut("d.user_seq") + ", " + usableAddress("d.user_seq") + fromClaimable
-	toEvery        = claimableColumns + optedOut("d.user_seq") + ", " + usableAddresses("d.user_seq") + fromClaimable
+	toFirst        = claimableColumns + notNow("d.user_seq") + ", " + usableAddress("d.user_seq") + fromClaimable
+	toEvery        = claimableColumns + notNow("d.user_seq") + ", " + usableAddresses("d.user_seq") + fromClaimable
 	withoutAddress = claimableColumns + unreachable("d.user_seq") + ", NULL" + fromClaimable
 )
 

@@ -24,6 +24,7 @@ type walk struct {
 	cursor   int64 // the last user dealt with
 	told     int   // revision of the event that the notice tells
 	busy     bool  // workers are sending an earlier revision
+	digest   bool  // it goes to those who have items of it
 }
 
 // FanOuts implements ledger.FanOuts.
@@ -134,7 +135,7 @@ func walkOf(ctx context.Context, c *conn, ref ledger.WaveRef) (*walk, error) {
 	var audience, channels string
 	err := c.get(ctx, findWalk, args{"event_id": ref.EventID, "wave": ref.Wave},
 		&w.seq, &w.status, &w.walked, &w.expiresAt, &w.now, &w.category, &audience, &channels, &w.onlyIf, &w.startsAt, &w.cursor,
-		&w.notice, &w.told, &w.busy)
+		&w.notice, &w.told, &w.busy, &w.digest)
 	if err != nil {
 		return nil, orNoWave(err, ref)
 	}
@@ -148,7 +149,7 @@ func walkOf(ctx context.Context, c *conn, ref ledger.WaveRef) (*walk, error) {
 const findWalk = `
 SELECT e.seq, e.status, w.walked, e.expires_at, ` + now + `,
 	e.category, e.audience, w.channels, w.only_if, w.starts_at, w.cursor,
-	w.notice, w.revision, w.notice <> '' AND EXISTS (SELECT 1 FROM claims k WHERE k.event_seq = e.seq AND k.revision < w.revision)
+	w.notice, w.revision, w.notice <> '' AND EXISTS (SELECT 1 FROM claims k WHERE k.event_seq = e.seq AND k.revision < w.revision), e.digest
 FROM events e
 CROSS JOIN waves w ON w.event_seq = e.seq
 WHERE e.id = @event_id
@@ -160,7 +161,10 @@ func (s FanOuts) pick(ctx context.Context, c *conn, w *walk, limit int, step *le
 	if err := emptyChunk(ctx, c); err != nil {
 		return 0, err
 	}
-	if w.wave == 0 {
+	switch {
+	case w.wave == 0 && w.digest:
+		return w.pickDigest(ctx, c, limit, step)
+	case w.wave == 0:
 		return w.pick(ctx, c, limit, step)
 	}
 	var walked bool
@@ -260,6 +264,11 @@ func (s FanOuts) store(ctx context.Context, c *conn, w *walk, wave ledger.WaveRe
 			return fmt.Errorf("insert %s batches: %w", name, err)
 		}
 		step.Batches = append(step.Batches, made...)
+		if pending < step.Users { // some may want it in a digest
+			if _, err := c.exec(ctx, addItems, args{"event": w.seq, "wave": w.wave, "channel": channel, "now": w.now}); err != nil {
+				return fmt.Errorf("add to digests: %w", err)
+			}
+		}
 		if err := w.count(ctx, c, channel, map[kind]int{{status: row.Pending}: pending, {status: row.Suppressed}: step.Users - pending}); err != nil {
 			return err
 		}

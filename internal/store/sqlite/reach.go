@@ -3,7 +3,7 @@ package sqlite
 // unreachable is why a delivery to a user on @channel, of an event in @category, must be
 // suppressed, NULL if it must not. It is the one rule of who can be reached: a channel
 // with addresses needs one that is usable, and people who switched the category off on the
-// channel get nothing of it, unless it is mandatory. user is the user's number.
+// channel get nothing of it, and those who want it in a digest nothing now, unless it is mandatory. user is the user's number.
 //
 // What is asked of the channel and the category does not depend on the user, so
 // SQLite looks it up once for each statement.
@@ -36,22 +36,21 @@ func unreachable(user string) string {
 				LIMIT 1
 			), {no_address})
 		END,
-		` + optedOut(user) + `
+		` + notNow(user) + `
 	)`
 }
 
-// optedOut is the part of that rule that is not about addresses.
-func optedOut(user string) string {
+// notNow is the part of that rule that is not about addresses.
+func notNow(user string) string {
 	return `CASE
 			WHEN (SELECT mandatory FROM categories WHERE id = @category) THEN NULL
-			WHEN EXISTS (
-				SELECT 1
+			ELSE (
+				SELECT CASE mode WHEN {off} THEN {opted_out} WHEN {digest} THEN {in_digest} END
 				FROM preferences
 				WHERE user_seq = ` + user + `
 					AND category = @category
 					AND channel = @channel
-					AND mode = {off}
-			) THEN {opted_out}
+			)
 		END`
 }
 

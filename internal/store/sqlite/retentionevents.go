@@ -215,5 +215,7 @@ LIMIT @limit`
 var deleteEvent = []string{
 	"DELETE FROM totals WHERE event_seq = @event",
 	"DELETE FROM waves WHERE event_seq = @event",
+	"DELETE FROM digest_items WHERE event_seq = @event",
+	"DELETE FROM digest_items WHERE digest_seq = @event",
 	"DELETE FROM events WHERE seq = @event",
 }

@@ -25,6 +25,7 @@ func BenchmarkWithServer(b *testing.B, database Database, server func() time.Dur
 	b.Run("Preview of 100000 in-app and by email in chunks of 2000", func(b *testing.B) { benchPreview(b, database, server) })
 	b.Run("Advance by 5 workers in groups of 25", func(b *testing.B) { benchAdvance(b, database, server, 5, benchBatches) })
 	b.Run("Advance by 2 workers in groups of 4 times 25", func(b *testing.B) { benchAdvance(b, database, server, 2, benchTogether) })
+	b.Run("A digest of 3 events for 100000 people", func(b *testing.B) { benchDigest(b, database) })
 	for _, n := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprintf("Progress of %d deliveries", n), func(b *testing.B) { benchProgress(b, database, n) })
 	}

@@ -134,8 +134,10 @@ CREATE TABLE events (
 	created_at   timestamptz NOT NULL,
 	completed_at timestamptz,
 	deliveries_removed_at timestamptz,
-	deliveries_left       boolean NOT NULL DEFAULT true
+	deliveries_left       boolean NOT NULL DEFAULT true,
+	digest                boolean NOT NULL DEFAULT false -- it goes to the people who have items of it
 );
+CREATE INDEX events_of_digests ON events (created_at) WHERE digest;
 CREATE INDEX events_by_category ON events (category);
 CREATE INDEX events_by_job ON events (job_id) WHERE job_id <> '';
 CREATE INDEX events_by_status ON events (status, seq);
@@ -197,6 +199,19 @@ CREATE TABLE deliveries (
 	provider_id text,
 	PRIMARY KEY (event_seq, wave, channel, user_seq)
 ) WITH (fillfactor = 67);
+
+-- What people get in their next digest instead of at once. digest_seq is the event that is the digest, once there is one.
+CREATE TABLE digest_items (
+	user_seq   bigint      NOT NULL,
+	event_seq  bigint      NOT NULL,
+	added_at   timestamptz NOT NULL,
+	digest_seq bigint,
+	channel    smallint    NOT NULL,
+	PRIMARY KEY (user_seq, channel, event_seq)
+);
+CREATE INDEX digest_items_open ON digest_items (user_seq, added_at) WHERE digest_seq IS NULL;
+CREATE INDEX digest_items_by_digest ON digest_items (digest_seq, channel, user_seq) WHERE digest_seq IS NOT NULL;
+CREATE INDEX digest_items_by_event ON digest_items (event_seq);
 
 -- A batch is a range of deliveries. It is in work from its first claim until no claim of
 -- it is left and none can be made: then its deliveries are not in the totals.

@@ -132,8 +132,10 @@ CREATE TABLE events (
 	created_at   INTEGER NOT NULL,
 	completed_at INTEGER,
 	deliveries_removed_at INTEGER,
-	deliveries_left       INTEGER NOT NULL DEFAULT 1
+	deliveries_left       INTEGER NOT NULL DEFAULT 1,
+	digest                INTEGER NOT NULL DEFAULT 0 -- it goes to the people who have items of it
 ) STRICT;
+CREATE INDEX events_of_digests ON events (created_at) WHERE digest;
 CREATE INDEX events_by_category ON events (category);
 CREATE INDEX events_by_job ON events (job_id) WHERE job_id <> '';
 CREATE INDEX events_by_status ON events (status, seq);
@@ -194,6 +196,19 @@ CREATE TABLE deliveries (
 	updated_at  INTEGER NOT NULL,
 	PRIMARY KEY (event_seq, wave, channel, user_seq)
 ) STRICT, WITHOUT ROWID;
+
+-- What people get in their next digest instead of at once. digest_seq is the event that is the digest, once there is one.
+CREATE TABLE digest_items (
+	user_seq   INTEGER NOT NULL,
+	channel    INTEGER NOT NULL,
+	event_seq  INTEGER NOT NULL,
+	added_at   INTEGER NOT NULL,
+	digest_seq INTEGER,
+	PRIMARY KEY (user_seq, channel, event_seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX digest_items_open ON digest_items (user_seq, added_at) WHERE digest_seq IS NULL;
+CREATE INDEX digest_items_by_digest ON digest_items (digest_seq, channel, user_seq) WHERE digest_seq IS NOT NULL;
+CREATE INDEX digest_items_by_event ON digest_items (event_seq);
 
 -- How many deliveries of an event there are of each kind. Every transaction that changes
 -- deliveries changes their totals, so that nobody has to count rows.

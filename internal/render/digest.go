@@ -1,0 +1,96 @@
+package render
+
+import (
+	"cmp"
+	"maps"
+	"strings"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/locale"
+	"schoolbell/internal/template"
+)
+
+// Limits of what a digest says about an item and of its subject, in characters.
+const (
+	maxItemSummary = 200
+	maxItemTitles  = 120
+)
+
+// maxItems bounds how many items are kept. The items of a digest are the same events for most people.
+const maxItems = 1000
+
+// itemKey names what all people with a language and a time zone are told about an event in a digest.
+type itemKey struct {
+	event    string // id
+	tag      string // of the event's text
+	language *locale.Language
+	zone     *time.Location
+}
+
+// item is what they are told, without the link.
+type item struct {
+	source schoolbell.Event // to see whether it is still the same event
+	values template.Values
+}
+
+// items returns the values of the items of a recipient, of a digest in a language.
+func (r *Renderer) items(to ledger.Recipient, school school, language *locale.Language) template.Value {
+	zone := schoolbell.FirstTimezone(to.Timezone, school.timezone)
+	v := template.Value{Entries: make([]template.Values, len(to.Items))}
+	titles := make([]string, len(to.Items))
+	for i, ev := range to.Items {
+		shared := r.item(ev, cmp.Or(to.Locale, school.language), language, zone)
+		titles[i] = shared["item.title"].Text
+		own := maps.Clone(shared)
+		if r.link != nil {
+			own["item.link"] = template.Value{Text: r.link(ev.ID, to)}
+		}
+		v.Entries[i] = own
+	}
+	v.Text = shorten(strings.Join(titles, ", "), maxItemTitles)
+	return v
+}
+
+// item returns what all people with the locale and the time zone are told about an event. Its values are not to be changed.
+func (r *Renderer) item(ev *schoolbell.Event, want string, language *locale.Language, zone *time.Location) template.Values {
+	said, tag := ev.In(want)
+	key := itemKey{event: ev.ID, tag: tag, language: language, zone: zone}
+	r.mu.RLock()
+	known := r.digested[key]
+	r.mu.RUnlock()
+	if known != nil && sameText(&known.source, ev) {
+		return known.values
+	}
+	when := ""
+	if !ev.StartsAt.IsZero() {
+		when = language.Span(ev.StartsAt, ev.EndsAt, zone)
+	}
+	details := when
+	if when != "" && said.Location != "" {
+		details += " · "
+	}
+	made := &item{source: *ev, values: template.Values{
+		"item.title":    {Text: said.Title},
+		"item.label":    {Text: wordsOf[language.Tag][string(ev.Category)]},
+		"item.when":     {Text: when},
+		"item.location": {Text: said.Location},
+		"item.details":  {Text: details + said.Location},
+		"item.summary":  {Text: shorten(strings.Join(strings.Fields(said.Body), " "), maxItemSummary)},
+		"item.link":     {},
+	}}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.digested) >= maxItems {
+		clear(r.digested)
+	}
+	r.digested[key] = made
+	return made.values
+}
+
+// sameText reports whether two states of an event say the same.
+func sameText(a, b *schoolbell.Event) bool {
+	return a.Title == b.Title && a.Body == b.Body && a.Category == b.Category && a.Location == b.Location && maps.Equal(a.Texts, b.Texts) &&
+		a.StartsAt.Equal(b.StartsAt) && a.EndsAt.Equal(b.EndsAt)
+}

@@ -1,0 +1,80 @@
+package render_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/render"
+)
+
+// digestOf is a digest with what it tells somebody.
+func digestOf(locale string) (*schoolbell.Event, ledger.Recipient) {
+	ev := &schoolbell.Event{ID: "d1", Title: "Digest", Body: "x", Category: schoolbell.CategoryDigest, Digest: true,
+		CreatedAt: time.Date(2027, 11, 19, 16, 0, 0, 0, time.UTC)}
+	items := []*schoolbell.Event{
+		{ID: "e1", Category: schoolbell.CategoryAnnouncement, Title: "Winter term <dates>", Body: "The winter term ends on\nFriday 18 December at noon.",
+			Texts: map[string]schoolbell.EventText{"es": {Title: "Fechas del trimestre", Body: "El trimestre termina el viernes."}, "ar": {Title: "مواعيد الفصل الشتوي", Body: "ينتهي الفصل يوم الجمعة."}}},
+		{ID: "e2", Category: schoolbell.CategoryEvent, Title: "Museum trip of class 5b", Body: "Bring a packed lunch. " + strings.Repeat("Long text. ", 100), Location: "City museum",
+			StartsAt: time.Date(2027, 11, 25, 7, 30, 0, 0, time.UTC), EndsAt: time.Date(2027, 11, 25, 14, 0, 0, 0, time.UTC)},
+		{ID: "e3", Category: "trips", Title: "Choir rehearsal moved 🎶", Body: "From Thursday to Friday.", Location: "Music room"},
+	}
+	return ev, ledger.Recipient{Seq: 7, UserID: "anne", Name: "Anne", Locale: locale, Timezone: "Europe/Berlin", Items: items}
+}
+
+func digestRenderer(t testing.TB) *render.Renderer {
+	t.Helper()
+	school := schoolbell.DefaultSchoolSettings()
+	school.Name = "Hollowbrook School"
+	r, err := render.New(render.Config{School: func() schoolbell.SchoolSettings { return school },
+		Link: func(id string, _ ledger.Recipient) string { return "https://school.example/m/" + id + "?a=1&b=2" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestDigest(t *testing.T) {
+	t.Parallel()
+	r := digestRenderer(t)
+	for locale, want := range map[string]struct{ subject, text, html string }{
+		"en": {"Digest: Winter term <dates>, Museum trip of class 5b, Choir rehearsal moved 🎶",
+			"New messages\n\nWinter term <dates>\nThe winter term ends on Friday 18 December at noon.\nhttps://school.example/m/e1?a=1&b=2\n\nMuseum trip of class 5b\nThursday",
+			`href="https://school.example/m/e1?a=1&amp;b=2" style="color:#1d1c19;text-decoration:underline;">Winter term &lt;dates&gt;</a>`},
+		"es-MX": {"Resumen: Fechas del trimestre, Museum trip of class 5b, Choir rehearsal moved 🎶", "Mensajes nuevos\n\nFechas del trimestre\nEl trimestre termina el viernes.\n", `lang="es"`},
+		"ar":    {"ملخص: مواعيد الفصل الشتوي, Museum trip of class 5b, Choir rehearsal moved 🎶", "رسائل جديدة\n\nمواعيد الفصل الشتوي\n", `dir="rtl"`},
+		"sv":    {"Digest: Winter term <dates>, Museum trip of class 5b, Choir rehearsal moved 🎶", "New messages\n", `lang="en"`},
+	} {
+		ev, to := digestOf(locale)
+		m, err := r.Render(ev, schoolbell.ChannelEmail, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Subject != want.subject {
+			t.Errorf("%s: subject %q, want %q", locale, m.Subject, want.subject)
+		}
+		if text := m.Text.String(); !strings.HasPrefix(text, want.text) {
+			t.Errorf("%s: text\n%s", locale, text)
+		}
+		html := m.HTML.String()
+		if !strings.Contains(html, want.html) {
+			t.Errorf("%s: the HTML lacks %s", locale, want.html)
+		}
+		if strings.Contains(html, "m/d1") || strings.Contains(html, "<dates>") {
+			t.Errorf("%s: the HTML has a link to the digest, or a title that is markup", locale)
+		}
+	}
+}
+
+// BenchmarkDigest is the message of one recipient with three items.
+func BenchmarkDigest(b *testing.B) {
+	r := digestRenderer(b)
+	ev, to := digestOf("es")
+	for b.Loop() {
+		if _, err := r.Render(ev, schoolbell.ChannelEmail, to); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
