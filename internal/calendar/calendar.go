@@ -43,7 +43,7 @@ func UID(eventID string) string { return eventID + "@schoolbell" }
 // EntryOf returns an event, which has a time, as it is said in one language.
 func EntryOf(ev *schoolbell.Event, said schoolbell.EventText) Entry {
 	return Entry{
-		UID: UID(ev.ID), Stamp: ev.CreatedAt, Start: ev.StartsAt, End: ev.EndsAt,
+		UID: UID(ev.ID), Sequence: ev.Revision, Stamp: ev.CreatedAt, Start: ev.StartsAt, End: ev.EndsAt,
 		Summary: said.Title, Text: strings.TrimSpace(said.Body), Location: said.Location, Cancelled: ev.Status == schoolbell.EventCancelled,
 	}
 }

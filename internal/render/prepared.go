@@ -36,7 +36,8 @@ type prepared struct {
 
 // of reports whether p was made from what ev and the settings of the school say.
 func (p *prepared) of(ev *schoolbell.Event, school school) bool {
-	return p.school == school && sameText(&p.source, ev)
+	return p.school == school && sameText(&p.source, ev) && p.source.Revision == ev.Revision &&
+		(p.source.Status == schoolbell.EventCancelled) == (ev.Status == schoolbell.EventCancelled)
 }
 
 // part is one text of the messages.
@@ -72,7 +73,7 @@ func (p *prepared) fill(m *schoolbell.Message, personal template.Lookup) error {
 	}
 	m.Subject = line(subject.String())
 	if p.calendar.Shared != nil {
-		m.Calendar, m.CalendarMethod = p.calendar, calendar.Publish
+		m.Calendar, m.CalendarMethod = p.calendar, calendarMethod(p.source.Notice)
 	}
 	if m.HTML, err = p.html.content(personal); err != nil {
 		return err
@@ -92,7 +93,15 @@ func (r *Renderer) calendar(ev *schoolbell.Event, said schoolbell.EventText) sch
 	if r.page != nil {
 		entry.URL = r.page(ev.ID)
 	}
-	return schoolbell.Plain(string(calendar.Calendar{Method: calendar.Publish, Entries: []calendar.Entry{entry}}.Append(nil)))
+	return schoolbell.Plain(string(calendar.Calendar{Method: calendarMethod(ev.Notice), Entries: []calendar.Entry{entry}}.Append(nil)))
+}
+
+// calendarMethod returns what calendars do with the event of a message.
+func calendarMethod(notice schoolbell.Notice) string {
+	if notice == schoolbell.NoticeCancelled {
+		return calendar.Cancel
+	}
+	return calendar.Publish
 }
 
 // line makes one line of a text.
@@ -106,6 +115,7 @@ func line(s string) string {
 // prepare makes what the messages of a key share.
 func (r *Renderer) prepare(ev *schoolbell.Event, school school, key preparedKey) (*prepared, error) {
 	said, _ := ev.In(key.tag)
+	plain := said
 	said = noticed(said, ev.Notice, key.language)
 	if ev.Digest { // it has no text of its own
 		said.Title = wordsOf[key.language.Tag]["digest_title"]
@@ -125,7 +135,7 @@ func (r *Renderer) prepare(ev *schoolbell.Event, school school, key preparedKey)
 		p.longest = maxPush
 	}
 	if key.channel == schoolbell.ChannelEmail && !ev.StartsAt.IsZero() {
-		p.calendar = r.calendar(ev, said)
+		p.calendar = r.calendar(ev, plain)
 	}
 	values := r.values(ev, said, school, key)
 	for _, x := range []struct {
