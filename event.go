@@ -48,6 +48,8 @@ type Event struct {
 	Audience  Audience
 	Channels  []Channel       // of a new event: nil for those of its category
 	Data      json.RawMessage // the caller's own JSON object, handed on unread; nil for none
+	ForEach   ForEach         // whom its messages are about; empty for nobody in particular
+	Personal  []PersonData    // of a new event only: the ledger gives it to those who render messages
 	Location  string
 	Texts     map[string]EventText // by language tag (BCP 47): what is sent to readers of other languages
 	StartsAt  time.Time            // of the thing itself; zero for none
@@ -63,6 +65,8 @@ type Event struct {
 	// job has this id instead of the event's. It is empty for events that came in another way, for those
 	// whose job is in the queue of another lane, and for those that have lost the id to a later job.
 	JobID string
+
+	PersonalCount int // of the people whom it has data of; the ledger sets it
 
 	Status      EventStatus
 	Revision    int // how often it was changed
@@ -115,6 +119,7 @@ func (e *Event) Validate(now time.Time) error {
 	checkData(&f, e.Data)
 	checkLine(&f, "location", e.Location, MaxLocationLength, false)
 	e.validateTexts(&f)
+	e.validatePersonal(&f)
 	e.validateTimes(&f, now)
 	return f.Err()
 }

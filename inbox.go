@@ -15,7 +15,8 @@ type InboxItem struct {
 	StartsAt  time.Time
 	EndsAt    time.Time
 	ArrivedAt time.Time
-	ReadAt    time.Time // zero while unread
-	AckedAt   time.Time // when the user acknowledged the event; zero before
-	Cancelled bool      // the event was cancelled after it arrived
+	ReadAt    time.Time     // zero while unread
+	AckedAt   time.Time     // when the user acknowledged the event; zero before
+	Personal  *PersonalText // of the user, if title and body may have names to be filled in; nil otherwise
+	Cancelled bool          // the event was cancelled after it arrived
 }

@@ -12,6 +12,7 @@ const (
 	redactedAddress = "[address]"
 	redactedName    = "[name]"
 	redactedPhone   = "[phone]"
+	redactedData    = "[data]"
 )
 
 var (
@@ -31,6 +32,8 @@ var (
 type Personal struct {
 	Name      string
 	Addresses []string // email addresses, phone numbers (E.164), and others
+	Others    []string // names of other people whom the text may be about
+	Words     []string // whatever else is personal, to be removed where it stands as it is here
 }
 
 // removeAddresses removes what is known of the person's addresses.
@@ -48,6 +51,20 @@ func (p Personal) removeAddresses(text string) string {
 	return text
 }
 
+// removeWords removes what is personal and no address.
+func (p Personal) removeWords(text string) string {
+	for _, word := range p.Words {
+		if utf8.RuneCountInString(word) > 3 && strings.ContainsFunc(word, unicode.IsLetter) { // others may be part of a code
+			text = removeWord(text, word, redactedData)
+		}
+	}
+	text = removeName(text, p.Name)
+	for _, name := range p.Others {
+		text = removeName(text, name)
+	}
+	return text
+}
+
 // Redact returns text, such as the words of a provider, without email addresses and
 // phone numbers, and without the name, the local parts of the addresses and the phone
 // numbers of p, in upper or lower case. Status codes, queue ids and IP addresses stay.
@@ -58,7 +75,7 @@ func Redact(text string, p Personal) string {
 	}
 	text = addressLike.ReplaceAllString(text, redactedAddress) // first, so that whole addresses go
 	text = p.removeAddresses(text)
-	text = removeName(text, p.Name)
+	text = p.removeWords(text)
 	return removePhones(text)
 }
 
@@ -71,7 +88,7 @@ func RedactID(id string, p Personal) string {
 	if strings.ContainsAny(id, "@＠﹫%=&\\") {
 		id = addressLike.ReplaceAllString(id, redactedAddress)
 	}
-	return removeName(p.removeAddresses(id), p.Name)
+	return p.removeWords(p.removeAddresses(id))
 }
 
 // removePhone removes one number wherever its digits follow one another.

@@ -19,7 +19,7 @@ func TestConversions(t *testing.T) {
 		convert func() any
 		but     []string // fields that the source does not have
 	}{
-		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Lane", "JobID", "Status", "CreatedAt", "CreatedBy", "CompletedAt", "Digest", "DeliveriesRemovedAt", "Notice", "Revision"}},
+		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Lane", "JobID", "Status", "CreatedAt", "CreatedBy", "CompletedAt", "Digest", "DeliveriesRemovedAt", "Notice", "Revision", "PersonalCount"}},
 		{"event", func() any { return wire.EventOf(filled[schoolbell.Event]()) }, []string{"Progress", "Costs", "Wave"}},
 		{"delivery", func() any { return wire.DeliveryOf(*filled[schoolbell.Delivery]()) }, nil},
 		{"audit entry", func() any { return wire.AuditEntryOf(*filled[schoolbell.AuditEntry]()) }, nil},
@@ -55,6 +55,10 @@ func filled[T any]() *T {
 			*p = []byte(`{}`)
 		case *json.RawMessage:
 			*p = json.RawMessage(`{}`)
+		case *[]schoolbell.PersonData:
+			*p = []schoolbell.PersonData{{User: "u1", Data: json.RawMessage(`{}`)}}
+		case **schoolbell.PersonalText:
+			*p = &schoolbell.PersonalText{Name: "x"}
 		case *schoolbell.Audience:
 			p.Users = []string{"u1"}
 		case *schoolbell.Actor:

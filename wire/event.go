@@ -16,6 +16,8 @@ type NewEvent struct {
 	Data      json.RawMessage                 `json:"data,omitempty" doc:"An object of your own, at most 16 KiB, which the inbox returns unchanged."`
 	Location  string                          `json:"location,omitempty" doc:"Where the event takes place."`
 	Texts     map[string]schoolbell.EventText `json:"texts,omitempty" doc:"Title, body and location in other languages, by language tag such as es or pt-BR. Readers get the text in the language of their locale, or else title and body."`
+	ForEach   schoolbell.ForEach              `json:"for_each,omitempty" enum:"student" doc:"student: each guardian is told about their own of the students whom guardians_of selects."`
+	Personal  []schoolbell.PersonData         `json:"personal,omitempty" maxItems:"10000" doc:"Data of single people for their messages, 4 MiB in all: of recipients, or of students whose guardians are told. Title and body may have names for it, such as {{data.reason}}, {{students}} and {{user.name}}."`
 	StartsAt  Time                            `json:"starts_at,omitzero" doc:"When the event starts."`
 	EndsAt    Time                            `json:"ends_at,omitzero" doc:"When the event ends."`
 	SendAt    Time                            `json:"send_at,omitzero" doc:"When to send the messages. At once if left out or past."`
@@ -26,7 +28,7 @@ type NewEvent struct {
 // list is not valid.
 func (in *NewEvent) Event() *schoolbell.Event {
 	return &schoolbell.Event{Title: in.Title, Body: in.Body, Category: in.Category, Audience: in.Audience, Channels: in.Channels,
-		Data: in.Data, Location: in.Location, Texts: in.Texts, StartsAt: in.StartsAt.Time, EndsAt: in.EndsAt.Time,
+		Data: in.Data, Location: in.Location, Texts: in.Texts, ForEach: in.ForEach, Personal: in.Personal, StartsAt: in.StartsAt.Time, EndsAt: in.EndsAt.Time,
 		SendAt: in.SendAt.Time, ExpiresAt: in.ExpiresAt.Time}
 }
 
@@ -43,6 +45,8 @@ type Event struct {
 	Data                json.RawMessage                 `json:"data,omitempty"`
 	Location            string                          `json:"location,omitempty"`
 	Texts               map[string]schoolbell.EventText `json:"texts,omitempty" doc:"Title, body and location in other languages, by language tag."`
+	ForEach             schoolbell.ForEach              `json:"for_each,omitempty" enum:"student"`
+	PersonalCount       int                             `json:"personal_count,omitempty" doc:"Number of people whom the event has data of."`
 	StartsAt            Time                            `json:"starts_at,omitzero"`
 	EndsAt              Time                            `json:"ends_at,omitzero"`
 	SendAt              Time                            `json:"send_at,omitzero"`
@@ -62,7 +66,7 @@ type Event struct {
 // EventOf shows ev without its progress.
 func EventOf(ev *schoolbell.Event) *Event {
 	out := &Event{ID: ev.ID, Status: ev.Status, Title: ev.Title, Body: ev.Body, Category: ev.Category, Lane: ev.Lane,
-		Audience: ev.Audience, Channels: ev.Channels, Data: ev.Data, Location: ev.Location, Texts: ev.Texts,
+		Audience: ev.Audience, Channels: ev.Channels, Data: ev.Data, Location: ev.Location, Texts: ev.Texts, ForEach: ev.ForEach, PersonalCount: ev.PersonalCount,
 		StartsAt: At(ev.StartsAt), EndsAt: At(ev.EndsAt), SendAt: At(ev.SendAt), ExpiresAt: At(ev.ExpiresAt),
 		Revision: ev.Revision, JobID: ev.JobID, CreatedAt: At(ev.CreatedAt), CompletedAt: At(ev.CompletedAt), Digest: ev.Digest, DeliveriesRemovedAt: At(ev.DeliveriesRemovedAt)}
 	if ev.CreatedBy.Kind != "" {

@@ -18,6 +18,14 @@ func ReceiptOf(r schoolbell.Receipt) Receipt {
 	return Receipt{Provider: r.Provider, ID: r.ID, EventID: r.EventID, Wave: r.Wave, Channel: r.Channel, Kind: r.Kind, At: At(r.At)}
 }
 
+// PersonalRecord is what an event says of a user.
+type PersonalRecord struct {
+	EventID   string            `json:"event_id"`
+	Data      map[string]string `json:"data,omitempty" doc:"The event's data of the user."`
+	Students  []string          `json:"students,omitempty" doc:"Ids of the students whom the messages of the event to the user are about."`
+	Guardians []string          `json:"guardians,omitempty" doc:"Ids of the guardians to whom its messages are about the user."`
+}
+
 // UserExport is everything that is stored about a user. The server writes the lists while
 // it reads them: a document that ends early is incomplete.
 type UserExport struct {
@@ -30,6 +38,7 @@ type UserExport struct {
 	Schedule    Schedule                `json:"schedule"`
 	Inbox       []InboxItem             `json:"inbox" nullable:"false" doc:"Newest first."`
 	Deliveries  []Delivery              `json:"deliveries" nullable:"false" doc:"Oldest event first."`
+	Personal    []PersonalRecord        `json:"personal" nullable:"false" doc:"What events say of the user, oldest event first."`
 	Receipts    []Receipt               `json:"receipts" nullable:"false"`
 	Audit       []AuditEntry            `json:"audit" nullable:"false" doc:"What the user changed, and then what was changed about the user. Each newest first."`
 }

@@ -104,7 +104,7 @@ func testBadInputEvent(t *testing.T) {
 		{"two objects", event() + event(), 400, "malformed", ""},
 		{"a list", "[]", 422, "invalid", ""},
 		{"null", "null", 422, "invalid", ""},
-		{"a body over the limit", event("body", `"`+strings.Repeat("b", 1<<20)+`"`), 413, "too_large", ""},
+		{"a body over the limit", event("body", `"`+strings.Repeat("b", 7<<20)+`"`), 413, "too_large", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := s.raw("POST", "/v1/events", c.body).problem(t)
@@ -146,7 +146,7 @@ func testBadInputJSONSyntax(t *testing.T) {
 func testBadInputLargeBody(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	huge := event("body", `"`+strings.Repeat("b", 4<<20)+`"`)
+	huge := event("body", `"`+strings.Repeat("b", 16<<20)+`"`)
 	if p := s.raw("POST", "/v1/events", huge).problem(t); p.Status != 413 || p.Code != "too_large" {
 		t.Errorf("answered %d %s", p.Status, p.Code)
 	}

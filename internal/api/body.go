@@ -22,12 +22,14 @@ import (
 // Limits on JSON bodies. A value is a member of an object or an item of a list: without
 // a limit on them, a small body could make many values, and a fault for each.
 const (
-	maxBody        = 32 << 10 // bytes
-	maxEventBody   = 1 << 20  // bytes of an event
+	maxBody        = 32 << 10                                           // bytes
+	maxEventBody   = 1 << 20                                            // bytes of an event
+	maxNewEvent    = maxEventBody + schoolbell.MaxPersonalTotal + 2<<20 // bytes of one with personal data, and the ids of the people
 	maxDepth       = 32
-	maxItems       = 20_000 // of one list or object
-	maxValues      = 2_000  // of a body
-	maxEventValues = 50_000 // of an event: its audience may name 33,000 ids, its data has the rest
+	maxItems       = 20_000  // of one list or object
+	maxValues      = 2_000   // of a body
+	maxEventValues = 50_000  // of an event: its audience may name 33,000 ids, its data has the rest
+	maxNewValues   = 300_000 // of one with personal data: 25 for each person
 
 	// What large bodies may hold at once, in all: their bytes beyond maxBody. A request in
 	// work holds a few times its body.
@@ -38,6 +40,8 @@ func (rt route) maxBody() int {
 	switch {
 	case rt.bulk:
 		return maxBulkBody
+	case rt.personal:
+		return maxNewEvent
 	case rt.large:
 		return maxEventBody
 	}
@@ -45,7 +49,10 @@ func (rt route) maxBody() int {
 }
 
 func (rt route) maxValues() int {
-	if rt.large {
+	switch {
+	case rt.personal:
+		return maxNewValues
+	case rt.large:
 		return maxEventValues
 	}
 	return maxValues

@@ -33,6 +33,7 @@ type route struct {
 	consumes    string           // media type of the body, of routes that see it as it came
 	produces    string           // media type of the response if it is not JSON
 	large       bool             // its body may be as large as an event
+	personal    bool             // its body may be as large as an event with personal data
 	reads       bool             // it changes nothing, whatever its method says
 	streamed    bool             // its handler reads the body itself
 	bulk        bool             // its body has many events, see readBulk
@@ -75,7 +76,7 @@ func (s *Server) groups() []group {
 	)
 	return []group{
 		{tag: "Events", path: "/v1/events", read: readScope, write: send, routes: []route{
-			{id: "create-event", action: "event.create", method: post, handler: typed(s.createEvent), status: http.StatusCreated, large: true,
+			{id: "create-event", action: "event.create", method: post, handler: typed(s.createEvent), status: http.StatusCreated, personal: true,
 				summary: "Create an event"},
 			{id: "create-events", action: "event.create", method: post, path: ":bulk", handler: typed(s.createEvents), bulk: true,
 				summary: "Create up to 1,000 events",

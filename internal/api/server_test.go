@@ -117,7 +117,7 @@ func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *se
 	cfg.Renderer = renderer
 	cfg.Previews = preview.New(preview.Config{Pipeline: pipeline, Renderer: renderer, People: s.ledger.People, School: cfg.Settings.Current})
 	cfg.Channels = schoolbell.Channels()
-	cfg.Links, cfg.Messages = s.links, inbox.NewMessages(s.ledger.Inboxes, s.ledger.Receipts, nil)
+	cfg.Links, cfg.Messages = s.links, inbox.NewMessages(s.ledger.Inboxes, s.ledger.Receipts, nil, nil)
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -95,7 +95,7 @@ func (e *export) write(ctx context.Context) error {
 		name string
 		rows func(ctx context.Context, put func(v any) error) error
 	}{
-		{"inbox", e.inbox}, {"deliveries", e.deliveries}, {"receipts", e.receipts}, {"audit", e.audit},
+		{"inbox", e.inbox}, {"deliveries", e.deliveries}, {"personal", e.personal}, {"receipts", e.receipts}, {"audit", e.audit},
 	} {
 		if err := e.list(ctx, list.name, list.rows); err != nil {
 			return fmt.Errorf("%s: %w", list.name, err)
@@ -164,6 +164,21 @@ func (e *export) deliveries(ctx context.Context, put func(v any) error) error {
 		}
 		for _, d := range found {
 			if err := put(wire.DeliveryOf(d)); err != nil {
+				return err
+			}
+		}
+		after = last
+	}
+}
+
+func (e *export) personal(ctx context.Context, put func(v any) error) error {
+	for after := int64(0); ; {
+		found, last, err := e.s.cfg.Exports.PersonalOf(ctx, e.person.Number, after, exportPage)
+		if err != nil || last == 0 {
+			return err
+		}
+		for _, r := range found {
+			if err := put(wire.PersonalRecord(r)); err != nil {
 				return err
 			}
 		}

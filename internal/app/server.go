@@ -26,7 +26,8 @@ func (r *Runtime) warmLedger(ctx context.Context) {
 // Serve returns the services of a server: the API on ln, the inbox and the relay, and the
 // workers where this process has opened the channels.
 func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]Service, error) {
-	box := inbox.New(r.Ledger.Inboxes, inbox.Options{Logger: r.Log})
+	language := func() string { return r.Settings.Current().Language }
+	box := inbox.New(r.Ledger.Inboxes, inbox.Options{Logger: r.Log, Language: language})
 	proxies, err := r.Config.HTTP.Proxies()
 	if err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 		SMSCost: r.smsCost(renderer), Previews: r.previews(renderer),
 		Store: r.Ledger.Reports, Exports: r.Ledger.Exports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Ledger.School, r.Log, people.InRegion(r.Config.SMS.Region)), Schedules: people.NewSchedules(r.Ledger.Schedules), School: school.New(r.Ledger.School), Inbox: box, Auth: keys, Settings: r.Settings, Receipts: receipts, Suppressions: r.Ledger.Suppressions, Webhooks: r.Webhooks, Reported: r.reported(),
 		Push:     api.Push{PublicKey: r.Config.Push.PublicKey, Serves: push.Services(r.Config.Push.Services).Has},
-		Messages: inbox.NewMessages(r.Ledger.Inboxes, r.Ledger.Receipts, nil), Links: r.Links, Channels: channel.Names(r.Config),
+		Messages: inbox.NewMessages(r.Ledger.Inboxes, r.Ledger.Receipts, nil, language), Links: r.Links, Channels: channel.Names(r.Config),
 		Queues: r.Pipeline.Queues(), Dependencies: r.dependencies(), Registry: r.Metrics, NoMetrics: !r.Config.HTTP.Metrics,
 		Logger: r.Log, Version: version, Grace: WorkGrace(r.Config), TLS: conf, Origins: r.Config.HTTP.CORSOrigins,
 		Streams: api.StreamLimits{PerUser: r.Config.HTTP.StreamsPerUser, PerKey: r.Config.HTTP.StreamsPerKey, Total: streams},

@@ -196,7 +196,7 @@ func joined[T ~string](list []T) string {
 
 // readAll reads an input that is UTF-8 text, up to a limit well above what the server takes.
 func readAll(r io.Reader) (string, error) {
-	const limit = 4 << 20
+	const limit = 8 << 20
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return "", fmt.Errorf("read the input: %w", err)

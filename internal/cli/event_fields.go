@@ -20,6 +20,7 @@ type eventFlags struct {
 	Group    []string `name:"group" placeholder:"ID" help:"Send to the members of this group and of the groups below it. May be repeated."`
 	User     []string `name:"user" placeholder:"ID" help:"Send to this person. May be repeated."`
 	Guardian []string `name:"guardians-of-group" placeholder:"ID" help:"Send to the guardians of the students in this group. May be repeated."`
+	Students []string `name:"guardians-of-user" placeholder:"ID" help:"Send to the guardians of this student. May be repeated."`
 	Except   []string `name:"except-user" placeholder:"ID" help:"Exclude this person. May be repeated."`
 	Channel  []string `name:"channel" placeholder:"CHANNEL" help:"Channel, such as in_app or email. May be repeated. Those of the category if left out."`
 	Category string   `name:"category" placeholder:"CATEGORY" help:"Category, such as announcement or urgent."`
@@ -29,6 +30,8 @@ type eventFlags struct {
 	SendAt   string   `name:"send-at" placeholder:"TIME" help:"When to send the messages: 2026-12-01T08:00 in this machine's time zone, with Z or an offset for another one, or +2h."`
 	Expires  string   `name:"expires-at" placeholder:"TIME" help:"Send nothing after this time."`
 	Data     string   `name:"data" placeholder:"JSON" help:"JSON object that the inbox passes on unchanged."`
+	ForEach  string   `name:"for-each" placeholder:"student" help:"student: tell each guardian about their own of the selected students."`
+	Personal string   `name:"personal" placeholder:"FILE" help:"Data of single people for their messages: NDJSON, each line with user and data. - is standard input."`
 }
 
 // eventFlagNames lists the flags that describe an event.
@@ -47,10 +50,10 @@ func (c *eventFlags) event(a *program, file string, now time.Time) (wire.NewEven
 	ev := wire.NewEvent{
 		Title: c.Title, Body: c.Body, Category: schoolbell.Category(c.Category), Location: c.Location,
 		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: as[schoolbell.Role](c.Role), Groups: c.Group, Users: c.User}},
-		Channels: as[schoolbell.Channel](c.Channel),
+		Channels: as[schoolbell.Channel](c.Channel), ForEach: schoolbell.ForEach(c.ForEach),
 	}
-	if len(c.Guardian) > 0 {
-		ev.Audience.GuardiansOf = &schoolbell.Selector{Groups: c.Guardian}
+	if len(c.Guardian)+len(c.Students) > 0 {
+		ev.Audience.GuardiansOf = &schoolbell.Selector{Groups: c.Guardian, Users: c.Students}
 	}
 	if len(c.Except) > 0 {
 		ev.Audience.Exclude = &schoolbell.Selector{Users: c.Except}
@@ -67,6 +70,15 @@ func (c *eventFlags) event(a *program, file string, now time.Time) (wire.NewEven
 			return ev, usage("--data: is not valid JSON")
 		}
 		ev.Data = json.RawMessage(c.Data)
+	}
+	if c.Personal == "-" && c.Body == "-" {
+		return ev, usage("--body and --personal cannot both read standard input")
+	}
+	if c.Personal != "" {
+		var err error
+		if ev.Personal, err = a.readPersonal(c.Personal); err != nil {
+			return ev, err
+		}
 	}
 	for _, t := range []struct {
 		flag, text string
@@ -107,7 +119,7 @@ func (a *program) printEvent(e *wire.Event, asJSON bool) error {
 	for _, l := range [][2]string{
 		{"Id", e.ID}, {"Status", string(e.Status)}, {"Category", string(e.Category)}, {"Audience", audienceText(e.Audience)}, {"Channels", joined(e.Channels)},
 		{"Location", e.Location}, {"Starts", optional(e.StartsAt)}, {"Ends", optional(e.EndsAt)}, {"Send at", optional(e.SendAt)},
-		{"Expires", optional(e.ExpiresAt)}, {"Job", e.JobID}, {"Created", when(e.CreatedAt.Time)}, {"Completed", optional(e.CompletedAt)}, {"Deliveries removed", optional(e.DeliveriesRemovedAt)},
+		{"Expires", optional(e.ExpiresAt)}, {"For each", string(e.ForEach)}, {"Personal", personalText(e.PersonalCount)}, {"Job", e.JobID}, {"Created", when(e.CreatedAt.Time)}, {"Completed", optional(e.CompletedAt)}, {"Deliveries removed", optional(e.DeliveriesRemovedAt)},
 	} {
 		if l[1] != "" {
 			a.say("  %-10s %s", l[0], l[1])

@@ -18,12 +18,13 @@ type Messages struct {
 	now      func() time.Time
 }
 
-// NewMessages returns the messages in a ledger. A nil clock means time.Now.
-func NewMessages(store Store, receipts ledger.Receipts, clock func() time.Time) *Messages {
+// NewMessages returns the messages in a ledger. A nil clock means time.Now. language returns the language that the school writes
+// in, BCP 47; nil means English.
+func NewMessages(store Store, receipts ledger.Receipts, clock func() time.Time, language func() string) *Messages {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Messages{store: store, receipts: receipts, now: clock}
+	return &Messages{store: newPersonalStore(store, language), receipts: receipts, now: clock}
 }
 
 // Message returns the event as the user with this number gets it. CodeNotFound if there is no

@@ -13,6 +13,10 @@ type Options struct {
 	Poll   time.Duration // how often new items are looked for while somebody listens; 0 means 250 ms
 	Buffer int           // items kept for a listener that is behind, the rest it reads from the ledger; 0 means 16
 	Logger *slog.Logger  // nil means slog.Default
+
+	// Language returns the language that the school writes in, BCP 47. It is called often, from several goroutines. Nil means
+	// English.
+	Language func() string
 }
 
 // Service lists inboxes, marks items read and tells listeners of new ones. It
@@ -33,6 +37,7 @@ func New(store Store, o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	store = newPersonalStore(store, o.Language)
 	return &Service{store: store, hub: newHub(store, o)}
 }
 

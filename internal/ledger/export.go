@@ -16,6 +16,14 @@ type PersonRecord struct {
 	UpdatedAt time.Time
 }
 
+// PersonalRecord is what an event says of a person.
+type PersonalRecord struct {
+	EventID   string
+	Data      map[string]string // nil for none
+	Students  []string          // ids of the person's students whom the event's message to the person is about
+	Guardians []string          // ids of those to whom its messages are about the person
+}
+
 // ReceiptCursor names a receipt in the order of its key; the zero value is before all.
 type ReceiptCursor struct{ Provider, ID string }
 
@@ -28,6 +36,10 @@ type Exports interface {
 	// DeliveriesTo returns the deliveries to the person with a number among the next limit
 	// events after one, and the last of these events: 0 if there are no more.
 	DeliveriesTo(ctx context.Context, person, afterEvent int64, limit int) (found []schoolbell.Delivery, lastEvent int64, err error)
+
+	// PersonalOf returns what up to limit events after one say of the person, or of the person's students to the person, and
+	// the last of these events: 0 if there are no more.
+	PersonalOf(ctx context.Context, person, afterEvent int64, limit int) (found []PersonalRecord, lastEvent int64, err error)
 
 	// ReceiptsOf returns up to limit receipts of deliveries to the person, those after the cursor.
 	ReceiptsOf(ctx context.Context, person int64, after ReceiptCursor, limit int) ([]schoolbell.Receipt, error)

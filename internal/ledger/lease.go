@@ -27,6 +27,10 @@ type Recipient struct {
 
 	Uncertain bool // an earlier attempt may have reached the user
 	Restored  bool // such an attempt may have been made after the copy from which the ledger was restored; implies Uncertain
+
+	// Personal is what the message does not share with others, of personalized events; nil for others. A claim leaves it out: see
+	// Deliveries.Personal.
+	Personal *schoolbell.PersonalText
 }
 
 // Attempt is what an attempt to send a delivery means for its row.

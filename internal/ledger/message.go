@@ -6,8 +6,9 @@ import "schoolbell"
 type PersonalMessage struct {
 	Event    *schoolbell.Event
 	UserID   string
-	Locale   string // of the user, BCP 47; may be empty
-	Timezone string // of the user, IANA name; may be empty
+	Locale   string                   // of the user, BCP 47; may be empty
+	Timezone string                   // of the user, IANA name; may be empty
+	Personal *schoolbell.PersonalText // of a personalized event; nil otherwise
 
 	// Deliveries are those of the event to the user, of every wave and channel. Only wave,
 	// channel, status and outcome are filled in. They are empty if they were removed because of their age.

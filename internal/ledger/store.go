@@ -48,6 +48,7 @@ type Events interface {
 	// ev if ev has the same Lane, that of the queue with the job, and else empty.
 	// A category, channels, and groups and users of the audience that the ledger does not know are
 	// CodeInvalid faults, each with its field ("audience.exclude.users[0]"); nothing is stored then.
+	// So are people of Personal ("personal[3].user").
 	CreateEvent(ctx context.Context, ev *schoolbell.Event, setUp []schoolbell.Channel, idem Idempotency) (stored *schoolbell.Event, replayed bool, err error)
 
 	// CreateEvents does for each of the events, in order, what CreateEvent does for one, in one
@@ -138,6 +139,7 @@ type FanOuts interface {
 	// suppressed row with the reason; in_app rows are sent at once. Concurrent calls for one
 	// event take turns. A wave that has not started is
 	// CodeConflict, one of a held event too, and so is a further wave while wave 0 is not walked to its end.
+	// With ForEach, it stores which of the selected students are those of each guardian.
 	// After the last chunk, and for a cancelled event, it does nothing and returns Done. The audience of a digest are the people
 	// who have items of it. A user who wants the category in a digest gets a suppressed row, and an item of the next digest.
 	// An event past its expires_at has the rest of its audience recorded as expired: no inbox rows.
@@ -170,6 +172,11 @@ type Deliveries interface {
 	// no step was done, or, if its commit may be hidden by the failure, perhaps all of them. Rare steps
 	// take a further transaction: two of one batch, and one of which all rows that it could claim had to be ended.
 	Advance(ctx context.Context, steps []Step) ([]Grant, error)
+
+	// Personal returns what the messages of an event to users, given by their numbers, do not share with others: their names, the
+	// event's data of them, and the students whom it concerns, by name, as they are now. People who are not
+	// there any more are left out.
+	Personal(ctx context.Context, eventID string, users []int64) (map[int64]*schoolbell.PersonalText, error)
 
 	// EndAbandoned ends the rows of cancelled events that claims of ended leases hold: they become
 	// uncertain. It returns the number of events. Such events have no open wave, so nothing

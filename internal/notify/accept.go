@@ -10,6 +10,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/personal"
 )
 
 // Create checks ev and stores it, and so promises that it will be sent: the
@@ -90,6 +91,9 @@ func (p *Pipeline) replay(ctx context.Context, idem ledger.Idempotency, faults e
 
 func (p *Pipeline) validate(ev *schoolbell.Event, now time.Time) error {
 	if err := ev.Validate(now); err != nil {
+		return err
+	}
+	if err := personal.Check(ev); err != nil {
 		return err
 	}
 	var f schoolbell.Faults

@@ -6,6 +6,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/personal"
 )
 
 // Change changes an event of which nothing was sent. One of which messages are or were sent, and a cancelled, expired
@@ -45,7 +46,10 @@ func (p *Pipeline) Update(ctx context.Context, id string, c schoolbell.EventChan
 	ev, w, err := p.ledger.Changes.UpdateEvent(ctx, id, func(ev *schoolbell.Event) (*schoolbell.Event, error) {
 		changed := c.Apply(ev)
 		changed.Normalize()
-		return changed, changed.Validate(now)
+		if err := changed.Validate(now); err != nil {
+			return changed, err
+		}
+		return changed, personal.Check(changed)
 	})
 	if err != nil {
 		return nil, 0, err

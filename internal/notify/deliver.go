@@ -48,6 +48,7 @@ type batchRun struct {
 	retried   int    // rows that failed for now in this run
 	exhausted int    // rows whose last attempt failed in this run
 	reason    string // of the latest failure
+	broken    error  // why nothing of the latest claim could be sent
 }
 
 func (d *deliverer) handle(ctx context.Context, job *bullmq.Job) (any, error) {
@@ -156,6 +157,8 @@ func (r *batchRun) interrupted(ctx context.Context) error {
 		return context.Cause(ctx)
 	case stopping(ctx):
 		return bullmq.Requeue()
+	case r.broken != nil:
+		return r.broken
 	case r.throttle.rest() > 0:
 		return errResting
 	}

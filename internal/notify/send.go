@@ -17,6 +17,9 @@ func (r *batchRun) send(ctx context.Context, claim ledger.Grant) []ledger.Attemp
 	}
 	ctx, cancel := r.lease.during(ctx)
 	defer cancel()
+	if err := r.personalize(ctx, rows); err != nil {
+		return append(others, r.untried(rows, err)...)
+	}
 	ev := r.ev
 	if claim.Notice != "" {
 		told := *r.ev
@@ -102,15 +105,6 @@ func addressChanges(msgs []schoolbell.Message, results []schoolbell.Result) (cha
 		}
 	}
 	return changes
-}
-
-// impersonal returns r without what it says about the person, whatever the
-// provider's words repeat. Results go to the ledger, where they outlive the person, to Redis and to the log.
-func impersonal(r schoolbell.Result, to ledger.Recipient) schoolbell.Result {
-	person := schoolbell.Personal{Name: to.Name, Addresses: to.Addresses}
-	r.Reason = schoolbell.Redact(r.Reason, person)
-	r.ProviderID = schoolbell.RedactID(r.ProviderID, person)
-	return r
 }
 
 // verdicts sums up what a provider said about the messages of one claim.

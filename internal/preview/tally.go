@@ -56,10 +56,21 @@ func (t *tally) Begin(ev *schoolbell.Event) error {
 	return nil
 }
 
+// recognize notes what the event says of the person whose messages are shown, if they are among people.
+func (t *tally) recognize(people []ledger.Recipient) {
+	if t.chosen == nil || !t.ev.Personalized() {
+		return
+	}
+	if i := slices.IndexFunc(people, func(p ledger.Recipient) bool { return p.UserID == t.chosen.UserID }); i >= 0 {
+		t.chosen.Personal = people[i].Personal
+	}
+}
+
 // Visit implements ledger.PreviewVisitor.
 func (t *tally) Visit(chunk ledger.PreviewChunk) error {
 	t.reached = append(t.reached[:0], make([]bool, len(chunk.People))...)
 	t.sent = append(t.sent[:0], make([]bool, len(chunk.People))...)
+	t.recognize(chunk.People)
 	for _, g := range chunk.Groups {
 		t.addGroup(g, chunk.People)
 	}

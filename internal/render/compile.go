@@ -90,11 +90,11 @@ func newCompiler(language *locale.Language, b brand) (*compiler, error) {
 	own := func(name string) string { return c.brand.style(w.say(file("templates/"+name)), language) }
 	c.layout, c.footer = own("layout.html"), own("layout.txt")
 	var errs []error
-	for _, name := range []string{"heading", "details", "items", "button"} {
+	for _, name := range []string{"heading", "students", "details", "items", "button"} {
 		part, err := template.Parse(own(name+".html"), template.HTML, layoutNames, nil)
 		c.htmlParts[name], errs = part, append(errs, err)
 	}
-	for _, name := range []string{"details", "items", "signature", "link"} {
+	for _, name := range []string{"students", "details", "items", "signature", "link"} {
 		part, err := template.Parse(own(name+".txt"), template.Text, layoutNames, nil)
 		c.textParts[name], errs = part, append(errs, err)
 	}

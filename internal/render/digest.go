@@ -63,6 +63,7 @@ func (r *Renderer) item(ev *schoolbell.Event, want string, language *locale.Lang
 	if known != nil && sameText(&known.source, ev) {
 		return known.values
 	}
+	said = toNobody(ev, said, language.Tag)
 	when := ""
 	if !ev.StartsAt.IsZero() {
 		when = language.Span(ev.StartsAt, ev.EndsAt, zone)

@@ -3,11 +3,12 @@ package render
 import (
 	"maps"
 
+	"schoolbell/internal/personal"
 	"schoolbell/internal/template"
 )
 
 // names are the names that people may use in templates.
-var names = &template.Names{
+var names = with(personal.Names(), &template.Names{
 	Kinds: map[string]template.Kind{
 		"school.name":      template.Line,
 		"school.signature": template.Block,
@@ -18,14 +19,14 @@ var names = &template.Names{
 		"event.when":       template.Line,
 		"event.date":       template.Line,
 		"event.time":       template.Line,
-		"user.name":        template.Line,
+		"event.students":   template.Line,
 		"link":             template.URL,
 		"preferences":      template.URL,
 		"unsubscribe":      template.URL,
 		"items":            template.List,
 	},
-	Lists: map[string]map[string]template.Kind{
-		"items": {
+	Lists: map[string]template.Names{
+		"items": {Kinds: map[string]template.Kind{
 			"item.title":    template.Line,
 			"item.label":    template.Line,
 			"item.when":     template.Line,
@@ -33,15 +34,13 @@ var names = &template.Names{
 			"item.details":  template.Line,
 			"item.summary":  template.Line,
 			"item.link":     template.URL,
-		},
+		}},
 	},
-}
+})
 
 // layoutNames are those that the layout and its parts use beside them.
-var layoutNames = withLayout(names)
-
-func withLayout(n *template.Names) *template.Names {
-	all := &template.Names{Lists: n.Lists, Kinds: map[string]template.Kind{
+var layoutNames = with(names, &template.Names{
+	Kinds: map[string]template.Kind{
 		"school.logo":       template.URL,
 		"layout.details":    template.Line,
 		"layout.button":     template.Line,
@@ -54,7 +53,16 @@ func withLayout(n *template.Names) *template.Names {
 		"layout.label":      template.Line,
 		"layout.urgent":     template.Line,
 		"layout.attendance": template.Line,
-	}}
-	maps.Copy(all.Kinds, n.Kinds)
-	return all
+	},
+})
+
+// with returns the names of n, and more.
+func with(n, more *template.Names) *template.Names {
+	maps.Copy(more.Kinds, n.Kinds)
+	if more.Lists == nil {
+		more.Lists = map[string]template.Names{}
+	}
+	maps.Copy(more.Lists, n.Lists)
+	more.Open = n.Open
+	return more
 }

@@ -7,7 +7,9 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/calendar"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/locale"
+	"schoolbell/internal/personal"
 	"schoolbell/internal/template"
 )
 
@@ -25,8 +27,12 @@ type preparedKey struct {
 
 // prepared is what the messages of one key share.
 type prepared struct {
-	source schoolbell.Event // to see whether it is still the same event
-	school school           // and whether the school's settings are still the same
+	source   schoolbell.Event // to see whether it is still the same event
+	school   school           // and whether the school's settings are still the same
+	language *locale.Language
+
+	title, body   *personal.Text // of the event, if names of single people are in them; else nil
+	namesStudents bool           // the title
 
 	subject, text, html *part // nil for none
 	longest             int   // of text, in characters; 0 for no limit
@@ -36,7 +42,7 @@ type prepared struct {
 
 // of reports whether p was made from what ev and the settings of the school say.
 func (p *prepared) of(ev *schoolbell.Event, school school) bool {
-	return p.school == school && sameText(&p.source, ev) && p.source.Revision == ev.Revision &&
+	return p.school == school && sameText(&p.source, ev) && p.source.Personalized() == ev.Personalized() && p.source.Revision == ev.Revision &&
 		(p.source.Status == schoolbell.EventCancelled) == (ev.Status == schoolbell.EventCancelled)
 }
 
@@ -57,17 +63,21 @@ func newPart(t *template.Template, values template.Lookup) (*part, error) {
 	return &part{bound: bound, shared: &schoolbell.Shared{Pieces: bound.Pieces}}, nil
 }
 
-func (p *part) content(personal template.Lookup) (schoolbell.Content, error) {
+func (p *part) content(values template.Lookup) (schoolbell.Content, error) {
 	if p == nil {
 		return schoolbell.Content{}, nil
 	}
-	values, err := p.bound.Fill(personal)
-	return schoolbell.Content{Shared: p.shared, Values: values}, err
+	filled, err := p.bound.Fill(values)
+	return schoolbell.Content{Shared: p.shared, Values: filled}, err
 }
 
 // fill writes the texts of one message.
-func (p *prepared) fill(m *schoolbell.Message, personal template.Lookup) error {
-	subject, err := p.subject.content(personal)
+func (p *prepared) fill(m *schoolbell.Message, to ledger.Recipient, others template.Lookup) error {
+	values, err := p.recipientValues(to, others)
+	if err != nil {
+		return err
+	}
+	subject, err := p.subject.content(values)
 	if err != nil {
 		return err
 	}
@@ -75,10 +85,10 @@ func (p *prepared) fill(m *schoolbell.Message, personal template.Lookup) error {
 	if p.calendar.Shared != nil {
 		m.Calendar, m.CalendarMethod = p.calendar, calendarMethod(p.source.Notice)
 	}
-	if m.HTML, err = p.html.content(personal); err != nil {
+	if m.HTML, err = p.html.content(values); err != nil {
 		return err
 	}
-	if m.Text, err = p.text.content(personal); err != nil {
+	if m.Text, err = p.text.content(values); err != nil {
 		return err
 	}
 	if p.longest > 0 {
@@ -127,7 +137,10 @@ func (r *Renderer) prepare(ev *schoolbell.Event, school school, key preparedKey)
 	if err != nil {
 		return nil, err
 	}
-	p := &prepared{source: *ev, school: school}
+	p := &prepared{source: *ev, school: school, language: key.language}
+	if err := p.parseEvent(ev, said); err != nil {
+		return nil, err
+	}
 	switch key.channel {
 	case schoolbell.ChannelSMS:
 		p.longest = maxSMS
@@ -135,9 +148,9 @@ func (r *Renderer) prepare(ev *schoolbell.Event, school school, key preparedKey)
 		p.longest = maxPush
 	}
 	if key.channel == schoolbell.ChannelEmail && !ev.StartsAt.IsZero() {
-		p.calendar = r.calendar(ev, plain)
+		p.calendar = r.calendar(ev, toNobody(ev, plain, key.tag))
 	}
-	values := r.values(ev, said, school, key)
+	values := p.without(r.values(ev, said, school, key))
 	for _, x := range []struct {
 		to   **part
 		from *template.Template
@@ -232,7 +245,7 @@ func (r *Renderer) values(ev *schoolbell.Event, said schoolbell.EventText, schoo
 		"event.time":        {},
 		"layout.language":   {Text: key.tag},
 		"layout.dir":        {Text: l.Dir()},
-		"layout.preview":    {Text: shorten(summary, 140)},
+		"layout.preview":    {Text: shorten(summary, previewLength)},
 		"layout.initial":    {Text: strings.ToUpper(string(initial))},
 		"layout.label":      {Text: label(ev.Category, l)},
 		"layout.urgent":     flag(ev.Category == schoolbell.CategoryUrgent),

@@ -37,7 +37,7 @@ func (r *Renderer) Preview(t schoolbell.Template, ev *schoolbell.Event, to *scho
 	if ev == nil {
 		ev = sampleEvent(t.Category, time.Now())
 	}
-	recipient := ledger.Recipient{UserID: "sample", Name: "Yara Mossfield"}
+	recipient := ledger.Recipient{UserID: "sample", Name: "Yara Mossfield", Personal: samplePersonal()}
 	var items []*schoolbell.Event
 	if ev.Digest {
 		items = sampleItems(ev.CreatedAt)
@@ -57,12 +57,17 @@ func (r *Renderer) Preview(t schoolbell.Template, ev *schoolbell.Event, to *scho
 
 // sampleEvent is an event to show a template with.
 func sampleEvent(category schoolbell.Category, now time.Time) *schoolbell.Event {
+	var forEach schoolbell.ForEach
+	if category == schoolbell.CategoryAttendance {
+		forEach = schoolbell.ForEachStudent
+	}
 	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC).AddDate(0, 0, 3)
 	return &schoolbell.Event{
 		ID: "01900000-0000-7000-8000-000000000000", Category: category, CreatedAt: now, Digest: category == schoolbell.CategoryDigest,
 		Title:    "Swimming gala: new start time",
 		Body:     "The gala starts at ten instead of nine, because the pool opens later.\n\nPlease bring swimming things, a towel and a snack.",
 		Location: "Riverside pool",
+		ForEach:  forEach,
 		StartsAt: day.Add(10 * time.Hour), EndsAt: day.Add(12*time.Hour + 30*time.Minute),
 	}
 }
@@ -74,4 +79,12 @@ func sampleItems(now time.Time) []*schoolbell.Event {
 		sampleEvent(schoolbell.CategoryEvent, now),
 		{ID: "01900000-0000-7000-8000-000000000002", Category: schoolbell.CategoryReminder, Title: "Choir rehearsal moved", Body: "From Thursday to Friday, 14:00.", Location: "Music room"},
 	}
+}
+
+// samplePersonal is what a sample message says of its recipient.
+func samplePersonal() *schoolbell.PersonalText {
+	return &schoolbell.PersonalText{Students: []schoolbell.Student{
+		{ID: "sample-1", Name: "Nia Mossfield", Data: map[string]string{"reason": "absent since the first lesson"}},
+		{ID: "sample-2", Name: "Omar Mossfield", Data: map[string]string{"reason": "absent since the third lesson"}},
+	}}
 }

@@ -173,7 +173,7 @@ func (r *Renderer) render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger
 	if len(to.Items) > 0 {
 		items = r.items(to, school, key.language)
 	}
-	return m, p.fill(&m, r.personal(&m, to, key.optional, items))
+	return m, p.fill(&m, to, r.others(&m, to, key.optional, items))
 }
 
 // key names the messages that share most of their text with that of a recipient.
@@ -217,13 +217,12 @@ func idsOf(categories []schoolbell.CategoryInfo) (ids []schoolbell.Category) {
 	return ids
 }
 
-// personal returns the values that differ between recipients. Links are made when a template asks for them.
-func (r *Renderer) personal(m *schoolbell.Message, to ledger.Recipient, optional bool, items template.Value) template.Lookup {
+// others returns the values that differ between recipients and are about neither of them nor of the event. Links are made when a
+// template asks for them.
+func (r *Renderer) others(m *schoolbell.Message, to ledger.Recipient, optional bool, items template.Value) template.Lookup {
 	var preferences, unsubscribe string
 	return func(name string) (template.Value, bool) {
 		switch name {
-		case "user.name":
-			return template.Value{Text: strings.TrimSpace(to.Name)}, true
 		case "link":
 			return template.Value{Text: m.Link}, true
 		case "items":

@@ -88,6 +88,14 @@ const (
 {{> signature}}
 {{> link}}
 `
+	// Guardians are told whom it is about.
+	attendanceHTML = `{{> heading}}
+{{event.body}}
+{{> students}}
+{{> details}}
+{{school.signature}}
+{{> button}}
+`
 	standardText = `{{event.title}}
 
 {{#if user.name}}[[dear]]{{else}}[[hello]]{{/if}}
@@ -104,13 +112,23 @@ const (
 {{> signature}}
 {{> link}}
 `
+	attendanceText = `{{event.title}}
+
+{{event.body}}
+{{> students}}
+{{> details}}
+{{> signature}}
+{{> link}}
+`
 	urgentText = `[[urgent]]: ` + briefText
 
-	standardSMS = `{{school.name}}: {{event.title}}` + restOfSMS
-	urgentSMS   = `{{school.name}}: [[urgent]]: {{event.title}}` + restOfSMS
-	restOfSMS   = `{{#if event.when}} · {{event.when}}{{/if}}{{#if event.location}} · {{event.location}}{{/if}} · {{event.summary}}`
+	standardSMS   = `{{school.name}}: {{event.title}}` + restOfSMS
+	urgentSMS     = `{{school.name}}: [[urgent]]: {{event.title}}` + restOfSMS
+	attendanceSMS = `{{school.name}}: {{#if event.students}}{{event.students}}: {{/if}}{{event.title}}` + restOfSMS
+	restOfSMS     = `{{#if event.when}} · {{event.when}}{{/if}}{{#if event.location}} · {{event.location}}{{/if}} · {{event.summary}}`
 
-	standardPush = `{{#if event.when}}{{event.when}} · {{/if}}{{#if event.location}}{{event.location}} · {{/if}}{{event.summary}}`
+	attendancePush = `{{#if event.students}}{{event.students}} · {{/if}}` + standardPush
+	standardPush   = `{{#if event.when}}{{event.when}} · {{/if}}{{#if event.location}}{{event.location}} · {{/if}}{{event.summary}}`
 )
 
 // Standard returns the standard template of a category and a channel in a language. Categories that a school has added
@@ -120,19 +138,24 @@ func Standard(category schoolbell.Category, channel schoolbell.Channel, language
 	var t schoolbell.TemplateText
 	switch channel {
 	case schoolbell.ChannelSMS:
-		t.Text = standardSMS
-		if category == schoolbell.CategoryUrgent {
+		switch t.Text = standardSMS; category {
+		case schoolbell.CategoryUrgent:
 			t.Text = urgentSMS
+		case schoolbell.CategoryAttendance:
+			t.Text = attendanceSMS
 		}
 	case schoolbell.ChannelPush:
 		t = schoolbell.TemplateText{Subject: standardSubject(category), Text: standardPush}
+		if category == schoolbell.CategoryAttendance {
+			t.Text = attendancePush
+		}
 	default:
 		t = schoolbell.TemplateText{Subject: standardSubject(category), HTML: standardHTML, Text: standardText}
 		switch category {
 		case schoolbell.CategoryUrgent:
 			t.HTML, t.Text = briefHTML, urgentText
 		case schoolbell.CategoryAttendance:
-			t.HTML, t.Text = briefHTML, briefText
+			t.HTML, t.Text = attendanceHTML, attendanceText
 		case schoolbell.CategoryDigest:
 			t.HTML, t.Text = digestHTML, digestText
 		}

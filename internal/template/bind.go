@@ -76,7 +76,7 @@ func (b *binder) nodes(nodes []node, entry Values) {
 			b.nodes(n.then, entry)
 			continue
 		}
-		v, known := find(n.name, entry, b.bound.shared)
+		v, known := find(n, entry, b.bound.shared)
 		if !known {
 			b.cut()
 			b.bound.places = append(b.bound.places, n)
@@ -102,12 +102,13 @@ func each(n node, v Value, entry Values, format Format, out *strings.Builder, do
 	}
 }
 
-// find returns the value of a name: that of the entry of the {{#each}} around it, if it has it.
-func find(name string, entry Values, shared Lookup) (Value, bool) {
-	if v, ok := entry[name]; ok {
-		return v, true
+// find returns the value of a node's name. An entry of the {{#each}} around it that lacks one of its names has an empty
+// value for it: it never gets that of the recipient.
+func find(n node, entry Values, shared Lookup) (Value, bool) {
+	if n.ofEntry {
+		return entry[n.name], true
 	}
-	return shared(name)
+	return shared(n.name)
 }
 
 // write appends a value, or its fallback, escaped.
@@ -190,7 +191,7 @@ func (f *filler) nodes(nodes []node, entry Values) {
 		case included:
 			f.nodes(n.then, entry)
 		default:
-			v, _ := find(n.name, entry, f.lookup)
+			v, _ := find(n, entry, f.lookup)
 			each(n, v, entry, f.bound.format, &f.out, f.nodes)
 		}
 	}

@@ -3,7 +3,7 @@
 //	{{user.name}}                        the value of a name, escaped for the place where it stands
 //	{{user.name|families}}               the text after the bar if the value is empty
 //	{{#if event.location}}…{{else}}…{{/if}}
-//	{{#each students}}{{student.name}}{{/each}}
+//	{{#each students}}{{name}}{{/each}}
 //	{{> button}}                         a part that the layout has
 //	{{! a comment }}
 //	{{{{                                 two braces

@@ -17,18 +17,26 @@ const (
 
 // Names are the names that a template may use.
 type Names struct {
-	Kinds map[string]Kind            // of each name, such as "event.title"
-	Lists map[string]map[string]Kind // names within {{#each}} over a list, such as "student.name" of "students"
+	Kinds map[string]Kind  // of each name, such as "event.title"
+	Lists map[string]Names // names of the entries of a list, within {{#each}} over it: such as "name" of "students"
 
 	// Open are prefixes of names that callers choose, such as "data.". Each is a Line.
 	Open []string
 }
 
-// kind returns what a name stands for; list is the name of the list whose {{#each}} it stands in, or empty.
-func (n *Names) kind(name, list string) (Kind, bool) {
-	if k, ok := n.Lists[list][name]; ok {
-		return k, true
+// kind returns what a name stands for; list is the name of the list whose {{#each}} it stands in, or empty. ofEntry means
+// that it is a name of the list's entries.
+func (n *Names) kind(name, list string) (k Kind, ofEntry, ok bool) {
+	entry := n.Lists[list]
+	if k, ok := entry.own(name); ok {
+		return k, true, true
 	}
+	k, ok = n.own(name)
+	return k, false, ok
+}
+
+// own is kind without lists.
+func (n *Names) own(name string) (Kind, bool) {
 	if k, ok := n.Kinds[name]; ok {
 		return k, true
 	}
@@ -50,7 +58,7 @@ func validKey(key string) bool {
 // nearest returns the known name that is most like name, or "" if none is like it.
 func (n *Names) nearest(name, list string) string {
 	var known []string
-	for k := range n.Lists[list] {
+	for k := range n.Lists[list].Kinds {
 		known = append(known, k)
 	}
 	for k := range n.Kinds {

@@ -60,6 +60,7 @@ type node struct {
 	text      string // literal
 	name      string
 	is        Kind   // of name
+	ofEntry   bool   // name is that of an entry of the {{#each}} around it
 	fallback  string // value
 	then      []node
 	otherwise []node
@@ -218,27 +219,24 @@ func (p *parser) alone() (next, lines int, alone bool) {
 
 func (p *parser) value(tag, list string) (node, error) {
 	name, fallback, _ := strings.Cut(tag, "|")
-	name = strings.TrimSpace(name)
-	is, err := p.kind(name, list)
-	if err != nil {
-		return node{}, err
-	}
-	return node{kind: value, name: name, is: is, fallback: strings.TrimSpace(fallback), line: p.tagLine}, nil
+	n := node{kind: value, name: strings.TrimSpace(name), fallback: strings.TrimSpace(fallback), line: p.tagLine}
+	return n, p.resolve(&n, list)
 }
 
-// kind returns what a name stands for.
-func (p *parser) kind(name, list string) (Kind, error) {
-	k, ok := p.names.kind(name, list)
+// resolve finds out what the name of a node stands for.
+func (p *parser) resolve(n *node, list string) error {
+	var ok bool
+	n.is, n.ofEntry, ok = p.names.kind(n.name, list)
 	switch {
 	case ok:
-		return k, nil
-	case name == "":
-		return 0, p.fault("{{}} has no name")
+		return nil
+	case n.name == "":
+		return p.fault("{{}} has no name")
 	}
-	if like := p.names.nearest(name, list); like != "" {
-		return 0, p.fault("there is no %q; did you mean %q?", name, like)
+	if like := p.names.nearest(n.name, list); like != "" {
+		return p.fault("there is no %q; did you mean %q?", n.name, like)
 	}
-	return 0, p.fault("there is no %q", name)
+	return p.fault("there is no %q", n.name)
 }
 
 func (p *parser) include(name, list string) (node, error) {
@@ -277,8 +275,7 @@ func (p *parser) block(tag, list string, depth int) (node, error) {
 	default:
 		return node{}, p.fault("there is no {{#%s}}; there are {{#if}} and {{#each}}", word)
 	}
-	var err error
-	if n.is, err = p.kind(name, list); err != nil {
+	if err := p.resolve(&n, list); err != nil {
 		return node{}, err
 	}
 	if n.kind == loop && (n.is != List || list != "") {
@@ -286,6 +283,7 @@ func (p *parser) block(tag, list string, depth int) (node, error) {
 	}
 	p.loops = p.loops || n.kind == loop
 	var end string
+	var err error
 	if n.then, end, err = p.nodes(inner, depth+1); err != nil {
 		return node{}, err
 	}

@@ -14,7 +14,7 @@ var names = &template.Names{
 		"event.title": template.Line, "event.body": template.Block, "event.location": template.Line,
 		"user.name": template.Line, "link": template.URL, "students": template.List,
 	},
-	Lists: map[string]map[string]template.Kind{"students": {"student.name": template.Line}},
+	Lists: map[string]template.Names{"students": {Kinds: map[string]template.Kind{"name": template.Line}, Open: []string{"data."}}},
 	Open:  []string{"data."},
 }
 
@@ -53,7 +53,7 @@ func fill(t testing.TB, source string, format template.Format, shared, personal 
 func students(names ...string) template.Value {
 	v := template.Value{Text: strings.Join(names, " and ")}
 	for _, n := range names {
-		v.Entries = append(v.Entries, template.Values{"student.name": {Text: n}})
+		v.Entries = append(v.Entries, template.Values{"name": {Text: n}, "data.of": {Text: "of " + n}})
 	}
 	return v
 }
@@ -76,7 +76,8 @@ func TestFill(t *testing.T) {
 		{"a value that the caller chose", "room {{data.room}}", template.Text, "room 12"},
 		{"a condition", "{{#if event.location}}at {{event.location}}{{else}}here{{/if}}", template.Text, "here"},
 		{"a personal condition", "{{#if user.name}}Dear {{user.name}}{{else}}Hello{{/if}}", template.Text, "Dear Ada & Co"},
-		{"a loop", "{{#each students}}- {{student.name}}, {{event.title}}\n{{/each}}", template.Text, "- Nia, Trip <1>\n- Omar, Trip <1>\n"},
+		{"a loop", "{{#each students}}- {{name}}, {{event.title}}\n{{/each}}", template.Text, "- Nia, Trip <1>\n- Omar, Trip <1>\n"},
+		{"data of an entry", "{{#each students}}{{name}}: {{data.of}}, {{data.room|none}}. {{/each}}{{data.room}}", template.Text, "Nia: of Nia, none. Omar: of Omar, none. 12"},
 		{"a list", "{{students}}", template.Text, "Nia and Omar"},
 		{"tags on lines of their own", "a\n{{#if user.name}}\nb\n{{/if}}\n  {{! note }}  \nc\n", template.Text, "a\nb\nc\n"},
 		{"braces", "{{{{x}} and }}", template.Text, "{{x}} and }}"},
@@ -96,7 +97,8 @@ func TestParseErrors(t *testing.T) {
 	}{
 		{"a\n{{event.titel}}", template.Text, `line 2: there is no "event.titel"; did you mean "event.title"?`},
 		{"{{user}}", template.Text, `line 1: there is no "user"`},
-		{"{{student.name}}", template.Text, `line 1: there is no "student.name"`},
+		{"{{name}}", template.Text, `line 1: there is no "name"`},
+		{"{{#each students}}{{nam}}{{/each}}", template.Text, `line 1: there is no "nam"; did you mean "name"?`},
 		{"{{data.Room}}", template.Text, `line 1: there is no "data.Room"`},
 		{"{{}}", template.Text, "line 1: {{}} has no name"},
 		{"{{event.title", template.Text, "line 1: {{ has no }}"},
@@ -162,7 +164,7 @@ func TestLimits(t *testing.T) {
 
 func FuzzTemplate(f *testing.F) {
 	f.Add("<p>{{user.name}}</p>{{#if link}}<a href=\"{{link}}\">x</a>{{/if}}", "<script>\"'&")
-	f.Add("{{#each students}}<b title='{{student.name}}'>{{data.x|y}}</b>{{else}}{{event.body}}{{/each}}", "javascript:alert(1)")
+	f.Add("{{#each students}}<b title='{{name}}'>{{data.x|y}}</b>{{else}}{{event.body}}{{/each}}", "javascript:alert(1)")
 	f.Add("<title>{{event.title}}</title><!-- {{user.name}} --><textarea>{{user.name}}", "</title><img onerror=x>")
 	const mark = "q7w" // begins and ends each value
 	f.Fuzz(func(t *testing.T, source, value string) {

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -33,24 +34,26 @@ type table struct {
 }
 
 var tables = map[string]table{
-	"users":            {numberOnly, "seq", "user"},
-	"user_roles":       {rowsGo, "user_seq", "user"},
-	"memberships":      {rowsGo, "user_seq", "user"},
-	"guardianships":    {rowsGo, "guardian_seq", "user"},
-	"addresses":        {rowsGo, "user_seq", "user"},
-	"preferences":      {rowsGo, "user_seq", "preferences"},
-	"inbox":            {rowsGo, "user_seq", "inbox"},
-	"digest_items":     {rowsGo, "user_seq", "deliveries, with the reason in_digest"},
-	"deliveries":       {numberOnly, "user_seq", "deliveries"},
-	"receipts":         {numberOnly, "user_seq", "receipts"},
-	"erasures":         {numberOnly, "user_seq", "no: only people who are not there any more"},
-	"audit":            {idStays, "", "audit"},
-	"events":           {idStays, "", "inbox, for those that the person got"}, // the audience may name the id
-	"claims":           {numberOnly, "", "no: the numbers of those whose messages are being sent at the moment"},
-	"batches":          {numberOnly, "", "no: ranges of numbers"},
-	"webhook_facts":    {numberOnly, "user_seq", "no: the numbers of those of whom a webhook will be told in a moment"},
-	"webhook_messages": {numberOnly, "", "no: numbers in messages that were not sent yet"},
-	"chunks":           {numberOnly, "", "no: ranges of numbers"},
+	"users":              {numberOnly, "seq", "user"},
+	"user_roles":         {rowsGo, "user_seq", "user"},
+	"memberships":        {rowsGo, "user_seq", "user"},
+	"guardianships":      {rowsGo, "guardian_seq", "user"},
+	"addresses":          {rowsGo, "user_seq", "user"},
+	"preferences":        {rowsGo, "user_seq", "preferences"},
+	"inbox":              {rowsGo, "user_seq", "inbox"},
+	"personal_data":      {rowsGo, "user_seq", "personal"},
+	"concerned_students": {rowsGo, "user_seq", "personal"},
+	"deliveries":         {numberOnly, "user_seq", "deliveries"},
+	"receipts":           {numberOnly, "user_seq", "receipts"},
+	"erasures":           {numberOnly, "user_seq", "no: only people who are not there any more"},
+	"audit":              {idStays, "", "audit"},
+	"events":             {idStays, "", "inbox, for those that the person got"}, // the audience may name the id
+	"claims":             {numberOnly, "", "no: the numbers of those whose messages are being sent at the moment"},
+	"batches":            {numberOnly, "", "no: ranges of numbers"},
+	"webhook_facts":      {numberOnly, "user_seq", "no: the numbers of those of whom a webhook will be told in a moment"},
+	"webhook_messages":   {numberOnly, "", "no: numbers in messages that were not sent yet"},
+	"chunks":             {numberOnly, "", "no: ranges of numbers"},
+	"digest_items":       {rowsGo, "user_seq", "deliveries, with the reason in_digest"},
 
 	"groups": {notPerson, "", ""}, "channels": {notPerson, "", ""}, "categories": {notPerson, "", ""}, "waves": {notPerson, "", ""},
 	"totals": {notPerson, "", ""}, "idempotency": {notPerson, "", ""}, "leases": {notPerson, "", ""}, "api_keys": {notPerson, "", ""},
@@ -78,7 +81,7 @@ func TestPersonalData(t *testing.T) {
 			wantListed(t, s.Ledger.Columns())
 			number := liveOf(t, s)
 			text := exportOf(t, s, ada.ID)
-			for _, word := range []string{ada.Name, ada.Email, ada.Phone, "7b", "ward", "guard", "aunt", "For Zaphira", "receipt-1", `"mode":"off"`, "said zaphira"} {
+			for _, word := range []string{ada.Name, ada.Email, ada.Phone, "7b", "ward", "guard", "aunt", "For Zaphira", "receipt-1", `"mode":"off"`, "said zaphira", "zaphira likes it", `"students":["ward"]`, `"guardians":["guard"]`} {
 				if !strings.Contains(text, word) {
 					t.Errorf("the export lacks %q", word)
 				}
@@ -143,7 +146,8 @@ func liveOf(t *testing.T, s *system.School) (number int) {
 	_, err := s.Client.PutPreferences(t.Context(), ada.ID, schoolbell.Preference{Category: "digest", Channel: "email", Mode: schoolbell.ModeOff})
 	do(err)
 	ev, err := s.Client.CreateEvent(t.Context(), wire.NewEvent{Title: "For Zaphira", Body: "Hello.", Audience: schoolbell.Audience{
-		Selector: schoolbell.Selector{Users: []string{ada.ID, "ward"}}}})
+		Selector: schoolbell.Selector{Users: []string{ada.ID, "ward"}}, GuardiansOf: &schoolbell.Selector{Users: []string{"ward", ada.ID}}},
+		ForEach: schoolbell.ForEachStudent, Personal: []schoolbell.PersonData{{User: ada.ID, Data: json.RawMessage(`{"note": "zaphira likes it"}`)}}})
 	do(err)
 	testenv.Eventually(t, time.Minute, func() error {
 		got, err := s.Client.Event(t.Context(), ev.ID)
@@ -197,6 +201,9 @@ func wantErased(t *testing.T, s *system.School, number int) {
 	}
 	if n := s.Ledger.Count(`SELECT count(*) FROM guardianships WHERE student_seq = $1`, number); n != 0 {
 		t.Errorf("%d guardians are left", n)
+	}
+	if n := s.Ledger.Count(`SELECT count(*) FROM concerned_students WHERE student_seq = $1`, number); n != 0 {
+		t.Errorf("%d guardians are told about the person", n)
 	}
 	if n := s.Ledger.Count(`SELECT count(*) FROM deliveries WHERE user_seq = $1`, number); n != 2 {
 		t.Errorf("%d deliveries are left, want 2", n)

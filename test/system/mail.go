@@ -40,7 +40,7 @@ type Mail struct {
 func NewMail(t testing.TB) *Mail {
 	t.Helper()
 	m := &Mail{t: t, passing: -1, released: make(chan struct{}), refused: map[string]int{}, held: map[string]bool{}, letters: map[string][]Letter{}, reached: map[string]bool{}}
-	c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{KeepBodies: 1, Taken: m.note})
+	c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{KeepBodies: 20, Taken: m.note})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,26 @@ func (m *Mail) NewestRaw() []byte {
 // Newest is the text of the mail that was taken last: its parts, decoded.
 func (m *Mail) Newest() string {
 	m.t.Helper()
-	msg, err := mail.ReadMessage(bytes.NewReader(m.NewestRaw()))
+	return m.text(m.NewestRaw())
+}
+
+// Texts are the emails to each person that were taken, the oldest first: their subjects and their parts, decoded. The server keeps
+// a few of them.
+func (m *Mail) Texts() map[string][]string {
+	m.t.Helper()
+	all := map[string][]string{}
+	for _, c := range slices.Backward(m.catcher.Messages(m.catcher.Accepted())) {
+		user, _, _ := strings.Cut(c.To[0], "@")
+		whole, _ := m.catcher.Message(c.ID)
+		all[user] = append(all[user], c.Subject+"\n"+m.text(whole.Raw))
+	}
+	return all
+}
+
+// text returns the parts of an email, decoded.
+func (m *Mail) text(raw []byte) string {
+	m.t.Helper()
+	msg, err := mail.ReadMessage(bytes.NewReader(raw))
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -186,17 +186,20 @@ var pickAudience = `
 				AND (cardinality(@student_roles::text[]) > 0
 					OR cardinality(@student_groups::bigint[]) > 0
 					OR cardinality(@student_users::bigint[]) > 0)
-				AND (g.student_seq = ANY (@student_users::bigint[])
+				AND ` + studentSelected + `
+			ORDER BY g.guardian_seq
+			LIMIT @limit),
+		` + usersOfRoles("@excluded_roles") + `,
+		` + usersOfGroups("@excluded_groups")
+
+// studentSelected is true for the guardianships g of students whom guardians_of selects.
+const studentSelected = `(g.student_seq = ANY (@student_users::bigint[])
 					OR EXISTS (
 						SELECT 1 FROM user_roles r
 						WHERE r.user_seq = g.student_seq AND r.role = ANY (@student_roles::text[]))
 					OR EXISTS (
 						SELECT 1 FROM memberships m
-						WHERE m.user_seq = g.student_seq AND m.group_seq = ANY (@student_groups::bigint[])))
-			ORDER BY g.guardian_seq
-			LIMIT @limit),
-		` + usersOfRoles("@excluded_roles") + `,
-		` + usersOfGroups("@excluded_groups")
+						WHERE m.user_seq = g.student_seq AND m.group_seq = ANY (@student_groups::bigint[])))`
 
 // usersOfRoles returns an expression for the users of the window who have one of the roles.
 func usersOfRoles(roles string) string {

@@ -31,6 +31,9 @@ func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) ([]ledger.B
 		return nil, err
 	}
 	var b pgx.Batch
+	if err := c.noteStudents(ctx, tx, &b); err != nil {
+		return nil, err
+	}
 	b.Queue(insertChunk, c.cursor().with(r.columns()))
 	c.addItems(&b, r)
 	c.fillInboxes(&b)

@@ -50,6 +50,9 @@ var deleteUser = []string{
 	"DELETE FROM digest_items WHERE user_seq = $1",
 	"DELETE FROM preferences WHERE user_seq = $1",
 	"DELETE FROM inbox WHERE user_seq = $1",
+	"DELETE FROM personal_data WHERE user_seq = $1",
+	"DELETE FROM concerned_students WHERE user_seq = $1",
+	"DELETE FROM concerned_students WHERE student_seq = $1",
 	"INSERT INTO erasures (user_seq, erased_at) VALUES ($1, " + now + ")",
 }
 

@@ -18,7 +18,7 @@ const selectEvents = "SELECT " + eventColumns + eventTables
 // eventColumns are the columns of eventTables that scanEvent reads.
 const eventColumns = `e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location, e.texts,
 		e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.revision, e.created_by_kind, e.created_by_id, e.job_id,
-		e.created_at, e.completed_at, e.deliveries_removed_at, e.digest`
+		e.created_at, e.completed_at, e.deliveries_removed_at, e.digest, e.for_each, e.personal`
 
 // eventTables are events, each with its wave 0.
 const eventTables = `
@@ -36,7 +36,7 @@ func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 		removed                                        *time.Time
 	)
 	err := r.Scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &text.Audience, &channels, &data, &e.Location, &text.Texts,
-		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.Revision, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID, &e.CreatedAt, &completed, &removed, &e.Digest)
+		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.Revision, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID, &e.CreatedAt, &completed, &removed, &e.Digest, &e.ForEach, &e.PersonalCount)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ type walk struct {
 	audience    schoolbell.Audience
 	channels    []string
 	onlyIf      schoolbell.OnlyIf
+	forEach     schoolbell.ForEach
 	early       bool  // it has not started
 	firstWalked bool  // wave 0 is walked
 	cursor      int64 // the number of the last user walked
@@ -75,7 +76,7 @@ func checkSizes(users, batchSize int) error {
 // scan reads a row of lockWalk.
 func (w *walk) scan(r pgx.Row) error {
 	var audience string
-	err := r.Scan(&w.seq, &w.status, &w.expired, &w.category, &w.mandatory, &audience, &w.channels, &w.onlyIf, &w.walked, &w.early, &w.cursor, &w.restored, &w.digest, &w.revision, &w.notice, &w.told, &w.busy, &w.firstWalked)
+	err := r.Scan(&w.seq, &w.status, &w.expired, &w.category, &w.mandatory, &audience, &w.channels, &w.onlyIf, &w.walked, &w.early, &w.cursor, &w.restored, &w.digest, &w.revision, &w.notice, &w.told, &w.busy, &w.firstWalked, &w.forEach)
 	if err != nil {
 		return orNotFound(err, "event", w.EventID)
 	}
@@ -108,7 +109,7 @@ const lockWalk = `
 		w.channels, w.only_if, w.walked, coalesce(w.starts_at > clock_timestamp(), false), w.cursor, w.restored,
 		e.digest, e.revision, w.notice, w.revision,
 		w.notice <> '' AND EXISTS (SELECT 1 FROM claims k WHERE k.event_seq = e.seq AND k.revision < w.revision),
-		(SELECT f.walked FROM waves f WHERE f.event_seq = e.seq AND f.n = 0)
+		(SELECT f.walked FROM waves f WHERE f.event_seq = e.seq AND f.n = 0), e.for_each
 	FROM events e
 	JOIN categories g ON g.id = e.category
 	JOIN waves w ON w.event_seq = e.seq

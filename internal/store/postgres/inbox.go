@@ -17,7 +17,8 @@ var selectItems = row.SQL(`
 	SELECT i.user_seq, (SELECT generation FROM users WHERE seq = i.user_seq), i.position,
 		e.id, e.title, e.body, e.category, e.data, e.location, e.starts_at, e.ends_at,
 		e.texts, CASE WHEN e.texts <> '' THEN (SELECT locale FROM users WHERE seq = i.user_seq) ELSE '' END,
-		k.arrived_at, i.read_at, i.acked_at, e.status = {event_cancelled}
+		k.arrived_at, i.read_at, i.acked_at, e.status = {event_cancelled},
+		CASE WHEN e.for_each <> '' OR e.personal > 0 THEN (SELECT ` + personalText + ` FROM users u WHERE u.seq = i.user_seq) ELSE '' END
 	FROM inbox i
 	JOIN chunks k ON k.position = i.position
 	JOIN events e ON e.seq = k.event_seq`)
@@ -33,13 +34,16 @@ func scanItem(r pgx.CollectableRow) (itemOf, error) {
 	var o itemOf
 	it := &o.item
 	var startsAt, endsAt, read, acked *time.Time
-	var texts, locale string
+	var texts, locale, personal string
 	err := r.Scan(&o.user.Number, &o.user.Generation, &it.Position, &it.EventID, &it.Title, &it.Body, &it.Category, &it.Data, &it.Location,
-		&startsAt, &endsAt, &texts, &locale, &it.ArrivedAt, &read, &acked, &it.Cancelled)
+		&startsAt, &endsAt, &texts, &locale, &it.ArrivedAt, &read, &acked, &it.Cancelled, &personal)
 	it.StartsAt, it.EndsAt, it.ArrivedAt, it.ReadAt = timeOf(startsAt), timeOf(endsAt), it.ArrivedAt.UTC(), timeOf(read)
 	it.AckedAt = timeOf(acked)
 	if err == nil {
 		err = row.Translate(it, texts, locale)
+	}
+	if err == nil && personal != "" {
+		it.Personal, err = row.PersonalText(personal)
 	}
 	return o, err
 }

@@ -33,6 +33,7 @@ func (m *manyEvents) readKnown(ctx context.Context, indexes []int) (*knownNames,
 			ev := m.events[i].Event
 			g, u := row.AudienceNames(&ev.Audience)
 			categories, groups, users = append(categories, string(ev.Category)), append(groups, g...), append(users, u...)
+			users = append(users, row.PersonalUsers(ev)...)
 		}
 	}
 	k := &knownNames{categories: map[schoolbell.Category]schoolbell.CategoryInfo{}}
@@ -94,6 +95,7 @@ const selectKeyOwners = `
 // does not know.
 func (k *knownNames) check(ev *schoolbell.Event, setUp []schoolbell.Channel) (channels []schoolbell.Channel, lane schoolbell.Lane, faults error) {
 	f := schoolbell.FaultsOf(row.UnknownNames(&ev.Audience, k.unknownGroups, k.unknownUsers))
+	f = append(f, schoolbell.FaultsOf(row.UnknownPersonal(ev, k.unknownUsers))...)
 	info, known := k.categories[ev.Category]
 	channels = ev.Channels
 	var err error

@@ -19,6 +19,15 @@ func (s Inboxes) Message(ctx context.Context, eventID string, user int64) (m led
 		if err := tx.QueryRow(ctx, selectRecipient, user).Scan(&m.UserID, &m.Locale, &m.Timezone); err != nil {
 			return orNotFound(err, "user", "")
 		}
+		if m.Event.Personalized() {
+			var text string
+			if err := tx.QueryRow(ctx, selectPersonal, eventID, []int64{user}).Scan(&user, &text); err != nil {
+				return err
+			}
+			if m.Personal, err = row.PersonalText(text); err != nil {
+				return err
+			}
+		}
 		rows, err := tx.Query(ctx, listDeliveriesOfMessage, eventID, user)
 		m.Deliveries, err = list(rows, err, func(r pgx.CollectableRow) (d schoolbell.Delivery, err error) {
 			var status, outcome int

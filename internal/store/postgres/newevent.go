@@ -20,6 +20,13 @@ const maxRefusals = 100
 // commit.
 func (s Events) CreateEvent(ctx context.Context, ev *schoolbell.Event, setUp []schoolbell.Channel, idem ledger.Idempotency) (
 	stored *schoolbell.Event, replayed bool, err error) {
+	if ev.Personalized() { // rare, and large
+		created, err := s.CreateEvents(ctx, []ledger.NewEvent{{Event: ev, Idempotency: idem, Change: ledger.ChangeOf(ctx)}}, setUp)
+		if err != nil {
+			return nil, false, err
+		}
+		return created[0].Event, created[0].Replayed, created[0].Err
+	}
 	for range maxRefusals {
 		if stored, err = s.insertEvent(ctx, ev, setUp, idem); stored != nil || err != nil {
 			return stored, false, err
@@ -218,6 +225,7 @@ const insertKey = `
 func checkNames(ctx context.Context, tx pgx.Tx, ev *schoolbell.Event, setUp []schoolbell.Channel) (
 	channels []schoolbell.Channel, info schoolbell.CategoryInfo, err error) {
 	groups, users := row.AudienceNames(&ev.Audience)
+	users = append(users, row.PersonalUsers(ev)...)
 	unknownGroups, err := unknown(ctx, tx, selectUnknownGroups, groups)
 	if err != nil {
 		return nil, info, err
@@ -227,6 +235,7 @@ func checkNames(ctx context.Context, tx pgx.Tx, ev *schoolbell.Event, setUp []sc
 		return nil, info, err
 	}
 	f := schoolbell.FaultsOf(row.UnknownNames(&ev.Audience, unknownGroups, unknownUsers))
+	f = append(f, schoolbell.FaultsOf(row.UnknownPersonal(ev, unknownUsers))...)
 	info, err = readCategory(ctx, tx, ev.Category)
 	channels = ev.Channels
 	switch {

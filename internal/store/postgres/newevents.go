@@ -126,6 +126,9 @@ func (m *manyEvents) store(ctx context.Context, accepted []acceptedEvent) (lost 
 	if err := m.insertWaves(ctx, accepted, seqs); err != nil {
 		return nil, err
 	}
+	if err := m.insertPersonal(ctx, accepted, seqs); err != nil {
+		return nil, err
+	}
 	if err := m.insertEntries(ctx, accepted); err != nil {
 		return nil, err
 	}
@@ -207,6 +210,8 @@ func (m *manyEvents) insertEvents(ctx context.Context, events []acceptedEvent) (
 		"created_by_ids":   text(func(e *schoolbell.Event) string { return e.CreatedBy.ID }),
 		"job_ids":          text(func(e *schoolbell.Event) string { return e.JobID }),
 		"created_at":       at(func(e *schoolbell.Event) time.Time { return e.CreatedAt }),
+		"for_each":         text(func(e *schoolbell.Event) string { return string(e.ForEach) }),
+		"personal":         column(events, func(a acceptedEvent) int32 { return int32(a.ev.PersonalCount) }),
 	})
 	numbers, err := list(rows, err, pgx.RowToStructByPos[struct {
 		ID  string
@@ -226,17 +231,18 @@ func (m *manyEvents) insertEvents(ctx context.Context, events []acceptedEvent) (
 const insertEvents = `
 	INSERT INTO events (
 		id, title, body, category, lane, audience, data, location, texts,
-		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at)
+		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal)
 	SELECT
 		id, title, body, category, lane, audience, data, location, texts,
-		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at
+		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal
 	FROM unnest(
 		@ids::text[], @titles::text[], @bodies::text[], @categories::text[], @lanes::text[], @audiences::text[],
 		@data::bytea[], @locations::text[], @texts::text[], @starts_at::timestamptz[], @ends_at::timestamptz[], @expires_at::timestamptz[],
-		@statuses::text[], @created_by_kinds::text[], @created_by_ids::text[], @job_ids::text[], @created_at::timestamptz[])
+		@statuses::text[], @created_by_kinds::text[], @created_by_ids::text[], @job_ids::text[], @created_at::timestamptz[],
+		@for_each::text[], @personal::integer[])
 		WITH ORDINALITY AS g(
 			id, title, body, category, lane, audience, data, location, texts,
-			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, i)
+			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal, i)
 	ORDER BY i
 	RETURNING id, seq`
 

@@ -166,8 +166,8 @@ const noteRemoved = "UPDATE events SET deliveries_left = false WHERE seq = $1"
 
 // removeEvents removes the oldest ended events whose deliveries and inbox items are gone.
 func removeEvents(ctx context.Context, tx pgx.Tx, before time.Time, at ledger.RemovalCursor, limit int) (r ledger.Removed, err error) {
-	r.Next, limit = at, min(limit, eventsPerPiece)
-	rows, err := tx.Query(ctx, lockRemovable, named{"before": before, "ended_at": stored(at.EndedAt), "event": at.Event, "limit": limit})
+	r.Next = at
+	rows, err := tx.Query(ctx, lockRemovable, named{"before": before, "ended_at": stored(at.EndedAt), "event": at.Event, "limit": min(limit, eventsPerPiece)})
 	if err != nil {
 		return r, err
 	}
@@ -185,7 +185,11 @@ func removeEvents(ctx context.Context, tx pgx.Tx, before time.Time, at ledger.Re
 	}); err != nil {
 		return r, err
 	}
-	r.Rows, r.Done = len(events), n < limit
+	if r.Rows, err = removePersonal(ctx, tx, events, limit); err != nil || r.Rows == limit {
+		r.Next = at // there may be more of it
+		return r, err
+	}
+	r.Rows, r.Done = r.Rows+len(events), n < min(limit, eventsPerPiece)
 	for _, statement := range deleteEvents {
 		if _, err := tx.Exec(ctx, statement, events); err != nil {
 			return r, err

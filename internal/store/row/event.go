@@ -27,6 +27,7 @@ func NewEvent(ev *schoolbell.Event) (text EventText, stored *schoolbell.Event, e
 	}
 	e := *ev
 	e.Audience, e.Texts = schoolbell.Audience{}, nil
+	e.Personal, e.PersonalCount = nil, len(ev.Personal)
 	if err := text.Read(&e); err != nil {
 		return text, nil, err
 	}

@@ -110,7 +110,10 @@ SELECT guardian_seq
 FROM guardianships w
 WHERE guardian_seq > @low
 	AND guardian_seq <= @high
-	AND (
+	AND ` + studentSelected
+
+// studentSelected is true for the guardianships w of students whom guardians_of names.
+const studentSelected = `(
 		w.student_seq IN (SELECT value FROM json_each(@student_users))
 		OR EXISTS (
 			SELECT 1

@@ -33,6 +33,8 @@ func (s People) DeleteUser(ctx context.Context, id string) error {
 			"DELETE FROM guardianships WHERE guardian_seq = @user", "DELETE FROM guardianships WHERE student_seq = @user",
 			"DELETE FROM preferences WHERE user_seq = @user", "DELETE FROM inbox WHERE user_seq = @user",
 			"DELETE FROM digest_items WHERE user_seq = @user", "DELETE FROM addresses WHERE user_seq = @user",
+			"DELETE FROM personal_data WHERE user_seq = @user",
+			"DELETE FROM concerned_students WHERE user_seq = @user", "DELETE FROM concerned_students WHERE student_seq = @user",
 		} {
 			if _, err := c.exec(ctx, query, args{"user": seq}); err != nil {
 				return err

@@ -15,7 +15,7 @@ import (
 // eventColumns are the columns of eventTables that scanEvent reads.
 const eventColumns = `e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location, e.texts,
 	e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.revision, e.created_by_kind, e.created_by_id, e.job_id,
-	e.created_at, e.completed_at, e.deliveries_removed_at, e.digest`
+	e.created_at, e.completed_at, e.deliveries_removed_at, e.digest, e.for_each, e.personal`
 
 // eventTables are events e, each with its wave 0, w.
 const eventTables = `events e
@@ -33,7 +33,7 @@ func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
 	)
 	if err := scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &text.Audience, &channels, &data, &e.Location, &text.Texts,
 		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.Revision, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID, &created, &completed,
-		&removed, &e.Digest); err != nil {
+		&removed, &e.Digest, &e.ForEach, &e.PersonalCount); err != nil {
 		return nil, err
 	}
 	if err := text.Read(&e); err != nil {

@@ -20,6 +20,7 @@ type walk struct {
 	channels []schoolbell.Channel
 	audience schoolbell.Audience
 	onlyIf   schoolbell.OnlyIf
+	forEach  schoolbell.ForEach
 	startsAt sql.NullInt64
 	cursor   int64 // the last user dealt with
 	told     int   // revision of the event that the notice tells
@@ -65,6 +66,9 @@ func (s FanOuts) fanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 			return err
 		}
 		if step.Users > 0 {
+			if err := noteStudents(ctx, c, w); err != nil {
+				return err
+			}
 			if err := s.store(ctx, c, w, wave, bound, batchSize, &step); err != nil {
 				return err
 			}
@@ -135,7 +139,7 @@ func walkOf(ctx context.Context, c *conn, ref ledger.WaveRef) (*walk, error) {
 	var audience, channels string
 	err := c.get(ctx, findWalk, args{"event_id": ref.EventID, "wave": ref.Wave},
 		&w.seq, &w.status, &w.walked, &w.expiresAt, &w.now, &w.category, &audience, &channels, &w.onlyIf, &w.startsAt, &w.cursor,
-		&w.notice, &w.told, &w.busy, &w.digest)
+		&w.notice, &w.told, &w.busy, &w.digest, &w.forEach)
 	if err != nil {
 		return nil, orNoWave(err, ref)
 	}
@@ -149,7 +153,8 @@ func walkOf(ctx context.Context, c *conn, ref ledger.WaveRef) (*walk, error) {
 const findWalk = `
 SELECT e.seq, e.status, w.walked, e.expires_at, ` + now + `,
 	e.category, e.audience, w.channels, w.only_if, w.starts_at, w.cursor,
-	w.notice, w.revision, w.notice <> '' AND EXISTS (SELECT 1 FROM claims k WHERE k.event_seq = e.seq AND k.revision < w.revision), e.digest
+	w.notice, w.revision, w.notice <> '' AND EXISTS (SELECT 1 FROM claims k WHERE k.event_seq = e.seq AND k.revision < w.revision),
+	e.digest, e.for_each
 FROM events e
 CROSS JOIN waves w ON w.event_seq = e.seq
 WHERE e.id = @event_id

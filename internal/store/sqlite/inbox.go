@@ -14,7 +14,8 @@ import (
 // columns may precede it, and a WHERE about inbox item i follows.
 const inboxItems = `i.position, e.id, e.title, e.body, e.category, e.data, e.location,
 	e.starts_at, e.ends_at, e.texts, CASE WHEN e.texts <> '' THEN (SELECT locale FROM users WHERE seq = i.user_seq) ELSE '' END,
-	k.arrived_at, i.read_at, i.acked_at, e.status = {event_cancelled}
+	k.arrived_at, i.read_at, i.acked_at, e.status = {event_cancelled},
+	CASE WHEN e.for_each <> '' OR e.personal > 0 THEN (SELECT ` + personalText + ` FROM users u WHERE u.seq = i.user_seq) ELSE '' END
 FROM inbox i
 CROSS JOIN chunks k ON k.position = i.position
 CROSS JOIN events e ON e.seq = k.event_seq`
@@ -23,12 +24,15 @@ CROSS JOIN events e ON e.seq = k.event_seq`
 func scanItem(scan func(...any) error, first ...any) (schoolbell.InboxItem, error) {
 	var it schoolbell.InboxItem
 	var startsAt, endsAt, arrived, read, acked sql.NullInt64
-	var texts, locale string
+	var texts, locale, personal string
 	err := scan(append(first, &it.Position, &it.EventID, &it.Title, &it.Body, &it.Category, &it.Data, &it.Location,
-		&startsAt, &endsAt, &texts, &locale, &arrived, &read, &acked, &it.Cancelled)...)
+		&startsAt, &endsAt, &texts, &locale, &arrived, &read, &acked, &it.Cancelled, &personal)...)
 	it.StartsAt, it.EndsAt, it.ArrivedAt, it.ReadAt, it.AckedAt = timeOf(startsAt), timeOf(endsAt), timeOf(arrived), timeOf(read), timeOf(acked)
 	if err == nil {
 		err = row.Translate(&it, texts, locale)
+	}
+	if err == nil && personal != "" {
+		it.Personal, err = row.PersonalText(personal)
 	}
 	return it, err
 }

@@ -17,6 +17,15 @@ func (s Inboxes) Message(ctx context.Context, eventID string, user int64) (m led
 		if err := c.get(ctx, findRecipient, args{"user": user}, &m.UserID, &m.Locale, &m.Timezone); err != nil {
 			return orNotFound(err, "user", "")
 		}
+		if m.Event.Personalized() {
+			var text string
+			if err := c.get(ctx, selectPersonal, args{"event_id": eventID, "users": jsonOf([]int64{user})}, &user, &text); err != nil {
+				return err
+			}
+			if m.Personal, err = row.PersonalText(text); err != nil {
+				return err
+			}
+		}
 		return c.each(ctx, listDeliveriesOfMessage, args{"event_id": eventID, "user": user}, func(scan func(...any) error) error {
 			var d schoolbell.Delivery
 			var status, outcome int

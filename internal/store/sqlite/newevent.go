@@ -71,11 +71,15 @@ func (s Events) insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event, 
 		"audience": text.Audience, "data": data, "location": ev.Location, "texts": text.Texts,
 		"starts_at": millis(ev.StartsAt), "ends_at": millis(ev.EndsAt), "expires_at": millis(ev.ExpiresAt),
 		"status": string(ev.Status), "created_by_kind": string(ev.CreatedBy.Kind), "created_by_id": ev.CreatedBy.ID, "job_id": stored.JobID, "created_at": millis(ev.CreatedAt),
+		"for_each": string(ev.ForEach), "personal": len(ev.Personal),
 	})
 	if isUnique(err) {
 		return nil, &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there is an event with this id already", Field: "id", Err: err}
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := insertPersonal(ctx, c, seq, ev); err != nil {
 		return nil, err
 	}
 	return stored, addWave(ctx, c, seq, schoolbell.Wave{Channels: channels, StartsAt: ev.SendAt}, 0)
@@ -98,15 +102,16 @@ func (db *DB) Warm(ctx context.Context) error {
 // addEvent stores a new event.
 const addEvent = `
 INSERT INTO events (id, title, body, category, lane, audience, data, location, texts,
-	starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at)
+	starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal)
 VALUES (@id, @title, @body, @category, @lane, @audience, @data, @location, @texts,
-	@starts_at, @ends_at, @expires_at, @status, @created_by_kind, @created_by_id, @job_id, @created_at)`
+	@starts_at, @ends_at, @expires_at, @status, @created_by_kind, @created_by_id, @job_id, @created_at, @for_each, @personal)`
 
 // checkNames returns the channels and the lane of a new event, or a fault for each name in it that the
 // ledger does not know.
 func (s Events) checkNames(ctx context.Context, c *conn, ev *schoolbell.Event, setUp []schoolbell.Channel) (
 	channels []schoolbell.Channel, lane schoolbell.Lane, err error) {
 	groups, users := row.AudienceNames(&ev.Audience)
+	users = append(users, row.PersonalUsers(ev)...)
 	missingGroups, err := unknown(ctx, c, unknownGroups, groups)
 	if err != nil {
 		return nil, "", err
@@ -116,6 +121,7 @@ func (s Events) checkNames(ctx context.Context, c *conn, ev *schoolbell.Event, s
 		return nil, "", err
 	}
 	f := schoolbell.FaultsOf(row.UnknownNames(&ev.Audience, missingGroups, missingUsers))
+	f = append(f, schoolbell.FaultsOf(row.UnknownPersonal(ev, missingUsers))...)
 	info, err := category(ctx, c, ev.Category)
 	channels = ev.Channels
 	switch {

@@ -31,6 +31,11 @@ func (s Previews) Preview(ctx context.Context, ev *schoolbell.Event, setUp []sch
 			return err
 		}
 		w.cursor, done = bound, last
+		if ev.Personalized() {
+			if err := s.personalize(ctx, w, ev, found.People); err != nil {
+				return err
+			}
+		}
 		if len(found.People) > 0 {
 			if err := visitor.Visit(found); err != nil {
 				return err

@@ -172,9 +172,9 @@ const noteRemoved = "UPDATE events SET deliveries_left = 0 WHERE seq = @event"
 
 // removeEvents removes the oldest ended events whose deliveries and inbox items are gone.
 func (Retention) removeEvents(ctx context.Context, c *conn, before time.Time, at ledger.RemovalCursor, limit int) (r ledger.Removed, err error) {
-	r.Next, limit = at, min(limit, eventsPerPiece)
+	r.Next = at
 	events, n := []int64{}, 0
-	err = c.each(ctx, findRemovable, args{"before": before.UnixMilli(), "ended_at": at.EndedAt.UnixMilli(), "event": at.Event, "limit": limit},
+	err = c.each(ctx, findRemovable, args{"before": before.UnixMilli(), "ended_at": at.EndedAt.UnixMilli(), "event": at.Event, "limit": min(limit, eventsPerPiece)},
 		func(scan func(...any) error) error {
 			var ended sql.NullInt64
 			var inInboxes bool
@@ -190,7 +190,11 @@ func (Retention) removeEvents(ctx context.Context, c *conn, before time.Time, at
 	if err != nil {
 		return r, err
 	}
-	r.Rows, r.Done = len(events), n < limit
+	if r.Rows, err = removePersonal(ctx, c, events, limit); err != nil || r.Rows == limit {
+		r.Next = at // there may be more of it
+		return r, err
+	}
+	r.Rows, r.Done = r.Rows+len(events), n < min(limit, eventsPerPiece)
 	for _, event := range events {
 		for _, statement := range deleteEvent {
 			if _, err := c.exec(ctx, statement, args{"event": event}); err != nil {

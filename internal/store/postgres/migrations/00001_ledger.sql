@@ -123,6 +123,8 @@ CREATE TABLE events (
 	data         bytea,
 	location     text        NOT NULL,
 	texts        text        NOT NULL DEFAULT '', -- JSON, empty for none
+	for_each     text        NOT NULL DEFAULT '', -- whom its messages are about
+	personal     integer     NOT NULL DEFAULT 0,  -- rows of personal_data
 	starts_at    timestamptz,
 	ends_at      timestamptz,
 	expires_at   timestamptz,
@@ -370,6 +372,25 @@ CREATE TABLE templates (
 	created_at timestamptz NOT NULL
 );
 CREATE INDEX templates_by_key ON templates (category, channel, locale, version);
+
+-- What events say of single people: data is a JSON object of texts.
+CREATE TABLE personal_data (
+	event_seq bigint NOT NULL,
+	user_seq  bigint NOT NULL,
+	data      text   NOT NULL,
+	PRIMARY KEY (event_seq, user_seq)
+);
+CREATE INDEX personal_data_by_user ON personal_data (user_seq, event_seq);
+
+-- The students whom the messages of an event to a user are about.
+CREATE TABLE concerned_students (
+	event_seq   bigint NOT NULL,
+	user_seq    bigint NOT NULL,
+	student_seq bigint NOT NULL,
+	PRIMARY KEY (event_seq, user_seq, student_seq)
+);
+CREATE INDEX concerned_students_by_user ON concerned_students (user_seq, event_seq);
+CREATE INDEX concerned_students_by_student ON concerned_students (student_seq, event_seq);
 
 -- People whose deliveries may still have texts of providers. after_event is the last event
 -- whose deliveries were looked at.

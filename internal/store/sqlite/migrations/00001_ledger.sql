@@ -121,6 +121,8 @@ CREATE TABLE events (
 	data         BLOB,
 	location     TEXT    NOT NULL,
 	texts        TEXT    NOT NULL DEFAULT '', -- JSON, empty for none
+	for_each     TEXT    NOT NULL DEFAULT '', -- whom its messages are about
+	personal     INTEGER NOT NULL DEFAULT 0,  -- rows of personal_data
 	starts_at    INTEGER,
 	ends_at      INTEGER,
 	expires_at   INTEGER,
@@ -357,6 +359,25 @@ CREATE TABLE templates (
 	created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX templates_by_key ON templates (category, channel, locale, version);
+
+-- What events say of single people: data is a JSON object of texts.
+CREATE TABLE personal_data (
+	event_seq INTEGER NOT NULL,
+	user_seq  INTEGER NOT NULL,
+	data      TEXT    NOT NULL,
+	PRIMARY KEY (event_seq, user_seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX personal_data_by_user ON personal_data (user_seq, event_seq);
+
+-- The students whom the messages of an event to a user are about.
+CREATE TABLE concerned_students (
+	event_seq   INTEGER NOT NULL,
+	user_seq    INTEGER NOT NULL,
+	student_seq INTEGER NOT NULL,
+	PRIMARY KEY (event_seq, user_seq, student_seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX concerned_students_by_user ON concerned_students (user_seq, event_seq);
+CREATE INDEX concerned_students_by_student ON concerned_students (student_seq, event_seq);
 
 -- People whose deliveries may still have texts of providers. after_event is the last event
 -- whose deliveries were looked at.
