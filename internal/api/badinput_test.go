@@ -146,7 +146,7 @@ func testBadInputJSONSyntax(t *testing.T) {
 func testBadInputLargeBody(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	huge := event("body", `"`+strings.Repeat("b", 9<<20)+`"`)
+	huge := event("body", `"`+strings.Repeat("b", 12<<20)+`"`)
 	if p := s.raw("POST", "/v1/events", huge).problem(t); p.Status != 413 || p.Code != "too_large" {
 		t.Errorf("answered %d %s", p.Status, p.Code)
 	}

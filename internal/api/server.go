@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	maxDiscard       = 8 << 20 // of a body that is refused
+	maxDiscard       = 16 << 20 // of a body that is refused
 	discardTime      = 2 * time.Second
 	maxHeaderBytes   = 64 << 10
 	defaultMaxImport = 256 << 20
