@@ -1,6 +1,7 @@
 package preview_test
 
 import (
+	stdcmp "cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -20,6 +21,8 @@ type audience struct {
 	people    []ledger.Recipient
 	forecasts map[schoolbell.Channel]ledger.ChannelForecast
 	running   func() // is called by each preview; nil for nothing
+	reason    string // why those without a name get no text message; no_address if empty
+	smsOnly   bool   // nobody has the event in the inbox
 }
 
 var start = time.Date(2027, 6, 4, 7, 0, 0, 0, time.UTC)
@@ -36,7 +39,7 @@ func (a *audience) Preview(_ context.Context, ev *schoolbell.Event, visitor ledg
 		c := ledger.PreviewChunk{People: a.people[i:min(i+1000, len(a.people))]}
 		all := ledger.PreviewGroup{Channel: schoolbell.ChannelInApp, Status: schoolbell.DeliverySent}
 		sms := ledger.PreviewGroup{Channel: schoolbell.ChannelSMS, Status: schoolbell.DeliveryPending}
-		none := ledger.PreviewGroup{Channel: schoolbell.ChannelSMS, Status: schoolbell.DeliverySuppressed, Reason: "no_address"}
+		none := ledger.PreviewGroup{Channel: schoolbell.ChannelSMS, Status: schoolbell.DeliverySuppressed, Reason: stdcmp.Or(a.reason, "no_address")}
 		for n, p := range c.People {
 			all.People = append(all.People, n)
 			if p.Name == "" {
@@ -45,7 +48,9 @@ func (a *audience) Preview(_ context.Context, ev *schoolbell.Event, visitor ledg
 				sms.People = append(sms.People, n)
 			}
 		}
-		c.Groups = []ledger.PreviewGroup{all, sms, none}
+		if c.Groups = []ledger.PreviewGroup{all, sms, none}; a.smsOnly {
+			c.Groups = c.Groups[1:]
+		}
 		if err := visitor.Visit(c); err != nil {
 			return err
 		}
@@ -115,6 +120,7 @@ func previewOf(t *testing.T, a *audience, x *texts, body string) *wire.EventPrev
 func TestPreview(t *testing.T) {
 	t.Parallel()
 	t.Run("each person is counted once", testPreviewCounts)
+	t.Run("who gets a digest is not left out", testPreviewDigest)
 	t.Run("a text that people share is written once", testPreviewShared)
 	t.Run("cut texts with different links are written one by one", testPreviewLinks)
 	t.Run("very many personal texts are estimated", testPreviewEstimated)
@@ -138,6 +144,18 @@ func testPreviewCounts(t *testing.T) {
 		{Channel: schoolbell.ChannelSMS, Messages: 2493, LeftOut: 7, Reasons: []wire.PreviewedReason{{Reason: "no_address", People: 7, Examples: examples}}}}
 	if d := cmp.Diff(want, p.Channels); d != "" || p.People != 2500 || p.Messages != 4993 || p.LeftOut != 0 {
 		t.Errorf("%d people, %d messages, %d left out; channels (-want +got):\n%s", p.People, p.Messages, p.LeftOut, d)
+	}
+}
+
+func testPreviewDigest(t *testing.T) {
+	t.Parallel()
+	list := people(3)
+	list[1].Name = ""
+	for reason, leftOut := range map[string]int{schoolbell.ReasonInDigest: 0, schoolbell.ReasonOptedOut: 1} {
+		p := previewOf(t, &audience{people: list, smsOnly: true, reason: reason}, &texts{}, "Bring a towel.")
+		if p.LeftOut != leftOut || p.Messages != 2 || p.Channels[1].LeftOut != 1 {
+			t.Errorf("%s: %d left out of %d messages; %+v", reason, p.LeftOut, p.Messages, p.Channels)
+		}
 	}
 }
 

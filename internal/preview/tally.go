@@ -93,6 +93,11 @@ func (t *tally) addGroup(g ledger.PreviewGroup, people []ledger.Recipient) {
 	c := t.channel(g.Channel)
 	if !gets(g.Status) {
 		c.leaveOut(g, people)
+		if g.Reason == schoolbell.ReasonInDigest { // a digest is a message too, only a later one
+			for _, i := range g.People {
+				t.reached[i] = true
+			}
+		}
 		return
 	}
 	c.messages += len(g.People)
