@@ -212,7 +212,7 @@ CREATE TABLE digest_items (
 	PRIMARY KEY (user_seq, channel, event_seq)
 );
 CREATE INDEX digest_items_open ON digest_items (user_seq, added_at) WHERE digest_seq IS NULL;
-CREATE INDEX digest_items_by_digest ON digest_items (digest_seq, channel, user_seq) WHERE digest_seq IS NOT NULL;
+CREATE INDEX digest_items_by_digest ON digest_items (digest_seq, user_seq, channel) WHERE digest_seq IS NOT NULL;
 CREATE INDEX digest_items_by_event ON digest_items (event_seq);
 
 -- A batch is a range of deliveries. It is in work from its first claim until no claim of
