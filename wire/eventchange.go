@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -30,10 +31,12 @@ type EventChange struct {
 // removable are the fields that an event need not have.
 var removable = []string{"location", "texts", "data", "starts_at", "ends_at", "expires_at", "send_at"}
 
-// UnmarshalJSON reads the change. Removable fields that are null are those to remove.
+// UnmarshalJSON reads the change. Removable fields that are null are those to remove. An unknown field is an error.
 func (c *EventChange) UnmarshalJSON(text []byte) error {
 	type plain EventChange
-	if err := json.Unmarshal(text, (*plain)(c)); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode((*plain)(c)); err != nil {
 		return err
 	}
 	var fields map[string]json.RawMessage

@@ -2,10 +2,7 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"schoolbell/client"
@@ -72,10 +69,13 @@ func (c *changeFlags) change(a *program, now time.Time) (change wire.EventChange
 		if given(append(eventFlagNames(), "remove")...) {
 			return change, usage("--file contains the whole change: leave the other flags out")
 		}
-		return changeFromFile(a, c.File)
+		return change, a.decodeFile(c.File, "a change", &change)
 	}
 	if given("category") {
 		return change, usage("the category of an event cannot be changed: cancel it and create another one")
+	}
+	if given("for-each", "personal") {
+		return change, usage("--for-each and --personal cannot be changed: cancel the event and create another one")
 	}
 	ev, err := c.event(a, "", now)
 	if err != nil {
@@ -90,24 +90,8 @@ func (c *changeFlags) change(a *program, now time.Time) (change wire.EventChange
 			*to.field = to.text
 		}
 	}
-	if given("role", "group", "user", "guardians-of-group", "except-user") {
+	if given("role", "group", "user", "guardians-of-group", "guardians-of-user", "except-user") {
 		change.Audience = &ev.Audience
-	}
-	return change, nil
-}
-
-// changeFromFile reads a change as JSON.
-func changeFromFile(a *program, name string) (change wire.EventChange, err error) {
-	in, err := a.open(name)
-	if err != nil {
-		return change, err
-	}
-	text, err := readAll(in)
-	if err = errors.Join(err, in.Close()); err != nil {
-		return change, err
-	}
-	if err := json.Unmarshal([]byte(strings.TrimSpace(text)), &change); err != nil {
-		return change, usage("%s is not a change in the form of the API: %s", name, oneLine(err.Error()))
 	}
 	return change, nil
 }

@@ -70,29 +70,37 @@ func (c *eventFlags) fromFile(a *program, file string) (wire.NewEvent, error) {
 		}
 	}
 	var ev wire.NewEvent
-	in, err := a.open(file)
-	if err != nil {
+	if err := a.decodeFile(file, "an event", &ev); err != nil {
 		return ev, err
-	}
-	text, err := readAll(in)
-	if err = errors.Join(err, in.Close()); err != nil {
-		return ev, err
-	}
-	if !schoolbell.ValidJSONText([]byte(text)) {
-		return ev, usage(`%s has an escape of half a character (\ud800 to \udfff)`, file)
-	}
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&ev); err != nil {
-		return ev, usage("%s is not an event in the form of the API: %s", file, oneLine(err.Error()))
-	}
-	if dec.More() {
-		return ev, usage("%s contains more than one JSON value", file)
 	}
 	if field := impossibleTime(ev); field != "" {
 		return ev, usage("%s: %s: %v", file, field, errYear)
 	}
 	return ev, nil
+}
+
+// decodeFile decodes the one JSON value in a file, which has nothing that into does not know. what names it in errors.
+func (a *program) decodeFile(file, what string, into any) error {
+	in, err := a.open(file)
+	if err != nil {
+		return err
+	}
+	text, err := readAll(in)
+	if err = errors.Join(err, in.Close()); err != nil {
+		return err
+	}
+	if !schoolbell.ValidJSONText([]byte(text)) {
+		return usage(`%s has an escape of half a character (\ud800 to \udfff)`, file)
+	}
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return usage("%s is not %s in the form of the API: %s", file, what, oneLine(err.Error()))
+	}
+	if dec.More() {
+		return usage("%s contains more than one JSON value", file)
+	}
+	return nil
 }
 
 // open opens a file that an argument names; - is the standard input.

@@ -179,7 +179,6 @@ type finish struct {
 	steps advances
 
 	waveWalked bool
-	notice     schoolbell.Notice
 	finishedAt *time.Time
 	progress   schoolbell.Progress
 	open       map[int]int // deliveries by wave
@@ -188,7 +187,6 @@ type finish struct {
 
 func (f *finish) lock(t *trips) error {
 	t.Queue(lockEventState, f.EventID).QueryRow(func(r pgx.Row) error { return f.scan(r, f.EventID) })
-	t.Queue(selectNotice, f.EventID, f.Wave).QueryRow(func(r pgx.Row) error { return orNotFound(r.Scan(&f.notice), "event", f.EventID) })
 	if len(f.steps) > 0 {
 		f.steps.lock(&t.Batch)
 	}
@@ -198,7 +196,7 @@ func (f *finish) lock(t *trips) error {
 // work does the steps, ends the rows that may not be sent any more, and reads the result.
 func (f *finish) work(t *trips) error {
 	f.steps.work(&t.Batch)
-	if closing := f.closing(); closing != row.Pending && f.status != schoolbell.EventCompleted && f.notice != schoolbell.NoticeCancelled {
+	if closing := f.closing(); closing != row.Pending && f.status != schoolbell.EventCompleted {
 		queueClosing(&t.Batch, f.seq, closing)
 	}
 	t.Queue(selectWaveState, f.seq, f.Wave).QueryRow(func(r pgx.Row) error {
@@ -218,9 +216,6 @@ func (f *finish) end(b *pgx.Batch) {
 		b.Queue(finishWave, named{"event": f.seq, "wave": f.Wave}).QueryRow(func(r pgx.Row) error { return r.Scan(&f.status) })
 	}
 }
-
-// selectNotice selects what a wave tells.
-const selectNotice = "SELECT w.notice FROM events e JOIN waves w ON w.event_seq = e.seq WHERE e.id = $1 AND w.n = $2"
 
 // selectWaveState selects whether a wave is walked, and when it was finished.
 const selectWaveState = "SELECT walked, finished_at FROM waves WHERE event_seq = $1 AND n = $2"

@@ -20,7 +20,7 @@ var previews = []promise{
 	{"Preview refuses the names that CreateEvent refuses", previewRefused},
 	{"Preview ends with the error of its visitor", previewEnded},
 	{"Preview lets others write between its chunks", previewWrites},
-	{"Waiting counts what is to be sent in a lane", previewWaiting},
+	{"Waiting counts what will be sent in a lane", previewWaiting},
 }
 
 // previewed collects what a preview finds.
