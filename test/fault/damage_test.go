@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -66,7 +67,10 @@ func testDamageOverwrittenKey(t *testing.T) {
 	if err := rdb.Set(ctx, meta, "overwritten", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	api.Await("damaged queue key renamed")
+	// Each process looks for damage; the one whose turn it is repairs and logs it.
+	testenv.Eventually(t, promise, func() bool {
+		return strings.Contains(api.Output()+worker.Output(), "damaged queue key renamed")
+	}, "the repair is logged")
 	s.ReachedOnce(mail, id, people)
 	kept, err := rdb.Keys(ctx, meta+":wrong-type:*").Result()
 	if err != nil || len(kept) != 1 || rdb.Get(ctx, kept[0]).Val() != "overwritten" {
