@@ -37,10 +37,13 @@ type Mail struct {
 }
 
 // NewMail starts a mail server that ends with the test.
-func NewMail(t testing.TB) *Mail {
+func NewMail(t testing.TB) *Mail { t.Helper(); return NewMailKeeping(t, 20) }
+
+// NewMailKeeping is NewMail for a server that keeps the text of the newest n emails.
+func NewMailKeeping(t testing.TB, n int) *Mail {
 	t.Helper()
 	m := &Mail{t: t, passing: -1, released: make(chan struct{}), refused: map[string]int{}, held: map[string]bool{}, letters: map[string][]Letter{}, reached: map[string]bool{}}
-	c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{KeepBodies: 20, Taken: m.note})
+	c, err := embedded.NewMailCatcher(embedded.MailCatcherOptions{KeepBodies: n, Taken: m.note})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,15 +229,32 @@ func (m *Mail) Newest() string {
 	return m.text(m.NewestRaw())
 }
 
+// Email is a mail that was taken.
+type Email struct {
+	User      string // local part of the address
+	MessageID string
+	Subject   string
+	Text      string // its parts, decoded, one after the other
+}
+
+// Emails are those that were taken and are kept, the oldest first.
+func (m *Mail) Emails() (all []Email) {
+	m.t.Helper()
+	for _, c := range slices.Backward(m.catcher.Messages(m.catcher.Accepted())) {
+		user, _, _ := strings.Cut(c.To[0], "@")
+		whole, _ := m.catcher.Message(c.ID)
+		all = append(all, Email{User: user, MessageID: c.MessageID, Subject: c.Subject, Text: m.text(whole.Raw)})
+	}
+	return all
+}
+
 // Texts are the emails to each person that were taken, the oldest first: their subjects and their parts, decoded. The server keeps
 // a few of them.
 func (m *Mail) Texts() map[string][]string {
 	m.t.Helper()
 	all := map[string][]string{}
-	for _, c := range slices.Backward(m.catcher.Messages(m.catcher.Accepted())) {
-		user, _, _ := strings.Cut(c.To[0], "@")
-		whole, _ := m.catcher.Message(c.ID)
-		all[user] = append(all[user], c.Subject+"\n"+m.text(whole.Raw))
+	for _, e := range m.Emails() {
+		all[e.User] = append(all[e.User], e.Subject+"\n"+e.Text)
 	}
 	return all
 }
