@@ -12,7 +12,7 @@ import (
 type OpenDigest struct {
 	Timezone string
 	Window   schoolbell.DigestWindow
-	Since    time.Time // when the first of the items was added
+	Since    time.Time // when the first of the items was added; zero if it was not asked for
 }
 
 // DigestClosing says that the window of some users has closed.
@@ -25,8 +25,11 @@ type DigestClosing struct {
 // Digests collects what people want in a digest. An item is an event that a user gets in the next digest on a channel instead of a message:
 // its delivery is suppressed with schoolbell.ReasonInDigest in the transaction that adds the item.
 type Digests interface {
-	// OpenDigests returns the time zones and windows of the users who have items that are in no digest yet. It costs next to
-	// nothing if there are none.
+	// DigestWindows returns the time zones and windows of all users, without Since. It costs as much as there are different ones.
+	DigestWindows(ctx context.Context) ([]OpenDigest, error)
+
+	// OpenDigests returns the time zones and windows of the users who have items that are in no digest yet. It reads these items,
+	// so it costs next to nothing if there are none.
 	OpenDigests(ctx context.Context) ([]OpenDigest, error)
 
 	// CloseDigests stores ev, an event as CreateEvent takes it, as the digest of the users whose window has closed, with

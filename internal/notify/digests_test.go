@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ func TestDigests(t *testing.T) {
 		})
 	}
 	t.Run("two processes make one digest", testDigestTwice)
+	t.Run("most looks read the windows only", testDigestSearches)
 }
 
 // itemsRenderer writes the titles of the items of a digest.
@@ -199,3 +201,62 @@ func testDigestTwice(t *testing.T) {
 	}
 	s.wantOnce(30)
 }
+
+// countedDigests counts searches for open digests.
+type countedDigests struct {
+	ledger.Digests
+	searches, looks atomic.Int64
+}
+
+func (d *countedDigests) OpenDigests(ctx context.Context) ([]ledger.OpenDigest, error) {
+	d.searches.Add(1)
+	return d.Digests.OpenDigests(ctx)
+}
+
+func (d *countedDigests) DigestWindows(ctx context.Context) ([]ledger.OpenDigest, error) {
+	d.looks.Add(1)
+	return d.Digests.DigestWindows(ctx)
+}
+
+// A search for all open items is made now and then. Windows that close between two of them make digests at once.
+func testDigestSearches(t *testing.T) {
+	t.Parallel()
+	school := schoolbell.DefaultSchoolSettings()
+	today := time.Now().UTC()
+	closing := time.Date(today.Year(), today.Month(), today.Day()+3, 17, 0, 0, 0, time.UTC)
+	school.Digest = schoolbell.DigestWindow{At: "17:00", Weekday: schoolbell.Weekdays()[closing.Weekday()]} // the last one was days before the items
+	clock := &testClock{}
+	clock.set(closing.Add(-10 * time.Minute))
+	counted := &countedDigests{}
+	s := newTestPipeline(t, 30, clocked(clock, school), withDigests)
+	counted.Digests, s.ledger.Digests = s.ledger.Digests, counted
+	s.pipeline = s.newPipeline()
+	for i := range 30 {
+		s.wantDigest(userID(i))
+	}
+	post := s.workWithDigests()
+	ev := s.create()
+	s.await(ev.ID, schoolbell.EventCompleted)
+	awaitLook := func() {
+		t.Helper()
+		n := counted.looks.Load()
+		testenv.Eventually(t, 10*time.Second, func() bool { return counted.looks.Load() > n+1 }, "the pipeline looks for digests")
+	}
+	awaitLook()
+	if n := len(s.digestEvents()); n != 0 {
+		t.Errorf("%d digests before the window has closed", n)
+	}
+	clock.set(closing.Add(time.Minute))
+	s.awaitDigests(1)
+	if sent := post.sent(); len(sent) != 30 {
+		t.Errorf("%d people got a digest", len(sent))
+	}
+	awaitLook()
+	if n := counted.searches.Load(); n != 1 {
+		t.Errorf("%d searches in 11 minutes", n)
+	}
+	clock.set(closing.Add(digestSearch))
+	testenv.Eventually(t, 10*time.Second, func() bool { return counted.searches.Load() == 2 }, "the pipeline searches for digests")
+}
+
+const digestSearch = 15 * time.Minute // as in the pipeline

@@ -26,6 +26,7 @@ var varying = []struct {
 	{regexp.MustCompile(`"version": ?"[^"]*"|schoolbell \S+ \(go[^)]*\)`), "VERSION"},
 	{regexp.MustCompile(`[\d,]+ bytes, checked`), "SIZE, checked"}, // it depends on the schema
 	{regexp.MustCompile(`all \d+ are valid|\bversion \d[\d.]*`), "N"},
+	{regexp.MustCompile(`the event is (processing|completed) and not held`), "the event is not held"},
 	{regexp.MustCompile(`(?m)^ *Reaching everyone: .*\n`), ""}, // only where it takes long
 	{regexp.MustCompile(`\b(id|retry): \d+\n|(?m)^: still here\n`), ""},
 	{regexp.MustCompile(`\s+`), " "},

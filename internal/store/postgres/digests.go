@@ -15,6 +15,39 @@ import (
 // Digests implements ledger.Digests.
 type Digests struct{ DB *DB }
 
+// DigestWindows implements ledger.Digests.
+func (s Digests) DigestWindows(ctx context.Context) (all []ledger.OpenDigest, err error) {
+	err = s.DB.again("read the windows of digests", func() error {
+		rows, err := s.DB.pool.Query(ctx, selectDigestWindows)
+		all, err = list(rows, err, func(r pgx.CollectableRow) (d ledger.OpenDigest, err error) {
+			var window string
+			err = r.Scan(&d.Timezone, &window)
+			d.Window = schoolbell.ParseDigestWindow(window)
+			return d, err
+		})
+		return err
+	})
+	return all, err
+}
+
+// selectDigestWindows selects the time zones and windows of users: from each one to the next in the index, so that it does not
+// read all users.
+const selectDigestWindows = `
+	WITH RECURSIVE w AS (
+		SELECT seq, timezone, digest_window
+		FROM users
+		WHERE seq = (SELECT f.seq FROM users f ORDER BY f.timezone, f.digest_window LIMIT 1)
+		UNION ALL
+		SELECT u.seq, u.timezone, u.digest_window
+		FROM w
+		JOIN users u ON u.seq = (
+			SELECT n.seq
+			FROM users n
+			WHERE (n.timezone, n.digest_window) > (w.timezone, w.digest_window)
+			ORDER BY n.timezone, n.digest_window
+			LIMIT 1))
+	SELECT timezone, digest_window FROM w`
+
 // OpenDigests implements ledger.Digests.
 func (s Digests) OpenDigests(ctx context.Context) (open []ledger.OpenDigest, err error) {
 	err = s.DB.again("read open digests", func() error {

@@ -15,6 +15,43 @@ import (
 // Digests implements ledger.Digests.
 type Digests struct{ DB *DB }
 
+// DigestWindows implements ledger.Digests.
+func (s Digests) DigestWindows(ctx context.Context) (all []ledger.OpenDigest, err error) {
+	err = s.DB.read(ctx, "read the windows of digests", func(c *conn) error {
+		return c.each(ctx, listDigestWindows, nil, func(scan func(...any) error) error {
+			var d ledger.OpenDigest
+			var window string
+			err := scan(&d.Timezone, &window)
+			d.Window = schoolbell.ParseDigestWindow(window)
+			all = append(all, d)
+			return err
+		})
+	})
+	return all, err
+}
+
+// listDigestWindows selects the time zones and windows of users: from each one to the next in the index, so that it does not
+// read all users.
+const listDigestWindows = `
+WITH RECURSIVE w AS (
+	SELECT seq, timezone, digest_window
+	FROM users
+	WHERE seq = (SELECT f.seq FROM users f ORDER BY f.timezone, f.digest_window LIMIT 1)
+	UNION ALL
+	SELECT u.seq, u.timezone, u.digest_window
+	FROM w
+	CROSS JOIN users u
+	WHERE u.seq = (
+		SELECT n.seq
+		FROM users n
+		WHERE (n.timezone, n.digest_window) > (w.timezone, w.digest_window)
+		ORDER BY n.timezone, n.digest_window
+		LIMIT 1
+	)
+)
+SELECT timezone, digest_window
+FROM w`
+
 // OpenDigests implements ledger.Digests.
 func (s Digests) OpenDigests(ctx context.Context) (open []ledger.OpenDigest, err error) {
 	err = s.DB.read(ctx, "read open digests", func(c *conn) error {

@@ -18,6 +18,7 @@ var digests = []promise{
 	{"Advance adds items for those who want a digest since", digestAdvance},
 	{"Advance makes no item of a row that may have been sent", digestUncertain},
 	{"A mandatory category is in no digest", digestMandatory},
+	{"DigestWindows are those of all users, each once", digestWindows},
 	{"CloseDigests takes the items before the closing", digestClosed},
 	{"CloseDigests by two at once takes each item once", digestTogether},
 	{"CloseDigests makes one digest for each window", digestLate},
@@ -168,6 +169,26 @@ func digestMandatory(t *testing.T, open func() *store.Ledger) {
 	id := s.create(ev)
 	batches, _ := s.walk(id, 10, 10)
 	same(t, "people claimed", len(s.advance(s.lease(), batches[0], nil, 1).Recipients), 1)
+}
+
+func digestWindows(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	windows := func() (all []string) {
+		found, err := s.Digests.DigestWindows(s.ctx())
+		s.must(err)
+		for _, w := range found {
+			all = append(all, w.Timezone+" "+w.Window.String())
+		}
+		slices.Sort(all)
+		return all
+	}
+	same(t, "windows without users", len(windows()), 0)
+	ids := s.people(30, func(i int, u *schoolbell.User) { u.Timezone = []string{"", "Asia/Kathmandu", "Europe/Berlin"}[i%3] })
+	for i, at := range []schoolbell.ClockTime{"17:00", "07:30", "17:00", "17:00"} {
+		s.must(s.Schedules.PutSchedule(s.ctx(), ids[i], schoolbell.Schedule{Digest: schoolbell.DigestWindow{At: at}}))
+	}
+	want := []string{" ", " 17:00", "Asia/Kathmandu ", "Asia/Kathmandu 07:30", "Europe/Berlin ", "Europe/Berlin 17:00"}
+	same(t, "windows", windows(), want)
 }
 
 func digestClosed(t *testing.T, open func() *store.Ledger) {

@@ -21,6 +21,7 @@ CREATE TABLE users (
 	created_at timestamptz NOT NULL,
 	updated_at timestamptz NOT NULL
 );
+CREATE INDEX users_by_window ON users (timezone, digest_window);
 
 CREATE TABLE user_roles (
 	role     text   COLLATE "C" NOT NULL,

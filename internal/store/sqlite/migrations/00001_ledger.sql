@@ -20,6 +20,7 @@ CREATE TABLE users (
 	created_at INTEGER NOT NULL,
 	updated_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX users_by_window ON users (timezone, digest_window);
 
 CREATE TABLE user_roles (
 	role     TEXT    NOT NULL,
