@@ -105,6 +105,19 @@ func (c *Client) PutSchedule(ctx context.Context, userID string, s schoolbell.Sc
 	return out, err
 }
 
+// CreateCalendar gives the user a calendar feed, and returns where it is. A user who has one keeps it.
+func (c *Client) CreateCalendar(ctx context.Context, userID string) (wire.CalendarFeed, error) {
+	var out wire.CalendarFeed
+	_, err := c.do(ctx, call{method: http.MethodPost, path: segments("v1", "users", userID, "calendar")}, &out)
+	return out, err
+}
+
+// RevokeCalendar ends the calendar feed of the user, if there is one.
+func (c *Client) RevokeCalendar(ctx context.Context, userID string) error {
+	_, err := c.do(ctx, call{method: http.MethodDelete, path: segments("v1", "users", userID, "calendar")}, nil)
+	return err
+}
+
 // PutPreferences sets the given wishes, leaves others as they are, and returns them all.
 func (c *Client) PutPreferences(ctx context.Context, userID string, wishes ...schoolbell.Preference) ([]schoolbell.Preference, error) {
 	in := wire.PreferencesRequest{}

@@ -36,6 +36,7 @@ type UserExport struct {
 	Guardians   []string                `json:"guardians" nullable:"false" doc:"Ids of the user's guardians."`
 	Preferences []schoolbell.Preference `json:"preferences" nullable:"false"`
 	Schedule    Schedule                `json:"schedule"`
+	Calendar    bool                    `json:"calendar_feed" doc:"Whether the user has a calendar feed. Its URL is a secret."`
 	Inbox       []InboxItem             `json:"inbox" nullable:"false" doc:"Newest first."`
 	Deliveries  []Delivery              `json:"deliveries" nullable:"false" doc:"Oldest event first."`
 	Personal    []PersonalRecord        `json:"personal" nullable:"false" doc:"What events say of the user, oldest event first."`

@@ -29,6 +29,11 @@ type NewToken struct {
 	TTL int `json:"ttl,omitempty" minimum:"10" maximum:"86400" doc:"Lifetime in seconds, 3600 by default."`
 }
 
+// CalendarFeed is where a calendar finds the events of one user.
+type CalendarFeed struct {
+	URL string `json:"url" doc:"A secret: everybody who has it can read the feed." example:"https://bell.school.example/calendar/AAAA.ics"`
+}
+
 // Token is a short-lived credential of one user.
 type Token struct {
 	Token     string `json:"token"`

@@ -45,6 +45,8 @@ var changes = map[string]struct{ path, body, target, changes string }{
 	"DELETE /v1/users/{id}/token":                        {"/v1/users/u4/token", "", "user u4", "map[]"},
 	"PUT /v1/users/{id}/schedule":                        {"/v1/users/u1/schedule", `{"digest":{"at":"17:00"}}`, "user u1", "map[fields:[digest]]"},
 	"PUT /v1/users/{id}/preferences":                     {"/v1/users/u1/preferences", `{"preferences":[]}`, "user u1", "map[fields:[preferences]]"},
+	"POST /v1/users/{id}/calendar":                       {"/v1/users/u1/calendar", "", "user u1", "map[]"},
+	"DELETE /v1/users/{id}/calendar":                     {"/v1/users/u1/calendar", "", "user u1", "map[]"},
 	"POST /v1/users/{id}/devices":                        {"/v1/users/u1/devices", deviceBody, "user u1", "map[]"},
 	"DELETE /v1/users/{id}/devices/{device}":             {"/v1/users/u1/devices/" + deviceID, "", "user u1", "map[]"},
 	"POST /v1/users/{id}/inbox/read-all":                 {"/v1/users/u1/inbox/read-all", "", "inbox u1", "map[]"},

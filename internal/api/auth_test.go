@@ -41,6 +41,8 @@ GET /v1/users/{id}/preferences read*
 PUT /v1/users/{id}/preferences send*
 GET /v1/users/{id}/schedule read*
 PUT /v1/users/{id}/schedule send*
+POST /v1/users/{id}/calendar send*
+DELETE /v1/users/{id}/calendar send*
 GET /v1/users/{id}/devices read*
 POST /v1/users/{id}/devices send*
 DELETE /v1/users/{id}/devices/{device} send*

@@ -95,7 +95,7 @@ type Auth interface {
 	RevokeTokens(ctx context.Context, userID string) error
 }
 
-// Config is what a Server is made of. Store, Ping, Pipeline, People, Schedules, Inbox, Auth and
+// Config is what a Server is made of. Store, Ping, Pipeline, People, Schedules, Calendars, Inbox, Auth and
 // Settings are required.
 type Config struct {
 	Store     Store
@@ -105,15 +105,18 @@ type Config struct {
 	Previews  Previews
 	People    People
 	Schedules Schedules
+	Calendars Calendars
 	School    School
 	Inbox     Inbox
 	Auth      Auth
 	Settings  Settings
 	Push      Push
 
-	// Messages and Links are for the pages for people, which there are none of without both.
-	Messages Messages
-	Links    Links
+	// Messages and Links are for the pages for people, which there are none of without both. PublicURL is the URL of this server in
+	// the links to calendar feeds.
+	Messages  Messages
+	Links     Links
+	PublicURL string
 
 	// Channels are those that this installation has. People choose among them on the preference page.
 	Channels []schoolbell.Channel

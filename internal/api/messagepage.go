@@ -19,6 +19,8 @@ type Links interface {
 	OpenPreferences(token string) (auth.PreferencesLink, error)
 	OpenUnsubscribe(token string) (auth.UnsubscribeLink, error)
 	PreferencesToken(link auth.PreferencesLink) (token string, ok bool)
+	CalendarToken(feed ledger.CalendarFeed) (token string, ok bool)
+	OpenCalendar(token string) (ledger.CalendarFeed, error)
 }
 
 // Messages is what the API needs of single messages.
@@ -46,6 +48,7 @@ func (s *Server) mountPages() {
 	s.mux.HandleFunc("POST "+preferencesPath+"{token}", s.putChoices)
 	s.mux.HandleFunc("GET "+unsubscribePath+"{token}", s.showUnsubscribe)
 	s.mux.HandleFunc("POST "+unsubscribePath+"{token}", s.unsubscribe)
+	s.mux.HandleFunc("GET "+calendarPath+"{file}", s.showCalendar)
 	s.mux.Handle("GET /static/{name}", web.Static())
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 )
 
 // RateLimits say how many requests a second are answered. Ten times as many may come
@@ -104,6 +105,16 @@ func (l *rateLimiter) allowCaller(c caller, h http.Header) (wait time.Duration, 
 		who = "user " + strconv.FormatInt(c.token.Ref.Number, 10)
 	}
 	wait, left, ok := l.callers.take(who, time.Now())
+	setRateHeaders(h, l.limits.PerKey, left)
+	return wait, ok
+}
+
+// allowFeed counts a request for a calendar feed as one of its user, apart from those with tokens.
+func (l *rateLimiter) allowFeed(feed ledger.CalendarFeed, h http.Header) (wait time.Duration, ok bool) {
+	if l.limits.PerKey == 0 {
+		return 0, true
+	}
+	wait, left, ok := l.callers.take("calendar "+strconv.FormatInt(feed.User, 10), time.Now())
 	setRateHeaders(h, l.limits.PerKey, left)
 	return wait, ok
 }

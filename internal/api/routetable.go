@@ -138,6 +138,12 @@ func (s *Server) groups() []group {
 			{id: "put-schedule", action: "user.put_schedule", method: put, handler: typed(s.putSchedule),
 				summary: "Replace a user's quiet hours and time of digests", description: "What is left out is as the school has it."},
 		}},
+		{tag: "Users", path: "/v1/users/{id}/calendar", write: send, user: true, routes: []route{
+			{id: "create-calendar", action: "user.create_calendar", method: post, handler: typed(s.createCalendar), status: http.StatusCreated,
+				summary: "Create a user's calendar feed", description: "The answer has its secret URL. A user who has a feed keeps it, and the answer is 200."},
+			{id: "revoke-calendar", action: "user.revoke_calendar", method: del, handler: typed(s.revokeCalendar), status: http.StatusNoContent,
+				summary: "Revoke a user's calendar feed", description: "Its URL ends at once. A further feed has another one."},
+		}},
 		{tag: "Devices", path: "/v1/users/{id}/devices", read: readScope, write: send, user: true, routes: []route{
 			{id: "list-devices", handler: typed(s.listDevices), summary: "List the browsers that receive a user's push messages"},
 			{id: "add-device", action: "user.add_device", method: post, handler: typed(s.addDevice), status: http.StatusCreated,

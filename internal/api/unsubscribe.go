@@ -204,7 +204,7 @@ func (s *Server) badLink(w http.ResponseWriter, r *http.Request, err error) {
 // hideToken returns a path without the token of a page for people; "" for a path that has none.
 func hideToken(path string) string {
 	first := -1
-	for _, page := range []string{messagePath, unsubscribePath, preferencesPath} {
+	for _, page := range []string{messagePath, unsubscribePath, preferencesPath, calendarPath} {
 		if at := strings.Index(path, page); at >= 0 && (first < 0 || at+len(page) < first) {
 			first = at + len(page)
 		}

@@ -36,6 +36,10 @@ func (s *Server) exportUser(ctx context.Context, in *UserPath) (*huma.StreamResp
 	if err != nil {
 		return nil, err
 	}
+	feed, err := s.cfg.Calendars.Feed(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
 	ledger.ChangeOf(ctx).Done()
 	if err := s.storeChange(ctx); err != nil {
 		return nil, err
@@ -48,7 +52,7 @@ func (s *Server) exportUser(ctx context.Context, in *UserPath) (*huma.StreamResp
 		if err := rc.SetReadDeadline(time.Time{}); err != nil { // which would end the request
 			s.log.WarnContext(r.Context(), "export cannot set deadlines", requestAttrs(r.Context(), err)...)
 		}
-		e := &export{s: s, out: w, rc: rc, person: person, wishes: wishes, schedule: schedule.Body}
+		e := &export{s: s, out: w, rc: rc, person: person, wishes: wishes, schedule: schedule.Body, calendar: feed.ID != 0}
 		if err := e.write(r.Context()); err != nil {
 			s.log.WarnContext(r.Context(), "an export was not completed", requestAttrs(r.Context(), err)...)
 			panic(http.ErrAbortHandler) // so that nobody takes it for complete
@@ -65,6 +69,7 @@ type export struct {
 	wishes []schoolbell.Preference
 
 	schedule wire.Schedule
+	calendar bool // whether there is a feed
 }
 
 // write writes the document in the order of the fields of wire.UserExport.
@@ -82,6 +87,7 @@ func (e *export) write(ctx context.Context) error {
 	}{
 		{"exported_at", wire.At(e.s.cfg.Clock())}, {"user", e.person.User}, {"created_at", wire.At(e.person.CreatedAt)},
 		{"updated_at", wire.At(e.person.UpdatedAt)}, {"guardians", guardians}, {"preferences", wishes}, {"schedule", e.schedule},
+		{"calendar_feed", e.calendar},
 	} {
 		before := ","
 		if i == 0 {

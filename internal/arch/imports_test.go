@@ -73,7 +73,7 @@ var importRules = []struct {
 	{"internal/retention/...", []string{".", "internal/ledger", "internal/outage"}},
 	{"internal/inbox/...", []string{".", "internal/auth", "internal/ledger", "internal/outage", "internal/personal"}},
 	{"internal/health", nil},
-	{"internal/api/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/school", "internal/health", "internal/web", "internal/receipt", "internal/preview"}},
+	{"internal/api/...", []string{".", "wire", "bullmq", "internal/calendar", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people", "internal/school", "internal/health", "internal/web", "internal/receipt", "internal/preview"}},
 	{"internal/web/...", []string{".", "internal/locale", "internal/render"}},
 	{"internal/receipt/...", []string{".", "internal/address", "internal/channel/email/returnpath"}},
 	{"internal/webhook", []string{".", "wire", "internal/ledger", "internal/outage", "internal/publicdial"}},

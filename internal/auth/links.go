@@ -17,6 +17,7 @@ const (
 	messageSecret     = "message-link-v1"
 	preferencesSecret = "preferences-link-v1"
 	unsubscribeSecret = "unsubscribe-link-v1"
+	calendarSecret    = "calendar-link-v1"
 
 	messageClaims = 16 + 6 + 2
 	maxLinkUser   = 1<<48 - 1
@@ -41,7 +42,7 @@ type LinkStore interface {
 // Links makes and checks the tokens of the links in messages. All processes on one ledger share the
 // secrets that sign them, and these stay the same when they restart. It is safe for concurrent use.
 type Links struct {
-	message, preferences, unsubscribe *linkSigner
+	message, preferences, unsubscribe, calendar *linkSigner
 
 	now func() time.Time
 }
@@ -53,7 +54,8 @@ func OpenLinks(ctx context.Context, store LinkStore, clock func() time.Time) (*L
 		clock = time.Now
 	}
 	l := &Links{now: clock}
-	for name, signer := range map[string]**linkSigner{messageSecret: &l.message, preferencesSecret: &l.preferences, unsubscribeSecret: &l.unsubscribe} {
+	for name, signer := range map[string]**linkSigner{messageSecret: &l.message, preferencesSecret: &l.preferences, unsubscribeSecret: &l.unsubscribe,
+		calendarSecret: &l.calendar} {
 		opened, err := openLinkSigner(ctx, store, name)
 		if err != nil {
 			return nil, err

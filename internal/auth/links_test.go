@@ -11,7 +11,7 @@ import (
 	"schoolbell/internal/auth"
 )
 
-func openLinks(t *testing.T, store auth.LinkStore, now *time.Time) *auth.Links {
+func openLinks(t testing.TB, store auth.LinkStore, now *time.Time) *auth.Links {
 	t.Helper()
 	links, err := auth.OpenLinks(t.Context(), store, func() time.Time { return *now })
 	must(t, err)

@@ -13,6 +13,7 @@ type userCmd struct {
 	Import   userImportCmd   `cmd:"" help:"Import people from a CSV or NDJSON file."`
 	Show     userShowCmd     `cmd:"" help:"Show a person."`
 	Schedule userScheduleCmd `cmd:"" help:"Show or change the quiet hours of a person, and when their digests are sent."`
+	Calendar userCalendarCmd `cmd:"" help:"Create the calendar feed of a person, or revoke it."`
 	Export   userExportCmd   `cmd:"" help:"Export everything that is stored about a person, as JSON."`
 	Revoke   userRevokeCmd   `cmd:"" name:"revoke-tokens" help:"Revoke all tokens of a person."`
 }

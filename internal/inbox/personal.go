@@ -45,13 +45,20 @@ func (s personalStore) Message(ctx context.Context, eventID string, user int64) 
 	if err != nil || m.Personal == nil {
 		return m, err
 	}
-	ev := m.Event
-	ev.Title, ev.Body = personal.Filled(ev.Title, ev.Body, s.language(), m.Personal)
+	fillEvent(m.Event, s.language(), m.Personal)
+	return m, nil
+}
+
+// fillEvent fills in the names in the texts of an event, whose own text is in the given language. Without p it changes nothing.
+func fillEvent(ev *schoolbell.Event, language string, p *schoolbell.PersonalText) {
+	if p == nil {
+		return
+	}
+	ev.Title, ev.Body = personal.Filled(ev.Title, ev.Body, language, p)
 	for tag, text := range ev.Texts {
-		text.Title, text.Body = personal.Filled(text.Title, text.Body, tag, m.Personal)
+		text.Title, text.Body = personal.Filled(text.Title, text.Body, tag, p)
 		ev.Texts[tag] = text
 	}
-	return m, nil
 }
 
 // fill fills in the names in titles and bodies of items.

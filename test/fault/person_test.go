@@ -81,7 +81,7 @@ func TestPersonalData(t *testing.T) {
 			wantListed(t, s.Ledger.Columns())
 			number := liveOf(t, s)
 			text := exportOf(t, s, ada.ID)
-			for _, word := range []string{ada.Name, ada.Email, ada.Phone, "7b", "ward", "guard", "aunt", "For Zaphira", "receipt-1", `"mode":"off"`, "said zaphira", "zaphira likes it", `"students":["ward"]`, `"guardians":["guard"]`} {
+			for _, word := range []string{ada.Name, ada.Email, ada.Phone, "7b", "ward", "guard", "aunt", "For Zaphira", "receipt-1", `"mode":"off"`, "said zaphira", "zaphira likes it", `"students":["ward"]`, `"guardians":["guard"]`, `"calendar_feed":true`} {
 				if !strings.Contains(text, word) {
 					t.Errorf("the export lacks %q", word)
 				}
@@ -156,6 +156,8 @@ func liveOf(t *testing.T, s *system.School) (number int) {
 		}
 		return err
 	}, "the event is completed")
+	_, err = s.Client.CreateCalendar(t.Context(), ada.ID)
+	do(err)
 	token, err := s.Client.CreateToken(t.Context(), ada.ID, 0)
 	do(err)
 	_, err = s.As(token.Token).ReadItem(t.Context(), ada.ID, ev.ID)
@@ -190,6 +192,9 @@ func wantErased(t *testing.T, s *system.School, number int) {
 		if where != "events.title" && left.MatchString(value) { // the school's own words
 			t.Errorf("left in %s: %q", where, value)
 		}
+	}
+	if n := s.Ledger.Count(`SELECT count(*) FROM users WHERE calendar_feed IS NOT NULL`); n != 0 {
+		t.Errorf("%d calendar feeds are left", n)
 	}
 	for name, entry := range tables {
 		if entry.erased != rowsGo {

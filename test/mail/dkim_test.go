@@ -183,6 +183,7 @@ type findings struct {
 // calendarFile is an attachment with events.
 type calendarFile struct {
 	File, Disposition, Method, ObjectMethod string
+	Name, Refresh                           string // of a feed
 	Events                                  []calendarEvent
 }
 
@@ -199,14 +200,20 @@ type mailbox struct{ Name, Address string }
 // examine has other programs look at an email. The record is the only one in DNS.
 func examine(t *testing.T, email []byte, record string) (f findings) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), testenv.Node(t, "."), "verify.mjs", recordName, record)
-	cmd.Stdin = bytes.NewReader(email)
+	ask(t, &f, email, "verify.mjs", recordName, record)
+	return f
+}
+
+// ask has a program of this folder read an input, and decodes what it says.
+func ask(t *testing.T, answer any, input []byte, program string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), testenv.Node(t, "."), append([]string{program}, args...)...)
+	cmd.Stdin = bytes.NewReader(input)
 	out, err := cmd.Output()
 	if err == nil {
-		err = json.Unmarshal(out, &f)
+		err = json.Unmarshal(out, answer)
 	}
 	if err != nil {
-		t.Fatalf("verify.mjs: %v\n%s", err, out)
+		t.Fatalf("%s: %v\n%s", program, err, out)
 	}
-	return f
 }

@@ -3,8 +3,9 @@
 import { buffer } from 'node:stream/consumers'
 
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
-import ICAL from 'ical.js'
 import PostalMime from 'postal-mime'
+
+import { read } from './calendar.mjs'
 
 const [recordName, record] = process.argv.slice(2)
 const email = await buffer(process.stdin)
@@ -20,29 +21,7 @@ const parsed = await PostalMime.parse(email, { rfc822Attachments: false, maxNest
 // The calendar in an attachment, as another library reads it.
 const calendars = parsed.attachments
   .filter(a => a.mimeType === 'text/calendar')
-  .map(a => {
-    const object = new ICAL.Component(ICAL.parse(new TextDecoder('utf-8', { fatal: true }).decode(a.content)))
-    return {
-      file: a.filename,
-      disposition: a.disposition,
-      method: a.method,
-      objectMethod: object.getFirstPropertyValue('method'),
-      events: object.getAllSubcomponents('vevent').map(c => {
-        const e = new ICAL.Event(c)
-        return {
-          uid: e.uid,
-          sequence: e.sequence,
-          summary: e.summary,
-          text: e.description,
-          location: e.location,
-          start: e.startDate.toJSDate().toISOString(),
-          end: e.endDate.toJSDate().toISOString(),
-          status: c.getFirstPropertyValue('status'),
-          properties: c.getAllProperties().map(p => p.name),
-        }
-      }),
-    }
-  })
+  .map(a => ({ file: a.filename, disposition: a.disposition, method: a.method, ...read(a.content) }))
 
 console.log(
   JSON.stringify({

@@ -59,6 +59,7 @@ SET id = '#' || seq,
 	timezone = '',
 	quiet_hours = '',
 	digest_window = '',
+	calendar_feed = NULL,
 	created_at = @now,
 	updated_at = @now
 WHERE seq = @user`)

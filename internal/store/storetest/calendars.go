@@ -1,0 +1,149 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/store"
+)
+
+var calendars = []promise{
+	{"CreateFeed keeps a feed until it is revoked", feedLife},
+	{"A feed ends with its user", feedErased},
+	{"FeedEvents are the dated events of the inbox, newest first", feedEvents},
+	{"FeedEvents carry what the messages say of the user", feedPersonal},
+	{"FeedEvents have the newest revision and cancellations", feedChanges},
+}
+
+// feed gives a user a feed.
+func (s *testStore) feed(user string, id int64) ledger.CalendarFeed {
+	s.t.Helper()
+	f, err := s.Calendars.CreateFeed(s.ctx(), user, id)
+	s.must(err)
+	return f
+}
+
+// fed returns the titles of the events of a feed.
+func (s *testStore) fed(f ledger.CalendarFeed, since time.Time, limit int) (titles []string) {
+	s.t.Helper()
+	found, err := s.Calendars.FeedEvents(s.ctx(), f, since, limit)
+	s.must(err)
+	for _, e := range found.Events {
+		titles = append(titles, e.Event.Title)
+	}
+	return titles
+}
+
+// dated stores an in-app event to all students and walks it.
+func (s *testStore) dated(title string, start time.Time) string {
+	s.t.Helper()
+	ev := newEvent(toStudents(), schoolbell.ChannelInApp)
+	ev.Title, ev.StartsAt = title, start
+	s.create(ev)
+	s.walk(ev.ID, 10, 10)
+	return ev.ID
+}
+
+func feedLife(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(2)
+	none, err := s.Calendars.Feed(s.ctx(), userID(0))
+	s.must(err)
+	same(t, "feed before", none.ID, int64(0))
+	first := s.feed(userID(0), 1<<62+1)
+	same(t, "feed", first, ledger.CalendarFeed{User: none.User, ID: 1<<62 + 1})
+	same(t, "feed that is created again", s.feed(userID(0), 7), first)
+	other := s.feed(userID(1), 9)
+	s.must(s.Calendars.RevokeFeed(s.ctx(), userID(0)))
+	s.must(s.Calendars.RevokeFeed(s.ctx(), userID(0)))
+	_, err = s.Calendars.FeedEvents(s.ctx(), first, time.Time{}, 10)
+	wantCode(t, err, schoolbell.CodeNotFound)
+	s.fed(other, time.Time{}, 10)
+	for _, wrong := range []ledger.CalendarFeed{{User: first.User}, {User: other.User, ID: first.ID}, {User: 1 << 40, ID: 9}} {
+		_, err = s.Calendars.FeedEvents(s.ctx(), wrong, time.Time{}, 10)
+		wantCode(t, err, schoolbell.CodeNotFound)
+	}
+	same(t, "the next feed", s.feed(userID(0), 8).ID, int64(8))
+	_, err = s.Calendars.FeedEvents(s.ctx(), first, time.Time{}, 10)
+	wantCode(t, err, schoolbell.CodeNotFound)
+}
+
+func feedErased(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(1)
+	f := s.feed(userID(0), 5)
+	s.put(person(userID(0))) // a change of the person
+	s.fed(f, time.Time{}, 10)
+	s.must(s.People.DeleteUser(s.ctx(), userID(0)))
+	s.put(person(userID(0)))
+	_, err := s.Calendars.FeedEvents(s.ctx(), f, time.Time{}, 10)
+	wantCode(t, err, schoolbell.CodeNotFound)
+	now, err := s.Calendars.Feed(s.ctx(), userID(0))
+	s.must(err)
+	same(t, "feed of another person with the id", now.ID, int64(0))
+}
+
+func feedEvents(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(1, func(_ int, u *schoolbell.User) { u.Locale = "es-MX" })
+	s.put(person("head", schoolbell.RoleStaff))
+	f := s.feed(userID(0), 5)
+	same(t, "events of an empty inbox", s.fed(f, time.Time{}, 10), []string(nil))
+	start := schoolbell.Time(time.Now())
+	s.dated("undated", time.Time{})
+	s.dated("past", start.Add(-time.Millisecond))
+	s.dated("now", start)
+	s.dated("later", start.Add(time.Hour))
+	s.dated("soon", start.Add(time.Minute))
+	for title, to := range map[string]schoolbell.Audience{"not sent yet": toStudents(), "of others": {Selector: schoolbell.Selector{Users: []string{"head"}}}} {
+		ev := newEvent(to, schoolbell.ChannelInApp)
+		ev.Title, ev.StartsAt = title, start
+		s.create(ev)
+		if title == "of others" {
+			s.walk(ev.ID, 10, 10)
+		}
+	}
+	same(t, "events", s.fed(f, start, 10), []string{"soon", "later", "now"})
+	same(t, "those that arrived last", s.fed(f, start, 2), []string{"soon", "later"})
+	same(t, "with older ones", s.fed(f, start.Add(-time.Hour), 10), []string{"soon", "later", "now", "past"})
+	found, err := s.Calendars.FeedEvents(s.ctx(), f, start, 1)
+	s.must(err)
+	same(t, "language", found.Locale, "es-MX")
+	same(t, "event", found.Events[0].Event, s.event(found.Events[0].Event.ID))
+	same(t, "personal text", found.Events[0].Personal, (*schoolbell.PersonalText)(nil))
+	same(t, "events of the head", s.fed(s.feed("head", 6), start, 10), []string{"of others"})
+}
+
+func feedPersonal(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.family()
+	ev := absence("ada", `{"room": "7"}`, "cleo", `{"room": "8"}`)
+	ev.Channels, ev.StartsAt = []schoolbell.Channel{schoolbell.ChannelInApp}, schoolbell.Time(time.Now())
+	s.create(ev)
+	s.walk(ev.ID, 10, 10)
+	found, err := s.Calendars.FeedEvents(s.ctx(), s.feed("dad", 5), time.Time{}, 10)
+	s.must(err)
+	same(t, "personal text", found.Events[0].Personal, &schoolbell.PersonalText{Name: "Name of dad", Students: []schoolbell.Student{
+		{ID: "cleo", Name: "Name of cleo", Data: map[string]string{"room": "8"}}}})
+}
+
+func feedChanges(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(1)
+	f := s.feed(userID(0), 5)
+	id := s.dated("Trip", schoolbell.Time(time.Now()))
+	event := func() *schoolbell.Event {
+		t.Helper()
+		found, err := s.Calendars.FeedEvents(s.ctx(), f, time.Time{}, 10)
+		s.must(err)
+		return found.Events[0].Event
+	}
+	same(t, "revision", event().Revision, 0)
+	s.update(id, "Trip on Friday")
+	same(t, "revision after an update", []any{event().Revision, event().Title}, []any{1, "Trip on Friday"})
+	_, err := s.Events.CancelEvent(s.ctx(), id)
+	s.must(err)
+	same(t, "status", event().Status, schoolbell.EventCancelled)
+}
