@@ -69,6 +69,7 @@ type Delivery struct {
 	Attempts   int        // that were spent
 	Reason     string     // why it failed, was suppressed or is uncertain
 	ProviderID string     // the provider's own id for the message, where it gives one
+	SameAs     string     // id of the user to whom the message is sent for this one too, see ReasonSameAddress; empty for others
 	ReadAt     *time.Time // in-app: when the user read it
 	UpdatedAt  time.Time
 }
@@ -81,6 +82,10 @@ const (
 
 	ReasonInDigest    = "in_digest"    // the event is an item of the user's next digest
 	ReasonEmptyDigest = "empty_digest" // nothing is left that the digest could tell
+
+	// ReasonSameAddress means that another user has the same address, and gets a message there that reads the same. A pending
+	// delivery with this reason waits for the end of that of the other user.
+	ReasonSameAddress = "same_address"
 )
 
 // ReasonAwaitingReceipt is the reason of a pending delivery that the provider may have accepted. It is sent again only

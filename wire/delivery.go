@@ -13,6 +13,7 @@ type Delivery struct {
 	Attempts   int                       `json:"attempts" doc:"Number of attempts."`
 	Reason     string                    `json:"reason,omitempty" doc:"Why the delivery waits, failed, was suppressed or is uncertain."`
 	ProviderID string                    `json:"provider_id,omitempty" doc:"The provider's id of the message."`
+	SameAs     string                    `json:"same_as,omitempty" doc:"With the reason same_address: the user with the same address to whom the message is sent for this one too."`
 	ReadAt     Time                      `json:"read_at,omitzero" doc:"When the user read the message in the inbox."`
 	UpdatedAt  Time                      `json:"updated_at"`
 }
@@ -20,7 +21,7 @@ type Delivery struct {
 // DeliveryOf shows d.
 func DeliveryOf(d schoolbell.Delivery) Delivery {
 	out := Delivery{EventID: d.EventID, Wave: d.Wave, UserID: d.UserID, Channel: d.Channel, Status: d.Status, Outcome: d.Outcome, Attempts: d.Attempts,
-		Reason: d.Reason, ProviderID: d.ProviderID, UpdatedAt: At(d.UpdatedAt)}
+		Reason: d.Reason, ProviderID: d.ProviderID, SameAs: d.SameAs, UpdatedAt: At(d.UpdatedAt)}
 	if d.ReadAt != nil {
 		out.ReadAt = At(*d.ReadAt)
 	}

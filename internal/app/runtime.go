@@ -154,8 +154,8 @@ func (r *Runtime) OpenPipeline(ctx context.Context) error {
 	c := notify.Config{
 		Prefix: r.Config.KeyPrefix(), QueueName: q.Name,
 		Channels: channel.Names(r.Config), School: r.Settings.Current,
-		Quotas:    channel.Quotas(r.Config),
-		Holds:     channel.Holds(r.Config),
+		Quotas: channel.Quotas(r.Config),
+		Holds:  channel.Holds(r.Config), Households: q.Households,
 		BatchSize: q.BatchSize, InPlace: notify.SmallEvent, Retries: q.Retries, Backoff: q.Backoff, Concurrency: q.Concurrency, UrgentShare: q.UrgentShare,
 		RateMax: q.RateMax, RateDuration: q.RateDuration, KeepCompleted: q.KeepCompleted, KeepFailed: q.KeepFailed,
 		Grace: WorkGrace(r.Config), WorkerName: q.WorkerName,

@@ -127,11 +127,19 @@ func (c *eventDeliveriesCmd) Run(ctx context.Context, a *program) error {
 	}
 	t := newTable("USER", "CHANNEL", "STATUS", "OUTCOME", "ATTEMPTS#", "SINCE", "REASON")
 	for _, d := range page.Deliveries {
-		t.add(d.UserID, string(d.Channel), string(d.Status), cmp.Or(string(d.Outcome), "-"), number(d.Attempts), when(d.UpdatedAt.Time), cut(d.Reason, 60))
+		t.add(d.UserID, string(d.Channel), string(d.Status), cmp.Or(string(d.Outcome), "-"), number(d.Attempts), when(d.UpdatedAt.Time), cut(reasonOf(d), 60))
 	}
 	t.print(a.Out, a.style)
 	a.more(page.Next)
 	return nil
+}
+
+// reasonOf returns the reason of a delivery, with the person to whom the message is sent for this one too.
+func reasonOf(d wire.Delivery) string {
+	if d.SameAs == "" {
+		return d.Reason
+	}
+	return fmt.Sprintf("%s (as %s)", d.Reason, d.SameAs)
 }
 
 type eventCancelCmd struct {

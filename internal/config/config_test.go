@@ -104,7 +104,7 @@ func TestDefaults(t *testing.T) {
 	q := c.Queue
 	q.WorkerName = ""
 	want := config.Queue{
-		Prefix: "bull", Name: "event-notifications", Producers: true, BatchSize: 100, Concurrency: 5, UrgentShare: 20, Retries: 3, Backoff: 5 * time.Second,
+		Prefix: "bull", Name: "event-notifications", Producers: true, Households: true, BatchSize: 100, Concurrency: 5, UrgentShare: 20, Retries: 3, Backoff: 5 * time.Second,
 		RateMax: 10, RateDuration: time.Second, KeepCompleted: 24 * time.Hour, KeepFailed: 168 * time.Hour,
 	}
 	if diff := cmp.Diff(want, q); diff != "" {

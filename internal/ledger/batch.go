@@ -25,4 +25,5 @@ type SmallClaim struct {
 	Channels []schoolbell.Channel // whose deliveries are claimed; batches of others get a zero Grant
 	Most     int                  // deliveries of a channel; if one has more, nothing is claimed
 	Revision int                  // of the event that the caller will send; of another one nothing is claimed
+	Shared   bool                 // as in Step
 }

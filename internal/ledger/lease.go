@@ -24,6 +24,7 @@ type Recipient struct {
 
 	QuietHours schoolbell.QuietHours // of the user; zero for the school's
 	Items      []*schoolbell.Event   // of a digest: what it tells the user, the oldest event first; not to be changed
+	Shared     bool                  // another user has the address, perhaps; set only where the caller asked
 
 	Uncertain bool // an earlier attempt may have reached the user
 	Restored  bool // such an attempt may have been made after the copy from which the ledger was restored; implies Uncertain
@@ -31,6 +32,13 @@ type Recipient struct {
 	// Personal is what the message does not share with others, of personalized events; nil for others. A claim leaves it out: see
 	// Deliveries.Personal.
 	Personal *schoolbell.PersonalText
+}
+
+// Unlinked returns a recipient whose links lead nowhere and are as long as those that work: user 0 does not exist. So messages
+// can be compared and shown without what gives access to somebody.
+func (r Recipient) Unlinked() Recipient {
+	r.Seq = 0
+	return r
 }
 
 // Attempt is what an attempt to send a delivery means for its row.
@@ -43,6 +51,7 @@ type Attempt struct {
 	Reason     string                    // schoolbell.ReasonAwaitingReceipt: see Receipts
 	ProviderID string
 	Addresses  []AddressChange // addresses of the user that this attempt found unusable
+	SameAs     int64           // pending with schoolbell.ReasonSameAddress: user whose message it waits for; 0 for others
 }
 
 // AddressChange is a new state of an address.
@@ -59,6 +68,10 @@ type Step struct {
 	Attempts []Attempt // of rows that the lease holds
 	Claim    int       // how many rows it wants to send next, at most; 0 only to record
 	Revision int       // of the event that the worker has read: Attempts sent its text, and Claim will
+
+	// Shared asks for Recipient.Shared, on the channels email and sms. It is not set in waves to those who have not acknowledged an
+	// event: each of them needs a link of their own.
+	Shared bool
 
 	// Hold is for how long rows await a receipt whose worker was lost while it held them; 0 for not at all.
 	Hold time.Duration

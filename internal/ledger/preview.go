@@ -33,6 +33,7 @@ type PreviewVisitor interface {
 type PreviewChunk struct {
 	People []Recipient // in order of Seq, without addresses
 	Groups []PreviewGroup
+	Shared []PreviewShared // of the pending deliveries by email and sms
 }
 
 // PreviewGroup are deliveries that begin alike. Each channel of the event has each person of the chunk in one group.

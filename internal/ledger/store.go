@@ -156,6 +156,8 @@ type FanOuts interface {
 
 // Deliveries moves the rows of a batch.
 type Deliveries interface {
+	Households
+
 	// Advance does the steps in one transaction, and returns a Grant for each of them. A step records
 	// attempts of rows its lease holds and then claims up to Claim further rows of its batch. A row can be
 	// claimed when it is pending and its retry time has come and no claim holds it, or when

@@ -35,6 +35,7 @@ type Config struct {
 	// limit. The smaller of this and of Quotas applies.
 	ProviderQuotas map[schoolbell.Channel]func(ctx context.Context) (rate float64, daily int)
 
+	Households  bool                                 // send people with one address one message if theirs read the same
 	Holds       map[schoolbell.Channel]time.Duration // how long rows await a receipt that the provider may have accepted, where it sends receipts
 	ReceiptPoll time.Duration                        // how often a job looks for them; 15 s when 0
 

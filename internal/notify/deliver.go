@@ -224,7 +224,7 @@ func (r *batchRun) advance(ctx context.Context, claim int) (ledger.Grant, error)
 	}
 	advance := r.advancer.advance
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		grant, err := advance(ctx, ledger.Step{Lease: r.lease.Lease, Batch: r.batch, Revision: r.ev.Revision, Attempts: r.attempts, Claim: claim, Hold: r.cfg.Holds[r.channel]})
+		grant, err := advance(ctx, ledger.Step{Lease: r.lease.Lease, Batch: r.batch, Revision: r.ev.Revision, Attempts: r.attempts, Claim: claim, Hold: r.cfg.Holds[r.channel], Shared: r.cfg.Households})
 		switch {
 		case err == nil:
 			r.noteLost(grant.Lost)

@@ -17,6 +17,7 @@ import (
 // ledger has, as after a crash.
 type inPlace struct {
 	most       int           // deliveries of a channel
+	households bool          // as in Config
 	places     chan struct{} // of event jobs that deliver at the same time
 	deliverers map[schoolbell.Channel]*deliverer
 	waves      ledger.Waves
@@ -31,7 +32,7 @@ func newInPlace(cfg Config, lane schoolbell.Lane, waves ledger.Waves, log *slog.
 	if cfg.Retries == 0 {
 		most = 0
 	}
-	return &inPlace{most: most, places: make(chan struct{}, cfg.eventSlots(lane)/2), deliverers: make(map[schoolbell.Channel]*deliverer),
+	return &inPlace{most: most, households: cfg.Households, places: make(chan struct{}, cfg.eventSlots(lane)/2), deliverers: make(map[schoolbell.Channel]*deliverer),
 		waves: waves, log: log}
 }
 
@@ -43,11 +44,12 @@ type early struct {
 	channels []schoolbell.Channel // on which it may send
 	full     bool                 // no place was free: nothing is claimed or sent
 	revision int                  // of the event that it sends
+	shared   bool                 // as in ledger.Step
 }
 
 // claim returns what the walk claims.
 func (e *early) claim(most int) ledger.SmallClaim {
-	return ledger.SmallClaim{Lease: e.lease.Lease, Channels: e.channels, Most: most, Revision: e.revision}
+	return ledger.SmallClaim{Lease: e.lease.Lease, Channels: e.channels, Most: most, Revision: e.revision, Shared: e.shared}
 }
 
 // leave frees the place.
@@ -64,7 +66,7 @@ func (p *inPlace) prepare(ctx context.Context, ev *schoolbell.Event) *early {
 	if len(a.Users) == 0 || len(a.Users) > p.most || len(a.Roles) > 0 || len(a.Groups) > 0 || !a.GuardiansOf.Empty() {
 		return nil
 	}
-	e := &early{places: p.places, revision: ev.Revision}
+	e := &early{places: p.places, revision: ev.Revision, shared: p.households}
 	for _, ch := range ev.Channels {
 		d := p.deliverers[ch]
 		if d == nil || d.gate != nil || !p.mayStart(ctx, d) { // what a quota allows is known only when it is reserved

@@ -26,6 +26,13 @@ func (r *batchRun) send(ctx context.Context, claim ledger.Grant) []ledger.Attemp
 		told.Notice = claim.Notice
 		ev = &told
 	}
+	rows, followers, err := r.ofHouseholds(ctx, ev, rows)
+	if err != nil {
+		return append(others, r.untried(rows, err)...)
+	}
+	if others = append(others, followers...); len(rows) == 0 {
+		return others
+	}
 
 	msgs := make([]schoolbell.Message, 0, len(rows))
 	row := make([]int, 0, len(rows)) // of each message

@@ -43,6 +43,8 @@ type Config struct {
 	People   People
 	School   func() schoolbell.SchoolSettings // as they are now
 	SMS      SMS
+
+	Households bool // people with one address get one message if theirs read the same
 }
 
 // SMS says how text messages are counted.

@@ -17,7 +17,7 @@ func (t *tally) show(c *channelTally) (*wire.PreviewedMessage, error) {
 	if to == nil {
 		return nil, nil
 	}
-	one := unlinked(*to)
+	one := to.Unlinked()
 	one.Locale = cmp.Or(t.locale, one.Locale)
 	if c.name == schoolbell.ChannelInApp {
 		return t.showInApp(one), nil
@@ -38,11 +38,4 @@ func (t *tally) showInApp(to ledger.Recipient) *wire.PreviewedMessage {
 	school := cmp.Or(t.cfg.School().Language, "en")
 	said, tag := t.ev.In(cmp.Or(to.Locale, school))
 	return &wire.PreviewedMessage{Channel: schoolbell.ChannelInApp, User: to.UserID, Locale: cmp.Or(tag, school), Subject: said.Title, Text: said.Body}
-}
-
-// unlinked returns a recipient whose links lead nowhere and are as long as those that work: user 0 does not exist. So
-// nobody who sees a preview can act in the name of a person.
-func unlinked(to ledger.Recipient) ledger.Recipient {
-	to.Seq = 0
-	return to
 }

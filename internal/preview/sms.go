@@ -36,7 +36,7 @@ func newTextMessages(cfg Config, ev *schoolbell.Event) textMessages {
 
 // add counts the message of a recipient. One that cannot be written, which then fails, takes nothing.
 func (t *textMessages) add(to ledger.Recipient) {
-	to = unlinked(to)
+	to = to.Unlinked()
 	variant, personal, err := t.cfg.Renderer.Variant(t.ev, schoolbell.ChannelSMS, to)
 	if err != nil {
 		t.lengths[0]++

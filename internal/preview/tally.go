@@ -25,6 +25,7 @@ type tally struct {
 	channels  []*channelTally
 	languages languages
 	texts     textMessages
+	shared    households
 	reached   []bool // of the people of a chunk: on any channel
 	sent      []bool // the same, on any channel but the inbox
 	quiet     func(to ledger.Recipient) time.Duration
@@ -52,6 +53,7 @@ func (t *tally) Begin(ev *schoolbell.Event) error {
 	}
 	t.languages = newLanguages(ev, t.cfg.School().Language)
 	t.texts = newTextMessages(t.cfg, ev)
+	t.shared = households{}
 	t.quiet = t.cfg.Pipeline.Quiet(ev)
 	return nil
 }
@@ -71,6 +73,9 @@ func (t *tally) Visit(chunk ledger.PreviewChunk) error {
 	t.reached = append(t.reached[:0], make([]bool, len(chunk.People))...)
 	t.sent = append(t.sent[:0], make([]bool, len(chunk.People))...)
 	t.recognize(chunk.People)
+	if t.cfg.Households {
+		t.mergeHouseholds(&chunk)
+	}
 	for _, g := range chunk.Groups {
 		t.addGroup(g, chunk.People)
 	}
@@ -93,7 +98,7 @@ func (t *tally) addGroup(g ledger.PreviewGroup, people []ledger.Recipient) {
 	c := t.channel(g.Channel)
 	if !gets(g.Status) {
 		c.leaveOut(g, people)
-		if g.Reason == schoolbell.ReasonInDigest { // a digest is a message too, only a later one
+		if g.Reason == schoolbell.ReasonInDigest || g.Reason == schoolbell.ReasonSameAddress { // they read it in a digest, or at the address of the household
 			for _, i := range g.People {
 				t.reached[i] = true
 			}

@@ -54,6 +54,7 @@ var tables = map[string]table{
 	"webhook_messages":   {numberOnly, "", "no: numbers in messages that were not sent yet"},
 	"chunks":             {numberOnly, "", "no: ranges of numbers"},
 	"digest_items":       {rowsGo, "user_seq", "deliveries, with the reason in_digest"},
+	"household_messages": {rowsGo, "user_seq", "deliveries of others, with the reason same_address"},
 
 	"groups": {notPerson, "", ""}, "channels": {notPerson, "", ""}, "categories": {notPerson, "", ""}, "waves": {notPerson, "", ""},
 	"totals": {notPerson, "", ""}, "idempotency": {notPerson, "", ""}, "leases": {notPerson, "", ""}, "api_keys": {notPerson, "", ""},

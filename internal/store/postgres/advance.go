@@ -53,23 +53,25 @@ type advance struct {
 
 // lockedBatch is what a transaction knows of a batch that it has locked.
 type lockedBatch struct {
-	event       int64 // 0 if there is no such batch
-	channel     int16
-	first, last int64 // users
-	now         time.Time
-	closing     int  // the status that its rows get instead of being sent; row.Pending if they may be sent
-	held        bool // its event: no row may be claimed
-	restored    bool // its wave: each row may have been sent before
-	revision    int  // of the event
-	digest      bool // its event
-	unfinished  bool // not all of its rows are terminal
-	inWork      bool
-	abandoned   bool // it has a claim whose lease is gone
-	alive       bool // the caller's lease has not ended
-	category    schoolbell.Category
-	mandatory   bool
-	addressed   bool
-	every       bool // the channel sends to every address
+	event        int64 // 0 if there is no such batch
+	channel      int16
+	first, last  int64 // users
+	now          time.Time
+	closing      int  // the status that its rows get instead of being sent; row.Pending if they may be sent
+	held         bool // its event: no row may be claimed
+	restored     bool // its wave: each row may have been sent before
+	personal     bool // its wave: each recipient needs a message of their own
+	revision     int  // of the event
+	digest       bool // its event
+	unfinished   bool // not all of its rows are terminal
+	inWork       bool
+	hasFollowers bool // a row of it follows another one
+	abandoned    bool // it has a claim whose lease is gone
+	alive        bool // the caller's lease has not ended
+	category     schoolbell.Category
+	mandatory    bool
+	addressed    bool
+	every        bool // the channel sends to every address
 }
 
 // advances are the steps of one transaction, each with another batch.
@@ -164,7 +166,7 @@ func (a *advance) read(b *pgx.Batch) {
 	*a = advance{Step: a.Step, lost: a.lost, granted: a.granted, forDigest: a.forDigest}
 	of := named{"event_id": a.Batch.EventID, "wave": a.Batch.Wave, "channel_name": a.Batch.Channel, "batch": a.Batch.Seq, "lease": a.Lease.ID}
 	b.Queue(readBatch, of).QueryRow(func(r pgx.Row) error {
-		err := r.Scan(&a.event, &a.channel, &a.first, &a.last, &a.now, &a.closing, &a.held, &a.restored, &a.grant.Notice, &a.revision, &a.digest, &a.unfinished, &a.inWork, &a.abandoned, &a.alive,
+		err := r.Scan(&a.event, &a.channel, &a.first, &a.last, &a.now, &a.closing, &a.held, &a.restored, &a.grant.Notice, &a.revision, &a.digest, &a.unfinished, &a.inWork, &a.hasFollowers, &a.personal, &a.abandoned, &a.alive,
 			&a.category, &a.mandatory, &a.addressed, &a.every)
 		if noRows(err) {
 			a.grant.Err = row.NoBatch(a.Batch)
@@ -209,6 +211,9 @@ func (a *advance) work(b *pgx.Batch, number string) {
 	if a.closing != row.Pending || a.abandoned && claims {
 		b.Queue(settleRows, span.with(named{"closing": a.closing, "now": a.now, "hold": a.Hold.Milliseconds()}))
 	}
+	if a.follows() {
+		a.follow(b, span)
+	}
 	if len(a.forDigest) > 0 && a.closing == row.Pending && !a.held {
 		b.Queue(suppressForDigest, key.with(named{"users": a.forDigest, "now": a.now}))
 	}
@@ -218,7 +223,7 @@ func (a *advance) work(b *pgx.Batch, number string) {
 			addresses = schoolbell.MaxAddresses
 		}
 		b.Queue(claimRows, span.with(named{"now": a.now, "lease": a.Lease.ID, "limit": a.Claim, "revision": int16(a.Revision), "addresses": addresses, "step": number,
-			"category": a.category, "mandatory": a.mandatory, "addressed": a.addressed})).Query(a.collectClaimed)
+			"category": a.category, "mandatory": a.mandatory, "addressed": a.addressed, "shared": a.Shared && !a.personal})).Query(a.collectClaimed)
 		if a.digest {
 			a.items.queue(b, key.with(named{"lease": a.Lease.ID, "now": a.now}))
 		}
@@ -248,7 +253,7 @@ func (a *advance) collectClaimed(rows pgx.Rows) error {
 		var d ledger.Recipient
 		var quietHours string
 		var unreachable *string
-		if err := rows.Scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Addresses, &d.Locale, &d.Timezone, &quietHours, &unreachable); err != nil {
+		if err := rows.Scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.UserID, &d.Name, &d.Addresses, &d.Locale, &d.Timezone, &quietHours, &d.Shared, &unreachable); err != nil {
 			return fmt.Errorf("claim: %w", err)
 		}
 		if unreachable != nil {

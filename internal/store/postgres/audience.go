@@ -249,5 +249,6 @@ var peopleToTell = row.SQL(`
 		CROSS JOIN channels c
 		JOIN deliveries d ON d.event_seq = @event AND d.wave = n.wave AND d.channel = c.id AND d.user_seq > @after AND d.user_seq <= @until
 		JOIN users u ON u.seq = d.user_seq AND u.state = {user_live}
-		WHERE c.name = ANY (@channels) AND d.status IN ({sent}, {uncertain}) AND d.revision < @revision)
+		WHERE c.name = ANY (@channels) AND d.revision < @revision
+			AND (d.status IN ({sent}, {uncertain}) OR d.status = {suppressed} AND d.reason = {same_address}))
 	SELECT user_seq FROM reached ORDER BY user_seq LIMIT @limit`)

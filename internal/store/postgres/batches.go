@@ -45,7 +45,8 @@ const lockAdvanced = `
 // lease could end between two of them, and rows would stay claimed that the caller was not told about.
 var readBatch = row.SQL(`
 	SELECT b.event_seq, b.channel, b.first_user, b.last_user, ` + now + `, ` + closing("clock_timestamp()") + `,
-		e.status = {event_held}, w.restored, w.notice, e.revision, e.digest, b.finished_at IS NULL, b.in_work,
+		e.status = {event_held}, w.restored, w.notice, e.revision, e.digest, b.finished_at IS NULL, b.in_work, b.follows,
+		w.only_if = {unacknowledged},
 		EXISTS (
 			SELECT 1 FROM claims k
 			WHERE k.event_seq = b.event_seq AND k.wave = b.wave AND k.channel = b.channel AND k.batch = b.seq
@@ -182,6 +183,7 @@ var claimRows = row.SQL(`
 		LIMIT @limit),
 	checked AS MATERIALIZED (
 		SELECT f.*, u.id, u.name, u.locale, u.timezone, u.quiet_hours, a.addresses,
+			CASE WHEN @shared THEN ` + sharedWithOthers("f.user_seq", "@channel", "a.addresses[1]") + ` ELSE false END AS shared,
 			CASE
 				WHEN @addressed AND cardinality(a.addresses) = 0 THEN ` + withoutAddress("f.user_seq", "@channel") + `
 				WHEN NOT @mandatory THEN (
@@ -213,7 +215,7 @@ var claimRows = row.SQL(`
 		WHERE unreachable IS NULL
 		HAVING count(*) > 0
 		RETURNING set_config('schoolbell.claimed', @step, true))
-	SELECT user_seq, attempts, uncertain, id, name, addresses, locale, timezone, quiet_hours, unreachable
+	SELECT user_seq, attempts, uncertain, id, name, addresses, locale, timezone, quiet_hours, shared, unreachable
 	FROM checked
 	ORDER BY user_seq`)
 

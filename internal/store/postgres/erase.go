@@ -48,6 +48,7 @@ var deleteUser = []string{
 	"DELETE FROM guardianships WHERE student_seq = $1",
 	"DELETE FROM addresses WHERE user_seq = $1",
 	"DELETE FROM digest_items WHERE user_seq = $1",
+	"DELETE FROM household_messages WHERE user_seq = $1",
 	"DELETE FROM preferences WHERE user_seq = $1",
 	"DELETE FROM inbox WHERE user_seq = $1",
 	"DELETE FROM personal_data WHERE user_seq = $1",

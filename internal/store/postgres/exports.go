@@ -51,7 +51,7 @@ func (s Exports) DeliveriesTo(ctx context.Context, person, afterEvent int64, lim
 		rows, err := tx.Query(ctx, listDeliveriesTo, named{"user": person, "after": afterEvent, "last": last})
 		found, err = list(rows, err, func(r pgx.CollectableRow) (d schoolbell.Delivery, err error) {
 			var status, outcome int
-			err = r.Scan(&d.EventID, &d.Wave, &d.Channel, &d.UserID, &status, &outcome, &d.Attempts, &d.Reason, &d.ProviderID, &d.UpdatedAt)
+			err = r.Scan(&d.EventID, &d.Wave, &d.Channel, &d.UserID, &status, &outcome, &d.Attempts, &d.Reason, &d.ProviderID, &d.SameAs, &d.UpdatedAt)
 			if err == nil {
 				d.Status, d.Outcome, d.UpdatedAt = row.Status(status), row.Outcome(outcome), d.UpdatedAt.UTC()
 			}
@@ -65,7 +65,7 @@ func (s Exports) DeliveriesTo(ctx context.Context, person, afterEvent int64, lim
 // listDeliveriesTo selects the deliveries to a person among some events. It looks each up by its key: no index
 // leads from a person to the deliveries.
 const listDeliveriesTo = `
-	SELECT e.id, d.wave, c.name, u.id, d.status, d.outcome, d.attempts, coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at
+	SELECT e.id, d.wave, c.name, u.id, d.status, d.outcome, d.attempts, coalesce(d.reason, ''), coalesce(d.provider_id, ''), ` + sameAs + `, d.updated_at
 	FROM (SELECT event_seq, n FROM waves WHERE event_seq > @after AND event_seq <= @last OFFSET 0) w
 	CROSS JOIN channels c
 	CROSS JOIN LATERAL (

@@ -83,8 +83,10 @@ func (s Previews) chunk(ctx context.Context, w *walk, users int) (found ledger.P
 		if found.People, err = list(names, err, scanPerson); err != nil {
 			return fmt.Errorf("read people: %w", err)
 		}
-		found.Groups, err = rows.preview(channels, found.People)
-		return err
+		if found.Groups, err = rows.preview(channels, found.People); err != nil {
+			return err
+		}
+		return c.addShared(ctx, tx, &found)
 	})
 	return found, bound, done, err
 }

@@ -19,6 +19,7 @@ type reach struct {
 	batches   int      // that the wave has on the channel already
 	usable    []int64  // users of usable addresses
 	addresses []string // the usable addresses, if they were asked for
+	shared    []int64  // users of addresses that others have too, if they were asked for
 	unusable  []int64  // users of other addresses
 	states    []int16  // of these addresses
 	optedOut  []int64
@@ -50,18 +51,23 @@ func (w *walk) reachOf(people named) named {
 }
 
 func scanReach(row pgx.CollectableRow) (r reach, err error) {
-	err = row.Scan(&r.channel, &r.name, &r.addressed, &r.every, &r.batches, &r.usable, &r.addresses, &r.unusable, &r.states, &r.optedOut, &r.digested)
+	err = row.Scan(&r.channel, &r.name, &r.addressed, &r.every, &r.batches, &r.usable, &r.addresses, &r.shared, &r.unusable, &r.states, &r.optedOut, &r.digested)
 	return r, err
 }
 
 // The statements of readReach: for people who are close to each other, and for others.
 var (
-	reachOfRange  = row.SQL(selectReach("user_seq BETWEEN @first AND @last", "NULL::text[]"))
-	reachOfPeople = row.SQL(selectReach("user_seq = ANY (@people)", "NULL::text[]"))
+	reachOfRange  = row.SQL(selectReach("user_seq BETWEEN @first AND @last", noAddresses))
+	reachOfPeople = row.SQL(selectReach("user_seq = ANY (@people)", noAddresses))
 )
 
-// usableAddresses is for selectReach: the addresses that belong to the users of usable ones.
-const usableAddresses = "array_agg(address) FILTER (WHERE state IN ({usable}))"
+// usableAddresses is for selectReach: the addresses that belong to the users of usable ones, and the users of addresses that
+// others have too.
+var usableAddresses = `array_agg(address) FILTER (WHERE state IN ({usable})) AS addresses,
+			array_agg(user_seq) FILTER (WHERE @shared AND ` + sharedWithOthers("a.user_seq", "c.id", "a.address") + `) AS shared`
+
+// noAddresses is for selectReach: neither of these.
+const noAddresses = "NULL::text[] AS addresses, NULL::bigint[] AS shared"
 
 // selectReach selects a reach for each of the @channels, by the addresses and preferences of the people whom
 // the condition selects.
@@ -69,12 +75,12 @@ func selectReach(people, addresses string) string {
 	return `
 	SELECT c.id, c.name, c.addressed, c.every_address,
 		(SELECT coalesce(max(b.seq), 0) FROM batches b WHERE b.event_seq = @event AND b.wave = @wave AND b.channel = c.id),
-		a.usable, a.addresses, a.unusable, a.states,
+		a.usable, a.addresses, a.shared, a.unusable, a.states,
 		p.off, p.digest
 	FROM channels c
 	CROSS JOIN LATERAL (
 		SELECT array_agg(user_seq) FILTER (WHERE state IN ({usable})) AS usable,
-			` + addresses + ` AS addresses,
+			` + addresses + `,
 			array_agg(user_seq) FILTER (WHERE state NOT IN ({usable})) AS unusable,
 			array_agg(state) FILTER (WHERE state NOT IN ({usable})) AS states
 		FROM (

@@ -60,6 +60,12 @@ type freshReceipt struct {
 func changeByReceipts(ctx context.Context, tx pgx.Tx, receipts []schoolbell.Receipt, fresh []freshReceipt) error {
 	for _, f := range fresh {
 		r := receipts[f.Index-1]
+		if f.Known && r.Kind.Outcome() == schoolbell.OutcomeBounced {
+			_, err := tx.Exec(ctx, failFollowers, named{"event_id": row.Text(r.EventID), "wave": r.Wave, "channel_name": string(r.Channel), "user": r.User, "reason": row.Text(r.Reason)})
+			if err != nil {
+				return fmt.Errorf("change deliveries that follow others: %w", err)
+			}
+		}
 		state := r.Kind.AddressState()
 		if state == "" || r.Address == "" || r.Kind == schoolbell.ReceiptDelivered || r.EventID != "" && !f.Known {
 			continue
@@ -122,10 +128,13 @@ var lockBatchesOf = `
 	SELECT 1
 	FROM batches b
 	WHERE (b.event_seq, b.wave, b.channel, b.seq) IN (
-		SELECT e.seq, r.wave, c.id, ` + batchOfUser("e.seq", "r.wave", "c.id", "r.user_seq") + `
+		SELECT x.*
 		FROM unnest(@events::text[], @waves::smallint[], @channels::text[], @users::bigint[]) r(event_id, wave, channel, user_seq)
 		JOIN events e ON e.id = r.event_id
-		JOIN channels c ON c.name = r.channel)
+		JOIN channels c ON c.name = r.channel
+		CROSS JOIN LATERAL (
+			SELECT e.seq, r.wave, c.id, ` + batchOfUser("e.seq", "r.wave", "c.id", "r.user_seq") + `
+			UNION ALL` + batchesOfFollowers + `) x)
 	ORDER BY b.event_seq, b.wave, b.channel, b.seq
 	FOR SHARE OF b`
 

@@ -88,7 +88,7 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 			d := schoolbell.Delivery{EventID: eventID}
 			var status, outcome int
 			var read *time.Time
-			err := r.Scan(&d.Wave, &d.Channel, &next.Seq, &d.UserID, &status, &outcome, &d.Attempts, &d.Reason, &d.ProviderID, &d.UpdatedAt, &read)
+			err := r.Scan(&d.Wave, &d.Channel, &next.Seq, &d.UserID, &status, &outcome, &d.Attempts, &d.Reason, &d.ProviderID, &d.SameAs, &d.UpdatedAt, &read)
 			if err != nil {
 				return d, err
 			}
@@ -108,12 +108,15 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 	return found, next, nil
 }
 
+// sameAs is the id of the user to whom the message of a delivery d is sent for this one too; empty for none.
+const sameAs = "coalesce((SELECT f.id FROM users f WHERE f.seq = d.same_as), '')"
+
 // listDeliveries selects the deliveries of an event after the given one, on one channel and with one
 // status and outcome unless these are null. A pending one that a claim holds is sending. Whether an in-app delivery was read is in the inbox, at the position
 // of the chunk that the delivery belongs to.
 var listDeliveries = row.SQL(`
 	SELECT d.wave, c.name, d.user_seq, u.id, s.status, d.outcome, d.attempts,
-		coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at,
+		coalesce(d.reason, ''), coalesce(d.provider_id, ''), ` + sameAs + `, d.updated_at,
 		CASE WHEN d.channel = {in_app} AND d.wave = 0 THEN (
 			SELECT i.read_at FROM inbox i
 			WHERE i.user_seq = d.user_seq

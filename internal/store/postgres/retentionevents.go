@@ -95,7 +95,7 @@ func (e *endedEvent) removeRows(ctx context.Context, tx pgx.Tx, r *ledger.Remove
 	if err != nil || int(tag.RowsAffected()) == limit {
 		return true, err
 	}
-	for _, statement := range []string{deleteClaims, noteRemoved} {
+	for _, statement := range []string{deleteClaims, deleteHouseholdMessages, noteRemoved} {
 		if _, err := tx.Exec(ctx, statement, e.seq); err != nil {
 			return false, err
 		}
@@ -160,6 +160,9 @@ const deleteBatches = `
 
 // deleteClaims deletes claims of an event that nobody recorded.
 const deleteClaims = "DELETE FROM claims WHERE event_seq = $1"
+
+// deleteHouseholdMessages deletes to whom messages of an event were sent for several people.
+const deleteHouseholdMessages = "DELETE FROM household_messages WHERE event_seq = $1"
 
 // noteRemoved stores that an event has no deliveries and no batches any more.
 const noteRemoved = "UPDATE events SET deliveries_left = false WHERE seq = $1"

@@ -73,7 +73,7 @@ func (w *smallWalk) readPeople(t *trips) error {
 		w.people, err = pgx.CollectRows(rows, scanPerson)
 		return err
 	})
-	t.Queue(reachOfNamed, w.walk.reachOf(named{"names": w.walk.audience.Users})).Query(func(rows pgx.Rows) (err error) {
+	t.Queue(reachOfNamed, w.walk.reachOf(named{"names": w.walk.audience.Users, "shared": w.claim.Shared && w.walk.onlyIf != schoolbell.OnlyIfUnacknowledged})).Query(func(rows pgx.Rows) (err error) {
 		w.reaches, err = pgx.CollectRows(rows, scanReach)
 		return err
 	})
@@ -153,11 +153,17 @@ func (w *smallWalk) grants(rows *chunkRows, addresses map[int16]map[int64][]stri
 		for _, user := range rows.spans[i].users {
 			p := w.people[slices.IndexFunc(w.people, func(p ledger.Recipient) bool { return p.Seq == user })]
 			p.Addresses = addresses[channel][user]
+			p.Shared = w.isShared(channel, user)
 			p.Uncertain, p.Restored = w.walk.restored, w.walk.restored
 			grants[i].Recipients = append(grants[i].Recipients, p)
 		}
 	}
 	return grants
+}
+
+// isShared reports whether others may have the address of a user on a channel.
+func (w *smallWalk) isShared(channel int16, user int64) bool {
+	return slices.ContainsFunc(w.reaches, func(r reach) bool { return r.channel == channel && slices.Contains(r.shared, user) })
 }
 
 // claim marks the deliveries on a channel as claimed, in a batch of these users. The totals do not count any delivery

@@ -30,8 +30,12 @@ const (
 	Expired    = 7
 )
 
-// InApp is the number of the inbox.
-const InApp = 1
+// The numbers of channels that statements name: the inbox, and those on which several people may have one address.
+const (
+	InApp = 1
+	Email = 2
+	SMS   = 3
+)
 
 // The numbers of the states of addresses. Up to Good they are usable.
 const (

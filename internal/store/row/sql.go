@@ -13,15 +13,17 @@ import (
 //
 //	{pending} … {expired}                  a delivery status, as the number in a row
 //	{open}                                 the list of statuses that are not terminal
-//	{in_app}                               the inbox, as the number of its channel
+//	{in_app} {email} {sms}                 a channel, as its number
 //	{outcome_delivered} …                  an outcome of a delivery, as the number in a row
 //	{address_unverified} …                 the state of an address, as the number in a row
 //	{usable}                               the list of states in which an address is used
 //	{user_live} {user_gone} {user_awaited} the state of a user's row
 //	{event_scheduled} … {event_cancelled}  an event status, as a string
 //	{no_address} {opted_out} {in_digest}   a reason for a suppressed delivery, as a string
+//	{same_address}                         the reason of a delivery that follows another one, as a string
 //	{awaiting_receipt}                     the reason of a delivery that awaits a receipt, as a string
 //	{off} {digest}                         a mode of a preference, as a string
+//	{unacknowledged}                       the condition of a wave to those who have not acknowledged an event
 //	{notice_cancelled}                     the notice of a wave that tells of a cancellation, as a string
 //
 // Lists have no parentheses, as in "status IN ({open})". The values become part of the text instead
@@ -51,8 +53,10 @@ func newSQLValues() map[string]string {
 		"in_digest":    quote(schoolbell.ReasonInDigest),
 
 		"awaiting_receipt": quote(schoolbell.ReasonAwaitingReceipt),
+		"same_address":     quote(schoolbell.ReasonSameAddress),
 	}
-	values["in_app"] = strconv.Itoa(InApp)
+	values["in_app"], values["email"], values["sms"] = strconv.Itoa(InApp), strconv.Itoa(Email), strconv.Itoa(SMS)
+	values["unacknowledged"] = quote(string(schoolbell.OnlyIfUnacknowledged))
 	values["notice_cancelled"] = quote(string(schoolbell.NoticeCancelled))
 	values["off"], values["digest"] = quote(string(schoolbell.ModeOff)), quote(string(schoolbell.ModeDigest))
 	var open, usable []string

@@ -21,6 +21,9 @@ type work struct {
 	first, last int64 // the users of the batch
 	unfinished  bool
 	restored    bool // its wave: each row may have been sent before
+	follows     bool // a row of it follows another one
+	personal    bool // its wave: each recipient needs a message of their own
+	shared      bool // the caller wants to know which addresses are shared
 	revision    int  // of the event
 	sent        int  // revision that the caller sends
 	digest      bool // the event
@@ -72,7 +75,7 @@ func (s Deliveries) step(ctx context.Context, c *conn, step ledger.Step) (g ledg
 	if err != nil {
 		return g, err
 	}
-	w.hold, w.sent = step.Hold, step.Revision
+	w.hold, w.sent, w.shared = step.Hold, step.Revision, step.Shared
 	if g, err = w.advance(ctx, c, step.Attempts, step.Claim); err != nil {
 		return g, err
 	}
@@ -90,6 +93,12 @@ func (s Deliveries) step(ctx context.Context, c *conn, step ledger.Step) (g ledg
 func (w *work) advance(ctx context.Context, c *conn, attempts []ledger.Attempt, claim int) (g ledger.Grant, err error) {
 	if g.Lost, err = record(ctx, c, w, attempts); err != nil {
 		return g, fmt.Errorf("record attempts: %w", err)
+	}
+	if err := follow(ctx, c, w, attempts); err != nil {
+		return g, fmt.Errorf("record followers: %w", err)
+	}
+	if err := settleFollowers(ctx, c, w); err != nil {
+		return g, fmt.Errorf("settle followers: %w", err)
 	}
 	g.LeaseEnded, g.Notice, g.Changed = !w.alive, w.notice, w.revision != w.sent
 	closed := w.closing() != 0
@@ -122,7 +131,7 @@ func (s Deliveries) workOf(ctx context.Context, c *conn, lease ledger.Lease, b l
 	}
 	w := work{waveState: waveState{wave: b.Wave}, channel: channel, batch: b.Seq, lease: lease.ID, moved: map[kind]int{}}
 	err = c.get(ctx, findWork, args{"event_id": b.EventID, "wave": b.Wave, "channel": channel, "batch": b.Seq, "lease": lease.ID},
-		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.addressed, &w.every, &w.first, &w.last, &w.unfinished, &w.restored, &w.notice, &w.revision, &w.digest, &w.alive)
+		&w.now, &w.seq, &w.status, &w.expiresAt, &w.category, &w.addressed, &w.every, &w.first, &w.last, &w.unfinished, &w.follows, &w.restored, &w.personal, &w.notice, &w.revision, &w.digest, &w.alive)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, row.NoBatch(b)
@@ -135,10 +144,10 @@ func (s Deliveries) workOf(ctx context.Context, c *conn, lease ledger.Lease, b l
 
 // findWork selects the batch with its channel and the state of its event, and whether its lease is alive. One
 // reading of the clock serves the whole transaction.
-const findWork = `
+var findWork = row.SQL(`
 WITH clock(now) AS MATERIALIZED (SELECT ` + now + `)
 SELECT now, e.seq, e.status, e.expires_at, e.category, h.addressed, h.every_address, b.first_user, b.last_user, b.finished_at IS NULL,
-	w.restored, w.notice, e.revision, e.digest,
+	b.follows, w.restored, w.only_if = {unacknowledged}, w.notice, e.revision, e.digest,
 	EXISTS (SELECT 1 FROM leases WHERE id = @lease AND expires_at > now)
 FROM clock
 CROSS JOIN events e
@@ -148,7 +157,7 @@ CROSS JOIN channels h ON h.id = b.channel
 WHERE e.id = @event_id
 	AND b.wave = @wave
 	AND b.channel = @channel
-	AND b.seq = @batch`
+	AND b.seq = @batch`)
 
 // move notes that rows change from one kind to another.
 func (w *work) move(from, to kind, n int) {

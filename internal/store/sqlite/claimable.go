@@ -23,6 +23,8 @@ func (w *work) claimable(ctx context.Context, c *conn, n int) ([]candidate, erro
 		"category": string(w.category), "now": w.now, "limit": n}
 	query := &claimableToFirst
 	switch {
+	case w.addressed && w.shared && !w.personal && (w.channel == row.Email || w.channel == row.SMS):
+		query = &claimableToShared
 	case !w.addressed:
 		query = &claimableWithoutAddress
 	case w.every:
@@ -36,7 +38,7 @@ func (w *work) claimable(ctx context.Context, c *conn, n int) ([]candidate, erro
 		var d candidate
 		var addresses sql.NullString
 		var quietHours string
-		if err := scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.outcome, &d.UserID, &d.Name, &d.Locale, &d.Timezone, &quietHours, &d.reason, &addresses); err != nil {
+		if err := scan(&d.Seq, &d.Attempts, &d.Uncertain, &d.outcome, &d.UserID, &d.Name, &d.Locale, &d.Timezone, &quietHours, &d.reason, &addresses, &d.Shared); err != nil {
 			return err
 		}
 		d.QuietHours = row.QuietHours(quietHours)
@@ -67,7 +69,7 @@ func (w *work) claimable(ctx context.Context, c *conn, n int) ([]candidate, erro
 // pending ones that are due, or only those whose user is not @held.
 type claimableRows struct{ all, notHeld string }
 
-// claimableColumns begins claimableRows. Why a row must be suppressed, and the addresses, follow.
+// claimableColumns begins claimableRows. Why a row must be suppressed, the addresses, and whether the first is shared, follow.
 const claimableColumns = `
 SELECT d.user_seq, d.attempts, d.uncertain, d.outcome, u.id, u.name, u.locale, u.timezone, u.quiet_hours, `
 
@@ -94,14 +96,16 @@ LIMIT @limit`
 // A row that has an address is suppressed by the choice of its user only. So the whole rule, which
 // looks addresses up too, is asked about the few rows without.
 var (
-	toFirst        = claimableColumns + notNow("d.user_seq") + ", " + usableAddress("d.user_seq") + fromClaimable
-	toEvery        = claimableColumns + notNow("d.user_seq") + ", " + usableAddresses("d.user_seq") + fromClaimable
-	withoutAddress = claimableColumns + unreachable("d.user_seq") + ", NULL" + fromClaimable
+	toFirst        = claimableColumns + notNow("d.user_seq") + ", " + usableAddress("d.user_seq") + ", 0" + fromClaimable
+	toShared       = claimableColumns + notNow("d.user_seq") + ", " + usableAddress("d.user_seq") + ", " + isShared("d.user_seq") + fromClaimable
+	toEvery        = claimableColumns + notNow("d.user_seq") + ", " + usableAddresses("d.user_seq") + ", 0" + fromClaimable
+	withoutAddress = claimableColumns + unreachable("d.user_seq") + ", NULL, 0" + fromClaimable
 )
 
-// The rows to send to first addresses, to all addresses, and on channels without addresses.
+// The rows to send to first addresses, to first addresses that may be shared, to all addresses, and on channels without addresses.
 var (
 	claimableToFirst        = claimableRows{all: row.SQL(toFirst + inOrder), notHeld: row.SQL(toFirst + notHeld + inOrder)}
+	claimableToShared       = claimableRows{all: row.SQL(toShared + inOrder), notHeld: row.SQL(toShared + notHeld + inOrder)}
 	claimableToEvery        = claimableRows{all: row.SQL(toEvery + inOrder), notHeld: row.SQL(toEvery + notHeld + inOrder)}
 	claimableWithoutAddress = claimableRows{all: row.SQL(withoutAddress + inOrder), notHeld: row.SQL(withoutAddress + notHeld + inOrder)}
 )

@@ -33,6 +33,7 @@ func (s People) DeleteUser(ctx context.Context, id string) error {
 			"DELETE FROM guardianships WHERE guardian_seq = @user", "DELETE FROM guardianships WHERE student_seq = @user",
 			"DELETE FROM preferences WHERE user_seq = @user", "DELETE FROM inbox WHERE user_seq = @user",
 			"DELETE FROM digest_items WHERE user_seq = @user", "DELETE FROM addresses WHERE user_seq = @user",
+			"DELETE FROM household_messages WHERE user_seq = @user",
 			"DELETE FROM personal_data WHERE user_seq = @user",
 			"DELETE FROM concerned_students WHERE user_seq = @user", "DELETE FROM concerned_students WHERE student_seq = @user",
 		} {

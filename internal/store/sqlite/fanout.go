@@ -111,7 +111,7 @@ func (s Deliveries) claimSmall(ctx context.Context, c *conn, batches []ledger.Ba
 			continue
 		}
 		var err error
-		if grants[i], err = s.step(ctx, c, ledger.Step{Lease: claim.Lease, Batch: b, Claim: b.Size, Revision: claim.Revision}); err != nil {
+		if grants[i], err = s.step(ctx, c, ledger.Step{Lease: claim.Lease, Batch: b, Claim: b.Size, Revision: claim.Revision, Shared: claim.Shared}); err != nil {
 			return nil, err
 		}
 	}

@@ -54,7 +54,7 @@ WHERE w.event_seq = @event
 	AND d.wave = w.n
 	AND d.channel = h.id
 	AND d.user_seq > @cursor
-	AND d.status IN ({sent}, {uncertain})
+	AND (d.status IN ({sent}, {uncertain}) OR d.status = {suppressed} AND d.reason = {same_address})
 	AND d.revision < @revision
 	AND EXISTS (SELECT 1 FROM users u WHERE u.seq = d.user_seq AND u.state = {user_live})
 ORDER BY d.user_seq

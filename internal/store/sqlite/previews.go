@@ -87,7 +87,7 @@ func (s Previews) chunk(ctx context.Context, w *walk, users int) (found ledger.P
 			}
 			found.Groups = append(found.Groups, groups...)
 		}
-		return nil
+		return s.addShared(ctx, c, w, &found)
 	})
 	return found, bound, done, err
 }

@@ -71,9 +71,14 @@ func (s Receipts) record(ctx context.Context, c *conn, r schoolbell.Receipt, at 
 		if _, err := c.exec(ctx, countOutcome, a); err != nil {
 			return true, err
 		}
-		a = a.and(args{"failed": r.Kind.Failed(), "reason": row.Text(r.Reason), "now": at})
-		if _, err := c.exec(ctx, moveOutcome, a); err != nil {
+		told := args{"failed": r.Kind.Failed(), "reason": row.Text(r.Reason), "now": at}
+		if _, err := c.exec(ctx, moveOutcome, a.and(told)); err != nil {
 			return true, err
+		}
+		if outcome == schoolbell.OutcomeBounced {
+			if err := failFollowers(ctx, c, event, r, channel, at); err != nil {
+				return true, err
+			}
 		}
 	}
 	return true, changeByReceipt(ctx, c, r, channel, addressOfUser, at)

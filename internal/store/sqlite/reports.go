@@ -93,7 +93,7 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 			var channel, status, outcome int
 			var updated, read sql.NullInt64
 			if err := scan(&d.Wave, &channel, &next.Seq, &d.UserID, &status, &outcome, &d.Attempts, &d.Reason, &d.ProviderID,
-				&updated, &read); err != nil {
+				&d.SameAs, &updated, &read); err != nil {
 				return err
 			}
 			d.Status, d.Outcome, d.UpdatedAt = row.Status(status), row.Outcome(outcome), timeOf(updated)
@@ -119,7 +119,7 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 // NULL only those that have it. The inbox holds when an in-app delivery was read.
 var listDeliveries = row.SQL(`
 SELECT d.wave, d.channel, d.user_seq, u.id, ` + shownStatus + `, d.outcome, d.attempts,
-	coalesce(d.reason, ''), coalesce(d.provider_id, ''), d.updated_at,
+	coalesce(d.reason, ''), coalesce(d.provider_id, ''), ` + sameAs + `, d.updated_at,
 	CASE WHEN d.channel = {in_app} THEN (
 		SELECT read_at
 		FROM inbox
@@ -135,6 +135,9 @@ WHERE d.event_seq = @event
 	AND (@outcome IS NULL OR d.outcome = @outcome)
 ORDER BY d.wave, d.channel, d.user_seq
 LIMIT @limit`)
+
+// sameAs is the id of the user to whom the message of a delivery d is sent for this one too; empty for none.
+const sameAs = "coalesce((SELECT f.id FROM users f WHERE f.seq = d.same_as), '')"
 
 // shownStatus is the status of a delivery d of the event @event as it is shown: a pending one that a claim
 // names is being sent.

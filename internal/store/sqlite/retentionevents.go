@@ -96,7 +96,7 @@ func (s Retention) removeRows(ctx context.Context, c *conn, e *endedEvent, r *le
 	if err != nil || n == limit {
 		return true, err
 	}
-	for _, statement := range []string{deleteClaims, noteRemoved} {
+	for _, statement := range []string{deleteClaims, deleteHouseholdMessages, noteRemoved} {
 		if _, err := c.exec(ctx, statement, args{"event": e.seq}); err != nil {
 			return false, err
 		}
@@ -166,6 +166,9 @@ WHERE (event_seq, wave, channel, seq) IN (
 
 // deleteClaims deletes claims of an event that nobody recorded.
 const deleteClaims = "DELETE FROM claims WHERE event_seq = @event"
+
+// deleteHouseholdMessages deletes to whom messages of an event were sent for several people.
+const deleteHouseholdMessages = "DELETE FROM household_messages WHERE event_seq = @event"
 
 // noteRemoved stores that an event has no deliveries and no batches any more.
 const noteRemoved = "UPDATE events SET deliveries_left = 0 WHERE seq = @event"

@@ -60,6 +60,7 @@ var everybody = schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolb
 // large makes a ledger of benchUsers people.
 func large(b *testing.B, database Database) *testStore {
 	s := newTestStore(b, database(b)())
+	s.shared = true
 	if _, err := s.People.PutUsers(b.Context(), crowd(benchUsers)); err != nil {
 		b.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func benchTogether(b *testing.B, s *testStore, l ledger.Lease, work <-chan ledge
 			if !more {
 				break
 			}
-			steps = append(steps, ledger.Step{Lease: l, Batch: batch, Claim: stepGroup})
+			steps = append(steps, ledger.Step{Lease: l, Batch: batch, Claim: stepGroup, Shared: true})
 		}
 		if len(steps) == 0 {
 			return nil
@@ -89,6 +89,7 @@ type claimedGroup struct {
 // benchSteps gives run the batches of a new event by email in each round, with the timer stopped.
 func benchSteps(b *testing.B, database Database, run func(s *stepped, batches []ledger.Batch)) {
 	s := &stepped{testStore: newTestStore(b, database(b)())}
+	s.shared = true
 	if _, err := s.People.PutUsers(b.Context(), crowd(stepUsers)); err != nil {
 		b.Fatal(err)
 	}

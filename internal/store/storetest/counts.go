@@ -184,6 +184,9 @@ func (l *life) record() {
 		done[j].Status = pick(l, []schoolbell.DeliveryStatus{schoolbell.DeliverySent, schoolbell.DeliverySent, schoolbell.DeliveryFailed,
 			schoolbell.DeliveryPending, schoolbell.DeliveryUncertain})
 		done[j].Uncertain = done[j].Status == schoolbell.DeliveryUncertain
+		if first := pick(l, l.numbers); done[j].Status == schoolbell.DeliveryPending && first != done[j].Seq && l.rand.IntN(2) == 0 {
+			done[j].Reason, done[j].SameAs = schoolbell.ReasonSameAddress, first
+		}
 	}
 	steps := []ledger.Step{{Lease: h.lease, Batch: h.batch, Attempts: done, Claim: l.rand.IntN(2) * 5}}
 	if l.rand.IntN(2) == 0 {

@@ -18,7 +18,8 @@ import (
 
 // testStore is a store with what tests do to it. Its methods end the test when they fail.
 type testStore struct {
-	revision int // of the events that workers know
+	revision int  // of the events that workers know
+	shared   bool // workers ask for shared addresses
 	*store.Ledger
 	t testing.TB
 }
@@ -153,7 +154,7 @@ func (s *testStore) advance(l ledger.Lease, b ledger.Batch, attempts []ledger.At
 
 // tryAdvance is Deliveries.Advance with one step.
 func (s *testStore) tryAdvance(ctx context.Context, l ledger.Lease, b ledger.Batch, attempts []ledger.Attempt, claim int) (ledger.Grant, error) {
-	grants, err := s.Deliveries.Advance(ctx, []ledger.Step{{Lease: l, Batch: b, Attempts: attempts, Claim: claim, Revision: s.revision}})
+	grants, err := s.Deliveries.Advance(ctx, []ledger.Step{{Lease: l, Batch: b, Attempts: attempts, Claim: claim, Revision: s.revision, Shared: s.shared}})
 	if err != nil {
 		return ledger.Grant{}, err
 	}

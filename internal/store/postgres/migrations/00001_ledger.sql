@@ -80,6 +80,8 @@ CREATE TABLE addresses (
 	updated_at timestamptz NOT NULL,
 	PRIMARY KEY (user_seq, channel, position)
 );
+-- Emails and text messages that several people get at one address. Push messages go to devices.
+CREATE INDEX addresses_shared ON addresses ((lower(address) COLLATE "C")) WHERE channel IN (2, 3);
 
 -- channels are those of events that name none. built_in ones cannot be deleted.
 CREATE TABLE categories (
@@ -183,8 +185,8 @@ CREATE TABLE idempotency (
 );
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
--- Millions of rows: narrow, its primary key the only index, no foreign keys. No
--- column that changes is indexed and a third of each page is left free, so that
+-- Millions of rows: narrow, no foreign keys, and the only index beside the primary key
+-- is about the few rows that follow others. No column that changes in other rows is indexed and a third of each page is left free, so that
 -- records are updates within a page (HOT). A row whose status is pending is sending
 -- while a claim holds it. revision is that of the event whose text was sent last.
 CREATE TABLE deliveries (
@@ -201,8 +203,20 @@ CREATE TABLE deliveries (
 	uncertain   boolean     NOT NULL DEFAULT false,
 	reason      text,
 	provider_id text,
+	same_as     bigint, -- user to whom the message is sent for this one too
 	PRIMARY KEY (event_seq, wave, channel, user_seq)
 ) WITH (fillfactor = 67);
+CREATE INDEX deliveries_same_as ON deliveries (event_seq, wave, channel, same_as) WHERE same_as IS NOT NULL;
+
+-- To whom a message is sent that several people would get at one address. fingerprint names its text and the address.
+CREATE TABLE household_messages (
+	event_seq   bigint   NOT NULL,
+	wave        smallint NOT NULL,
+	channel     smallint NOT NULL,
+	fingerprint bigint   NOT NULL,
+	user_seq    bigint   NOT NULL,
+	PRIMARY KEY (event_seq, wave, channel, fingerprint)
+);
 
 -- What people get in their next digest instead of at once. digest_seq is the event that is the digest, once there is one.
 CREATE TABLE digest_items (
@@ -229,6 +243,7 @@ CREATE TABLE batches (
 	last_user   bigint   NOT NULL,
 	size        integer  NOT NULL,
 	in_work     boolean  NOT NULL DEFAULT false,
+	follows     boolean  NOT NULL DEFAULT false, -- a delivery in it has a same_as
 	finished_at timestamptz,
 	PRIMARY KEY (event_seq, wave, channel, seq)
 );

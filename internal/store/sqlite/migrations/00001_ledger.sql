@@ -79,6 +79,8 @@ CREATE TABLE addresses (
 	updated_at INTEGER NOT NULL,
 	PRIMARY KEY (user_seq, channel, position)
 ) STRICT, WITHOUT ROWID;
+-- Emails and text messages that several people get at one address. Push messages go to devices.
+CREATE INDEX addresses_shared ON addresses (lower(address)) WHERE channel IN (2, 3);
 
 -- channels, a JSON array, are those of events that name none. built_in ones cannot be deleted.
 CREATE TABLE categories (
@@ -182,7 +184,8 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
--- Millions of rows: narrow, its primary key the only index, no foreign keys. A pending row
+-- Millions of rows: narrow, no foreign keys, and the only index beside the primary key is
+-- about the few rows that follow others. A pending row
 -- that a claim names is being sent. revision is that of the event whose text was sent last.
 CREATE TABLE deliveries (
 	event_seq   INTEGER NOT NULL,
@@ -198,7 +201,19 @@ CREATE TABLE deliveries (
 	reason      TEXT,
 	provider_id TEXT,
 	updated_at  INTEGER NOT NULL,
+	same_as     INTEGER, -- user to whom the message is sent for this one too
 	PRIMARY KEY (event_seq, wave, channel, user_seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_same_as ON deliveries (event_seq, wave, channel, same_as) WHERE same_as IS NOT NULL;
+
+-- To whom a message is sent that several people would get at one address. fingerprint names its text and the address.
+CREATE TABLE household_messages (
+	event_seq   INTEGER NOT NULL,
+	wave        INTEGER NOT NULL,
+	channel     INTEGER NOT NULL,
+	fingerprint INTEGER NOT NULL,
+	user_seq    INTEGER NOT NULL,
+	PRIMARY KEY (event_seq, wave, channel, fingerprint)
 ) STRICT, WITHOUT ROWID;
 
 -- What people get in their next digest instead of at once. digest_seq is the event that is the digest, once there is one.
@@ -235,6 +250,7 @@ CREATE TABLE batches (
 	first_user  INTEGER NOT NULL,
 	last_user   INTEGER NOT NULL,
 	size        INTEGER NOT NULL,
+	follows     INTEGER NOT NULL DEFAULT 0, -- a delivery in it has a same_as
 	finished_at INTEGER,
 	PRIMARY KEY (event_seq, wave, channel, seq)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,189 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"schoolbell"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/store/row"
+)
+
+// FirstOfHouseholds implements ledger.Households.
+func (s Deliveries) FirstOfHouseholds(ctx context.Context, batch ledger.Batch, messages []ledger.HouseholdMessage) (first map[int64]int64, err error) {
+	sorted := slices.Clone(messages) // so that two calls do not wait for each other
+	slices.SortStableFunc(sorted, func(a, b ledger.HouseholdMessage) int { return cmp.Compare(a.Fingerprint, b.Fingerprint) })
+	err = s.DB.write(ctx, "choose who gets messages of households", func(tx pgx.Tx) error {
+		first = make(map[int64]int64, len(messages))
+		of := named{"event_id": batch.EventID, "wave": batch.Wave, "channel_name": batch.Channel}
+		var b pgx.Batch
+		for _, m := range sorted {
+			one := of.with(named{"fingerprint": m.Fingerprint})
+			b.Queue(chooseFirst, one.with(named{"user": m.User}))
+			b.Queue(findFirst, one).QueryRow(func(r pgx.Row) error {
+				var user int64
+				err := r.Scan(&user)
+				first[m.User] = user
+				return orNotFound(err, "event", batch.EventID)
+			})
+		}
+		return tx.SendBatch(ctx, &b).Close()
+	})
+	return first, err
+}
+
+// chooseFirst makes @user the one to whom a message is sent, unless there is somebody who gets, has got or cannot get it.
+var chooseFirst = row.SQL(`
+	INSERT INTO household_messages AS m (event_seq, wave, channel, fingerprint, user_seq)
+	SELECT e.seq, @wave::smallint, c.id, @fingerprint::bigint, @user::bigint
+	FROM events e
+	CROSS JOIN channels c
+	WHERE e.id = @event_id AND c.name = @channel_name
+	ON CONFLICT (event_seq, wave, channel, fingerprint) DO UPDATE
+	SET user_seq = excluded.user_seq
+	WHERE NOT EXISTS (
+		SELECT 1 FROM deliveries d
+		WHERE d.event_seq = m.event_seq AND d.wave = m.wave AND d.channel = m.channel AND d.user_seq = m.user_seq
+			AND (d.status IN ({sent}, {failed}, {uncertain}) OR d.status = {pending} AND d.same_as IS NULL))`)
+
+// findFirst selects to whom a message is sent.
+const findFirst = `
+	SELECT m.user_seq
+	FROM events e
+	CROSS JOIN channels c
+	JOIN household_messages m ON m.event_seq = e.seq AND m.wave = @wave AND m.channel = c.id AND m.fingerprint = @fingerprint
+	WHERE e.id = @event_id AND c.name = @channel_name`
+
+// sharedWithOthers returns the condition that an address of a user on a channel is one of somebody else too.
+func sharedWithOthers(user, channel, address string) string {
+	return `EXISTS (
+					SELECT 1 FROM addresses o
+					WHERE lower(o.address) COLLATE "C" = lower(` + address + `) COLLATE "C" AND o.channel = ` + channel + `
+						AND o.channel IN ({email}, {sms}) AND o.user_seq <> ` + user + `)`
+}
+
+// follows reports whether a row of the batch follows another one, or does so from this step on.
+func (a *advance) follows() bool {
+	return a.hasFollowers || slices.ContainsFunc(a.Attempts, func(t ledger.Attempt) bool { return t.SameAs != 0 })
+}
+
+// follow queues the statements about rows that follow others: those of the attempts, and all that must be settled.
+func (a *advance) follow(b *pgx.Batch, span named) {
+	var users, firsts []int64
+	for _, t := range a.Attempts {
+		if t.SameAs != 0 {
+			users, firsts = append(users, t.Seq), append(firsts, t.SameAs)
+		}
+	}
+	if len(users) > 0 {
+		b.Queue(followRows, a.key().with(named{"users": users, "firsts": firsts}))
+	}
+	b.Queue(settleFollowers, span.with(named{"now": a.now, "wait": ledger.FollowWait.Milliseconds()}))
+}
+
+// followRows lets rows of a batch follow those of the users @firsts from now on.
+var followRows = row.SQL(`
+	WITH b AS (
+		UPDATE batches b
+		SET follows = true
+		WHERE ` + thisBatch + ` AND NOT b.follows)
+	UPDATE deliveries d
+	SET same_as = x.first_seq
+	FROM unnest(@users::bigint[], @firsts::bigint[]) x(user_seq, first_seq)
+	WHERE d.event_seq = @event AND d.wave = @wave AND d.channel = @channel AND d.user_seq = x.user_seq
+		AND d.status = {pending} AND d.reason = {same_address}`)
+
+// lostMessage is the condition that the message of a delivery did not arrive.
+func lostMessage(delivery string) string {
+	return "(" + delivery + ".status = {failed} OR " + delivery + ".status IN ({sent}, {uncertain}) AND " + delivery + ".outcome = {outcome_bounced})"
+}
+
+// settleFollowers ends the rows of the batch that follow rows that have ended. Those to whose address no such message was sent
+// can be claimed again, and the others wait.
+var settleFollowers = row.SQL(`
+	UPDATE deliveries d
+	SET status = CASE
+			WHEN NOT x.ended THEN {pending}
+			WHEN d.uncertain THEN {uncertain}
+			WHEN x.lost THEN {failed}
+			ELSE {suppressed}
+		END,
+		retry_at = CASE WHEN x.waits THEN greatest(x.retry_at, @now::timestamptz + @wait::bigint * interval '1 ms') END,
+		reason = CASE WHEN x.ended AND x.lost THEN x.reason WHEN x.ended OR x.waits THEN {same_address} END,
+		same_as = CASE WHEN x.ended OR x.waits THEN d.same_as END,
+		updated_at = @now
+	FROM (
+		SELECT d.tableoid, d.ctid, f.retry_at, f.reason, ` + lostMessage("f") + ` AS lost,
+			coalesce(f.status = {pending}, false) AS waits,
+			coalesce(f.status IN ({sent}, {failed}, {uncertain}) AND f.revision = d.revision AND EXISTS (
+				SELECT 1
+				FROM addresses o
+				WHERE o.user_seq = d.same_as AND o.channel = @channel AND lower(o.address) = (
+					SELECT lower(a.address) FROM addresses a
+					WHERE a.user_seq = d.user_seq AND a.channel = @channel AND a.state IN ({usable})
+					ORDER BY a.position
+					LIMIT 1)), false) AS ended
+		FROM deliveries d
+		LEFT JOIN deliveries f ON f.event_seq = @event AND f.wave = @wave AND f.channel = @channel AND f.user_seq = d.same_as
+		WHERE ` + inBatch + `
+			AND d.status = {pending}
+			AND d.same_as IS NOT NULL
+			AND d.user_seq NOT IN (SELECT unnest(c.users) FROM claims c WHERE ` + ofBatch + `)) x
+	WHERE d.tableoid = x.tableoid AND d.ctid = x.ctid
+		AND (NOT x.waits OR d.retry_at IS NULL OR d.retry_at <= @now)`)
+
+// addShared adds, to a chunk of a preview, the deliveries that would be sent to addresses that others have too.
+func (c *chunk) addShared(ctx context.Context, tx pgx.Tx, found *ledger.PreviewChunk) error {
+	rows, err := tx.Query(ctx, previewedShared, named{"people": c.people, "channels": c.wave.channels})
+	shared, err := list(rows, err, pgx.RowToStructByPos[struct {
+		Channel schoolbell.Channel
+		User    int64
+		Address string
+	}])
+	for _, x := range shared {
+		person, _ := slices.BinarySearchFunc(found.People, x.User, func(p ledger.Recipient, user int64) int { return cmp.Compare(p.Seq, user) })
+		found.Shared = append(found.Shared, ledger.PreviewShared{Channel: x.Channel, Person: person, Address: x.Address})
+	}
+	return err
+}
+
+// previewedShared selects the first usable addresses of people, if others have them too.
+var previewedShared = row.SQL(`
+	SELECT c.name, p.user_seq, lower(a.address)
+	FROM channels c
+	CROSS JOIN unnest(@people::bigint[]) p(user_seq)
+	CROSS JOIN LATERAL (
+		SELECT a.address FROM addresses a
+		WHERE a.user_seq = p.user_seq AND a.channel = c.id AND a.state IN ({usable})
+		ORDER BY a.position
+		LIMIT 1) a
+	WHERE c.name = ANY (@channels::text[]) AND c.id IN ({email}, {sms})
+		AND ` + sharedWithOthers("p.user_seq", "c.id", "a.address") + `
+	ORDER BY c.id, p.user_seq`)
+
+// batchesOfFollowers selects the batches of deliveries that follow those of receipts r of the event e on the channel c.
+var batchesOfFollowers = `
+			SELECT d.event_seq, d.wave, d.channel, ` + batchOfUser("d.event_seq", "d.wave", "d.channel", "d.user_seq") + `
+			FROM deliveries d
+			WHERE d.event_seq = e.seq AND d.wave = r.wave AND d.channel = c.id AND d.same_as = r.user_seq AND d.same_as IS NOT NULL`
+
+// failFollowers makes deliveries failed that follow one whose message came back.
+var failFollowers = row.SQL(`
+	WITH lost AS (
+		UPDATE deliveries d
+		SET status = {failed}, reason = nullif(@reason, ''), updated_at = ` + now + `
+		FROM events e
+		CROSS JOIN channels c
+		JOIN deliveries f ON f.event_seq = e.seq AND f.wave = @wave AND f.channel = c.id AND f.user_seq = @user
+		WHERE e.id = @event_id AND c.name = @channel_name AND ` + lostMessage("f") + `
+			AND d.event_seq = e.seq AND d.wave = @wave AND d.channel = c.id AND d.same_as = @user AND d.same_as IS NOT NULL
+			AND d.status = {suppressed}
+		RETURNING d.event_seq, d.wave, d.channel, d.user_seq, d.outcome)
+	` + intoTotals + `
+		SELECT d.event_seq, d.wave, d.channel, m.status, d.outcome, ` + userShard + `, sum(m.n)
+		FROM lost d
+		CROSS JOIN LATERAL (VALUES ({suppressed}, -1), ({failed}, 1)) m(status, n)
+		WHERE NOT ` + inWork("d.event_seq", "d.wave", "d.channel", "d.user_seq") + addTotals)
