@@ -115,24 +115,27 @@ func (l *Language) shortDate(t time.Time) string {
 }
 
 // Times writes the time of day of a date that stands beside it, or the time until which it lasts: "09:30–11:00
-// (Europe/London)".
-func (l *Language) Times(from, to time.Time, zone *time.Location) string {
+// (Asia/Tokyo)". The zone is named if it is not home, where people know which time is meant, and if it is UTC, where nobody lives.
+func (l *Language) Times(from, to time.Time, zone, home *time.Location) string {
 	from, to = from.In(zone), to.In(zone)
 	switch {
 	case to.IsZero() || to.Equal(from):
-		return l.Clock(from) + " " + l.zone(zone)
+		return l.Clock(from) + l.zone(zone, home)
 	case sameDay(from, to):
-		return l.Clocks(from, to) + " " + l.zone(zone)
+		return l.Clocks(from, to) + l.zone(zone, home)
 	}
-	return l.Clock(from) + " – " + l.Date(to) + l.comma + l.Clock(to) + " " + l.zone(zone)
+	return l.Clock(from) + " – " + l.Date(to) + l.comma + l.Clock(to) + l.zone(zone, home)
 }
 
-func (l *Language) zone(zone *time.Location) string {
+func (l *Language) zone(zone, home *time.Location) string {
+	if zone.String() == home.String() && zone.String() != time.UTC.String() {
+		return ""
+	}
 	name := "(" + zone.String() + ")"
 	if l.RTL {
-		return isolate(name)
+		name = isolate(name)
 	}
-	return name
+	return " " + name
 }
 
 // Clocks writes a span of times of one day, such as "09:30–11:00". In a text from right to left it stays in one piece.
@@ -145,9 +148,9 @@ func (l *Language) Clocks(from, to time.Time) string {
 }
 
 // Span writes a time, or the time from one to another; a zero end means none: "Friday, 4 December 2026, 09:30–11:00
-// (Europe/London)".
-func (l *Language) Span(from, to time.Time, zone *time.Location) string {
-	return l.Date(from.In(zone)) + l.comma + l.Times(from, to, zone)
+// (Asia/Tokyo)". It names the zone as Times does.
+func (l *Language) Span(from, to time.Time, zone, home *time.Location) string {
+	return l.Date(from.In(zone)) + l.comma + l.Times(from, to, zone, home)
 }
 
 func sameDay(a, b time.Time) bool { return a.YearDay() == b.YearDay() && a.Year() == b.Year() }
@@ -159,6 +162,9 @@ func (l *Language) Number(n int) string { return l.format().FmtNumber(float64(n)
 func (l *Language) One(n int) bool {
 	return l.format().CardinalPluralRule(float64(n), 0) == locales.PluralRuleOne
 }
+
+// Commas writes a list without a word before its end, such as "Nia, Omar, Zoë".
+func (l *Language) Commas(entries []string) string { return strings.Join(entries, l.comma) }
 
 // Join writes a list, such as "Nia, Omar and Zoë".
 func (l *Language) Join(entries []string) string {

@@ -28,8 +28,13 @@ func TestSpan(t *testing.T) {
 		{"ar", start.Add(90 * time.Minute), "الجمعة، 4 ديسمبر 2026، \u206609:30–11:00\u2069 \u2066(Europe/London)\u2069"},
 		{"tlh", time.Time{}, "Friday, 4 December 2026, 09:30 (Europe/London)"},
 	} {
-		if got := locale.For(x.tag).Span(start, x.end, london); got != x.want {
+		if got := locale.For(x.tag).Span(start, x.end, london, time.UTC); got != x.want {
 			t.Errorf("%s: %q\nwant %q", x.tag, got, x.want)
+		}
+	}
+	for zone, want := range map[*time.Location]string{london: "09:30", time.UTC: "09:30 (UTC)"} {
+		if got := locale.For("en").Times(start, time.Time{}, zone, zone); got != want {
+			t.Errorf("at home in %v: %q", zone, got)
 		}
 	}
 }

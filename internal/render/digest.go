@@ -27,6 +27,7 @@ type itemKey struct {
 	tag      string // of the event's text
 	language *locale.Language
 	zone     *time.Location
+	home     *time.Location // of the school
 }
 
 // item is what they are told, without the link.
@@ -37,11 +38,11 @@ type item struct {
 
 // items returns the values of the items of a recipient, of a digest in a language.
 func (r *Renderer) items(to ledger.Recipient, school school, language *locale.Language) template.Value {
-	zone := schoolbell.FirstTimezone(to.Timezone, school.timezone)
+	key := itemKey{language: language, zone: schoolbell.FirstTimezone(to.Timezone, school.timezone), home: school.home()}
 	v := template.Value{Entries: make([]template.Values, len(to.Items))}
 	titles := make([]string, len(to.Items))
 	for i, ev := range to.Items {
-		shared := r.item(ev, cmp.Or(to.Locale, school.language), language, zone)
+		shared := r.item(ev, cmp.Or(to.Locale, school.language), key)
 		titles[i] = shared["item.title"].Text
 		own := maps.Clone(shared)
 		if r.link != nil {
@@ -49,24 +50,24 @@ func (r *Renderer) items(to ledger.Recipient, school school, language *locale.La
 		}
 		v.Entries[i] = own
 	}
-	v.Text = shorten(strings.Join(titles, ", "), maxItemTitles)
+	v.Text = shorten(language.Commas(titles), maxItemTitles)
 	return v
 }
 
-// item returns what all people with the locale and the time zone are told about an event. Its values are not to be changed.
-func (r *Renderer) item(ev *schoolbell.Event, want string, language *locale.Language, zone *time.Location) template.Values {
+// item returns what all people with the locale and the key are told about an event. Its values are not to be changed.
+func (r *Renderer) item(ev *schoolbell.Event, want string, key itemKey) template.Values {
 	said, tag := ev.In(want)
-	key := itemKey{event: ev.ID, tag: tag, language: language, zone: zone}
+	key.event, key.tag = ev.ID, tag
 	r.mu.RLock()
 	known := r.digested[key]
 	r.mu.RUnlock()
 	if known != nil && sameText(&known.source, ev) {
 		return known.values
 	}
-	said = toNobody(ev, said, language.Tag)
+	said = toNobody(ev, said, key.language.Tag)
 	when := ""
 	if !ev.StartsAt.IsZero() {
-		when = language.Span(ev.StartsAt, ev.EndsAt, zone)
+		when = key.language.Span(ev.StartsAt, ev.EndsAt, key.zone, key.home)
 	}
 	details := when
 	if when != "" && said.Location != "" {
@@ -74,7 +75,7 @@ func (r *Renderer) item(ev *schoolbell.Event, want string, language *locale.Lang
 	}
 	made := &item{source: *ev, values: template.Values{
 		"item.title":    {Text: said.Title},
-		"item.label":    {Text: wordsOf[language.Tag][string(ev.Category)]},
+		"item.label":    {Text: wordsOf[key.language.Tag][string(ev.Category)]},
 		"item.when":     {Text: when},
 		"item.location": {Text: said.Location},
 		"item.details":  {Text: details + said.Location},

@@ -44,7 +44,7 @@ func TestDigest(t *testing.T) {
 			"New messages\n\nWinter term <dates>\nThe winter term ends on Friday 18 December at noon.\nhttps://school.example/m/e1?a=1&b=2\n\nMuseum trip of class 5b\nThursday",
 			`href="https://school.example/m/e1?a=1&amp;b=2" style="color:#1d1c19;text-decoration:underline;">Winter term &lt;dates&gt;</a>`},
 		"es-MX": {"Resumen: Fechas del trimestre, Museum trip of class 5b, Choir rehearsal moved 🎶", "Mensajes nuevos\n\nFechas del trimestre\nEl trimestre termina el viernes.\n", `lang="es"`},
-		"ar":    {"ملخص: مواعيد الفصل الشتوي, Museum trip of class 5b, Choir rehearsal moved 🎶", "رسائل جديدة\n\nمواعيد الفصل الشتوي\n", `dir="rtl"`},
+		"ar":    {"ملخص: مواعيد الفصل الشتوي، Museum trip of class 5b، Choir rehearsal moved 🎶", "رسائل جديدة\n\nمواعيد الفصل الشتوي\n", `dir="rtl"`},
 		"sv":    {"Digest: Winter term <dates>, Museum trip of class 5b, Choir rehearsal moved 🎶", "New messages\n", `lang="en"`},
 	} {
 		ev, to := digestOf(locale)
@@ -59,6 +59,9 @@ func TestDigest(t *testing.T) {
 			t.Errorf("%s: text\n%s", locale, text)
 		}
 		html := m.HTML.String()
+		if why := map[string]string{"en": "because you chose to get messages from Hollowbrook School together", "ar": "لأنكم اخترتم"}[locale]; !strings.Contains(m.Text.String(), why) || !strings.Contains(html, why) {
+			t.Errorf("%s: the text does not say why it comes\n%s", locale, m.Text.String())
+		}
 		if !strings.Contains(html, want.html) {
 			t.Errorf("%s: the HTML lacks %s", locale, want.html)
 		}

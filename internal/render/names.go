@@ -43,6 +43,7 @@ var layoutNames = with(names, &template.Names{
 	Kinds: map[string]template.Kind{
 		"school.logo":       template.URL,
 		"layout.details":    template.Line,
+		"layout.calendar":   template.Line,
 		"layout.button":     template.Line,
 		"layout.choices":    template.Line,
 		"layout.optional":   template.Line,

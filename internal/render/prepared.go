@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -251,6 +252,7 @@ func (r *Renderer) values(ev *schoolbell.Event, said schoolbell.EventText, schoo
 		"layout.urgent":     flag(ev.Category == schoolbell.CategoryUrgent),
 		"layout.attendance": flag(ev.Category == schoolbell.CategoryAttendance),
 		"layout.details":    flag(!ev.StartsAt.IsZero() || said.Location != ""),
+		"layout.calendar":   {},
 		"layout.button":     flag(r.link != nil && !ev.Digest), // its items have links
 		"layout.choices":    flag(r.choices != nil),
 		"layout.optional":   flag(key.optional),
@@ -260,13 +262,16 @@ func (r *Renderer) values(ev *schoolbell.Event, said schoolbell.EventText, schoo
 		delete(v, "layout.preview") // it is personal
 	}
 	if !ev.StartsAt.IsZero() {
-		when := l.Span
+		when := l.Span(ev.StartsAt, ev.EndsAt, key.zone, school.home())
 		if key.channel != schoolbell.ChannelEmail {
-			when = l.ShortSpan
+			when = l.ShortSpan(ev.StartsAt, ev.EndsAt, key.zone)
 		}
-		v["event.when"] = template.Value{Text: when(ev.StartsAt, ev.EndsAt, key.zone)}
+		v["event.when"] = template.Value{Text: when}
 		v["event.date"] = template.Value{Text: l.Date(ev.StartsAt.In(key.zone))}
-		v["event.time"] = template.Value{Text: l.Times(ev.StartsAt, ev.EndsAt, key.zone)}
+		v["event.time"] = template.Value{Text: l.Times(ev.StartsAt, ev.EndsAt, key.zone, school.home())}
+		if key.channel == schoolbell.ChannelEmail {
+			v["layout.calendar"] = template.Value{Text: wordsOf[l.Tag]["calendar_"+cmp.Or(string(ev.Notice), "new")]}
+		}
 	}
 	return func(name string) (template.Value, bool) {
 		value, ok := v[name]

@@ -68,6 +68,9 @@ func schoolOf(s schoolbell.SchoolSettings) school {
 	}
 }
 
+// home returns the time zone of the school.
+func (s school) home() *time.Location { return schoolbell.FirstTimezone(s.timezone) }
+
 // check reports settings that no message can be made of.
 func (s school) check() error {
 	if !schoolbell.IsLine(s.name) {

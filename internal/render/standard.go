@@ -120,10 +120,10 @@ const (
 {{> signature}}
 {{> link}}
 `
-	urgentText = `[[urgent]]: ` + briefText
+	urgentText = `[[urgent]][[colon]] ` + briefText
 
 	standardSMS   = `{{school.name}}: {{event.title}}` + restOfSMS
-	urgentSMS     = `{{school.name}}: [[urgent]]: {{event.title}}` + restOfSMS
+	urgentSMS     = `{{school.name}}: [[urgent]][[colon]] {{event.title}}` + restOfSMS
 	attendanceSMS = `{{school.name}}: {{#if event.students}}{{event.students}}: {{/if}}{{event.title}}` + restOfSMS
 	restOfSMS     = `{{#if event.when}} · {{event.when}}{{/if}}{{#if event.location}} · {{event.location}}{{/if}} · {{event.summary}}`
 
@@ -169,11 +169,11 @@ func Standard(category schoolbell.Category, channel schoolbell.Channel, language
 func standardSubject(category schoolbell.Category) string {
 	switch category {
 	case schoolbell.CategoryUrgent:
-		return "[[urgent]]: {{event.title}}"
+		return "[[urgent]][[colon]] {{event.title}}"
 	case schoolbell.CategoryReminder:
-		return "[[reminder]]: {{event.title}}"
+		return "[[reminder]][[colon]] {{event.title}}"
 	case schoolbell.CategoryDigest:
-		return "{{#if items}}[[digest]]: {{items}}{{else}}{{event.title}}{{/if}}"
+		return "{{#if items}}[[digest]][[colon]] {{items}}{{else}}{{event.title}}{{/if}}"
 	}
 	return "{{event.title}}"
 }
