@@ -32,6 +32,9 @@ type Recipient struct {
 	// Personal is what the message does not share with others, of personalized events; nil for others. A claim leaves it out: see
 	// Deliveries.Personal.
 	Personal *schoolbell.PersonalText
+
+	// ItemTexts is the same for those of Items that are personalized, by the id of the event.
+	ItemTexts map[string]*schoolbell.PersonalText
 }
 
 // Unlinked returns a recipient whose links lead nowhere and are as long as those that work: user 0 does not exist. So messages

@@ -3,6 +3,8 @@ package notify
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
@@ -11,6 +13,9 @@ import (
 // personalize reads what the messages of a claim do not share with others. Most events share everything but names, and need
 // nothing.
 func (r *batchRun) personalize(ctx context.Context, rows []ledger.Recipient) error {
+	if r.ev.Digest {
+		return r.personalizeItems(ctx, rows)
+	}
 	if !r.ev.Personalized() {
 		return nil
 	}
@@ -24,6 +29,36 @@ func (r *batchRun) personalize(ctx context.Context, rows []ledger.Recipient) err
 	}
 	for i := range rows {
 		rows[i].Personal = texts[rows[i].Seq]
+	}
+	return nil
+}
+
+// personalizeItems is personalize for a digest: it reads what its items say of the recipients, one event after the other.
+func (r *batchRun) personalizeItems(ctx context.Context, rows []ledger.Recipient) error {
+	readers := map[string][]int{} // rows, by personalized event
+	for i, to := range rows {
+		for _, item := range to.Items {
+			if item.Personalized() {
+				readers[item.ID] = append(readers[item.ID], i)
+			}
+		}
+	}
+	for id, places := range readers {
+		users := make([]int64, len(places))
+		for i, place := range places {
+			users[i] = rows[place].Seq
+		}
+		texts, err := r.advancer.deliveries.Personal(ctx, id, users)
+		if err != nil {
+			return fmt.Errorf("read what event %s of a digest says of its recipients: %w", id, err)
+		}
+		for _, place := range places {
+			to := &rows[place]
+			if to.ItemTexts == nil {
+				to.ItemTexts = map[string]*schoolbell.PersonalText{}
+			}
+			to.ItemTexts[id] = texts[to.Seq]
+		}
 	}
 	return nil
 }
@@ -42,8 +77,8 @@ func (r *batchRun) untried(rows []ledger.Recipient, why error) []ledger.Attempt 
 // provider's words repeat. Results go to the ledger, where they outlive the person, to Redis and to the log.
 func impersonal(r schoolbell.Result, to ledger.Recipient) schoolbell.Result {
 	person := schoolbell.Personal{Name: to.Name, Addresses: to.Addresses}
-	if to.Personal != nil {
-		addPersonal(&person, to.Personal)
+	for _, text := range append(slices.Collect(maps.Values(to.ItemTexts)), to.Personal) {
+		addPersonal(&person, text)
 	}
 	r.Reason = schoolbell.Redact(r.Reason, person)
 	r.ProviderID = schoolbell.RedactID(r.ProviderID, person)
@@ -52,6 +87,9 @@ func impersonal(r schoolbell.Result, to ledger.Recipient) schoolbell.Result {
 
 // addPersonal adds what a message says of single people.
 func addPersonal(person *schoolbell.Personal, text *schoolbell.PersonalText) {
+	if text == nil {
+		return
+	}
 	for _, value := range text.Data {
 		person.Words = append(person.Words, value)
 	}

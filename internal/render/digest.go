@@ -3,12 +3,12 @@ package render
 import (
 	"cmp"
 	"maps"
-	"strings"
 	"time"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/locale"
+	"schoolbell/internal/personal"
 	"schoolbell/internal/template"
 )
 
@@ -42,9 +42,11 @@ func (r *Renderer) items(to ledger.Recipient, school school, language *locale.La
 	v := template.Value{Entries: make([]template.Values, len(to.Items))}
 	titles := make([]string, len(to.Items))
 	for i, ev := range to.Items {
-		shared := r.item(ev, cmp.Or(to.Locale, school.language), key)
-		titles[i] = shared["item.title"].Text
-		own := maps.Clone(shared)
+		own := maps.Clone(r.item(ev, cmp.Or(to.Locale, school.language), key))
+		if text := to.ItemTexts[ev.ID]; text != nil {
+			tellOne(own, ev, cmp.Or(to.Locale, school.language), school.language, text)
+		}
+		titles[i] = own["item.title"].Text
 		if r.link != nil {
 			own["item.link"] = template.Value{Text: r.link(ev.ID, to)}
 		}
@@ -53,6 +55,21 @@ func (r *Renderer) items(to ledger.Recipient, school school, language *locale.La
 	v.Text = shorten(language.Commas(titles), maxItemTitles)
 	return v
 }
+
+// tellOne changes the values of a personalized event to what they are for one person.
+func tellOne(values template.Values, ev *schoolbell.Event, want, home string, text *schoolbell.PersonalText) {
+	said, tag := ev.In(want)
+	language := cmp.Or(tag, home)
+	title, body := personal.Filled(said.Title, said.Body, language, text)
+	values["item.title"], values["item.summary"] = template.Value{Text: title}, template.Value{Text: itemSummary(body)}
+	if len(text.Students) > 0 && !personal.NamesStudents(said.Title) {
+		students, _ := personal.Values(text, locale.For(language))("students")
+		values["item.students"] = template.Value{Text: students.Text}
+	}
+}
+
+// itemSummary returns the beginning of a text in one line.
+func itemSummary(body string) string { return shorten(personal.Line(body), maxItemSummary) }
 
 // item returns what all people with the locale and the key are told about an event. Its values are not to be changed.
 func (r *Renderer) item(ev *schoolbell.Event, want string, key itemKey) template.Values {
@@ -79,7 +96,8 @@ func (r *Renderer) item(ev *schoolbell.Event, want string, key itemKey) template
 		"item.when":     {Text: when},
 		"item.location": {Text: said.Location},
 		"item.details":  {Text: details + said.Location},
-		"item.summary":  {Text: shorten(strings.Join(strings.Fields(said.Body), " "), maxItemSummary)},
+		"item.summary":  {Text: itemSummary(said.Body)},
+		"item.students": {},
 		"item.link":     {},
 	}}
 	r.mu.Lock()

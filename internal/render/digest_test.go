@@ -71,6 +71,44 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// An item of a personalized event says what it says to the recipient; nothing about others if that is not known any more.
+func TestDigestPersonal(t *testing.T) {
+	t.Parallel()
+	r := digestRenderer(t)
+	ev, to := digestOf("es")
+	to.Items = []*schoolbell.Event{
+		{ID: "p1", Category: schoolbell.CategoryEvent, ForEach: schoolbell.ForEachStudent, Title: "Report of {{students|your child}}", Body: "{{user.name}}: {{data.room|the office}} & <b>",
+			Texts: map[string]schoolbell.EventText{"es": {Title: "Informe de {{students|su hijo}}", Body: "{{user.name}}: {{data.room|la oficina}} & <b>"}}},
+		{ID: "p2", Category: "trips", ForEach: schoolbell.ForEachStudent, Title: "Photos", Body: "Ready."},
+	}
+	render := func() (text, html string) {
+		m, err := r.Render(ev, schoolbell.ChannelEmail, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Subject + "\n" + m.Text.String(), m.HTML.String()
+	}
+	to.ItemTexts = map[string]*schoolbell.PersonalText{}
+	for _, id := range []string{"p1", "p2"} {
+		to.ItemTexts[id] = &schoolbell.PersonalText{Name: "Anne", Data: map[string]string{"room": "{{students}} <7>"}, Students: []schoolbell.Student{{Name: "Nia"}, {Name: "عمر"}}}
+	}
+	text, html := render()
+	for _, want := range []string{"Resumen: Informe de Nia y \u2068عمر\u2069, Photos\n", "\n\nInforme de Nia y \u2068عمر\u2069\nAnne: {{students}} <7> & <b>\n", "\n\nPhotos · Nia and \u2068عمر\u2069\nReady.\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	for _, want := range []string{">Informe de Nia y \u2068عمر\u2069</a>", "Anne: {{students}} &lt;7&gt; &amp; &lt;b&gt;</p>", ">Nia and \u2068عمر\u2069</p>"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %q in\n%s", want, html)
+		}
+	}
+	to.ItemTexts = nil
+	if text, _ = render(); !strings.Contains(text, "\n\nInforme de su hijo\n: la oficina & <b>\n") || !strings.Contains(text, "\n\nPhotos\n") {
+		t.Errorf("without personal text:\n%s", text)
+	}
+}
+
 // BenchmarkDigest is the message of one recipient with three items.
 func BenchmarkDigest(b *testing.B) {
 	r := digestRenderer(b)

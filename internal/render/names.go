@@ -33,6 +33,7 @@ var names = with(personal.Names(), &template.Names{
 			"item.location": template.Line,
 			"item.details":  template.Line,
 			"item.summary":  template.Line,
+			"item.students": template.Line,
 			"item.link":     template.URL,
 		}},
 	},

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"encoding/json"
 	"html"
 	"strings"
 	"testing"
@@ -22,8 +23,10 @@ func TestDigest(t *testing.T) {
 		s := system.New(t, parts)
 		stop := s.Start()
 		for _, u := range []schoolbell.User{
-			{ID: "anne", Name: "Anne O'Neill", Locale: "en-GB", Timezone: "Europe/London"},
-			{ID: "omar", Name: "عمر حداد", Locale: "ar", Timezone: "Asia/Kathmandu"},
+			{ID: "nia", Name: "Nia Quill"},
+			{ID: "zed", Name: "Zed Haddad"},
+			{ID: "anne", Name: "Anne O'Neill", Locale: "en-GB", Timezone: "Europe/London", GuardianOf: []string{"nia"}},
+			{ID: "omar", Name: "عمر حداد", Locale: "ar", Timezone: "Asia/Kathmandu", GuardianOf: []string{"zed"}},
 			{ID: "none", Name: "Nobody's Items", Locale: "de"},
 		} {
 			u.Email, u.Roles = u.ID+"@people.hill.example", []schoolbell.Role{schoolbell.RoleParent}
@@ -33,7 +36,10 @@ func TestDigest(t *testing.T) {
 			s.WantDigest(u.ID, schoolbell.CategoryAnnouncement, schoolbell.CategoryEvent)
 		}
 		create := func(ev wire.NewEvent, to ...string) string {
-			ev.Audience, ev.Channels = schoolbell.Audience{Selector: schoolbell.Selector{Users: to}}, []schoolbell.Channel{schoolbell.ChannelEmail}
+			ev.Channels = []schoolbell.Channel{schoolbell.ChannelEmail}
+			if len(to) > 0 {
+				ev.Audience.Users = to
+			}
 			created, err := s.Client.CreateEvent(t.Context(), ev)
 			if err != nil {
 				t.Fatal(err)
@@ -46,6 +52,11 @@ func TestDigest(t *testing.T) {
 		create(wire.NewEvent{Title: "Sports day", Body: "Bring water.", Category: "event", Location: "Gym", StartsAt: wire.At(time.Date(2031, 7, 4, 8, 30, 0, 0, time.UTC)),
 			EndsAt: wire.At(time.Date(2031, 7, 4, 15, 0, 0, 0, time.UTC)), Texts: map[string]schoolbell.EventText{"ar": {Title: "اليوم الرياضي", Body: "أحضروا الماء."}}}, "anne", "omar")
 		create(wire.NewEvent{Title: long, Body: strings.Repeat("word ", 100)}, "anne")
+		create(wire.NewEvent{Title: "Photos", Body: "Dear {{user.name}}, the code is {{data.code|at the office}}.", ForEach: schoolbell.ForEachStudent,
+			Audience: schoolbell.Audience{GuardiansOf: &schoolbell.Selector{Users: []string{"nia", "zed"}}},
+			Personal: []schoolbell.PersonData{{User: "anne", Data: json.RawMessage(`{"code": "A-17"}`)}}})
+		create(wire.NewEvent{Title: "Report of {{students|your child}}", Body: "It is ready.", ForEach: schoolbell.ForEachStudent,
+			Audience: schoolbell.Audience{GuardiansOf: &schoolbell.Selector{Users: []string{"nia", "zed"}}}})
 		if n := catcher.Accepted(); n != 0 {
 			t.Fatalf("%d emails before the window has closed", n)
 		}
@@ -60,10 +71,19 @@ func TestDigest(t *testing.T) {
 		if len(emails) != 2 || emails["omar"] == nil {
 			t.Fatalf("%d people got a digest", len(emails))
 		}
-		wantDigest(t, emails["anne"], "Digest", "Menu <b>", "Sports day", long)
-		wantDigest(t, emails["omar"], "ملخص", "Menu <b>", "اليوم الرياضي")
+		wantDigest(t, emails["anne"], "Digest", "Menu <b>", "Sports day", long, "Photos", "Report of Nia Quill")
+		wantDigest(t, emails["omar"], "ملخص", "Menu <b>", "اليوم الرياضي", "Photos", "Report of Zed Haddad")
 		if text := examine(t, emails["anne"], "").Email.Text; !strings.Contains(text, "\nFriday, 4 July 2031, 09:30–16:00 (Europe/London) · Gym\nBring water.\n") {
 			t.Errorf("the text is\n%s", text)
+		}
+
+		for user, want := range map[string][3]string{
+			"anne": {" · Nia Quill\n", "Dear Anne O'Neill, the code is A-17.", "Zed"},
+			"omar": {" · Zed Haddad\n", "Dear عمر حداد, the code is at the office.", "Nia"},
+		} {
+			if e := examine(t, emails[user], "").Email; !strings.Contains(e.Text, "\nPhotos"+want[0]+want[1]+"\n") || strings.Contains(e.Subject+e.Text+e.HTML, want[2]) {
+				t.Errorf("%s got %s\n%s", user, e.Subject, e.Text)
+			}
 		}
 
 		// The next window: one person has an item, and that of another one is cancelled.
@@ -115,7 +135,7 @@ func wantDigest(t *testing.T, raw []byte, subject string, items ...string) {
 		}
 	}
 	for _, item := range items {
-		inText, inHTML := strings.Count(theirs.Text, "\n\n"+item+"\n"), strings.Count(theirs.HTML, ">"+html.EscapeString(item)+"</a>")
+		inText, inHTML := strings.Count(theirs.Text, "\n\n"+item+"\n")+strings.Count(theirs.Text, "\n\n"+item+" · "), strings.Count(theirs.HTML, ">"+html.EscapeString(item)+"</a>")
 		if inText != 1 || inHTML != 1 {
 			t.Errorf("%q is %d times in the text and %d times in the HTML:\n%s", item, inText, inHTML, theirs.Text)
 		}
