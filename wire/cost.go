@@ -13,7 +13,7 @@ type Costs struct {
 
 // SMSCost is what an event takes by text message.
 type SMSCost struct {
-	SegmentsEach int     `json:"segments_each" doc:"Segments of a message in the language of the school."`
+	SegmentsEach int     `json:"segments_each" doc:"Segments of a message in the language of the school, with no personal text."`
 	Segments     int     `json:"segments" doc:"Segments of all messages that were or may be sent, once each."`
 	Amount       float64 `json:"amount,omitempty" doc:"Their price; missing without SMS_PRICE."`
 	Currency     string  `json:"currency,omitempty" example:"EUR"`

@@ -131,9 +131,10 @@ type Config struct {
 	// Nil means that there are no text messages.
 	SMSCost func(ev *schoolbell.Event) (segments int, price float64, currency string)
 
-	// Templates and Renderer are for the templates of messages.
+	// Templates, Renderer and Texts are for the templates of messages.
 	Templates Templates
 	Renderer  Renderer
+	Texts     PersonalTexts
 
 	// Queues are the queues to show and manage, in that order.
 	Queues []*bullmq.Queue

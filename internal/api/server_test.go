@@ -114,7 +114,7 @@ func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *se
 	cfg.Templates = school.NewTemplates(s.ledger.Templates, log)
 	renderer, err := render.New(render.Config{School: cfg.Settings.Current, Template: school.NewTemplates(s.ledger.Templates, log).At})
 	must(t, err)
-	cfg.Renderer = renderer
+	cfg.Renderer, cfg.Texts = renderer, s.ledger.Deliveries
 	cfg.Previews = preview.New(preview.Config{Pipeline: pipeline, Renderer: renderer, People: s.ledger.People, School: cfg.Settings.Current})
 	cfg.Channels = schoolbell.Channels()
 	cfg.Links, cfg.Messages = s.links, inbox.NewMessages(s.ledger.Inboxes, s.ledger.Receipts, nil, nil)

@@ -28,8 +28,15 @@ type Renderer interface {
 	// Check reports what is wrong with a template as Faults.
 	Check(t schoolbell.Template) error
 
-	// Preview makes a message from a template: of a sample event if ev is nil, and for a sample recipient if to is nil.
-	Preview(t schoolbell.Template, ev *schoolbell.Event, to *schoolbell.User) (schoolbell.Message, error)
+	// Preview makes a message from a template: of a sample event if ev is nil, and for a sample recipient if to is nil. The text is
+	// what the event says of to, or of whom a sample event is.
+	Preview(t schoolbell.Template, ev *schoolbell.Event, to *schoolbell.User, text *schoolbell.PersonalText) (schoolbell.Message, error)
+}
+
+// PersonalTexts is what the API needs to show what events say of single people.
+type PersonalTexts interface {
+	// Personal returns what the messages of an event to users with these numbers do not share.
+	Personal(ctx context.Context, eventID string, users []int64) (map[int64]*schoolbell.PersonalText, error)
 }
 
 // TemplatePath names a template in the path.
@@ -215,16 +222,41 @@ func (s *Server) previewTemplate(ctx context.Context, in *previewTemplateInput) 
 		}
 	}
 	var to *schoolbell.User
+	var text *schoolbell.PersonalText
 	if in.Body.User != "" {
-		if to, err = s.cfg.People.User(ctx, in.Body.User); err != nil {
+		if to, text, err = s.previewedFor(ctx, in.Body.User, ev); err != nil {
 			return nil, unknownIn("user", err)
 		}
 	}
-	m, err := s.cfg.Renderer.Preview(t, ev, to)
+	m, err := s.cfg.Renderer.Preview(t, ev, to, text)
 	if err != nil {
 		return nil, err
 	}
 	return &templateShownOutput{wire.TemplateShown{Subject: m.Subject, HTML: m.HTML.String(), Text: m.Text.String()}}, nil
+}
+
+// previewedFor returns a person, and what an event says of them; if it is nil, their students.
+func (s *Server) previewedFor(ctx context.Context, id string, ev *schoolbell.Event) (*schoolbell.User, *schoolbell.PersonalText, error) {
+	person, err := s.cfg.Exports.Person(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if ev != nil {
+		texts, err := s.cfg.Texts.Personal(ctx, ev.ID, []int64{person.Number})
+		return person.User, texts[person.Number], err
+	}
+	text := &schoolbell.PersonalText{Name: person.Name}
+	for _, student := range person.GuardianOf {
+		u, err := s.cfg.People.User(ctx, student)
+		if schoolbell.CodeOf(err) == schoolbell.CodeNotFound {
+			continue // erased meanwhile
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		text.Students = append(text.Students, schoolbell.Student{ID: u.ID, Name: u.Name})
+	}
+	return person.User, text, nil
 }
 
 // unknownIn turns an unknown id in a body into a fault of its field.

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -115,8 +116,39 @@ func testTemplatesPreview(t *testing.T) {
 	if err != nil || !strings.Contains(sample.Text, "Yara Mossfield") {
 		t.Errorf("the sample is %+v, %v", sample, err)
 	}
+	testPreviewStudents(t, s)
 	_, err = s.PreviewTemplate(t.Context(), spanishEmail, wire.TemplatePreview{TemplateText: text, User: "nobody"})
 	if err == nil || !strings.Contains(err.Error(), "user") {
 		t.Errorf("an unknown user: %v", err)
+	}
+}
+
+// testPreviewStudents expects the students of a person in a sample, and what an event says of them in a message about it.
+func testPreviewStudents(t *testing.T, s *server) {
+	t.Helper()
+	for _, u := range []schoolbell.User{
+		{ID: "kid1", Name: "Nia", Roles: []schoolbell.Role{schoolbell.RoleStudent}},
+		{ID: "kid2", Name: "Zoë", Roles: []schoolbell.Role{schoolbell.RoleStudent}},
+		{ID: "dad", Name: "Otto", Roles: []schoolbell.Role{schoolbell.RoleParent}, GuardianOf: []string{"kid1", "kid2"}},
+	} {
+		_, _, err := s.PutUser(t.Context(), u)
+		must(t, err)
+	}
+	ev, err := s.CreateEvent(t.Context(), wire.NewEvent{Title: "Absent", Body: "B", Category: "attendance", ForEach: schoolbell.ForEachStudent,
+		Personal: []schoolbell.PersonData{{User: "dad", Data: json.RawMessage(`{"room": "7"}`)}},
+		Audience: schoolbell.Audience{GuardiansOf: &schoolbell.Selector{Users: []string{"kid1"}}}, Channels: []schoolbell.Channel{schoolbell.ChannelInApp}})
+	must(t, err)
+	key := schoolbell.TemplateKey{Category: "attendance", Channel: schoolbell.ChannelEmail, Locale: "en"}
+	text := wire.TemplateText{Subject: "{{event.title}}", HTML: "<p>{{students}}</p>", Text: "{{students|nobody}}: {{#each students}}{{data.reason}}; {{/each}}{{data.room|no room}}\n"}
+	for _, c := range []struct{ event, user, want string }{
+		{"", "dad", "Nia and Zoë: absent since the first lesson; absent since the third lesson; no room\n"},
+		{"", "kid1", "nobody: no room\n"},
+		{ev.ID, "dad", "nobody: 7\n"}, // no worker has looked yet whom it is about
+		{ev.ID, "kid2", "nobody: no room\n"},
+	} {
+		shown, err := s.PreviewTemplate(t.Context(), key, wire.TemplatePreview{TemplateText: text, Event: c.event, User: c.user})
+		if err != nil || !strings.HasPrefix(shown.Text, c.want) {
+			t.Errorf("of event %q for %s: %v, %q", c.event, c.user, err, shown)
+		}
 	}
 }

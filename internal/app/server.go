@@ -50,7 +50,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 		return nil, fmt.Errorf("set up the templates: %w", err)
 	}
 	server, err := api.New(api.Config{
-		Templates: r.Templates, Renderer: renderer,
+		Templates: r.Templates, Renderer: renderer, Texts: r.Ledger.Deliveries,
 		SMSCost: r.smsCost(renderer), Previews: r.previews(renderer),
 		Store: r.Ledger.Reports, Exports: r.Ledger.Exports, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Ledger.School, r.Log, people.InRegion(r.Config.SMS.Region)), Schedules: people.NewSchedules(r.Ledger.Schedules), Calendars: inbox.NewCalendars(r.Ledger.Calendars, nil, language), School: school.New(r.Ledger.School), Inbox: box, Auth: keys, Settings: r.Settings, Receipts: receipts, Suppressions: r.Ledger.Suppressions, Webhooks: r.Webhooks, Reported: r.reported(),
 		Push:     api.Push{PublicKey: r.Config.Push.PublicKey, Serves: push.Services(r.Config.Push.Services).Has},

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"time"
 
 	"schoolbell"
@@ -32,10 +33,11 @@ func (r *Renderer) Check(t schoolbell.Template) error {
 }
 
 // Preview makes a message from a template that need not be stored, in its language: of a sample event if ev is nil, and
-// for a sample recipient if to is nil. Its links lead nowhere.
-func (r *Renderer) Preview(t schoolbell.Template, ev *schoolbell.Event, to *schoolbell.User) (schoolbell.Message, error) {
+// for a sample recipient if to is nil. The text is what a personalized event says of to; about its students, a sample event
+// has sample data. The links of the message lead nowhere.
+func (r *Renderer) Preview(t schoolbell.Template, ev *schoolbell.Event, to *schoolbell.User, text *schoolbell.PersonalText) (schoolbell.Message, error) {
 	if ev == nil {
-		ev = sampleEvent(t.Category, time.Now())
+		ev, text = sampleEvent(t.Category, time.Now()), withSampleData(text)
 	}
 	recipient := ledger.Recipient{UserID: "sample", Name: "Yara Mossfield", Personal: samplePersonal()}
 	var items []*schoolbell.Event
@@ -43,7 +45,7 @@ func (r *Renderer) Preview(t schoolbell.Template, ev *schoolbell.Event, to *scho
 		items = sampleItems(ev.CreatedAt)
 	}
 	if to != nil {
-		recipient = ledger.Recipient{UserID: to.ID, Name: to.Name, Locale: to.Locale, Timezone: to.Timezone}
+		recipient = ledger.Recipient{UserID: to.ID, Name: to.Name, Locale: to.Locale, Timezone: to.Timezone, Personal: text}
 	}
 	recipient.Items = items
 	one := &Renderer{settings: r.settings, choices: r.choices, optional: r.optional, compiled: map[compiledKey]*compiled{},
@@ -79,6 +81,19 @@ func sampleItems(now time.Time) []*schoolbell.Event {
 		sampleEvent(schoolbell.CategoryEvent, now),
 		{ID: "01900000-0000-7000-8000-000000000002", Category: schoolbell.CategoryReminder, Title: "Choir rehearsal moved", Body: "From Thursday to Friday, 14:00.", Location: "Music room"},
 	}
+}
+
+// withSampleData returns a text about the same students, with sample data.
+func withSampleData(text *schoolbell.PersonalText) *schoolbell.PersonalText {
+	if text == nil {
+		return nil
+	}
+	sample, samples := *text, samplePersonal().Students
+	sample.Students = slices.Clone(text.Students)
+	for i := range sample.Students {
+		sample.Students[i].Data = samples[i%len(samples)].Data
+	}
+	return &sample
 }
 
 // samplePersonal is what a sample message says of its recipient.
