@@ -163,7 +163,7 @@ func (l *Language) One(n int) bool {
 	return l.format().CardinalPluralRule(float64(n), 0) == locales.PluralRuleOne
 }
 
-// Commas writes a list without a word before its end, such as "Nia, Omar, Zoë".
+// Commas writes a list with commas only, such as "Nia, Omar, Zoë".
 func (l *Language) Commas(entries []string) string { return strings.Join(entries, l.comma) }
 
 // Join writes a list, such as "Nia, Omar and Zoë".

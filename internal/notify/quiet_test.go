@@ -79,6 +79,18 @@ func modeCases() []modeCase {
 		{"short night when clocks skip the end", "event", "", "22:00-02:30", "", "2027-03-28T01:00:00Z", sent},
 		{"long night in the hour that comes twice", "event", "", "22:00-02:30", "", "2027-10-31T00:45:00Z", held},
 		{"long night after its second end", "event", "", "22:00-02:30", "", "2027-10-31T01:31:00Z", sent},
+		{"at night, urgent though off", "urgent", "off", "", "", "2027-01-15T22:00:00Z", sent},
+		{"at night, urgent though in a digest", "urgent", "digest", "", "", "2027-01-15T22:00:00Z", sent},
+		{"in the day, mandatory though off", "attendance", "off", "", "", "2027-01-15T12:00:00Z", sent},
+		{"at night, mandatory though in a digest", "attendance", "digest", "", "", "2027-01-15T22:00:00Z", held},
+		{"night of a leap day", "event", "", "", "", "2028-02-29T22:00:00Z", held},
+		{"a leap day", "event", "", "", "", "2028-02-29T12:00:00Z", sent},
+		{"the half hour that comes twice", "event", "", "21:00-02:00", "Australia/Lord_Howe", "2027-04-03T15:10:00Z", held},
+		{"after that half hour", "event", "", "21:00-02:00", "Australia/Lord_Howe", "2027-04-03T15:31:00Z", sent},
+		{"before a half hour that is skipped", "event", "", "22:00-02:15", "Australia/Lord_Howe", "2027-10-02T15:29:00Z", held},
+		{"after a half hour that is skipped", "event", "", "22:00-02:15", "Australia/Lord_Howe", "2027-10-02T15:30:00Z", sent},
+		{"before a midnight that is skipped", "event", "", "23:30-00:30", "America/Havana", "2027-03-14T04:45:00Z", held},
+		{"after a midnight that is skipped", "event", "", "23:30-00:30", "America/Havana", "2027-03-14T05:00:00Z", sent},
 		{"a zone that does not exist", "event", "", "", "Mars/Olympus", "2027-01-15T22:00:00Z", held},
 	}
 }

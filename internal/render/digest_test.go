@@ -109,6 +109,26 @@ func TestDigestPersonal(t *testing.T) {
 	}
 }
 
+// What people write and what events say of people stays text, in a digest too.
+func FuzzDigest(f *testing.F) {
+	f.Add("{{students}} 🎒", "body https://a.example/x.", "place", "Nia", "ill")
+	f.Add("<script>\u2028", "\" onload=x", "\u202e", "عمر\r\nBcc: x", "{{#each students}}")
+	r := digestRenderer(f)
+	f.Fuzz(func(t *testing.T, title, body, place, name, data string) {
+		ev, to := digestOf("ar")
+		to.Items = []*schoolbell.Event{{ID: "e1", Category: schoolbell.CategoryEvent, ForEach: schoolbell.ForEachStudent, Title: title, Body: body, Location: place}, to.Items[0]}
+		to.ItemTexts = map[string]*schoolbell.PersonalText{"e1": {Name: name, Data: map[string]string{"x": data}, Students: []schoolbell.Student{{Name: name}, {Name: data}}}}
+		m, err := r.Render(ev, schoolbell.ChannelEmail, to)
+		if err != nil {
+			t.Error(err) // the items cannot be refused any more
+			return
+		}
+		if strings.ContainsAny(m.Subject, "\r\n") || strings.Contains(m.HTML.String(), "<script") || strings.Count(m.HTML.String(), "<a ") != 2 {
+			t.Errorf("subject %q, HTML %q", m.Subject, m.HTML)
+		}
+	})
+}
+
 // BenchmarkDigest is the message of one recipient with three items.
 func BenchmarkDigest(b *testing.B) {
 	r := digestRenderer(b)
