@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"schoolbell/client"
 	"schoolbell/internal/testenv"
 )
 
@@ -107,6 +108,8 @@ type setup struct {
 	sink    *testenv.Sink // nil without workers
 	env     []string      // further settings of Schoolbell
 	far     string        // address of a proxy of PostgreSQL that Schoolbell uses, "" for none
+
+	prepare func(b testing.TB, s *system, c *client.Client) // of Schoolbell, before its workers start; nil for nothing
 }
 
 // starter starts one of the compared systems.

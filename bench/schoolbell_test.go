@@ -47,6 +47,9 @@ func startBinary(b testing.TB, bin string, srv *servers, o setup) *system {
 	}
 	s.inApp = func() int { return inAppSent(b, c) }
 	importPeople(b, c, o.people)
+	if o.prepare != nil {
+		o.prepare(b, s, c)
+	}
 	for range o.workers {
 		env := append(env, "SMTP_HOST="+o.sink.Host, "SMTP_PORT="+strconv.Itoa(o.sink.Port), "SMTP_TLS=none", "EMAIL_FROM=Hill School <office@hill.example>")
 		w := testenv.StartProgram(b, testenv.ProgramOptions{Dir: dir, Env: env}, bin, "worker")

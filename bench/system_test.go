@@ -21,6 +21,7 @@ var measures = []struct {
 	{"idle", measureIdle},
 	{"lanes", measureLanes},
 	{"inapp", measureInApp},
+	{"personal", measurePersonal},
 	{"providers", measureProviders},
 	{"demo", measureDemo},
 	{"latency", measureLatency},
