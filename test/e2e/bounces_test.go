@@ -26,28 +26,17 @@ const (
 
 func TestBounces(t *testing.T) {
 	t.Parallel()
-	t.Run("SQLite with the embedded queue", func(t *testing.T) {
-		t.Parallel()
-		emailComesBack(t, system.Parts{}, false)
-	})
-	t.Run("PostgreSQL and Redis with a worker", func(t *testing.T) {
-		t.Parallel()
-		emailComesBack(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t)}, true)
-	})
+	system.OnBothEngines(t, emailComesBack)
 }
 
 // emailComesBack sends an event by SMTP. The emails to the first two people come back, one over HTTP and one over SMTP;
 // the third person complains. The next event reaches only the fourth.
-func emailComesBack(t *testing.T, parts system.Parts, worker bool) {
+func emailComesBack(t *testing.T, parts system.Parts) {
 	t.Helper()
 	mail, smtpAddr := system.NewMail(t), net.JoinHostPort("127.0.0.1", strconv.Itoa(testenv.FreePort(t)))
 	parts.SMTP, parts.Settings = mail.Addr(), []string{"RECEIPT_SECRET=" + bounceSecret, "BOUNCE_DOMAIN=" + bounceDomain, "BOUNCE_ADDR=" + smtpAddr}
 	s := system.New(t, parts)
-	running := []*system.Process{s.Serve()}
-	if worker {
-		running = append(running, s.Worker("one"))
-	}
-	s.AwaitReady()
+	running := s.StartProcesses()
 	s.Import(4)
 	first := emailEverybody(t, s)
 	senders := map[string]string{} // by person

@@ -19,30 +19,16 @@ const changePeople = 60 // more than are delivered in place, in several claims
 
 func TestEventChanges(t *testing.T) {
 	t.Parallel()
-	for engine, parts := range map[string]func(t *testing.T) system.Parts{
-		"SQLite with the embedded queue": func(*testing.T) system.Parts { return system.Parts{} },
-		"PostgreSQL and Redis with a worker": func(t *testing.T) system.Parts {
-			return system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t)}
-		},
-	} {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			mail := system.NewMail(t)
-			p := parts(t)
-			p.SMTP = mail.Addr()
-			s := system.New(t, p)
-			serve := s.Serve()
-			if p.Redis != "" {
-				worker := s.Worker("one")
-				defer worker.Stop()
-			}
-			defer serve.Stop()
-			s.Import(changePeople)
-			changeUnsent(t, s, mail)
-			id := updateWhileSending(t, s, mail)
-			retractCompleted(t, s, mail, id)
-		})
-	}
+	system.OnBothEngines(t, func(t *testing.T, p system.Parts) {
+		mail := system.NewMail(t)
+		p.SMTP = mail.Addr()
+		s := system.New(t, p)
+		defer s.Start()()
+		s.Import(changePeople)
+		changeUnsent(t, s, mail)
+		id := updateWhileSending(t, s, mail)
+		retractCompleted(t, s, mail, id)
+	})
 }
 
 // everyone is an event to everybody, by email.

@@ -15,7 +15,6 @@ import (
 
 	"schoolbell"
 	"schoolbell/client"
-	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
 	"schoolbell/wire"
 )
@@ -28,32 +27,21 @@ const (
 
 func TestPersonal(t *testing.T) {
 	t.Parallel()
-	t.Run("SQLite with the embedded queue", func(t *testing.T) {
-		t.Parallel()
-		personalReaches(t, system.Parts{}, "")
-	})
-	t.Run("PostgreSQL and Redis with a worker", func(t *testing.T) {
-		t.Parallel()
-		addr := testenv.Redis(t)
-		personalReaches(t, system.Parts{Database: testenv.Postgres(t), Redis: addr}, addr)
-	})
+	system.OnBothEngines(t, personalReaches)
 }
 
 // personalReaches tells guardians about their own students, and expects that nobody and nothing learns of others.
-func personalReaches(t *testing.T, parts system.Parts, redis string) {
+func personalReaches(t *testing.T, parts system.Parts) {
 	t.Helper()
 	mail := system.NewMail(t)
 	parts.SMTP, parts.Settings = mail.Addr(), []string{"SCHOOL_NAME=Hill", "LOG_LEVEL=debug"}
 	s := system.New(t, parts)
-	running := []*system.Process{s.Serve()}
-	if redis != "" {
-		running = append(running, s.Worker("one"))
-	}
+	running := s.StartProcesses()
 	putFamilies(t, s)
 	id := createAbsence(t, s)
 	s.AwaitStatus(id, schoolbell.EventCompleted)
-	if redis != "" {
-		lacks(t, "Redis", system.DumpRedis(t, redis), "measles", "Ada Mossfield")
+	if s.Redis != "" {
+		lacks(t, "Redis", system.DumpRedis(t, s.Redis), "measles", "Ada Mossfield")
 	}
 	wantFamilyEmails(t, mail.Texts())
 	wantFamilyInboxes(t, s, mail.Texts())

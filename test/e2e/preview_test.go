@@ -21,14 +21,7 @@ import (
 // A preview never disagrees with what sending does.
 func TestPreview(t *testing.T) {
 	t.Parallel()
-	t.Run("SQLite with the embedded queue", func(t *testing.T) {
-		t.Parallel()
-		previewsAgree(t, system.Parts{}, false)
-	})
-	t.Run("PostgreSQL and Redis with a worker", func(t *testing.T) {
-		t.Parallel()
-		previewsAgree(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t)}, true)
-	})
+	system.OnBothEngines(t, previewsAgree)
 }
 
 const previewPeople = 60
@@ -41,7 +34,7 @@ type previewed struct {
 	twilio *fake.Twilio
 }
 
-func previewsAgree(t *testing.T, parts system.Parts, worker bool) {
+func previewsAgree(t *testing.T, parts system.Parts) {
 	t.Helper()
 	seed := rand.Uint64()
 	twilio, err := fake.NewTwilio(fake.TwilioOptions{AuthToken: "planted-auth-token"})
@@ -50,13 +43,7 @@ func previewsAgree(t *testing.T, parts system.Parts, worker bool) {
 	mail := system.NewMail(t)
 	parts.SMTP, parts.Settings = mail.Addr(), append(twilio.Settings(), "SMS_PRICE=0.075 EUR", "SCHOOL_NAME=Hill", "EMAIL_RATE=1000")
 	s := &previewed{School: system.New(t, parts), t: t, random: rand.New(rand.NewPCG(seed, 2)), twilio: twilio}
-	serve := s.Serve()
-	defer serve.Stop()
-	if worker {
-		w := s.Worker("one")
-		defer w.Stop()
-	}
-	s.AwaitReady()
+	defer s.Start()()
 	s.people()
 	for i := range 10 {
 		if i == 7 {

@@ -13,27 +13,17 @@ import (
 	"schoolbell/client"
 	"schoolbell/internal/channel/push/vapid"
 	"schoolbell/internal/fake"
-	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
 	"schoolbell/wire"
 )
 
 func TestPush(t *testing.T) {
 	t.Parallel()
-	t.Run("SQLite with the embedded queue", func(t *testing.T) {
-		t.Parallel()
-		push := newPushSchool(t, system.Parts{})
-		serve := push.Serve()
+	system.OnBothEngines(t, func(t *testing.T, parts system.Parts) {
+		push := newPushSchool(t, parts)
+		stop := push.Start()
 		usesPush(t, push)
-		serve.Stop()
-	})
-	t.Run("PostgreSQL and Redis with a worker", func(t *testing.T) {
-		t.Parallel()
-		push := newPushSchool(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t)})
-		serve, worker := push.Serve(), push.Worker("one")
-		usesPush(t, push)
-		worker.Stop()
-		serve.Stop()
+		stop()
 	})
 }
 

@@ -10,7 +10,6 @@ import (
 	"schoolbell"
 	"schoolbell/client"
 	"schoolbell/internal/fake"
-	"schoolbell/internal/testenv"
 	"schoolbell/test/system"
 	"schoolbell/wire"
 )
@@ -30,18 +29,11 @@ var cutText = regexp.MustCompile(`\w\.{3,4} http://127\.0\.0\.1:\d+/m/[A-Za-z0-9
 
 func TestSMS(t *testing.T) {
 	t.Parallel()
-	t.Run("SQLite with the embedded queue", func(t *testing.T) {
-		t.Parallel()
-		smsReaches(t, system.Parts{}, false)
-	})
-	t.Run("PostgreSQL and Redis with a worker", func(t *testing.T) {
-		t.Parallel()
-		smsReaches(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t)}, true)
-	})
+	system.OnBothEngines(t, smsReaches)
 }
 
 // smsReaches sends an event by text message and expects what the ledger and Twilio have then.
-func smsReaches(t *testing.T, parts system.Parts, worker bool) {
+func smsReaches(t *testing.T, parts system.Parts) {
 	t.Helper()
 	var mu sync.Mutex
 	rejected := false
@@ -64,11 +56,7 @@ func smsReaches(t *testing.T, parts system.Parts, worker bool) {
 	mail := system.NewMail(t)
 	parts.SMTP, parts.Settings = mail.Addr(), append(twilio.Settings(), "JOB_BACKOFF=100ms", "SMS_PRICE=0.075 EUR")
 	s := system.New(t, parts)
-	running := []*system.Process{s.Serve()}
-	if worker {
-		running = append(running, s.Worker("one"))
-	}
-	s.AwaitReady()
+	running := s.StartProcesses()
 	importPhones(t, s)
 	ev, err := s.Client.CreateEvent(t.Context(), wire.NewEvent{Title: "Sports day", Body: "It’s on Friday. " + strings.Repeat("Please bring water and a hat. ", 40),
 		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Roles: schoolbell.Roles()}}, Channels: []schoolbell.Channel{schoolbell.ChannelSMS}})

@@ -16,38 +16,24 @@ var spanish = schoolbell.TemplateKey{Category: schoolbell.CategoryEvent, Channel
 
 func TestTemplates(t *testing.T) {
 	t.Parallel()
-	for engine, parts := range map[string]func(t *testing.T) system.Parts{
-		"SQLite with the embedded queue": func(*testing.T) system.Parts { return system.Parts{} },
-		"PostgreSQL and Redis with a worker": func(t *testing.T) system.Parts {
-			return system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t)}
-		},
-	} {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			mail := system.NewMail(t)
-			p := parts(t)
-			p.SMTP, p.Settings = mail.Addr(), []string{"SCHOOL_NAME=Hill"}
-			s := system.New(t, p)
-			serve := s.Serve()
-			if p.Redis != "" {
-				worker := s.Worker("one")
-				defer worker.Stop()
-			}
-			defer serve.Stop()
-			for _, u := range []schoolbell.User{
-				{ID: "en", Name: "Ada Lovelace", Email: "en@example.org", Roles: []schoolbell.Role{schoolbell.RoleParent}},
-				{ID: "es", Name: "Inés Müller", Email: "es@example.org", Roles: []schoolbell.Role{schoolbell.RoleParent}, Locale: "es-MX", Timezone: "Europe/Madrid"},
-				{ID: "ar", Name: "ليلى", Email: "ar@example.org", Roles: []schoolbell.Role{schoolbell.RoleParent}, Locale: "ar"},
-			} {
-				_, _, err := s.Client.PutUser(t.Context(), u)
-				must(t, err)
-			}
-			shows(t, gala(t, s, mail, "en"), "Dear Ada Lovelace,", "Friday, 4 June 2027, 07:00 (UTC)", "Open message")
-			shows(t, gala(t, s, mail, "es"), "Festival de natación", "Hola, Inés Müller:", "viernes, 4 de junio de 2027, 9:00 (Europe/Madrid)", `<html lang="es" dir="ltr"`)
-			shows(t, gala(t, s, mail, "ar"), "مهرجان السباحة", "ليلى", "الموعد", `<html lang="ar" dir="rtl"`)
-			changedTemplate(t, s, mail)
-		})
-	}
+	system.OnBothEngines(t, func(t *testing.T, p system.Parts) {
+		mail := system.NewMail(t)
+		p.SMTP, p.Settings = mail.Addr(), []string{"SCHOOL_NAME=Hill"}
+		s := system.New(t, p)
+		defer s.Start()()
+		for _, u := range []schoolbell.User{
+			{ID: "en", Name: "Ada Lovelace", Email: "en@example.org", Roles: []schoolbell.Role{schoolbell.RoleParent}},
+			{ID: "es", Name: "Inés Müller", Email: "es@example.org", Roles: []schoolbell.Role{schoolbell.RoleParent}, Locale: "es-MX", Timezone: "Europe/Madrid"},
+			{ID: "ar", Name: "ليلى", Email: "ar@example.org", Roles: []schoolbell.Role{schoolbell.RoleParent}, Locale: "ar"},
+		} {
+			_, _, err := s.Client.PutUser(t.Context(), u)
+			must(t, err)
+		}
+		shows(t, gala(t, s, mail, "en"), "Dear Ada Lovelace,", "Friday, 4 June 2027, 07:00 (UTC)", "Open message")
+		shows(t, gala(t, s, mail, "es"), "Festival de natación", "Hola, Inés Müller:", "viernes, 4 de junio de 2027, 9:00 (Europe/Madrid)", `<html lang="es" dir="ltr"`)
+		shows(t, gala(t, s, mail, "ar"), "مهرجان السباحة", "ليلى", "الموعد", `<html lang="ar" dir="rtl"`)
+		changedTemplate(t, s, mail)
+	})
 }
 
 // changedTemplate changes a template while the system runs: later events use it, and the standard one again after a reset.

@@ -23,22 +23,13 @@ const publicURL = "https://bell.hill.example"
 func TestUnsubscribe(t *testing.T) {
 	t.Parallel()
 	settings := []string{"PUBLIC_URL=" + publicURL, "WORKER_CONCURRENCY=1", "BATCH_SIZE=20", "OUTBOUND_ALLOW=127.0.0.1/32"}
-	t.Run("in one process", func(t *testing.T) {
-		t.Parallel()
+	system.OnBothEngines(t, func(t *testing.T, parts system.Parts) {
 		mail := system.NewMail(t)
-		s := system.New(t, system.Parts{SMTP: mail.Addr(), Settings: settings})
-		serve := s.Serve()
+		parts.SMTP, parts.Settings = mail.Addr(), settings
+		s := system.New(t, parts)
+		stop := s.Start()
 		unsubscribes(t, s, mail)
-		serve.Stop()
-	})
-	t.Run("PostgreSQL and Redis with a worker", func(t *testing.T) {
-		t.Parallel()
-		mail := system.NewMail(t)
-		s := system.New(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t), SMTP: mail.Addr(), Settings: settings})
-		serve, worker := s.Serve(), s.Worker("one")
-		unsubscribes(t, s, mail)
-		worker.Stop()
-		serve.Stop()
+		stop()
 	})
 }
 

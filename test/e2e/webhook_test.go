@@ -12,22 +12,14 @@ import (
 
 func TestWebhook(t *testing.T) {
 	t.Parallel()
-	t.Run("SQLite with the embedded queue", func(t *testing.T) {
-		t.Parallel()
-		s := newWebhookSchool(t, system.Parts{})
-		serve := s.Serve()
+	system.OnBothEngines(t, func(t *testing.T, parts system.Parts) {
+		s := newWebhookSchool(t, parts)
+		running := s.StartProcesses()
 		usesWebhook(t, s)
-		serve.Stop()
-		wantNoSecret(t, serve.Output())
-	})
-	t.Run("PostgreSQL and Redis with a worker", func(t *testing.T) {
-		t.Parallel()
-		s := newWebhookSchool(t, system.Parts{Database: testenv.Postgres(t), Redis: testenv.Redis(t)})
-		serve, worker := s.Serve(), s.Worker("one")
-		usesWebhook(t, s)
-		worker.Stop()
-		serve.Stop()
-		wantNoSecret(t, serve.Output()+worker.Output())
+		for _, p := range running {
+			p.Stop()
+			wantNoSecret(t, p.Output())
+		}
 	})
 }
 
