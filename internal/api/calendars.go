@@ -91,7 +91,7 @@ func noCalendar() *problem {
 	return newProblem(schoolbell.CodeNotFound, "the calendar does not exist")
 }
 
-// calendarOf writes events as their user reads them.
+// calendarOf writes events in the language of their user.
 func (s *Server) calendarOf(found ledger.CalendarEvents) []byte {
 	school := s.cfg.Settings.Current()
 	c := calendar.Calendar{Name: school.Name, Refresh: calendarRefresh, Entries: make([]calendar.Entry, len(found.Events))}
@@ -99,10 +99,10 @@ func (s *Server) calendarOf(found ledger.CalendarEvents) []byte {
 	if locale == "" {
 		locale = school.Language
 	}
-	for i, e := range found.Events {
-		said, _ := e.Event.In(locale)
+	for i, ev := range found.Events {
+		said, _ := ev.In(locale)
 		said.Body = shortened(strings.TrimSpace(said.Body))
-		entry := calendar.EntryOf(e.Event, said)
+		entry := calendar.EntryOf(ev, said)
 		if entry.Cancelled {
 			entry.Sequence++ // a cancellation that nobody was told of is no revision
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"schoolbell"
 	"schoolbell/internal/ledger"
 )
 
@@ -70,16 +71,19 @@ func (c *Calendars) Feed(ctx context.Context, userID string) (ledger.CalendarFee
 	return c.store.Feed(ctx, userID)
 }
 
-// Events returns what a feed shows, ordered by time: events of the last 90 days and of the future, up to 1,000, as
-// their user reads them in the inbox. CodeNotFound if there is no such feed, or not any more.
+// Events returns what a feed shows, ordered by time: events of the last 90 days and of the future, up to 1,000. Their texts have
+// nothing of single people, as the files for calendars in emails: people share calendars. CodeNotFound if there is no such feed, or
+// not any more.
 func (c *Calendars) Events(ctx context.Context, feed ledger.CalendarFeed) (ledger.CalendarEvents, error) {
 	found, err := c.store.FeedEvents(ctx, feed, c.now().Add(-calendarPast), calendarMost)
 	if err != nil {
 		return ledger.CalendarEvents{}, err
 	}
-	for _, e := range found.Events {
-		fillEvent(e.Event, c.language(), e.Personal)
+	for _, ev := range found.Events {
+		if ev.Personalized() {
+			fillEvent(ev, c.language(), &schoolbell.PersonalText{})
+		}
 	}
-	slices.SortStableFunc(found.Events, func(a, b ledger.CalendarEvent) int { return a.Event.StartsAt.Compare(b.Event.StartsAt) })
+	slices.SortStableFunc(found.Events, func(a, b *schoolbell.Event) int { return a.StartsAt.Compare(b.StartsAt) })
 	return found, nil
 }

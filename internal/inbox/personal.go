@@ -49,11 +49,8 @@ func (s personalStore) Message(ctx context.Context, eventID string, user int64) 
 	return m, nil
 }
 
-// fillEvent fills in the names in the texts of an event, whose own text is in the given language. Without p it changes nothing.
+// fillEvent fills in the names in the texts of an event, whose own text is in the given language.
 func fillEvent(ev *schoolbell.Event, language string, p *schoolbell.PersonalText) {
-	if p == nil {
-		return
-	}
 	ev.Title, ev.Body = personal.Filled(ev.Title, ev.Body, language, p)
 	for tag, text := range ev.Texts {
 		text.Title, text.Body = personal.Filled(text.Title, text.Body, tag, p)

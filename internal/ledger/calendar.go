@@ -12,11 +12,5 @@ type CalendarFeed struct {
 // CalendarEvents are what a calendar feed shows.
 type CalendarEvents struct {
 	Locale string // of the user, BCP 47; may be empty
-	Events []CalendarEvent
-}
-
-// CalendarEvent is an event in the calendar of one user.
-type CalendarEvent struct {
-	Event    *schoolbell.Event
-	Personal *schoolbell.PersonalText // of a personalized event; nil otherwise
+	Events []*schoolbell.Event
 }

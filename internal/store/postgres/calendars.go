@@ -64,41 +64,22 @@ func (s Calendars) FeedEvents(ctx context.Context, feed ledger.CalendarFeed, sin
 			return orNotFound(err, "calendar feed", "")
 		}
 		rows, err := tx.Query(ctx, listFeedEvents, named{"user": feed.User, "since": since, "limit": limit})
-		found.Events, err = list(rows, err, func(r pgx.CollectableRow) (e ledger.CalendarEvent, err error) {
-			var personal string
-			if e.Event, err = scanEvent(rowAfter{r, &personal}); err == nil && personal != "" {
-				e.Personal, err = row.PersonalText(personal)
-			}
-			return e, err
-		})
+		found.Events, err = list(rows, err, scanEvent)
 		return err
 	})
 	return found, err
-}
-
-// rowAfter is a row of events with a column before it.
-type rowAfter struct {
-	pgx.CollectableRow
-	first *string
-}
-
-// Scan implements pgx.CollectableRow.
-func (r rowAfter) Scan(dest ...any) error {
-	return r.CollectableRow.Scan(append([]any{r.first}, dest...)...)
 }
 
 // selectFeedUser selects what a feed needs of its user.
 var selectFeedUser = row.SQL("SELECT locale FROM users WHERE seq = $1 AND calendar_feed = $2 AND state = {user_live}")
 
 // listFeedEvents selects the events in the inbox of a user that start at a time or later, newest first.
-var listFeedEvents = row.SQL(`
-	SELECT CASE WHEN e.for_each <> '' OR e.personal > 0 THEN ` + personalText + ` ELSE '' END,
-		` + eventColumns + `
+const listFeedEvents = `
+	SELECT ` + eventColumns + `
 	FROM inbox i
-	JOIN users u ON u.seq = i.user_seq
 	JOIN chunks k ON k.position = i.position
 	JOIN events e ON e.seq = k.event_seq
 	JOIN waves w ON w.event_seq = e.seq AND w.n = 0
 	WHERE i.user_seq = @user AND e.starts_at >= @since
 	ORDER BY i.position DESC
-	LIMIT @limit`)
+	LIMIT @limit`

@@ -60,13 +60,8 @@ func (s Calendars) FeedEvents(ctx context.Context, feed ledger.CalendarFeed, sin
 		}
 		a := args{"user": feed.User, "since": since.UnixMilli(), "limit": limit}
 		return c.each(ctx, listFeedEvents, a, func(scan func(...any) error) error {
-			var e ledger.CalendarEvent
-			var personal string
-			e.Event, err = scanEvent(func(dest ...any) error { return scan(append([]any{&personal}, dest...)...) })
-			if err == nil && personal != "" {
-				e.Personal, err = row.PersonalText(personal)
-			}
-			found.Events = append(found.Events, e)
+			ev, err := scanEvent(scan)
+			found.Events = append(found.Events, ev)
 			return err
 		})
 	})
@@ -77,15 +72,13 @@ func (s Calendars) FeedEvents(ctx context.Context, feed ledger.CalendarFeed, sin
 var findFeedUser = row.SQL("SELECT locale FROM users WHERE seq = @user AND calendar_feed = @feed AND state = {user_live}")
 
 // listFeedEvents selects the events in the inbox of a user that start at a time or later, newest first.
-var listFeedEvents = row.SQL(`
-SELECT CASE WHEN e.for_each <> '' OR e.personal > 0 THEN ` + personalText + ` ELSE '' END,
-	` + eventColumns + `
+const listFeedEvents = `
+SELECT ` + eventColumns + `
 FROM inbox i
-CROSS JOIN users u ON u.seq = i.user_seq
 CROSS JOIN chunks k ON k.position = i.position
 CROSS JOIN events e ON e.seq = k.event_seq
 CROSS JOIN waves w ON w.event_seq = e.seq AND w.n = 0
 WHERE i.user_seq = @user
 	AND e.starts_at >= @since
 ORDER BY i.position DESC
-LIMIT @limit`)
+LIMIT @limit`

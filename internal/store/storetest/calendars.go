@@ -13,7 +13,6 @@ var calendars = []promise{
 	{"CreateFeed keeps a feed until it is revoked", feedLife},
 	{"A feed ends with its user", feedErased},
 	{"FeedEvents are the dated events of the inbox, newest first", feedEvents},
-	{"FeedEvents carry what the messages say of the user", feedPersonal},
 	{"FeedEvents have the newest revision and cancellations", feedChanges},
 }
 
@@ -31,7 +30,7 @@ func (s *testStore) fed(f ledger.CalendarFeed, since time.Time, limit int) (titl
 	found, err := s.Calendars.FeedEvents(s.ctx(), f, since, limit)
 	s.must(err)
 	for _, e := range found.Events {
-		titles = append(titles, e.Event.Title)
+		titles = append(titles, e.Title)
 	}
 	return titles
 }
@@ -111,22 +110,8 @@ func feedEvents(t *testing.T, open func() *store.Ledger) {
 	found, err := s.Calendars.FeedEvents(s.ctx(), f, start, 1)
 	s.must(err)
 	same(t, "language", found.Locale, "es-MX")
-	same(t, "event", found.Events[0].Event, s.event(found.Events[0].Event.ID))
-	same(t, "personal text", found.Events[0].Personal, (*schoolbell.PersonalText)(nil))
+	same(t, "event", found.Events[0], s.event(found.Events[0].ID))
 	same(t, "events of the head", s.fed(s.feed("head", 6), start, 10), []string{"of others"})
-}
-
-func feedPersonal(t *testing.T, open func() *store.Ledger) {
-	s := newTestStore(t, open())
-	s.family()
-	ev := absence("ada", `{"room": "7"}`, "cleo", `{"room": "8"}`)
-	ev.Channels, ev.StartsAt = []schoolbell.Channel{schoolbell.ChannelInApp}, schoolbell.Time(time.Now())
-	s.create(ev)
-	s.walk(ev.ID, 10, 10)
-	found, err := s.Calendars.FeedEvents(s.ctx(), s.feed("dad", 5), time.Time{}, 10)
-	s.must(err)
-	same(t, "personal text", found.Events[0].Personal, &schoolbell.PersonalText{Name: "Name of dad", Students: []schoolbell.Student{
-		{ID: "cleo", Name: "Name of cleo", Data: map[string]string{"room": "8"}}}})
 }
 
 func feedChanges(t *testing.T, open func() *store.Ledger) {
@@ -138,7 +123,7 @@ func feedChanges(t *testing.T, open func() *store.Ledger) {
 		t.Helper()
 		found, err := s.Calendars.FeedEvents(s.ctx(), f, time.Time{}, 10)
 		s.must(err)
-		return found.Events[0].Event
+		return found.Events[0]
 	}
 	same(t, "revision", event().Revision, 0)
 	s.update(id, "Trip on Friday")
