@@ -60,6 +60,7 @@ type People interface {
 type Schedules interface {
 	Get(ctx context.Context, userID string) (s schoolbell.Schedule, timezone string, err error)
 	Put(ctx context.Context, userID string, s schoolbell.Schedule) error
+	PutLanguage(ctx context.Context, userID, tag string) error
 }
 
 // Push is what browsers need to receive push messages. The zero value is a server that sends none.

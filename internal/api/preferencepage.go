@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
 	"schoolbell/internal/web"
 )
 
@@ -18,6 +19,16 @@ type chooser struct {
 	user       *schoolbell.User
 	categories []schoolbell.CategoryInfo
 	wishes     []schoolbell.Preference // that are stored
+	schedule   schoolbell.Schedule     // the person's own
+	timezone   string                  // the person's own; may be empty
+	feed       ledger.CalendarFeed
+}
+
+// choices are what a person wants.
+type choices struct {
+	wishes   []schoolbell.Preference
+	schedule web.ScheduleChoice
+	language string // BCP 47
 }
 
 // showChoices shows a person what reaches them, and how. It changes nothing.
@@ -26,8 +37,9 @@ func (s *Server) showChoices(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	page := s.choicesPage(c, c.wishes)
+	page := s.choicesPage(c, s.chosen(c))
 	page.Saved = r.URL.Query().Has(savedQuery)
+	page.Calendar.Changed = r.URL.Query().Has(web.CalendarField)
 	written(s.frame(r, c.user.Locale).Choices(w, http.StatusOK, page))
 }
 
@@ -38,23 +50,60 @@ func (s *Server) putChoices(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	wanted := c.wanted(s.pageChannels(), choiceForm(w, r))
-	err := s.choose(r, c.user, "preferences", c.changed(wanted)...)
+	form := choiceForm(w, r)
+	if form.Has(web.CalendarField) {
+		s.putCalendar(w, r, c, form.Get(web.CalendarField))
+		return
+	}
+	wanted, err := s.wanted(c, form)
+	if err == nil && len(wanted.schedule.Faults) > 0 {
+		written(s.frame(r, c.user.Locale).Choices(w, http.StatusUnprocessableEntity, s.choicesPage(c, wanted)))
+		return
+	}
+	if err == nil {
+		err = s.store(r, c, wanted)
+	}
 	switch schoolbell.CodeOf(err) {
 	case "":
-		w.Header().Set("Location", r.PathValue("token")+"?"+savedQuery) // relative: a proxy may serve it below another path
-		w.WriteHeader(http.StatusSeeOther)
+		seeOther(w, r, savedQuery)
 	case schoolbell.CodeUnavailable:
-		page := s.choicesPage(c, wanted)
-		page.NotSaved = true
-		p := s.problem(r.Context(), err)
-		for name, values := range p.GetHeaders() {
-			w.Header()[name] = values
-		}
-		written(s.frame(r, c.user.Locale).Choices(w, p.Status, page))
+		s.notSaved(w, r, c, wanted, err)
 	default:
 		s.failPage(w, r, err)
 	}
+}
+
+// store stores what the person has changed. A part that fails leaves those before it, and the person sees what is stored.
+func (s *Server) store(r *http.Request, c chooser, wanted choices) error {
+	if err := s.choose(r, c.user, "preferences", c.changed(wanted.wishes)...); err != nil {
+		return err
+	}
+	if schedule := s.scheduleOf(c, wanted.schedule); schedule != c.schedule {
+		if err := s.cfg.Schedules.Put(s.choosing(r, c.user, "user.put_schedule", "preferences"), c.user.ID, schedule); err != nil {
+			return err
+		}
+	}
+	if wanted.language == s.languageOf(c) {
+		return nil
+	}
+	return s.cfg.Schedules.PutLanguage(s.choosing(r, c.user, "user.put_language", "preferences"), c.user.ID, wanted.language)
+}
+
+// notSaved answers with what the person wanted, for another attempt.
+func (s *Server) notSaved(w http.ResponseWriter, r *http.Request, c chooser, wanted choices, err error) {
+	page := s.choicesPage(c, wanted)
+	page.NotSaved = true
+	p := s.problem(r.Context(), err)
+	for name, values := range p.GetHeaders() {
+		w.Header()[name] = values
+	}
+	written(s.frame(r, c.user.Locale).Choices(w, p.Status, page))
+}
+
+// seeOther leads to the page of a form that was stored. The URL is relative: a proxy may serve it below another path.
+func seeOther(w http.ResponseWriter, r *http.Request, query string) {
+	w.Header().Set("Location", r.PathValue("token")+"?"+query)
+	w.WriteHeader(http.StatusSeeOther)
 }
 
 // chooser returns the person with the link of a request, or answers it.
@@ -78,7 +127,13 @@ func (s *Server) readChooser(ctx context.Context, number int64) (c chooser, err 
 	if c.categories, err = s.cfg.School.Categories(ctx); err != nil {
 		return c, err
 	}
-	c.wishes, err = s.cfg.People.Preferences(ctx, c.user.ID)
+	if c.wishes, err = s.cfg.People.Preferences(ctx, c.user.ID); err != nil {
+		return c, err
+	}
+	if c.schedule, c.timezone, err = s.cfg.Schedules.Get(ctx, c.user.ID); err != nil {
+		return c, err
+	}
+	c.feed, err = s.cfg.Calendars.Feed(ctx, c.user.ID)
 	return c, err
 }
 
@@ -92,8 +147,8 @@ func (s *Server) pageChannels() (channels []schoolbell.Channel) {
 	return channels
 }
 
-// wanted are the wishes in a form: one for each cell of the page. What the form does not have stays as it is.
-func (c chooser) wanted(channels []schoolbell.Channel, form url.Values) (wishes []schoolbell.Preference) {
+// wantedModes are the wishes in a form: one for each cell of the page. What the form does not have stays as it is.
+func (c chooser) wantedModes(channels []schoolbell.Channel, form url.Values) (wishes []schoolbell.Preference) {
 	for _, info := range c.categories {
 		for _, channel := range channels {
 			mode := modeOf(c.wishes, info.ID, channel)
@@ -116,15 +171,18 @@ func (c chooser) changed(wishes []schoolbell.Preference) (changed []schoolbell.P
 	return changed
 }
 
-// choicesPage is the preference page of a person with these wishes. Categories that reach people whatever they choose are
+// choicesPage is the preference page of a person who wants this. Categories that reach people whatever they choose are
 // first, as they are what matters most.
-func (s *Server) choicesPage(c chooser, wishes []schoolbell.Preference) web.Choices {
-	page := web.Choices{Channels: s.pageChannels()}
+func (s *Server) choicesPage(c chooser, wanted choices) web.Choices {
+	page := web.Choices{Channels: s.pageChannels(), Schedule: wanted.schedule, Language: web.LanguageChoice{Now: s.languageOf(c), Wanted: wanted.language}}
+	if c.feed.ID != 0 {
+		page.Calendar.URL = s.calendarURL(c.feed)
+	}
 	for _, info := range c.categories {
 		row := web.ChoiceRow{Category: info}
 		for _, channel := range page.Channels {
 			if !info.Mandatory {
-				row.Cells = append(row.Cells, web.ChoiceCell{Field: web.ChoiceField(info.ID, channel), Mode: modeOf(wishes, info.ID, channel), Modes: modesFor(info, channel)})
+				row.Cells = append(row.Cells, web.ChoiceCell{Field: web.ChoiceField(info.ID, channel), Mode: modeOf(wanted.wishes, info.ID, channel), Modes: modesFor(info, channel)})
 			}
 		}
 		page.Rows = append(page.Rows, row)

@@ -186,10 +186,14 @@ func (s *Server) choose(r *http.Request, u *schoolbell.User, page string, wishes
 	if len(wishes) == 0 {
 		return nil
 	}
+	return s.cfg.People.PutPreferences(s.choosing(r, u, "user.put_preferences", page), u.ID, wishes)
+}
+
+// choosing returns the context of a change that the person with a link makes on a page.
+func (s *Server) choosing(r *http.Request, u *schoolbell.User, action, page string) context.Context {
 	p := auth.Principal{Kind: schoolbell.ActorUser, ID: u.ID, Grants: auth.Grants{User: u.ID}}
-	ctx := ledger.WithChange(auth.WithPrincipal(r.Context(), p), ledger.NewChange(schoolbell.AuditEntry{At: s.cfg.Clock(), Actor: p.Actor(),
-		Action: "user.put_preferences", Target: schoolbell.Target{Kind: "user", ID: u.ID}, Address: s.rates.address(r), Changes: map[string]any{"page": page}}))
-	return s.cfg.People.PutPreferences(ctx, u.ID, wishes)
+	return ledger.WithChange(auth.WithPrincipal(r.Context(), p), ledger.NewChange(schoolbell.AuditEntry{At: s.cfg.Clock(), Actor: p.Actor(),
+		Action: action, Target: schoolbell.Target{Kind: "user", ID: u.ID}, Address: s.rates.address(r), Changes: map[string]any{"page": page}}))
 }
 
 // badLink answers a request whose link is not good.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html/template"
 	"net/http"
 
 	"schoolbell"
@@ -15,7 +16,11 @@ type Choices struct {
 	Addresses []string // of the person
 	Stopped   []string // phone numbers from which STOP was sent
 	Saved     bool     // the person has just saved
-	NotSaved  bool     // and it failed; the rows have what they wanted
+	NotSaved  bool     // and it failed; the page has what they wanted
+
+	Schedule ScheduleChoice
+	Language LanguageChoice
+	Calendar CalendarChoice
 }
 
 // ChoiceRow is a category.
@@ -39,9 +44,12 @@ func ChoiceField(category schoolbell.Category, channel schoolbell.Channel) strin
 // choicesView is what the template sees.
 type choicesView struct {
 	Choices
-	Columns []string
-	Rows    []choiceRowView
-	Stopped []string // sentences
+	Columns   []string
+	Rows      []choiceRowView
+	Stopped   []string // sentences
+	Times     scheduleView
+	Languages []choiceOption
+	AddURL    template.URL // that calendar programs open
 }
 
 type choiceRowView struct {
@@ -57,6 +65,7 @@ type choiceCellView struct {
 
 type choiceOption struct {
 	Value, Name string
+	Language    string // of the name, BCP 47; empty for that of the page
 	Checked     bool
 }
 
@@ -77,6 +86,9 @@ func (f Frame) Choices(w http.ResponseWriter, status int, c Choices) error {
 	for _, number := range c.Stopped {
 		v.Stopped = append(v.Stopped, fill(words.SMSStopped, "number", leftToRight(number)))
 	}
+	v.Times = words.times(c.Schedule)
+	v.Languages = languageOptions(c.Language)
+	v.AddURL = addURL(c.Calendar.URL)
 	return f.write(w, status, choicesTemplate, words.ChoicesTitle, v)
 }
 

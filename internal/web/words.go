@@ -41,6 +41,20 @@ type Words struct {
 	AddressesHeading            string
 	AddressesText               string
 	SMSStopped                  string // with {number}
+	Faulty                      string // above a form with faults
+
+	DigestHeading, DigestText                                                 string
+	DigestDay, EveryDay, DigestAt                                             string
+	QuietHeading, QuietSwitch, QuietText                                      string
+	QuietFrom, QuietTo                                                        string
+	Zone                                                                      string // with {zone}
+	TimeFault, SameFault                                                      string
+	LanguageHeading, LanguageLabel                                            string
+	LanguageText                                                              string
+	LanguageName                                                              string // of this language, in it
+	CalendarHeading, CalendarText                                             string
+	CalendarStart, CalendarAdd, CalendarAddress, CalendarSecret, CalendarStop string
+	CalendarStarted, CalendarStopped                                          string
 
 	Quoted     string                         // a {name} that the school has given
 	Messages   map[schoolbell.Channel]string  // what comes on a channel
@@ -49,6 +63,7 @@ type Words struct {
 	Hints      map[schoolbell.Category]string // what comes in them
 	Channels   map[schoolbell.Channel]string  // names of the channels
 	Modes      map[schoolbell.Mode]string
+	Weekdays   map[schoolbell.Weekday]string
 
 	language *locale.Language
 }

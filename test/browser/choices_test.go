@@ -16,6 +16,7 @@ func TestChoices(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	t.Run("axe-core finds nothing on any page", s.testChoicesAccessible)
+	t.Run("a fault is told at its field", s.testChoicesFaults)
 	t.Run("preferences need no mouse and no JavaScript", s.testChoicesKeyboard)
 	t.Run("unsubscribing needs neither", s.testUnsubscribeKeyboard)
 	t.Run("all languages fit on a phone", s.testChoicesFit)
@@ -63,7 +64,29 @@ func (s *site) testChoicesAccessible(t *testing.T) {
 	info.Mandatory = true
 	_, _, err = s.Client.PutCategory(t.Context(), *info)
 	must(t, err)
-	s.accessible(t, map[string]string{"preferences": page, "preferences-saved": page + "?saved", "unsubscribe": event, "unsubscribe-own": trips, "unsubscribed": reminder, "mandatory": fixed})
+	calendar, _ := s.choices(t, schoolbell.CategoryEvent, 2)
+	s.posts(t, calendar, url.Values{"calendar": {"start"}, "event.email": {"digest"}})
+	s.posts(t, calendar, url.Values{"quiet": {"on"}, "quiet_from": {"21:00"}, "quiet_to": {"07:00"}, "digest_day": {"friday"}, "digest_at": {"16:30"}})
+	s.accessible(t, map[string]string{"preferences": page, "preferences-saved": page + "?saved", "preferences-calendar": calendar + "?calendar", "unsubscribe": event, "unsubscribe-own": trips, "unsubscribed": reminder, "mandatory": fixed})
+}
+
+func (s *site) testChoicesFaults(t *testing.T) {
+	page, _ := s.choices(t, schoolbell.CategoryEvent, 3)
+	for _, d := range []device{{width: 390, script: true}, {width: 390, language: "ar", dark: true, script: true}, {width: 1440, script: true}} {
+		p := s.browser.open(t, d)
+		p.visit(page)
+		p.eval("document.querySelector('[name=digest_at]').value = ''; document.querySelector('[name=quiet]').checked = true; document.querySelector('[name=quiet_to]').value = '21:00'", nil)
+		p.goes(func() { p.eval("document.querySelector('.btn-primary').click()", nil) })
+		p.picture("preferences-faults-" + d.String())
+		var marked string
+		p.eval("[...document.querySelectorAll('[aria-invalid]')].map(e => e.name + ' ' + (document.getElementById(e.getAttribute('aria-describedby')).offsetTop < e.offsetTop)).join()", &marked)
+		if marked != "digest_at true,quiet_to true" {
+			t.Errorf("%s: marked are %q", d, marked)
+		}
+		if violations := s.violations(p); len(violations) > 0 {
+			t.Errorf("%s:\n%s", d, strings.Join(violations, "\n"))
+		}
+	}
 }
 
 func (s *site) testChoicesKeyboard(t *testing.T) {

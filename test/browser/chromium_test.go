@@ -294,8 +294,13 @@ func (p *tab) picture(name string) {
 	if folder == "" {
 		return
 	}
+	var page struct {
+		CSSContentSize struct{ Width, Height float64 }
+	}
+	p.call("Page.getLayoutMetrics", nil, &page)
+	clip := map[string]any{"x": 0, "y": 0, "width": page.CSSContentSize.Width, "height": page.CSSContentSize.Height, "scale": 1}
 	var shot struct{ Data string }
-	p.call("Page.captureScreenshot", map[string]any{"format": "png"}, &shot)
+	p.call("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true, "clip": clip}, &shot)
 	image, err := base64.StdEncoding.DecodeString(shot.Data)
 	must(p.t, err)
 	must(p.t, os.MkdirAll(folder, 0o755))

@@ -143,7 +143,7 @@ func understands(t *testing.T, words []string) error {
 	if len(args) > 0 && strings.Contains(usage, "<command>") {
 		return fmt.Errorf("%s has no command %s", strings.Join(path, " "), args[0])
 	}
-	if need := strings.Count(usage, "<"); len(path) > 0 && !strings.Contains(usage, "<command>") && len(args) < need {
+	if need := strings.Count(usage, "<") - strings.Count(usage, "[<"); len(path) > 0 && !strings.Contains(usage, "<command>") && len(args) < need {
 		return fmt.Errorf("it needs %d arguments: %s", need, usage)
 	}
 	for _, f := range flags {

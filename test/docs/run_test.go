@@ -143,7 +143,7 @@ func (r result) asShown(t *testing.T, kind string) string {
 }
 
 // pagesRun are the pages whose blocks are run.
-var pagesRun = []string{"README.md", "docs/commands.md", "docs/api.md", "docs/calendar.md", "docs/operations.md"}
+var pagesRun = []string{"README.md", "docs/commands.md", "docs/api.md", "docs/preferences.md", "docs/calendar.md", "docs/operations.md"}
 
 func TestPages(t *testing.T) {
 	for _, path := range pagesRun {

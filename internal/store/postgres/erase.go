@@ -40,7 +40,8 @@ var deleteUser = []string{
 	row.SQL(`
 		UPDATE users
 		SET id = '#' || seq, state = {user_gone}, generation = generation + 1,
-			name = '', locale = '', timezone = '', quiet_hours = '', digest_window = '', calendar_feed = NULL, created_at = ` + now + `, updated_at = ` + now + `
+			name = '', locale = '', timezone = '', quiet_hours = '', digest_window = '', locale_chosen = false, calendar_feed = NULL,
+			created_at = ` + now + `, updated_at = ` + now + `
 		WHERE seq = $1`),
 	"DELETE FROM user_roles WHERE user_seq = $1",
 	"DELETE FROM memberships WHERE user_seq = $1",

@@ -107,7 +107,7 @@ func (p *piece) read(ctx context.Context, tx pgx.Tx, ids, groups []string) error
 	queueEach(&b, "SELECT name, id FROM channels", nil, []any{&channel, &number}, func() { p.channels[channel] = number })
 	p.queueGroups(&b, selectGroupNumbers, groups)
 	var u row.User
-	queueEach(&b, selectUserRows, []any{ids}, []any{&u.Seq, &u.ID, &u.State, &u.Name, &u.Locale, &u.Timezone}, func() { p.put.Found(u) })
+	queueEach(&b, selectUserRows, []any{ids}, []any{&u.Seq, &u.ID, &u.State, &u.Name, &u.Locale, &u.Timezone, &u.LocaleChosen}, func() { p.put.Found(u) })
 	return tx.SendBatch(ctx, &b).Close()
 }
 
@@ -216,7 +216,7 @@ const copyUserRows = `
 	FROM STDIN (FORMAT binary)`
 
 // selectUserRows selects the rows of users with the ids, in any state.
-const selectUserRows = "SELECT seq, id, state, name, locale, timezone FROM users WHERE id = ANY ($1)"
+const selectUserRows = "SELECT seq, id, state, name, locale, timezone, locale_chosen FROM users WHERE id = ANY ($1)"
 
 // drawNumbers draws numbers for some new users, which follow each other, and returns the first. Only one
 // transaction at a time may draw.

@@ -42,3 +42,23 @@ func (s Schedules) Schedule(ctx context.Context, userID string) (v schoolbell.Sc
 
 // selectSchedule selects the schedule of a person.
 var selectSchedule = row.SQL("SELECT quiet_hours, digest_window, timezone FROM users WHERE id = $1 AND state = {user_live}")
+
+// PutLanguage implements people.ScheduleStore. It takes turns with imports, which would overwrite what they have read before.
+func (s Schedules) PutLanguage(ctx context.Context, userID, tag string) error {
+	return s.DB.write(ctx, "put language", func(tx pgx.Tx) error {
+		if err := lock(ctx, tx, lockPeople); err != nil {
+			return err
+		}
+		done, err := tx.Exec(ctx, putLanguage, userID, tag)
+		if err == nil && done.RowsAffected() == 0 {
+			return schoolbell.NotFound("user", userID)
+		}
+		return err
+	})
+}
+
+// putLanguage changes the language of a person, who has chosen it.
+var putLanguage = row.SQL(`
+	UPDATE users
+	SET locale = $2, locale_chosen = true, updated_at = ` + now + `
+	WHERE id = $1 AND state = {user_live}`)

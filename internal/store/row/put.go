@@ -11,6 +11,7 @@ type User struct {
 	Seq                        int64
 	State                      int
 	ID, Name, Locale, Timezone string
+	LocaleChosen               bool // by the user: it stays
 }
 
 // Put is what storing some users with distinct ids changes. An engine gives it the rows
@@ -71,6 +72,9 @@ func (p *Put) Rows(ids []string, next func() int64) (added, changed []User) {
 		if i < len(p.Users) {
 			u := p.Users[i]
 			row = User{Seq: old.Seq, State: UserLive, ID: id, Name: u.Name, Locale: u.Locale, Timezone: u.Timezone}
+			if old.LocaleChosen {
+				row.Locale, row.LocaleChosen = old.Locale, true
+			}
 			p.numbers[i] = old.Seq
 		} else {
 			p.other[id] = old.Seq

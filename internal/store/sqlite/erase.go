@@ -60,6 +60,7 @@ SET id = '#' || seq,
 	timezone = '',
 	quiet_hours = '',
 	digest_window = '',
+	locale_chosen = 0,
 	calendar_feed = NULL,
 	created_at = @now,
 	updated_at = @now

@@ -90,7 +90,7 @@ func putUserRows(ctx context.Context, c *conn, p *row.Put, at int64) error {
 	ids := p.IDs()
 	var u row.User
 	var state int64 // as the driver has it: database/sql would take an int through its text
-	found := []any{&u.Seq, &u.ID, &state, &u.Name, &u.Locale, &u.Timezone}
+	found := []any{&u.Seq, &u.ID, &state, &u.Name, &u.Locale, &u.Timezone, &u.LocaleChosen}
 	err := c.each(ctx, findUserRows, args{"ids": jsonOf(ids)}, func(scan func(...any) error) error {
 		err := scan(found...)
 		u.State = int(state)
@@ -115,7 +115,7 @@ func putUserRows(ctx context.Context, c *conn, p *row.Put, at int64) error {
 
 // findUserRows selects the rows of users with the ids, in any state.
 const findUserRows = `
-SELECT u.seq, u.id, u.state, u.name, u.locale, u.timezone
+SELECT u.seq, u.id, u.state, u.name, u.locale, u.timezone, u.locale_chosen
 FROM json_each(@ids)
 CROSS JOIN users u ON u.id = value`
 

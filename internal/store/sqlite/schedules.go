@@ -38,3 +38,18 @@ func (s Schedules) Schedule(ctx context.Context, userID string) (v schoolbell.Sc
 
 // findSchedule selects the schedule of a live user.
 var findSchedule = row.SQL("SELECT quiet_hours, digest_window, timezone FROM users WHERE id = @id AND state = {user_live}")
+
+// PutLanguage implements people.ScheduleStore.
+func (s Schedules) PutLanguage(ctx context.Context, userID, tag string) error {
+	return s.DB.write(ctx, "put language", func(c *conn) error {
+		seq, err := userSeq(ctx, c, userID)
+		if err != nil {
+			return err
+		}
+		_, err = c.exec(ctx, putLanguage, args{"user": seq, "locale": tag})
+		return err
+	})
+}
+
+// putLanguage changes the language of a user, who has chosen it.
+const putLanguage = "UPDATE users SET locale = @locale, locale_chosen = 1, updated_at = " + now + " WHERE seq = @user"

@@ -33,6 +33,7 @@ func userUnknown(t *testing.T, open func() *store.Ledger) {
 		"PutPreferences": func() error { return s.People.PutPreferences(s.ctx(), "nobody", nil) },
 		"Schedule":       func() error { _, _, err := s.Schedules.Schedule(s.ctx(), "nobody"); return err },
 		"PutSchedule":    func() error { return s.Schedules.PutSchedule(s.ctx(), "nobody", schoolbell.Schedule{}) },
+		"PutLanguage":    func() error { return s.Schedules.PutLanguage(s.ctx(), "nobody", "en") },
 		"CreateFeed":     func() error { _, err := s.Calendars.CreateFeed(s.ctx(), "nobody", 1); return err },
 		"RevokeFeed":     func() error { return s.Calendars.RevokeFeed(s.ctx(), "nobody") },
 		"Feed":           func() error { _, err := s.Calendars.Feed(s.ctx(), "nobody"); return err },

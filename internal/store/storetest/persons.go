@@ -25,6 +25,7 @@ var persons = []promise{
 	{"DeleteUser shares nothing with a new person of the same id", userReborn},
 	{"Preferences keep what is not set again", preferences},
 	{"PutSchedule replaces a schedule; PutUsers leaves it", schedules},
+	{"PutLanguage stores a language; PutUsers leaves it", languages},
 	{"A user who is not there is not found, everywhere", userUnknown},
 }
 
@@ -286,34 +287,6 @@ func preferences(t *testing.T, open func() *store.Ledger) {
 	if len(got) != 0 {
 		t.Errorf("preferences of another: %+v", got)
 	}
-}
-
-func schedules(t *testing.T, open func() *store.Ledger) {
-	s := newTestStore(t, open())
-	u := person("a")
-	u.Timezone = "Asia/Kathmandu"
-	s.put(u, person("b"))
-	own := schoolbell.Schedule{QuietHours: schoolbell.QuietHours{From: "21:00", To: "07:00"}, Digest: schoolbell.DigestWindow{At: "17:00", Weekday: "friday"}}
-	s.must(s.Schedules.PutSchedule(s.ctx(), "a", own))
-	u.Name = "A with another name"
-	s.put(u)
-	for user, want := range map[string]schoolbell.Schedule{"a": own, "b": {}} {
-		got, zone, err := s.Schedules.Schedule(s.ctx(), user)
-		s.must(err)
-		same(t, "schedule of "+user, got, want)
-		same(t, "time zone of "+user, zone, map[string]string{"a": "Asia/Kathmandu", "b": "UTC"}[user])
-	}
-	own.QuietHours = schoolbell.QuietHours{}
-	s.must(s.Schedules.PutSchedule(s.ctx(), "a", own))
-	got, _, err := s.Schedules.Schedule(s.ctx(), "a")
-	s.must(err)
-	same(t, "schedule", got, own)
-
-	s.must(s.People.DeleteUser(s.ctx(), "a"))
-	s.put(u)
-	got, _, err = s.Schedules.Schedule(s.ctx(), "a")
-	s.must(err)
-	same(t, "schedule of a new person", got, schoolbell.Schedule{})
 }
 
 func groupRoundTrip(t *testing.T, open func() *store.Ledger) {

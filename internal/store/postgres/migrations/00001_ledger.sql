@@ -18,6 +18,7 @@ CREATE TABLE users (
 	timezone   text        NOT NULL,
 	quiet_hours   text     NOT NULL DEFAULT '', -- such as 21:00-07:00, empty for those of the school
 	digest_window text     NOT NULL DEFAULT '', -- such as 17:00 or friday 17:00, empty for that of the school
+	locale_chosen boolean  NOT NULL DEFAULT false, -- by the person, so that imports leave it
 	calendar_feed bigint,                       -- id of the calendar feed, null for none
 	created_at timestamptz NOT NULL,
 	updated_at timestamptz NOT NULL

@@ -17,6 +17,7 @@ CREATE TABLE users (
 	timezone   TEXT    NOT NULL,
 	quiet_hours   TEXT NOT NULL DEFAULT '', -- such as 21:00-07:00, empty for those of the school
 	digest_window TEXT NOT NULL DEFAULT '', -- such as 17:00 or friday 17:00, empty for that of the school
+	locale_chosen INTEGER NOT NULL DEFAULT 0, -- 1: by the person, so that imports leave it
 	calendar_feed INTEGER, -- id of the calendar feed, null for none
 	created_at INTEGER NOT NULL,
 	updated_at INTEGER NOT NULL
