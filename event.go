@@ -27,6 +27,12 @@ func EventStatuses() []EventStatus {
 // Terminal reports whether the pipeline has nothing left to do for the event.
 func (s EventStatus) Terminal() bool { return s == EventCompleted || s == EventCancelled }
 
+// EventFilter narrows a list of events; empty fields do not.
+type EventFilter struct {
+	Status EventStatus
+	Text   string // in the title, in upper or lower case, or the id
+}
+
 // Limits on events.
 const (
 	MaxTitleLength    = 200    // characters

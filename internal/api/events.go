@@ -131,6 +131,7 @@ func (s *Server) retryEvent(ctx context.Context, in *EventPath) (*retryOutput, e
 type listEventsInput struct {
 	Page
 	Status schoolbell.EventStatus `query:"status" doc:"Only events with this status."`
+	Query  string                 `query:"q" maxLength:"200" doc:"Only events with this text in the title, in upper or lower case, or with this id."`
 }
 
 type listEventsOutput struct{ Body wire.EventPage }
@@ -140,7 +141,7 @@ func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (*listEven
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.cfg.Store.Events(ctx, in.Status, at.ID, in.Limit+1)
+	list, err := s.cfg.Store.Events(ctx, schoolbell.EventFilter{Status: in.Status, Text: in.Query}, at.ID, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,6 @@ func (s *Server) mountPages() {
 	s.mux.HandleFunc("GET "+unsubscribePath+"{token}", s.showUnsubscribe)
 	s.mux.HandleFunc("POST "+unsubscribePath+"{token}", s.unsubscribe)
 	s.mux.HandleFunc("GET "+calendarPath+"{file}", s.showCalendar)
-	s.mux.Handle("GET /static/{name}", web.Static())
 }
 
 // showMessage shows a message to the person with its link. It changes nothing: programs that check

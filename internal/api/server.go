@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"schoolbell/internal/health"
+	"schoolbell/internal/web"
 	"schoolbell/wire"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -91,6 +92,7 @@ func New(cfg Config) (*Server, error) {
 		}
 		r.handler(s, r)
 	}
+	s.mux.Handle("GET /static/{name}", web.Static())
 	s.mountPages()
 	schemas := s.api.OpenAPI().Components.Schemas.Map()
 	delete(schemas, "ErrorModel") // huma's own problems, which fromHuma replaces
@@ -144,6 +146,10 @@ func (c Config) withDefaults() Config {
 // Handle mounts another part, such as the admin panel, beside the API. The
 // pattern is one of http.ServeMux. Call it before serving.
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
+
+// ClientAddress returns the address of the client of a request, also behind the proxies that the configuration trusts;
+// of IPv6 it is the network.
+func (s *Server) ClientAddress(r *http.Request) string { return s.rates.address(r) }
 
 // Serve answers requests that come in on ln until ctx ends. Then it stops
 // listening, ends the streams, waits for the running requests up to the grace

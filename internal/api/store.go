@@ -17,8 +17,8 @@ type Store interface {
 	Progress(ctx context.Context, id string) (schoolbell.Progress, error)
 
 	// Events returns up to limit events, newest first, those created before the
-	// event with the given id ("" for the newest); status "" means any.
-	Events(ctx context.Context, status schoolbell.EventStatus, before string, limit int) ([]*schoolbell.Event, error)
+	// event with the given id ("" for the newest).
+	Events(ctx context.Context, f schoolbell.EventFilter, before string, limit int) ([]*schoolbell.Event, error)
 
 	// Deliveries returns up to limit deliveries of the event ordered by channel
 	// and user number, those after the cursor (zero for the first page), and the

@@ -44,7 +44,7 @@ func start(t *testing.T) (*app.Runtime, *client.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	services, err := r.Serve(ln, keys, "test")
+	services, err := r.Serve(t.Context(), ln, keys, "test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func (r *Runtime) warmLedger(ctx context.Context) {
 
 // Serve returns the services of a server: the API on ln, the inbox and the relay, and the
 // workers where this process has opened the channels.
-func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]Service, error) {
+func (r *Runtime) Serve(ctx context.Context, ln net.Listener, keys *auth.Service, version string) ([]Service, error) {
 	language := func() string { return r.Settings.Current().Language }
 	box := inbox.New(r.Ledger.Inboxes, inbox.Options{Logger: r.Log, Language: language})
 	proxies, err := r.Config.HTTP.Proxies()
@@ -63,6 +63,10 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 	if err != nil {
 		return nil, fmt.Errorf("set up the API: %w", err)
 	}
+	pages, err := r.panel(ctx, server)
+	if err != nil {
+		return nil, err
+	}
 	services := []Service{
 		func(ctx context.Context) error {
 			r.warmLedger(ctx)
@@ -70,6 +74,7 @@ func (r *Runtime) Serve(ln net.Listener, keys *auth.Service, version string) ([]
 		},
 		box.Run, keys.Run,
 	}
+	services = append(services, pages...)
 	services = append(services, r.Relay()...)
 	if r.bounces != nil {
 		services = append(services, r.serveBounces(receipts, conf))

@@ -40,11 +40,13 @@ var importRules = []struct {
 	{"internal/outage", nil},
 	{"internal/advice", nil},
 	{"internal/certificate", nil},
-	{"internal/store/storetest", []string{".", "internal/ledger", "internal/store", "internal/testenv"}},
+	{"internal/store/storetest", []string{".", "internal/ledger", "internal/staff", "internal/store", "internal/testenv"}},
 	{"internal/channel/channeltest", []string{".", "internal/testenv", "internal/fake"}},
-	{"internal/store", []string{"internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people", "internal/school"}}, // those who use the stores
+	{"internal/store", []string{"internal/api", "internal/auth", "internal/inbox", "internal/ledger", "internal/people", "internal/school", "internal/staff"}}, // those who use the stores
 	{"internal/store/sqlite/webhooks", []string{".", "internal/ledger", "internal/store/row", "internal/store/sqlite"}},
 	{"internal/store/postgres/webhooks", []string{".", "internal/ledger", "internal/store/row", "internal/store/postgres"}},
+	{"internal/store/sqlite/staff", []string{".", "internal/staff", "internal/store/row", "internal/store/sqlite"}},
+	{"internal/store/postgres/staff", []string{".", "internal/staff", "internal/store/row", "internal/store/postgres"}},
 	{"internal/store/sqlite/backup", []string{".", "internal/ledger", "internal/store/row", "internal/store/sqlite"}},
 	{"internal/store/...", []string{".", "bullmq/combine", "internal/ledger", "internal/store/row"}}, // row: what both engines encode alike
 	{"internal/address", []string{"."}},
@@ -77,13 +79,14 @@ var importRules = []struct {
 	{"internal/web/...", []string{".", "internal/locale", "internal/render"}},
 	{"internal/receipt/...", []string{".", "internal/address", "internal/channel/email/returnpath"}},
 	{"internal/webhook", []string{".", "wire", "internal/ledger", "internal/outage", "internal/publicdial"}},
-	{"internal/admin/...", []string{".", "bullmq", "internal/ledger", "internal/notify", "internal/inbox", "internal/auth", "internal/people"}},
+	{"internal/staff", []string{".", "internal/ledger"}},
+	{"internal/panel/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/auth", "internal/people", "internal/preview", "internal/school", "internal/staff", "internal/web"}},
 	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/returnpath", "internal/channel/email/signing", "internal/channel/email/smtpconn", "internal/channel/sms", "internal/phone", "internal/redisdial", "internal/channel/push/vapid"}},
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},
 	{"internal/app", []string{"...", "!internal/cli", "!internal/doctor", "!internal/testenv", "!internal/store/storetest"}}, // puts everything together
 	{"internal/doctor", []string{".", "internal/advice", "internal/app", "internal/certificate", "internal/channel", "internal/config", "internal/ledger", "internal/store/sqlite"}},
-	{"internal/cli/...", []string{".", "client", "wire", "internal/advice", "internal/app", "internal/auth", "internal/certificate", "internal/channel", "internal/config", "internal/doctor", "internal/fake", "internal/health", "internal/channel/push/vapid"}},
+	{"internal/cli/...", []string{".", "client", "wire", "internal/ledger", "internal/staff", "internal/advice", "internal/app", "internal/auth", "internal/certificate", "internal/channel", "internal/config", "internal/doctor", "internal/fake", "internal/health", "internal/channel/push/vapid"}},
 	{"cmd/...", []string{"internal/cli"}},
 	{"examples/...", []string{"bullmq"}},
 	{"internal/testenv", []string{"bullmq/redistest", "bullmq/testproc"}},

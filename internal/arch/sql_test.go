@@ -17,7 +17,8 @@ import (
 )
 
 // The stores whose SQL is checked.
-var sqlFolders = []string{"internal/store/postgres", "internal/store/sqlite", "internal/store/postgres/webhooks", "internal/store/sqlite/webhooks"}
+var sqlFolders = []string{"internal/store/postgres", "internal/store/sqlite", "internal/store/postgres/webhooks", "internal/store/sqlite/webhooks",
+	"internal/store/postgres/staff", "internal/store/sqlite/staff"}
 
 const (
 	maxPositional  = 3   // parameters of a statement without names

@@ -59,6 +59,7 @@ type grammar struct {
 	Refuse  suppressionCmd  `cmd:"" name:"suppression" group:"use" help:"List, add and remove addresses to which nothing is sent."`
 	Webhook webhookCmd      `cmd:"" group:"use" help:"Tell URLs of other programs what happens."`
 	Audit   auditCmd        `cmd:"" group:"use" help:"List who changed what, newest first."`
+	Staff   staffCmd        `cmd:"" group:"care" help:"Add, list, change and remove accounts of people who work with the panel."`
 	Key     keyCmd          `cmd:"" group:"care" help:"Create, list, rotate and revoke API keys in the ledger."`
 	Channel channelCmd      `cmd:"" group:"care" help:"Test a channel with one real message."`
 	Push    pushCmd         `cmd:"" group:"care" help:"Make keys for Web Push."`

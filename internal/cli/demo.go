@@ -137,7 +137,7 @@ func (d *demo) run(ctx context.Context, dir string) (f facts, err error) {
 	if d.key, err = keys.FirstStart(ctx, func(string) error { return nil }); err != nil { // an empty ledger has no key yet
 		return f, err
 	}
-	services, err := r.Serve(ln, keys, d.app.version())
+	services, err := r.Serve(ctx, ln, keys, d.app.version())
 	if err != nil {
 		return f, err
 	}

@@ -65,7 +65,7 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	keys := auth.New(r.Ledger.Auth, auth.Options{})
-	services, err := r.Serve(ln, keys, a.version())
+	services, err := r.Serve(ctx, ln, keys, a.version())
 	if err != nil {
 		return err
 	}
@@ -79,6 +79,9 @@ func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		a.tick("Bounces to %s are taken by SMTP at %s", cfg.Receipts.BounceDomain, addr)
 	}
 	a.showFirstKey(first)
+	if err := a.inviteAdmin(ctx, r, base); err != nil && ctx.Err() == nil {
+		r.Log.Warn("the accounts of the staff cannot be read", "error", err)
+	}
 	run := func(ctx context.Context) error { return r.Run(ctx, append(services, a.noteStop(ctx, cfg))...) }
 	err = app.Run(ctx, []app.Service{run}, profiles)
 	a.farewell(err)

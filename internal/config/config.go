@@ -44,6 +44,7 @@ type HTTP struct {
 	MessageURL     string   `name:"message-url" setting:"MESSAGE_URL" placeholder:"URL" help:"URL of your own page of a message, for links in messages, such as https://app.example/messages/{event}; {user} is the recipient. The message page of this server if empty."`
 	APIKey         Secret   `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key of scope admin, stored as a digest. If empty, the first start creates a key and shows it in a terminal, or writes it to a file in DATA_DIR that the log names."`
 	Metrics        bool     `name:"metrics" setting:"METRICS" default:"true" negatable:"" help:"Serve Prometheus metrics at /metrics."`
+	Panel          bool     `name:"panel" setting:"PANEL" default:"true" negatable:"" help:"Serve the pages for the staff below /panel/."`
 	RatePerKey     int      `name:"api-rate-per-key" setting:"API_RATE_PER_KEY" default:"100" placeholder:"N" help:"Requests per second of one API key, or of one user's tokens. Ten times as many may come at once. 0 means no limit."`
 	RatePerAddress int      `name:"api-rate-per-address" setting:"API_RATE_PER_ADDRESS" default:"20" placeholder:"N" help:"Requests per second from one address without a valid key. Ten times as many may come at once. 0 means no limit."`
 	TrustedProxies []string `name:"trusted-proxies" setting:"TRUSTED_PROXIES" placeholder:"ADDRESS" help:"Addresses or networks of reverse proxies that set X-Forwarded-For."`

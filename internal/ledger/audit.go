@@ -85,6 +85,16 @@ func (c *Change) Target(id string) {
 	c.entry.Target.ID, c.stored = clean(id), false
 }
 
+// By says who makes the change, where that is known only while it is made.
+func (c *Change) By(actor schoolbell.Actor) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entry.Actor, c.stored = actor, false
+}
+
 // Set adds a detail: no names, addresses or texts of people. The value must be one that
 // JSON has.
 func (c *Change) Set(name string, value any) {

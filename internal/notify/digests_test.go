@@ -84,7 +84,7 @@ func withDigests(c *notify.Config) { c.DigestPoll = 50 * time.Millisecond }
 // digestEvents returns the digests that were made, newest first.
 func (s *testPipeline) digestEvents() (made []*schoolbell.Event) {
 	s.t.Helper()
-	events, err := s.ledger.Reports.Events(s.t.Context(), "", "", 1000)
+	events, err := s.ledger.Reports.Events(s.t.Context(), schoolbell.EventFilter{}, "", 1000)
 	s.must(err)
 	for _, ev := range events {
 		if ev.Digest {

@@ -214,7 +214,7 @@ func testRequestedEventID(t *testing.T) {
 	}
 	s.work()
 	s.await(ev.ID, schoolbell.EventCompleted)
-	events, err := s.ledger.Reports.Events(t.Context(), "", "", 10)
+	events, err := s.ledger.Reports.Events(t.Context(), schoolbell.EventFilter{}, "", 10)
 	must(t, err)
 	if len(events) != 1 {
 		t.Errorf("%d events are stored", len(events))
@@ -230,7 +230,7 @@ func testRequestedScheduler(t *testing.T) {
 	must(t, err)
 	later := s.ask(bullmq.JobOptions{ID: "later", Delay: time.Hour}) // is looked at in the same search, or a later one
 	s.await(s.named(later.ID), schoolbell.EventScheduled)
-	events, err := s.ledger.Reports.Events(t.Context(), "", "", 10)
+	events, err := s.ledger.Reports.Events(t.Context(), schoolbell.EventFilter{}, "", 10)
 	must(t, err)
 	if len(events) != 1 {
 		t.Errorf("%d events are stored", len(events))

@@ -11,9 +11,12 @@ import (
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/people"
 	"schoolbell/internal/school"
+	"schoolbell/internal/staff"
 	"schoolbell/internal/store/postgres"
+	pgstaff "schoolbell/internal/store/postgres/staff"
 	pgwebhooks "schoolbell/internal/store/postgres/webhooks"
 	"schoolbell/internal/store/sqlite"
+	litestaff "schoolbell/internal/store/sqlite/staff"
 	litewebhooks "schoolbell/internal/store/sqlite/webhooks"
 )
 
@@ -46,6 +49,8 @@ type Ledger struct {
 	Inboxes   inbox.Store
 	Calendars inbox.CalendarStore
 	Auth      auth.Store
+	Staff     staff.Store
+	Sessions  staff.SessionStore
 	Reports   api.Store
 	School    school.Store
 
@@ -73,6 +78,7 @@ func OnPostgres(db *postgres.DB) *Ledger {
 		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, School: postgres.School{DB: db},
 		Settings: postgres.Settings{DB: db}, Templates: postgres.Templates{DB: db}, Retention: postgres.Retention{DB: db}, Exports: postgres.Exports{DB: db},
 		Restores: postgres.Restores{DB: db}, Suppressions: postgres.Suppressions{DB: db}, Webhooks: pgwebhooks.Store{DB: db},
+		Staff: pgstaff.Accounts{DB: db}, Sessions: pgstaff.Sessions{DB: db},
 	}
 }
 
@@ -90,5 +96,6 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, School: sqlite.School{DB: db},
 		Settings: sqlite.Settings{DB: db}, Templates: sqlite.Templates{DB: db}, Retention: sqlite.Retention{DB: db}, Exports: sqlite.Exports{DB: db},
 		Restores: sqlite.Restores{DB: db}, Suppressions: sqlite.Suppressions{DB: db}, Webhooks: litewebhooks.Store{DB: db},
+		Staff: litestaff.Accounts{DB: db}, Sessions: litestaff.Sessions{DB: db},
 	}
 }

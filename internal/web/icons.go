@@ -26,7 +26,8 @@ var icons = func() map[string]template.HTML {
 	return all
 }()
 
-func icon(id string) (template.HTML, error) {
+// Icon returns an icon as inline SVG, or an error if there is none of that id.
+func Icon(id string) (template.HTML, error) {
 	svg, ok := icons[id]
 	if !ok {
 		return "", fmt.Errorf("there is no icon %s", id)

@@ -42,16 +42,22 @@ func (f Frame) Crest() string {
 
 // Asset returns the URL of a static file.
 func (f Frame) Asset(name string) (string, error) {
+	path, err := Asset(name)
+	return f.Root + path, err
+}
+
+// Asset returns the URL of a static file, relative to the root of the server.
+func Asset(name string) (string, error) {
 	a, ok := assets()[name]
 	if !ok {
 		return "", fmt.Errorf("there is no static file %s", name)
 	}
-	return f.Root + "static/" + a.name, nil
+	return "static/" + a.name, nil
 }
 
 // parse reads the template of a page, which the layout surrounds.
 func parse(name string) *template.Template {
-	return template.Must(template.New("layout.html").Funcs(template.FuncMap{"icon": icon}).
+	return template.Must(template.New("layout.html").Funcs(template.FuncMap{"icon": Icon}).
 		ParseFS(templateFiles, "templates/layout.html", "templates/"+name))
 }
 

@@ -23,6 +23,7 @@ var bundle = []struct {
 }{
 	{"schoolbell.css", "text/css; charset=utf-8", []string{"tokens.css", "schoolbell.css"}},
 	{"bell.svg", "image/svg+xml", []string{"bell.svg"}},
+	{"panel.js", "text/javascript; charset=utf-8", []string{"vendor/htmx.min.js", "vendor/htmx-ext-sse.min.js", "panel.js"}},
 }
 
 // asset is a static file. Its name changes with its content, so browsers may keep it.
@@ -42,6 +43,7 @@ var assets = sync.OnceValue(func() map[string]asset {
 				panic(err) // the file is part of the program
 			}
 			body.Write(text)
+			body.WriteByte('\n') // the last line of a script may have none
 		}
 		sum := sha256.Sum256(body.Bytes())
 		extension := path.Ext(b.name)

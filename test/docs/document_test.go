@@ -25,7 +25,7 @@ type block struct {
 }
 
 // pages are the documents whose blocks are run and checked, in the order in which they are read.
-var pages = []string{"README.md", "docs/commands.md", "docs/settings.md", "docs/deployment.md", "docs/reverse-proxy.md", "docs/channels/email.md", "docs/channels/sms.md", "docs/channels/push.md", "docs/channels/inbox.md", "docs/channels/message-page.md", "docs/preferences.md", "docs/calendar.md", "docs/webhooks.md", "docs/guarantees.md", "docs/api.md", "docs/operations.md", "docs/migrating.md", "docs/bullmq.md", "docs/performance.md", "docs/glossary.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md", "CHANGELOG.md", "docs/architecture.md", "bullmq/README.md", "bullmq/bullmqotel/README.md"}
+var pages = []string{"README.md", "docs/commands.md", "docs/settings.md", "docs/deployment.md", "docs/reverse-proxy.md", "docs/channels/email.md", "docs/channels/sms.md", "docs/channels/push.md", "docs/channels/inbox.md", "docs/channels/message-page.md", "docs/preferences.md", "docs/calendar.md", "docs/panel.md", "docs/webhooks.md", "docs/guarantees.md", "docs/api.md", "docs/operations.md", "docs/migrating.md", "docs/bullmq.md", "docs/performance.md", "docs/glossary.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md", "CHANGELOG.md", "docs/architecture.md", "bullmq/README.md", "bullmq/bullmqotel/README.md"}
 
 func load(t *testing.T, path string) *document {
 	t.Helper()

@@ -59,7 +59,7 @@ var tables = map[string]table{
 	"groups": {notPerson, "", ""}, "channels": {notPerson, "", ""}, "categories": {notPerson, "", ""}, "waves": {notPerson, "", ""},
 	"totals": {notPerson, "", ""}, "idempotency": {notPerson, "", ""}, "leases": {notPerson, "", ""}, "api_keys": {notPerson, "", ""},
 	"secrets": {notPerson, "", ""}, "school_settings": {notPerson, "", ""}, "turns": {notPerson, "", ""}, "installation": {notPerson, "", ""}, "quotas": {notPerson, "", ""},
-	"templates": {notPerson, "", ""}, "webhooks": {notPerson, "", ""}, "webhook_attempts": {notPerson, "", ""},
+	"templates": {notPerson, "", ""}, "staff": {notPerson, "", ""}, "staff_links": {notPerson, "", ""}, "staff_sessions": {notPerson, "", ""}, "webhooks": {notPerson, "", ""}, "webhook_attempts": {notPerson, "", ""},
 	"goose_db_version": {notPerson, "", ""}, "sqlite_sequence": {notPerson, "", ""},
 }
 

@@ -26,7 +26,7 @@ func (s Reports) Progress(ctx context.Context, id string) (schoolbell.Progress, 
 }
 
 // Events implements api.Store.
-func (s Reports) Events(ctx context.Context, status schoolbell.EventStatus, before string, limit int) (events []*schoolbell.Event, err error) {
+func (s Reports) Events(ctx context.Context, f schoolbell.EventFilter, before string, limit int) (events []*schoolbell.Event, err error) {
 	err = s.DB.read(ctx, "list events", func(tx pgx.Tx) error {
 		top := int64(math.MaxInt64)
 		if before != "" {
@@ -35,8 +35,11 @@ func (s Reports) Events(ctx context.Context, status schoolbell.EventStatus, befo
 			}
 		}
 		query, page := listEvents, named{"before": top, "limit": limit}
-		if status != "" {
-			query, page["status"] = listEventsByStatus, status
+		if f.Status != "" {
+			query, page["status"] = listEventsByStatus, f.Status
+		}
+		if f.Text != "" {
+			query, page["status"], page["text"], page["id"] = listEventsWithText, f.Status, row.Containing(f.Text), f.Text
 		}
 		rows, err := tx.Query(ctx, query, page)
 		events, err = list(rows, err, scanEvent)
@@ -54,6 +57,12 @@ const listEvents = selectEvents + `
 // listEventsByStatus selects the events with one status before a number, newest first.
 const listEventsByStatus = selectEvents + `
 	WHERE e.seq < @before AND e.status = @status
+	ORDER BY e.seq DESC
+	LIMIT @limit`
+
+// listEventsWithText selects those with a text in the title or with an id; an empty status is any.
+const listEventsWithText = selectEvents + `
+	WHERE e.seq < @before AND @status IN ('', e.status) AND (e.title ILIKE @text OR e.id = @id)
 	ORDER BY e.seq DESC
 	LIMIT @limit`
 

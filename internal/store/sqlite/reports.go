@@ -23,10 +23,13 @@ func (s Reports) Progress(ctx context.Context, id string) (schoolbell.Progress, 
 }
 
 // Events implements api.Store.
-func (s Reports) Events(ctx context.Context, status schoolbell.EventStatus, before string, limit int) (events []*schoolbell.Event, err error) {
+func (s Reports) Events(ctx context.Context, f schoolbell.EventFilter, before string, limit int) (events []*schoolbell.Event, err error) {
 	query, a := listEvents, args{"before": int64(1<<63 - 1), "limit": limit}
-	if status != "" {
-		query, a["status"] = listEventsOfStatus, string(status)
+	if f.Status != "" {
+		query, a["status"] = listEventsOfStatus, string(f.Status)
+	}
+	if f.Text != "" {
+		query, a["status"], a["text"], a["id"] = listEventsWithText, string(f.Status), row.Containing(f.Text), f.Text
 	}
 	err = s.DB.read(ctx, "list events", func(c *conn) error {
 		if before != "" {
@@ -59,6 +62,16 @@ SELECT ` + eventColumns + `
 FROM ` + eventTables + `
 WHERE e.seq < @before
 	AND e.status = @status
+ORDER BY e.seq DESC
+LIMIT @limit`
+
+// listEventsWithText does the same for those with a text in the title or with an id; an empty status is any.
+const listEventsWithText = `
+SELECT ` + eventColumns + `
+FROM ` + eventTables + `
+WHERE e.seq < @before
+	AND @status IN ('', e.status)
+	AND (e.title LIKE @text ESCAPE '\' OR e.id = @id)
 ORDER BY e.seq DESC
 LIMIT @limit`
 

@@ -251,7 +251,7 @@ func eventKeyRace(t *testing.T, open func() *store.Ledger) {
 	if n != 1 {
 		t.Errorf("%d callers created the event, want 1", n)
 	}
-	all, err := stores[0].Reports.Events(t.Context(), "", "", 10)
+	all, err := stores[0].Reports.Events(t.Context(), schoolbell.EventFilter{}, "", 10)
 	if err != nil || len(all) != 1 {
 		t.Errorf("%d events stored, %v; want 1", len(all), err)
 	}
@@ -280,7 +280,7 @@ func eventUnknown(t *testing.T, open func() *store.Ledger) {
 		"FinishWave":  func() error { _, err := s.Waves.FinishWave(s.ctx(), zeroth(id)); return err },
 		"FanOut":      func() error { _, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 1, 1); return err },
 		"OpenBatches": func() error { _, err := s.FanOuts.OpenBatches(s.ctx(), zeroth(id), nil, 1); return err },
-		"Events":      func() error { _, err := s.Reports.Events(s.ctx(), "", id, 1); return err },
+		"Events":      func() error { _, err := s.Reports.Events(s.ctx(), schoolbell.EventFilter{}, id, 1); return err },
 
 		"Event of the reports":    func() error { _, err := s.Reports.Event(s.ctx(), id); return err },
 		"Progress of the reports": func() error { _, err := s.Reports.Progress(s.ctx(), id); return err },
@@ -311,16 +311,21 @@ func eventPages(t *testing.T, open func() *store.Ledger) {
 	}
 	for _, c := range []struct {
 		status schoolbell.EventStatus
+		text   string
 		want   []string
 	}{
-		{"", []string{ids[6], ids[5], ids[4], ids[3], ids[2], ids[1], ids[0]}},
-		{schoolbell.EventCancelled, []string{ids[6], ids[4], ids[2], ids[0]}},
-		{schoolbell.EventQueued, []string{ids[5], ids[3], ids[1]}},
-		{schoolbell.EventCompleted, nil},
+		{"", "", []string{ids[6], ids[5], ids[4], ids[3], ids[2], ids[1], ids[0]}},
+		{schoolbell.EventCancelled, "", []string{ids[6], ids[4], ids[2], ids[0]}},
+		{schoolbell.EventQueued, "", []string{ids[5], ids[3], ids[1]}},
+		{schoolbell.EventCompleted, "", nil},
+		{"", ids[3], []string{ids[3]}},
+		{schoolbell.EventCancelled, ids[3], nil},
+		{"", "%", nil},
+		{"", "_", nil},
 	} {
 		var got []string
 		for before := ""; ; {
-			page, err := s.Reports.Events(s.ctx(), c.status, before, 3)
+			page, err := s.Reports.Events(s.ctx(), schoolbell.EventFilter{Status: c.status, Text: c.text}, before, 3)
 			s.must(err)
 			for _, ev := range page {
 				got = append(got, ev.ID)
@@ -330,6 +335,6 @@ func eventPages(t *testing.T, open func() *store.Ledger) {
 				break
 			}
 		}
-		same(t, fmt.Sprintf("events with status %q", c.status), got, c.want)
+		same(t, fmt.Sprintf("events with status %q and text %q", c.status, c.text), got, c.want)
 	}
 }

@@ -250,7 +250,7 @@ func previewWrites(t *testing.T, open func() *store.Ledger) {
 	for _, id := range events {
 		same(t, "people of an event", len(s.reached(id, schoolbell.ChannelInApp)), 20)
 	}
-	page, err := s.Reports.Events(s.ctx(), "", "", 100)
+	page, err := s.Reports.Events(s.ctx(), schoolbell.EventFilter{}, "", 100)
 	s.must(err)
 	same(t, "events", len(page), len(events))
 }

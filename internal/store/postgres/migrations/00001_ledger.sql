@@ -436,6 +436,33 @@ CREATE TABLE installation (
 );
 INSERT INTO installation (id, oldest_program) VALUES (1, 1);
 
+-- People who work with the panel. password is the hash, a PHC string; empty if the account has none yet.
+CREATE TABLE staff (
+	id           text        NOT NULL PRIMARY KEY,
+	email        text        NOT NULL UNIQUE,
+	name         text        NOT NULL,
+	role         text        NOT NULL,
+	urgent       boolean     NOT NULL,
+	password     text        NOT NULL DEFAULT '',
+	created_at   timestamptz NOT NULL,
+	signed_in_at timestamptz
+);
+
+-- Links with which people choose a password, once. staff_id is empty for the link that makes the first account.
+CREATE TABLE staff_links (
+	digest     bytea       NOT NULL PRIMARY KEY,
+	staff_id   text        NOT NULL UNIQUE,
+	expires_at timestamptz NOT NULL
+);
+
+CREATE TABLE staff_sessions (
+	digest     bytea       NOT NULL PRIMARY KEY,
+	staff_id   text        NOT NULL REFERENCES staff (id) ON DELETE CASCADE,
+	created_at timestamptz NOT NULL,
+	used_at    timestamptz NOT NULL
+);
+CREATE INDEX staff_sessions_by_staff ON staff_sessions (staff_id);
+
 -- URLs that are told what happens. previous_secret signs too, until previous_until. failing_since is the first failed
 -- attempt after the last success.
 CREATE TABLE webhooks (

@@ -423,6 +423,33 @@ CREATE TABLE installation (
 ) STRICT;
 INSERT INTO installation (id, oldest_program) VALUES (1, 1);
 
+-- People who work with the panel. password is the hash, a PHC string; empty if the account has none yet.
+CREATE TABLE staff (
+	id           TEXT    NOT NULL PRIMARY KEY,
+	email        TEXT    NOT NULL UNIQUE,
+	name         TEXT    NOT NULL,
+	role         TEXT    NOT NULL,
+	urgent       INTEGER NOT NULL,
+	password     TEXT    NOT NULL DEFAULT '',
+	created_at   INTEGER NOT NULL,
+	signed_in_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Links with which people choose a password, once. staff_id is empty for the link that makes the first account.
+CREATE TABLE staff_links (
+	digest     BLOB    NOT NULL PRIMARY KEY,
+	staff_id   TEXT    NOT NULL UNIQUE,
+	expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE staff_sessions (
+	digest     BLOB    NOT NULL PRIMARY KEY,
+	staff_id   TEXT    NOT NULL REFERENCES staff (id) ON DELETE CASCADE,
+	created_at INTEGER NOT NULL,
+	used_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX staff_sessions_by_staff ON staff_sessions (staff_id);
+
 -- URLs that are told what happens. previous_secret signs too, until previous_until. failing_since is the first failed
 -- attempt after the last success.
 CREATE TABLE webhooks (

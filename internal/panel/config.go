@@ -1,0 +1,67 @@
+package panel
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/staff"
+)
+
+// Staff is what the panel needs to know who is there.
+type Staff interface {
+	SignIn(ctx context.Context, email, password string, v staff.Visitor) (a schoolbell.StaffAccount, session string, err error)
+	Begin(ctx context.Context, account string) (session string, err error)
+	Session(ctx context.Context, secret string) (schoolbell.StaffAccount, error)
+	SignOut(ctx context.Context, secret string) error
+	SignOutEverywhere(ctx context.Context, account string) error
+	LinkAccount(ctx context.Context, secret string) (schoolbell.StaffAccount, error)
+	UseLink(ctx context.Context, secret, password string, first schoolbell.StaffAccount) (schoolbell.StaffAccount, error)
+	Accounts(ctx context.Context) ([]schoolbell.StaffAccount, error)
+	DeviceToken(account string) string
+	DeviceAccount(token string) string
+}
+
+// Store is what the panel reads of events.
+type Store interface {
+	Event(ctx context.Context, id string) (*schoolbell.Event, error)
+	Progress(ctx context.Context, id string) (schoolbell.Progress, error)
+	Events(ctx context.Context, f schoolbell.EventFilter, before string, limit int) ([]*schoolbell.Event, error)
+	Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) ([]schoolbell.Delivery, ledger.DeliveryCursor, error)
+	AuditEntries(ctx context.Context, f schoolbell.AuditFilter, before string, limit int) ([]schoolbell.AuditEntry, error)
+	PutAuditEntry(ctx context.Context, e schoolbell.AuditEntry) error
+}
+
+// Pipeline is what the panel does with events.
+type Pipeline interface {
+	Cancel(ctx context.Context, id string) (*schoolbell.Event, error)
+	Retract(ctx context.Context, id string) (ev *schoolbell.Event, wave int, err error)
+	Release(ctx context.Context, id string) (*schoolbell.Event, error)
+	Retry(ctx context.Context, id string) (rows int, err error)
+}
+
+// School is what the panel needs of the school's own choices.
+type School interface {
+	Categories(ctx context.Context) ([]schoolbell.CategoryInfo, error)
+}
+
+// Config is what a Server is made of. Staff, Store, Pipeline, School and Settings are required.
+type Config struct {
+	Staff    Staff
+	Store    Store
+	Pipeline Pipeline
+	School   School
+	Settings func() schoolbell.SchoolSettings // of the school, as they are now
+
+	PublicURL string                       // origin at which browsers see the server; empty if it is not known
+	Address   func(r *http.Request) string // of the client of a request
+
+	Logger *slog.Logger     // nil means slog.Default
+	Clock  func() time.Time // nil means time.Now
+
+	LiveEvery time.Duration // how often live parts of pages are made; 0 means a second
+	Heartbeat time.Duration // how often a quiet stream says that it lives; 0 means 15 s
+}

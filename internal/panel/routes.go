@@ -1,0 +1,62 @@
+package panel
+
+import (
+	"net/http"
+
+	"schoolbell"
+)
+
+// route is a page, or something that a form does.
+type route struct {
+	method, path string
+	public       bool             // for people who have not signed in
+	need         schoolbell.Scope // of the account's role
+	action       string           // of forms: what the audit calls it, such as event.cancel
+	serve        func(*Server, *call) error
+}
+
+// anyRole is what routes need that everybody may use who has signed in.
+const anyRole = schoolbell.ScopeRead
+
+var routes = []route{
+	{method: http.MethodGet, path: "sign-in", public: true, serve: (*Server).showSignIn},
+	{method: http.MethodPost, path: "sign-in", public: true, action: "staff.sign_in", serve: (*Server).signIn},
+	{method: http.MethodGet, path: "password/{secret}", public: true, serve: (*Server).showPassword},
+	{method: http.MethodPost, path: "password/{secret}", public: true, action: "staff.password", serve: (*Server).putPassword},
+	{method: http.MethodPost, path: "sign-out", need: anyRole, action: "staff.sign_out", serve: (*Server).signOut},
+	{method: http.MethodPost, path: "sign-out-everywhere", need: anyRole, action: "staff.sign_out_everywhere", serve: (*Server).signOutEverywhere},
+	{method: http.MethodGet, path: "account", need: anyRole, serve: (*Server).showAccount},
+	{method: http.MethodGet, path: "more", need: anyRole, serve: (*Server).showMore},
+
+	{method: http.MethodGet, path: "{$}", need: anyRole, serve: (*Server).showOverview},
+	{method: http.MethodGet, path: "live", need: anyRole, serve: (*Server).streamOverview},
+	{method: http.MethodGet, path: "events", need: anyRole, serve: (*Server).listEvents},
+	{method: http.MethodGet, path: "events/{id}", need: anyRole, serve: (*Server).showEvent},
+	{method: http.MethodGet, path: "events/{id}/live", need: anyRole, serve: (*Server).streamEvent},
+	{method: http.MethodGet, path: "events/{id}/deliveries.csv", need: anyRole, serve: (*Server).exportDeliveries},
+	{method: http.MethodGet, path: "events/{id}/cancel", need: schoolbell.ScopeSend, serve: (*Server).askCancel},
+	{method: http.MethodPost, path: "events/{id}/cancel", need: schoolbell.ScopeSend, action: "event.cancel", serve: (*Server).cancelEvent},
+	{method: http.MethodPost, path: "events/{id}/retry", need: schoolbell.ScopeSend, action: "event.retry", serve: (*Server).retryEvent},
+	{method: http.MethodPost, path: "events/{id}/release", need: schoolbell.ScopeSend, action: "event.release", serve: (*Server).releaseEvent},
+}
+
+// navigation is what the sidebar offers.
+var navigation = []navGroup{
+	{Label: "Messages", Items: []navItem{
+		{Path: "", Icon: "i-home", Name: "Overview"},
+		{Path: "events", Icon: "i-bell", Name: "Events"},
+	}},
+}
+
+// navGroup is a part of the sidebar.
+type navGroup struct {
+	Label string
+	Shown bool // the label is also shown
+	Items []navItem
+}
+
+// navItem leads to a page.
+type navItem struct {
+	Path, Icon, Name string
+	need             schoolbell.Scope // empty for everybody
+}

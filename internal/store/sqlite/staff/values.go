@@ -1,0 +1,17 @@
+package staff
+
+import (
+	"database/sql"
+	"time"
+)
+
+// args are the values of a statement's parameters: args{"event": 7} sets @event.
+type args map[string]any
+
+// timeOf is a stored time; null is the zero time.
+func timeOf(ms sql.NullInt64) time.Time {
+	if !ms.Valid {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms.Int64).UTC()
+}
