@@ -44,17 +44,25 @@ func (c EventChange) Fields() (names []string) {
 // unsentOnly are the fields that cannot change once messages were sent.
 var unsentOnly = []string{"audience", "channels", "send_at"}
 
-// CheckSent reports the fields of c that cannot change once messages were sent, as [Faults]. It reports a change of nothing too.
-func (c EventChange) CheckSent() error {
+// Check reports a change of nothing, as [Faults].
+func (c EventChange) Check() error {
 	var f Faults
-	names := c.Fields()
-	for _, name := range names {
+	if len(c.Fields()) == 0 {
+		f.Add("", "names nothing to change")
+	}
+	return f.Err()
+}
+
+// CheckSent does the same, and reports the fields of c that cannot change once messages were sent.
+func (c EventChange) CheckSent() error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	var f Faults
+	for _, name := range c.Fields() {
 		if slices.Contains(unsentOnly, name) {
 			f.Add(name, "cannot be changed once messages were sent")
 		}
-	}
-	if len(names) == 0 {
-		f.Add("", "names nothing to change")
 	}
 	return f.Err()
 }

@@ -12,6 +12,9 @@ import (
 // Change changes an event of which nothing was sent. One of which messages are or were sent, and a cancelled, expired
 // or held one, is CodeConflict; an unknown one CodeNotFound. Faults in the result are schoolbell.Faults.
 func (p *Pipeline) Change(ctx context.Context, id string, c schoolbell.EventChange) (*schoolbell.Event, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
 	ledger.ChangeOf(ctx).Set("fields", c.Fields())
 	now := schoolbell.Time(time.Now())
 	var before time.Time
