@@ -2,10 +2,10 @@ package api
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"schoolbell/bullmq"
+	"schoolbell/internal/jobs"
 	"schoolbell/internal/ledger"
 	"schoolbell/wire"
 )
@@ -21,23 +21,15 @@ func (s *Server) changeJob(ctx context.Context, in *JobPath, change func(context
 		return nil, err
 	}
 	if err := change(ctx, q); err != nil {
-		return nil, fromQueue(err, in.Job)
+		return nil, jobs.Error(err, in.Job)
 	}
 	ledger.ChangeOf(ctx).Done() // even if the job cannot be read now
 	out, err := readJob(ctx, q, in.Job)
-	return out, fromQueue(err, in.Job)
+	return out, jobs.Error(err, in.Job)
 }
 
 func (s *Server) retryJob(ctx context.Context, in *JobPath) (*jobOutput, error) {
-	return s.changeJob(ctx, in, func(ctx context.Context, q *bullmq.Queue) error {
-		again := bullmq.RetryOptions{ResetAttemptsMade: true, ResetAttemptsStarted: true}
-		err := q.Retry(ctx, in.Job, again)
-		if refused, ok := errors.AsType[*bullmq.ScriptError](err); ok && refused.Code == bullmq.CodeNotInState {
-			again.From = bullmq.StateCompleted
-			err = q.Retry(ctx, in.Job, again)
-		}
-		return err
-	})
+	return s.changeJob(ctx, in, func(ctx context.Context, q *bullmq.Queue) error { return jobs.Retry(ctx, q, in.Job) })
 }
 
 func (s *Server) promoteJob(ctx context.Context, in *JobPath) (*jobOutput, error) {
@@ -51,10 +43,7 @@ func (s *Server) removeJob(ctx context.Context, in *JobPath) (*struct{}, error) 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := q.Job(ctx, in.Job); err != nil { // removing nothing is no error to BullMQ
-		return nil, fromQueue(err, in.Job)
-	}
-	return nil, fromQueue(q.Remove(ctx, in.Job, bullmq.RemoveOptions{}), in.Job)
+	return nil, jobs.Error(jobs.Remove(ctx, q, in.Job), in.Job)
 }
 
 type pausedOutput struct{ Body wire.QueuePaused }
@@ -79,7 +68,7 @@ func (s *Server) setPaused(ctx context.Context, name string, paused bool) (*paus
 		change = q.Pause
 	}
 	if err := change(ctx); err != nil {
-		return nil, fromQueue(err, "")
+		return nil, jobs.Error(err, "")
 	}
 	return &pausedOutput{wire.QueuePaused{Name: name, Paused: paused}}, nil
 }
@@ -107,7 +96,7 @@ func (s *Server) cleanQueue(ctx context.Context, in *cleanQueueInput) (*cleanQue
 		change.Done() // even if it failed after these
 	}
 	if err != nil {
-		return nil, fromQueue(err, "")
+		return nil, jobs.Error(err, "")
 	}
 	return &cleanQueueOutput{wire.Cleaned{Removed: len(ids)}}, nil
 }

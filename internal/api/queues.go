@@ -2,13 +2,12 @@ package api
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/internal/jobs"
 	"schoolbell/wire"
 )
 
@@ -24,28 +23,6 @@ func (s *Server) queue(name string) (*bullmq.Queue, error) {
 		}
 	}
 	return nil, schoolbell.NotFound("queue", name)
-}
-
-// fromQueue gives errors of the queue their code.
-func fromQueue(err error, job string) error {
-	var refused *bullmq.ScriptError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, bullmq.ErrJobNotFound):
-		return schoolbell.NotFound("job", job)
-	case errors.Is(err, bullmq.ErrJobLocked):
-		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "a worker is running the job", Err: err}
-	case errors.Is(err, bullmq.ErrInvalid):
-		return &schoolbell.Error{Code: schoolbell.CodeInvalid, Message: "the queue does not accept this", Err: err}
-	case errors.As(err, &refused):
-		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "the state of the job does not allow this", Err: err}
-	case errors.Is(err, bullmq.ErrServerFull), errors.Is(err, bullmq.ErrServerReadOnly), errors.Is(err, bullmq.ErrNoPermission):
-		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "Redis cannot do this at the moment", Err: err}
-	case errors.Is(err, bullmq.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return &schoolbell.Error{Code: schoolbell.CodeUnavailable, Message: "Redis does not answer", Err: err}
-	}
-	return fmt.Errorf("ask the queue: %w", err)
 }
 
 // QueuePath names a queue in the path.
@@ -69,11 +46,11 @@ func (s *Server) listQueues(ctx context.Context, _ *struct{}) (*listQueuesOutput
 	for _, q := range s.cfg.Queues {
 		counts, err := q.Counts(ctx, jobStates...)
 		if err != nil {
-			return nil, fromQueue(err, "")
+			return nil, jobs.Error(err, "")
 		}
 		paused, err := q.IsPaused(ctx)
 		if err != nil {
-			return nil, fromQueue(err, "")
+			return nil, jobs.Error(err, "")
 		}
 		out.Body.Queues = append(out.Body.Queues, wire.Queue{Name: q.Name(), Paused: paused, Counts: shownCounts(counts)})
 	}
@@ -91,7 +68,7 @@ func (s *Server) countJobs(ctx context.Context, in *QueuePath) (*countsOutput, e
 	}
 	counts, err := q.Counts(ctx, jobStates...)
 	if err != nil {
-		return nil, fromQueue(err, "")
+		return nil, jobs.Error(err, "")
 	}
 	return &countsOutput{shownCounts(counts)}, nil
 }
@@ -118,7 +95,7 @@ func (s *Server) listJobs(ctx context.Context, in *listJobsInput) (*listJobsOutp
 	}
 	list, err := readJobs(ctx, q, in.State, at.N, in.Limit+1)
 	if err != nil {
-		return nil, fromQueue(err, "")
+		return nil, jobs.Error(err, "")
 	}
 	out := &listJobsOutput{}
 	out.Body.Jobs, out.Body.Next, err = cut(list, in.Limit, func(wire.Job) cursor { return cursor{Kind: "jobs", N: at.N + int64(in.Limit)} })
@@ -155,7 +132,7 @@ func (s *Server) getJob(ctx context.Context, in *JobPath) (*jobOutput, error) {
 		return nil, err
 	}
 	out, err := readJob(ctx, q, in.Job)
-	return out, fromQueue(err, in.Job)
+	return out, jobs.Error(err, in.Job)
 }
 
 func readJob(ctx context.Context, q *bullmq.Queue, id string) (*jobOutput, error) {

@@ -32,7 +32,8 @@ func (r *Runtime) panel(ctx context.Context, server *api.Server) ([]Service, err
 		public = r.Config.HTTP.PublicURL
 	}
 	p, err := panel.New(panel.Config{
-		Staff: accounts, Store: r.Ledger.Reports, Pipeline: r.Pipeline, School: school.New(r.Ledger.School), Settings: r.Settings.Current,
+		Staff: accounts, Store: r.Ledger.Reports, Pipeline: r.Pipeline, School: school.New(r.Ledger.School),
+		Queues: newQueueList(r.Pipeline.Queues(), r.Redis, r.Config.KeyPrefix()), Settings: r.Settings.Current,
 		PublicURL: public, Address: server.ClientAddress, Logger: r.Log,
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/bullmq"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/staff"
 )
@@ -48,12 +49,22 @@ type School interface {
 	Categories(ctx context.Context) ([]schoolbell.CategoryInfo, error)
 }
 
-// Config is what a Server is made of. Staff, Store, Pipeline, School and Settings are required.
+// Queues are the BullMQ queues of the installation.
+type Queues interface {
+	// All returns the queues with the installation's prefix in Redis, Schoolbell's own first.
+	All(ctx context.Context) ([]*bullmq.Queue, error)
+
+	// Own reports whether a queue is Schoolbell's own.
+	Own(name string) bool
+}
+
+// Config is what a Server is made of. Staff, Store, Pipeline, School, Queues and Settings are required.
 type Config struct {
 	Staff    Staff
 	Store    Store
 	Pipeline Pipeline
 	School   School
+	Queues   Queues
 	Settings func() schoolbell.SchoolSettings // of the school, as they are now
 
 	PublicURL string                       // origin at which browsers see the server; empty if it is not known

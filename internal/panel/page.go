@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode"
 
@@ -82,7 +81,6 @@ var functions = template.FuncMap{
 	"scope":  func(s string) schoolbell.Scope { return schoolbell.Scope(s) },
 	"status": statusWord,
 	"lower":  strings.ToLower,
-	"query":  url.QueryEscape,
 }
 
 // parse reads the template of a page and the parts that pages share. The layout surrounds it.

@@ -38,6 +38,18 @@ var routes = []route{
 	{method: http.MethodPost, path: "events/{id}/cancel", need: schoolbell.ScopeSend, action: "event.cancel", serve: (*Server).cancelEvent},
 	{method: http.MethodPost, path: "events/{id}/retry", need: schoolbell.ScopeSend, action: "event.retry", serve: (*Server).retryEvent},
 	{method: http.MethodPost, path: "events/{id}/release", need: schoolbell.ScopeSend, action: "event.release", serve: (*Server).releaseEvent},
+
+	{method: http.MethodGet, path: "queues", need: schoolbell.ScopeAdmin, serve: (*Server).listQueues},
+	{method: http.MethodGet, path: "queues/live", need: schoolbell.ScopeAdmin, serve: (*Server).streamQueues},
+	{method: http.MethodGet, path: "queues/{queue}", need: schoolbell.ScopeAdmin, serve: (*Server).showQueue},
+	{method: http.MethodPost, path: "queues/{queue}/pause", need: schoolbell.ScopeAdmin, action: "queue.pause", serve: (*Server).pauseQueue},
+	{method: http.MethodPost, path: "queues/{queue}/resume", need: schoolbell.ScopeAdmin, action: "queue.resume", serve: (*Server).resumeQueue},
+	{method: http.MethodGet, path: "queues/{queue}/remove", need: schoolbell.ScopeAdmin, serve: (*Server).askRemoveJobs},
+	{method: http.MethodPost, path: "queues/{queue}/remove", need: schoolbell.ScopeAdmin, action: "queue.clean", serve: (*Server).removeJobs},
+	{method: http.MethodGet, path: "queues/{queue}/jobs/{job}", need: schoolbell.ScopeAdmin, serve: (*Server).showJob},
+	{method: http.MethodPost, path: "queues/{queue}/jobs/{job}/retry", need: schoolbell.ScopeAdmin, action: "job.retry", serve: (*Server).retryJob},
+	{method: http.MethodPost, path: "queues/{queue}/jobs/{job}/promote", need: schoolbell.ScopeAdmin, action: "job.promote", serve: (*Server).promoteJob},
+	{method: http.MethodPost, path: "queues/{queue}/jobs/{job}/remove", need: schoolbell.ScopeAdmin, action: "job.remove", serve: (*Server).removeJob},
 }
 
 // navigation is what the sidebar offers.
@@ -45,6 +57,9 @@ var navigation = []navGroup{
 	{Label: "Messages", Items: []navItem{
 		{Path: "", Icon: "i-home", Name: "Overview"},
 		{Path: "events", Icon: "i-bell", Name: "Events"},
+	}},
+	{Label: "Running it", Shown: true, Items: []navItem{
+		{Path: "queues", Icon: "i-stack", Name: "Queues", need: schoolbell.ScopeAdmin},
 	}},
 }
 

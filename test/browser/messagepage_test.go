@@ -26,14 +26,18 @@ type site struct {
 	browser *browser
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T) *site { t.Helper(); return newSiteOn(t, system.Parts{}) }
+
+// newSiteOn is newSite with other servers.
+func newSiteOn(t *testing.T, parts system.Parts) *site {
 	t.Helper()
 	folder := filepath.Join(testenv.Root(t), "test", "browser")
 	testenv.Node(t, folder)
 	axe, err := os.ReadFile(filepath.Join(folder, "node_modules", "axe-core", "axe.min.js"))
 	must(t, err)
 	mail := system.NewMail(t)
-	s := &site{School: system.New(t, system.Parts{SMTP: mail.Addr()}), mail: mail, axe: string(axe), browser: startBrowser(t)}
+	parts.SMTP = mail.Addr()
+	s := &site{School: system.New(t, parts), mail: mail, axe: string(axe), browser: startBrowser(t)}
 	serve := s.Serve()
 	t.Cleanup(serve.Stop)
 	s.AwaitReady()
