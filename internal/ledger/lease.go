@@ -24,7 +24,7 @@ type Recipient struct {
 
 	QuietHours schoolbell.QuietHours // of the user; zero for the school's
 	Items      []*schoolbell.Event   // of a digest: what it tells the user, the oldest event first; not to be changed
-	Shared     bool                  // another user has the address, perhaps; set only where the caller asked
+	Shared     bool                  // another user may have the address too; set only where the caller asked
 
 	Uncertain bool // an earlier attempt may have reached the user
 	Restored  bool // such an attempt may have been made after the copy from which the ledger was restored; implies Uncertain

@@ -183,9 +183,9 @@ var claimRows = row.SQL(`
 		LIMIT @limit),
 	checked AS MATERIALIZED (
 		SELECT f.*, u.id, u.name, u.locale, u.timezone, u.quiet_hours, a.addresses,
-			CASE WHEN @shared THEN ` + sharedWithOthers("f.user_seq", "@channel", "a.addresses[1]") + ` ELSE false END AS shared,
+			@shared AND a.shared AS shared,
 			CASE
-				WHEN @addressed AND cardinality(a.addresses) = 0 THEN ` + withoutAddress("f.user_seq", "@channel") + `
+				WHEN @addressed AND a.addresses IS NULL THEN ` + withoutAddress("f.user_seq", "@channel") + `
 				WHEN NOT @mandatory THEN (
 					SELECT CASE w.mode WHEN {off} THEN {opted_out} WHEN {digest} THEN {in_digest} END
 					FROM preferences w
@@ -194,11 +194,12 @@ var claimRows = row.SQL(`
 		FROM claimable f
 		JOIN users u ON u.seq = f.user_seq
 		CROSS JOIN LATERAL (
-			SELECT ARRAY(
-				SELECT a.address FROM addresses a
+			SELECT array_agg(a.address) AS addresses, coalesce(bool_or(a.shared), false) AS shared
+			FROM (
+				SELECT a.address, a.shared FROM addresses a
 				WHERE a.user_seq = f.user_seq AND a.channel = @channel AND a.state IN ({usable})
 				ORDER BY a.position
-				LIMIT @addresses) AS addresses
+				LIMIT @addresses) a
 			OFFSET 0) a),
 	suppressed AS (
 		UPDATE deliveries d

@@ -57,13 +57,22 @@ const findFirst = `
 	JOIN household_messages m ON m.event_seq = e.seq AND m.wave = @wave AND m.channel = c.id AND m.fingerprint = @fingerprint
 	WHERE e.id = @event_id AND c.name = @channel_name`
 
-// sharedWithOthers returns the condition that an address of a user on a channel is one of somebody else too.
-func sharedWithOthers(user, channel, address string) string {
-	return `EXISTS (
-					SELECT 1 FROM addresses o
-					WHERE lower(o.address) COLLATE "C" = lower(` + address + `) COLLATE "C" AND o.channel = ` + channel + `
-						AND o.channel IN ({email}, {sms}) AND o.user_seq <> ` + user + `)`
-}
+// markShared marks the email addresses and phone numbers of users that others have too, as theirs and as those of the others. The
+// transaction has the lock of people. It does not name the channels of n: PostgreSQL would then read the whole index for them.
+var markShared = row.SQL(`
+	WITH same AS MATERIALIZED (
+		SELECT n.ctid AS mine, o.ctid AS other
+		FROM addresses n
+		CROSS JOIN LATERAL (
+			SELECT o.ctid
+			FROM addresses o
+			WHERE lower(o.address COLLATE "C") = lower(n.address COLLATE "C") AND o.channel IN ({email}, {sms})
+				AND o.channel = n.channel AND o.user_seq <> n.user_seq
+			OFFSET 0) o
+		WHERE n.user_seq = ANY ($1::bigint[]))
+	UPDATE addresses a
+	SET shared = true
+	WHERE a.ctid = ANY (ARRAY(SELECT mine FROM same UNION SELECT other FROM same)) AND NOT a.shared`)
 
 // follows reports whether a row of the batch follows another one, or does so from this step on.
 func (a *advance) follows() bool {
@@ -121,8 +130,8 @@ var settleFollowers = row.SQL(`
 			coalesce(f.status IN ({sent}, {failed}, {uncertain}) AND f.revision = d.revision AND EXISTS (
 				SELECT 1
 				FROM addresses o
-				WHERE o.user_seq = d.same_as AND o.channel = @channel AND lower(o.address) = (
-					SELECT lower(a.address) FROM addresses a
+				WHERE o.user_seq = d.same_as AND o.channel = @channel AND lower(o.address COLLATE "C") = (
+					SELECT lower(a.address COLLATE "C") FROM addresses a
 					WHERE a.user_seq = d.user_seq AND a.channel = @channel AND a.state IN ({usable})
 					ORDER BY a.position
 					LIMIT 1)), false) AS ended
@@ -150,18 +159,17 @@ func (c *chunk) addShared(ctx context.Context, tx pgx.Tx, found *ledger.PreviewC
 	return err
 }
 
-// previewedShared selects the first usable addresses of people, if others have them too.
+// previewedShared selects the first usable addresses of people, if others may have them too.
 var previewedShared = row.SQL(`
 	SELECT c.name, p.user_seq, lower(a.address)
 	FROM channels c
 	CROSS JOIN unnest(@people::bigint[]) p(user_seq)
 	CROSS JOIN LATERAL (
-		SELECT a.address FROM addresses a
+		SELECT a.address, a.shared FROM addresses a
 		WHERE a.user_seq = p.user_seq AND a.channel = c.id AND a.state IN ({usable})
 		ORDER BY a.position
 		LIMIT 1) a
-	WHERE c.name = ANY (@channels::text[]) AND c.id IN ({email}, {sms})
-		AND ` + sharedWithOthers("p.user_seq", "c.id", "a.address") + `
+	WHERE c.name = ANY (@channels::text[]) AND c.id IN ({email}, {sms}) AND a.shared
 	ORDER BY c.id, p.user_seq`)
 
 // batchesOfFollowers selects the batches of deliveries that follow those of receipts r of the event e on the channel c.

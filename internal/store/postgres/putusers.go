@@ -164,7 +164,22 @@ func (p *piece) write(ctx context.Context, tx pgx.Tx, ids []string) error {
 			return err
 		}
 	}
-	return nil
+	return markSharedOf(ctx, tx, addresses)
+}
+
+// markSharedOf marks those of new addresses that others have too.
+func markSharedOf(ctx context.Context, tx pgx.Tx, addresses []row.UserAddress) error {
+	var users []int64
+	for _, a := range addresses {
+		if len(users) == 0 || users[len(users)-1] != a.User {
+			users = append(users, a.User)
+		}
+	}
+	if len(users) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, markShared, users)
+	return err
 }
 
 // queueGroups queues a statement that returns ids and numbers of groups.

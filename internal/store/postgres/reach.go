@@ -62,9 +62,9 @@ var (
 )
 
 // usableAddresses is for selectReach: the addresses that belong to the users of usable ones, and the users of addresses that
-// others have too.
+// others may have too.
 var usableAddresses = `array_agg(address) FILTER (WHERE state IN ({usable})) AS addresses,
-			array_agg(user_seq) FILTER (WHERE @shared AND ` + sharedWithOthers("a.user_seq", "c.id", "a.address") + `) AS shared`
+			array_agg(user_seq) FILTER (WHERE @shared AND shared) AS shared`
 
 // noAddresses is for selectReach: neither of these.
 const noAddresses = "NULL::text[] AS addresses, NULL::bigint[] AS shared"
@@ -84,7 +84,7 @@ func selectReach(people, addresses string) string {
 			array_agg(user_seq) FILTER (WHERE state NOT IN ({usable})) AS unusable,
 			array_agg(state) FILTER (WHERE state NOT IN ({usable})) AS states
 		FROM (
-			SELECT user_seq, state, address FROM addresses
+			SELECT user_seq, state, address, shared FROM addresses
 			WHERE ` + people + ` AND channel = c.id AND c.addressed
 			ORDER BY user_seq, channel, position) a) a
 	CROSS JOIN LATERAL (

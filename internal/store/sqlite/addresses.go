@@ -37,9 +37,13 @@ func putAddresses(ctx context.Context, c *conn, channels *channelTable, p *row.P
 		}
 	}
 	plain, others := make([]any, 0, 5*len(added)), []any(nil)
+	var users []int64 // who get addresses
 	numbers := map[schoolbell.Channel]any{}
 	var now any = at
 	for _, a := range added {
+		if len(users) == 0 || users[len(users)-1] != a.User {
+			users = append(users, a.User)
+		}
 		channel, known := numbers[a.Channel]
 		if !known {
 			n, ok, err := channels.number(ctx, c, a.Channel)
@@ -60,7 +64,11 @@ func putAddresses(ctx context.Context, c *conn, channels *channelTable, p *row.P
 	if err := c.insertRows(ctx, addPlainAddress, plain); err != nil {
 		return err
 	}
-	return c.insertRows(ctx, addAddress, others)
+	if err := c.insertRows(ctx, addAddress, others); err != nil || len(users) == 0 {
+		return err
+	}
+	_, err = c.exec(ctx, markShared, args{"users": jsonOf(users)})
+	return err
 }
 
 // addressesOf returns the addresses of the users with the numbers.

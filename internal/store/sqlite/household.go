@@ -63,17 +63,39 @@ WHERE event_seq = @event
 	AND channel = @channel
 	AND fingerprint = @fingerprint`
 
-// isShared says that somebody else has the first usable address of a user.
+// isShared says that somebody else may have the first usable address of a user on @channel.
 func isShared(user string) string {
-	return `EXISTS (
-		SELECT 1
-		FROM addresses o
-		WHERE lower(o.address) = lower(` + usableAddress(user) + `)
-			AND o.channel IN ({email}, {sms})
-			AND o.channel = @channel
-			AND o.user_seq <> ` + user + `
-	)`
+	return `coalesce((
+		SELECT shared
+		FROM addresses
+		WHERE user_seq = ` + user + `
+			AND channel = @channel
+			AND state IN ({usable})
+		ORDER BY position
+		LIMIT 1
+	), 0)`
 }
+
+// markShared marks the email addresses and phone numbers of users that others have too, as theirs and as those of the others.
+var markShared = row.SQL(`
+UPDATE addresses
+SET shared = 1
+WHERE NOT shared
+	AND channel IN ({email}, {sms})
+	AND lower(address) IN (
+		SELECT lower(n.address)
+		FROM json_each(@users)
+		CROSS JOIN addresses n ON n.user_seq = value
+		WHERE n.channel IN ({email}, {sms})
+			AND EXISTS (
+				SELECT 1
+				FROM addresses o
+				WHERE lower(o.address) = lower(n.address)
+					AND o.channel IN ({email}, {sms})
+					AND o.channel = n.channel
+					AND o.user_seq <> n.user_seq
+			)
+	)`)
 
 // follow lets the rows of attempts follow those of others from now on.
 func follow(ctx context.Context, c *conn, w *work, attempts []ledger.Attempt) error {

@@ -70,6 +70,7 @@ INSERT INTO channels (id, name, addressed, every_address) VALUES
 -- Where people are reached. position 0 is the address in the user's own record (email,
 -- phone); the first of a channel is the one with the lowest position. A user has an address
 -- once on a channel; no index says so, because it would make imports slower by a tenth.
+-- shared: somebody else has or had the email address or phone number too, in upper or lower case.
 CREATE TABLE addresses (
 	user_seq   bigint      NOT NULL,
 	channel    smallint    NOT NULL,
@@ -79,10 +80,11 @@ CREATE TABLE addresses (
 	label      text        NOT NULL DEFAULT '',
 	reason     text        NOT NULL DEFAULT '',
 	updated_at timestamptz NOT NULL,
+	shared     boolean     NOT NULL DEFAULT false,
 	PRIMARY KEY (user_seq, channel, position)
 );
--- Emails and text messages that several people get at one address. Push messages go to devices.
-CREATE INDEX addresses_shared ON addresses ((lower(address) COLLATE "C")) WHERE channel IN (2, 3);
+-- To find those that are shared. Push messages go to devices.
+CREATE INDEX addresses_shared ON addresses (lower(address COLLATE "C")) WHERE channel IN (2, 3);
 
 -- channels are those of events that name none. built_in ones cannot be deleted.
 CREATE TABLE categories (

@@ -69,6 +69,7 @@ INSERT INTO channels (id, name, addressed, every_address) VALUES
 -- Where people are reached. position 0 is the address in the user's own record (email,
 -- phone); the first of a channel is the one with the lowest position. A user has an address
 -- once on a channel; no index says so, because it would make imports slower by a tenth.
+-- shared: somebody else has or had the email address or phone number too, in upper or lower case.
 CREATE TABLE addresses (
 	user_seq   INTEGER NOT NULL,
 	channel    INTEGER NOT NULL,
@@ -78,9 +79,10 @@ CREATE TABLE addresses (
 	label      TEXT    NOT NULL DEFAULT '',
 	reason     TEXT    NOT NULL DEFAULT '',
 	updated_at INTEGER NOT NULL,
+	shared     INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (user_seq, channel, position)
 ) STRICT, WITHOUT ROWID;
--- Emails and text messages that several people get at one address. Push messages go to devices.
+-- To find those that are shared. Push messages go to devices.
 CREATE INDEX addresses_shared ON addresses (lower(address)) WHERE channel IN (2, 3);
 
 -- channels, a JSON array, are those of events that name none. built_in ones cannot be deleted.
