@@ -22,6 +22,11 @@ type Staff interface {
 	LinkAccount(ctx context.Context, secret string) (schoolbell.StaffAccount, error)
 	UseLink(ctx context.Context, secret, password string, first schoolbell.StaffAccount) (schoolbell.StaffAccount, error)
 	Accounts(ctx context.Context) ([]schoolbell.StaffAccount, error)
+	Account(ctx context.Context, id string) (schoolbell.StaffAccount, error)
+	Add(ctx context.Context, a schoolbell.StaffAccount) (added schoolbell.StaffAccount, link string, err error)
+	Change(ctx context.Context, a schoolbell.StaffAccount) error
+	Remove(ctx context.Context, id string) error
+	PasswordLink(ctx context.Context, account string) (secret string, err error)
 	DeviceToken(account string) string
 	DeviceAccount(token string) string
 }

@@ -159,4 +159,6 @@ var notices = map[string]string{
 	"told":      "The event is cancelled, and those who had it are told.",
 	"retried":   "The failed deliveries are being sent again.",
 	"released":  "The event is released and is being sent.",
+	"saved":     "Saved.",
+	"removed":   "The account is removed, and its owner is signed out.",
 }

@@ -67,7 +67,7 @@ func (s *Server) putPassword(c *call) error {
 // usedLink answers a link that is not good any more.
 func (s *Server) usedLink(c *call) error {
 	return s.writeProblem(c, http.StatusNotFound, problemView{Title: "This link is not good any more",
-		Text: "It was used, replaced by a newer one, or has expired. An admin of your school can make a new one under Settings, Staff.", Link: "sign-in", LinkName: "Sign in"})
+		Text: "It was used, replaced by a newer one, or has expired. An admin of your school can make a new one under Staff.", Link: "sign-in", LinkName: "Sign in"})
 }
 
 // faultsByField returns what is wrong by field, as sentences.

@@ -28,7 +28,7 @@ func (s *Server) fail(c *call, err error) {
 		return
 	case schoolbell.CodeForbidden:
 		status = http.StatusForbidden
-		v.Title, v.Text = "Your role does not allow this", "You have signed in as "+string(c.account.Role)+". An admin of your school can change that under Settings, Staff."
+		v.Title, v.Text = "Your role does not allow this", "You have signed in as "+string(c.account.Role)+". An admin of your school can change that under Staff."
 	case schoolbell.CodeNotFound:
 		status = http.StatusNotFound
 		v.Title, v.Text = "There is no such page", "The address is wrong, or what was here has been removed."

@@ -50,6 +50,14 @@ var routes = []route{
 	{method: http.MethodPost, path: "queues/{queue}/jobs/{job}/retry", need: schoolbell.ScopeAdmin, action: "job.retry", serve: (*Server).retryJob},
 	{method: http.MethodPost, path: "queues/{queue}/jobs/{job}/promote", need: schoolbell.ScopeAdmin, action: "job.promote", serve: (*Server).promoteJob},
 	{method: http.MethodPost, path: "queues/{queue}/jobs/{job}/remove", need: schoolbell.ScopeAdmin, action: "job.remove", serve: (*Server).removeJob},
+
+	{method: http.MethodGet, path: "audit", need: schoolbell.ScopeAdmin, serve: (*Server).listAudit},
+	{method: http.MethodGet, path: "staff", need: schoolbell.ScopeAdmin, serve: (*Server).listStaff},
+	{method: http.MethodPost, path: "staff", need: schoolbell.ScopeAdmin, action: "staff.add", serve: (*Server).addStaff},
+	{method: http.MethodGet, path: "staff/{id}", need: schoolbell.ScopeAdmin, serve: (*Server).editStaff},
+	{method: http.MethodPost, path: "staff/{id}", need: schoolbell.ScopeAdmin, action: "staff.change", serve: (*Server).changeStaff},
+	{method: http.MethodPost, path: "staff/{id}/link", need: schoolbell.ScopeAdmin, action: "staff.link", serve: (*Server).linkStaff},
+	{method: http.MethodPost, path: "staff/{id}/remove", need: schoolbell.ScopeAdmin, action: "staff.remove", serve: (*Server).removeStaff},
 }
 
 // navigation is what the sidebar offers.
@@ -60,6 +68,8 @@ var navigation = []navGroup{
 	}},
 	{Label: "Running it", Shown: true, Items: []navItem{
 		{Path: "queues", Icon: "i-stack", Name: "Queues", need: schoolbell.ScopeAdmin},
+		{Path: "audit", Icon: "i-log", Name: "Audit log", need: schoolbell.ScopeAdmin},
+		{Path: "staff", Icon: "i-key", Name: "Staff", need: schoolbell.ScopeAdmin},
 	}},
 }
 
