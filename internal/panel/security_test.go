@@ -71,7 +71,9 @@ func newGuarded(t *testing.T, public string) (*Server, *guard, *nothing) {
 	t.Helper()
 	g, n := &guard{}, &nothing{}
 	s, err := New(Config{Staff: g, Store: n, Pipeline: n, School: n, Queues: n, PublicURL: public,
-		Settings: func() schoolbell.SchoolSettings { return schoolbell.SchoolSettings{Name: "Hill", Timezone: "Europe/London"} }})
+		Settings: func() schoolbell.SchoolSettings {
+			return schoolbell.SchoolSettings{Name: "Hill", Timezone: "Europe/London"}
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ const (
 	numberOnly = "the rows keep the person's number and nothing else of them"
 	idStays    = "the id stays, and nothing else"
 	notPerson  = "no row belongs to a person"
+	ofStaff    = "rows belong to people of the staff: they are removed with the account"
 )
 
 // table says what an erasure and an export do with a table. A new table fails the test until
@@ -59,7 +60,8 @@ var tables = map[string]table{
 	"groups": {notPerson, "", ""}, "channels": {notPerson, "", ""}, "categories": {notPerson, "", ""}, "waves": {notPerson, "", ""},
 	"totals": {notPerson, "", ""}, "idempotency": {notPerson, "", ""}, "leases": {notPerson, "", ""}, "api_keys": {notPerson, "", ""},
 	"secrets": {notPerson, "", ""}, "school_settings": {notPerson, "", ""}, "turns": {notPerson, "", ""}, "installation": {notPerson, "", ""}, "quotas": {notPerson, "", ""},
-	"templates": {notPerson, "", ""}, "staff": {notPerson, "", ""}, "staff_links": {notPerson, "", ""}, "staff_sessions": {notPerson, "", ""}, "webhooks": {notPerson, "", ""}, "webhook_attempts": {notPerson, "", ""},
+	"templates": {notPerson, "", ""},
+	"staff":     {ofStaff, "", "no: it has no users"}, "staff_links": {ofStaff, "", "no: it has no users"}, "staff_sessions": {ofStaff, "", "no: it has no users"}, "webhooks": {notPerson, "", ""}, "webhook_attempts": {notPerson, "", ""},
 	"goose_db_version": {notPerson, "", ""}, "sqlite_sequence": {notPerson, "", ""},
 }
 
