@@ -11,6 +11,9 @@ import (
 
 type liveOutput struct{ Body health.Liveness }
 
+// Readiness says whether everything that the server needs is there, as /readyz does: at most ten seconds old.
+func (s *Server) Readiness(ctx context.Context) health.Readiness { return s.readiness.Readiness(ctx) }
+
 func (s *Server) live(context.Context, *struct{}) (*liveOutput, error) {
 	return &liveOutput{Body: health.Live(s.cfg.Version)}, nil
 }

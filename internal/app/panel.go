@@ -33,7 +33,7 @@ func (r *Runtime) panel(ctx context.Context, server *api.Server) ([]Service, err
 	}
 	p, err := panel.New(panel.Config{
 		Staff: accounts, Store: r.Ledger.Reports, Pipeline: r.Pipeline, School: school.New(r.Ledger.School),
-		Queues: newQueueList(r.Pipeline.Queues(), r.Redis, r.Config.KeyPrefix()), Settings: r.Settings.Current,
+		Queues: newQueueList(r.Pipeline.Queues(), r.Redis, r.Config.KeyPrefix()), Settings: r.Settings.Current, Health: server.Readiness,
 		PublicURL: public, Address: server.ClientAddress, Logger: r.Log,
 	})
 	if err != nil {

@@ -81,7 +81,7 @@ var importRules = []struct {
 	{"internal/webhook", []string{".", "wire", "internal/ledger", "internal/outage", "internal/publicdial"}},
 	{"internal/staff", []string{".", "internal/ledger"}},
 	{"internal/jobs", []string{".", "bullmq"}},
-	{"internal/panel/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/auth", "internal/jobs", "internal/people", "internal/preview", "internal/school", "internal/staff", "internal/web"}},
+	{"internal/panel/...", []string{".", "wire", "bullmq", "internal/ledger", "internal/auth", "internal/health", "internal/jobs", "internal/people", "internal/preview", "internal/school", "internal/staff", "internal/web"}},
 	{"internal/config/...", []string{".", "internal/address", "internal/channel/email/returnpath", "internal/channel/email/signing", "internal/channel/email/smtpconn", "internal/channel/sms", "internal/phone", "internal/redisdial", "internal/channel/push/vapid"}},
 	{"internal/redisdial", nil},
 	{"internal/embedded/...", []string{"."}},

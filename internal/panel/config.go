@@ -8,6 +8,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/bullmq"
+	"schoolbell/internal/health"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/staff"
 )
@@ -71,6 +72,8 @@ type Config struct {
 	School   School
 	Queues   Queues
 	Settings func() schoolbell.SchoolSettings // of the school, as they are now
+
+	Health func(ctx context.Context) health.Readiness
 
 	PublicURL string                       // origin at which browsers see the server; empty if it is not known
 	Address   func(r *http.Request) string // of the client of a request

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"schoolbell"
+	"schoolbell/internal/health"
 )
 
 var overviewPage = parse("overview.html")
@@ -16,7 +17,15 @@ type overviewView struct {
 	Running   []eventRow
 	Upcoming  []eventRow
 	Attention []finding
+	Parts     []dependency
+	Tiles     []tile
 }
+
+// dependency is something that the server needs, and whether it works.
+type dependency struct{ Name, Icon, Detail, Status, Word string }
+
+// tile is one number.
+type tile struct{ Name, Value, Hint, Class string }
 
 // finding is something that somebody should look at.
 type finding struct{ Mark, Path, Title, Text string }
@@ -44,7 +53,7 @@ func (s *Server) streamOverview(c *call) error {
 		if err != nil {
 			return nil, false, err
 		}
-		made, err := renderParts(overviewPage, page{Root: root, View: v}, "running", "upcoming", "attention")
+		made, err := renderParts(overviewPage, page{Root: root, View: v}, "running", "upcoming", "attention", "parts", "tiles")
 		return made, false, err
 	})
 }
@@ -71,8 +80,68 @@ func (s *Server) overview(ctx context.Context) (v overviewView, err error) {
 	if v.Upcoming, err = s.upcoming(ctx, names); err != nil {
 		return v, err
 	}
-	v.Attention, err = s.findings(ctx)
+	if v.Attention, err = s.findings(ctx); err != nil {
+		return v, err
+	}
+	v.Tiles, err = s.today(ctx)
+	for _, d := range s.cfg.Health(ctx).Dependencies {
+		v.Parts = append(v.Parts, dependencyOf(d))
+	}
 	return v, err
+}
+
+func dependencyOf(d health.DependencyStatus) dependency {
+	shown := dependency{Name: statusWord(d.Name), Icon: "i-server", Detail: d.Detail, Status: "up", Word: "Works"}
+	switch d.Name {
+	case "ledger":
+		shown.Icon = "i-db"
+	case "redis":
+		shown.Icon = "i-stack"
+	default:
+		shown.Name, shown.Icon = channelName(schoolbell.Channel(d.Name)), channelIcon(schoolbell.Channel(d.Name))
+	}
+	if shown.Detail == "" {
+		shown.Detail = "answered in " + number(int(d.TookMS)) + " ms"
+	}
+	if d.Status != "ok" {
+		shown.Status, shown.Word = "down", "Unavailable"
+	}
+	return shown
+}
+
+// todayEvents is how many events of a day are counted.
+const todayEvents = 200
+
+// today counts the deliveries of the events that were created today in the time zone of the school.
+func (s *Server) today(ctx context.Context) ([]tile, error) {
+	zone := s.zone()
+	y, m, d := s.now().In(zone).Date()
+	midnight := time.Date(y, m, d, 0, 0, 0, 0, zone)
+	events, err := s.cfg.Store.Events(ctx, schoolbell.EventFilter{}, "", todayEvents)
+	if err != nil {
+		return nil, err
+	}
+	var sum schoolbell.ChannelProgress
+	n := 0
+	for _, ev := range events {
+		if ev.CreatedAt.Before(midnight) {
+			break
+		}
+		p, err := s.cfg.Store.Progress(ctx, ev.ID)
+		if err != nil && schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
+			return nil, err
+		}
+		n++
+		sum = sumProgress(map[schoolbell.Channel]schoolbell.ChannelProgress{"": sum, "all": allWaves(p)})
+	}
+	failed := tile{Name: "Failed", Value: number(sum.Failed + sum.Bounced + sum.Complained), Hint: "refused, bounced or given up"}
+	if failed.Value != "0" {
+		failed.Class = "bad"
+	}
+	return []tile{{Name: "Messages today", Value: number(sum.Total - sum.Suppressed), Hint: "in " + count(n, "event", "events")},
+		{Name: "Sent", Value: number(sum.Sent), Hint: number(sum.Pending) + " still to come"}, failed,
+		{Name: "Uncertain", Value: number(sum.Uncertain), Hint: "sent once or twice"},
+		{Name: "Left out", Value: number(sum.Suppressed), Hint: "no address, opted out and so on"}}, nil
 }
 
 // upcoming are the scheduled events that are sent next.

@@ -18,8 +18,7 @@ import (
 // guard knows the sessions "viewer", "sender" and "admin".
 type guard struct {
 	Staff
-	signedIn string // the session that the browser had when it signed in
-	ended    []string
+	ended []string
 }
 
 func (g *guard) Session(_ context.Context, secret string) (schoolbell.StaffAccount, error) {

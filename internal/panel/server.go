@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"schoolbell/internal/health"
 )
 
 // Root is the path of all pages.
@@ -62,6 +64,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Health == nil {
+		c.Health = func(context.Context) health.Readiness { return health.Readiness{} }
 	}
 	if c.Address == nil {
 		c.Address = func(*http.Request) string { return "" }
