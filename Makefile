@@ -30,6 +30,10 @@ help: ## list the targets
 build: ## build ./bin/schoolbell, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/schoolbell
 
+.PHONY: demo-panel
+demo-panel: build ## run a made-up school and print a link to its panel
+	./$(BIN) demo --users 2000 --keep
+
 .PHONY: demo
 demo: build ## send one event to 10,000 people without configuration and print the results (DEMO_USERS=…)
 	./$(BIN) demo --users $(DEMO_USERS)

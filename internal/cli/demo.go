@@ -20,6 +20,7 @@ type demoCmd struct {
 	Users    int      `name:"users" default:"10000" placeholder:"N" help:"Number of people."`
 	Channels []string `name:"channels" default:"in_app,email,sms,push" placeholder:"CHANNEL,..." help:"Channels to use: in_app, email, sms, push."`
 	JSON     bool     `name:"json" help:"Print the results as one line of JSON."`
+	Keep     bool     `name:"keep" help:"Keep the server running afterwards, with more events, and print a link to its panel."`
 }
 
 // facts are what the demo measured and counted.
@@ -49,21 +50,28 @@ func (c *demoCmd) Run(ctx context.Context, a *program) error {
 	if err != nil {
 		return fmt.Errorf("make a temporary folder: %w", err)
 	}
-	d := &demo{app: a, users: c.Users, channels: channels, quiet: c.JSON}
+	d := &demo{app: a, users: c.Users, channels: channels, quiet: c.JSON, keep: c.Keep}
 	f, err := d.run(ctx, dir)
 	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
 		return err
 	}
-	if c.JSON {
-		if err := a.printJSON(f); err != nil {
+	if !c.Keep {
+		if err := d.printFacts(f); err != nil {
 			return err
 		}
-	} else {
-		d.print(f)
 	}
 	if f.Missing > 0 || f.Duplicates > 0 {
 		return quietError{}
 	}
+	return nil
+}
+
+// printFacts prints the results in the form that was asked for.
+func (d *demo) printFacts(f facts) error {
+	if d.quiet {
+		return d.app.printJSON(f)
+	}
+	d.print(f)
 	return nil
 }
 
@@ -93,6 +101,7 @@ type demo struct {
 	users    int
 	channels []schoolbell.Channel
 	quiet    bool
+	keep     bool
 	phones   *phones // nil if neither sms nor push is used
 
 	runtime *app.Runtime
@@ -146,6 +155,14 @@ func (d *demo) run(ctx context.Context, dir string) (f facts, err error) {
 		var err error
 		if f, err = d.show(ctx); err != nil {
 			return err
+		}
+		if d.keep {
+			if err := d.printFacts(f); err != nil {
+				return err
+			}
+			if err := d.keepRunning(ctx); err != nil {
+				return err
+			}
 		}
 		return done // ends the other services
 	})...)

@@ -94,7 +94,11 @@ func (d *demo) print(f facts) {
 		a.say("  %s", a.style.bad("Not everyone was reached exactly once."))
 		return
 	}
-	a.say("  %s", a.style.good("Everyone was reached, nobody twice."))
+	next := ""
+	if !d.keep {
+		next = " See it in the panel: schoolbell demo --keep"
+	}
+	a.say("  %s%s", a.style.good("Everyone was reached, nobody twice."), next)
 }
 
 // step says what has been done.

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ func TestDemo(t *testing.T) {
 	t.Run("everyone is reached once", testDemoReachesEveryone)
 	t.Run("only the chosen channels are used", testDemoOneChannel)
 	t.Run("the text output shows the result", testDemoTextOutput)
+	t.Run("a kept demo has a panel until it is interrupted", testDemoKept)
 }
 
 func testDemoReachesEveryone(t *testing.T) {
@@ -85,4 +87,20 @@ func testDemoTextOutput(t *testing.T) {
 			t.Errorf("does not say %q:\n%s", want, &r.out)
 		}
 	}
+}
+
+func testDemoKept(t *testing.T) {
+	t.Parallel()
+	r := inProcess(t, bare(), "demo", "--users", "60", "--keep")
+	link := r.says(`http://127\.0\.0\.1:\d+/panel/password/\S+`)
+	resp, err := http.Get(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("%s: %d", link, resp.StatusCode)
+	}
+	r.stop()
+	r.exits(0)
 }

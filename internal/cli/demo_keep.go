@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"schoolbell"
+	"schoolbell/internal/app"
+	"schoolbell/wire"
+)
+
+// keepRunning gives the panel something to show, prints a link with which somebody signs in, and waits until ctx ends.
+func (d *demo) keepRunning(ctx context.Context) error {
+	if err := d.moreEvents(ctx); err != nil {
+		return err
+	}
+	accounts, err := app.OpenStaff(ctx, d.runtime.Ledger)
+	if err != nil {
+		return err
+	}
+	_, secret, err := accounts.Add(changingStaff(ctx, "staff.add", ""),
+		schoolbell.StaffAccount{Email: "office@hill.example", Name: "Mara Tennick", Role: schoolbell.RoleAdmin})
+	if err != nil {
+		return fmt.Errorf("make a staff account: %w", err)
+	}
+	d.app.say("")
+	d.app.say("The panel runs until you press Ctrl+C. Choose a password for office@hill.example at")
+	d.app.say("%s", d.app.style.bold(app.PasswordURL(d.url, secret)))
+	<-ctx.Done()
+	return nil
+}
+
+// moreEvents creates events of other kinds: urgent, scheduled, cancelled, and one that leaves somebody out.
+func (d *demo) moreEvents(ctx context.Context) error {
+	server, hangUp, err := dial(d.url, d.key, nil)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	if _, _, err := server.PutUser(ctx, schoolbell.User{ID: "caretaker", Name: "Ode Marchbank", Roles: []schoolbell.Role{schoolbell.RoleStaff}}); err != nil {
+		return fmt.Errorf("add a person: %w", err)
+	}
+	to := func(roles ...schoolbell.Role) schoolbell.Audience {
+		return schoolbell.Audience{Selector: schoolbell.Selector{Roles: roles}}
+	}
+	soon := wire.At(time.Now().Add(26 * time.Hour))
+	var last *wire.Event
+	for _, ev := range []wire.NewEvent{
+		{Title: "Snow: school closed today", Body: "All buildings stay closed today. No buses run.\n\nLessons go on tomorrow as planned.", Category: schoolbell.CategoryUrgent, Audience: to(schoolbell.RoleTeacher, schoolbell.RoleStaff)},
+		{Title: "Winter term dates", Body: "The winter term ends on Friday 18 December at noon.", Audience: to(schoolbell.RoleStaff)},
+		{Title: "Parents' evening", Body: "Teachers are in their rooms from four to seven.", Category: schoolbell.CategoryEvent, Location: "Main building", Audience: to(schoolbell.RoleParent), SendAt: soon},
+		{Title: "Choir rehearsal", Body: "The choir meets in the hall.", Audience: to(schoolbell.RoleStudent), SendAt: soon},
+	} {
+		if last, err = server.CreateEvent(ctx, ev); err != nil {
+			return fmt.Errorf("create an event: %w", err)
+		}
+	}
+	if _, err := server.CancelEvent(ctx, last.ID); err != nil {
+		return fmt.Errorf("cancel an event: %w", err)
+	}
+	return nil
+}
