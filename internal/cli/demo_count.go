@@ -94,11 +94,11 @@ func (d *demo) print(f facts) {
 		a.say("  %s", a.style.bad("Not everyone was reached exactly once."))
 		return
 	}
-	next := ""
-	if !d.keep {
-		next = " See it in the panel: schoolbell demo --keep"
+	if d.keep {
+		a.say("  %s", a.style.good("Everyone was reached, nobody twice."))
+		return
 	}
-	a.say("  %s%s", a.style.good("Everyone was reached, nobody twice."), next)
+	a.say("  %s See it in the panel: schoolbell demo --keep", a.style.good("Everyone was reached, nobody twice."))
 }
 
 // step says what has been done.
