@@ -80,10 +80,7 @@ func (s *Server) overview(ctx context.Context) (v overviewView, err error) {
 	if v.Upcoming, err = s.upcoming(ctx, names); err != nil {
 		return v, err
 	}
-	if v.Attention, err = s.findings(ctx); err != nil {
-		return v, err
-	}
-	v.Tiles, err = s.today(ctx)
+	v.Tiles, v.Attention, err = s.recent.get(ctx, s)
 	for _, d := range s.cfg.Health(ctx).Dependencies {
 		v.Parts = append(v.Parts, dependencyOf(d))
 	}

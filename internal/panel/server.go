@@ -27,6 +27,7 @@ type Server struct {
 	now     func() time.Time
 	handler http.Handler
 	live    *hub
+	recent  recent
 }
 
 // New returns a Server with all its routes. The process also runs Run.
