@@ -7,7 +7,10 @@ import (
 	"strings"
 
 	"schoolbell/internal/api"
+	"schoolbell/internal/channel"
 	"schoolbell/internal/panel"
+	"schoolbell/internal/people"
+	"schoolbell/internal/preview"
 	"schoolbell/internal/school"
 	"schoolbell/internal/staff"
 	"schoolbell/internal/store"
@@ -19,7 +22,7 @@ func OpenStaff(ctx context.Context, l *store.Ledger) (*staff.Service, error) {
 }
 
 // panel mounts the panel beside the API, unless PANEL=false, and returns what runs for it.
-func (r *Runtime) panel(ctx context.Context, server *api.Server) ([]Service, error) {
+func (r *Runtime) panel(ctx context.Context, server *api.Server, previews *preview.Service) ([]Service, error) {
 	if !r.Config.HTTP.Panel {
 		return nil, nil
 	}
@@ -34,6 +37,7 @@ func (r *Runtime) panel(ctx context.Context, server *api.Server) ([]Service, err
 	p, err := panel.New(panel.Config{
 		Staff: accounts, Store: r.Ledger.Reports, Pipeline: r.Pipeline, School: school.New(r.Ledger.School),
 		Queues: newQueueList(r.Pipeline.Queues(), r.Redis, r.Config.KeyPrefix()), Settings: r.Settings.Current, Health: server.Readiness,
+		Previews: previews, Groups: people.New(r.Ledger.People, r.Ledger.School, r.Log), Channels: channel.Names(r.Config),
 		PublicURL: public, Address: server.ClientAddress, Logger: r.Log,
 	})
 	if err != nil {

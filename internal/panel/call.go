@@ -65,6 +65,8 @@ func (s *Server) serve(c *call) error {
 		if err := c.readForm(); err != nil {
 			return err
 		}
+	}
+	if c.r.Method == http.MethodPost && !c.route.reads {
 		change := s.newChange(c)
 		c.r = c.r.WithContext(ledger.WithChange(c.ctx(), change))
 		err := c.route.serve(s, c)

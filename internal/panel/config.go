@@ -10,7 +10,9 @@ import (
 	"schoolbell/bullmq"
 	"schoolbell/internal/health"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/preview"
 	"schoolbell/internal/staff"
+	"schoolbell/wire"
 )
 
 // Staff is what the panel needs to know who is there.
@@ -48,6 +50,18 @@ type Pipeline interface {
 	Retract(ctx context.Context, id string) (ev *schoolbell.Event, wave int, err error)
 	Release(ctx context.Context, id string) (*schoolbell.Event, error)
 	Retry(ctx context.Context, id string) (rows int, err error)
+	Create(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
+}
+
+// Previews tells what an event would do.
+type Previews interface {
+	Preview(ctx context.Context, ev *schoolbell.Event, o preview.Options) (*wire.EventPreview, error)
+}
+
+// Groups are the groups of the directory.
+type Groups interface {
+	// Groups returns up to limit groups in order of id, those after the given id, "" for the first page.
+	Groups(ctx context.Context, after string, limit int) ([]*schoolbell.Group, error)
 }
 
 // School is what the panel needs of the school's own choices.
@@ -64,7 +78,7 @@ type Queues interface {
 	Own(name string) bool
 }
 
-// Config is what a Server is made of. Staff, Store, Pipeline, School, Queues and Settings are required.
+// Config is what a Server is made of. What stands before PublicURL is required.
 type Config struct {
 	Staff    Staff
 	Store    Store
@@ -72,6 +86,9 @@ type Config struct {
 	School   School
 	Queues   Queues
 	Settings func() schoolbell.SchoolSettings // of the school, as they are now
+	Previews Previews
+	Groups   Groups
+	Channels []schoolbell.Channel // that are set up, in the order in which they are shown
 
 	Health func(ctx context.Context) health.Readiness
 

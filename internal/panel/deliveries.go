@@ -106,6 +106,8 @@ func reasonWords(reason string) string {
 		return "opted out"
 	case schoolbell.ReasonInDigest:
 		return "comes with the next digest"
+	case schoolbell.ReasonSameAddress:
+		return "same address as somebody else"
 	case schoolbell.ReasonEmptyDigest:
 		return "nothing was left to tell"
 	case schoolbell.ReasonAwaitingReceipt:

@@ -40,6 +40,7 @@ type page struct {
 	Path   string // of the navigation item where the page is
 	Me     me
 	May    func(need schoolbell.Scope) bool
+	Urgent bool   // the account may send urgent events
 	Live   string // URL of the stream that updates parts of the page; empty for none
 	Notice string // what has just been done
 	View   any
@@ -115,7 +116,7 @@ func (s *Server) writeSolo(c *call, status int, t *template.Template, title stri
 }
 
 func (s *Server) newPage(c *call, title string, view any) page {
-	return page{Root: c.root(), School: s.cfg.Settings().Name, Title: title, Me: meOf(c.account), May: c.may, View: view}
+	return page{Root: c.root(), School: s.cfg.Settings().Name, Title: title, Me: meOf(c.account), May: c.may, Urgent: c.account.MayUrgent(), View: view}
 }
 
 func orOK(status int) int {
@@ -155,6 +156,7 @@ func (s *Server) render(c *call, status int, t *template.Template, name string, 
 
 // notices are what a page says after a form was carried out, by the value of ?done.
 var notices = map[string]string{
+	"created":   "The event is created.",
 	"cancelled": "The event is cancelled. What was not sent by now is not sent any more.",
 	"told":      "The event is cancelled, and those who had it are told.",
 	"retried":   "The failed deliveries are being sent again.",

@@ -67,9 +67,9 @@ func messageOf(err error) string {
 	return err.Error()
 }
 
-// toSignIn sends somebody to sign in and back to the page. A stream cannot do that.
+// toSignIn sends somebody to sign in and back to the page. A stream cannot do that, nor can a part of a page.
 func (s *Server) toSignIn(c *call) {
-	if strings.HasSuffix(c.r.URL.Path, "/live") {
+	if strings.HasSuffix(c.r.URL.Path, "/live") || c.r.Header.Get("HX-Request") != "" {
 		c.w.WriteHeader(http.StatusUnauthorized)
 		return
 	}

@@ -12,6 +12,7 @@ type route struct {
 	public       bool             // for people who have not signed in
 	need         schoolbell.Scope // of the account's role
 	action       string           // of forms: what the audit calls it, such as event.cancel
+	reads        bool             // of forms that change nothing
 	serve        func(*Server, *call) error
 }
 
@@ -38,6 +39,11 @@ var routes = []route{
 	{method: http.MethodPost, path: "events/{id}/cancel", need: schoolbell.ScopeSend, action: "event.cancel", serve: (*Server).cancelEvent},
 	{method: http.MethodPost, path: "events/{id}/retry", need: schoolbell.ScopeSend, action: "event.retry", serve: (*Server).retryEvent},
 	{method: http.MethodPost, path: "events/{id}/release", need: schoolbell.ScopeSend, action: "event.release", serve: (*Server).releaseEvent},
+
+	{method: http.MethodGet, path: "compose", need: schoolbell.ScopeSend, serve: (*Server).showCompose},
+	{method: http.MethodGet, path: "compose/urgent", need: schoolbell.ScopeSend, serve: (*Server).showUrgent},
+	{method: http.MethodPost, path: "compose/count", need: schoolbell.ScopeSend, reads: true, serve: (*Server).countComposed},
+	{method: http.MethodPost, path: "compose", need: schoolbell.ScopeSend, action: "event.create", serve: (*Server).sendComposed},
 
 	{method: http.MethodGet, path: "queues", need: schoolbell.ScopeAdmin, serve: (*Server).listQueues},
 	{method: http.MethodGet, path: "queues/live", need: schoolbell.ScopeAdmin, serve: (*Server).streamQueues},

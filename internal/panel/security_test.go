@@ -51,6 +51,7 @@ type nothing struct {
 	Store
 	Pipeline
 	School
+	Previews
 	calls int
 }
 
@@ -64,12 +65,20 @@ func (n *nothing) Cancel(context.Context, string) (*schoolbell.Event, error) {
 }
 func (n *nothing) PutAuditEntry(context.Context, schoolbell.AuditEntry) error { return nil }
 func (n *nothing) All(context.Context) ([]*bullmq.Queue, error)               { n.calls++; return nil, nil }
-func (n *nothing) Own(string) bool                                            { return false }
+func (n *nothing) Categories(context.Context) ([]schoolbell.CategoryInfo, error) {
+	return schoolbell.BuiltInCategories(), nil
+}
+func (n *nothing) Create(context.Context, *schoolbell.Event, ledger.Idempotency) (*schoolbell.Event, bool, error) {
+	n.calls++
+	return nil, false, schoolbell.NotFound("event", "")
+}
+func (n *nothing) Groups(context.Context, string, int) ([]*schoolbell.Group, error) { return nil, nil }
+func (n *nothing) Own(string) bool                                                  { return false }
 
 func newGuarded(t *testing.T, public string) (*Server, *guard, *nothing) {
 	t.Helper()
 	g, n := &guard{}, &nothing{}
-	s, err := New(Config{Staff: g, Store: n, Pipeline: n, School: n, Queues: n, PublicURL: public,
+	s, err := New(Config{Staff: g, Store: n, Pipeline: n, School: n, Queues: n, Previews: n, Groups: n, Channels: schoolbell.DefaultChannels(), PublicURL: public,
 		Settings: func() schoolbell.SchoolSettings {
 			return schoolbell.SchoolSettings{Name: "Hill", Timezone: "Europe/London"}
 		}})
@@ -130,6 +139,22 @@ func TestRoutes(t *testing.T) {
 					t.Errorf("%s %s as %q: %d, want %d; %d calls", rt.method, rt.path, session, w.Code, want, n.calls)
 				}
 			}
+		}
+	})
+	t.Run("urgent events need the right to send them", func(t *testing.T) {
+		s, _, n := newGuarded(t, "")
+		form := url.Values{"key": {"k"}, "title": {"T"}, "body": {"B"}, "category": {"urgent"}, "roles": {"parent"}, "channels": {"in_app"}, "confirm": {"SEND"}}
+		for _, x := range []struct{ method, path string }{{http.MethodGet, "compose/urgent"}, {http.MethodPost, "compose"}, {http.MethodPost, "compose/count"}} {
+			if w := ask(s, x.method, Root+x.path, "sender", form, nil); w.Code != http.StatusForbidden || n.calls > 0 {
+				t.Errorf("%s %s: %d, %d calls", x.method, x.path, w.Code, n.calls)
+			}
+		}
+		if ask(s, http.MethodPost, Root+"compose", "admin", form, nil); n.calls != 1 {
+			t.Errorf("an admin: %d calls", n.calls)
+		}
+		form.Set("confirm", "send")
+		if w := ask(s, http.MethodPost, Root+"compose", "admin", form, nil); w.Code != http.StatusUnprocessableEntity || n.calls != 1 {
+			t.Errorf("without the word: %d, %d calls", w.Code, n.calls)
 		}
 	})
 	t.Run("forms need the right to send at least", func(t *testing.T) {

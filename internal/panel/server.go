@@ -33,7 +33,8 @@ type Server struct {
 // New returns a Server with all its routes. The process also runs Run.
 func New(cfg Config) (*Server, error) {
 	for name, missing := range map[string]bool{"Staff": cfg.Staff == nil, "Store": cfg.Store == nil, "Pipeline": cfg.Pipeline == nil,
-		"School": cfg.School == nil, "Queues": cfg.Queues == nil, "Settings": cfg.Settings == nil} {
+		"School": cfg.School == nil, "Queues": cfg.Queues == nil, "Settings": cfg.Settings == nil,
+		"Previews": cfg.Previews == nil, "Groups": cfg.Groups == nil, "Channels": len(cfg.Channels) == 0} {
 		if missing {
 			return nil, fmt.Errorf("panel: Config.%s is required", name)
 		}
@@ -42,7 +43,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, log: cfg.Logger, now: cfg.Clock, live: newHub(cfg.LiveEvery)}
 	mux := http.NewServeMux()
 	for _, rt := range routes {
-		if rt.method == http.MethodPost && rt.action == "" {
+		if rt.method == http.MethodPost && rt.action == "" && !rt.reads {
 			return nil, fmt.Errorf("panel: route %s changes something and names no action for the audit", rt.path)
 		}
 		mux.Handle(rt.method+" "+Root+rt.path, s.handle(rt))
