@@ -55,6 +55,15 @@ type User struct {
 	GuardianOf []string `json:"guardian_of,omitempty"` // ids of the students this user is a guardian of
 }
 
+// UserFilter narrows a list of people; empty fields do not.
+type UserFilter struct {
+	Role Role
+	Text string // in the name, or the beginning of the id or of an email address or phone number; case does not matter in these two and in A to Z of names
+}
+
+// UserPlace is a person's place in the list of people by name. The zero value is before everybody.
+type UserPlace struct{ Name, ID string }
+
 // Change says what putting a user did.
 type Change string
 

@@ -38,6 +38,8 @@ func (r *Runtime) panel(ctx context.Context, server *api.Server, previews *previ
 		Staff: accounts, Store: r.Ledger.Reports, Pipeline: r.Pipeline, School: school.New(r.Ledger.School),
 		Queues: newQueueList(r.Pipeline.Queues(), r.Redis, r.Config.KeyPrefix()), Settings: r.Settings.Current, Health: server.Readiness,
 		Previews: previews, Groups: people.New(r.Ledger.People, r.Ledger.School, r.Log), Channels: channel.Names(r.Config),
+		People: people.New(r.Ledger.People, r.Ledger.School, r.Log, people.InRegion(r.Config.SMS.Region)), Directory: people.NewDirectory(r.Ledger.Directory),
+		Schedules: people.NewSchedules(r.Ledger.Schedules),
 		PublicURL: public, Address: server.ClientAddress, Logger: r.Log,
 	})
 	if err != nil {

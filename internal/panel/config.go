@@ -69,6 +69,26 @@ type School interface {
 	Categories(ctx context.Context) ([]schoolbell.CategoryInfo, error)
 }
 
+// People is what the panel reads of people.
+type People interface {
+	User(ctx context.Context, id string) (*schoolbell.User, error)
+	Devices(ctx context.Context, userID string) ([]schoolbell.Device, error)
+	Preferences(ctx context.Context, userID string) ([]schoolbell.Preference, error)
+	Put(ctx context.Context, u *schoolbell.User) (schoolbell.Change, error)
+}
+
+// Directory finds people.
+type Directory interface {
+	Find(ctx context.Context, f schoolbell.UserFilter, after schoolbell.UserPlace, limit int) ([]*schoolbell.User, error)
+	Names(ctx context.Context, ids []string) (map[string]string, error)
+	Guardians(ctx context.Context, student string) ([]string, error)
+}
+
+// Schedules are when people want messages.
+type Schedules interface {
+	Get(ctx context.Context, userID string) (v schoolbell.Schedule, timezone string, err error)
+}
+
 // Queues are the BullMQ queues of the installation.
 type Queues interface {
 	// All returns the queues with the installation's prefix in Redis, Schoolbell's own first.
@@ -85,6 +105,11 @@ type Config struct {
 	Pipeline Pipeline
 	School   School
 	Queues   Queues
+
+	People    People
+	Directory Directory
+	Schedules Schedules
+
 	Settings func() schoolbell.SchoolSettings // of the school, as they are now
 	Previews Previews
 	Groups   Groups

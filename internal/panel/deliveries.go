@@ -37,8 +37,8 @@ func newDeliveryFilters(v eventView, f schoolbell.DeliveryFilter) (filters deliv
 	return filters
 }
 
-// people is a page of the deliveries of an event.
-type people struct {
+// deliveryPage is a page of the deliveries of an event.
+type deliveryPage struct {
 	Rows        []deliveryRow
 	First, Next string // URLs; empty for none
 	channels    []schoolbell.Channel
@@ -46,23 +46,23 @@ type people struct {
 
 // deliveryRow is the status of the message to somebody on a channel.
 type deliveryRow struct {
-	Person, Wave, Channel, Status, Why string
-	Since                              moment
+	ID, Person, Wave, Channel, Status, Why string // ID is empty if the person was erased
+	Since                                  moment
 }
 
-const deliveryRows = 50
+const deliveriesAtOnce = 50
 
-func (s *Server) people(ctx context.Context, id string, f schoolbell.DeliveryFilter, after string) (p people, err error) {
+func (s *Server) deliveries(ctx context.Context, id string, f schoolbell.DeliveryFilter, after string) (p deliveryPage, err error) {
 	at, err := parseCursor(after)
 	if err != nil {
 		return p, err
 	}
-	found, next, err := s.cfg.Store.Deliveries(ctx, id, f, at, deliveryRows)
+	found, next, err := s.cfg.Store.Deliveries(ctx, id, f, at, deliveriesAtOnce)
 	if err != nil {
 		return p, err
 	}
-	for _, d := range found {
-		p.Rows = append(p.Rows, s.deliveryRow(d))
+	if p.Rows, err = s.deliveryRows(ctx, found); err != nil {
+		return p, err
 	}
 	progress, err := s.cfg.Store.Progress(ctx, id)
 	if err != nil {
@@ -72,14 +72,34 @@ func (s *Server) people(ctx context.Context, id string, f schoolbell.DeliveryFil
 	if after != "" {
 		p.First = deliveriesURL(id, f, "")
 	}
-	if len(found) == deliveryRows {
+	if len(found) == deliveriesAtOnce {
 		p.Next = deliveriesURL(id, f, formatCursor(next))
 	}
 	return p, nil
 }
 
-func (s *Server) deliveryRow(d schoolbell.Delivery) deliveryRow {
-	r := deliveryRow{Person: d.UserID, Channel: channelName(d.Channel), Status: shownStatus(d), Why: reasonWords(d.Reason), Since: s.when(d.UpdatedAt)}
+func (s *Server) deliveryRows(ctx context.Context, found []schoolbell.Delivery) ([]deliveryRow, error) {
+	ids := make([]string, len(found))
+	for i, d := range found {
+		ids[i] = d.UserID
+	}
+	names, err := s.cfg.Directory.Names(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]deliveryRow, len(found))
+	for i, d := range found {
+		rows[i] = s.deliveryRow(d, names)
+	}
+	return rows, nil
+}
+
+func (s *Server) deliveryRow(d schoolbell.Delivery, names map[string]string) deliveryRow {
+	name, there := names[d.UserID]
+	r := deliveryRow{Person: firstOf(name, d.UserID), Channel: channelName(d.Channel), Status: shownStatus(d), Why: reasonWords(d.Reason), Since: s.when(d.UpdatedAt)}
+	if there {
+		r.ID = d.UserID
+	}
 	if d.Wave > 0 {
 		r.Wave = "wave " + strconv.Itoa(d.Wave)
 	}

@@ -34,7 +34,7 @@ type eventView struct {
 	CanCancel, CanRelease bool
 
 	Filter deliveryFilters
-	People people
+	People deliveryPage
 }
 
 // channelRow is how far a channel of a wave is.
@@ -58,7 +58,7 @@ func (s *Server) showEvent(c *call) error {
 	}
 	query := c.r.URL.Query()
 	filter := schoolbell.DeliveryFilter{Status: schoolbell.DeliveryStatus(query.Get("status")), Channel: schoolbell.Channel(query.Get("channel"))}
-	if v.People, err = s.people(c.ctx(), v.ID, filter, query.Get("after")); err != nil {
+	if v.People, err = s.deliveries(c.ctx(), v.ID, filter, query.Get("after")); err != nil {
 		return err
 	}
 	v.Filter = newDeliveryFilters(v, filter)

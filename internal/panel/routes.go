@@ -45,6 +45,9 @@ var routes = []route{
 	{method: http.MethodPost, path: "compose/count", need: schoolbell.ScopeSend, reads: true, serve: (*Server).countComposed},
 	{method: http.MethodPost, path: "compose", need: schoolbell.ScopeSend, action: "event.create", serve: (*Server).sendComposed},
 
+	{method: http.MethodGet, path: "people", need: anyRole, serve: (*Server).listPeople},
+	{method: http.MethodGet, path: "people/{id}", need: anyRole, serve: (*Server).showPerson},
+
 	{method: http.MethodGet, path: "queues", need: schoolbell.ScopeAdmin, serve: (*Server).listQueues},
 	{method: http.MethodGet, path: "queues/live", need: schoolbell.ScopeAdmin, serve: (*Server).streamQueues},
 	{method: http.MethodGet, path: "queues/{queue}", need: schoolbell.ScopeAdmin, serve: (*Server).showQueue},
@@ -71,6 +74,7 @@ var navigation = []navGroup{
 	{Label: "Messages", Items: []navItem{
 		{Path: "", Icon: "i-home", Name: "Overview"},
 		{Path: "events", Icon: "i-bell", Name: "Events"},
+		{Path: "people", Icon: "i-people", Name: "People"},
 	}},
 	{Label: "Running it", Shown: true, Items: []navItem{
 		{Path: "queues", Icon: "i-stack", Name: "Queues", need: schoolbell.ScopeAdmin},

@@ -33,7 +33,8 @@ type Server struct {
 // New returns a Server with all its routes. The process also runs Run.
 func New(cfg Config) (*Server, error) {
 	for name, missing := range map[string]bool{"Staff": cfg.Staff == nil, "Store": cfg.Store == nil, "Pipeline": cfg.Pipeline == nil,
-		"School": cfg.School == nil, "Queues": cfg.Queues == nil, "Settings": cfg.Settings == nil,
+		"School": cfg.School == nil, "People": cfg.People == nil, "Directory": cfg.Directory == nil, "Schedules": cfg.Schedules == nil,
+		"Queues": cfg.Queues == nil, "Settings": cfg.Settings == nil,
 		"Previews": cfg.Previews == nil, "Groups": cfg.Groups == nil, "Channels": len(cfg.Channels) == 0} {
 		if missing {
 			return nil, fmt.Errorf("panel: Config.%s is required", name)

@@ -45,6 +45,7 @@ type Ledger struct {
 	ledger.Stores // for the pipeline
 
 	People    people.Store
+	Directory people.DirectoryStore
 	Schedules people.ScheduleStore
 	Inboxes   inbox.Store
 	Calendars inbox.CalendarStore
@@ -74,7 +75,7 @@ func OnPostgres(db *postgres.DB) *Ledger {
 			Waves: postgres.Waves{DB: db}, Receipts: postgres.Receipts{DB: db}, Channels: postgres.Channels{DB: db},
 			Quotas: postgres.Quotas{DB: db}, Digests: postgres.Digests{DB: db}, Previews: postgres.Previews{DB: db},
 		},
-		People: postgres.People{DB: db}, Schedules: postgres.Schedules{DB: db}, Inboxes: postgres.Inboxes{DB: db}, Calendars: postgres.Calendars{DB: db},
+		People: postgres.People{DB: db}, Directory: postgres.Directory{DB: db}, Schedules: postgres.Schedules{DB: db}, Inboxes: postgres.Inboxes{DB: db}, Calendars: postgres.Calendars{DB: db},
 		Auth: postgres.Auth{DB: db}, Reports: postgres.Reports{DB: db}, School: postgres.School{DB: db},
 		Settings: postgres.Settings{DB: db}, Templates: postgres.Templates{DB: db}, Retention: postgres.Retention{DB: db}, Exports: postgres.Exports{DB: db},
 		Restores: postgres.Restores{DB: db}, Suppressions: postgres.Suppressions{DB: db}, Webhooks: pgwebhooks.Store{DB: db},
@@ -92,7 +93,7 @@ func OnSQLite(db *sqlite.DB) *Ledger {
 			Waves: sqlite.Waves{DB: db}, Receipts: sqlite.Receipts{DB: db}, Channels: sqlite.Channels{DB: db},
 			Quotas: sqlite.Quotas{DB: db}, Digests: sqlite.Digests{DB: db}, Previews: sqlite.Previews{DB: db},
 		},
-		People: sqlite.People{DB: db}, Schedules: sqlite.Schedules{DB: db}, Inboxes: sqlite.Inboxes{DB: db}, Calendars: sqlite.Calendars{DB: db},
+		People: sqlite.People{DB: db}, Directory: sqlite.Directory{DB: db}, Schedules: sqlite.Schedules{DB: db}, Inboxes: sqlite.Inboxes{DB: db}, Calendars: sqlite.Calendars{DB: db},
 		Auth: sqlite.Auth{DB: db}, Reports: sqlite.Reports{DB: db}, School: sqlite.School{DB: db},
 		Settings: sqlite.Settings{DB: db}, Templates: sqlite.Templates{DB: db}, Retention: sqlite.Retention{DB: db}, Exports: sqlite.Exports{DB: db},
 		Restores: sqlite.Restores{DB: db}, Suppressions: sqlite.Suppressions{DB: db}, Webhooks: litewebhooks.Store{DB: db},

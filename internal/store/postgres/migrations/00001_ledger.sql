@@ -24,6 +24,8 @@ CREATE TABLE users (
 	updated_at timestamptz NOT NULL
 );
 CREATE INDEX users_by_window ON users (timezone, digest_window);
+-- For lists of people by name.
+CREATE INDEX users_by_name ON users (lower(name COLLATE "C"), id) WHERE state = 0;
 
 CREATE TABLE user_roles (
 	role     text   COLLATE "C" NOT NULL,

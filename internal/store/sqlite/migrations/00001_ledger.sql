@@ -23,6 +23,8 @@ CREATE TABLE users (
 	updated_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX users_by_window ON users (timezone, digest_window);
+-- For lists of people by name.
+CREATE INDEX users_by_name ON users (lower(name), id) WHERE state = 0;
 
 CREATE TABLE user_roles (
 	role     TEXT    NOT NULL,

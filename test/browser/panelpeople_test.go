@@ -1,0 +1,95 @@
+package browser
+
+import (
+	"strings"
+	"testing"
+
+	"schoolbell"
+	"schoolbell/test/system"
+)
+
+func TestPanelPeople(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.family(t)
+	viewer := s.account(t, "viewer@hollowbrook.example", "Lene Abrook", schoolbell.RoleViewer)
+	t.Run("people are found by name, id and address", func(t *testing.T) { s.testFindPeople(t, viewer) })
+	t.Run("a person's page shows how they are reached", func(t *testing.T) { s.testPerson(t, viewer) })
+	t.Run("deliveries name the people and lead to them", func(t *testing.T) { s.testNamedDeliveries(t, viewer) })
+	t.Run("axe-core finds nothing on any page", func(t *testing.T) { s.testPeopleAccessible(t, viewer) })
+}
+
+// family puts a student and her mother, whose name would harm a page that does not escape it.
+func (s *site) family(t *testing.T) {
+	t.Helper()
+	for _, u := range []schoolbell.User{
+		{ID: "stu-1", Name: "Nia Mossfield", Roles: []schoolbell.Role{schoolbell.RoleStudent}, Groups: []string{"5b", "choir"}},
+		{ID: "par-20418", Name: "Yara <b>Mossfield</b>", Email: "yara@mossfield.example", Phone: "+447700900142", Roles: []schoolbell.Role{schoolbell.RoleParent}, GuardianOf: []string{"stu-1"}},
+	} {
+		_, _, err := s.Client.PutUser(t.Context(), u)
+		must(t, err)
+	}
+	_, err := s.Client.PutPreferences(t.Context(), "par-20418", schoolbell.Preference{Category: schoolbell.CategoryAnnouncement, Channel: schoolbell.ChannelEmail, Mode: schoolbell.ModeDigest})
+	must(t, err)
+	_, err = s.Client.PutSchedule(t.Context(), "par-20418", schoolbell.Schedule{QuietHours: schoolbell.QuietHours{From: "21:00", To: "07:00"}})
+	must(t, err)
+}
+
+func (s *site) testFindPeople(t *testing.T, viewer string) {
+	p := s.signsIn(t, device{width: 1440}, viewer, "people")
+	for _, text := range []string{"mossfield", "par-2", "YARA@moss", "+447700"} {
+		p.visit(s.URL + "/panel/people")
+		p.fill(map[string]string{"q": text})
+		p.goes(func() { p.submit("form[role=search]") })
+		if got := p.text(); !strings.Contains(got, "Yara <b>Mossfield</b>") || strings.Contains(got, system.Address(0)) {
+			t.Errorf("searching for %s:\n%s", text, got)
+		}
+	}
+	p.goes(func() {
+		p.eval("[...document.querySelectorAll('.tabs a')].find(a => a.innerText === 'Students').click()", nil)
+	})
+	if got := p.text(); !strings.Contains(got, "Nobody matches") {
+		t.Errorf("students with this number:\n%s", got)
+	}
+}
+
+func (s *site) testPerson(t *testing.T, viewer string) {
+	p := s.signsIn(t, device{width: 1440}, viewer, "people?q=yara")
+	p.goes(func() { p.eval("document.querySelector('a.lead').click()", nil) })
+	for _, want := range []string{"Yara <b>Mossfield</b>", "Parent, guardian of Nia Mossfield", "yara@mossfield.example", "+447700900142", "Not known yet", "digest", "always", "Quiet from 21:00 to 07:00, Europe/London"} {
+		if got := p.text(); !strings.Contains(got, want) {
+			t.Errorf("%q is not on the page:\n%s", want, got)
+		}
+	}
+	p.goes(func() { p.eval("document.querySelector('.list a').click()", nil) })
+	if got := p.text(); !strings.Contains(got, "Student, in 5b and choir") || !strings.Contains(got, "In the app only") || !strings.Contains(got, "guardian") {
+		t.Errorf("the student:\n%s", got)
+	}
+	p.visit(s.URL + "/panel/people/nobody")
+	if got := p.text(); strings.Contains(got, "Mossfield") || !strings.Contains(strings.ToLower(got), "not found") && !strings.Contains(strings.ToLower(got), "there is no") {
+		t.Errorf("somebody who is not there:\n%s", got)
+	}
+}
+
+func (s *site) testNamedDeliveries(t *testing.T, viewer string) {
+	id := s.creates(t, gala(), system.Person(0))
+	s.AwaitStatus(id, schoolbell.EventCompleted)
+	p := s.signsIn(t, device{width: 1440}, viewer, "events/"+id)
+	p.goes(func() { p.eval("document.querySelector('#people a.lead').click()", nil) })
+	var at string
+	p.eval("location.pathname", &at)
+	if at != "/panel/people/"+system.Person(0) {
+		t.Errorf("the name leads to %s", at)
+	}
+}
+
+func (s *site) testPeopleAccessible(t *testing.T, account string) {
+	pages := map[string]string{"people": "people", "people-empty": "people?q=nothing+like+this", "person": "people/par-20418", "student": "people/stu-1"}
+	for _, d := range []device{{width: 390, script: true}, {width: 390, dark: true, script: true}, {width: 1440, script: true}, {width: 1440, dark: true, script: true}} {
+		p := s.signsIn(t, d, account, "")
+		for name, page := range pages {
+			p.visit(s.URL + "/panel/" + page)
+			s.axeFindsNothing(t, p, "panel-"+name+"-"+d.String())
+		}
+	}
+}
