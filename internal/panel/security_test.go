@@ -75,10 +75,24 @@ func (n *nothing) Create(context.Context, *schoolbell.Event, ledger.Idempotency)
 func (n *nothing) Groups(context.Context, string, int) ([]*schoolbell.Group, error) { return nil, nil }
 func (n *nothing) Own(string) bool                                                  { return false }
 
+// noPeople knows nobody.
+type noPeople struct {
+	People
+	Directory
+	Schedules
+	n *nothing
+}
+
+func (p noPeople) User(context.Context, string) (*schoolbell.User, error) {
+	p.n.calls++
+	return nil, schoolbell.NotFound("user", "")
+}
+
 func newGuarded(t *testing.T, public string) (*Server, *guard, *nothing) {
 	t.Helper()
 	g, n := &guard{}, &nothing{}
-	s, err := New(Config{Staff: g, Store: n, Pipeline: n, School: n, Queues: n, Previews: n, Groups: n, Channels: schoolbell.DefaultChannels(), PublicURL: public,
+	s, err := New(Config{Staff: g, Store: n, Pipeline: n, School: n, Queues: n, Previews: n, Groups: n, Channels: schoolbell.DefaultChannels(),
+		People: noPeople{n: n}, Directory: noPeople{n: n}, Schedules: noPeople{n: n}, PublicURL: public,
 		Settings: func() schoolbell.SchoolSettings {
 			return schoolbell.SchoolSettings{Name: "Hill", Timezone: "Europe/London"}
 		}})
