@@ -58,7 +58,7 @@ type User struct {
 // UserFilter narrows a list of people; empty fields do not.
 type UserFilter struct {
 	Role Role
-	Text string // in the name, or the beginning of the id or of an email address or phone number; case does not matter in these two and in A to Z of names
+	Text string // in the name, or the beginning of the id or of an email address or phone number; case matters in ids, and in SQLite beyond A to Z
 }
 
 // UserPlace is a person's place in the list of people by name. The zero value is before everybody.

@@ -47,6 +47,8 @@ var routes = []route{
 
 	{method: http.MethodGet, path: "people", need: anyRole, serve: (*Server).listPeople},
 	{method: http.MethodGet, path: "people/{id}", need: anyRole, serve: (*Server).showPerson},
+	{method: http.MethodGet, path: "people/{id}/edit", need: schoolbell.ScopeSend, serve: (*Server).editPerson},
+	{method: http.MethodPost, path: "people/{id}/edit", need: schoolbell.ScopeSend, action: "user.put", serve: (*Server).putPerson},
 
 	{method: http.MethodGet, path: "queues", need: schoolbell.ScopeAdmin, serve: (*Server).listQueues},
 	{method: http.MethodGet, path: "queues/live", need: schoolbell.ScopeAdmin, serve: (*Server).streamQueues},

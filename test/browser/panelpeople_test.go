@@ -16,6 +16,7 @@ func TestPanelPeople(t *testing.T) {
 	t.Run("people are found by name, id and address", func(t *testing.T) { s.testFindPeople(t, viewer) })
 	t.Run("a person's page shows how they are reached", func(t *testing.T) { s.testPerson(t, viewer) })
 	t.Run("deliveries name the people and lead to them", func(t *testing.T) { s.testNamedDeliveries(t, viewer) })
+	t.Run("a wrong address is corrected and the email resent", s.testFixAddress)
 	t.Run("axe-core finds nothing on any page", func(t *testing.T) { s.testPeopleAccessible(t, viewer) })
 }
 
@@ -33,6 +34,36 @@ func (s *site) family(t *testing.T) {
 	must(t, err)
 	_, err = s.Client.PutSchedule(t.Context(), "par-20418", schoolbell.Schedule{QuietHours: schoolbell.QuietHours{From: "21:00", To: "07:00"}})
 	must(t, err)
+}
+
+// Somebody in the office finds whom an email has not reached, corrects the address and sends it again.
+func (s *site) testFixAddress(t *testing.T) {
+	office := s.account(t, "office@hollowbrook.example", "Mara Tennick", schoolbell.RoleSender)
+	s.mail.Refuse(1, 550)
+	id := s.creates(t, gala(), system.Person(1))
+	s.AwaitStatus(id, schoolbell.EventCompleted)
+	s.mail.Refuse(1, 0)
+	p := s.signsIn(t, device{width: 1440}, office, "events/"+id+"?status=failed")
+	p.goes(func() { p.eval("document.querySelector('#people a.lead').click()", nil) })
+	p.goes(func() { p.eval("document.querySelector('.actions a').click()", nil) })
+	p.fill(map[string]string{"email": "not an address"})
+	p.eval("document.querySelector('main form').noValidate = true", nil)
+	p.goes(func() { p.submit("main form") })
+	if got := p.text(); !strings.Contains(got, "Nothing is saved yet") || !strings.Contains(got, "Must be an address such as") {
+		t.Errorf("a wrong address:\n%s", got)
+	}
+	p.picture("panel-person-edit-faults-1440")
+	p.fill(map[string]string{"email": "new@mossfield.example"})
+	p.goes(func() { p.submit("main form") })
+	if got := p.text(); !strings.Contains(got, "Saved.") || !strings.Contains(got, "new@mossfield.example") {
+		t.Errorf("saved:\n%s", got)
+	}
+	p.visit(s.URL + "/panel/events/" + id)
+	p.goes(func() { p.submit("form[action$=retry]") })
+	s.AwaitStatus(id, schoolbell.EventCompleted)
+	if newest := string(s.mail.NewestRaw()); !strings.Contains(newest, "new@mossfield.example") {
+		t.Errorf("the newest email is not to the new address:\n%s", newest)
+	}
 }
 
 func (s *site) testFindPeople(t *testing.T, viewer string) {
