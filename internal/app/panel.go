@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -17,8 +18,8 @@ import (
 )
 
 // OpenStaff returns the service of staff accounts on a ledger.
-func OpenStaff(ctx context.Context, l *store.Ledger) (*staff.Service, error) {
-	return staff.Open(ctx, l.Staff, l.Sessions, l.Auth, staff.Options{})
+func OpenStaff(ctx context.Context, l *store.Ledger, log *slog.Logger) (*staff.Service, error) {
+	return staff.Open(ctx, l.Staff, l.Sessions, l.Auth, staff.Options{Logger: log})
 }
 
 // panel mounts the panel beside the API, unless PANEL=false, and returns what runs for it.
@@ -26,7 +27,7 @@ func (r *Runtime) panel(ctx context.Context, server *api.Server, previews *previ
 	if !r.Config.HTTP.Panel {
 		return nil, nil
 	}
-	accounts, err := OpenStaff(ctx, r.Ledger)
+	accounts, err := OpenStaff(ctx, r.Ledger, r.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ func (d *demo) keepRunning(ctx context.Context) error {
 	if err := d.moreEvents(ctx); err != nil {
 		return err
 	}
-	accounts, err := app.OpenStaff(ctx, d.runtime.Ledger)
+	accounts, err := app.OpenStaff(ctx, d.runtime.Ledger, d.runtime.Log)
 	if err != nil {
 		return err
 	}

@@ -33,11 +33,12 @@ func (c *staffroom) open(ctx context.Context, a *program) (accounts *staff.Servi
 	if err := a.load(&c.Config); err != nil {
 		return nil, nil, err
 	}
-	l, err := app.ReadyLedger(ctx, &c.Config, newLogger(a.Err, &c.Config))
+	log := newLogger(a.Err, &c.Config)
+	l, err := app.ReadyLedger(ctx, &c.Config, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	if accounts, err = app.OpenStaff(ctx, l); err != nil {
+	if accounts, err = app.OpenStaff(ctx, l, log); err != nil {
 		return nil, nil, errors.Join(err, l.Close())
 	}
 	return accounts, l.Close, nil
@@ -234,7 +235,7 @@ func (a *program) inviteAdmin(ctx context.Context, r *app.Runtime, base string) 
 	if !r.Config.HTTP.Panel {
 		return nil
 	}
-	accounts, err := app.OpenStaff(ctx, r.Ledger)
+	accounts, err := app.OpenStaff(ctx, r.Ledger, r.Log)
 	if err != nil {
 		return err
 	}

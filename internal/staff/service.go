@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,12 +32,14 @@ type Service struct {
 	now      func() time.Time
 	hasher   hasher
 	throttle *throttle
+	log      *slog.Logger
 	devices  []byte // secret that signs the tokens of known browsers
 }
 
 // Options are the settings of a Service. The zero value works.
 type Options struct {
-	Clock func() time.Time // nil means time.Now
+	Clock  func() time.Time // nil means time.Now
+	Logger *slog.Logger     // nil means slog.Default
 }
 
 // Secrets keeps secrets that all processes on one ledger share.
@@ -53,21 +56,24 @@ func Open(ctx context.Context, accounts Store, sessions SessionStore, secrets Se
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
 	fresh := make([]byte, sha256.Size)
 	_, _ = rand.Read(fresh) // never fails: it ends the program instead
 	devices, err := secrets.Secret(ctx, deviceSecret, fresh)
 	if err != nil {
 		return nil, fmt.Errorf("load the secret %s: %w", deviceSecret, err)
 	}
-	return &Service{accounts: accounts, sessions: sessions, now: o.Clock, hasher: newHasher(), throttle: newThrottle(o.Clock), devices: devices}, nil
+	return &Service{accounts: accounts, sessions: sessions, now: o.Clock, hasher: newHasher(), throttle: newThrottle(o.Clock), log: o.Logger, devices: devices}, nil
 }
 
 // Run removes ended sessions and expired links every hour until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	for {
 		now := s.now()
-		if err := s.sessions.RemoveEnded(ctx, now.Add(-idleLimit), now.Add(-sessionLimit), now); err != nil && schoolbell.CodeOf(err) != schoolbell.CodeUnavailable && ctx.Err() == nil {
-			return fmt.Errorf("remove ended sessions: %w", err)
+		if err := s.sessions.RemoveEnded(ctx, now.Add(-idleLimit), now.Add(-sessionLimit), now); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "ended sessions could not be removed; the next try is in an hour", "error", err) // they are still refused
 		}
 		select {
 		case <-ctx.Done():

@@ -49,7 +49,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string, v Visitor)
 		return a, "", wrongPassword()
 	}
 	s.throttle.undo(try)
-	session, err = s.begin(ctx, a.ID)
+	session, err = s.Begin(ctx, a.ID)
 	return a, session, err
 }
 
@@ -70,10 +70,6 @@ func (w *Wait) Unwrap() error { return schoolbell.Limited("too many attempts to 
 
 // Begin starts a session of an account whose owner has proved who they are, and returns its secret.
 func (s *Service) Begin(ctx context.Context, account string) (session string, err error) {
-	return s.begin(ctx, account)
-}
-
-func (s *Service) begin(ctx context.Context, account string) (session string, err error) {
 	madeBy(ctx, account)
 	secret, now := newSecret(), schoolbell.Time(s.now())
 	err = s.sessions.AddSession(ctx, Session{Digest: digestOf(secret), Account: account, CreatedAt: now, UsedAt: now})
