@@ -62,16 +62,25 @@ vuln: ## report known vulnerabilities in the code of all modules (GOVULNDB=… f
 sbom: build ## write the modules of ./bin/schoolbell to ./bin/schoolbell.cdx.json (CycloneDX)
 	./scripts/sbom.sh $(BIN) $(BIN).cdx.json $(VERSION)
 
-# SQLite is C turned into Go: its translated code under the race detector is
-# twenty times slower and finds nothing, so it alone is left out.
-RACE := -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
+# Left out of the race detector, which finds nothing in them and makes them many times
+# slower: SQLite, which is C turned into Go, and regexp, with which each start reads the
+# texts of all flags.
+UNRACED := modernc.org/sqlite/lib modernc.org/libc regexp regexp/syntax
+RACE := -race $(foreach package,$(UNRACED),-gcflags=$(package)=-race=false)
+
+# Starts first, because it takes the longest and waits most of the time.
+FIRST := ./test/fault
 
 # CI=true turns a test that would be skipped for lack of a program into a failure.
 .PHONY: test
 test: deps check ## run every test, with the race detector, on real servers
 	for module in $(MODULES); do \
-		(cd "$$module" && CI=true $(GO) test $(RACE) -p $(TEST_P) -timeout $(TEST_TIMEOUT) -run '$(RUN)' $(PKG)); \
+		(cd "$$module" && CI=true $(GO) test $(RACE) -p $(TEST_P) -timeout $(TEST_TIMEOUT) -run '$(RUN)' $$([ "$$module $(PKG)" != '. ./...' ] || echo $(FIRST)) $(PKG)); \
 	done
+
+.PHONY: screenshots
+screenshots: deps ## make pictures of every page of the panel and of the standard emails into ./screenshots: phone and desktop, light and dark
+	SCREENSHOTS=$(CURDIR)/screenshots CI=true $(GO) test -count=1 -v -run "TestScreenshots|TestEmails" ./test/browser
 
 .PHONY: fuzz
 fuzz: ## fuzz each decoder briefly (FUZZTIME=10s)
@@ -86,9 +95,9 @@ bench: deps build ## measure the whole system and print one table (PEOPLE="1 100
 
 PROFILES ?= bin/profiles
 .PHONY: profile
-profile: deps build ## send one event to 10,000 people and write CPU and heap profiles of serve and worker to bin/profiles (PEOPLE=…, PROFILES=folder)
+profile: deps build ## send one event to 10,000 people and write CPU and heap profiles of serve and worker to bin/profiles (PEOPLE=…, PROFILES=folder, KIND=personal)
 	CI=true $(GO) test -run '^$$' -bench Profile -benchtime 1x -timeout 60m ./bench \
-		-args -profiles $(abspath $(PROFILES)) -users $(or $(PEOPLE),10000)
+		-args -profiles $(abspath $(PROFILES)) -users $(or $(PEOPLE),10000) -kind $(or $(KIND),plain)
 
 .PHONY: bench-queue
 bench-queue: deps ## compare the queue library with its peers, or with another working tree (AGAINST=…)

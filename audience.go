@@ -1,5 +1,7 @@
 package schoolbell
 
+import "slices"
+
 // Limits on audiences.
 const (
 	MaxRoles          = 20 // also of a user
@@ -51,6 +53,35 @@ func (a *Audience) normalize() {
 	a.Exclude.normalize()
 }
 
+// Outside returns a fault for each part of the audience that is not made of these groups and people: an account that is limited to
+// groups may send to their members and to the guardians of those. Guardians of single people may be outside.
+func (a *Audience) Outside(groups, people map[string]bool) (f Faults) {
+	for _, part := range []struct {
+		field string
+		*Selector
+	}{{"audience", &a.Selector}, {"audience.guardians_of", a.GuardiansOf}, {"audience.exclude", a.Exclude}} {
+		switch {
+		case part.Selector == nil:
+			continue
+		case len(part.Roles) > 0:
+			f.Add(part.field+".roles", "must be empty: your account is limited to groups")
+		case len(part.Users) > 0 && part.Selector == a.GuardiansOf:
+			f.Add(part.field+".users", "must be empty: your account is limited to groups")
+		}
+		for _, id := range part.Users {
+			if !people[id] {
+				f.Add(part.field+".users", "%q is not somebody in the groups of your account", id)
+			}
+		}
+		for _, id := range part.Groups {
+			if !groups[id] {
+				f.Add(part.field+".groups", "%q is not one of the groups of your account", id)
+			}
+		}
+	}
+	return f
+}
+
 func (a *Audience) validate(f *Faults) {
 	if a.Empty() && a.GuardiansOf.Empty() {
 		f.Add("audience", "must select somebody by roles, groups, users or guardians_of")
@@ -58,4 +89,22 @@ func (a *Audience) validate(f *Faults) {
 	a.Selector.validate(f, "audience")
 	a.GuardiansOf.validate(f, "audience.guardians_of")
 	a.Exclude.validate(f, "audience.exclude")
+}
+
+// Equal reports whether a and b pick by the same rule, in whatever order.
+func (a Audience) Equal(b Audience) bool {
+	return a.Selector.equal(&b.Selector) && a.GuardiansOf.equal(b.GuardiansOf) && a.Exclude.equal(b.Exclude)
+}
+
+func (s *Selector) equal(o *Selector) bool {
+	if s.Empty() || o.Empty() {
+		return s.Empty() == o.Empty()
+	}
+	return SameSet(s.Roles, o.Roles) && SameSet(s.Groups, o.Groups) && SameSet(s.Users, o.Users)
+}
+
+// SameSet reports whether two lists name the same.
+func SameSet[T ~string](a, b []T) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
 }

@@ -74,6 +74,12 @@ type Delivery struct {
 	UpdatedAt  time.Time
 }
 
+// PersonDelivery is a delivery in the list of those to one person.
+type PersonDelivery struct {
+	Delivery
+	Title string // of the event
+}
+
 // Reasons for which deliveries are suppressed. Another one is the state of the user's
 // first address, where none is usable: bounced, complained or stopped.
 const (
@@ -100,4 +106,14 @@ type DeliveryFilter struct {
 	Status  DeliveryStatus
 	Outcome Outcome
 	Channel Channel
+
+	Failed  bool     // only those that failed or came back
+	Reasons []string // only those with one of these reasons; nil for all
+	Person  string   // in the name of the recipient, or at the beginning of their id
+}
+
+// RetryFilter narrows a retry of the failed deliveries of an event; empty fields do not.
+type RetryFilter struct {
+	Channel Channel
+	Reasons []string // only those with one of these reasons; nil for all
 }

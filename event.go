@@ -30,7 +30,8 @@ func (s EventStatus) Terminal() bool { return s == EventCompleted || s == EventC
 // EventFilter narrows a list of events; empty fields do not.
 type EventFilter struct {
 	Status EventStatus
-	Text   string // in the title, in upper or lower case, or the id
+	Text   string   // in the title, in upper or lower case, or the id
+	Within []string // groups: only events that were created within them, see [Event]
 }
 
 // Limits on events.
@@ -73,6 +74,10 @@ type Event struct {
 	JobID string
 
 	PersonalCount int // of the people whom it has data of; the ledger sets it
+
+	// CreatedWithin are the groups to which the account is limited that creates the event. Only a new event has them: the ledger keeps
+	// them to find the events that were created within groups, those whose groups are all among them or below.
+	CreatedWithin []string
 
 	Status      EventStatus
 	Revision    int // how often it was changed

@@ -32,6 +32,13 @@ type Group struct {
 	Parent string    `json:"parent,omitempty"` // id of the group above, if any
 }
 
+// GroupFilter narrows a list of groups; empty fields do not.
+type GroupFilter struct {
+	Text   string   // in the name, or the beginning of the id
+	IDs    []string // only these groups; nil for all
+	Within []string // only these groups and those below them; nil for all
+}
+
 // Validate reports everything that is wrong with g as [Faults]. Whether the
 // parent exists and closes no circle, the ledger knows.
 func (g *Group) Validate() error {

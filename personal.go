@@ -54,10 +54,17 @@ func (e *Event) Personalized() bool {
 // Values returns the data as texts by key. Numbers stay as they are written; false and null are left out, as is an
 // empty text. What is wrong with the data is Faults, each with the key as its field.
 func (p PersonData) Values() (map[string]string, error) {
-	dec := json.NewDecoder(bytes.NewReader(p.Data))
+	if values, ok := plainValues(p.Data); ok {
+		return values, nil
+	}
+	return anyValues(p.Data)
+}
+
+func anyValues(data []byte) (map[string]string, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	var given map[string]any
-	if err := dec.Decode(&given); err != nil || given == nil || dec.InputOffset() != int64(len(bytes.TrimRight(p.Data, " \t\r\n"))) {
+	if err := dec.Decode(&given); err != nil || given == nil || dec.InputOffset() != int64(len(bytes.TrimRight(data, " \t\r\n"))) {
 		return nil, Invalid("", "must be a JSON object")
 	}
 	var f Faults
@@ -121,7 +128,7 @@ func (e *Event) validatePersonal(f *Faults) {
 	var found Faults
 	seen, size := make(map[string]bool, len(e.Personal)), 0
 	for i, p := range e.Personal {
-		p.validate(&found, fmt.Sprintf("personal[%d]", i))
+		p.validate(&found, i)
 		if seen[p.User] {
 			found.Add(fmt.Sprintf("personal[%d].user", i), "is there twice")
 		}
@@ -134,17 +141,18 @@ func (e *Event) validatePersonal(f *Faults) {
 	*f = append(*f, found[:min(len(found), maxPersonalFaults)]...)
 }
 
-func (p PersonData) validate(f *Faults, field string) {
+// validate reports what is wrong with the i-th of the people of whom an event says something.
+func (p PersonData) validate(f *Faults, i int) {
 	if !ValidID(p.User) {
-		f.Add(field+".user", "is not a valid id")
+		f.Add(fmt.Sprintf("personal[%d].user", i), "is not a valid id")
 	}
 	if len(p.Data) > MaxPersonalData {
-		f.Add(field+".data", "must be at most %d bytes", MaxPersonalData)
+		f.Add(fmt.Sprintf("personal[%d].data", i), "must be at most %d bytes", MaxPersonalData)
 		return
 	}
 	_, err := p.Values()
 	for _, fault := range FaultsOf(err) {
-		name := field + ".data"
+		name := fmt.Sprintf("personal[%d].data", i)
 		if fault.Field != "" {
 			name += "." + fault.Field
 		}

@@ -47,3 +47,17 @@ func (p Preference) Validate(info CategoryInfo) error {
 	}
 	return f.Err()
 }
+
+// ModesFor lists the modes among which users can choose for the category info on a channel; none for digests on other channels
+// than email, which there are not.
+func ModesFor(info CategoryInfo, channel Channel) (modes []Mode) {
+	if info.ID == CategoryDigest && channel != ChannelEmail {
+		return nil
+	}
+	for _, m := range Modes() {
+		if (Preference{Category: info.ID, Channel: channel, Mode: m}).Validate(info) == nil {
+			modes = append(modes, m)
+		}
+	}
+	return modes
+}

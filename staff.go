@@ -1,6 +1,7 @@
 package schoolbell
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,6 +27,12 @@ const (
 	// MaxStaff is how many staff accounts there may be.
 	MaxStaff = 1000
 
+	// MaxDrafts is how many drafts of events an account may have.
+	MaxDrafts = 50
+
+	// MaxStaffGroups is how many groups an account may be limited to.
+	MaxStaffGroups = 100
+
 	maxStaffName = 200 // bytes
 )
 
@@ -35,8 +42,9 @@ type StaffAccount struct {
 	Email      string // with which they sign in, in lower case
 	Name       string
 	Role       StaffRole
-	Urgent     bool // may send urgent events; admins may always
-	Password   bool // has a password; without one nobody can sign in
+	Urgent     bool     // may send urgent events; admins may always
+	Groups     []string // that it is limited to, with all groups below them, in order; empty for no limit
+	Password   bool     // has a password; without one its owner signs in at the identity provider, if there is one
 	CreatedAt  time.Time
 	SignedInAt time.Time // zero if never
 }
@@ -46,9 +54,13 @@ func (a StaffAccount) MayUrgent() bool {
 	return a.Role == RoleAdmin || a.Role == RoleSender && a.Urgent
 }
 
-// Normalize trims the name and the email address, and makes the address lower case.
+// Limited reports whether the account is limited to groups.
+func (a StaffAccount) Limited() bool { return len(a.Groups) > 0 }
+
+// Normalize trims the name and the email address, makes the address lower case, and puts the groups in order, each once.
 func (a *StaffAccount) Normalize() {
 	a.Name, a.Email = strings.TrimSpace(a.Name), NormalizeStaffEmail(a.Email)
+	a.Groups = slices.Compact(slices.Sorted(slices.Values(a.Groups)))
 }
 
 // NormalizeStaffEmail returns an email address as accounts have it.
@@ -69,5 +81,21 @@ func (a StaffAccount) Validate() error {
 	if a.Role.Scope() == "" {
 		f.Add("role", "must be viewer, sender or admin")
 	}
+	a.validateGroups(&f)
 	return f.Err()
+}
+
+func (a StaffAccount) validateGroups(f *Faults) {
+	switch {
+	case len(a.Groups) > MaxStaffGroups:
+		f.Add("groups", "must be at most %d", MaxStaffGroups)
+	case a.Limited() && a.Role == RoleAdmin:
+		f.Add("groups", "must be empty for an admin, who sees everything")
+	}
+	for _, id := range a.Groups {
+		if !ValidID(id) {
+			f.Add("groups", "%q is not the id of a group", id)
+			return
+		}
+	}
 }

@@ -26,3 +26,14 @@ type Template struct {
 	Reset     bool  // this version goes back to the standard template, and has no text
 	CreatedAt time.Time
 }
+
+// TemplateVariable is a name that people may use in a template, or a part that it may include.
+type TemplateVariable struct {
+	Name    string
+	Write   string // how it stands in a template, with its braces
+	Meaning string
+	Within  string // the list within whose {{#each}} it stands; empty for everywhere
+	List    bool   // it stands for a list
+	Part    bool
+	Value   string // in the message that is shown; empty for none
+}

@@ -57,8 +57,9 @@ type User struct {
 
 // UserFilter narrows a list of people; empty fields do not.
 type UserFilter struct {
-	Role Role
-	Text string // in the name, or the beginning of the id or of an email address or phone number; case matters in ids, and in SQLite beyond A to Z
+	Role   Role
+	Text   string   // in the name, or the beginning of the id or of an email address or phone number; case matters in ids, and in SQLite beyond A to Z
+	Within []string // groups: only people in one of them or in a group below, and the guardians of those people
 }
 
 // UserPlace is a person's place in the list of people by name. The zero value is before everybody.
@@ -70,6 +71,7 @@ type Change string
 const (
 	ChangeCreated Change = "created"
 	ChangeUpdated Change = "updated"
+	ChangeNone    Change = "none" // the user was there before and is as before
 )
 
 var phonePattern = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)

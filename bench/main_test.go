@@ -17,6 +17,7 @@ var (
 	imports  = flag.Int("imports", 200_000, "people in an imported file")
 	against  = flag.String("against", "", "folder of another working tree, which is compared with this one")
 	profiles = flag.String("profiles", "", "folder for the profiles of BenchmarkProfile")
+	kind     = flag.String("kind", "plain", "event of the profiled run: plain, or personal with template, preferences and personal text")
 
 	jobs  = flag.Int("jobs", 20_000, "jobs of a measurement of the queue libraries")
 	idles = flag.Int("idles", 30, "jobs added one by one to an idle worker")

@@ -23,9 +23,13 @@ func BenchmarkProfile(b *testing.B) {
 	if *profiles == "" {
 		b.Skip("-profiles names no folder")
 	}
-	r, files := profileRun(b, *profiles, *some)
-	fmt.Printf("\nOne event to %s people, in-app and by email: %s s. CPU in µs per person: serve %.1f, worker %.1f, PostgreSQL %.1f, Redis %.1f, mail sink %.1f.\n",
-		count(r.people), seconds(r.took), r.perPerson(r.cost.server), r.perPerson(r.cost.workers), r.perPerson(r.cost.postgres), r.perPerson(r.cost.redis), r.perPerson(r.cost.sink))
+	start := map[string]starter{"plain": startNoted, "personal": startPersonal}[*kind]
+	if start == nil {
+		b.Fatalf("-kind %q: plain or personal", *kind)
+	}
+	r, files := profileRun(b, *profiles, *some, start)
+	fmt.Printf("\nOne event to %s people, in-app and by email: %s s, created in %s s. CPU in µs per person: serve %.1f, worker %.1f, PostgreSQL %.1f, Redis %.1f, mail sink %.1f.\n",
+		count(r.people), seconds(r.took), seconds(r.post), r.perPerson(r.cost.server), r.perPerson(r.cost.workers), r.perPerson(r.cost.postgres), r.perPerson(r.cost.redis), r.perPerson(r.cost.sink))
 	for _, f := range files {
 		fmt.Printf("\n%s\n%s", f, topFunctions(b, f, 15))
 	}
@@ -35,13 +39,13 @@ func BenchmarkProfile(b *testing.B) {
 }
 
 // profileRun returns the measurements and the files, CPU and heap of each process.
-func profileRun(b testing.TB, folder string, people int) (r run, files []string) {
+func profileRun(b testing.TB, folder string, people int, start starter) (r run, files []string) {
 	b.Helper()
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		b.Fatal(err)
 	}
 	srv := startServers(b)
-	s := startSchoolbell(b, srv, setup{people: people, workers: 1, sink: testenv.SMTPSink(b), env: []string{"PPROF_ADDR=127.0.0.1:0"}})
+	s := start(b, srv, setup{people: people, workers: 1, sink: testenv.SMTPSink(b), env: []string{"PPROF_ADDR=127.0.0.1:0"}})
 	processes := map[string]string{"serve": profilesAt(b, s.server), "worker": profilesAt(b, s.workers[0])}
 	var cpu errgroup.Group
 	for _, name := range []string{"serve", "worker"} {
@@ -123,7 +127,7 @@ func topFunctions(b testing.TB, file string, n int) string {
 
 func TestProfiles(t *testing.T) {
 	t.Parallel()
-	r, files := profileRun(t, filepath.Join(t.TempDir(), "profiles"), 300)
+	r, files := profileRun(t, filepath.Join(t.TempDir(), "profiles"), 300, startPersonal)
 	if r.people != 300 || len(files) != 4 {
 		t.Errorf("%d people, files %q", r.people, files)
 	}

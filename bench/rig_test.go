@@ -38,9 +38,14 @@ func (s *servers) eventsOf() string { return s.prefix + ":event-notifications:ev
 
 func startServers(b testing.TB) *servers {
 	b.Helper()
+	return startServersWith(b, testenv.PostgresOptions{Durable: true})
+}
+
+func startServersWith(b testing.TB, o testenv.PostgresOptions) *servers {
+	b.Helper()
 	s := &servers{prefix: defaultPrefix, redis: redis.NewClient(&redis.Options{Addr: testenv.Redis(b)})}
 	b.Cleanup(func() { _ = s.redis.Close() })
-	s.postgres = testenv.PostgresServer(b, testenv.PostgresOptions{Durable: true})
+	s.postgres = testenv.PostgresServer(b, o)
 	return s
 }
 

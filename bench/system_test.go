@@ -28,6 +28,7 @@ var measures = []struct {
 	{"distance", measureDistance},
 	{"cluster", measureCluster},
 	{"import", measureImport},
+	{"panel", measurePanel},
 }
 
 func BenchmarkSystem(b *testing.B) {

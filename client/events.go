@@ -135,8 +135,13 @@ func (c *Client) ReleaseEvents(ctx context.Context, held int) error {
 
 // RetryEvent has an event's failed deliveries tried again and returns how many there are.
 func (c *Client) RetryEvent(ctx context.Context, id string) (int, error) {
+	return c.RetryFailed(ctx, id, wire.RetryEvent{})
+}
+
+// RetryFailed does the same with some of them only.
+func (c *Client) RetryFailed(ctx context.Context, id string, only wire.RetryEvent) (int, error) {
 	var out wire.Retried
-	_, err := c.do(ctx, call{method: http.MethodPost, path: segments("v1", "events", id, "retry")}, &out)
+	_, err := c.json(ctx, call{method: http.MethodPost, path: segments("v1", "events", id, "retry")}, only, &out)
 	return out.Retried, err
 }
 

@@ -74,6 +74,14 @@ func (c *Client) ImportUsers(ctx context.Context, r io.Reader, mediaType string)
 	return out, err
 }
 
+// UserDeliveries lists what was sent to a user, newest event first. The limit of a page counts events, and a page may be short
+// although there is a next one.
+func (c *Client) UserDeliveries(ctx context.Context, userID string, p Page) (*wire.UserDeliveryPage, error) {
+	out := &wire.UserDeliveryPage{}
+	_, err := c.do(ctx, call{method: http.MethodGet, path: segments("v1", "users", userID, "deliveries"), query: p.query()}, out)
+	return out, err
+}
+
 // CreateToken makes a token that is good for the user's own inbox and
 // preferences for ttl, in whole seconds; 0 means an hour.
 func (c *Client) CreateToken(ctx context.Context, userID string, ttl time.Duration) (*wire.Token, error) {

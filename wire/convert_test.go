@@ -19,9 +19,12 @@ func TestConversions(t *testing.T) {
 		convert func() any
 		but     []string // fields that the source does not have
 	}{
-		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Lane", "JobID", "Status", "CreatedAt", "CreatedBy", "CompletedAt", "Digest", "DeliveriesRemovedAt", "Notice", "Revision", "PersonalCount"}},
+		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Lane", "JobID", "Status", "CreatedAt", "CreatedBy", "CompletedAt", "Digest", "DeliveriesRemovedAt", "Notice", "Revision", "PersonalCount", "CreatedWithin"}},
 		{"event", func() any { return wire.EventOf(filled[schoolbell.Event]()) }, []string{"Progress", "Costs", "Wave"}},
 		{"delivery", func() any { return wire.DeliveryOf(*filled[schoolbell.Delivery]()) }, nil},
+		{"delivery of a user", func() any {
+			return wire.UserDeliveryOf(schoolbell.PersonDelivery{Delivery: *filled[schoolbell.Delivery](), Title: "T"})
+		}, nil},
 		{"audit entry", func() any { return wire.AuditEntryOf(*filled[schoolbell.AuditEntry]()) }, nil},
 		{"settings", func() any { return wire.SettingsOf(*filled[schoolbell.SchoolSettings]()) }, nil},
 		{"settings to the school's", func() any { return filled[wire.Settings]().Settings() }, nil},
@@ -77,6 +80,8 @@ func filled[T any]() *T {
 			p.At = "x"
 		case *schoolbell.Retention:
 			p.Events = "x"
+		case *[]string:
+			*p = []string{"x"}
 		case *[]schoolbell.Channel:
 			*p = []schoolbell.Channel{schoolbell.ChannelEmail}
 		default:

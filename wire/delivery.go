@@ -33,3 +33,20 @@ type DeliveryPage struct {
 	Deliveries []Delivery `json:"deliveries"`
 	Next       string     `json:"next,omitempty" doc:"Cursor of the next page. The last page has none."`
 }
+
+// UserDelivery is a delivery in the list of those to one user.
+type UserDelivery struct {
+	Title string `json:"title" doc:"Of the event."`
+	Delivery
+}
+
+// UserDeliveryOf shows d.
+func UserDeliveryOf(d schoolbell.PersonDelivery) UserDelivery {
+	return UserDelivery{Title: d.Title, Delivery: DeliveryOf(d.Delivery)}
+}
+
+// UserDeliveryPage is one page of the deliveries to a user.
+type UserDeliveryPage struct {
+	Deliveries []UserDelivery `json:"deliveries"`
+	Next       string         `json:"next,omitempty" doc:"Cursor of the next page. The last page has none."`
+}

@@ -99,6 +99,20 @@ type Released struct {
 	Released int `json:"released"`
 }
 
+// RetryEvent says which of the failed deliveries of an event are retried. What is absent does not narrow them.
+type RetryEvent struct {
+	Channel schoolbell.Channel `json:"channel,omitempty" doc:"Only those on this channel."`
+	Reasons []string           `json:"reasons,omitempty" minItems:"1" maxItems:"100" doc:"Only those with one of these reasons, each as the deliveries have it."`
+}
+
+// Filter is r as the ledger takes it.
+func (r *RetryEvent) Filter() schoolbell.RetryFilter {
+	if r == nil {
+		return schoolbell.RetryFilter{}
+	}
+	return schoolbell.RetryFilter{Channel: r.Channel, Reasons: r.Reasons}
+}
+
 // Retried says what retrying an event did.
 type Retried struct {
 	ID      string `json:"id"`

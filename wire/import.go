@@ -2,11 +2,12 @@ package wire
 
 // ImportReport says what an import of users did.
 type ImportReport struct {
-	Imported int           `json:"imported"`
-	Updated  int           `json:"updated"`
-	Rejected int           `json:"rejected"`
-	Errors   []ImportError `json:"errors"`
-	Omitted  int           `json:"errors_omitted,omitempty"` // errors beyond those listed
+	Imported  int           `json:"imported"`
+	Updated   int           `json:"updated"`
+	Rejected  int           `json:"rejected"`
+	Unchanged int           `json:"unchanged"` // those of updated who are as before
+	Errors    []ImportError `json:"errors"`
+	Omitted   int           `json:"errors_omitted,omitempty"` // errors beyond those listed
 }
 
 // ImportError is one fault in an imported file.

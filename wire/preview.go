@@ -84,4 +84,12 @@ type PreviewedMessage struct {
 	HTML     string             `json:"html,omitempty"`
 	Text     string             `json:"text"`
 	Segments int                `json:"segments,omitempty" doc:"Of a text message."`
+	Template *PreviewedTemplate `json:"template,omitempty" doc:"What the message is made from. Items of the inbox are made without one."`
+}
+
+// PreviewedTemplate names a template of the channel of a message.
+type PreviewedTemplate struct {
+	Category schoolbell.Category `json:"category"`
+	Locale   string              `json:"locale"`
+	Version  int64               `json:"version" doc:"0 is the standard template."`
 }

@@ -36,7 +36,7 @@ var changes = map[string]struct{ path, body, target, changes string }{
 	"POST /v1/events:release":      {"/v1/events:release", `{"held":1}`, "event", "map[events:1]"},
 	"POST /v1/events/{id}/retry":   {"/v1/events/{done}/retry", "", "event {done}", "map[deliveries:0]"},
 	"POST /v1/users:import": {"/v1/users:import", "id,name,roles\nu7,Grace Hopper,parent\nu8,Edith Clarke,parent\nu9,,parent\n",
-		"user", "map[imported:2 rejected:1 updated:0]"},
+		"user", "map[imported:2 rejected:1 unchanged:0 updated:0]"},
 	"PUT /v1/users/{id}": {"/v1/users/u2", `{"name":"Ada Lovelace","email":"ada@secret.example","roles":["parent"]}`,
 		"user u2", "map[fields:[email name roles]]"},
 	"GET /v1/users/{id}/export":                          {"/v1/users/u1/export", "", "user u1", "map[]"},

@@ -34,6 +34,7 @@ GET /v1/users read
 PUT /v1/users/{id} admin
 GET /v1/users/{id} read
 DELETE /v1/users/{id} admin
+GET /v1/users/{id}/deliveries read
 GET /v1/users/{id}/export admin
 POST /v1/users/{id}/token send
 DELETE /v1/users/{id}/token send

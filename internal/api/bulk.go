@@ -11,6 +11,7 @@ import (
 	"schoolbell"
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/people"
+	"schoolbell/internal/upload"
 	"schoolbell/wire"
 )
 
@@ -38,7 +39,7 @@ func (s *Server) readBulk(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	limited, cancel := context.WithTimeout(ctx.Context(), s.cfg.BulkTimeout)
 	defer cancel()
-	slow := &slowBody{ctx: limited, from: r.Body, answer: http.NewResponseController(w), left: maxBulkBody + 1, idle: s.cfg.ImportIdle}
+	slow := upload.New(limited, r.Body, http.NewResponseController(w), maxBulkBody+1, s.cfg.ImportIdle)
 	body := incoming{from: slow, limit: maxBulkBody, shared: s.largeBodies}
 	defer body.release()
 	ndjson, p := checkBulkType(r)
@@ -55,7 +56,7 @@ func (s *Server) readBulk(ctx huma.Context, next func(huma.Context)) {
 		writeProblem(w, p)
 		return
 	}
-	if err := slow.done(); err != nil {
+	if err := slow.Done(); err != nil {
 		writeProblem(w, s.problem(ctx.Context(), err))
 		return
 	}

@@ -30,7 +30,7 @@ type Pipeline interface {
 	Retract(ctx context.Context, id string) (ev *schoolbell.Event, wave int, err error)
 	Release(ctx context.Context, id string) (*schoolbell.Event, error)
 	ReleaseAll(ctx context.Context, held int) error
-	Retry(ctx context.Context, id string) (rows int, err error)
+	Retry(ctx context.Context, id string, only schoolbell.RetryFilter) (rows int, err error)
 }
 
 // Previews is what the API needs to tell what an event would do.
@@ -101,6 +101,7 @@ type Auth interface {
 type Config struct {
 	Store     Store
 	Exports   ledger.Exports
+	Told      ledger.PersonDeliveries
 	Ping      func(ctx context.Context) error // reports whether the ledger answers and its schema is the one this program needs
 	Pipeline  Pipeline
 	Previews  Previews
@@ -132,10 +133,7 @@ type Config struct {
 	// Nil means that there are no text messages.
 	SMSCost func(ev *schoolbell.Event) (segments int, price float64, currency string)
 
-	// Templates, Renderer and Texts are for the templates of messages.
-	Templates Templates
-	Renderer  Renderer
-	Texts     PersonalTexts
+	Templates Templates // of messages
 
 	// Queues are the queues to show and manage, in that order.
 	Queues []*bullmq.Queue

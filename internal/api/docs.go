@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -54,28 +55,37 @@ type docsTag struct {
 	Calls []docsCall
 }
 
-// mountDocs renders the documentation once: it is made of the same table and
-// types as the API, needs nothing from elsewhere, and cannot fall behind.
-func (s *Server) mountDocs() error {
+// mountDocs serves the documentation, which is rendered once, when somebody asks first. It is made of the same table
+// and types as the API, needs nothing from elsewhere, and cannot fall behind.
+func (s *Server) mountDocs() {
+	page := sync.OnceValues(s.renderDocs)
+	sum := sha256.Sum256([]byte(docsStyle))
+	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; frame-ancestors 'none'"
+	s.mux.HandleFunc("GET /docs", func(w http.ResponseWriter, r *http.Request) {
+		text, err := page()
+		if err != nil {
+			writeProblem(w, s.problem(r.Context(), err))
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", policy)
+		_, _ = w.Write(text) // the client may have gone
+	})
+}
+
+func (s *Server) renderDocs() ([]byte, error) {
 	t, err := template.New("docs").Parse(docsPage)
 	if err != nil {
-		return fmt.Errorf("api: documentation page: %w", err)
+		return nil, fmt.Errorf("documentation page: %w", err)
 	}
 	var page bytes.Buffer
 	err = t.Execute(&page, map[string]any{
 		"Info": s.api.OpenAPI().Info, "Tags": s.docsTags(), "Problems": docsProblems(), "Style": template.CSS(docsStyle),
 	})
 	if err != nil {
-		return fmt.Errorf("api: documentation page: %w", err)
+		return nil, fmt.Errorf("documentation page: %w", err)
 	}
-	sum := sha256.Sum256([]byte(docsStyle))
-	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; frame-ancestors 'none'"
-	s.mux.HandleFunc("GET /docs", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", policy)
-		_, _ = w.Write(page.Bytes()) // the client may have gone
-	})
-	return nil
+	return page.Bytes(), nil
 }
 
 type docsProblem struct {

@@ -117,10 +117,15 @@ func (s *Server) releaseEvents(ctx context.Context, in *releaseEventsInput) (*re
 	return &releaseEventsOutput{wire.Released{Released: in.Body.Held}}, nil
 }
 
+type retryInput struct {
+	EventPath
+	Body *wire.RetryEvent
+}
+
 type retryOutput struct{ Body wire.Retried }
 
-func (s *Server) retryEvent(ctx context.Context, in *EventPath) (*retryOutput, error) {
-	n, err := s.cfg.Pipeline.Retry(ctx, in.ID)
+func (s *Server) retryEvent(ctx context.Context, in *retryInput) (*retryOutput, error) {
+	n, err := s.cfg.Pipeline.Retry(ctx, in.ID, in.Body.Filter())
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +155,33 @@ func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (*listEven
 	out.Body.Events = make([]*wire.Event, 0, len(list))
 	for _, ev := range list {
 		out.Body.Events = append(out.Body.Events, wire.EventOf(ev))
+	}
+	return out, err
+}
+
+type listUserDeliveriesInput struct {
+	UserPath
+	Page
+}
+
+type listUserDeliveriesOutput struct{ Body wire.UserDeliveryPage }
+
+func (s *Server) listUserDeliveries(ctx context.Context, in *listUserDeliveriesInput) (*listUserDeliveriesOutput, error) {
+	at, err := decodeCursor("user-deliveries", in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := s.cfg.Told.DeliveriesOf(ctx, in.ID, nil, at.ID, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := &listUserDeliveriesOutput{}
+	out.Body.Deliveries = make([]wire.UserDelivery, 0, len(list))
+	for _, d := range list {
+		out.Body.Deliveries = append(out.Body.Deliveries, wire.UserDeliveryOf(d))
+	}
+	if next != "" {
+		out.Body.Next, err = cursor{Kind: "user-deliveries", ID: next}.encode()
 	}
 	return out, err
 }

@@ -14,6 +14,11 @@ type liveOutput struct{ Body health.Liveness }
 // Readiness says whether everything that the server needs is there, as /readyz does: at most ten seconds old.
 func (s *Server) Readiness(ctx context.Context) health.Readiness { return s.readiness.Readiness(ctx) }
 
+// LatestReadiness is Readiness without waiting for a check, at most a minute old.
+func (s *Server) LatestReadiness(ctx context.Context) health.Readiness {
+	return s.readiness.Latest(ctx)
+}
+
 func (s *Server) live(context.Context, *struct{}) (*liveOutput, error) {
 	return &liveOutput{Body: health.Live(s.cfg.Version)}, nil
 }

@@ -182,7 +182,7 @@ func (s *Server) choicesPage(c chooser, wanted choices) web.Choices {
 		row := web.ChoiceRow{Category: info}
 		for _, channel := range page.Channels {
 			if !info.Mandatory {
-				row.Cells = append(row.Cells, web.ChoiceCell{Field: web.ChoiceField(info.ID, channel), Mode: modeOf(wanted.wishes, info.ID, channel), Modes: modesFor(info, channel)})
+				row.Cells = append(row.Cells, web.ChoiceCell{Field: web.ChoiceField(info.ID, channel), Mode: modeOf(wanted.wishes, info.ID, channel), Modes: schoolbell.ModesFor(info, channel)})
 			}
 		}
 		page.Rows = append(page.Rows, row)
@@ -211,19 +211,6 @@ func rank(info schoolbell.CategoryInfo) int {
 		return 1
 	}
 	return 2
-}
-
-// modesFor are the modes among which people can choose for a category on a channel.
-func modesFor(info schoolbell.CategoryInfo, channel schoolbell.Channel) (modes []schoolbell.Mode) {
-	if info.ID == schoolbell.CategoryDigest && channel != schoolbell.ChannelEmail {
-		return nil // a digest is an email
-	}
-	for _, m := range schoolbell.Modes() {
-		if (schoolbell.Preference{Category: info.ID, Channel: channel, Mode: m}).Validate(info) == nil {
-			modes = append(modes, m)
-		}
-	}
-	return modes
 }
 
 // hiddenNumber is a phone number by which its owner recognizes it, and others cannot call.

@@ -120,6 +120,8 @@ func (s *Server) groups() []group {
 				summary: "Delete a user",
 				description: "Erases name, addresses, roles, groups, guardianships, preferences and inbox, and revokes the tokens. " +
 					"Deliveries stay and show # and a number as user_id."},
+			{id: "list-user-deliveries", path: "/{id}/deliveries", handler: typed(s.listUserDeliveries), summary: "List what was sent to a user, newest event first",
+				description: "limit counts events. A page looks through a number of events and no more: it may be short or empty although there is a next one."},
 			{id: "export-user", action: "user.export", path: "/{id}/export", handler: typed(s.exportUser), need: admin, produces: "application/json",
 				document: reflect.TypeFor[wire.UserExport](), summary: "Export everything that is stored about a user",
 				description: "The document is written while it is read, so it may be large. If it cannot be completed, the connection ends before it is."},

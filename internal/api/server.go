@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"schoolbell/internal/health"
+	"schoolbell/internal/upload"
 	"schoolbell/internal/web"
 	"schoolbell/wire"
 
@@ -24,7 +25,6 @@ const (
 	maxDiscard       = 16 << 20 // of a body that is refused
 	discardTime      = 2 * time.Second
 	maxHeaderBytes   = 64 << 10
-	defaultMaxImport = 256 << 20
 	defaultGrace     = 10 * time.Second
 	defaultProgress  = 300 * time.Millisecond
 	defaultHeartbeat = 15 * time.Second
@@ -97,7 +97,8 @@ func New(cfg Config) (*Server, error) {
 	schemas := s.api.OpenAPI().Components.Schemas.Map()
 	delete(schemas, "ErrorModel") // huma's own problems, which fromHuma replaces
 	delete(schemas, "ErrorDetail")
-	return s, s.mountDocs()
+	s.mountDocs()
+	return s, nil
 }
 
 func (c Config) withDefaults() Config {
@@ -114,16 +115,16 @@ func (c Config) withDefaults() Config {
 		c.Version = "dev"
 	}
 	if c.MaxImportBytes <= 0 {
-		c.MaxImportBytes = defaultMaxImport
+		c.MaxImportBytes = upload.MaxImport
 	}
 	if c.BodyTimeout <= 0 {
 		c.BodyTimeout = readTimeout
 	}
 	if c.ImportTimeout <= 0 {
-		c.ImportTimeout = importTimeout
+		c.ImportTimeout = upload.ImportTimeout
 	}
 	if c.ImportIdle <= 0 {
-		c.ImportIdle = importIdle
+		c.ImportIdle = upload.ImportIdle
 	}
 	if c.BulkTimeout <= 0 {
 		c.BulkTimeout = bulkTimeout

@@ -32,6 +32,7 @@ import (
 	"schoolbell/internal/school"
 	"schoolbell/internal/store"
 	"schoolbell/internal/store/sqlite"
+	"schoolbell/internal/templates"
 	"schoolbell/internal/webhook"
 	"schoolbell/wire"
 )
@@ -102,7 +103,7 @@ func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *se
 	must(t, err)
 	box := inbox.New(s.ledger.Inboxes, inbox.Options{Poll: 5 * time.Millisecond, Logger: log})
 
-	cfg := api.Config{Store: s.ledger.Reports, Exports: s.ledger.Exports, Suppressions: s.ledger.Suppressions, Ping: l.Ping, Pipeline: pipeline, People: people.New(s.ledger.People, s.ledger.School, log), Schedules: people.NewSchedules(s.ledger.Schedules), Calendars: inbox.NewCalendars(s.ledger.Calendars, nil, nil), PublicURL: "https://bell.school.example/",
+	cfg := api.Config{Store: s.ledger.Reports, Exports: s.ledger.Exports, Told: s.ledger.PersonDeliveries, Suppressions: s.ledger.Suppressions, Ping: l.Ping, Pipeline: pipeline, People: people.New(s.ledger.People, s.ledger.School, log), Schedules: people.NewSchedules(s.ledger.Schedules), Calendars: inbox.NewCalendars(s.ledger.Calendars, nil, nil), PublicURL: "https://bell.school.example/",
 		School: school.New(s.ledger.School), Inbox: box, Auth: keys,
 		Settings: school.NewSettings(s.ledger.Settings, schoolbell.DefaultSchoolSettings(), log),
 		Push:     api.Push{PublicKey: "public key", Serves: func(origin string) bool { return origin == "https://push.example" }},
@@ -111,10 +112,10 @@ func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *se
 	must(t, err)
 	cfg.Webhooks = webhook.New(webhook.Config{Store: s.ledger.Webhooks, Progress: s.ledger.Reports.Progress, Logger: log,
 		Guard: publicdial.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})})
-	cfg.Templates = school.NewTemplates(s.ledger.Templates, log)
 	renderer, err := render.New(render.Config{School: cfg.Settings.Current, Template: school.NewTemplates(s.ledger.Templates, log).At})
 	must(t, err)
-	cfg.Renderer, cfg.Texts = renderer, s.ledger.Deliveries
+	cfg.Templates = templates.New(templates.Config{Store: school.NewTemplates(s.ledger.Templates, log), Renderer: renderer, School: cfg.School,
+		Events: s.ledger.Reports, Records: s.ledger.Exports, People: s.ledger.People, Texts: s.ledger.Deliveries})
 	cfg.Previews = preview.New(preview.Config{Pipeline: pipeline, Renderer: renderer, People: s.ledger.People, School: cfg.Settings.Current})
 	cfg.Channels = schoolbell.Channels()
 	cfg.Links, cfg.Messages = s.links, inbox.NewMessages(s.ledger.Inboxes, s.ledger.Receipts, nil, nil)

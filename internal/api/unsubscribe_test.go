@@ -104,7 +104,7 @@ func testOneClick(t *testing.T) {
 		"other":      {formType, "List-Unsubscribe=Maybe"},
 		"JSON":       {"application/json", `{"List-Unsubscribe":"One-Click"}`},
 		"broken":     {"multipart/form-data; boundary=b", "--b\r\n"},
-		"too large":  {formType, "a=" + strings.Repeat("x", 1<<20) + "&" + oneClick},
+		"too large":  {formType, "a=" + strings.Repeat("x", 64<<10) + "&" + oneClick},
 		"undo off":   {formType, "undo=off"},
 		"undo wrong": {formType, "undo=sometimes"},
 	} {

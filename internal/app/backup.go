@@ -20,7 +20,7 @@ import (
 type LedgerCopy = backup.Copy
 
 // BackUpLedger copies the ledger in SQLite, which may be in use, to a new file.
-func BackUpLedger(ctx context.Context, cfg *config.Config, to string) (LedgerCopy, error) {
+func BackUpLedger(ctx context.Context, cfg *config.Core, to string) (LedgerCopy, error) {
 	c, err := backup.Make(ctx, cfg.SQLitePath(), to)
 	switch schoolbell.CodeOf(err) {
 	case schoolbell.CodeConflict:
@@ -33,7 +33,7 @@ func BackUpLedger(ctx context.Context, cfg *config.Config, to string) (LedgerCop
 
 // RestoreLedger puts a backup in the place of the ledger in SQLite, which no process may use, and holds the events that may have been
 // sent since. What was there is kept as replaced.
-func RestoreLedger(ctx context.Context, cfg *config.Config, from string, log *slog.Logger) (c LedgerCopy, replaced string, err error) {
+func RestoreLedger(ctx context.Context, cfg *config.Core, from string, log *slog.Logger) (c LedgerCopy, replaced string, err error) {
 	c, replaced, err = backup.Restore(ctx, from, cfg.SQLitePath(), time.Now())
 	switch {
 	case schoolbell.CodeOf(err) == schoolbell.CodeConflict:
@@ -50,7 +50,7 @@ func RestoreLedger(ctx context.Context, cfg *config.Config, from string, log *sl
 
 // DeclareRestored holds the open events of a ledger that was restored in a way that programs do not recognize. It
 // returns how many these are.
-func DeclareRestored(ctx context.Context, cfg *config.Config) (held int, err error) {
+func DeclareRestored(ctx context.Context, cfg *config.Core) (held int, err error) {
 	l, err := OpenLedger(ctx, cfg)
 	if err != nil {
 		return 0, err
@@ -69,7 +69,7 @@ func DeclareRestored(ctx context.Context, cfg *config.Config) (held int, err err
 }
 
 // holdRestored holds the open events of a ledger that was restored from a backup, before anything is sent.
-func holdRestored(ctx context.Context, cfg *config.Config, l *store.Ledger, log *slog.Logger) error {
+func holdRestored(ctx context.Context, cfg *config.Core, l *store.Ledger, log *slog.Logger) error {
 	change := restoreChange(schoolbell.Actor{Kind: schoolbell.ActorSystem})
 	r, err := l.Restores.HoldRestored(ledger.WithChange(ctx, change), false, cfg.Ledger.HoldAge)
 	if err != nil {

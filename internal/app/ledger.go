@@ -22,7 +22,7 @@ import (
 const LedgerTimeout = 5 * time.Second
 
 // OpenLedger connects to the ledger that the settings name and leaves its schema alone.
-func OpenLedger(ctx context.Context, cfg *config.Config) (*store.Ledger, error) {
+func OpenLedger(ctx context.Context, cfg *config.Core) (*store.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, LedgerTimeout)
 	defer cancel()
 	if cfg.Ledger.DatabaseURL != "" {
@@ -44,7 +44,7 @@ func OpenLedger(ctx context.Context, cfg *config.Config) (*store.Ledger, error) 
 }
 
 // LedgerUnavailable explains a ledger that cannot be used and says how to fix it.
-func LedgerUnavailable(cfg *config.Config, err error) error {
+func LedgerUnavailable(cfg *config.Core, err error) error {
 	name := cfg.LedgerName()
 	switch {
 	case cfg.Ledger.DatabaseURL != "" && schoolbell.CodeOf(err) == schoolbell.CodeInvalid:
@@ -83,7 +83,7 @@ func postgresAdvice(err error) string {
 // ReadyLedger opens the ledger and makes sure that its schema is this program's.
 // A SQLite file belongs to one installation and is migrated here. PostgreSQL may be
 // shared with older programs that still run, so it is migrated only when it is empty.
-func ReadyLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (*store.Ledger, error) {
+func ReadyLedger(ctx context.Context, cfg *config.Core, log *slog.Logger) (*store.Ledger, error) {
 	l, err := OpenLedger(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func ReadyLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (*st
 	return l, nil
 }
 
-func prepare(ctx context.Context, cfg *config.Config, l *store.Ledger, log *slog.Logger) error {
+func prepare(ctx context.Context, cfg *config.Core, l *store.Ledger, log *slog.Logger) error {
 	read, cancel := context.WithTimeout(ctx, LedgerTimeout)
 	defer cancel()
 	s, err := l.Schema(read)

@@ -92,7 +92,7 @@ func (r *Runtime) Close() error {
 
 // OpenLedger opens the ledger and makes sure that its schema is this program's.
 func (r *Runtime) OpenLedger(ctx context.Context) error {
-	l, err := ReadyLedger(ctx, r.Config, r.Log)
+	l, err := ReadyLedger(ctx, &r.Config.Core, r.Log)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 // firstSettings returns the settings of a school that has not changed any.
 func firstSettings(cfg *config.Config) schoolbell.SchoolSettings {
 	s := schoolbell.DefaultSchoolSettings()
-	s.Name, s.Language, s.Timezone = cfg.General.SchoolName, cfg.General.Language, cfg.General.Timezone
+	s.Name, s.Language, s.Timezone = cfg.School.Name, cfg.School.Language, cfg.School.Timezone
 	s.Normalize()
 	return s
 }

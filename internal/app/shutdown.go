@@ -15,7 +15,7 @@ const settleTime = 5 * time.Second
 // WorkGrace is how long work may go on after SIGTERM, so that the whole process ends
 // within SHUTDOWN_GRACE.
 func WorkGrace(cfg *config.Config) time.Duration {
-	grace := cfg.General.ShutdownGrace
+	grace := cfg.Queue.ShutdownGrace
 	return grace - min(settleTime, grace/2)
 }
 

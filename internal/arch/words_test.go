@@ -85,7 +85,7 @@ var oldNames = []struct {
 	{"...", "house", "Runtime"},
 	{"...", "ground", "infra"},
 	{"...", "mailbook", "mailLog"},
-	{"...", "patient", "slowBody"},
+	{"...", "patient", "upload.Body"},
 	{"...", "attention", "wakeup"},
 	{"internal/channel/...", "letter", "outgoing"},
 	{"internal/app", "part", "Service"},

@@ -78,10 +78,13 @@ func (s *Service) checkExpiry(f *schoolbell.Faults, expires time.Time) {
 	}
 }
 
-// changing returns a context whose calls make a change to a key.
+// changing returns a context whose calls make a change to a key. That of the caller, who knows more of it, is used if there is one.
 func (s *Service) changing(ctx context.Context, action string, k schoolbell.APIKey) context.Context {
-	c := ledger.NewChange(schoolbell.AuditEntry{At: s.now(), Actor: PrincipalOf(ctx).Actor(), Action: action,
-		Target: schoolbell.Target{Kind: "key", ID: keyID(k)}})
+	c := ledger.ChangeOf(ctx)
+	if c == nil {
+		c = ledger.NewChange(schoolbell.AuditEntry{At: s.now(), Actor: PrincipalOf(ctx).Actor(), Action: action, Target: schoolbell.Target{Kind: "key"}})
+	}
+	c.Target(keyID(k))
 	c.Set("fingerprint", Fingerprint(k))
 	c.Set("name", k.Name)
 	c.Set("scope", k.Scope)

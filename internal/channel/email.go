@@ -63,7 +63,7 @@ func openSMTP(cfg *config.Config, log *slog.Logger, s *Set) (Provider, error) {
 		}
 		s.Catcher = c
 		s.infra = append(s.infra, c.Run)
-		if e, err = caughtBy(e, c.Addr(), cfg.General.SchoolName); err != nil {
+		if e, err = caughtBy(e, c.Addr(), cfg.School.Name); err != nil {
 			return nil, err
 		}
 	}

@@ -12,9 +12,9 @@ import (
 )
 
 type backupCmd struct {
-	File   string        `arg:"" name:"file" help:"New file for the backup."`
-	JSON   bool          `name:"json" help:"Print as JSON."`
-	Config config.Config `embed:""`
+	File   string      `arg:"" name:"file" help:"New file for the backup."`
+	JSON   bool        `name:"json" help:"Print as JSON."`
+	Config config.Core `embed:""`
 }
 
 type copyJSON struct {
@@ -62,9 +62,9 @@ func (c *backupCmd) Run(ctx context.Context, a *program) error {
 }
 
 type restoreCmd struct {
-	File   string        `arg:"" name:"file" help:"Backup, as schoolbell backup made it."`
-	JSON   bool          `name:"json" help:"Print as JSON."`
-	Config config.Config `embed:""`
+	File   string      `arg:"" name:"file" help:"Backup, as schoolbell backup made it."`
+	JSON   bool        `name:"json" help:"Print as JSON."`
+	Config config.Core `embed:""`
 }
 
 // Run puts a backup in the place of the ledger.
@@ -77,7 +77,7 @@ func (c *restoreCmd) Run(ctx context.Context, a *program) error {
 			`stop all programs, create an empty database, and run: pg_restore --exit-on-error --dbname="$DATABASE_URL" %s`, c.File)
 	}
 	path := c.Config.SQLitePath()
-	made, replaced, err := app.RestoreLedger(ctx, &c.Config, c.File, newLogger(a.Err, &c.Config))
+	made, replaced, err := app.RestoreLedger(ctx, &c.Config, c.File, newLogger(a.Err, c.Config.General))
 	if err != nil {
 		return err
 	}
@@ -96,8 +96,8 @@ func (c *restoreCmd) Run(ctx context.Context, a *program) error {
 }
 
 type markRestoredCmd struct {
-	JSON   bool          `name:"json" help:"Print as JSON."`
-	Config config.Config `embed:""`
+	JSON   bool        `name:"json" help:"Print as JSON."`
+	Config config.Core `embed:""`
 }
 
 // Run declares that the ledger was restored.

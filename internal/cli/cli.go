@@ -73,10 +73,16 @@ type grammar struct {
 	Version versionCmd      `cmd:"" group:"care" help:"Print the version."`
 }
 
+// command is a command of the grammar, with its arguments and flags.
+type command interface {
+	// Run does what the command is for, and returns soon after ctx ends.
+	Run(ctx context.Context, a *program) error
+}
+
 // program is one run of the program.
 type program struct {
 	Process
-	ctx     *kong.Context // of the parsed command line
+	flags   []string // on the command line
 	envFile string
 	style   style
 }
@@ -87,36 +93,50 @@ type program struct {
 func Run(ctx context.Context, p Process) int {
 	app.MuteRedis()
 	a := &program{Process: p, style: styleOf(p)}
-	if i := slices.IndexFunc(p.Args, func(arg string) bool { return !utf8.ValidString(arg) }); i >= 0 {
-		// The parser would silently replace the invalid bytes.
-		a.complain("argument %d is not valid UTF-8: %s", i+1, p.Args[i])
-		return exitUsage
+	named, code := a.parse()
+	if named == nil {
+		return code
 	}
-	var g grammar
-	shown := false // help was printed instead of anything else
-	parser, err := kong.New(&g, options(p, &shown)...)
-	if err != nil {
-		panic(fmt.Sprintf("cli: the grammar is broken: %v", err))
-	}
-	args := p.Args
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	kctx, err := parser.Parse(args)
-	switch {
-	case shown && len(p.Args) == 0:
-		return exitUsage
-	case shown:
-		return exitOK
-	case err != nil:
-		return a.refuse(err)
-	}
-	a.ctx, a.envFile = kctx, g.EnvFile
-	kctx.BindTo(ctx, (*context.Context)(nil))
-	if err := kctx.Run(a); err != nil {
+	if err := named.Run(ctx, a); err != nil {
 		return a.fail(ctx, err)
 	}
 	return exitOK
+}
+
+// parse returns the command that the command line names, or nil and the exit code if there is nothing left to do. It keeps
+// nothing of the parser, which is larger than much of what a server has in memory.
+func (a *program) parse() (named command, code int) {
+	if i := slices.IndexFunc(a.Args, func(arg string) bool { return !utf8.ValidString(arg) }); i >= 0 {
+		// The parser would silently replace the invalid bytes.
+		a.complain("argument %d is not valid UTF-8: %s", i+1, a.Args[i])
+		return nil, exitUsage
+	}
+	var g grammar
+	shown := false // help was printed instead of anything else
+	parser, err := kong.New(&g, options(a.Process, &shown)...)
+	if err != nil {
+		panic(fmt.Sprintf("cli: the grammar is broken: %v", err))
+	}
+	args := a.Args
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case shown && len(a.Args) == 0:
+		return nil, exitUsage
+	case shown:
+		return nil, exitOK
+	case err != nil:
+		return nil, a.refuse(err)
+	}
+	a.envFile = g.EnvFile
+	for _, part := range parsed.Path {
+		if part.Flag != nil && !part.Resolved {
+			a.flags = append(a.flags, part.Flag.Name)
+		}
+	}
+	return parsed.Selected().Target.Addr().Interface().(command), exitOK
 }
 
 func options(p Process, shown *bool) []kong.Option {
@@ -172,7 +192,7 @@ func durationMapper(unit string) kong.Mapper {
 
 // load fills target, the command's settings, from flags, environment and .env
 // and checks them. All faults are reported together.
-func (a *program) load(target interface{ Check() error }) error {
+func (a *program) load(target config.Target) error {
 	_, err := config.Load(target, a.sources())
 	faults := schoolbell.FaultsOf(err)
 	for _, f := range schoolbell.FaultsOf(target.Check()) {
@@ -193,8 +213,8 @@ func (a *program) sources() config.Sources {
 
 // warnOfFiles names the files with secrets or people's data that other users of the
 // machine may read.
-func (a *program) warnOfFiles(cfg *config.Config, log *slog.Logger) {
-	for _, path := range config.Exposed(&config.Config{}, a.sources()) {
+func (a *program) warnOfFiles(cfg *config.Core, log *slog.Logger) {
+	for _, path := range config.Exposed(a.sources()) {
 		log.Warn("other users of this machine can read a file with secrets", "file", path, "fix", "chmod 600 "+path)
 	}
 	open := cfg.OpenToOthers()
@@ -218,9 +238,7 @@ func (a *program) limitMemory(log *slog.Logger) {
 }
 
 // flagged tells whether a flag stands on the command line.
-func (a *program) flagged(name string) bool {
-	return slices.ContainsFunc(a.ctx.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == name && !p.Resolved })
-}
+func (a *program) flagged(name string) bool { return slices.Contains(a.flags, name) }
 
 // interrupted reports that a command ended because its context did.
 func interrupted(ctx context.Context, err error) bool {

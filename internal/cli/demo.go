@@ -128,7 +128,7 @@ func (d *demo) run(ctx context.Context, dir string) (f facts, err error) {
 	if _, err := config.Load(cfg, config.Sources{Env: env}); err != nil {
 		return f, err
 	}
-	r := app.New(cfg, newLogger(d.app.Err, cfg))
+	r := app.New(cfg, newLogger(d.app.Err, cfg.General))
 	d.app.limitMemory(r.Log)
 	d.runtime = r
 	defer func() { err = errors.Join(err, r.Close()) }()

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"schoolbell"
@@ -31,27 +32,40 @@ func (d *demo) keepRunning(ctx context.Context) error {
 	return nil
 }
 
-// moreEvents creates events of other kinds: urgent, scheduled, cancelled, and one that leaves somebody out.
+// moreEvents creates events of other kinds: urgent, scheduled, cancelled, one that leaves somebody out, one that fails in part and one that
+// goes on for a while.
 func (d *demo) moreEvents(ctx context.Context) error {
 	server, hangUp, err := dial(d.url, d.key, nil)
 	if err != nil {
 		return err
 	}
 	defer hangUp()
-	if _, _, err := server.PutUser(ctx, schoolbell.User{ID: "caretaker", Name: "Ode Marchbank", Roles: []schoolbell.Role{schoolbell.RoleStaff}}); err != nil {
-		return fmt.Errorf("add a person: %w", err)
+	for _, u := range []schoolbell.User{{ID: "caretaker", Name: "Ode Marchbank"}, {ID: "coach", Name: "Rafael Oduya", Phone: wrongNumber}, {ID: "driver", Name: "Ilse Varga", Phone: busyNumber}} {
+		u.Roles = []schoolbell.Role{schoolbell.RoleStaff}
+		if _, _, err := server.PutUser(ctx, u); err != nil {
+			return fmt.Errorf("add a person: %w", err)
+		}
 	}
 	to := func(roles ...schoolbell.Role) schoolbell.Audience {
 		return schoolbell.Audience{Selector: schoolbell.Selector{Roles: roles}}
 	}
+	byText := func(title, body string, a schoolbell.Audience) wire.NewEvent {
+		return wire.NewEvent{Title: title, Body: body, Audience: a, Channels: []schoolbell.Channel{schoolbell.ChannelSMS}}
+	}
+	events := []wire.NewEvent{}
+	if slices.Contains(d.channels, schoolbell.ChannelSMS) {
+		events = append(events,
+			byText("Match on Saturday at ten", "We meet at the sports hall.", schoolbell.Audience{Selector: schoolbell.Selector{Groups: []string{phoneGroup}, Users: []string{"coach"}}}),
+			byText("Bus 12 leaves ten minutes later", "Roadworks in Mill Lane.", schoolbell.Audience{Selector: schoolbell.Selector{Groups: []string{phoneGroup}, Users: []string{"driver"}}}))
+	}
 	soon := wire.At(time.Now().Add(26 * time.Hour))
 	var last *wire.Event
-	for _, ev := range []wire.NewEvent{
+	for _, ev := range append(events, []wire.NewEvent{
 		{Title: "Snow: school closed today", Body: "All buildings stay closed today. No buses run.\n\nLessons go on tomorrow as planned.", Category: schoolbell.CategoryUrgent, Audience: to(schoolbell.RoleTeacher, schoolbell.RoleStaff)},
 		{Title: "Winter term dates", Body: "The winter term ends on Friday 18 December at noon.", Audience: to(schoolbell.RoleStaff)},
 		{Title: "Parents' evening", Body: "Teachers are in their rooms from four to seven.", Category: schoolbell.CategoryEvent, Location: "Main building", Audience: to(schoolbell.RoleParent), SendAt: soon},
 		{Title: "Choir rehearsal", Body: "The choir meets in the hall.", Audience: to(schoolbell.RoleStudent), SendAt: soon},
-	} {
+	}...) {
 		if last, err = server.CreateEvent(ctx, ev); err != nil {
 			return fmt.Errorf("create an event: %w", err)
 		}

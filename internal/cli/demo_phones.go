@@ -27,13 +27,29 @@ type phones struct {
 	key    *vapid.Key
 }
 
+// Numbers that do not get a text message at once.
+const (
+	wrongNumber = "+31690000001" // refused for good
+	busyNumber  = "+31690000002" // refused for now, every time
+)
+
+func demoNumbers(to string) fake.Act {
+	switch to {
+	case wrongNumber:
+		return fake.Reject
+	case busyNumber:
+		return fake.Defer
+	}
+	return fake.Accept
+}
+
 // newPhones returns fakes that listen. The caller runs or closes them.
 func newPhones() (p *phones, err error) {
 	p = &phones{}
 	if p.key, err = vapid.NewKey(); err != nil {
 		return nil, err
 	}
-	if p.twilio, err = fake.NewTwilio(fake.TwilioOptions{}); err != nil {
+	if p.twilio, err = fake.NewTwilio(fake.TwilioOptions{Script: demoNumbers}); err != nil {
 		return nil, err
 	}
 	if p.push, err = fake.NewPush(fake.PushOptions{PublicKey: p.key.Public()}); err != nil {

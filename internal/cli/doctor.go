@@ -27,7 +27,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *program) error {
 	}
 	found := doctor.OfSettings(faultsOfSettings(err), a.envFile)
 	if err == nil {
-		found = doctor.Examine(ctx, &c.Config, config.Exposed(&config.Config{}, a.sources()))
+		found = doctor.Examine(ctx, &c.Config, config.Exposed(a.sources()))
 	}
 	return a.report(found, c.JSON)
 }

@@ -173,7 +173,9 @@ func (c *eventCancelCmd) Run(ctx context.Context, a *program) error {
 
 type eventRetryCmd struct {
 	remote
-	ID string `arg:"" name:"id" help:"Id of the event."`
+	ID      string   `arg:"" name:"id" help:"Id of the event."`
+	Channel string   `name:"channel" placeholder:"CHANNEL" help:"Only deliveries on this channel."`
+	Reasons []string `name:"reason" sep:"none" placeholder:"TEXT" help:"Only deliveries with this reason, as 'event deliveries --json' shows it. Can be repeated."`
 }
 
 // Run retries the failed deliveries of an event.
@@ -183,7 +185,7 @@ func (c *eventRetryCmd) Run(ctx context.Context, a *program) error {
 		return err
 	}
 	defer hangUp()
-	n, err := server.RetryEvent(ctx, c.ID)
+	n, err := server.RetryFailed(ctx, c.ID, wire.RetryEvent{Channel: schoolbell.Channel(c.Channel), Reasons: c.Reasons})
 	if err != nil {
 		return err
 	}

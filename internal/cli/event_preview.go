@@ -154,6 +154,13 @@ func duration(d time.Duration) string {
 	return count(int((d+12*time.Hour)/(24*time.Hour)), "day", "days")
 }
 
+func templateVersion(n int64) string {
+	if n == 0 {
+		return "standard"
+	}
+	return fmt.Sprintf("version %d", n)
+}
+
 // printShown prints a message of one channel.
 func (a *program) printShown(p *wire.EventPreview, channel schoolbell.Channel) {
 	for _, m := range p.Shown {
@@ -162,6 +169,9 @@ func (a *program) printShown(p *wire.EventPreview, channel schoolbell.Channel) {
 		}
 		a.say("")
 		a.say("%s", a.style.bold(fmt.Sprintf("%s for %s in %s", m.Channel, m.User, m.Locale)))
+		if t := m.Template; t != nil {
+			a.say("Template: %s in %s, %s", t.Category, t.Locale, templateVersion(t.Version))
+		}
 		a.printParts(m.Subject, "", m.Text)
 		return
 	}

@@ -24,8 +24,8 @@ type keyCmd struct {
 // keyring is what the key commands have in common: they work on the ledger
 // itself, so that anybody who may use it needs no key to make one.
 type keyring struct {
-	JSON   bool          `name:"json" help:"Print as JSON."`
-	Config config.Config `embed:""`
+	JSON   bool        `name:"json" help:"Print as JSON."`
+	Config config.Core `embed:""`
 }
 
 // open opens the keys in the ledger that the settings name; shut must be called.
@@ -33,7 +33,7 @@ func (c *keyring) open(ctx context.Context, a *program) (keys *auth.Service, shu
 	if err := a.load(&c.Config); err != nil {
 		return nil, nil, err
 	}
-	l, err := app.ReadyLedger(ctx, &c.Config, newLogger(a.Err, &c.Config))
+	l, err := app.ReadyLedger(ctx, &c.Config, newLogger(a.Err, c.Config.General))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,13 +11,13 @@ import (
 
 // newLogger returns the logger that the settings ask for; it writes to w. Records may
 // quote other programs and people: what a terminal could obey is escaped in both formats.
-func newLogger(w io.Writer, cfg *config.Config) *slog.Logger {
+func newLogger(w io.Writer, g config.General) *slog.Logger {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.General.LogLevel)); err != nil {
+	if err := level.UnmarshalText([]byte(g.LogLevel)); err != nil {
 		panic(fmt.Sprintf("cli: the log level was checked before: %v", err))
 	}
 	o := &slog.HandlerOptions{Level: level}
-	if cfg.General.LogFormat == "json" {
+	if g.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(printableWriter{w}, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o)) // quotes and escapes what cannot be printed

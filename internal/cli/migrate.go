@@ -10,9 +10,9 @@ import (
 )
 
 type migrateCmd struct {
-	Status bool          `name:"status" help:"Only print the ledger's version and the version that this program needs."`
-	JSON   bool          `name:"json" help:"Print as JSON."`
-	Config config.Config `embed:""`
+	Status bool        `name:"status" help:"Only print the ledger's version and the version that this program needs."`
+	JSON   bool        `name:"json" help:"Print as JSON."`
+	Config config.Core `embed:""`
 }
 
 type migrationJSON struct {

@@ -1,6 +1,10 @@
 package cli
 
-import "schoolbell/internal/channel/push/vapid"
+import (
+	"context"
+
+	"schoolbell/internal/channel/push/vapid"
+)
 
 type pushCmd struct {
 	Keys pushKeysCmd `cmd:"" help:"Print a new key pair as settings."`
@@ -11,7 +15,7 @@ type pushKeysCmd struct {
 }
 
 // Run makes a key pair. It stores nothing.
-func (c *pushKeysCmd) Run(a *program) error {
+func (c *pushKeysCmd) Run(_ context.Context, a *program) error {
 	key, err := vapid.NewKey()
 	if err != nil {
 		return err

@@ -21,13 +21,13 @@ func (c *serveCmd) Run(ctx context.Context, a *program) error {
 	if err := a.load(&c.Config); err != nil {
 		return err
 	}
-	return app.EndsInTime(ctx, c.Config.General.ShutdownGrace, func() error { return a.serve(ctx, &c.Config) })
+	return app.EndsInTime(ctx, c.Config.Queue.ShutdownGrace, func() error { return a.serve(ctx, &c.Config) })
 }
 
 func (a *program) serve(ctx context.Context, cfg *config.Config) (err error) {
-	r := app.New(cfg, newLogger(a.Err, cfg))
+	r := app.New(cfg, newLogger(a.Err, cfg.General))
 	a.limitMemory(r.Log)
-	a.warnOfFiles(cfg, r.Log)
+	a.warnOfFiles(&cfg.Core, r.Log)
 	defer func() { err = errors.Join(err, r.Close()) }()
 
 	ln, err := app.Listen(ctx, "HTTP_ADDR", cfg.HTTP.Addr)

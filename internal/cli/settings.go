@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	"schoolbell/internal/config"
 )
 
@@ -10,7 +12,7 @@ type configCmd struct {
 }
 
 // Run prints every setting in effect and where it came from.
-func (c *configCmd) Run(a *program) error {
+func (c *configCmd) Run(_ context.Context, a *program) error {
 	if err := a.load(&c.Config); err != nil {
 		return err
 	}

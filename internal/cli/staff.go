@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"schoolbell"
@@ -17,15 +19,15 @@ import (
 type staffCmd struct {
 	Add    staffAddCmd    `cmd:"" help:"Add an account and print the link with which its owner chooses a password."`
 	List   staffListCmd   `cmd:"" help:"List the accounts."`
-	Change staffChangeCmd `cmd:"" help:"Change the name or the role of an account."`
+	Change staffChangeCmd `cmd:"" help:"Change the name, the role or the groups of an account."`
 	Link   staffLinkCmd   `cmd:"" help:"Print a new link with which the owner of an account chooses a password."`
 	Remove staffRemoveCmd `cmd:"" help:"Remove an account and end its sessions."`
 }
 
 // staffroom is what the staff commands have in common: as the key commands do, they work on the ledger itself.
 type staffroom struct {
-	JSON   bool          `name:"json" help:"Print as JSON."`
-	Config config.Config `embed:""`
+	JSON   bool         `name:"json" help:"Print as JSON."`
+	Config config.Staff `embed:""`
 }
 
 // open opens the accounts in the ledger that the settings name; shut must be called.
@@ -33,8 +35,8 @@ func (c *staffroom) open(ctx context.Context, a *program) (accounts *staff.Servi
 	if err := a.load(&c.Config); err != nil {
 		return nil, nil, err
 	}
-	log := newLogger(a.Err, &c.Config)
-	l, err := app.ReadyLedger(ctx, &c.Config, log)
+	log := newLogger(a.Err, c.Config.General)
+	l, err := app.ReadyLedger(ctx, &c.Config.Core, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,6 +59,7 @@ type staffJSON struct {
 	Name       string               `json:"name"`
 	Role       schoolbell.StaffRole `json:"role"`
 	Urgent     bool                 `json:"urgent"`
+	Groups     []string             `json:"groups,omitempty"` // to which it is limited
 	Password   bool                 `json:"has_password"`
 	CreatedAt  wire.Time            `json:"created_at"`
 	SignedInAt wire.Time            `json:"signed_in_at,omitzero"`
@@ -64,7 +67,7 @@ type staffJSON struct {
 }
 
 func newStaffJSON(a schoolbell.StaffAccount) staffJSON {
-	return staffJSON{ID: a.ID, Email: a.Email, Name: a.Name, Role: a.Role, Urgent: a.MayUrgent(), Password: a.Password,
+	return staffJSON{ID: a.ID, Email: a.Email, Name: a.Name, Role: a.Role, Urgent: a.MayUrgent(), Groups: a.Groups, Password: a.Password,
 		CreatedAt: wire.At(a.CreatedAt), SignedInAt: wire.At(a.SignedInAt)}
 }
 
@@ -86,6 +89,8 @@ type staffAddCmd struct {
 	Name   string `name:"name" required:"" placeholder:"NAME" help:"Name of the person."`
 	Role   string `name:"role" default:"viewer" placeholder:"ROLE" help:"Role: viewer (sees events and people), sender (also sends) or admin (everything)."`
 	Urgent bool   `name:"urgent" help:"Allow a sender to send urgent events."`
+
+	Groups []string `name:"groups" placeholder:"GROUP,…" help:"Limit the account to these groups, the groups below them and the guardians."`
 }
 
 // Run adds an account.
@@ -96,7 +101,7 @@ func (c *staffAddCmd) Run(ctx context.Context, a *program) (err error) {
 	}
 	defer func() { err = errors.Join(err, shut()) }()
 	added, secret, err := accounts.Add(changingStaff(ctx, "staff.add", ""),
-		schoolbell.StaffAccount{Email: c.Email, Name: c.Name, Role: schoolbell.StaffRole(c.Role), Urgent: c.Urgent})
+		schoolbell.StaffAccount{Email: c.Email, Name: c.Name, Role: schoolbell.StaffRole(c.Role), Urgent: c.Urgent, Groups: c.Groups})
 	if err != nil {
 		return err
 	}
@@ -127,9 +132,9 @@ func (c *staffListCmd) Run(ctx context.Context, a *program) (err error) {
 		a.say("No staff accounts.")
 		return nil
 	}
-	t := newTable("EMAIL", "ROLE", "URGENT", "SIGNED IN", "NAME")
+	t := newTable("EMAIL", "ROLE", "URGENT", "GROUPS", "SIGNED IN", "NAME")
 	for _, of := range all {
-		t.add(of.Email, string(of.Role), yesNo(of.MayUrgent()), when(of.SignedInAt), of.Name)
+		t.add(of.Email, string(of.Role), yesNo(of.MayUrgent()), cmp.Or(strings.Join(of.Groups, ","), "all"), when(of.SignedInAt), of.Name)
 	}
 	t.print(a.Out, a.style)
 	return nil
@@ -148,6 +153,7 @@ type staffChangeCmd struct {
 	Name   *string `name:"name" placeholder:"NAME" help:"New name."`
 	Role   *string `name:"role" placeholder:"ROLE" help:"New role: viewer, sender or admin."`
 	Urgent *bool   `name:"urgent" negatable:"" help:"Allow a sender to send urgent events, or no longer."`
+	Groups *string `name:"groups" placeholder:"GROUP,…" help:"New groups to which the account is limited; empty for no limit."`
 }
 
 // Run changes an account.
@@ -169,6 +175,9 @@ func (c *staffChangeCmd) Run(ctx context.Context, a *program) (err error) {
 	}
 	if c.Urgent != nil {
 		of.Urgent = *c.Urgent
+	}
+	if c.Groups != nil {
+		of.Groups = strings.FieldsFunc(*c.Groups, func(r rune) bool { return r == ',' || r == ' ' })
 	}
 	if err := accounts.Change(changingStaff(ctx, "staff.change", of.ID), of); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +11,13 @@ import (
 )
 
 type userCmd struct {
-	Import   userImportCmd   `cmd:"" help:"Import people from a CSV or NDJSON file."`
-	Show     userShowCmd     `cmd:"" help:"Show a person."`
-	Schedule userScheduleCmd `cmd:"" help:"Show or change the quiet hours of a person, and when their digests are sent."`
-	Calendar userCalendarCmd `cmd:"" help:"Create the calendar feed of a person, or revoke it."`
-	Export   userExportCmd   `cmd:"" help:"Export everything that is stored about a person, as JSON."`
-	Revoke   userRevokeCmd   `cmd:"" name:"revoke-tokens" help:"Revoke all tokens of a person."`
+	Import     userImportCmd     `cmd:"" help:"Import people from a CSV or NDJSON file."`
+	Show       userShowCmd       `cmd:"" help:"Show a person."`
+	Deliveries userDeliveriesCmd `cmd:"" help:"List what was sent to a person, newest event first."`
+	Schedule   userScheduleCmd   `cmd:"" help:"Show or change the quiet hours of a person, and when their digests are sent."`
+	Calendar   userCalendarCmd   `cmd:"" help:"Create the calendar feed of a person, or revoke it."`
+	Export     userExportCmd     `cmd:"" help:"Export everything that is stored about a person, as JSON."`
+	Revoke     userRevokeCmd     `cmd:"" name:"revoke-tokens" help:"Revoke all tokens of a person."`
 }
 
 type userImportCmd struct {
@@ -73,6 +75,41 @@ func (a *program) printImport(r *wire.ImportReport) {
 	if r.Omitted > 0 {
 		a.say("and %s more", number(r.Omitted))
 	}
+}
+
+type userDeliveriesCmd struct {
+	remote
+	ID     string `arg:"" name:"id" help:"Id of the person."`
+	Limit  int    `name:"limit" default:"50" placeholder:"N" help:"Maximum number of events."`
+	Cursor string `name:"cursor" placeholder:"CURSOR" help:"Cursor of the next page, as the previous page printed it."`
+}
+
+// Run lists what was sent to a person.
+func (c *userDeliveriesCmd) Run(ctx context.Context, a *program) error {
+	server, hangUp, err := c.dial(a)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	page, err := server.UserDeliveries(ctx, c.ID, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(page)
+	}
+	if len(page.Deliveries) == 0 {
+		a.say("No deliveries.")
+		a.more(page.Next)
+		return nil
+	}
+	t := newTable("EVENT", "TITLE", "CHANNEL", "STATUS", "OUTCOME", "SINCE", "REASON")
+	for _, d := range page.Deliveries {
+		t.add(d.EventID, cut(d.Title, 40), string(d.Channel), string(d.Status), cmp.Or(string(d.Outcome), "-"), when(d.UpdatedAt.Time), cut(reasonOf(d.Delivery), 40))
+	}
+	t.print(a.Out, a.style)
+	a.more(page.Next)
+	return nil
 }
 
 type userRevokeCmd struct {

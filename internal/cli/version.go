@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 )
@@ -10,7 +11,7 @@ type versionCmd struct {
 }
 
 // Run prints the version.
-func (c *versionCmd) Run(a *program) error {
+func (c *versionCmd) Run(_ context.Context, a *program) error {
 	v := a.version()
 	if c.JSON {
 		return a.printJSON(map[string]string{"version": v, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})

@@ -32,13 +32,13 @@ func (c *workerCmd) Run(ctx context.Context, a *program) error {
 	if err := channel.Runnable(cfg); err != nil {
 		return err
 	}
-	return app.EndsInTime(ctx, cfg.General.ShutdownGrace, func() error { return a.runWorker(ctx, cfg) })
+	return app.EndsInTime(ctx, cfg.Queue.ShutdownGrace, func() error { return a.runWorker(ctx, cfg) })
 }
 
 func (a *program) runWorker(ctx context.Context, cfg *config.Config) (err error) {
-	r := app.New(cfg, newLogger(a.Err, cfg))
+	r := app.New(cfg, newLogger(a.Err, cfg.General))
 	a.limitMemory(r.Log)
-	a.warnOfFiles(cfg, r.Log)
+	a.warnOfFiles(&cfg.Core, r.Log)
 	defer func() { err = errors.Join(err, r.Close()) }()
 
 	var metrics *prometheus.Registry
@@ -175,7 +175,7 @@ func (a *program) noteStop(signalled context.Context, cfg *config.Config) app.Se
 	return func(ctx context.Context) error {
 		<-ctx.Done()
 		if signalled.Err() != nil {
-			a.say("Stopping: running work may take up to %v. A second signal exits at once", cfg.General.ShutdownGrace)
+			a.say("Stopping: running work may take up to %v. A second signal exits at once", cfg.Queue.ShutdownGrace)
 		}
 		return nil
 	}

@@ -19,15 +19,28 @@ import (
 // maxSchoolName is in bytes.
 const maxSchoolName = 200
 
-// Check reports everything that is wrong with c as [schoolbell.Faults], each
-// under its setting's name in the environment. It looks at no network. (It is
-// not called Validate because kong calls methods of that name automatically, before
-// the environment has been read.)
+// Check implements [Target].
+func (c *Core) Check() error {
+	var f schoolbell.Faults
+	c.check(&f)
+	return f.Err()
+}
+
+// Check implements [Target].
+func (c *Staff) Check() error {
+	var f schoolbell.Faults
+	c.Core.check(&f)
+	c.HTTP.check(&f)
+	return f.Err()
+}
+
+// Check implements [Target].
 func (c *Config) Check() error {
 	var f schoolbell.Faults
-	c.General.check(&f)
+	c.Core.check(&f)
+	c.School.check(&f)
 	c.HTTP.check(&f)
-	c.Ledger.check(&f)
+	c.OIDC.check(&f, c.Set("PUBLIC_URL"))
 	c.Redis.check(&f)
 	c.Queue.check(&f)
 	c.Email.check(&f)
@@ -40,33 +53,55 @@ func (c *Config) Check() error {
 	return f.Err()
 }
 
+func (c *Core) check(f *schoolbell.Faults) {
+	c.General.check(f)
+	c.Ledger.check(f)
+}
+
 func (g *General) check(f *schoolbell.Faults) {
 	if strings.TrimSpace(g.DataDir) == "" {
 		f.Add("DATA_DIR", "must name a folder")
 	}
-	if len(g.SchoolName) > maxSchoolName || schoolbell.CheckLine("SCHOOL_NAME", g.SchoolName, maxSchoolName) != nil {
-		f.Add("SCHOOL_NAME", "must be one line of at most %d bytes with a visible character", maxSchoolName)
-	}
-	if err := schoolbell.ValidateLanguage(g.Language); err != nil {
-		f.Add("SCHOOL_LANGUAGE", "%v", err)
-	}
-	if !schoolbell.ValidTimezone(g.Timezone) {
-		f.Add("SCHOOL_TIMEZONE", "must be an IANA time zone such as Europe/London")
-	}
 	oneOf(f, "LOG_LEVEL", g.LogLevel, "debug", "info", "warn", "error")
 	oneOf(f, "LOG_FORMAT", g.LogFormat, "text", "json")
-	between(f, "SHUTDOWN_GRACE", g.ShutdownGrace, time.Second, time.Hour)
+}
+
+func (l *Ledger) check(f *schoolbell.Faults) {
+	between(f, "DATABASE_CONNECTIONS", l.Connections, 2, 1000)
+	between(f, "RESTORE_HOLD_AGE", l.HoldAge, 0, 5*365*24*time.Hour)
+	if l.DatabaseURL == "" {
+		return
+	}
+	if _, err := l.DSN(); err != nil {
+		f.Add("DATABASE_URL", "%v", err)
+	}
+}
+
+func (s *School) check(f *schoolbell.Faults) {
+	if len(s.Name) > maxSchoolName || schoolbell.CheckLine("SCHOOL_NAME", s.Name, maxSchoolName) != nil {
+		f.Add("SCHOOL_NAME", "must be one line of at most %d bytes with a visible character", maxSchoolName)
+	}
+	if err := schoolbell.ValidateLanguage(s.Language); err != nil {
+		f.Add("SCHOOL_LANGUAGE", "%v", err)
+	}
+	if !schoolbell.ValidTimezone(s.Timezone) {
+		f.Add("SCHOOL_TIMEZONE", "must be an IANA time zone such as Europe/London")
+	}
+}
+
+func (a *Address) check(f *schoolbell.Faults) {
+	listenAddr(f, "HTTP_ADDR", a.Addr)
+	if u, err := url.Parse(a.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || !isPlainURL(a.PublicURL) {
+		f.Add("PUBLIC_URL", "must be an address such as https://bell.school.example")
+	}
 }
 
 func (h *HTTP) check(f *schoolbell.Faults) {
-	listenAddr(f, "HTTP_ADDR", h.Addr)
+	h.Address.check(f)
 	if h.MetricsAddr != "" {
 		listenAddr(f, "METRICS_ADDR", h.MetricsAddr)
 	}
 	h.checkPprof(f)
-	if u, err := url.Parse(h.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || !isPlainURL(h.PublicURL) {
-		f.Add("PUBLIC_URL", "must be an address such as https://bell.school.example")
-	}
 	if err := checkMessageURL(h.MessageURL); h.MessageURL != "" && err != nil {
 		f.Add("MESSAGE_URL", "%v", err)
 	}
@@ -101,17 +136,6 @@ func (h *HTTP) checkPprof(f *schoolbell.Faults) {
 	listenAddr(f, "PPROF_ADDR", h.PprofAddr)
 	if host, _, err := net.SplitHostPort(h.PprofAddr); err == nil && !schoolbell.Loopback(host) && !h.PprofRemote {
 		f.Add("PPROF_ADDR", "can be reached from other machines: use an address such as 127.0.0.1:6060, or set PPROF_REMOTE=true if the network is private")
-	}
-}
-
-func (l *Ledger) check(f *schoolbell.Faults) {
-	between(f, "DATABASE_CONNECTIONS", l.Connections, 2, 1000)
-	between(f, "RESTORE_HOLD_AGE", l.HoldAge, 0, 5*365*24*time.Hour)
-	if l.DatabaseURL == "" {
-		return
-	}
-	if _, err := l.DSN(); err != nil {
-		f.Add("DATABASE_URL", "%v", err)
 	}
 }
 
@@ -162,6 +186,7 @@ func (q *Queue) check(f *schoolbell.Faults) {
 	between(f, "RATE_LIMIT_DURATION", q.RateDuration, 0, time.Hour)
 	between(f, "KEEP_COMPLETED", q.KeepCompleted, 0, 10*365*24*time.Hour)
 	between(f, "KEEP_FAILED", q.KeepFailed, 0, 10*365*24*time.Hour)
+	between(f, "SHUTDOWN_GRACE", q.ShutdownGrace, time.Second, time.Hour)
 }
 
 func (e *Email) check(f *schoolbell.Faults) {
@@ -189,7 +214,7 @@ func (e *Email) check(f *schoolbell.Faults) {
 	listenAddr(f, "MAIL_CATCHER_ADDR", e.CatcherAddr)
 }
 
-// Check reports everything that is wrong with c, as [Config.Check] does.
+// Check implements [Target].
 func (c *Client) Check() error {
 	var f schoolbell.Faults
 	if u, err := url.Parse(c.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

@@ -2,14 +2,26 @@ package config
 
 import "time"
 
-// Config is every setting of a process that serves or works. The tag setting is
-// the name in the environment (further names, separated by commas, are accepted
-// too); type:"ms" and type:"s" are durations whose plain numbers are
-// milliseconds or seconds.
+// Core is what every command that opens the ledger needs.
+type Core struct {
+	General General `embed:"" group:"general"`
+	Ledger  Ledger  `embed:"" group:"ledger"`
+
+	origins map[string]Origin
+}
+
+// Staff is what the commands for staff accounts need: they print links to the server.
+type Staff struct {
+	Core `embed:""`
+	HTTP Address `embed:"" group:"http"`
+}
+
+// Config is every setting of a process that serves or works.
 type Config struct {
-	General   General   `embed:"" group:"general"`
+	Core      `embed:""`
+	School    School    `embed:"" group:"school"`
 	HTTP      HTTP      `embed:"" group:"http"`
-	Ledger    Ledger    `embed:"" group:"ledger"`
+	OIDC      OIDC      `embed:"" group:"oidc"`
 	Redis     Redis     `embed:"" group:"redis"`
 	Queue     Queue     `embed:"" group:"queue"`
 	Email     Email     `embed:"" group:"email"`
@@ -20,27 +32,40 @@ type Config struct {
 	Push      Push      `embed:"" group:"push"`
 	Receipts  Receipts  `embed:"" group:"receipts"`
 	Retention Retention `embed:"" group:"retention"`
-
-	origins map[string]Origin
 }
 
-// General settings are those of the process itself.
+// General settings are those of every process.
 type General struct {
-	DataDir       string        `name:"data-dir" setting:"DATA_DIR" default:"./data" placeholder:"DIR" help:"Folder of the SQLite ledger."`
-	SchoolName    string        `name:"school-name" setting:"SCHOOL_NAME" default:"Our school" placeholder:"NAME" help:"First name of the school, as shown in messages. Change it with schoolbell settings set."`
-	Language      string        `name:"school-language" setting:"SCHOOL_LANGUAGE" default:"en" placeholder:"TAG" help:"First language of the school's messages, such as en or pt-BR. Change it with schoolbell settings set."`
-	Timezone      string        `name:"school-timezone" setting:"SCHOOL_TIMEZONE" default:"UTC" placeholder:"ZONE" help:"First time zone of the school, such as Europe/London. Change it with schoolbell settings set."`
-	LogLevel      string        `name:"log-level" setting:"LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Log level: debug, info, warn or error."`
-	LogFormat     string        `name:"log-format" setting:"LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"Log format: text or json."`
-	ShutdownGrace time.Duration `name:"shutdown-grace" setting:"SHUTDOWN_GRACE" default:"30s" type:"s" placeholder:"TIME" help:"How long running work may continue after SIGTERM. A plain number is seconds."`
+	DataDir   string `name:"data-dir" setting:"DATA_DIR" default:"./data" placeholder:"DIR" help:"Folder of the SQLite ledger."`
+	LogLevel  string `name:"log-level" setting:"LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Log level: debug, info, warn or error."`
+	LogFormat string `name:"log-format" setting:"LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"Log format: text or json."`
+}
+
+// Ledger settings choose the SQL database.
+type Ledger struct {
+	DatabaseURL Secret        `name:"database-url" setting:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL database, such as postgres://user:password@host/name. SQLite in DATA_DIR if empty."`
+	Connections int           `name:"database-connections" setting:"DATABASE_CONNECTIONS" default:"20" placeholder:"N" help:"Maximum PostgreSQL connections of a process."`
+	HoldAge     time.Duration `name:"restore-hold-age" setting:"RESTORE_HOLD_AGE" default:"0" type:"s" placeholder:"TIME" help:"In a ledger restored from a backup, open events that were due longer ago than this are held. A plain number is seconds."`
+}
+
+// School settings are the first of the school: the ledger keeps them, and they change there.
+type School struct {
+	Name     string `name:"school-name" setting:"SCHOOL_NAME" default:"Our school" placeholder:"NAME" help:"First name of the school, as shown in messages. Change it with schoolbell settings set."`
+	Language string `name:"school-language" setting:"SCHOOL_LANGUAGE" default:"en" placeholder:"TAG" help:"First language of the school's messages, such as en or pt-BR. Change it with schoolbell settings set."`
+	Timezone string `name:"school-timezone" setting:"SCHOOL_TIMEZONE" default:"UTC" placeholder:"ZONE" help:"First time zone of the school, such as Europe/London. Change it with schoolbell settings set."`
+}
+
+// Address is where the server is found.
+type Address struct {
+	Addr      string `name:"http-addr" setting:"HTTP_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address the API listens on."`
+	PublicURL string `name:"public-url" setting:"PUBLIC_URL" placeholder:"URL" help:"Public URL of this server, for links in messages. http:// (https:// with TLS_CERT) and HTTP_ADDR if empty."`
+	TLSCert   string `name:"tls-cert" setting:"TLS_CERT" placeholder:"FILE" help:"PEM file of the server's certificate and its intermediate certificates. If set, HTTP_ADDR and METRICS_ADDR use TLS. A new file needs no restart."`
 }
 
 // HTTP settings are those of the API and of what other programs look at.
 type HTTP struct {
-	Addr           string   `name:"http-addr" setting:"HTTP_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address the API listens on."`
-	TLSCert        string   `name:"tls-cert" setting:"TLS_CERT" placeholder:"FILE" help:"PEM file of the server's certificate and its intermediate certificates. If set, HTTP_ADDR and METRICS_ADDR use TLS. A new file needs no restart."`
+	Address        `embed:""`
 	TLSKey         string   `name:"tls-key" setting:"TLS_KEY" placeholder:"FILE" help:"PEM file of the key of TLS_CERT."`
-	PublicURL      string   `name:"public-url" setting:"PUBLIC_URL" placeholder:"URL" help:"Public URL of this server, for links in messages. http:// (https:// with TLS_CERT) and HTTP_ADDR if empty."`
 	MessageURL     string   `name:"message-url" setting:"MESSAGE_URL" placeholder:"URL" help:"URL of your own page of a message, for links in messages, such as https://app.example/messages/{event}; {user} is the recipient. The message page of this server if empty."`
 	APIKey         Secret   `name:"api-key" setting:"SCHOOLBELL_API_KEY" placeholder:"KEY" help:"API key of scope admin, stored as a digest. If empty, the first start creates a key and shows it in a terminal, or writes it to a file in DATA_DIR that the log names."`
 	Metrics        bool     `name:"metrics" setting:"METRICS" default:"true" negatable:"" help:"Serve Prometheus metrics at /metrics."`
@@ -56,13 +81,6 @@ type HTTP struct {
 	MetricsAddr    string   `name:"metrics-addr" setting:"METRICS_ADDR" placeholder:"HOST:PORT" help:"Address where a worker serves /livez, /readyz and /metrics. Off if empty."`
 	PprofAddr      string   `name:"pprof-addr" setting:"PPROF_ADDR" placeholder:"HOST:PORT" help:"Loopback address where serve or a worker serves profiles for go tool pprof, without a key and without TLS. Off if empty."`
 	PprofRemote    bool     `name:"pprof-remote" setting:"PPROF_REMOTE" default:"false" negatable:"" help:"Allow a PPROF_ADDR that other machines can reach, such as 0.0.0.0:6060 in a container."`
-}
-
-// Ledger settings choose the SQL database.
-type Ledger struct {
-	DatabaseURL Secret        `name:"database-url" setting:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL database, such as postgres://user:password@host/name. SQLite in DATA_DIR if empty."`
-	Connections int           `name:"database-connections" setting:"DATABASE_CONNECTIONS" default:"20" placeholder:"N" help:"Maximum PostgreSQL connections of a process."`
-	HoldAge     time.Duration `name:"restore-hold-age" setting:"RESTORE_HOLD_AGE" default:"0" type:"s" placeholder:"TIME" help:"In a ledger restored from a backup, open events that were due longer ago than this are held. A plain number is seconds."`
 }
 
 // Redis settings choose the server of the queues. With none of them set, the
@@ -84,7 +102,7 @@ type Redis struct {
 	SentinelPassword Secret   `name:"redis-sentinel-password" setting:"REDIS_SENTINEL_PASSWORD" placeholder:"PASSWORD" help:"Password for the Sentinels."`
 }
 
-// Queue settings say how jobs are cut, run, retried and kept.
+// Queue settings say how jobs are cut, run, retried and kept, and how long a process that ends waits for running work.
 type Queue struct {
 	Prefix        string        `name:"queue-prefix" setting:"QUEUE_PREFIX" default:"bull" placeholder:"PREFIX" help:"Prefix of all Redis keys. In a Redis Cluster it gets braces: {bull}."`
 	Name          string        `name:"queue-name" setting:"QUEUE_NAME" default:"event-notifications" placeholder:"NAME" help:"Name of the event queue. The queues of channels add a suffix, such as -email, those of urgent events .urgent."`
@@ -100,6 +118,7 @@ type Queue struct {
 	RateDuration  time.Duration `name:"rate-limit-duration" setting:"RATE_LIMIT_DURATION" default:"1s" type:"ms" placeholder:"TIME" help:"Period of RATE_LIMIT_MAX. 0 means no limit. A plain number is milliseconds."`
 	KeepCompleted time.Duration `name:"keep-completed" setting:"KEEP_COMPLETED" default:"24h" type:"s" placeholder:"TIME" help:"How long completed jobs stay in Redis. A plain number is seconds."`
 	KeepFailed    time.Duration `name:"keep-failed" setting:"KEEP_FAILED" default:"168h" type:"s" placeholder:"TIME" help:"How long failed jobs stay in Redis. A plain number is seconds."`
+	ShutdownGrace time.Duration `name:"shutdown-grace" setting:"SHUTDOWN_GRACE" default:"30s" type:"s" placeholder:"TIME" help:"How long running work may continue after SIGTERM. A plain number is seconds."`
 }
 
 // Email settings choose how mail leaves. With EMAIL_PROVIDER=smtp and no SMTP_HOST, a mail catcher in
@@ -149,7 +168,8 @@ type Client struct {
 // Groups titles the groups of settings, for help and lists, in their order.
 func Groups() [][2]string {
 	return [][2]string{
-		{"general", "General"}, {"http", "HTTP"}, {"ledger", "Ledger"},
+		{"general", "General"}, {"ledger", "Ledger"}, {"school", "First settings of the school"},
+		{"http", "HTTP"}, {"oidc", "Sign-in of the staff at an identity provider"},
 		{"redis", "Redis (if none is set, the queues are in this process)"},
 		{"queue", "Queue and workers"}, {"email", "Email"}, {"sms", "Text messages (SMS), by Twilio"}, {"push", "Web Push"}, {"receipts", "Receipts"}, {"retention", "Retention"}, {"client", "Server"},
 	}

@@ -106,6 +106,7 @@ func TestDefaults(t *testing.T) {
 	want := config.Queue{
 		Prefix: "bull", Name: "event-notifications", Producers: true, Households: true, BatchSize: 100, Concurrency: 5, UrgentShare: 20, Retries: 3, Backoff: 5 * time.Second,
 		RateMax: 10, RateDuration: time.Second, KeepCompleted: 24 * time.Hour, KeepFailed: 168 * time.Hour,
+		ShutdownGrace: 30 * time.Second,
 	}
 	if diff := cmp.Diff(want, q); diff != "" {
 		t.Errorf("queue settings (-want +got):\n%s", diff)
@@ -131,7 +132,7 @@ func testLoadValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Queue.Backoff != 2500*time.Millisecond || c.Queue.RateDuration != 0 || c.Queue.KeepCompleted != time.Hour || c.Queue.KeepFailed != 48*time.Hour ||
-		c.General.ShutdownGrace != 90*time.Second || c.HTTP.Metrics || c.Queue.Concurrency != 10 || c.Email.Username != "ada" {
+		c.Queue.ShutdownGrace != 90*time.Second || c.HTTP.Metrics || c.Queue.Concurrency != 10 || c.Email.Username != "ada" {
 		t.Errorf("read %+v %+v", c.Queue, c.General)
 	}
 	if diff := cmp.Diff([]string{"a:1", "b:2"}, c.Redis.ClusterNodes); diff != "" {
@@ -168,6 +169,9 @@ func TestCheck(t *testing.T) {
 			[]string{"SMS_CONNECTIONS", "SMS_MAX_SEGMENTS", "SMS_MONTHLY_LIMIT", "SMS_RATE", "SMS_REGION", "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_FROM", "TWILIO_URL"}},
 		{"an API key without its secret", []string{"TWILIO_ACCOUNT_SID=AC0123456789abcdef0123456789abcdef", "TWILIO_API_KEY=SK0123456789abcdef0123456789abcdef", "TWILIO_FROM=+442079460018"},
 			[]string{"TWILIO_API_SECRET"}},
+		{"an identity provider without what it needs", []string{"OIDC_ISSUER=http://id.example", "OIDC_NAME=two\nlines"}, []string{"OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_ISSUER", "OIDC_NAME", "PUBLIC_URL"}},
+		{"a client of no identity provider", []string{"OIDC_CLIENT_ID=x"}, []string{"OIDC_ISSUER"}},
+		{"the identity provider of everybody", []string{"OIDC_ISSUER=https://login.microsoftonline.com/common/v2.0", "OIDC_CLIENT_ID=x", "OIDC_CLIENT_SECRET=y", "PUBLIC_URL=https://bell.example"}, []string{"OIDC_ISSUER"}},
 		{"numbers out of range", []string{"BATCH_SIZE=0", "WORKER_CONCURRENCY=-1", "JOB_RETRIES=99", "REDIS_PORT=70000", "EMAIL_CONNECTIONS=0", "EMAIL_RATE=-1", "EMAIL_DAILY_LIMIT=-1", "URGENT_SHARE=91"},
 			[]string{"BATCH_SIZE", "EMAIL_CONNECTIONS", "EMAIL_DAILY_LIMIT", "EMAIL_RATE", "JOB_RETRIES", "REDIS_PORT", "URGENT_SHARE", "WORKER_CONCURRENCY"}},
 		{"times out of range", []string{"SHUTDOWN_GRACE=0", "JOB_BACKOFF=-1", "RATE_LIMIT_DURATION=2h", "SMTP_TIMEOUT=1"},
@@ -544,11 +548,11 @@ func TestSecretMounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	src := config.Sources{Env: []string{"SMTP_PASSWORD_FILE=" + path}}
-	if got := config.Exposed(&config.Config{}, src); !slices.Equal(got, []string{path}) {
+	if got := config.Exposed(src); !slices.Equal(got, []string{path}) {
 		t.Errorf("elsewhere: %v", got)
 	}
 	defer config.SetSecretMounts(dir + "/")()
-	if got := config.Exposed(&config.Config{}, src); len(got) > 0 {
+	if got := config.Exposed(src); len(got) > 0 {
 		t.Errorf("mounted: %v", got)
 	}
 }

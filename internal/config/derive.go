@@ -13,11 +13,23 @@ import (
 	"schoolbell/internal/channel/email/smtpconn"
 )
 
-// derive fills what follows from other settings, once all of them are read.
-func (c *Config) derive() {
-	if c.HTTP.PublicURL == "" {
-		c.HTTP.PublicURL = c.HTTP.LocalURL(c.HTTP.Addr)
+func (c *Core) filled(origins map[string]Origin, _ Sources) { c.origins = origins }
+
+func (c *Staff) filled(origins map[string]Origin, _ Sources) {
+	c.origins = origins
+	c.HTTP.derive()
+}
+
+// derive fills the URL that follows from where the server listens.
+func (a *Address) derive() {
+	if a.PublicURL == "" {
+		a.PublicURL = a.LocalURL(a.Addr)
 	}
+}
+
+func (c *Config) filled(origins map[string]Origin, _ Sources) {
+	c.origins = origins
+	c.HTTP.derive()
 	if c.Redis.Host == "" && c.Redis.URL == "" && !c.Redis.cluster() && !c.Redis.sentinel() && c.origins["REDIS_PORT"] != FromDefault {
 		c.Redis.Host = "localhost"
 	}
@@ -37,9 +49,10 @@ func (c *Config) derive() {
 	e.TLS, e.Port = smtpconn.WithDefaults(e.Host, e.TLS, e.Port)
 }
 
-// derive finds the server of this machine when no other is named. Permission to send
+// filled finds the server of this machine when no other is named. Permission to send
 // the key unencrypted is not taken from a .env file found in the working folder: it may be a stranger's.
-func (c *Client) derive() {
+func (c *Client) filled(origins map[string]Origin, src Sources) {
+	c.origins, c.envNamed = origins, src.Must
 	c.urlFrom = "SCHOOLBELL_URL"
 	if c.URL == "" {
 		c.URL, c.urlFrom = localURL(c.Addr, c.TLSCert != ""), "HTTP_ADDR"
@@ -64,10 +77,10 @@ func (c *Client) PinnedCertificate() string {
 }
 
 // TLS reports whether the listeners of a process speak TLS.
-func (h *HTTP) TLS() bool { return h.TLSCert != "" }
+func (a *Address) TLS() bool { return a.TLSCert != "" }
 
 // LocalURL is the URL under which this machine reaches a listener of a process at addr.
-func (h *HTTP) LocalURL(addr string) string { return localURL(addr, h.TLS()) }
+func (a *Address) LocalURL(addr string) string { return localURL(addr, a.TLS()) }
 
 func localURL(addr string, secure bool) string {
 	scheme := "http://"
@@ -85,10 +98,10 @@ func localURL(addr string, secure bool) string {
 }
 
 // SQLitePath is the file of the ledger when DATABASE_URL is empty.
-func (c *Config) SQLitePath() string { return filepath.Join(c.General.DataDir, "schoolbell.db") }
+func (c *Core) SQLitePath() string { return filepath.Join(c.General.DataDir, "schoolbell.db") }
 
 // LedgerName names the ledger for people: its engine and place, without credentials.
-func (c *Config) LedgerName() string {
+func (c *Core) LedgerName() string {
 	if c.Ledger.DatabaseURL == "" {
 		return "SQLite " + c.SQLitePath()
 	}

@@ -38,10 +38,23 @@ type Sources struct {
 // maxSecretFile is the largest file that may hold a secret, in bytes.
 const maxSecretFile = 64 << 10
 
-// Load fills target, a pointer to a [Config] or [Client], and returns where each
+// Target is a struct of settings: [Core], [Staff], [Config] or [Client].
+type Target interface {
+	// Check reports everything that is wrong with the settings as [schoolbell.Faults],
+	// each under its name in the environment. It looks at no network. (It is not called
+	// Validate because kong calls methods of that name automatically, before the
+	// environment has been read.)
+	Check() error
+
+	// filled takes the origins of the settings, once all of them are read, and fills what
+	// follows from other settings.
+	filled(origins map[string]Origin, src Sources)
+}
+
+// Load fills target and returns where each
 // value came from, by name in the environment. The error is [schoolbell.Faults]
 // with every value that could not be read; the values themselves are not judged.
-func Load(target any, src Sources) (map[string]Origin, error) {
+func Load(target Target, src Sources) (map[string]Origin, error) {
 	var faults schoolbell.Faults
 	layers := []layer{{FromEnv, envMap(src.Env)}}
 	dotenv, err := readEnvFile(src.EnvFile, src.Must)
@@ -65,21 +78,14 @@ func Load(target any, src Sources) (map[string]Origin, error) {
 		}
 		origins[f.Env] = origin
 	}
-	switch t := target.(type) {
-	case *Config:
-		t.origins = origins
-		t.derive()
-	case *Client:
-		t.origins, t.envNamed = origins, src.Must
-		t.derive()
-	}
+	target.filled(origins, src)
 	return origins, faults.Err()
 }
 
 // Set reports whether the setting of that name in the environment was given, by
 // flag, environment or .env, rather than left at its default. c must have been
 // filled by [Load].
-func (c *Config) Set(env string) bool {
+func (c *Core) Set(env string) bool {
 	origin, known := c.origins[env]
 	return known && origin != FromDefault
 }
@@ -133,13 +139,13 @@ func readSecret(path string) (string, error) {
 	return text, nil
 }
 
-// Exposed returns the files with secrets that other users of the machine may read: the
+// Exposed returns the files with secrets of any setting of [Config] that other users of the machine may read: the
 // .env file, if it holds one, and those that a setting such as SMTP_PASSWORD_FILE names.
-func Exposed(target any, src Sources) (paths []string) {
+func Exposed(src Sources) (paths []string) {
 	dotenv, _ := readEnvFile(src.EnvFile, false) // Load has reported what is wrong with it
 	env := envMap(src.Env)
 	secretInEnv := false
-	for _, f := range fieldsOf(target) {
+	for _, f := range fieldsOf(&Config{}) {
 		if !f.Secret {
 			continue
 		}
@@ -161,7 +167,7 @@ func Exposed(target any, src Sources) (paths []string) {
 // OpenToOthers returns DATA_DIR, and the ledger's files in it, if other users of the
 // machine may look into them. It is empty when the ledger is elsewhere, or when nobody
 // else gets into DATA_DIR.
-func (c *Config) OpenToOthers() (paths []string) {
+func (c *Core) OpenToOthers() (paths []string) {
 	info, err := os.Stat(c.General.DataDir)
 	if c.Ledger.DatabaseURL != "" || err != nil || info.Mode().Perm()&0o077 == 0 {
 		return nil

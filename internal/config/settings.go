@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"reflect"
 	"strings"
 )
@@ -42,7 +43,7 @@ func appendFields(out []field, v reflect.Value, group string) []field {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		if _, part := f.Tag.Lookup("embed"); part {
-			out = appendFields(out, v.Field(i), f.Tag.Get("group"))
+			out = appendFields(out, v.Field(i), cmp.Or(f.Tag.Get("group"), group))
 			continue
 		}
 		names, ok := f.Tag.Lookup("setting")

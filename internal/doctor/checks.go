@@ -71,17 +71,17 @@ func lookAtLedger(ctx context.Context, cfg *config.Config) (s ledger.Schema, err
 			err = mayWrite(cfg.SQLitePath())
 		}
 		if err != nil {
-			err = app.LedgerUnavailable(cfg, err)
+			err = app.LedgerUnavailable(&cfg.Core, err)
 		}
 		return s, err
 	}
-	l, err := app.OpenLedger(ctx, cfg)
+	l, err := app.OpenLedger(ctx, &cfg.Core)
 	if err != nil {
 		return s, err
 	}
 	defer l.Close()
 	if s, err = l.Schema(ctx); err != nil {
-		err = app.LedgerUnavailable(cfg, err)
+		err = app.LedgerUnavailable(&cfg.Core, err)
 	}
 	return s, err
 }

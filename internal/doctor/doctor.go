@@ -1,5 +1,6 @@
 // Package doctor checks everything that the settings name and says how to fix what it
-// finds: the data folder, the ledger, Redis, the mail server, the clock, the TLS certificate and the API.
+// finds: the data folder, the ledger, Redis, the mail server, the clock, the TLS certificate,
+// the identity provider and the API.
 package doctor
 
 import (
@@ -54,6 +55,9 @@ func Examine(ctx context.Context, cfg *config.Config, exposed []string) []Findin
 	one("clock", checkClock)
 	if cfg.HTTP.TLS() {
 		one("TLS", checkTLS)
+	}
+	if cfg.OIDC.SetUp() {
+		one("identity provider", checkIdentityProvider)
 	}
 	one("API", checkAPI)
 	for _, path := range exposed {

@@ -10,6 +10,9 @@ import (
 // ask, and each check may connect and log in somewhere.
 const maxAge = 10 * time.Second
 
+// maxLatestAge is how old an answer may be that nobody has waited for.
+const maxLatestAge = time.Minute
+
 // Check answers whether everything a process needs is there. It asks the
 // dependencies at most once in ten seconds, however many ask it, and one check at
 // a time. It is safe for concurrent use.
@@ -44,10 +47,7 @@ func (c *Check) Readiness(ctx context.Context) Readiness {
 			c.mu.Unlock()
 			return r
 		}
-		if c.running == nil {
-			c.running = make(chan struct{})
-			go c.run(context.WithoutCancel(ctx)) // others may wait for it
-		}
+		c.begin(ctx)
 		done := c.running
 		c.mu.Unlock()
 		select {
@@ -55,6 +55,33 @@ func (c *Check) Readiness(ctx context.Context) Readiness {
 		case <-ctx.Done():
 			return NotStarted("the check was cancelled")
 		}
+	}
+}
+
+// Latest is Readiness for callers that should not wait until every dependency has answered, such as pages: it returns the latest
+// answer, at most a minute old. If that is older than ten seconds, a check begins for those who ask next. It waits only if nobody
+// has asked for a minute.
+func (c *Check) Latest(ctx context.Context) Readiness {
+	c.mu.Lock()
+	age := c.now().Sub(c.asked)
+	if c.asked.IsZero() || age >= maxLatestAge {
+		c.mu.Unlock()
+		return c.Readiness(ctx)
+	}
+	defer c.mu.Unlock()
+	if age >= c.age {
+		c.begin(ctx)
+	}
+	r := c.last
+	r.AgeMS = age.Milliseconds()
+	return r
+}
+
+// begin begins a check unless one is running. The caller holds the mutex.
+func (c *Check) begin(ctx context.Context) {
+	if c.running == nil {
+		c.running = make(chan struct{})
+		go c.run(context.WithoutCancel(ctx)) // others may wait for it
 	}
 }
 

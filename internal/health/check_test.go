@@ -13,6 +13,7 @@ import (
 func TestReadiness(t *testing.T) {
 	t.Parallel()
 	t.Run("dependencies are checked at most once in ten seconds", testReadinessCache)
+	t.Run("pages do not wait for a check", testLatest)
 }
 
 // A caller of /readyz must not be able to make the server connect and log in
@@ -48,6 +49,39 @@ func testReadinessCache(t *testing.T) {
 	clock.add(2 * time.Second)
 	if r := check.Readiness(context.Background()); asked.Load() != 2 || r.AgeMS != 0 || most.Load() != 1 {
 		t.Errorf("asked %d times in eleven seconds, %d at once, the answer is %d ms old", asked.Load(), most.Load(), r.AgeMS)
+	}
+}
+
+// A page must not wait for a dependency that hangs.
+func testLatest(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	gate := make(chan struct{}, 1)
+	gate <- struct{}{}
+	check := health.NewCheck(func(context.Context, string, error) {}, health.Dependency{Name: "ledger", Check: func(context.Context) error {
+		asked.Add(1)
+		<-gate
+		return nil
+	}})
+	clock := &clock{now: time.Unix(1_700_000_000, 0)}
+	check.SetClock(clock.read)
+	if r := check.Latest(context.Background()); r.Status != "ok" || r.AgeMS != 0 {
+		t.Errorf("the first answer is %+v", r)
+	}
+	clock.add(11 * time.Second)
+	for range 3 {
+		if r := check.Latest(context.Background()); r.Status != "ok" || r.AgeMS != 11_000 {
+			t.Errorf("the answer is %+v", r)
+		}
+	}
+	gate <- struct{}{}
+	if r := check.Readiness(context.Background()); r.AgeMS != 0 || asked.Load() != 2 {
+		t.Errorf("asked %d times, the answer is %d ms old", asked.Load(), r.AgeMS)
+	}
+	clock.add(2 * time.Minute)
+	gate <- struct{}{}
+	if r := check.Latest(context.Background()); r.AgeMS != 0 || asked.Load() != 3 {
+		t.Errorf("after two minutes: asked %d times, the answer is %d ms old", asked.Load(), r.AgeMS)
 	}
 }
 

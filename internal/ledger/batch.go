@@ -15,6 +15,7 @@ type Batch struct {
 type FanOutStep struct {
 	Batches []Batch // made by this chunk
 	Users   int     // picked by this chunk
+	InApp   int     // messages that this chunk put into inboxes or noted as sent in the app
 	Done    bool    // the wave is walked to its end
 	Grants  []Grant // of Batches, in their order; nil unless FanOutSmall claimed
 }

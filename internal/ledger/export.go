@@ -27,6 +27,15 @@ type PersonalRecord struct {
 // ReceiptCursor names a receipt in the order of its key; the zero value is before all.
 type ReceiptCursor struct{ Provider, ID string }
 
+// PersonDeliveries reads what was sent to one person. It is safe for concurrent use.
+type PersonDeliveries interface {
+	// DeliveriesOf returns the deliveries to a user of up to limit events before one, "" for the newest: newest event first, then
+	// by wave and channel. With groups, only events that were created within them count. No index leads from a person to the
+	// deliveries, so it looks through a number of events and no more, and may find fewer, or none, although older ones follow.
+	// next is the event before which the next page begins, "" after the last page. CodeNotFound if there is no such user or event.
+	DeliveriesOf(ctx context.Context, userID string, within []string, before string, limit int) (found []schoolbell.PersonDelivery, next string, err error)
+}
+
 // Exports reads everything that belongs to one person, in pages. Each method is one
 // transaction; implementations are safe for concurrent use.
 type Exports interface {

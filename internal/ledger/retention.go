@@ -17,12 +17,13 @@ const (
 	KeptAudit      Kept = "audit"            // entries of the audit, by their time
 	KeptAttempts   Kept = "webhook_attempts" // attempts of webhooks, by their time
 	KeptMessages   Kept = "webhook_messages" // messages to webhooks that were not sent, such as those of disabled ones, by their time
+	KeptTraffic    Kept = "traffic"          // counts of messages by minute, by their minute
 )
 
 // AllKept lists every kind in the order in which a round removes them: what belongs to
 // an event goes before the event.
 func AllKept() []Kept {
-	return []Kept{KeptKeys, KeptInbox, KeptDeliveries, KeptEvents, KeptReceipts, KeptAudit, KeptAttempts, KeptMessages}
+	return []Kept{KeptKeys, KeptInbox, KeptDeliveries, KeptEvents, KeptReceipts, KeptAudit, KeptAttempts, KeptMessages, KeptTraffic}
 }
 
 // RemovalCursor is where the next piece of a removal begins; the zero value is the

@@ -27,6 +27,7 @@ type Stores struct {
 	Quotas     Quotas
 	Digests    Digests
 	Previews   Previews
+	Traffic    Traffic
 }
 
 // Channels are the ways of reaching people that the ledger knows.
@@ -91,9 +92,9 @@ type Events interface {
 	// RetryFailed makes the failed and the bounced deliveries of an event whose started
 	// waves are walked pending again, with no attempts spent and no outcome, reopens their
 	// batches and waves and, if there were any, makes a completed event processing. It
-	// returns how many rows. A cancelled event is CodeConflict; an expired or held one too; an
-	// unknown one CodeNotFound.
-	RetryFailed(ctx context.Context, id string) (int, error)
+	// returns how many rows. A filter narrows it to some of them. A cancelled event is CodeConflict; an expired or
+	// held one too; an unknown one CodeNotFound, and a channel that is none CodeInvalid.
+	RetryFailed(ctx context.Context, id string, only schoolbell.RetryFilter) (int, error)
 }
 
 // Waves are the walks of events over their audiences. A wave is queued once it has its
@@ -175,10 +176,9 @@ type Deliveries interface {
 	// take a further transaction: two of one batch, and one of which all rows that it could claim had to be ended.
 	Advance(ctx context.Context, steps []Step) ([]Grant, error)
 
-	// Personal returns what the messages of an event to users, given by their numbers, do not share with others: their names, the
-	// event's data of them, and the students whom it concerns, by name, as they are now. People who are not
-	// there any more are left out.
-	Personal(ctx context.Context, eventID string, users []int64) (map[int64]*schoolbell.PersonalText, error)
+	// Personal returns what an event says of users, given by their numbers: its data of them, and the students whom it concerns, by
+	// name, as they are now. It leaves out their own names, and users of whom the event says nothing.
+	Personal(ctx context.Context, ev *schoolbell.Event, users []int64) (map[int64]*schoolbell.PersonalText, error)
 
 	// EndAbandoned ends the rows of cancelled events that claims of ended leases hold: they become
 	// uncertain. It returns the number of events. Such events have no open wave, so nothing

@@ -137,11 +137,11 @@ func (p *Pipeline) ReleaseAll(ctx context.Context, held int) error {
 	return nil
 }
 
-// Retry sends the failed deliveries of an event again, and only those, and
+// Retry sends the failed deliveries of an event again that a filter selects, and only those, and
 // returns how many they are. An event still being walked, cancelled or expired
 // is CodeConflict, an unknown one CodeNotFound.
-func (p *Pipeline) Retry(ctx context.Context, id string) (rows int, err error) {
-	rows, err = p.ledger.Events.RetryFailed(ctx, id)
+func (p *Pipeline) Retry(ctx context.Context, id string, only schoolbell.RetryFilter) (rows int, err error) {
+	rows, err = p.ledger.Events.RetryFailed(ctx, id, only)
 	if err != nil {
 		return 0, err
 	}

@@ -47,7 +47,7 @@ func (d damage) String() string {
 func damages() (all []damage) {
 	for _, queue := range []string{"events", "email"} {
 		for _, key := range []string{"meta", "id", "wait", "paused", "active", "prioritized", "pc", "delayed", "waiting-children",
-			"completed", "failed", "stalled", "stalled-check", "limiter", "events", "marker", "{job}", "{job}:lock", "{job}:logs",
+			"completed", "failed", "stalled", "stalled-check", "limiter", "events", "marker", "metrics:completed", "{job}", "{job}:lock", "{job}:logs",
 			"{job}:dependencies", "{job}:processed", "{job}:failed", "{job}:unsuccessful"} {
 			for _, as := range []string{"deleted", "string", "list"} {
 				for _, load := range []bool{false, true} {

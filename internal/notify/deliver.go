@@ -20,6 +20,7 @@ type deliverer struct {
 	events   ledger.Events
 	advancer *advancer // that of the process
 	metrics  *Metrics
+	traffic  *traffic
 	log      *slog.Logger
 	channel  schoolbell.Channel
 	lane     schoolbell.Lane

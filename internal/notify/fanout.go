@@ -31,6 +31,7 @@ type fanOut struct {
 	inPlace *inPlace
 	asked   *requests
 	metrics *Metrics
+	traffic *traffic
 	log     *slog.Logger
 }
 
@@ -151,6 +152,7 @@ func (f *fanOut) walk(ctx context.Context, job *bullmq.Job, ev *schoolbell.Event
 		whole := step.Done && done.users == 0 && wave.Wave == 0 && starts(ev)
 		done.users += step.Users
 		f.metrics.walked.Add(float64(step.Users))
+		f.traffic.add(schoolbell.ChannelInApp, step.InApp, 0)
 		batches := step.Batches
 		if whole {
 			if batches, done.sum, err = f.inPlace.deliver(ctx, job, ev, step, early); err != nil {

@@ -23,44 +23,53 @@ func (r *batchRun) personalize(ctx context.Context, rows []ledger.Recipient) err
 	for i, to := range rows {
 		users[i] = to.Seq
 	}
-	texts, err := r.advancer.deliveries.Personal(ctx, r.ev.ID, users)
+	texts, err := r.advancer.deliveries.Personal(ctx, r.ev, users)
 	if err != nil {
 		return fmt.Errorf("read what event %s says of its recipients: %w", r.ev.ID, err)
 	}
 	for i := range rows {
-		rows[i].Personal = texts[rows[i].Seq]
+		rows[i].Personal = named(texts[rows[i].Seq], rows[i])
 	}
 	return nil
 }
 
 // personalizeItems is personalize for a digest: it reads what its items say of the recipients, one event after the other.
 func (r *batchRun) personalizeItems(ctx context.Context, rows []ledger.Recipient) error {
-	readers := map[string][]int{} // rows, by personalized event
+	readers := map[*schoolbell.Event][]int{} // rows, by personalized event
 	for i, to := range rows {
 		for _, item := range to.Items {
 			if item.Personalized() {
-				readers[item.ID] = append(readers[item.ID], i)
+				readers[item] = append(readers[item], i)
 			}
 		}
 	}
-	for id, places := range readers {
+	for item, places := range readers {
 		users := make([]int64, len(places))
 		for i, place := range places {
 			users[i] = rows[place].Seq
 		}
-		texts, err := r.advancer.deliveries.Personal(ctx, id, users)
+		texts, err := r.advancer.deliveries.Personal(ctx, item, users)
 		if err != nil {
-			return fmt.Errorf("read what event %s of a digest says of its recipients: %w", id, err)
+			return fmt.Errorf("read what event %s of a digest says of its recipients: %w", item.ID, err)
 		}
 		for _, place := range places {
 			to := &rows[place]
 			if to.ItemTexts == nil {
 				to.ItemTexts = map[string]*schoolbell.PersonalText{}
 			}
-			to.ItemTexts[id] = texts[to.Seq]
+			to.ItemTexts[item.ID] = named(texts[to.Seq], *to)
 		}
 	}
 	return nil
+}
+
+// named returns what an event says of a recipient, with their name. text is nil if it says nothing.
+func named(text *schoolbell.PersonalText, to ledger.Recipient) *schoolbell.PersonalText {
+	if text == nil {
+		text = &schoolbell.PersonalText{}
+	}
+	text.Name = to.Name
+	return text
 }
 
 // untried returns the attempts of rows that were not offered to the provider. The run ends with the reason.

@@ -407,7 +407,7 @@ func testPipelineRetries(t *testing.T) {
 	}
 
 	s.provider.answers(nil)
-	rows, err := s.pipeline.Retry(t.Context(), ev.ID)
+	rows, err := s.pipeline.Retry(t.Context(), ev.ID, schoolbell.RetryFilter{})
 	if err != nil || rows != 2 {
 		t.Fatalf("Retry: %d rows, %v; want 2", rows, err)
 	}

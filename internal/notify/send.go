@@ -73,6 +73,7 @@ func (r *batchRun) send(ctx context.Context, claim ledger.Grant) []ledger.Attemp
 		r.count(res, attempts[i])
 	}
 	r.adapt(verdicts)
+	r.traffic.addAttempts(r.channel, attempts)
 	return append(attempts, others...)
 }
 

@@ -19,28 +19,29 @@ import (
 // within Config.Grace, hands every unfinished job and row back at no attempt, and
 // returns once all has stopped. It continues through outages of Redis and the ledger.
 func (p *Pipeline) RunWorkers(ctx context.Context, renderer Renderer, senders map[schoolbell.Channel]Senders) error {
-	leases := newLeaseKeeper(p.ledger.Leases, p.cfg.WorkerName, p.log)
-	workers, err := p.newWorkers(leases, renderer, senders)
+	leases, traffic := newLeaseKeeper(p.ledger.Leases, p.cfg.WorkerName, p.log), newTraffic(p.ledger.Traffic, p.log)
+	workers, err := p.newWorkers(leases, traffic, renderer, senders)
 	if err != nil {
 		return err
 	}
-	// The lease outlives the workers: it covers their rows until the last is recorded.
-	leaseCtx, endLease := context.WithCancel(context.WithoutCancel(ctx))
-	defer endLease()
-	kept := make(chan error, 1)
-	go func() { kept <- leases.Run(leaseCtx) }()
+	// The lease outlives the workers: it covers their rows until the last is recorded. So do the counts of messages.
+	keepCtx, endKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	defer endKeeping()
+	var keepers errgroup.Group
+	keepers.Go(func() error { return leases.Run(keepCtx) })
+	keepers.Go(func() error { return traffic.Run(keepCtx) })
 
 	g, runCtx := errgroup.WithContext(ctx)
 	for _, w := range workers {
 		g.Go(func() error { return w.Run(runCtx) })
 	}
 	err = g.Wait()
-	endLease()
-	return errors.Join(err, <-kept)
+	endKeeping()
+	return errors.Join(err, keepers.Wait())
 }
 
-func (p *Pipeline) newWorkers(leases *leaseKeeper, renderer Renderer, senders map[schoolbell.Channel]Senders) ([]*bullmq.Worker, error) {
-	handlers, err := p.handlers(leases, renderer, senders)
+func (p *Pipeline) newWorkers(leases *leaseKeeper, traffic *traffic, renderer Renderer, senders map[schoolbell.Channel]Senders) ([]*bullmq.Worker, error) {
+	handlers, err := p.handlers(leases, traffic, renderer, senders)
 	if err != nil {
 		return nil, err
 	}
@@ -59,13 +60,13 @@ func (p *Pipeline) newWorkers(leases *leaseKeeper, renderer Renderer, senders ma
 }
 
 // handlers returns the handler of each queue.
-func (p *Pipeline) handlers(leases *leaseKeeper, renderer Renderer, senders map[schoolbell.Channel]Senders) (map[*bullmq.Queue]bullmq.Handler, error) {
+func (p *Pipeline) handlers(leases *leaseKeeper, traffic *traffic, renderer Renderer, senders map[schoolbell.Channel]Senders) (map[*bullmq.Queue]bullmq.Handler, error) {
 	handlers := make(map[*bullmq.Queue]bullmq.Handler)
 	inPlace := make(map[schoolbell.Lane]*inPlace)
 	for _, lane := range schoolbell.Lanes() {
 		inPlace[lane] = newInPlace(p.cfg, lane, p.ledger.Waves, p.log)
 		f := &fanOut{inPlace: inPlace[lane], asked: p.requests(), waves: p.ledger.Waves, cfg: p.cfg, lane: lane, events: p.ledger.Events, fanOuts: p.ledger.FanOuts, queues: p.queues,
-			rebuild: p.rebuilder(), metrics: p.metrics, log: p.log}
+			rebuild: p.rebuilder(), metrics: p.metrics, traffic: traffic, log: p.log}
 		handlers[p.queues.events(lane)] = f.handle
 	}
 	advancer := newAdvancer(p.ledger.Deliveries)
@@ -80,7 +81,7 @@ func (p *Pipeline) handlers(leases *leaseKeeper, renderer Renderer, senders map[
 			if sender == nil {
 				return nil, fmt.Errorf("channel %s has no provider", ch)
 			}
-			d := &deliverer{cfg: p.cfg, events: p.ledger.Events, advancer: advancer, metrics: p.metrics, log: p.log,
+			d := &deliverer{cfg: p.cfg, events: p.ledger.Events, advancer: advancer, metrics: p.metrics, traffic: traffic, log: p.log,
 				channel: ch, lane: lane, sender: sender, queue: p.queues.batches(lane, ch), other: p.queues.batches(otherLane(lane), ch),
 				renderer: renderer, leases: leases, throttle: throttle, progress: progress,
 				gate: p.newQuotaGate(ch, lane)}
@@ -118,6 +119,9 @@ func (p *Pipeline) slots(q *bullmq.Queue, lane schoolbell.Lane) int {
 	return p.cfg.slots(lane)
 }
 
+// countedMinutes is for how many minutes Redis has the number of finished jobs, which the panel and BullMQ's dashboards show.
+const countedMinutes = 60
+
 func (p *Pipeline) workerOptions(q *bullmq.Queue, lane schoolbell.Lane, ready func()) bullmq.WorkerOptions {
 	return bullmq.WorkerOptions{
 		Prefix:          p.cfg.Prefix,
@@ -132,6 +136,7 @@ func (p *Pipeline) workerOptions(q *bullmq.Queue, lane schoolbell.Lane, ready fu
 		Backoffs:        map[string]bullmq.BackoffFunc{backoffStrategy: p.cfg.backoff},
 		Grace:           p.cfg.Grace,
 		Logger:          p.log,
+		MetricsPoints:   countedMinutes,
 		Hooks: bullmq.WorkerHooks{
 			OnReady: ready,
 			OnRetry: func(job *bullmq.Job, err error, wait time.Duration) {

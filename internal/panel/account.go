@@ -1,18 +1,27 @@
 package panel
 
+import "schoolbell/internal/panel/site"
+
 var (
 	accountPage = parse("account.html")
 	morePage    = parse("more.html")
 )
 
 // accountView is what people see of their own account.
-type accountView struct{ SignedIn moment }
+type accountView struct {
+	SignedIn site.Moment
+	Limit    string // groups to which it is limited; empty for none
+}
 
-func (s *Server) showAccount(c *call) error {
-	return s.write(c, accountPage, pageSpec{title: "Your account"}, accountView{s.when(c.account.SignedInAt)})
+func (s *Server) showAccount(c *site.Call) error {
+	words, err := s.site.LimitWords(c)
+	if err != nil {
+		return err
+	}
+	return s.site.Write(c, accountPage, site.Spec{Title: "Your account"}, accountView{s.site.When(c.Account.SignedInAt), words})
 }
 
 // showMore is the rest of the navigation on phones.
-func (s *Server) showMore(c *call) error {
-	return s.write(c, morePage, pageSpec{title: "More", path: "more"}, nil)
+func (s *Server) showMore(c *site.Call) error {
+	return s.site.Write(c, morePage, site.Spec{Title: "More", Path: "more"}, nil)
 }

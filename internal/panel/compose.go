@@ -1,7 +1,7 @@
 package panel
 
 import (
-	"context"
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,32 +9,50 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"schoolbell"
 	"schoolbell/internal/auth"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/panel/datatable"
+	"schoolbell/internal/panel/site"
 	"schoolbell/internal/preview"
+	"schoolbell/internal/staff"
 )
 
-var composePage = parse("compose.html")
+var composePage = parse("compose.html", "composefields.html", "composewho.html")
 
-const (
-	shownGroups = 200    // that the form offers
-	confirmWord = "SEND" // that people type before an urgent event is sent
-)
+// confirmWord is what people type before an urgent event is sent.
+const confirmWord = "SEND"
 
 // composeView is the form of a new event, and beside it what the event would do.
 type composeView struct {
 	Form       composeForm
 	Urgent     bool
-	Categories []option
-	Roles      []option
+	Categories []site.Option
+	Roles      []site.Option
 	Groups     []groupChoice
 	MoreGroups bool // there are more than the form offers
 	Channels   []channelChoice
 	Faults     map[string]string // by field
-	Summary    []fieldFault
+	Summary    []site.FieldFault
 	Count      countView
+	Saved      savedView // the draft of the form
+	Root       string    // relative URL of the panel
+	Offered    []string  // languages that texts can be added for
+	Step       string    // relative URL that shows the form again with something added or removed
+	Picks      []pick    // people whom the form names, and whom it leaves out
+	Found      foundView
+	Picked     bool // somebody was just added or removed
+}
+
+// Refused is the heading over what is wrong with the form.
+func (v composeView) Refused() string { return "The event was not created" }
+
+// DataNames are the names under which messages have the data of single people.
+func (v composeView) DataNames() []string {
+	_, names, _ := datatable.Read(v.Form.Personal)
+	return names
 }
 
 // groupChoice offers the members of a group and the guardians of those of them who are students.
@@ -49,8 +67,8 @@ type channelChoice struct {
 	Current           bool
 }
 
-func (s *Server) showCompose(c *call) error {
-	categories, err := s.cfg.School.Categories(c.ctx())
+func (s *Server) showCompose(c *site.Call) error {
+	categories, err := s.cfg.School.Categories(c.Ctx())
 	if err != nil {
 		return err
 	}
@@ -58,20 +76,20 @@ func (s *Server) showCompose(c *call) error {
 	offered := offeredCategories(categories, false)
 	if len(offered) > 0 {
 		form.Category = string(offered[0].ID)
-		form.Channels = typed[string](offered[0].Channels)
+		form.Channels = site.Typed[string](offered[0].Channels)
 	}
 	return s.writeCompose(c, http.StatusOK, composeView{Form: form})
 }
 
-func (s *Server) showUrgent(c *call) error {
-	if !c.account.MayUrgent() {
+func (s *Server) showUrgent(c *site.Call) error {
+	if !c.Account.MayUrgent() {
 		return noUrgent()
 	}
-	categories, err := s.cfg.School.Categories(c.ctx())
+	categories, err := s.cfg.School.Categories(c.Ctx())
 	if err != nil {
 		return err
 	}
-	form := composeForm{Key: rand.Text(), Channels: typed[string](s.cfg.Channels)}
+	form := composeForm{Key: rand.Text(), Channels: site.Typed[string](s.cfg.Channels)}
 	if offered := offeredCategories(categories, true); len(offered) > 0 {
 		form.Category = string(offered[0].ID)
 	}
@@ -93,57 +111,72 @@ func offeredCategories(all []schoolbell.CategoryInfo, urgent bool) (offered []sc
 }
 
 // formUrgent reports whether the category of a form is urgent. It is an error if the account may not send such events.
-func (s *Server) formUrgent(c *call, form composeForm) (bool, error) {
-	categories, err := s.cfg.School.Categories(c.ctx())
+func (s *Server) formUrgent(c *site.Call, form composeForm) (bool, error) {
+	categories, err := s.cfg.School.Categories(c.Ctx())
 	if err != nil {
 		return false, err
 	}
 	i := slices.IndexFunc(categories, func(info schoolbell.CategoryInfo) bool { return string(info.ID) == form.Category })
 	urgent := i >= 0 && categories[i].Lane == schoolbell.LaneUrgent
-	if urgent && !c.account.MayUrgent() {
+	if urgent && !c.Account.MayUrgent() {
 		return false, noUrgent()
 	}
 	return urgent, nil
 }
 
 // countComposed tells what the event of a form would do. A page that follows the form gets only the part that changes.
-func (s *Server) countComposed(c *call) error {
-	form := readComposeForm(c.form)
+func (s *Server) countComposed(c *site.Call) error {
+	form := readComposeForm(c.Form)
 	urgent, err := s.formUrgent(c, form)
 	if err != nil {
 		return err
 	}
 	v := composeView{Form: form, Urgent: urgent}
-	if v.Count, err = s.countOf(c.ctx(), form); err != nil {
+	if v.Count, err = s.countOf(c, form); err != nil {
 		return err
 	}
-	if c.r.Header.Get("HX-Request") != "" {
-		return s.render(c, http.StatusOK, composePage, "counted", s.newPage(c, "", v))
+	if c.R.Header.Get("HX-Request") != "" {
+		return s.site.Render(c, http.StatusOK, composePage, "counted", s.site.NewPage(c, "", v))
 	}
 	return s.writeCompose(c, http.StatusOK, v)
 }
 
 // countOf previews the event of a form. A title and a text that are not written yet do not keep people from being counted.
-func (s *Server) countOf(ctx context.Context, form composeForm) (countView, error) {
-	ev, faults := form.event(s.zone())
+func (s *Server) countOf(c *site.Call, form composeForm) (countView, error) {
+	ev, faults := form.event(s.site.Zone())
+	outside, err := s.checkAudience(c, &ev.Audience, ev.Personal)
+	if err != nil {
+		return countView{}, err
+	}
+	faults = append(faults, outside...)
 	written := form.Title != "" && form.Body != ""
-	ev.Title, ev.Body = firstOf(ev.Title, "Title"), firstOf(ev.Body, "Text")
+	ev.Title, ev.Body = cmp.Or(ev.Title, "Title"), cmp.Or(ev.Body, "Text")
 	if len(faults) > 0 {
 		return countView{Problems: summaryOf(composeFaults(faults.Err()))}, nil
 	}
-	found, err := s.cfg.Previews.Preview(ctx, ev, preview.Options{})
+	found, err := s.cfg.Previews.Preview(c.Ctx(), ev, preview.Options{})
 	switch {
 	case schoolbell.CodeOf(err) == schoolbell.CodeInvalid:
 		return countView{Problems: summaryOf(composeFaults(err))}, nil
 	case err != nil:
 		return countView{}, err
 	}
-	return s.newCount(found, written), nil
+	names, err := s.site.Names(c.Ctx())
+	if err != nil {
+		return countView{}, err
+	}
+	v := s.newCount(found, written)
+	if written {
+		for _, m := range found.Shown {
+			v.Shown = append(v.Shown, newShownMessage(c, names, m))
+		}
+	}
+	return v, nil
 }
 
 // sendComposed creates the event of a form. The same form creates one event however often it is sent.
-func (s *Server) sendComposed(c *call) error {
-	form := readComposeForm(c.form)
+func (s *Server) sendComposed(c *site.Call) error {
+	form := readComposeForm(c.Form)
 	if !schoolbell.ValidID(form.Key) {
 		return schoolbell.Invalid("form", "cannot be read: it has no key")
 	}
@@ -151,25 +184,36 @@ func (s *Server) sendComposed(c *call) error {
 	if err != nil {
 		return err
 	}
-	ev, faults := form.event(s.zone())
+	ev, faults := form.event(s.site.Zone())
 	if urgent && form.Confirm != confirmWord {
 		faults.Add("confirm", "type %s to confirm", confirmWord)
 	}
+	outside, err := s.checkAudience(c, &ev.Audience, ev.Personal)
+	if err != nil {
+		return err
+	}
+	faults = append(faults, outside...)
 	if len(faults) > 0 {
 		ev.Normalize()
-		if err := ev.Validate(s.now()); err != nil {
+		if err := ev.Validate(s.site.Now()); err != nil {
 			faults = append(faults, schoolbell.FaultsOf(err)...)
 		}
 		return s.refuseComposed(c, composeView{Form: form, Urgent: urgent}, faults.Err())
 	}
-	ev.CreatedBy = auth.PrincipalOf(c.ctx()).Actor()
-	ledger.ChangeOf(c.ctx()).Set("category", ev.Category)
-	ledger.ChangeOf(c.ctx()).Set("channels", ev.Channels)
-	idem := ledger.Idempotency{Scope: "staff/" + c.account.ID, Key: form.Key}
+	if shown := c.Form.Get("counted"); shown != "" {
+		if count, err := s.countOf(c, form); err == nil && count.Counted && strconv.Itoa(count.People) != shown {
+			return s.refuseComposed(c, composeView{Form: form, Urgent: urgent, Count: count}, otherCount(count.People))
+		}
+	}
+	ev.CreatedWithin = c.Account.Groups
+	ev.CreatedBy = auth.PrincipalOf(c.Ctx()).Actor()
+	ledger.ChangeOf(c.Ctx()).Set("category", ev.Category)
+	ledger.ChangeOf(c.Ctx()).Set("channels", ev.Channels)
+	idem := ledger.Idempotency{Scope: staff.EventScope(c.Account.ID), Key: form.Key}
 	if idem.Fingerprint, err = form.fingerprint(); err != nil {
 		return err
 	}
-	stored, replayed, err := s.cfg.Pipeline.Create(c.ctx(), ev, idem)
+	stored, replayed, err := s.cfg.Pipeline.Create(c.Ctx(), ev, idem)
 	if schoolbell.CodeOf(err) == schoolbell.CodeInvalid {
 		return s.refuseComposed(c, composeView{Form: form, Urgent: urgent}, err)
 	}
@@ -177,17 +221,23 @@ func (s *Server) sendComposed(c *call) error {
 		return err
 	}
 	if replayed {
-		ledger.ChangeOf(c.ctx()).Void()
+		ledger.ChangeOf(c.Ctx()).Void()
 	}
-	return c.redirect("events/" + url.PathEscape(stored.ID) + "?done=created")
+	s.dropDraft(c, form.Key)
+	return c.Redirect("events/" + url.PathEscape(stored.ID) + "?done=created")
+}
+
+// otherCount is what a form is told whose audience has changed since its page has said how many people are in it.
+func otherCount(now int) error {
+	return schoolbell.Invalid(countFault, "the audience has changed since it was counted: it is now %s. Look at the number and send again", site.Count(now, "person", "people"))
 }
 
 // refuseComposed shows a form again with what is wrong with it. A form that was sent before gets another key, so that what it
 // says now can be sent as another event.
-func (s *Server) refuseComposed(c *call, v composeView, err error) error {
+func (s *Server) refuseComposed(c *site.Call, v composeView, err error) error {
 	v.Faults = composeFaults(err)
 	v.Summary = summaryOf(v.Faults)
-	if v.Faults[keyFault] != "" {
+	if v.Faults[site.WholeForm] != "" {
 		v.Form.Key = rand.Text()
 	}
 	return s.writeCompose(c, http.StatusUnprocessableEntity, v)
@@ -204,31 +254,32 @@ func (f composeForm) fingerprint() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-func (s *Server) writeCompose(c *call, status int, v composeView) error {
-	categories, err := s.cfg.School.Categories(c.ctx())
+func (s *Server) writeCompose(c *site.Call, status int, v composeView) error {
+	categories, err := s.cfg.School.Categories(c.Ctx())
 	if err != nil {
 		return err
 	}
 	for _, info := range offeredCategories(categories, v.Urgent) {
-		v.Categories = append(v.Categories, option{string(info.ID), info.Name, string(info.ID) == v.Form.Category})
+		v.Categories = append(v.Categories, site.Option{Value: string(info.ID), Name: info.Name, Current: string(info.ID) == v.Form.Category})
 	}
-	for _, r := range schoolbell.Roles() {
-		v.Roles = append(v.Roles, option{string(r), statusWord(roleWord(r)), slices.Contains(v.Form.Roles, string(r))})
-	}
-	for _, ch := range s.cfg.Channels {
-		v.Channels = append(v.Channels, channelChoice{string(ch), channelName(ch), channelIcon(ch), slices.Contains(v.Form.Channels, string(ch))})
-	}
-	groups, err := s.cfg.Groups.Groups(c.ctx(), "", shownGroups+1)
-	if err != nil {
+	if err := s.offer(c, &v); err != nil {
 		return err
 	}
-	v.MoreGroups = len(groups) > shownGroups
-	for _, g := range groups[:min(len(groups), shownGroups)] {
-		v.Groups = append(v.Groups, groupChoice{g.ID, g.Name, string(g.Kind), slices.Contains(v.Form.Groups, g.ID), slices.Contains(v.Form.Guardians, g.ID)})
-	}
-	title := "New event"
+	v.Root, v.Offered, v.Step = c.Root(), s.languagesFor(v.Form), c.Root()+"compose/form"
+	spec := site.Spec{Title: "New event", Path: "events", Crumbs: []site.Crumb{{Name: "Events", Path: "events"}}, Status: status}
 	if v.Urgent {
-		title = "Urgent event"
+		spec.Title = "Urgent event"
 	}
-	return s.write(c, composePage, pageSpec{title: title, path: "events", crumbs: []crumb{{"Events", "events"}}, status: status}, v)
+	return s.site.Write(c, composePage, spec, v)
+}
+
+// offer fills in what a form can choose from.
+func (s *Server) offer(c *site.Call, v *composeView) error {
+	for _, r := range s.offeredRoles(c) {
+		v.Roles = append(v.Roles, site.Option{Value: string(r), Name: site.StatusWord(site.RoleWord(r)), Current: slices.Contains(v.Form.Roles, string(r))})
+	}
+	for _, ch := range s.cfg.Channels {
+		v.Channels = append(v.Channels, channelChoice{string(ch), site.ChannelName(ch), site.ChannelIcon(ch), slices.Contains(v.Form.Channels, string(ch))})
+	}
+	return s.offerWho(c, v)
 }

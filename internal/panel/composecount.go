@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"schoolbell"
+	"schoolbell/internal/panel/site"
 	"schoolbell/wire"
 )
 
@@ -12,12 +14,12 @@ import (
 type countView struct {
 	Counted  bool
 	People   int
-	Facts    []fact
+	Facts    []countFact
 	Channels []channelCount
 	Reasons  []reasonCount
 	Warnings []string
 	Shown    []shownMessage
-	Problems []fieldFault // why it cannot be counted
+	Problems []site.FieldFault // why it cannot be counted
 }
 
 // channelCount says how many people get an event on a channel.
@@ -33,37 +35,55 @@ type reasonCount struct {
 }
 
 // shownMessage is a message as somebody would get it.
-type shownMessage struct{ Name, Icon, Subject, Text string }
+type shownMessage struct {
+	Name, Icon, Subject, Text string
+	Template, TemplateURL     string // what it is made from; the URL is empty for those who may not open it
+}
 
-// newCount shows a preview. What depends on the text is left out until there is one.
+// countFact is a line of what sending would do.
+type countFact struct{ Name, Text string }
+
+// newCount shows a preview, without its messages. What depends on the text is left out until there is one.
 func (s *Server) newCount(p *wire.EventPreview, written bool) countView {
-	v := countView{Counted: true, People: p.People, Facts: []fact{{Name: "Messages", Text: number(p.Messages)}}}
+	v := countView{Counted: true, People: p.People, Facts: []countFact{{Name: "Messages", Text: site.Number(p.Messages)}}}
 	if f := p.Finish; f != nil {
-		v.Facts = append(v.Facts, fact{Name: "Done in", Text: "about " + roughly(time.Duration(f.Seconds)*time.Second) + ", by " + f.LimitedBy})
+		v.Facts = append(v.Facts, countFact{Name: "Done in", Text: "about " + site.Roughly(time.Duration(f.Seconds)*time.Second) + ", by " + f.LimitedBy})
 	}
 	if sms := p.SMS; sms != nil && written {
-		v.Facts = append(v.Facts, fact{Name: "SMS", Text: smsWords(sms)})
+		v.Facts = append(v.Facts, countFact{Name: "SMS", Text: smsWords(sms)})
 	}
-	for _, c := range p.Channels {
-		name := channelName(c.Channel)
-		v.Channels = append(v.Channels, channelCount{name, channelIcon(c.Channel), c.Messages, c.LeftOut})
-		for _, r := range c.Reasons {
-			v.Reasons = append(v.Reasons, reasonCount{name + ": " + reasonWords(r.Reason), r.People})
+	for _, counted := range p.Channels {
+		name := site.ChannelName(counted.Channel)
+		v.Channels = append(v.Channels, channelCount{name, site.ChannelIcon(counted.Channel), counted.Messages, counted.LeftOut})
+		for _, r := range counted.Reasons {
+			v.Reasons = append(v.Reasons, reasonCount{name + ": " + site.ReasonWords(r.Reason), r.People})
 		}
 	}
 	v.Warnings = s.countWarnings(p)
-	if !written {
-		return v
-	}
-	for _, m := range p.Shown {
-		v.Shown = append(v.Shown, shownMessage{channelName(m.Channel), channelIcon(m.Channel), m.Subject, m.Text})
-	}
 	return v
+}
+
+func newShownMessage(c *site.Call, names site.Names, m wire.PreviewedMessage) shownMessage {
+	shown := shownMessage{Name: site.ChannelName(m.Channel), Icon: site.ChannelIcon(m.Channel), Subject: m.Subject, Text: m.Text}
+	t := m.Template
+	if t == nil {
+		return shown
+	}
+	shown.Template = fmt.Sprintf("%s, %s, ", names.Category(t.Category).Name, site.LanguageName(t.Locale))
+	if t.Version == 0 {
+		shown.Template += "standard"
+	} else {
+		shown.Template += fmt.Sprintf("version %d", t.Version)
+	}
+	if c.May(schoolbell.ScopeAdmin) {
+		shown.TemplateURL = c.ShownRoot() + site.TemplatePath(schoolbell.TemplateKey{Category: t.Category, Channel: m.Channel, Locale: t.Locale})
+	}
+	return shown
 }
 
 // smsWords says what text messages take.
 func smsWords(sms *wire.PreviewedSMS) string {
-	words := count(sms.Segments, "segment", "segments")
+	words := site.Count(sms.Segments, "segment", "segments")
 	if sms.Currency != "" {
 		words += fmt.Sprintf(", %.2f %s", sms.Amount, sms.Currency)
 	}
@@ -79,7 +99,7 @@ func (s *Server) countWarnings(p *wire.EventPreview) (warnings []string) {
 		warnings = append(warnings, "Nobody is in this audience.")
 	}
 	if p.LeftOut > 0 {
-		warnings = append(warnings, count(p.LeftOut, "person gets", "people get")+" no message on any channel.")
+		warnings = append(warnings, site.Count(p.LeftOut, "person gets", "people get")+" no message on any channel.")
 	}
 	people, tags := 0, []string{}
 	for _, l := range p.Languages {
@@ -88,10 +108,10 @@ func (s *Server) countWarnings(p *wire.EventPreview) (warnings []string) {
 		}
 	}
 	if people > 0 {
-		warnings = append(warnings, count(people, "person reads", "people read")+" another language ("+strings.Join(tags, ", ")+"). They get the text as it is here.")
+		warnings = append(warnings, site.Count(people, "person reads", "people read")+" another language ("+strings.Join(tags, ", ")+"). They get the text as it is here.")
 	}
 	if h := p.Held; h != nil {
-		warnings = append(warnings, "Quiet hours hold it for "+count(h.People, "person", "people")+". The last of them get it "+s.when(h.Until.Time).Text+".")
+		warnings = append(warnings, "Quiet hours hold it for "+site.Count(h.People, "person", "people")+". The last of them get it "+s.site.When(h.Until.Time).Text+".")
 	}
 	return warnings
 }
@@ -102,7 +122,7 @@ func (v composeView) Send() string {
 	case !v.Count.Counted:
 		return "Send"
 	case v.Form.SendAt != "":
-		return "Schedule for " + count(v.Count.People, "person", "people")
+		return "Schedule for " + site.Count(v.Count.People, "person", "people")
 	}
-	return "Send to " + count(v.Count.People, "person", "people")
+	return "Send to " + site.Count(v.Count.People, "person", "people")
 }

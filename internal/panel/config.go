@@ -7,9 +7,16 @@ import (
 	"time"
 
 	"schoolbell"
-	"schoolbell/bullmq"
 	"schoolbell/internal/health"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/panel/accounts"
+	"schoolbell/internal/panel/audit"
+	"schoolbell/internal/panel/mail"
+	"schoolbell/internal/panel/people"
+	"schoolbell/internal/panel/queues"
+	"schoolbell/internal/panel/settings"
+	"schoolbell/internal/panel/site"
+	"schoolbell/internal/panel/templateeditor"
 	"schoolbell/internal/preview"
 	"schoolbell/internal/staff"
 	"schoolbell/wire"
@@ -17,31 +24,28 @@ import (
 
 // Staff is what the panel needs to know who is there.
 type Staff interface {
+	site.Staff
+	accounts.Staff
 	SignIn(ctx context.Context, email, password string, v staff.Visitor) (a schoolbell.StaffAccount, session string, err error)
 	Begin(ctx context.Context, account string) (session string, err error)
-	Session(ctx context.Context, secret string) (schoolbell.StaffAccount, error)
 	SignOut(ctx context.Context, secret string) error
 	SignOutEverywhere(ctx context.Context, account string) error
 	LinkAccount(ctx context.Context, secret string) (schoolbell.StaffAccount, error)
 	UseLink(ctx context.Context, secret, password string, first schoolbell.StaffAccount) (schoolbell.StaffAccount, error)
-	Accounts(ctx context.Context) ([]schoolbell.StaffAccount, error)
-	Account(ctx context.Context, id string) (schoolbell.StaffAccount, error)
-	Add(ctx context.Context, a schoolbell.StaffAccount) (added schoolbell.StaffAccount, link string, err error)
-	Change(ctx context.Context, a schoolbell.StaffAccount) error
-	Remove(ctx context.Context, id string) error
-	PasswordLink(ctx context.Context, account string) (secret string, err error)
+	AllowReset(email, address string) error
+	ResetLink(ctx context.Context, email string) (a schoolbell.StaffAccount, secret string, err error)
 	DeviceToken(account string) string
 	DeviceAccount(token string) string
 }
 
 // Store is what the panel reads of events.
 type Store interface {
+	site.Audit
+	audit.Store
 	Event(ctx context.Context, id string) (*schoolbell.Event, error)
 	Progress(ctx context.Context, id string) (schoolbell.Progress, error)
 	Events(ctx context.Context, f schoolbell.EventFilter, before string, limit int) ([]*schoolbell.Event, error)
 	Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) ([]schoolbell.Delivery, ledger.DeliveryCursor, error)
-	AuditEntries(ctx context.Context, f schoolbell.AuditFilter, before string, limit int) ([]schoolbell.AuditEntry, error)
-	PutAuditEntry(ctx context.Context, e schoolbell.AuditEntry) error
 }
 
 // Pipeline is what the panel does with events.
@@ -49,8 +53,10 @@ type Pipeline interface {
 	Cancel(ctx context.Context, id string) (*schoolbell.Event, error)
 	Retract(ctx context.Context, id string) (ev *schoolbell.Event, wave int, err error)
 	Release(ctx context.Context, id string) (*schoolbell.Event, error)
-	Retry(ctx context.Context, id string) (rows int, err error)
+	Retry(ctx context.Context, id string, only schoolbell.RetryFilter) (rows int, err error)
 	Create(ctx context.Context, ev *schoolbell.Event, idem ledger.Idempotency) (stored *schoolbell.Event, replayed bool, err error)
+	Change(ctx context.Context, id string, c schoolbell.EventChange) (*schoolbell.Event, error)
+	Update(ctx context.Context, id string, c schoolbell.EventChange) (ev *schoolbell.Event, wave int, err error)
 }
 
 // Previews tells what an event would do.
@@ -58,67 +64,56 @@ type Previews interface {
 	Preview(ctx context.Context, ev *schoolbell.Event, o preview.Options) (*wire.EventPreview, error)
 }
 
-// Groups are the groups of the directory.
-type Groups interface {
-	// Groups returns up to limit groups in order of id, those after the given id, "" for the first page.
-	Groups(ctx context.Context, after string, limit int) ([]*schoolbell.Group, error)
-}
-
-// School is what the panel needs of the school's own choices.
-type School interface {
-	Categories(ctx context.Context) ([]schoolbell.CategoryInfo, error)
-}
-
-// People is what the panel reads of people.
-type People interface {
-	User(ctx context.Context, id string) (*schoolbell.User, error)
-	Devices(ctx context.Context, userID string) ([]schoolbell.Device, error)
-	Preferences(ctx context.Context, userID string) ([]schoolbell.Preference, error)
-	Put(ctx context.Context, u *schoolbell.User) (schoolbell.Change, error)
-}
-
-// Directory finds people.
-type Directory interface {
-	Find(ctx context.Context, f schoolbell.UserFilter, after schoolbell.UserPlace, limit int) ([]*schoolbell.User, error)
-	Names(ctx context.Context, ids []string) (map[string]string, error)
-	Guardians(ctx context.Context, student string) ([]string, error)
-}
-
-// Schedules are when people want messages.
-type Schedules interface {
-	Get(ctx context.Context, userID string) (v schoolbell.Schedule, timezone string, err error)
-}
-
-// Queues are the BullMQ queues of the installation.
-type Queues interface {
-	// All returns the queues with the installation's prefix in Redis, Schoolbell's own first.
-	All(ctx context.Context) ([]*bullmq.Queue, error)
-
-	// Own reports whether a queue is Schoolbell's own.
-	Own(name string) bool
+// Drafts are events that an account has not sent yet.
+type Drafts interface {
+	Save(ctx context.Context, d staff.Draft) (staff.Draft, error)
+	Draft(ctx context.Context, account, id string) (staff.Draft, error)
+	All(ctx context.Context, account string) ([]staff.Draft, error)
+	Count(ctx context.Context, account string) (int, error)
+	Remove(ctx context.Context, account, id string) error
 }
 
 // Config is what a Server is made of. What stands before PublicURL is required.
 type Config struct {
 	Staff    Staff
 	Store    Store
+	Overview ledger.Overviews
+	Reports  ledger.EventReports
 	Pipeline Pipeline
-	School   School
-	Queues   Queues
+	Drafts   Drafts
+	School   settings.CategoryService
+	Queues   queues.Source
 
-	People    People
-	Directory Directory
-	Schedules Schedules
+	Areas     staff.AreaStore // what is within the groups of limited accounts
+	People    people.Service
+	Directory people.Directory
+	Told      ledger.PersonDeliveries
+	Schedules people.Schedules
+	Templates templateeditor.Templates
+
+	SchoolSettings settings.SchoolSettings
+	Keys           settings.APIKeys
+	Webhooks       settings.WebhookService
+	Tests          settings.Tests
+	Suppressions   ledger.Suppressions
 
 	Settings func() schoolbell.SchoolSettings // of the school, as they are now
 	Previews Previews
-	Groups   Groups
+	Groups   site.Groups
 	Channels []schoolbell.Channel // that are set up, in the order in which they are shown
-
-	Health func(ctx context.Context) health.Readiness
 
 	PublicURL string                       // origin at which browsers see the server; empty if it is not known
 	Address   func(r *http.Request) string // of the client of a request
+
+	Health       func(ctx context.Context) health.Readiness // nil means that nothing is known
+	LatestHealth func(ctx context.Context) health.Readiness // without waiting for a check, for each page; nil means that pages do not say it
+
+	Kept schoolbell.Retention // what the settings of the process say
+	Mail mail.Catcher         // nil if a mail server takes the email
+
+	Providers settings.Providers
+
+	SignOn *SignOn // nil if people sign in with passwords only
 
 	Logger *slog.Logger     // nil means slog.Default
 	Clock  func() time.Time // nil means time.Now

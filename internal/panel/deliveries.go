@@ -2,7 +2,7 @@ package panel
 
 import (
 	"bytes"
-	"context"
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"net/http"
@@ -12,27 +12,47 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/panel/cause"
+	"schoolbell/internal/panel/site"
 )
 
 // deliveryFilters are what the list of an event's deliveries can be narrowed to.
-type deliveryFilters struct{ Channels, Statuses []option }
-
-// option is a choice of a form.
-type option struct {
-	Value, Name string
-	Current     bool
+type deliveryFilters struct {
+	Channels, Statuses []site.Option
+	Person, Cause      string
+	CauseText          string // in words; empty for none
+	AnyURL             string // of the list without the cause
 }
 
-func newDeliveryFilters(v eventView, f schoolbell.DeliveryFilter) (filters deliveryFilters) {
+// deliveryQuery says which deliveries of an event a page lists.
+type deliveryQuery struct {
+	schoolbell.DeliveryFilter
+	cause string // of failures; empty for all deliveries
+	after string // where the page before ended
+}
+
+func readDeliveryQuery(q url.Values) deliveryQuery {
+	return deliveryQuery{cause: q.Get("cause"), after: q.Get("after"), DeliveryFilter: schoolbell.DeliveryFilter{
+		Status: schoolbell.DeliveryStatus(q.Get("status")), Channel: schoolbell.Channel(q.Get("channel")), Person: strings.TrimSpace(q.Get("person"))}}
+}
+
+func newDeliveryFilters(v eventView, f deliveryQuery) (filters deliveryFilters) {
+	filters.Person, filters.Cause = f.Person, f.cause
+	for _, c := range cause.All {
+		if c.ID == f.cause {
+			filters.CauseText = c.Text
+		}
+	}
+	filters.AnyURL = f.withoutCause().url(v.ID, "")
 	seen := map[schoolbell.Channel]bool{}
 	for _, c := range v.People.channels {
 		if !seen[c] {
 			seen[c] = true
-			filters.Channels = append(filters.Channels, option{string(c), channelName(c), c == f.Channel})
+			filters.Channels = append(filters.Channels, site.Option{Value: string(c), Name: site.ChannelName(c), Current: c == f.Channel})
 		}
 	}
 	for _, st := range schoolbell.DeliveryStatuses() {
-		filters.Statuses = append(filters.Statuses, option{string(st), statusWord(string(st)), st == f.Status})
+		filters.Statuses = append(filters.Statuses, site.Option{Value: string(st), Name: site.StatusWord(string(st)), Current: st == f.Status})
 	}
 	return filters
 }
@@ -46,106 +66,85 @@ type deliveryPage struct {
 
 // deliveryRow is the status of the message to somebody on a channel.
 type deliveryRow struct {
-	ID, Person, Wave, Channel, Status, Why string // ID is empty if the person was erased
-	Since                                  moment
+	ID, Person, Wave, Channel, Status, Why string // ID is empty if the person was erased, or is not to be seen
+	Since                                  site.Moment
 }
 
 const deliveriesAtOnce = 50
 
-func (s *Server) deliveries(ctx context.Context, id string, f schoolbell.DeliveryFilter, after string) (p deliveryPage, err error) {
-	at, err := parseCursor(after)
+func (s *Server) deliveries(c *site.Call, id string, q deliveryQuery) (p deliveryPage, err error) {
+	at, err := parseCursor(q.after)
 	if err != nil {
 		return p, err
 	}
-	found, next, err := s.cfg.Store.Deliveries(ctx, id, f, at, deliveriesAtOnce)
+	found, next, err := s.cfg.Store.Deliveries(c.Ctx(), id, q.DeliveryFilter, at, deliveriesAtOnce)
 	if err != nil {
 		return p, err
 	}
-	if p.Rows, err = s.deliveryRows(ctx, found); err != nil {
+	if p.Rows, err = s.deliveryRows(c, found); err != nil {
 		return p, err
 	}
-	progress, err := s.cfg.Store.Progress(ctx, id)
+	progress, err := s.cfg.Store.Progress(c.Ctx(), id)
 	if err != nil {
 		return p, err
 	}
 	p.channels = sortedChannels(progress.Channels)
-	if after != "" {
-		p.First = deliveriesURL(id, f, "")
+	if q.after != "" {
+		p.First = q.url(id, "")
 	}
 	if len(found) == deliveriesAtOnce {
-		p.Next = deliveriesURL(id, f, formatCursor(next))
+		p.Next = q.url(id, formatCursor(next))
 	}
 	return p, nil
 }
 
-func (s *Server) deliveryRows(ctx context.Context, found []schoolbell.Delivery) ([]deliveryRow, error) {
+func (s *Server) deliveryRows(c *site.Call, found []schoolbell.Delivery) ([]deliveryRow, error) {
 	ids := make([]string, len(found))
 	for i, d := range found {
 		ids[i] = d.UserID
 	}
-	names, err := s.cfg.Directory.Names(ctx, ids)
+	names, err := s.cfg.Directory.Names(c.Ctx(), ids)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := s.site.Within(c, ids) // somebody may have left the groups since
 	if err != nil {
 		return nil, err
 	}
 	rows := make([]deliveryRow, len(found))
 	for i, d := range found {
 		rows[i] = s.deliveryRow(d, names)
+		if !seen[d.UserID] {
+			rows[i].ID = ""
+		}
 	}
 	return rows, nil
 }
 
 func (s *Server) deliveryRow(d schoolbell.Delivery, names map[string]string) deliveryRow {
 	name, there := names[d.UserID]
-	r := deliveryRow{Person: firstOf(name, d.UserID), Channel: channelName(d.Channel), Status: shownStatus(d), Why: reasonWords(d.Reason), Since: s.when(d.UpdatedAt)}
+	r := deliveryRow{Person: cmp.Or(name, d.UserID), Wave: site.WaveWord(d.Wave), Channel: site.ChannelName(d.Channel), Status: site.DeliveryStatus(d), Why: site.ReasonWords(d.Reason), Since: s.site.When(d.UpdatedAt)}
 	if there {
 		r.ID = d.UserID
-	}
-	if d.Wave > 0 {
-		r.Wave = "wave " + strconv.Itoa(d.Wave)
 	}
 	return r
 }
 
-// shownStatus is the strongest that is known of a delivery.
-func shownStatus(d schoolbell.Delivery) string {
-	switch d.Outcome {
-	case "":
-		return string(d.Status)
-	case schoolbell.OutcomeBounced, schoolbell.OutcomeComplained:
-		return string(schoolbell.DeliveryFailed)
-	}
-	return string(d.Outcome)
+// withoutCause is the same for all deliveries.
+func (q deliveryQuery) withoutCause() deliveryQuery {
+	q.cause = ""
+	return q
 }
 
-// reasonWords are the reasons that the program gives, in words. Others are a provider's own.
-func reasonWords(reason string) string {
-	switch reason {
-	case schoolbell.ReasonNoAddress:
-		return "no address"
-	case schoolbell.ReasonOptedOut:
-		return "opted out"
-	case schoolbell.ReasonInDigest:
-		return "comes with the next digest"
-	case schoolbell.ReasonSameAddress:
-		return "same address as somebody else"
-	case schoolbell.ReasonEmptyDigest:
-		return "nothing was left to tell"
-	case schoolbell.ReasonAwaitingReceipt:
-		return "waits for a receipt"
-	case schoolbell.ReasonQuietHours:
-		return "waits for the end of quiet hours"
-	}
-	return reason
-}
-
-func deliveriesURL(id string, f schoolbell.DeliveryFilter, after string) string {
-	q := url.Values{}
-	for name, value := range map[string]string{"status": string(f.Status), "channel": string(f.Channel), "after": after} {
+// url is the list after a place, relative to the page of the event.
+func (q deliveryQuery) url(id, after string) string {
+	values := url.Values{}
+	for name, value := range map[string]string{"status": string(q.Status), "channel": string(q.Channel), "person": q.Person, "cause": q.cause, "after": after} {
 		if value != "" {
-			q.Set(name, value)
+			values.Set(name, value)
 		}
 	}
-	return url.PathEscape(id) + "?" + q.Encode() + "#people"
+	return url.PathEscape(id) + "?" + values.Encode() + "#people"
 }
 
 // formatCursor writes where a page ends: wave, channel and number of the last row.
@@ -173,22 +172,22 @@ func parseCursor(text string) (c ledger.DeliveryCursor, err error) {
 const exportRows = 1000 // that are read at once
 
 // exportDeliveries answers with all deliveries of an event as CSV.
-func (s *Server) exportDeliveries(c *call) error {
-	id := c.r.PathValue("id")
-	ev, err := s.cfg.Store.Event(c.ctx(), id)
+func (s *Server) exportDeliveries(c *site.Call) error {
+	id := c.R.PathValue("id")
+	ev, err := s.cfg.Store.Event(c.Ctx(), id)
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	c.w.Header().Set("Content-Disposition", `attachment; filename="deliveries-`+ev.ID+`.csv"`)
+	c.W.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	c.W.Header().Set("Content-Disposition", `attachment; filename="deliveries-`+ev.ID+`.csv"`)
 	head := []string{"person", "wave", "channel", "status", "outcome", "attempts", "reason", "updated_at"}
 	if err := writeCSV(c, [][]string{head}); err != nil {
 		return nil // the client has gone
 	}
 	for at := (ledger.DeliveryCursor{}); ; {
-		found, next, err := s.cfg.Store.Deliveries(c.ctx(), id, schoolbell.DeliveryFilter{}, at, exportRows)
+		found, next, err := s.cfg.Store.Deliveries(c.Ctx(), id, schoolbell.DeliveryFilter{}, at, exportRows)
 		if err != nil {
-			s.log.WarnContext(c.ctx(), "an export of deliveries was cut off", "event", id, "error", err)
+			s.site.Log.WarnContext(c.Ctx(), "an export of deliveries was cut off", "event", id, "error", err)
 			panic(http.ErrAbortHandler) // a file that ends early must not look whole
 		}
 		rows := make([][]string, 0, len(found))
@@ -204,7 +203,7 @@ func (s *Server) exportDeliveries(c *call) error {
 }
 
 // writeCSV writes rows of which no spreadsheet takes a cell for a formula.
-func writeCSV(c *call, rows [][]string) error {
+func writeCSV(c *site.Call, rows [][]string) error {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	for _, row := range rows {
@@ -217,7 +216,7 @@ func writeCSV(c *call, rows [][]string) error {
 		}
 	}
 	w.Flush()
-	_, err := c.w.Write(b.Bytes())
+	_, err := c.W.Write(b.Bytes())
 	return err
 }
 

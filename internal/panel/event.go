@@ -9,6 +9,9 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/panel/chart"
+	"schoolbell/internal/panel/live"
+	"schoolbell/internal/panel/site"
 )
 
 var (
@@ -19,9 +22,9 @@ var (
 // eventView is an event and its deliveries.
 type eventView struct {
 	ID, Title, Origin, For, Place, Languages string
-	Category                                 categoryBadge
+	Category                                 site.CategoryBadge
 	Status                                   string
-	Starts                                   moment
+	Starts                                   site.Moment
 	Paragraphs                               []string
 
 	Percent      int
@@ -30,60 +33,66 @@ type eventView struct {
 	Announcement string
 	Timeline     []happening
 	Failed       int // deliveries that can be sent again
+	Bad          int // these, and those that were reported as unwanted
 
-	CanCancel, CanRelease bool
+	Live                             bool // more will happen without anybody doing something
+	CanCancel, CanChange, CanRelease bool
 
-	Filter deliveryFilters
-	People deliveryPage
+	Failures failuresView
+	Filter   deliveryFilters
+	People   deliveryPage
+	Printed  string // when, and by whom
 }
 
 // channelRow is how far a channel of a wave is.
 type channelRow struct {
 	Name, Icon string
-	Bar        bar
+	Bar        chart.Bar
 	Percent    int
 	Size       string
 }
 
-// happening is a line of the timeline.
-type happening struct {
-	Mark, Text string
-	When       moment
-}
-
-func (s *Server) showEvent(c *call) error {
-	v, err := s.event(c.ctx(), c.r.PathValue("id"))
+func (s *Server) showEvent(c *site.Call) error {
+	v, err := s.event(c.Ctx(), c.R.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	query := c.r.URL.Query()
-	filter := schoolbell.DeliveryFilter{Status: schoolbell.DeliveryStatus(query.Get("status")), Channel: schoolbell.Channel(query.Get("channel"))}
-	if v.People, err = s.deliveries(c.ctx(), v.ID, filter, query.Get("after")); err != nil {
+	if v.Bad > 0 {
+		if v.Failures, err = s.failures(c.Ctx(), v.ID); err != nil {
+			return err
+		}
+	}
+	query := readDeliveryQuery(c.R.URL.Query())
+	if query.cause != "" {
+		v.Failures.narrow(&query.DeliveryFilter, query.cause)
+	}
+	if v.People, err = s.deliveries(c, v.ID, query); err != nil {
 		return err
 	}
-	v.Filter = newDeliveryFilters(v, filter)
-	spec := pageSpec{title: v.Title, path: "events", crumbs: []crumb{{"Events", "events"}}}
-	if v.Status != string(schoolbell.EventCompleted) && v.Status != string(schoolbell.EventCancelled) {
-		spec.live = v.ID + "/live"
+	v.Filter = newDeliveryFilters(v, query)
+	v.Printed = s.site.When(s.site.Now()).Exact + ", by " + c.Account.Name
+	spec := site.Spec{Title: v.Title, Path: "events", Crumbs: []site.Crumb{{Name: "Events", Path: "events"}}}
+	if v.Live {
+		spec.Live = v.ID + "/live"
 	}
-	return s.write(c, eventPage, spec, v)
+	return s.site.Write(c, eventPage, spec, v)
 }
 
 // streamEvent sends the parts of an event's page that have changed.
-func (s *Server) streamEvent(c *call) error {
-	id, sends := c.r.PathValue("id"), c.may(schoolbell.ScopeSend)
+func (s *Server) streamEvent(c *site.Call) error {
+	id, sends := c.R.PathValue("id"), c.May(schoolbell.ScopeSend)
 	name, shown := "event "+id, []string{"progress", "announcement", "state", "timeline"}
 	if sends {
 		name, shown = name+" for senders", append(shown, "actions")
 	}
-	root := c.root()
-	return s.follow(c, name, func(ctx context.Context) (parts, bool, error) {
+	root := c.Root()
+	return s.site.Follow(c, name, func(ctx context.Context) (live.Parts, bool, error) {
 		v, err := s.event(ctx, id)
 		if err != nil {
 			return nil, false, err
 		}
-		made, err := renderParts(eventPage, page{Root: root, View: v}, shown...)
-		return made, schoolbell.EventStatus(v.Status).Terminal() && v.Percent == 100, err
+		made, err := site.RenderParts(eventPage, site.Page{Root: root, View: v}, shown...)
+		return made, !v.Live, err
 	})
 }
 
@@ -97,22 +106,27 @@ func (s *Server) event(ctx context.Context, id string) (v eventView, err error) 
 	if err != nil {
 		return v, err
 	}
-	names, err := s.names(ctx)
+	names, err := s.site.Names(ctx)
 	if err != nil {
 		return v, err
 	}
 	sum := allWaves(p)
-	v = eventView{ID: ev.ID, Title: ev.Title, For: audienceWords(ev.Audience), Place: ev.Location, Category: names.category(ev.Category), Status: string(ev.Status),
-		Starts: s.when(ev.StartsAt), Paragraphs: strings.Split(ev.Body, "\n\n"), Percent: p.Percent, Failed: sum.Failed,
-		CanCancel: !ev.Status.Terminal(), CanRelease: ev.Status == schoolbell.EventHeld}
-	v.Origin = "Created by " + names.actor(ev.CreatedBy) + ", " + s.when(ev.CreatedAt).Text + ", for " + v.For
+	v = eventView{ID: ev.ID, Title: ev.Title, For: site.AudienceWords(ev.Audience), Place: ev.Location, Category: names.Category(ev.Category), Status: string(ev.Status),
+		Starts: s.site.When(ev.StartsAt), Paragraphs: strings.Split(ev.Body, "\n\n"), Percent: p.Percent, Failed: sum.Failed + sum.Bounced,
+		Bad: sum.Failed + sum.Bounced + sum.Complained, CanChange: mayChange(ev), CanCancel: !ev.Status.Terminal(), CanRelease: ev.Status == schoolbell.EventHeld}
+	v.Origin = "Created by " + names.Actor(ev.CreatedBy) + ", " + s.site.When(ev.CreatedAt).Text + ", for " + v.For
 	v.Languages = strings.Join(sortedKeys(ev.Texts), ", ")
-	v.Says = number(p.Done) + " of " + count(p.Total, "delivery", "deliveries")
+	v.Says = site.Number(p.Done) + " of " + site.Count(p.Total, "delivery", "deliveries")
 	v.Rest = s.rest(ev, sum)
 	v.Channels = channelRows(p)
 	v.Announcement = announcement(ev, p)
-	v.Timeline = s.timeline(ev, p, names)
-	return v, nil
+	waves, err := s.cfg.Reports.WaveTimes(ctx, id)
+	if err != nil {
+		return v, err
+	}
+	v.Live = !ev.Status.Terminal() || p.Done < p.Total || s.going(ev, waves)
+	v.Timeline, err = s.timeline(ctx, ev, p, waves, names)
+	return v, err
 }
 
 func sortedKeys[V any](m map[string]V) (keys []string) {
@@ -127,15 +141,15 @@ func sortedKeys[V any](m map[string]V) (keys []string) {
 func (s *Server) rest(ev *schoolbell.Event, sum schoolbell.ChannelProgress) string {
 	switch ev.Status {
 	case schoolbell.EventScheduled:
-		return "Sent " + s.when(ev.SendAt).Text + ", in " + roughly(ev.SendAt.Sub(s.now()))
+		return "Sent " + s.site.When(ev.SendAt).Text + ", in " + site.Roughly(ev.SendAt.Sub(s.site.Now()))
 	case schoolbell.EventQueued:
 		return "Waits for a worker"
 	case schoolbell.EventHeld:
 		return "Held since the ledger was restored from a backup"
 	case schoolbell.EventProcessing:
-		return "Since " + roughly(s.now().Sub(ev.CreatedAt))
+		return "Since " + site.Roughly(s.site.Now().Sub(ev.CreatedAt))
 	}
-	return sentence(verdict(sum))
+	return site.Sentence(verdict(sum))
 }
 
 // channelRows are the channels of the event itself, and those of its further waves.
@@ -143,7 +157,7 @@ func channelRows(p schoolbell.Progress) (rows []channelRow) {
 	add := func(channels map[schoolbell.Channel]schoolbell.ChannelProgress, suffix string) {
 		for _, c := range sortedChannels(channels) {
 			counts := channels[c]
-			rows = append(rows, channelRow{Name: channelName(c) + suffix, Icon: channelIcon(c), Bar: newBar(counts), Size: "bar-l",
+			rows = append(rows, channelRow{Name: site.ChannelName(c) + suffix, Icon: site.ChannelIcon(c), Bar: newBar(counts), Size: "bar-l",
 				Percent: (counts.Total - counts.Pending) * 100 / max(1, counts.Total)})
 		}
 	}
@@ -190,38 +204,18 @@ func announcement(ev *schoolbell.Event, p schoolbell.Progress) string {
 	return strconv.Itoa(p.Percent/25*25) + " percent of the deliveries are done."
 }
 
-// timeline is what has happened to an event, the latest first.
-func (s *Server) timeline(ev *schoolbell.Event, p schoolbell.Progress, names names) (list []happening) {
-	switch {
-	case ev.Status == schoolbell.EventCompleted:
-		list = append(list, happening{"completed", "All deliveries are done", s.when(ev.CompletedAt)})
-	case ev.Status == schoolbell.EventCancelled:
-		list = append(list, happening{"cancelled", "Cancelled", s.when(ev.CompletedAt)})
-	case ev.Status == schoolbell.EventProcessing:
-		list = append(list, happening{"processing", number(p.Total-p.Done) + " still to be sent", moment{Text: "now"}})
-	case ev.Status == schoolbell.EventScheduled:
-		list = append(list, happening{"scheduled", "Is sent", s.when(ev.SendAt)})
-	case ev.Status == schoolbell.EventHeld:
-		list = append(list, happening{"held", "Held until somebody releases it", moment{Text: "now"}})
-	}
-	if ev.Revision > 0 {
-		list = append(list, happening{"queued", "Changed " + count(ev.Revision, "time", "times"), moment{}})
-	}
-	return append(list, happening{"queued", "Created by " + names.actor(ev.CreatedBy), s.when(ev.CreatedAt)})
-}
-
 // cancelView asks before an event is cancelled.
 type cancelView struct {
 	ID, Title, Says string
 	Sent            int
 }
 
-func (s *Server) askCancel(c *call) error {
-	v, err := s.event(c.ctx(), c.r.PathValue("id"))
+func (s *Server) askCancel(c *site.Call) error {
+	v, err := s.event(c.Ctx(), c.R.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	p, err := s.cfg.Store.Progress(c.ctx(), v.ID)
+	p, err := s.cfg.Store.Progress(c.Ctx(), v.ID)
 	if err != nil {
 		return err
 	}
@@ -229,39 +223,53 @@ func (s *Server) askCancel(c *call) error {
 	ask := cancelView{ID: v.ID, Title: v.Title, Sent: sum.Sent + sum.Uncertain}
 	ask.Says = "Nothing was sent yet, and nothing will be."
 	if ask.Sent > 0 {
-		ask.Says = count(ask.Sent, "message has", "messages have") + " been sent already and cannot be taken back. The " + number(sum.Pending) + " others will not be sent."
+		ask.Says = site.Count(ask.Sent, "message has", "messages have") + " been sent already and cannot be taken back. The " + site.Number(sum.Pending) + " others will not be sent."
 	}
-	return s.write(c, cancelPage, pageSpec{title: "Cancel", path: "events", crumbs: []crumb{{"Events", "events"}, {v.Title, "events/" + v.ID}}}, ask)
+	return s.site.Write(c, cancelPage, site.Spec{Title: "Cancel", Path: "events", Crumbs: []site.Crumb{{Name: "Events", Path: "events"}, {Name: v.Title, Path: "events/" + v.ID}}}, ask)
 }
 
-func (s *Server) cancelEvent(c *call) error {
-	id := c.r.PathValue("id")
-	if c.form.Get("notify") != "" {
-		if _, _, err := s.cfg.Pipeline.Retract(c.ctx(), id); err != nil {
+func (s *Server) cancelEvent(c *site.Call) error {
+	id := c.R.PathValue("id")
+	if c.Form.Get("notify") != "" {
+		if _, _, err := s.cfg.Pipeline.Retract(c.Ctx(), id); err != nil {
 			return err
 		}
-		return c.redirect("events/" + url.PathEscape(id) + "?done=told")
+		return c.Redirect("events/" + url.PathEscape(id) + "?done=told")
 	}
-	if _, err := s.cfg.Pipeline.Cancel(c.ctx(), id); err != nil {
+	if _, err := s.cfg.Pipeline.Cancel(c.Ctx(), id); err != nil {
 		return err
 	}
-	return c.redirect("events/" + url.PathEscape(id) + "?done=cancelled")
+	return c.Redirect("events/" + url.PathEscape(id) + "?done=cancelled")
 }
 
-func (s *Server) retryEvent(c *call) error {
-	id := c.r.PathValue("id")
-	rows, err := s.cfg.Pipeline.Retry(c.ctx(), id)
+// retryEvent sends what failed again: all of it, or what failed on a channel for one cause.
+func (s *Server) retryEvent(c *site.Call) error {
+	id := c.R.PathValue("id")
+	var only schoolbell.RetryFilter
+	if cause := c.Form.Get("cause"); cause != "" {
+		found, err := s.failures(c.Ctx(), id)
+		if err != nil {
+			return err
+		}
+		only = found.toRetry(cause, schoolbell.Channel(c.Form.Get("channel")))
+		ledger.ChangeOf(c.Ctx()).Set("cause", cause)
+		ledger.ChangeOf(c.Ctx()).Set("channel", only.Channel)
+	}
+	rows, err := s.cfg.Pipeline.Retry(c.Ctx(), id, only)
 	if err != nil {
 		return err
 	}
-	ledger.ChangeOf(c.ctx()).Set("deliveries", rows)
-	return c.redirect("events/" + url.PathEscape(id) + "?done=retried")
+	ledger.ChangeOf(c.Ctx()).Set("deliveries", rows)
+	if rows == 0 {
+		return c.Redirect("events/" + url.PathEscape(id) + "?done=none-retried")
+	}
+	return c.Redirect("events/" + url.PathEscape(id) + "?done=retried")
 }
 
-func (s *Server) releaseEvent(c *call) error {
-	id := c.r.PathValue("id")
-	if _, err := s.cfg.Pipeline.Release(c.ctx(), id); err != nil {
+func (s *Server) releaseEvent(c *site.Call) error {
+	id := c.R.PathValue("id")
+	if _, err := s.cfg.Pipeline.Release(c.Ctx(), id); err != nil {
 		return err
 	}
-	return c.redirect("events/" + url.PathEscape(id) + "?done=released")
+	return c.Redirect("events/" + url.PathEscape(id) + "?done=released")
 }

@@ -1,17 +1,16 @@
 package panel
 
 import (
-	"context"
 	"net/url"
 	"strings"
 
 	"schoolbell"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/panel/chart"
+	"schoolbell/internal/panel/site"
 )
 
 var eventsPage = parse("events.html")
-
-// pageRows is how many rows a page of a list has.
-const pageRows = 25
 
 // eventsView is the list of events.
 type eventsView struct {
@@ -23,19 +22,20 @@ type eventsView struct {
 	Newest, Older string // URLs; empty for none
 }
 
-// statusTab narrows the list to a status.
+// statusTab narrows the list to a status, or leads to the drafts of the account.
 type statusTab struct {
-	Name, Status string
-	Current      bool
+	Name, URL string
+	Count     int // 0 if it is not shown
+	Current   bool
 }
 
 // eventRow is an event in a list.
 type eventRow struct {
 	ID, Title, By, For string
-	Category           categoryBadge
-	When               moment
+	Category           site.CategoryBadge
+	When               site.Moment
 	Status             string
-	Bar                bar
+	Bar                chart.Bar
 	Percent            int
 	Says               string
 	Size, Name         string // of the bar
@@ -49,33 +49,48 @@ var eventTabs = []struct {
 	{"Completed", schoolbell.EventCompleted}, {"Cancelled", schoolbell.EventCancelled},
 }
 
-func (s *Server) listEvents(c *call) error {
-	query := c.r.URL.Query()
+func (s *Server) listEvents(c *site.Call) error {
+	query := c.R.URL.Query()
 	filter := schoolbell.EventFilter{Status: schoolbell.EventStatus(query.Get("status")), Text: strings.TrimSpace(query.Get("q"))}
-	v := eventsView{Status: string(filter.Status), Query: filter.Text, Filtered: filter != schoolbell.EventFilter{} || query.Has("before")}
-	for _, t := range eventTabs {
-		v.Tabs = append(v.Tabs, statusTab{t.name, string(t.status), t.status == filter.Status})
+	v := eventsView{Status: string(filter.Status), Query: filter.Text, Filtered: filter.Status != "" || filter.Text != "" || query.Has("before")}
+	filter.Within = c.Account.Groups
+	err := s.site.CheckPlace(c, query.Get("before"))
+	if err != nil {
+		return err
 	}
-	events, err := s.cfg.Store.Events(c.ctx(), filter, query.Get("before"), pageRows+1)
+	if v.Tabs, err = s.eventTabs(c, func(st schoolbell.EventStatus) bool { return st == filter.Status }); err != nil {
+		return err
+	}
+	events, err := s.cfg.Overview.CountedEvents(c.Ctx(), filter, query.Get("before"), site.PageRows+1)
 	if err != nil {
 		return err
 	}
 	if query.Has("before") {
 		v.Newest = listURL(filter, "")
 	}
-	if len(events) > pageRows {
-		events = events[:pageRows]
-		v.Older = listURL(filter, events[pageRows-1].ID)
+	if len(events) > site.PageRows {
+		events = events[:site.PageRows]
+		v.Older = listURL(filter, events[site.PageRows-1].ID)
 	}
-	names, err := s.names(c.ctx())
+	names, err := s.site.Names(c.Ctx())
 	if err != nil {
 		return err
 	}
-	if v.Rows, err = s.eventRows(c.ctx(), events, names); err != nil {
-		return err
+	v.Rows = s.eventRows(events, names)
+	v.Shown = site.Count(len(v.Rows), "event", "events")
+	return s.site.Write(c, eventsPage, site.Spec{Title: "Events", Path: "events"}, v)
+}
+
+// eventTabs are the tabs over the list of events, and that of drafts for those who may compose.
+func (s *Server) eventTabs(c *site.Call, current func(schoolbell.EventStatus) bool) (tabs []statusTab, err error) {
+	for _, t := range eventTabs {
+		tabs = append(tabs, statusTab{Name: t.name, URL: listURL(schoolbell.EventFilter{Status: t.status}, ""), Current: current(t.status)})
 	}
-	v.Shown = count(len(v.Rows), "event", "events")
-	return s.write(c, eventsPage, pageSpec{title: "Events", path: "events"}, v)
+	if !c.May(schoolbell.ScopeSend) {
+		return tabs, nil
+	}
+	n, err := s.cfg.Drafts.Count(c.Ctx(), c.Account.ID)
+	return append(tabs, statusTab{Name: "Drafts", URL: "drafts", Count: n, Current: current(statusDraft)}), err
 }
 
 // listURL is the list of events below an event, relative to itself.
@@ -92,34 +107,27 @@ func listURL(f schoolbell.EventFilter, before string) string {
 	return "events?" + q.Encode()
 }
 
-func (s *Server) eventRows(ctx context.Context, events []*schoolbell.Event, names names) ([]eventRow, error) {
+func (s *Server) eventRows(events []ledger.CountedEvent, names site.Names) []eventRow {
 	rows := make([]eventRow, 0, len(events))
 	for _, ev := range events {
-		p, err := s.cfg.Store.Progress(ctx, ev.ID)
-		if schoolbell.CodeOf(err) == schoolbell.CodeNotFound {
-			continue // removed a moment ago
-		}
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, s.eventRow(ev, p, names))
+		rows = append(rows, s.eventRow(ev.Event, ev.Progress, names))
 	}
-	return rows, nil
+	return rows
 }
 
-func (s *Server) eventRow(ev *schoolbell.Event, p schoolbell.Progress, names names) eventRow {
+func (s *Server) eventRow(ev *schoolbell.Event, p schoolbell.Progress, names site.Names) eventRow {
 	sum := allWaves(p)
-	r := eventRow{ID: ev.ID, Title: ev.Title, By: names.actor(ev.CreatedBy), For: audienceWords(ev.Audience), Category: names.category(ev.Category),
-		When: s.when(ev.CreatedAt), Status: string(ev.Status), Bar: newBar(sum), Percent: p.Percent}
+	r := eventRow{ID: ev.ID, Title: ev.Title, By: names.Actor(ev.CreatedBy), For: site.AudienceWords(ev.Audience), Category: names.Category(ev.Category),
+		When: s.site.When(ev.CreatedAt), Status: string(ev.Status), Bar: newBar(sum), Percent: p.Percent}
 	switch ev.Status {
 	case schoolbell.EventScheduled:
-		r.When, r.Says = s.when(ev.SendAt), "in "+roughly(ev.SendAt.Sub(s.now()))
+		r.When, r.Says = s.site.When(ev.SendAt), "in "+site.Roughly(ev.SendAt.Sub(s.site.Now()))
 	case schoolbell.EventHeld:
 		r.Says = "waits to be released"
 	case schoolbell.EventQueued:
 		r.Says = "waits for a worker"
 	case schoolbell.EventProcessing:
-		r.Says = number(p.Done) + " of " + count(p.Total, "delivery", "deliveries")
+		r.Says = site.Number(p.Done) + " of " + site.Count(p.Total, "delivery", "deliveries")
 	default:
 		r.Says = verdict(sum)
 	}
@@ -134,7 +142,7 @@ func verdict(p schoolbell.ChannelProgress) string {
 		word string
 	}{{p.Failed, "failed"}, {p.Bounced, "bounced"}, {p.Uncertain, "uncertain"}, {p.Suppressed, "left out"}, {p.Cancelled, "cancelled"}, {p.Expired, "expired"}} {
 		if part.n > 0 {
-			words = append(words, number(part.n)+" "+part.word)
+			words = append(words, site.Number(part.n)+" "+part.word)
 		}
 	}
 	switch {

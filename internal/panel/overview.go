@@ -2,11 +2,17 @@ package panel
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"schoolbell"
-	"schoolbell/internal/health"
+	"schoolbell/internal/ledger"
+	"schoolbell/internal/panel/chart"
+	"schoolbell/internal/panel/kept"
+	"schoolbell/internal/panel/live"
+	"schoolbell/internal/panel/queues"
+	"schoolbell/internal/panel/site"
 )
 
 var overviewPage = parse("overview.html")
@@ -17,12 +23,15 @@ type overviewView struct {
 	Running   []eventRow
 	Upcoming  []eventRow
 	Attention []finding
-	Parts     []dependency
+	Parts     []site.Dependency
 	Tiles     []tile
+	Traffic   chart.Traffic
+	Failed    failedView
+	Queues    queues.List // for those who may see queues
+	SeeQueues bool
+	Oldest    string // how long the job has waited that has waited longest; empty if none waits
+	Limited   bool   // the account sees no numbers of all events
 }
-
-// dependency is something that the server needs, and whether it works.
-type dependency struct{ Name, Icon, Detail, Status, Word string }
 
 // tile is one number.
 type tile struct{ Name, Value, Hint, Class string }
@@ -35,86 +44,91 @@ const (
 	shownUpcoming = 5
 	recentEvents  = 50 // of which failures are shown
 	recentPeriod  = 7 * 24 * time.Hour
+
+	// How old what the overview shows may be, however many look at it.
+	tilesAge = 15 * time.Second
+	listsAge = time.Minute
+	namesAge = time.Minute
 )
 
-func (s *Server) showOverview(c *call) error {
-	v, err := s.overview(c.ctx())
+func (s *Server) showOverview(c *site.Call) error {
+	p := chart.PeriodOf(c.R.URL.Query().Get("period"))
+	v, err := s.overview(c.Ctx(), p, c.Account)
 	if err != nil {
 		return err
 	}
-	return s.write(c, overviewPage, pageSpec{title: "Overview", live: "live"}, v)
+	return s.site.Write(c, overviewPage, site.Spec{Title: "Overview", Chart: true, Live: "live?period=" + p.ID}, v)
 }
 
+// overviewEvery is how often the overview follows, in intervals of live parts: it is open all day in many places.
+const overviewEvery = 5
+
+// seesQueues reports whether an account may see queues.
+func seesQueues(a schoolbell.StaffAccount) bool { return a.Role.Scope().Allows(schoolbell.ScopeAdmin) }
+
 // streamOverview sends the parts of the overview that have changed.
-func (s *Server) streamOverview(c *call) error {
-	root := c.root()
-	return s.follow(c, "overview", func(ctx context.Context) (parts, bool, error) {
-		v, err := s.overview(ctx)
+func (s *Server) streamOverview(c *site.Call) error {
+	root, p, a := c.Root(), chart.PeriodOf(c.R.URL.Query().Get("period")), c.Account
+	return s.site.FollowEvery(c, fmt.Sprint("overview ", p.ID, seesQueues(a)), overviewEvery, func(ctx context.Context) (live.Parts, bool, error) {
+		v, err := s.overview(ctx, p, a)
 		if err != nil {
 			return nil, false, err
 		}
-		made, err := renderParts(overviewPage, page{Root: root, View: v}, "running", "upcoming", "attention", "parts", "tiles")
+		shown := []string{"running", "upcoming", "attention", "parts", "tiles", "failed", "queues"}
+		if !v.Limited {
+			shown = append(shown, "traffic")
+		}
+		made, err := site.RenderParts(overviewPage, site.Page{Root: root, View: v}, shown...)
 		return made, false, err
 	})
 }
 
-func (s *Server) overview(ctx context.Context) (v overviewView, err error) {
-	v.Today = s.now().In(s.zone()).Format("Monday 2 January, 15:04")
-	names, err := s.names(ctx)
+// overview is what an account sees. The chart counts the messages of all events, so that accounts that are limited to groups have none.
+func (s *Server) overview(ctx context.Context, p chart.Period, a schoolbell.StaffAccount) (v overviewView, err error) {
+	groups := a.Groups
+	v.Today = s.site.Now().In(s.site.Zone()).Format("Monday 2 January, 15:04")
+	names, err := kept.Get(s.kept, "names", namesAge, func() (site.Names, error) { return s.site.Names(ctx) })
 	if err != nil {
 		return v, err
 	}
-	for _, status := range []schoolbell.EventStatus{schoolbell.EventProcessing, schoolbell.EventQueued} {
-		events, err := s.cfg.Store.Events(ctx, schoolbell.EventFilter{Status: status}, "", shownRunning-len(v.Running))
-		if err != nil {
-			return v, err
-		}
-		rows, err := s.eventRows(ctx, events, names)
-		if err != nil {
-			return v, err
-		}
-		if v.Running = append(v.Running, rows...); len(v.Running) == shownRunning {
-			break
-		}
-	}
-	if v.Upcoming, err = s.upcoming(ctx, names); err != nil {
+	open, err := s.cfg.Overview.OpenEvents(ctx, schoolbell.EventFilter{Within: groups}, shownRunning)
+	if err != nil {
 		return v, err
 	}
-	v.Tiles, v.Attention, err = s.recent.get(ctx, s)
+	v.Running = s.eventRows(open, names)
+	of := site.OfGroups(groups)
+	if v.Upcoming, err = kept.Get(s.kept, "upcoming"+of, listsAge, func() ([]eventRow, error) { return s.upcoming(ctx, groups, names) }); err != nil {
+		return v, err
+	}
+	if v.Tiles, err = kept.Get(s.kept, "tiles"+of, tilesAge, func() ([]tile, error) { return s.today(ctx, groups) }); err != nil {
+		return v, err
+	}
+	if v.Attention, err = kept.Get(s.kept, "attention"+of, listsAge, func() ([]finding, error) { return s.findings(ctx, groups) }); err != nil {
+		return v, err
+	}
+	if v.Limited = len(groups) > 0; !v.Limited {
+		if v.Traffic, err = s.traffic(ctx, p); err != nil {
+			return v, err
+		}
+	}
+	if v.Failed, err = kept.Get(s.kept, "failed"+of, failedAge, func() (failedView, error) { return s.failedToday(ctx, groups) }); err != nil {
+		return v, err
+	}
 	for _, d := range s.cfg.Health(ctx).Dependencies {
-		v.Parts = append(v.Parts, dependencyOf(d))
+		v.Parts = append(v.Parts, site.DependencyOf(d))
 	}
-	return v, err
-}
-
-func dependencyOf(d health.DependencyStatus) dependency {
-	shown := dependency{Name: statusWord(d.Name), Icon: "i-server", Detail: d.Detail, Status: "up", Word: "Works"}
-	switch d.Name {
-	case "ledger":
-		shown.Icon = "i-db"
-	case "redis":
-		shown.Icon = "i-stack"
-	default:
-		shown.Name, shown.Icon = channelName(schoolbell.Channel(d.Name)), channelIcon(schoolbell.Channel(d.Name))
-	}
-	if shown.Detail == "" {
-		shown.Detail = "answered in " + number(int(d.TookMS)) + " ms"
-	}
-	if d.Status != "ok" {
-		shown.Status, shown.Word = "down", "Unavailable"
-	}
-	return shown
+	return s.addQueues(ctx, v, seesQueues(a)), nil
 }
 
 // todayEvents is how many events of a day are counted.
 const todayEvents = 200
 
 // today counts the deliveries of the events that were created today in the time zone of the school.
-func (s *Server) today(ctx context.Context) ([]tile, error) {
-	zone := s.zone()
-	y, m, d := s.now().In(zone).Date()
+func (s *Server) today(ctx context.Context, groups []string) ([]tile, error) {
+	zone := s.site.Zone()
+	y, m, d := s.site.Now().In(zone).Date()
 	midnight := time.Date(y, m, d, 0, 0, 0, 0, zone)
-	events, err := s.cfg.Store.Events(ctx, schoolbell.EventFilter{}, "", todayEvents)
+	events, err := s.cfg.Overview.CountedEvents(ctx, schoolbell.EventFilter{Within: groups}, "", todayEvents)
 	if err != nil {
 		return nil, err
 	}
@@ -124,60 +138,68 @@ func (s *Server) today(ctx context.Context) ([]tile, error) {
 		if ev.CreatedAt.Before(midnight) {
 			break
 		}
-		p, err := s.cfg.Store.Progress(ctx, ev.ID)
-		if err != nil && schoolbell.CodeOf(err) != schoolbell.CodeNotFound {
-			return nil, err
-		}
 		n++
-		sum = sumProgress(map[schoolbell.Channel]schoolbell.ChannelProgress{"": sum, "all": allWaves(p)})
+		sum = sumProgress(map[schoolbell.Channel]schoolbell.ChannelProgress{"": sum, "all": allWaves(ev.Progress)})
 	}
-	failed := tile{Name: "Failed", Value: number(sum.Failed + sum.Bounced + sum.Complained), Hint: "refused, bounced or given up"}
+	failed := tile{Name: "Failed", Value: site.Number(sum.Failed + sum.Bounced + sum.Complained), Hint: "refused, bounced or given up"}
 	if failed.Value != "0" {
 		failed.Class = "bad"
 	}
-	return []tile{{Name: "Messages today", Value: number(sum.Total - sum.Suppressed), Hint: "in " + count(n, "event", "events")},
-		{Name: "Sent", Value: number(sum.Sent), Hint: number(sum.Pending) + " still to come"}, failed,
-		{Name: "Uncertain", Value: number(sum.Uncertain), Hint: "sent once or twice"},
-		{Name: "Left out", Value: number(sum.Suppressed), Hint: "no address, opted out and so on"}}, nil
+	return []tile{{Name: "Messages today", Value: site.Number(sum.Total - sum.Suppressed), Hint: "in " + site.Count(n, "event", "events")},
+		{Name: "Sent", Value: site.Number(sum.Sent), Hint: site.Number(sum.Pending) + " still to come"}, failed,
+		{Name: "Uncertain", Value: site.Number(sum.Uncertain), Hint: "sent once or twice"},
+		{Name: "Left out", Value: site.Number(sum.Suppressed), Hint: "no address, opted out and so on"}}, nil
 }
 
 // upcoming are the scheduled events that are sent next.
-func (s *Server) upcoming(ctx context.Context, names names) ([]eventRow, error) {
-	events, err := s.cfg.Store.Events(ctx, schoolbell.EventFilter{Status: schoolbell.EventScheduled}, "", recentEvents)
+func (s *Server) upcoming(ctx context.Context, groups []string, names site.Names) ([]eventRow, error) {
+	events, err := s.cfg.Overview.CountedEvents(ctx, schoolbell.EventFilter{Status: schoolbell.EventScheduled, Within: groups}, "", recentEvents)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(events, func(a, b *schoolbell.Event) int { return a.SendAt.Compare(b.SendAt) })
-	return s.eventRows(ctx, events[:min(len(events), shownUpcoming)], names)
+	slices.SortStableFunc(events, func(a, b ledger.CountedEvent) int { return a.SendAt.Compare(b.SendAt) })
+	return s.eventRows(events[:min(len(events), shownUpcoming)], names), nil
 }
 
 // findings are what needs somebody: held events, and events of the last days of which deliveries failed.
-func (s *Server) findings(ctx context.Context) (found []finding, err error) {
-	held, err := s.cfg.Store.Events(ctx, schoolbell.EventFilter{Status: schoolbell.EventHeld}, "", recentEvents)
+func (s *Server) findings(ctx context.Context, groups []string) (found []finding, err error) {
+	held, err := s.cfg.Store.Events(ctx, schoolbell.EventFilter{Status: schoolbell.EventHeld, Within: groups}, "", recentEvents)
 	if err != nil {
 		return nil, err
 	}
 	if len(held) == 1 {
 		found = append(found, finding{"held", "events/" + held[0].ID, "1 event is held", held[0].Title + ": release it or cancel it."})
 	} else if len(held) > 1 {
-		found = append(found, finding{"held", "events?status=held", count(len(held), "event is", "events are") + " held", "Release them or cancel them."})
+		found = append(found, finding{"held", "events?status=held", site.Count(len(held), "event is", "events are") + " held", "Release them or cancel them."})
 	}
-	done, err := s.cfg.Store.Events(ctx, schoolbell.EventFilter{Status: schoolbell.EventCompleted}, "", recentEvents)
+	done, err := s.cfg.Overview.CountedEvents(ctx, schoolbell.EventFilter{Status: schoolbell.EventCompleted, Within: groups}, "", recentEvents)
 	if err != nil {
 		return nil, err
 	}
 	for _, ev := range done {
-		if s.now().Sub(ev.CreatedAt) > recentPeriod {
+		if s.site.Now().Sub(ev.CreatedAt) > recentPeriod {
 			break
 		}
-		p, err := s.cfg.Store.Progress(ctx, ev.ID)
-		if err != nil {
-			return nil, err
-		}
-		if sum := allWaves(p); sum.Failed > 0 {
-			found = append(found, finding{"failed", "events/" + ev.ID + "?status=failed#people", count(sum.Failed, "delivery", "deliveries") + " failed",
-				ev.Title + ", " + s.when(ev.CreatedAt).Text})
+		if sum := allWaves(ev.Progress); sum.Failed > 0 {
+			found = append(found, finding{"failed", "events/" + ev.ID + "?status=failed#people", site.Count(sum.Failed, "delivery", "deliveries") + " failed",
+				ev.Title + ", " + s.site.When(ev.CreatedAt).Text})
 		}
 	}
 	return found, nil
+}
+
+// trafficAge is how old what charts show may be.
+const trafficAge = 10 * time.Second
+
+// traffic returns the chart of a period.
+func (s *Server) traffic(ctx context.Context, p chart.Period) (chart.Traffic, error) {
+	return kept.Get(s.kept, "traffic "+p.ID, trafficAge, func() (chart.Traffic, error) {
+		first := s.site.Now().Truncate(p.Step).Add(p.Step - p.Span)
+		steps, err := s.cfg.Overview.Traffic(ctx, first, p.Step)
+		if err != nil {
+			return chart.Traffic{}, err
+		}
+		return chart.New(p, first, steps, chart.Style{Channels: s.cfg.Channels, Zone: s.site.Zone(), Name: site.ChannelName, Number: site.Number,
+			When: func(at time.Time) string { return s.site.When(at).Text }}), nil
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"schoolbell"
+	"schoolbell/internal/panel/site"
 )
 
 var passwordPage = parse("password.html")
@@ -15,20 +16,20 @@ type passwordView struct {
 	Faults      map[string]string // by field
 }
 
-func (s *Server) showPassword(c *call) error {
-	a, err := s.cfg.Staff.LinkAccount(c.ctx(), c.r.PathValue("secret"))
+func (s *Server) showPassword(c *site.Call) error {
+	a, err := s.cfg.Staff.LinkAccount(c.Ctx(), c.R.PathValue("secret"))
 	if schoolbell.CodeOf(err) == schoolbell.CodeNotFound {
 		return s.usedLink(c)
 	}
 	if err != nil {
 		return err
 	}
-	return s.writeSolo(c, http.StatusOK, passwordPage, "Choose a password", passwordView{First: a.ID == "", Email: a.Email, Name: a.Name})
+	return s.site.WriteSolo(c, http.StatusOK, passwordPage, "Choose a password", passwordView{First: a.ID == "", Email: a.Email, Name: a.Name})
 }
 
-func (s *Server) putPassword(c *call) error {
-	secret := c.r.PathValue("secret")
-	owner, err := s.cfg.Staff.LinkAccount(c.ctx(), secret)
+func (s *Server) putPassword(c *site.Call) error {
+	secret := c.R.PathValue("secret")
+	owner, err := s.cfg.Staff.LinkAccount(c.Ctx(), secret)
 	if schoolbell.CodeOf(err) == schoolbell.CodeNotFound {
 		return s.usedLink(c)
 	}
@@ -37,46 +38,35 @@ func (s *Server) putPassword(c *call) error {
 	}
 	v := passwordView{First: owner.ID == "", Email: owner.Email, Name: owner.Name}
 	if v.First {
-		v.Email, v.Name = c.form.Get("email"), c.form.Get("name")
+		v.Email, v.Name = c.Form.Get("email"), c.Form.Get("name")
 	}
-	password := c.form.Get("password")
+	password := c.Form.Get("password")
 	var a schoolbell.StaffAccount
-	if password != c.form.Get("again") {
+	if password != c.Form.Get("again") {
 		err = schoolbell.Invalid("again", "is not the same as the password")
 	} else {
-		a, err = s.cfg.Staff.UseLink(c.ctx(), secret, password, schoolbell.StaffAccount{Email: v.Email, Name: v.Name})
+		a, err = s.cfg.Staff.UseLink(c.Ctx(), secret, password, schoolbell.StaffAccount{Email: v.Email, Name: v.Name})
 	}
 	switch schoolbell.CodeOf(err) {
 	case "":
 	case schoolbell.CodeInvalid:
-		v.Faults = faultsByField(err)
-		return s.writeSolo(c, http.StatusUnprocessableEntity, passwordPage, "Choose a password", v)
+		v.Faults = site.FaultsByField(err)
+		return s.site.WriteSolo(c, http.StatusUnprocessableEntity, passwordPage, "Choose a password", v)
 	case schoolbell.CodeNotFound, schoolbell.CodeConflict:
 		return s.usedLink(c)
 	default:
 		return err
 	}
-	session, err := s.cfg.Staff.Begin(c.ctx(), a.ID)
+	session, err := s.cfg.Staff.Begin(c.Ctx(), a.ID)
 	if err != nil {
 		return err
 	}
 	s.startSession(c, a.ID, session)
-	return c.redirect("")
+	return c.Redirect("")
 }
 
 // usedLink answers a link that is not good any more.
-func (s *Server) usedLink(c *call) error {
-	return s.writeProblem(c, http.StatusNotFound, problemView{Title: "This link is not good any more",
+func (s *Server) usedLink(c *site.Call) error {
+	return s.site.WriteProblem(c, http.StatusNotFound, site.ProblemView{Title: "This link is not good any more",
 		Text: "It was used, replaced by a newer one, or has expired. An admin of your school can make a new one under Staff.", Link: "sign-in", LinkName: "Sign in"})
-}
-
-// faultsByField returns what is wrong by field, as sentences.
-func faultsByField(err error) map[string]string {
-	faults := map[string]string{}
-	for _, f := range schoolbell.FaultsOf(err) {
-		if faults[f.Field] == "" {
-			faults[f.Field] = sentence(f.Message)
-		}
-	}
-	return faults
 }

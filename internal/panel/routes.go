@@ -4,96 +4,82 @@ import (
 	"net/http"
 
 	"schoolbell"
+	"schoolbell/internal/panel/site"
 )
 
-// route is a page, or something that a form does.
-type route struct {
-	method, path string
-	public       bool             // for people who have not signed in
-	need         schoolbell.Scope // of the account's role
-	action       string           // of forms: what the audit calls it, such as event.cancel
-	reads        bool             // of forms that change nothing
-	serve        func(*Server, *call) error
+// routes are those of the pages that are not in a package of their own.
+func (s *Server) routes() []site.Route {
+	return []site.Route{
+		{Method: http.MethodGet, Path: "sign-in", Public: true, Serve: s.showSignIn},
+		{Method: http.MethodPost, Path: "sign-in", Public: true, Action: "staff.sign_in", Serve: s.signIn},
+		{Method: http.MethodGet, Path: "oidc/start", Public: true, Serve: s.startSignOn},
+		{Method: http.MethodGet, Path: "oidc/callback", Public: true, Action: "staff.sign_in", Serve: s.finishSignOn},
+		{Method: http.MethodGet, Path: "password/{secret}", Public: true, Serve: s.showPassword},
+		{Method: http.MethodGet, Path: "reset", Public: true, Serve: s.showReset},
+		{Method: http.MethodPost, Path: "reset", Public: true, Reads: true, Serve: s.askReset}, // a link has its own entry in the audit
+		{Method: http.MethodPost, Path: "password/{secret}", Public: true, Action: "staff.password", Serve: s.putPassword},
+		{Method: http.MethodPost, Path: "sign-out", Need: site.AnyRole, Limit: site.Free, Action: "staff.sign_out", Serve: s.signOut},
+		{Method: http.MethodPost, Path: "sign-out-everywhere", Need: site.AnyRole, Limit: site.Free, Action: "staff.sign_out_everywhere", Serve: s.signOutEverywhere},
+		{Method: http.MethodGet, Path: "account", Need: site.AnyRole, Limit: site.Free, Serve: s.showAccount},
+		{Method: http.MethodGet, Path: "more", Need: site.AnyRole, Limit: site.Free, Serve: s.showMore},
+		{Method: http.MethodGet, Path: "search", Need: site.AnyRole, Limit: site.Narrowed, Serve: s.search},
+
+		{Method: http.MethodGet, Path: "{$}", Need: site.AnyRole, Limit: site.Narrowed, Serve: s.showOverview},
+		{Method: http.MethodGet, Path: "live", Need: site.AnyRole, Limit: site.Narrowed, Serve: s.streamOverview},
+		{Method: http.MethodGet, Path: "events", Need: site.AnyRole, Limit: site.Narrowed, Serve: s.listEvents},
+		{Method: http.MethodGet, Path: "events/{id}", Need: site.AnyRole, Limit: site.OfEvent, Serve: s.showEvent},
+		{Method: http.MethodGet, Path: "events/{id}/live", Need: site.AnyRole, Limit: site.OfEvent, Serve: s.streamEvent},
+		{Method: http.MethodGet, Path: "events/{id}/deliveries.csv", Need: site.AnyRole, Limit: site.OfEvent, Serve: s.exportDeliveries},
+		{Method: http.MethodGet, Path: "events/{id}/change", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Serve: s.editEvent},
+		{Method: http.MethodPost, Path: "events/{id}/change", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Action: "event.change", Serve: s.changeEvent},
+		{Method: http.MethodPost, Path: "events/{id}/change/form", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Reads: true, Serve: s.changeStep},
+		{Method: http.MethodPost, Path: "events/{id}/update", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Action: "event.update", Serve: s.updateEvent},
+		{Method: http.MethodGet, Path: "events/{id}/cancel", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Serve: s.askCancel},
+		{Method: http.MethodPost, Path: "events/{id}/cancel", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Action: "event.cancel", Serve: s.cancelEvent},
+		{Method: http.MethodPost, Path: "events/{id}/retry", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Action: "event.retry", Serve: s.retryEvent},
+		{Method: http.MethodPost, Path: "events/{id}/release", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Action: "event.release", Serve: s.releaseEvent},
+
+		{Method: http.MethodGet, Path: "compose", Need: schoolbell.ScopeSend, Limit: site.Narrowed, Serve: s.showCompose},
+		{Method: http.MethodGet, Path: "compose/urgent", Need: schoolbell.ScopeSend, Limit: site.Narrowed, Serve: s.showUrgent},
+		{Method: http.MethodPost, Path: "compose/form", Need: schoolbell.ScopeSend, Limit: site.Narrowed, Reads: true, Serve: s.composeStep},
+		{Method: http.MethodPost, Path: "compose/count", Need: schoolbell.ScopeSend, Limit: site.Narrowed, Reads: true, Serve: s.countComposed},
+		{Method: http.MethodPost, Path: "compose/draft", Need: schoolbell.ScopeSend, Limit: site.Free, Own: true, Serve: s.saveDraft},
+		{Method: http.MethodPost, Path: "compose", Need: schoolbell.ScopeSend, Limit: site.Narrowed, Action: "event.create", Serve: s.sendComposed},
+		{Method: http.MethodGet, Path: "drafts", Need: schoolbell.ScopeSend, Limit: site.Free, Serve: s.listDrafts},
+		{Method: http.MethodGet, Path: "drafts/{id}", Need: schoolbell.ScopeSend, Limit: site.Free, Serve: s.showDraft},
+		{Method: http.MethodGet, Path: "drafts/{id}/remove", Need: schoolbell.ScopeSend, Limit: site.Free, Serve: s.askRemoveDraft},
+		{Method: http.MethodPost, Path: "drafts/{id}/remove", Need: schoolbell.ScopeSend, Limit: site.Free, Own: true, Serve: s.removeDraft},
+	}
 }
 
-// anyRole is what routes need that everybody may use who has signed in.
-const anyRole = schoolbell.ScopeRead
-
-var routes = []route{
-	{method: http.MethodGet, path: "sign-in", public: true, serve: (*Server).showSignIn},
-	{method: http.MethodPost, path: "sign-in", public: true, action: "staff.sign_in", serve: (*Server).signIn},
-	{method: http.MethodGet, path: "password/{secret}", public: true, serve: (*Server).showPassword},
-	{method: http.MethodPost, path: "password/{secret}", public: true, action: "staff.password", serve: (*Server).putPassword},
-	{method: http.MethodPost, path: "sign-out", need: anyRole, action: "staff.sign_out", serve: (*Server).signOut},
-	{method: http.MethodPost, path: "sign-out-everywhere", need: anyRole, action: "staff.sign_out_everywhere", serve: (*Server).signOutEverywhere},
-	{method: http.MethodGet, path: "account", need: anyRole, serve: (*Server).showAccount},
-	{method: http.MethodGet, path: "more", need: anyRole, serve: (*Server).showMore},
-
-	{method: http.MethodGet, path: "{$}", need: anyRole, serve: (*Server).showOverview},
-	{method: http.MethodGet, path: "live", need: anyRole, serve: (*Server).streamOverview},
-	{method: http.MethodGet, path: "events", need: anyRole, serve: (*Server).listEvents},
-	{method: http.MethodGet, path: "events/{id}", need: anyRole, serve: (*Server).showEvent},
-	{method: http.MethodGet, path: "events/{id}/live", need: anyRole, serve: (*Server).streamEvent},
-	{method: http.MethodGet, path: "events/{id}/deliveries.csv", need: anyRole, serve: (*Server).exportDeliveries},
-	{method: http.MethodGet, path: "events/{id}/cancel", need: schoolbell.ScopeSend, serve: (*Server).askCancel},
-	{method: http.MethodPost, path: "events/{id}/cancel", need: schoolbell.ScopeSend, action: "event.cancel", serve: (*Server).cancelEvent},
-	{method: http.MethodPost, path: "events/{id}/retry", need: schoolbell.ScopeSend, action: "event.retry", serve: (*Server).retryEvent},
-	{method: http.MethodPost, path: "events/{id}/release", need: schoolbell.ScopeSend, action: "event.release", serve: (*Server).releaseEvent},
-
-	{method: http.MethodGet, path: "compose", need: schoolbell.ScopeSend, serve: (*Server).showCompose},
-	{method: http.MethodGet, path: "compose/urgent", need: schoolbell.ScopeSend, serve: (*Server).showUrgent},
-	{method: http.MethodPost, path: "compose/count", need: schoolbell.ScopeSend, reads: true, serve: (*Server).countComposed},
-	{method: http.MethodPost, path: "compose", need: schoolbell.ScopeSend, action: "event.create", serve: (*Server).sendComposed},
-
-	{method: http.MethodGet, path: "people", need: anyRole, serve: (*Server).listPeople},
-	{method: http.MethodGet, path: "people/{id}", need: anyRole, serve: (*Server).showPerson},
-	{method: http.MethodGet, path: "people/{id}/edit", need: schoolbell.ScopeSend, serve: (*Server).editPerson},
-	{method: http.MethodPost, path: "people/{id}/edit", need: schoolbell.ScopeSend, action: "user.put", serve: (*Server).putPerson},
-
-	{method: http.MethodGet, path: "queues", need: schoolbell.ScopeAdmin, serve: (*Server).listQueues},
-	{method: http.MethodGet, path: "queues/live", need: schoolbell.ScopeAdmin, serve: (*Server).streamQueues},
-	{method: http.MethodGet, path: "queues/{queue}", need: schoolbell.ScopeAdmin, serve: (*Server).showQueue},
-	{method: http.MethodPost, path: "queues/{queue}/pause", need: schoolbell.ScopeAdmin, action: "queue.pause", serve: (*Server).pauseQueue},
-	{method: http.MethodPost, path: "queues/{queue}/resume", need: schoolbell.ScopeAdmin, action: "queue.resume", serve: (*Server).resumeQueue},
-	{method: http.MethodGet, path: "queues/{queue}/remove", need: schoolbell.ScopeAdmin, serve: (*Server).askRemoveJobs},
-	{method: http.MethodPost, path: "queues/{queue}/remove", need: schoolbell.ScopeAdmin, action: "queue.clean", serve: (*Server).removeJobs},
-	{method: http.MethodGet, path: "queues/{queue}/jobs/{job}", need: schoolbell.ScopeAdmin, serve: (*Server).showJob},
-	{method: http.MethodPost, path: "queues/{queue}/jobs/{job}/retry", need: schoolbell.ScopeAdmin, action: "job.retry", serve: (*Server).retryJob},
-	{method: http.MethodPost, path: "queues/{queue}/jobs/{job}/promote", need: schoolbell.ScopeAdmin, action: "job.promote", serve: (*Server).promoteJob},
-	{method: http.MethodPost, path: "queues/{queue}/jobs/{job}/remove", need: schoolbell.ScopeAdmin, action: "job.remove", serve: (*Server).removeJob},
-
-	{method: http.MethodGet, path: "audit", need: schoolbell.ScopeAdmin, serve: (*Server).listAudit},
-	{method: http.MethodGet, path: "staff", need: schoolbell.ScopeAdmin, serve: (*Server).listStaff},
-	{method: http.MethodPost, path: "staff", need: schoolbell.ScopeAdmin, action: "staff.add", serve: (*Server).addStaff},
-	{method: http.MethodGet, path: "staff/{id}", need: schoolbell.ScopeAdmin, serve: (*Server).editStaff},
-	{method: http.MethodPost, path: "staff/{id}", need: schoolbell.ScopeAdmin, action: "staff.change", serve: (*Server).changeStaff},
-	{method: http.MethodPost, path: "staff/{id}/link", need: schoolbell.ScopeAdmin, action: "staff.link", serve: (*Server).linkStaff},
-	{method: http.MethodPost, path: "staff/{id}/remove", need: schoolbell.ScopeAdmin, action: "staff.remove", serve: (*Server).removeStaff},
-}
-
-// navigation is what the sidebar offers.
-var navigation = []navGroup{
-	{Label: "Messages", Items: []navItem{
+// navigation is what the sidebar offers. Caught is whether the mail catcher takes the email.
+func navigation(caught bool) []site.NavGroup {
+	running := site.NavGroup{Label: "Running it", Shown: true, Items: []site.NavItem{{Path: "queues", Icon: "i-stack", Name: "Queues", Need: schoolbell.ScopeAdmin}}}
+	if caught {
+		running.Items = append(running.Items, site.NavItem{Path: "mail", Icon: "i-mail", Name: "Caught mail", Need: schoolbell.ScopeAdmin})
+	}
+	running.Items = append(running.Items,
+		site.NavItem{Path: "audit", Icon: "i-log", Name: "Audit log", Need: schoolbell.ScopeAdmin},
+		site.NavItem{Path: "staff", Icon: "i-key", Name: "Staff", Need: schoolbell.ScopeAdmin},
+		site.NavItem{Path: "settings", Icon: "i-gear", Name: "Settings", Need: schoolbell.ScopeAdmin})
+	return []site.NavGroup{{Label: "Messages", Items: []site.NavItem{
 		{Path: "", Icon: "i-home", Name: "Overview"},
 		{Path: "events", Icon: "i-bell", Name: "Events"},
+		{Path: "templates", Icon: "i-doc", Name: "Templates", Need: schoolbell.ScopeAdmin},
 		{Path: "people", Icon: "i-people", Name: "People"},
-	}},
-	{Label: "Running it", Shown: true, Items: []navItem{
-		{Path: "queues", Icon: "i-stack", Name: "Queues", need: schoolbell.ScopeAdmin},
-		{Path: "audit", Icon: "i-log", Name: "Audit log", need: schoolbell.ScopeAdmin},
-		{Path: "staff", Icon: "i-key", Name: "Staff", need: schoolbell.ScopeAdmin},
-	}},
+	}}, running}
 }
 
-// navGroup is a part of the sidebar.
-type navGroup struct {
-	Label string
-	Shown bool // the label is also shown
-	Items []navItem
-}
-
-// navItem leads to a page.
-type navItem struct {
-	Path, Icon, Name string
-	need             schoolbell.Scope // empty for everybody
+// notices are what a page says after a form was carried out, by the value of ?done.
+var notices = map[string]string{
+	"draft":        "The draft is saved.",
+	"discarded":    "The draft is removed.",
+	"created":      "The event is created.",
+	"changed":      "The event is changed.",
+	"updated":      "The event is changed, and those who have it are told.",
+	"cancelled":    "The event is cancelled. What was not sent by now is not sent any more.",
+	"told":         "The event is cancelled, and those who had it are told.",
+	"retried":      "The failed deliveries are being sent again.",
+	"none-retried": "Nothing was sent again: none of these deliveries is failed any more.",
+	"released":     "The event is released and is being sent.",
 }

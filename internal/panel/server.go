@@ -3,100 +3,95 @@ package panel
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/url"
+	"reflect"
 	"strings"
-	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"schoolbell/internal/health"
+	"schoolbell/internal/panel/accounts"
+	"schoolbell/internal/panel/audit"
+	"schoolbell/internal/panel/kept"
+	"schoolbell/internal/panel/mail"
+	"schoolbell/internal/panel/people"
+	"schoolbell/internal/panel/queues"
+	"schoolbell/internal/panel/settings"
+	"schoolbell/internal/panel/site"
+	"schoolbell/internal/panel/templateeditor"
 )
 
 // Root is the path of all pages.
-const Root = "/panel/"
-
-const (
-	defaultLiveEvery = time.Second
-	defaultHeartbeat = 15 * time.Second
-)
+const Root = site.Root
 
 // Server is the panel. It is an http.Handler that is safe for concurrent use.
 type Server struct {
+	site    *site.Site
 	cfg     Config
-	log     *slog.Logger
-	now     func() time.Time
 	handler http.Handler
-	live    *hub
-	recent  recent
+	queues  *queues.Pages
+	people  *people.Pages
+	kept    *kept.Values
+	resets  chan reset // wait for their emails
 }
 
 // New returns a Server with all its routes. The process also runs Run.
-func New(cfg Config) (*Server, error) {
-	for name, missing := range map[string]bool{"Staff": cfg.Staff == nil, "Store": cfg.Store == nil, "Pipeline": cfg.Pipeline == nil,
-		"School": cfg.School == nil, "People": cfg.People == nil, "Directory": cfg.Directory == nil, "Schedules": cfg.Schedules == nil,
-		"Queues": cfg.Queues == nil, "Settings": cfg.Settings == nil,
-		"Previews": cfg.Previews == nil, "Groups": cfg.Groups == nil, "Channels": len(cfg.Channels) == 0} {
-		if missing {
-			return nil, fmt.Errorf("panel: Config.%s is required", name)
-		}
+func New(cfg Config) (s *Server, err error) {
+	if name := cfg.missing(); name != "" {
+		return nil, fmt.Errorf("panel: Config.%s is required", name)
 	}
-	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, log: cfg.Logger, now: cfg.Clock, live: newHub(cfg.LiveEvery)}
-	mux := http.NewServeMux()
-	for _, rt := range routes {
-		if rt.method == http.MethodPost && rt.action == "" && !rt.reads {
-			return nil, fmt.Errorf("panel: route %s changes something and names no action for the audit", rt.path)
-		}
-		mux.Handle(rt.method+" "+Root+rt.path, s.handle(rt))
+	if cfg.Health == nil {
+		cfg.Health = func(context.Context) health.Readiness { return health.Readiness{} }
 	}
-	mux.HandleFunc(Root, s.noPage)
-	protection := http.NewCrossOriginProtection()
-	if origin := originOf(cfg.PublicURL); origin != "" {
-		if err := protection.AddTrustedOrigin(origin); err != nil {
-			return nil, fmt.Errorf("panel: PUBLIC_URL: %w", err)
-		}
-	}
-	protection.SetDenyHandler(http.HandlerFunc(s.foreignForm))
-	s.handler = protection.Handler(mux)
-	return s, nil
+	s = &Server{cfg: cfg, kept: kept.New(), resets: make(chan reset, waitingResets)}
+	s.site = site.New(site.Config{Staff: cfg.Staff, Areas: cfg.Areas, Groups: cfg.Groups, Categories: cfg.School, Audit: cfg.Store, Settings: cfg.Settings, Navigation: navigation(cfg.Mail != nil),
+		PublicURL: cfg.PublicURL, Address: cfg.Address, Health: cfg.LatestHealth, Logger: cfg.Logger, Clock: cfg.Clock, LiveEvery: cfg.LiveEvery, Heartbeat: cfg.Heartbeat})
+	s.people = people.New(s.site, people.Config{People: cfg.People, Directory: cfg.Directory, Told: cfg.Told, Schedules: cfg.Schedules, Suppressions: cfg.Suppressions, Categories: cfg.School,
+		Channels: cfg.Channels, Settings: cfg.Settings})
+	s.queues = queues.New(s.site, queues.Config{Queues: cfg.Queues})
+	s.handler, err = s.site.Handler(s.groups()...)
+	return s, err
 }
 
-func (c Config) withDefaults() Config {
-	if c.Logger == nil {
-		c.Logger = slog.Default()
+// groups are all pages. Those that are not in a package of their own come first.
+func (s *Server) groups() []site.Group {
+	c := s.cfg
+	return []site.Group{
+		{Routes: s.routes(), Notices: notices},
+		s.people.Group(),
+		templateeditor.New(s.site, templateeditor.Config{Templates: c.Templates, Categories: c.School, Directory: c.Directory, People: c.People, Events: c.Store, Settings: c.Settings}).Group(),
+		s.queues.Group(),
+		mail.New(s.site, mail.Config{Catcher: c.Mail}).Group(),
+		settings.New(s.site, settings.Config{Settings: c.SchoolSettings, Categories: c.School, Channels: c.Channels, Keys: c.Keys, Webhooks: c.Webhooks, Tests: c.Tests, Messages: c.Store, Traffic: c.Overview,
+			Health: c.Health, Providers: c.Providers, Kept: c.Kept}).Group(),
+		audit.New(s.site, audit.Config{Audit: c.Store}).Group(),
+		accounts.New(s.site, accounts.Config{Staff: c.Staff, Groups: c.Groups, SignOn: c.SignOn.forAccounts()}).Group(),
 	}
-	if c.Clock == nil {
-		c.Clock = time.Now
-	}
-	if c.Health == nil {
-		c.Health = func(context.Context) health.Readiness { return health.Readiness{} }
-	}
-	if c.Address == nil {
-		c.Address = func(*http.Request) string { return "" }
-	}
-	if c.LiveEvery <= 0 {
-		c.LiveEvery = defaultLiveEvery
-	}
-	if c.Heartbeat <= 0 {
-		c.Heartbeat = defaultHeartbeat
-	}
-	return c
 }
 
-// originOf returns the origin of a URL, "" if it has none.
-func originOf(public string) string {
-	u, err := url.Parse(public)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return ""
+// missing returns the name of a required field that has no value, "" if all have one.
+func (c Config) missing() string {
+	for field, v := range reflect.ValueOf(c).Fields() {
+		if field.Name == "PublicURL" { // the others are optional
+			break
+		}
+		if v.IsZero() {
+			return field.Name
+		}
 	}
-	return u.Scheme + "://" + u.Host
+	return ""
 }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Run makes the live parts of open pages until ctx ends, and then ends their streams.
-func (s *Server) Run(ctx context.Context) error { return s.live.run(ctx) }
+// Run makes the live parts of open pages and sends links to the staff until ctx ends. Then it ends the streams of pages.
+func (s *Server) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.site.Run(ctx) })
+	g.Go(func() error { return s.runResets(ctx) })
+	return g.Wait()
+}
 
 // Redirect sends a browser that asks for the server's root to the panel.
 func Redirect(w http.ResponseWriter, _ *http.Request) {

@@ -38,11 +38,12 @@ const (
 
 // Report says what an import did.
 type Report struct {
-	Imported int         // users that are new
-	Updated  int         // users that were there before and have been replaced
-	Rejected int         // rows left out
-	Errors   []LineError // what was wrong, in order of line
-	Omitted  int         // errors beyond the number that is listed
+	Imported  int         // users that are new
+	Updated   int         // users that were there before and have been replaced
+	Unchanged int         // those of Updated who are as before
+	Rejected  int         // rows left out
+	Errors    []LineError // what was wrong, in order of line
+	Omitted   int         // errors beyond the number that is listed
 }
 
 // LineError is one fault in an imported file.
@@ -102,7 +103,7 @@ func (e *unreadable) Error() string { return fmt.Sprintf("line %d: %s", e.Line, 
 // stores the batch before.
 type importer struct {
 	*Service
-	report   Report               // Imported and Updated belong to the storing goroutine, the rest to the reading one
+	report   Report               // Imported, Updated and Unchanged belong to the storing goroutine, the rest to the reading one
 	channels []schoolbell.Channel // that addresses may have
 
 	// firstLine is where each accepted id stood, by the hash of the id: a million ids
@@ -216,9 +217,13 @@ func (im *importer) storeBatch(ctx context.Context, b *batch) error {
 		return fmt.Errorf("store lines %d to %d: %w", b.lines[0], b.lines[len(b.lines)-1], err)
 	}
 	for _, c := range changes {
-		if c == schoolbell.ChangeCreated {
+		switch c {
+		case schoolbell.ChangeCreated:
 			im.report.Imported++
-		} else {
+		case schoolbell.ChangeNone:
+			im.report.Unchanged++
+			im.report.Updated++
+		default:
 			im.report.Updated++
 		}
 	}

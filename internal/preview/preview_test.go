@@ -83,6 +83,10 @@ func (x *texts) Variant(_ *schoolbell.Event, _ schoolbell.Channel, to ledger.Rec
 	return to.Locale, x.personal, nil
 }
 
+func (x *texts) TemplateOf(ev *schoolbell.Event, ch schoolbell.Channel, _ ledger.Recipient) (schoolbell.TemplateKey, int64) {
+	return schoolbell.TemplateKey{Category: ev.Category, Channel: ch, Locale: "en"}, 3
+}
+
 func (x *texts) Render(ev *schoolbell.Event, _ schoolbell.Channel, to ledger.Recipient) (schoolbell.Message, error) {
 	x.written++
 	text := ev.Body

@@ -28,6 +28,9 @@ type Renderer interface {
 	// Variant names the text of the message of a recipient: all with the same variant get the same text, unless personal is
 	// true. A variant can be compared and is the key of a map.
 	Variant(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient) (variant any, personal bool, err error)
+
+	// TemplateOf returns the template of the message of a recipient, and its version, which is 0 for the standard template.
+	TemplateOf(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient) (name schoolbell.TemplateKey, version int64)
 }
 
 // People finds users.

@@ -27,6 +27,8 @@ func (t *tally) show(c *channelTally) (*wire.PreviewedMessage, error) {
 		return nil, err
 	}
 	out := &wire.PreviewedMessage{Channel: c.name, User: one.UserID, Locale: m.Locale, Subject: m.Subject, HTML: m.HTML.String(), Text: m.Text.String()}
+	name, version := t.cfg.Renderer.TemplateOf(t.ev, c.name, one)
+	out.Template = &wire.PreviewedTemplate{Category: name.Category, Locale: name.Locale, Version: version}
 	if c.name == schoolbell.ChannelSMS {
 		out.Segments, out.Text = t.cfg.SMS.segmentsOf(m), t.cfg.SMS.textOf(m)
 	}

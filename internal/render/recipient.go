@@ -71,6 +71,7 @@ type recipient struct {
 	personal    template.Lookup
 	title, body string
 	block       template.Value // of the body, once it was asked for
+	line        string         // of the body, once it was asked for
 }
 
 // recipientValues returns the values that differ between recipients. The error is what is wrong with the event's text.
@@ -105,9 +106,9 @@ func (r *recipient) value(name string) (template.Value, bool) {
 		}
 		return r.block, true
 	case name == nameSummary && r.prepared.body != nil:
-		return template.Value{Text: personal.Line(r.body)}, true
+		return template.Value{Text: r.bodyLine()}, true
 	case name == namePreview && r.prepared.body != nil:
-		return template.Value{Text: shorten(personal.Line(r.body), previewLength)}, true
+		return template.Value{Text: shorten(r.bodyLine(), previewLength)}, true
 	case name == nameStudents:
 		if r.prepared.namesStudents {
 			return template.Value{}, true
@@ -119,4 +120,11 @@ func (r *recipient) value(name string) (template.Value, bool) {
 		return v, true
 	}
 	return r.others(name)
+}
+
+func (r *recipient) bodyLine() string {
+	if r.line == "" {
+		r.line = personal.Line(r.body)
+	}
+	return r.line
 }

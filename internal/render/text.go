@@ -112,11 +112,17 @@ func escape(s string) string { return template.HTMLEscapeString(s) }
 
 // shorten cuts s to at most limit characters, at a word's end where one is near.
 func shorten(s string, limit int) string {
-	runes := []rune(s)
-	if len(runes) <= limit {
+	cut, n := "", 0
+	for i := range s {
+		if n++; n == limit {
+			cut = s[:i]
+		} else if n > limit {
+			break
+		}
+	}
+	if n <= limit {
 		return s
 	}
-	cut := string(runes[:limit-1])
 	if i := strings.LastIndexFunc(cut, unicode.IsSpace); i > len(cut)*3/4 {
 		cut = cut[:i]
 	}

@@ -17,5 +17,16 @@ func (r *Renderer) Variant(ev *schoolbell.Event, ch schoolbell.Channel, to ledge
 	return key, p.subject.personal() || p.text.personal() || p.html.personal(), nil
 }
 
+// TemplateOf returns the template that the message of a recipient is made from: its name, and its version, which is 0 for the
+// standard template.
+func (r *Renderer) TemplateOf(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient) (name schoolbell.TemplateKey, version int64) {
+	school := schoolOf(r.settings())
+	key := r.key(ev, ch, to, school, tagFor(ev, to, school))
+	if key.own != nil {
+		return key.own.TemplateKey, key.own.Version
+	}
+	return schoolbell.TemplateKey{Category: ev.Category, Channel: ch, Locale: key.language.Tag}, 0
+}
+
 // personal reports whether the text has places that differ between recipients.
 func (p *part) personal() bool { return p != nil && len(p.shared.Pieces) > 1 }

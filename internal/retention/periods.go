@@ -37,6 +37,9 @@ const (
 	// which are removed late, and its idempotency key, which may have been
 	// stored by another clock, must be gone before it.
 	eventSlack = inboxSlack + time.Hour
+
+	// trafficPeriod is what charts show, and a day.
+	trafficPeriod = 31 * 24 * time.Hour
 )
 
 // before returns the time before which rows of a kind are removed; ok is false if they
@@ -61,6 +64,8 @@ func (p Periods) before(kind ledger.Kept, now time.Time) (before time.Time, ok b
 		period = shorter(p.Idempotency, p.Events)
 	case ledger.KeptAudit:
 		period = p.Audit
+	case ledger.KeptTraffic:
+		period = trafficPeriod
 	}
 	return now.Add(-period), period > 0
 }

@@ -97,7 +97,7 @@ func (s *Service) Add(ctx context.Context, a schoolbell.StaffAccount) (added sch
 	if err := s.accounts.AddAccount(ctx, a); err != nil {
 		return a, "", fmt.Errorf("add a staff account: %w", err)
 	}
-	link, err = s.newLink(ledger.WithChange(ctx, nil), a.ID)
+	link, err = s.newLink(ledger.WithChange(ctx, nil), a.ID, linkTTL)
 	return a, link, err
 }
 
@@ -105,6 +105,7 @@ func (s *Service) Add(ctx context.Context, a schoolbell.StaffAccount) (added sch
 func describe(change *ledger.Change, a schoolbell.StaffAccount) {
 	change.Set("role", string(a.Role))
 	change.Set("urgent", a.Urgent)
+	change.Set("groups", len(a.Groups))
 }
 
 // Change stores what an admin has changed of an account. Errors are those of [Service.Add] and CodeNotFound, and
@@ -146,7 +147,7 @@ func (s *Service) AccountOf(ctx context.Context, email string) (schoolbell.Staff
 // of the account end. Its sessions go on until the link is used.
 func (s *Service) PasswordLink(ctx context.Context, account string) (secret string, err error) {
 	ledger.ChangeOf(ctx).Target(account)
-	return s.newLink(ctx, account)
+	return s.newLink(ctx, account, linkTTL)
 }
 
 // FirstLink returns the secret of a link with which somebody makes the first account, an admin; "" if there are
@@ -156,12 +157,12 @@ func (s *Service) FirstLink(ctx context.Context) (secret string, err error) {
 	if err != nil || len(accounts) > 0 {
 		return "", err
 	}
-	return s.newLink(ctx, "")
+	return s.newLink(ctx, "", linkTTL)
 }
 
-func (s *Service) newLink(ctx context.Context, account string) (secret string, err error) {
+func (s *Service) newLink(ctx context.Context, account string, ttl time.Duration) (secret string, err error) {
 	secret = newSecret()
-	err = s.accounts.AddLink(ctx, Link{Digest: digestOf(secret), Account: account, ExpiresAt: schoolbell.Time(s.now().Add(linkTTL))})
+	err = s.accounts.AddLink(ctx, Link{Digest: digestOf(secret), Account: account, ExpiresAt: schoolbell.Time(s.now().Add(ttl))})
 	if err != nil {
 		return "", fmt.Errorf("store a link of the staff: %w", err)
 	}

@@ -98,7 +98,7 @@ func (s *Service) Session(ctx context.Context, secret string) (schoolbell.StaffA
 		return a, ended()
 	case err != nil:
 		return a, fmt.Errorf("look up a session: %w", err)
-	case now.Sub(found.UsedAt) >= idleLimit || now.Sub(found.CreatedAt) >= sessionLimit:
+	case found.over(now):
 		return schoolbell.StaffAccount{}, ended()
 	case now.Sub(found.UsedAt) >= noteUseEvery:
 		if err := s.sessions.NoteSessionUse(ctx, digest, schoolbell.Time(now)); err != nil {
@@ -106,6 +106,31 @@ func (s *Service) Session(ctx context.Context, secret string) (schoolbell.StaffA
 		}
 	}
 	return a, nil
+}
+
+// over reports whether a session has ended by its age.
+func (s Session) over(now time.Time) bool {
+	return now.Sub(s.UsedAt) >= idleLimit || now.Sub(s.CreatedAt) >= sessionLimit
+}
+
+// Sessions returns the accounts of those secrets whose sessions go on. It does not count as use of a session.
+func (s *Service) Sessions(ctx context.Context, secrets []string) (map[string]schoolbell.StaffAccount, error) {
+	digests, secretOf := make([][]byte, len(secrets)), make(map[string]string, len(secrets))
+	for i, secret := range secrets {
+		digests[i] = digestOf(secret)
+		secretOf[string(digests[i])] = secret
+	}
+	found, accounts, err := s.sessions.Sessions(ctx, digests)
+	if err != nil {
+		return nil, fmt.Errorf("look up sessions: %w", err)
+	}
+	open, now := map[string]schoolbell.StaffAccount{}, s.now()
+	for _, session := range found {
+		if !session.over(now) {
+			open[secretOf[string(session.Digest)]] = accounts[session.Account]
+		}
+	}
+	return open, nil
 }
 
 func ended() error {

@@ -9,18 +9,20 @@ import (
 
 // Store keeps accounts. Every method is one transaction; implementations are safe for concurrent use.
 type Store interface {
-	// AddAccount stores a new account; CodeConflict if another has its email address or there are too many.
+	// AddAccount stores a new account; CodeConflict if another has its email address or there are too many, CodeInvalid if one of
+	// its groups does not exist.
 	AddAccount(ctx context.Context, a schoolbell.StaffAccount) error
 
 	// AddFirstAccount takes the link with that digest, which belongs to no account, and stores an account with a
 	// password. CodeNotFound if the link is gone, CodeConflict if there is an account already.
 	AddFirstAccount(ctx context.Context, link []byte, a schoolbell.StaffAccount, passwordHash string) error
 
-	// ChangeAccount stores the email address, the name, the role and the right to send urgent events of an account.
-	// CodeNotFound if there is none, CodeConflict if another has the address or no admin would be left.
+	// ChangeAccount stores the email address, the name, the role, the right to send urgent events and the groups of an account.
+	// CodeNotFound if there is none, CodeConflict if another has the address or no admin would be left, CodeInvalid if one of the
+	// groups does not exist.
 	ChangeAccount(ctx context.Context, a schoolbell.StaffAccount) error
 
-	// RemoveAccount removes an account with its sessions and links; CodeNotFound if there is none, CodeConflict if
+	// RemoveAccount removes an account with its sessions, links and drafts; CodeNotFound if there is none, CodeConflict if
 	// no admin would be left.
 	RemoveAccount(ctx context.Context, id string) error
 
@@ -52,6 +54,9 @@ type SessionStore interface {
 
 	// Session returns the session with that digest and its account; CodeNotFound if there is none.
 	Session(ctx context.Context, digest []byte) (Session, schoolbell.StaffAccount, error)
+
+	// Sessions returns those of several sessions that are there, and the account of each by its id.
+	Sessions(ctx context.Context, digests [][]byte) ([]Session, map[string]schoolbell.StaffAccount, error)
 
 	// NoteSessionUse stores when a session was used, unless a later time is stored.
 	NoteSessionUse(ctx context.Context, digest []byte, at time.Time) error

@@ -14,6 +14,9 @@ const (
 	failuresPerAccount = 100 // from strange browsers
 	failurePeriod      = 15 * time.Minute
 
+	resetsPerAccount = 3 // links by email, for known and unknown addresses
+	resetsPerAddress = 10
+
 	maxCounted = 20_000 // entries; attackers with more addresses make others be forgotten
 )
 
@@ -40,10 +43,19 @@ type attempt struct {
 	email   string
 	address string // of the client; empty if it is not known
 	known   bool   // the browser's owner has signed in to this account before
+	reset   bool   // it asks for a link by email instead
+
+	external bool // it comes back from the identity provider
 }
 
 // keys are what the attempt counts against, each with its limit.
 func (a attempt) keys() map[string]int {
+	if a.external {
+		return map[string]int{"external from " + a.address: failuresPerAddress}
+	}
+	if a.reset {
+		return map[string]int{"reset " + a.email: resetsPerAccount, "reset from " + a.address: resetsPerAddress}
+	}
 	keys := map[string]int{"pair " + a.email + " " + a.address: failuresPerPair, "address " + a.address: failuresPerAddress}
 	if !a.known {
 		keys["account "+a.email] = failuresPerAccount

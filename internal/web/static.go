@@ -23,7 +23,9 @@ var bundle = []struct {
 }{
 	{"schoolbell.css", "text/css; charset=utf-8", []string{"tokens.css", "schoolbell.css"}},
 	{"bell.svg", "image/svg+xml", []string{"bell.svg"}},
-	{"panel.js", "text/javascript; charset=utf-8", []string{"vendor/htmx.min.js", "vendor/htmx-ext-sse.min.js", "panel.js"}},
+	{"panel.js", "text/javascript; charset=utf-8", []string{"vendor/htmx.min.js", "vendor/htmx-ext-sse.min.js", "panel.js", "template.js"}},
+	{"chart.css", "text/css; charset=utf-8", []string{"vendor/uplot.min.css", "chart.css"}},
+	{"chart.js", "text/javascript; charset=utf-8", []string{"vendor/uplot.iife.min.js", "chart.js"}},
 }
 
 // asset is a static file. Its name changes with its content, so browsers may keep it.

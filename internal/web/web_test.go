@@ -2,9 +2,13 @@ package web_test
 
 import (
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -182,5 +186,25 @@ func TestUnsubscribe(t *testing.T) {
 				t.Errorf("%d, want %q in\n%s", w.Code, c.has, body)
 			}
 		})
+	}
+}
+
+// Vendored libraries are what their packages contain: the table in the folder says which, and their checksums.
+func TestVendored(t *testing.T) {
+	t.Parallel()
+	table, err := os.ReadFile("static/vendor/README.md")
+	must(t, err)
+	files, err := os.ReadDir("static/vendor")
+	must(t, err)
+	for _, f := range files {
+		if f.Name() == "README.md" {
+			continue
+		}
+		body, err := os.ReadFile(filepath.Join("static/vendor", f.Name()))
+		must(t, err)
+		row := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(f.Name()) + ` \|.*\| ([0-9a-f]{64}) \|$`).FindSubmatch(table)
+		if sum := sha256.Sum256(body); row == nil || string(row[1]) != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s has the checksum %x, and the table %q", f.Name(), sum, row)
+		}
 	}
 }

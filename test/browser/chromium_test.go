@@ -1,12 +1,11 @@
 package browser
 
 import (
-	"bufio"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,9 @@ import (
 
 	"schoolbell/internal/testenv"
 )
+
+// windowHeight is that of all pages, in pixels.
+const windowHeight = 844
 
 // patience is how long the browser may take for one thing.
 const patience = time.Minute
@@ -45,53 +47,32 @@ type message struct {
 func startBrowser(t *testing.T) *browser {
 	t.Helper()
 	args := []string{"--headless=new", "--remote-debugging-port=0", "--user-data-dir=" + t.TempDir(), "--remote-allow-origins=http://127.0.0.1", "--no-first-run", "--disable-gpu",
+		"--disable-features=IsolateSandboxedIframes", // so that the documents of frames belong to the page
 		"--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars", "about:blank"}
 	if os.Getuid() == 0 {
 		args = append([]string{"--no-sandbox"}, args...) // which does not work for root
 	}
-	cmd := exec.Command(testenv.Chromium(t), args...)
-	log, err := cmd.StderrPipe()
-	must(t, err)
-	must(t, cmd.Start())
+	program := testenv.StartProgram(t, testenv.ProgramOptions{}, testenv.Chromium(t), args...)
 	b := &browser{waiting: map[int]chan message{}, tabs: map[string]*tab{}}
-	t.Cleanup(func() { b.stop(cmd) })
-	address := make(chan string, 1)
-	go func() {
-		for lines := bufio.NewScanner(log); lines.Scan(); {
-			if _, url, ok := strings.Cut(lines.Text(), "DevTools listening on "); ok {
-				address <- url
-			}
-		}
-	}()
-	select {
-	case url := <-address:
-		b.conn, err = websocket.Dial(url, "", "http://127.0.0.1")
-		must(t, err)
-	case <-time.After(patience):
-		t.Fatal("the browser does not start")
-	}
+	t.Cleanup(func() { b.stop(program) })
+	program.Await("DevTools listening on ws")
+	_, rest, _ := strings.Cut(program.Output(), "DevTools listening on ")
+	conn, err := websocket.Dial(strings.Fields(rest)[0], "", "http://127.0.0.1")
+	must(t, err)
+	b.conn = conn
 	b.conn.MaxPayloadBytes = 64 << 20
 	go b.read()
 	return b
 }
 
 // stop has the browser end with all its processes, which write to its folder until then.
-func (b *browser) stop(cmd *exec.Cmd) {
-	if b.conn != nil {
-		_ = websocket.JSON.Send(b.conn, message{ID: 1 << 30, Method: "Browser.close"})
-		defer b.conn.Close()
+func (b *browser) stop(program *testenv.Program) {
+	if b.conn == nil {
+		return
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait()
-	}()
-	select {
-	case <-ended:
-	case <-time.After(patience):
-		_ = cmd.Process.Kill()
-		<-ended
-	}
+	_ = websocket.JSON.Send(b.conn, message{ID: 1 << 30, Method: "Browser.close"})
+	defer b.conn.Close()
+	program.Exit(patience)
 }
 
 // read hands answers and events to those who wait for them, until the connection ends.
@@ -114,11 +95,26 @@ func (b *browser) read() {
 	}
 }
 
+// close closes the pages of a context, whatever has happened to them.
+func (b *browser) close(context string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last++
+	_ = websocket.JSON.Send(b.conn, message{ID: b.last, Method: "Target.disposeBrowserContext", Params: json.RawMessage(`{"browserContextId":"` + context + `"}`)})
+}
+
 // call makes a call in a session, or of the browser itself, and decodes the result.
 func (b *browser) call(t *testing.T, session, method string, params map[string]any, result any) {
 	t.Helper()
+	must(t, b.try(session, method, params, result))
+}
+
+// try is call for what may fail.
+func (b *browser) try(session, method string, params map[string]any, result any) error {
 	text, err := json.Marshal(params)
-	must(t, err)
+	if err != nil {
+		return err
+	}
 	answer := make(chan message, 1)
 	b.mu.Lock()
 	b.last++
@@ -126,17 +122,20 @@ func (b *browser) call(t *testing.T, session, method string, params map[string]a
 	b.waiting[id] = answer
 	err = websocket.JSON.Send(b.conn, message{ID: id, Session: session, Method: method, Params: text})
 	b.mu.Unlock()
-	must(t, err)
+	if err != nil {
+		return err
+	}
 	select {
 	case m := <-answer:
-		if m.Error != nil {
-			t.Fatalf("%s: %s", method, m.Error.Message)
+		switch {
+		case m.Error != nil:
+			return fmt.Errorf("%s: %s", method, m.Error.Message)
+		case result != nil:
+			return json.Unmarshal(m.Result, result)
 		}
-		if result != nil {
-			must(t, json.Unmarshal(m.Result, result))
-		}
+		return nil
 	case <-time.After(patience):
-		t.Fatalf("%s has no answer", method)
+		return fmt.Errorf("%s has no answer", method)
 	}
 }
 
@@ -144,6 +143,7 @@ func (b *browser) call(t *testing.T, session, method string, params map[string]a
 type tab struct {
 	t       *testing.T
 	browser *browser
+	width   int
 	session string
 	loaded  chan struct{}
 
@@ -179,24 +179,38 @@ func (b *browser) open(t *testing.T, d device) *tab {
 	b.call(t, "", "Target.createTarget", map[string]any{"url": "about:blank", "browserContextId": context.BrowserContextID}, &target)
 	var session struct{ SessionID string }
 	b.call(t, "", "Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &session)
-	p := &tab{t: t, browser: b, session: session.SessionID, loaded: make(chan struct{}, 100)}
+	p := &tab{t: t, browser: b, width: d.width, session: session.SessionID, loaded: make(chan struct{}, 100)}
+	t.Cleanup(func() { b.close(context.BrowserContextID) }) // pages that follow the server cost time for as long as they are open
 	b.mu.Lock()
 	b.tabs[p.session] = p
 	b.mu.Unlock()
 	for _, domain := range []string{"Page", "Network", "Log", "Runtime"} {
 		p.call(domain+".enable", nil, nil)
 	}
-	scheme := "light"
-	if d.dark {
-		scheme = "dark"
-	}
-	p.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": d.width, "height": 844, "deviceScaleFactor": 1, "mobile": d.width < 600}, nil)
-	p.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+	p.size(windowHeight)
+	p.scheme(d.dark)
 	p.call("Emulation.setScriptExecutionDisabled", map[string]any{"value": !d.script}, nil)
 	if d.language != "" {
 		p.call("Network.setExtraHTTPHeaders", map[string]any{"headers": map[string]string{"Accept-Language": d.language}}, nil)
 	}
 	return p
+}
+
+// size sets the height of the page's window.
+func (p *tab) size(height int) {
+	p.t.Helper()
+	p.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": p.width, "height": height, "deviceScaleFactor": 1, "mobile": p.width < 600}, nil)
+}
+
+// scheme has the page be dark or light. Colours change at once.
+func (p *tab) scheme(dark bool) {
+	p.t.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	p.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{
+		{"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"}}}, nil)
 }
 
 func (p *tab) call(method string, params map[string]any, result any) {
@@ -277,11 +291,11 @@ func (p *tab) text() (text string) {
 	return text
 }
 
-// press presses a key: Tab, Enter or ArrowLeft.
+// press presses a key: Tab, Enter, ArrowLeft or /.
 func (p *tab) press(key string) {
 	p.t.Helper()
-	codes := map[string]int{"Tab": 9, "Enter": 13, "ArrowLeft": 37}
-	texts := map[string]string{"Enter": "\r"}
+	codes := map[string]int{"Tab": 9, "Enter": 13, "ArrowLeft": 37, "/": 191}
+	texts := map[string]string{"Enter": "\r", "/": "/"}
 	for _, kind := range []string{"keyDown", "keyUp"} {
 		p.call("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": codes[key], "text": texts[key]}, nil)
 	}
@@ -298,9 +312,10 @@ func (p *tab) picture(name string) {
 		CSSContentSize struct{ Width, Height float64 }
 	}
 	p.call("Page.getLayoutMetrics", nil, &page)
-	clip := map[string]any{"x": 0, "y": 0, "width": page.CSSContentSize.Width, "height": page.CSSContentSize.Height, "scale": 1}
+	p.size(int(math.Ceil(page.CSSContentSize.Height))) // a picture of more than the window is shifted if the page is written from right to left
+	defer p.size(windowHeight)
 	var shot struct{ Data string }
-	p.call("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true, "clip": clip}, &shot)
+	p.call("Page.captureScreenshot", map[string]any{"format": "png"}, &shot)
 	image, err := base64.StdEncoding.DecodeString(shot.Data)
 	must(p.t, err)
 	must(p.t, os.MkdirAll(folder, 0o755))

@@ -21,8 +21,8 @@ import (
 // site is a school that has sent messages.
 type site struct {
 	*system.School
-	mail    *system.Mail
-	axe     string // the script of axe-core
+	mail    *system.Mail // nil where the program takes its own email
+	axe     string       // the script of axe-core
 	browser *browser
 }
 
@@ -31,14 +31,29 @@ func newSite(t *testing.T) *site { t.Helper(); return newSiteOn(t, system.Parts{
 // newSiteOn is newSite with other servers.
 func newSiteOn(t *testing.T, parts system.Parts) *site {
 	t.Helper()
+	mail := system.NewMail(t)
+	parts.SMTP = mail.Addr()
+	return startSite(t, parts, mail)
+}
+
+// newCatchingSite is newSite without a mail server: the program takes its own email.
+func newCatchingSite(t *testing.T) *site { t.Helper(); return startSite(t, system.Parts{}, nil) }
+
+func startSite(t *testing.T, parts system.Parts, mail *system.Mail) *site {
+	t.Helper()
+	return startSiteWith(t, parts, mail, func(*system.School) []string { return nil })
+}
+
+// startSiteWith is startSite with settings that the school's own URL is part of.
+func startSiteWith(t *testing.T, parts system.Parts, mail *system.Mail, settings func(*system.School) []string) *site {
+	t.Helper()
 	folder := filepath.Join(testenv.Root(t), "test", "browser")
 	testenv.Node(t, folder)
 	axe, err := os.ReadFile(filepath.Join(folder, "node_modules", "axe-core", "axe.min.js"))
 	must(t, err)
-	mail := system.NewMail(t)
-	parts.SMTP = mail.Addr()
 	s := &site{School: system.New(t, parts), mail: mail, axe: string(axe), browser: startBrowser(t)}
-	serve := s.Serve()
+	serve := s.LaunchWith(settings(s.School), "serve", "serve")
+	serve.Await(" serves " + s.URL)
 	t.Cleanup(serve.Stop)
 	s.AwaitReady()
 	s.Import(4)
@@ -160,12 +175,15 @@ func (s *site) accessible(t *testing.T, pages map[string]string) {
 	}
 }
 
-// violations are what axe-core finds on a page: rule, elements and what is wrong.
+// violations are what axe-core finds on a page: rule, elements and what is wrong. It does not look into frames, which run no scripts.
 func (s *site) violations(p *tab) (found []string) {
 	p.t.Helper()
-	p.eval(s.axe, nil)
+	var loaded bool
+	if p.eval("'axe' in window", &loaded); !loaded {
+		p.eval(s.axe, nil)
+	}
 	var text string
-	p.eval("axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.map(n => n.html + ' ' + n.failureSummary)}))))", &text)
+	p.eval("axe.run(document, {resultTypes: ['violations'], iframes: false}).then(r => JSON.stringify(r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.map(n => n.html + ' ' + n.failureSummary)}))))", &text)
 	var violations []struct {
 		ID, Help string
 		Nodes    []string

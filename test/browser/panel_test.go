@@ -15,6 +15,9 @@ import (
 
 const panelPassword = "seven green bicycles"
 
+// devices are those on which pages are looked at. axeFindsNothing looks at them in both schemes.
+var devices = []device{{width: 390, script: true}, {width: 1440, script: true}}
+
 func TestPanel(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -147,7 +150,7 @@ func (s *site) testPanelAccessible(t *testing.T, office string) {
 	id := s.creates(t, gala(), system.Person(0), system.Person(1))
 	s.AwaitStatus(id, schoolbell.EventCompleted)
 	pages := map[string]string{"overview": "", "events": "events", "events-empty": "events?q=nothing+like+this", "event": "events/" + id, "account": "account", "more": "more", "not-found": "nothing"}
-	for _, d := range []device{{width: 390, script: true}, {width: 390, dark: true, script: true}, {width: 1440, script: true}, {width: 1440, dark: true, script: true}} {
+	for _, d := range devices {
 		p := s.signsIn(t, d, office, "")
 		for name, page := range pages {
 			p.visit(s.URL + "/panel/" + page)
@@ -159,10 +162,17 @@ func (s *site) testPanelAccessible(t *testing.T, office string) {
 	}
 }
 
-// axeFindsNothing expects that a page breaks no rule of accessibility and does nothing that it may not.
+// axeFindsNothing expects that a page breaks no rule of accessibility, light and dark, and does nothing that it may not.
 func (s *site) axeFindsNothing(t *testing.T, p *tab, name string) {
 	t.Helper()
 	p.picture(name)
+	violations := s.violations(p)
+	p.scheme(true)
+	p.picture(name + "-dark")
+	for _, v := range s.violations(p) {
+		violations = append(violations, "dark: "+v)
+	}
+	p.scheme(false)
 	requests, faults := p.noted()
 	for _, u := range requests {
 		if !strings.HasPrefix(u, s.URL+"/") && !strings.HasPrefix(u, "data:") { // which are the browser's own icons: the policy allows pages none
@@ -172,7 +182,7 @@ func (s *site) axeFindsNothing(t *testing.T, p *tab, name string) {
 	if len(faults) > 0 {
 		t.Errorf("%s: %q", name, faults)
 	}
-	if violations := s.violations(p); len(violations) > 0 {
+	if len(violations) > 0 {
 		t.Errorf("%s:\n%s", name, strings.Join(violations, "\n"))
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/test/system"
+	"schoolbell/wire"
 )
 
 func TestPanelPeople(t *testing.T) {
@@ -16,6 +17,9 @@ func TestPanelPeople(t *testing.T) {
 	t.Run("people are found by name, id and address", func(t *testing.T) { s.testFindPeople(t, viewer) })
 	t.Run("a person's page shows how they are reached", func(t *testing.T) { s.testPerson(t, viewer) })
 	t.Run("deliveries name the people and lead to them", func(t *testing.T) { s.testNamedDeliveries(t, viewer) })
+	t.Run("a person's page shows what was sent and read", func(t *testing.T) { s.testTold(t, viewer) })
+	t.Run("the list is narrowed to a group", func(t *testing.T) { s.testPeopleOfGroup(t, viewer) })
+	t.Run("more addresses are added and removed", s.testMoreAddresses)
 	t.Run("a wrong address is corrected and the email resent", s.testFixAddress)
 	t.Run("axe-core finds nothing on any page", func(t *testing.T) { s.testPeopleAccessible(t, viewer) })
 }
@@ -114,9 +118,50 @@ func (s *site) testNamedDeliveries(t *testing.T, viewer string) {
 	}
 }
 
+func (s *site) testPeopleOfGroup(t *testing.T, viewer string) {
+	p := s.signsIn(t, device{width: 1440}, viewer, "people")
+	p.fill(map[string]string{"group": "choir"})
+	p.goes(func() { p.submit("form[role=search]") })
+	contains(t, p.text(), "Nia Mossfield", "Yara <b>Mossfield</b>", "2 people")
+	contains(t, p.follows("Students"), "Nia Mossfield", "1 person")
+}
+
+func (s *site) testMoreAddresses(t *testing.T) {
+	office := s.account(t, "secretary@hollowbrook.example", "Ana Lund", schoolbell.RoleSender)
+	p := s.signsIn(t, device{width: 1440}, office, "people/par-20418/edit")
+	contains(t, p.enters("main form", map[string]string{"more_email": "not an address"}), "Nothing is saved yet", "not an address: Must be an address such as")
+	contains(t, p.enters("main form", map[string]string{"more_email": "second@mossfield.example", "more_sms": "+447700900199"}), "Saved.", "yara@mossfield.example", "second@mossfield.example", "+447700900199")
+	p.visit(s.URL + "/panel/people/par-20418/edit")
+	s.axeFindsNothing(t, s.signsIn(t, devices[0], office, "people/par-20418/edit"), "panel-person-edit-390")
+	if got := p.enters("main form", map[string]string{"more_email": "", "more_sms": ""}); strings.Contains(got, "second@") || !strings.Contains(got, "yara@mossfield.example") {
+		t.Errorf("after removing:\n%s", got)
+	}
+}
+
+func (s *site) testTold(t *testing.T, viewer string) {
+	p := s.signsIn(t, device{width: 1440}, viewer, "people/stu-1")
+	contains(t, p.text(), "Nothing was sent to this person")
+	first := s.creates(t, wire.NewEvent{Title: "A first <i>event</i>", Body: "x"}, "par-20418")
+	for range 10 {
+		s.creates(t, wire.NewEvent{Title: "To somebody else, and to her", Body: "x", Channels: []schoolbell.Channel{schoolbell.ChannelInApp}}, "par-20418", system.Person(0))
+	}
+	last := s.creates(t, gala(), "par-20418")
+	s.AwaitStatus(first, schoolbell.EventCompleted)
+	s.AwaitStatus(last, schoolbell.EventCompleted)
+	_, err := s.Client.ReadItem(t.Context(), "par-20418", last)
+	must(t, err)
+	p.visit(s.URL + "/panel/people/par-20418")
+	contains(t, p.text(), gala().Title, "Read", "read ", "Sent", "In app", "Email")
+	if strings.Contains(p.text(), "A first") {
+		t.Error("the first event is among the newest 10")
+	}
+	contains(t, p.follows("Older"), "A first <i>event</i>", "Newest")
+	contains(t, p.follows("A first"), "A first <i>event</i>")
+}
+
 func (s *site) testPeopleAccessible(t *testing.T, account string) {
 	pages := map[string]string{"people": "people", "people-empty": "people?q=nothing+like+this", "person": "people/par-20418", "student": "people/stu-1"}
-	for _, d := range []device{{width: 390, script: true}, {width: 390, dark: true, script: true}, {width: 1440, script: true}, {width: 1440, dark: true, script: true}} {
+	for _, d := range devices {
 		p := s.signsIn(t, d, account, "")
 		for name, page := range pages {
 			p.visit(s.URL + "/panel/" + page)

@@ -18,7 +18,7 @@ const [host, port] = process.argv[1].split(':');
 const connection = { host, port: Number(port) };
 (async () => {
   const queue = new Queue('report-cards', { connection });
-  const worker = new Worker('report-cards', async () => { throw new Error('no paper <b>left</b>'); }, { connection });
+  const worker = new Worker('report-cards', async () => { throw new Error('no paper <b>left</b>'); }, { connection, metrics: { maxDataPoints: 60 } });
   const failed = new Promise((resolve) => worker.on('failed', resolve));
   await queue.add('print', { class: '5b' });
   await failed;
@@ -37,11 +37,16 @@ func TestPanelQueues(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	addMoreJobs(t, addr)
 	admin := s.account(t, "head@hollowbrook.example", "Oswin Hale", schoolbell.RoleAdmin)
 	t.Run("a failed job of a Node program is retried", func(t *testing.T) { s.testRetryNodeJob(t, admin) })
 	t.Run("a queue is paused and resumed", func(t *testing.T) { s.testPauseQueue(t, admin) })
 	t.Run("axe-core finds nothing on any page", func(t *testing.T) { s.testQueuesAccessible(t, admin) })
 	t.Run("all failed jobs are removed once confirmed", func(t *testing.T) { s.testRemoveJobs(t, admin) })
+	t.Run("a flow leads from a job to its children", func(t *testing.T) { s.testFlow(t, admin) })
+	t.Run("axe-core finds nothing on filters and flows", func(t *testing.T) { s.testJobsAccessible(t, admin) })
+	t.Run("jobs are filtered, and those that match retried", func(t *testing.T) { s.testFilterJobs(t, admin) })
+	t.Run("a scheduler is removed", func(t *testing.T) { s.testSchedulers(t, admin) })
 	t.Run("senders see no queues", s.testQueuesForSenders)
 }
 
@@ -50,7 +55,14 @@ func (s *site) testRetryNodeJob(t *testing.T, admin string) {
 	if text := p.text(); !strings.Contains(text, "report-cards") || !strings.Contains(text, "of another program") || !strings.Contains(text, "event-notifications") {
 		t.Fatalf("the list of queues:\n%s", text)
 	}
+	p.visit(s.URL + "/panel/queues/event-notifications")
+	contains(t, p.text(), "No worker of this queue has counted jobs yet.")
 	p.visit(s.URL + "/panel/queues/report-cards")
+	var counted string
+	p.eval("document.querySelector('svg.plot').getAttribute('aria-label')", &counted)
+	if want := "Jobs a minute in the last hour: 0 completed, 1 failed, at most 1 in a minute."; counted != want {
+		t.Errorf("the chart says %q, want %q", counted, want)
+	}
 	p.goes(func() { p.eval("document.querySelector('tbody a.lead').click()", nil) })
 	if text := p.text(); !strings.Contains(text, "no paper <b>left</b>") || !strings.Contains(text, `"class": "5b"`) || !strings.Contains(text, "1 of 1") {
 		t.Fatalf("the job:\n%s", text)
@@ -75,7 +87,7 @@ func (s *site) testPauseQueue(t *testing.T, admin string) {
 }
 
 func (s *site) testQueuesAccessible(t *testing.T, admin string) {
-	for _, d := range []device{{width: 390, script: true}, {width: 390, dark: true, script: true}, {width: 1440, script: true}, {width: 1440, dark: true, script: true}} {
+	for _, d := range devices {
 		p := s.signsIn(t, d, admin, "queues")
 		s.axeFindsNothing(t, p, "panel-queues-"+d.String())
 		p.visit(s.URL + "/panel/queues/report-cards?state=waiting")

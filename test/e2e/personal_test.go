@@ -101,7 +101,7 @@ func wantFamilyEmails(t *testing.T, texts map[string][]string) {
 		t.Fatalf("emails to %v", texts)
 	}
 	mum, papa := texts["mum"][0], texts["papa"][0]
-	shows(t, mum, "Ada Mossfield and \u2068عمر Mossfield\u2069 absent today", "Dear Yara Mossfield, please call room-seven.", "- Ada Mossfield: "+adaReason, "- \u2068عمر Mossfield\u2069\n", "<b>Ada Mossfield</b><br>no &lt;b&gt;reason&lt;/b&gt; known &amp; {{user.name}} 🎒",
+	shows(t, mum, "Ada Mossfield and \u2068عمر Mossfield\u2069 absent today", "Dear Yara Mossfield, please call room-seven.", "- Ada Mossfield: "+adaReason, "- \u2068عمر Mossfield\u2069\n", `<b dir="auto">Ada Mossfield</b><br><span dir="auto">no &lt;b&gt;reason&lt;/b&gt; known &amp; {{user.name}} 🎒</span>`,
 		"You get this message from Hill as a guardian of Ada Mossfield and \u2068عمر Mossfield\u2069.")
 	lacks(t, "the email to one family", mum, "Cleo", "measles", "Dina")
 	shows(t, papa, "Cleo Quill absent today", "Dear Pedro Quill, please call the office.", "- Cleo Quill: "+cleoReason, "You get this message from Hill as a guardian of Cleo Quill.")

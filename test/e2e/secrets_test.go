@@ -32,7 +32,7 @@ var planted = map[string]string{
 	"SCHOOLBELL_API_KEY": system.Key, "DATABASE_URL": "Pq7-planted-database", "REDIS_URL": "Rr8-planted-redis-url", "REDIS_PASSWORD": "Rp9-planted-redis",
 	"REDIS_SENTINEL_PASSWORD": "Rs2-planted-sentinel", "SMTP_PASSWORD": "Sm3-planted-smtp", "AWS_SECRET_ACCESS_KEY": "Aw4-planted-aws", "AWS_SESSION_TOKEN": "At5-planted-session",
 	"SENDGRID_API_KEY": "SG.Sg6-planted-sendgrid", "TWILIO_AUTH_TOKEN": "Ta7-planted-twilio", "TWILIO_API_SECRET": "Ts8-planted-twilio-key",
-	"DKIM_KEY": "", "PUSH_PRIVATE_KEY": "", "RECEIPT_SECRET": "Rc9-vQ4xT7kM2zW5-planted",
+	"DKIM_KEY": "", "PUSH_PRIVATE_KEY": "", "RECEIPT_SECRET": "Rc9-vQ4xT7kM2zW5-planted", "OIDC_CLIENT_SECRET": "Oc5-planted-identity",
 }
 
 // secretRow is a row of docs/settings.md, which another test compares with the program.
@@ -144,7 +144,8 @@ func testSecretsOfProviders(t *testing.T) {
 
 func testSecretsOfSMTP(t *testing.T) {
 	t.Parallel()
-	settings, secrets := secretsOf(t, "SMTP_PASSWORD", "RECEIPT_SECRET")
+	settings, secrets := secretsOf(t, "SMTP_PASSWORD", "RECEIPT_SECRET", "OIDC_CLIENT_SECRET")
+	settings = append(settings, "OIDC_ISSUER=http://127.0.0.1:1", "OIDC_CLIENT_ID=bell", "PUBLIC_URL=http://127.0.0.1:1")
 	host, port, _ := strings.Cut(system.NewMail(t).Addr(), ":")
 	settings = append(settings, "LOG_LEVEL=debug", "EMAIL_FROM=office@hill.example", "SMTP_HOST="+host, "SMTP_PORT="+port, "SMTP_TLS=none", "SMTP_USERNAME=office", "JOB_BACKOFF=100ms")
 	secretsStay(t, settings, secrets, func(*system.School) {}, []schoolbell.Channel{schoolbell.ChannelEmail}, "mail server rejects all mail")

@@ -39,7 +39,7 @@ func TestTemplates(t *testing.T) {
 // changedTemplate changes a template while the system runs: later events use it, and the standard one again after a reset.
 func changedTemplate(t *testing.T, s *system.School, mail *system.Mail) {
 	t.Helper()
-	_, err := s.Client.PutTemplate(t.Context(), spanish, wire.TemplateText{
+	stored, err := s.Client.PutTemplate(t.Context(), spanish, wire.TemplateText{
 		Subject: "Colegio: {{event.title}}", HTML: "<p>¡{{user.name}}!</p>{{event.body}}{{> button}}", Text: "¡{{user.name}}! {{event.body}}\n{{> link}}"})
 	must(t, err)
 	used := func(want bool, what string) {
@@ -51,22 +51,44 @@ func changedTemplate(t *testing.T, s *system.School, mail *system.Mail) {
 		}, "%s", what)
 	}
 	used(true, "the school's template is used")
+	previewNames(t, s, "es", wire.PreviewedTemplate{Category: schoolbell.CategoryEvent, Locale: "es", Version: stored.Version})
+	previewNames(t, s, "en", wire.PreviewedTemplate{Category: schoolbell.CategoryEvent, Locale: "en"})
 	shows(t, gala(t, s, mail, "en"), "Dear Ada Lovelace,")
 	must(t, s.Client.ResetTemplate(t.Context(), spanish))
 	used(false, "the standard template is used again")
+	previewNames(t, s, "es", wire.PreviewedTemplate{Category: schoolbell.CategoryEvent, Locale: "es"})
+}
+
+// previewNames expects the template that the preview of a message for a person names.
+func previewNames(t *testing.T, s *system.School, user string, want wire.PreviewedTemplate) {
+	t.Helper()
+	testenv.Eventually(t, time.Minute, func() error {
+		p, err := s.Client.PreviewEvent(t.Context(), galaFor(user), "", "")
+		if err != nil {
+			return err
+		}
+		if len(p.Shown) != 1 || p.Shown[0].Template == nil || *p.Shown[0].Template != want {
+			return fmt.Errorf("it shows %+v", p.Shown)
+		}
+		return nil
+	}, "the preview for %s names %+v", user, want)
 }
 
 // gala tells one person about an event in three languages, and returns the email.
 func gala(t *testing.T, s *system.School, mail *system.Mail, user string) string {
 	t.Helper()
-	ev, err := s.Client.CreateEvent(t.Context(), wire.NewEvent{Title: "Swimming gala", Body: "Bring a towel.", Category: schoolbell.CategoryEvent,
+	ev, err := s.Client.CreateEvent(t.Context(), galaFor(user))
+	must(t, err)
+	s.AwaitStatus(ev.ID, schoolbell.EventCompleted)
+	return mail.Newest()
+}
+
+func galaFor(user string) wire.NewEvent {
+	return wire.NewEvent{Title: "Swimming gala", Body: "Bring a towel.", Category: schoolbell.CategoryEvent,
 		Texts: map[string]schoolbell.EventText{
 			"es": {Title: "Festival de natación", Body: "Traed una toalla."},
 			"ar": {Title: "مهرجان السباحة", Body: "يرجى إحضار منشفة."},
 		},
 		Audience: schoolbell.Audience{Selector: schoolbell.Selector{Users: []string{user}}}, Channels: []schoolbell.Channel{schoolbell.ChannelEmail},
-		StartsAt: wire.At(time.Date(2027, 6, 4, 7, 0, 0, 0, time.UTC))})
-	must(t, err)
-	s.AwaitStatus(ev.ID, schoolbell.EventCompleted)
-	return mail.Newest()
+		StartsAt: wire.At(time.Date(2027, 6, 4, 7, 0, 0, 0, time.UTC))}
 }

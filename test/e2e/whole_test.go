@@ -246,6 +246,9 @@ func triedAgain(t *testing.T, s *system.School, mail *system.Mail) {
 		t.Errorf("failed deliveries:\n%s", out)
 	}
 	mail.Refuse(7, 0)
+	if out := s.Does("event", "retry", ev.ID, "--channel", "email", "--reason", "another one"); !strings.Contains(out, "0 deliveries are retried") {
+		t.Errorf("retried those with a reason that none has:\n%s", out)
+	}
 	var again struct{ Retried int }
 	if decode(t, s.Does("event", "retry", ev.ID, "--json"), &again); again.Retried != 1 {
 		t.Errorf("%d deliveries are tried again", again.Retried)

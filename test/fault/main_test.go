@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"flag"
 	"slices"
 	"testing"
 	"time"
@@ -11,7 +12,15 @@ import (
 	"schoolbell/test/system"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+// atOnce is how many tests run at once unless -parallel says something else. They wait most of the time.
+const atOnce = "4"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", atOnce); err != nil {
+		panic(err)
+	}
+	testenv.Main(m)
+}
 
 const (
 	everyone = 10_000

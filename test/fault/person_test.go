@@ -61,7 +61,7 @@ var tables = map[string]table{
 	"totals": {notPerson, "", ""}, "idempotency": {notPerson, "", ""}, "leases": {notPerson, "", ""}, "api_keys": {notPerson, "", ""},
 	"secrets": {notPerson, "", ""}, "school_settings": {notPerson, "", ""}, "turns": {notPerson, "", ""}, "installation": {notPerson, "", ""}, "quotas": {notPerson, "", ""},
 	"templates": {notPerson, "", ""},
-	"staff":     {ofStaff, "", "no: it has no users"}, "staff_links": {ofStaff, "", "no: it has no users"}, "staff_sessions": {ofStaff, "", "no: it has no users"}, "webhooks": {notPerson, "", ""}, "webhook_attempts": {notPerson, "", ""},
+	"staff":     {ofStaff, "", "no: it has no users"}, "staff_links": {ofStaff, "", "no: it has no users"}, "staff_sessions": {ofStaff, "", "no: it has no users"}, "staff_identities": {ofStaff, "", "no: it has no users"}, "areas": {notPerson, "", ""}, "traffic": {notPerson, "", ""}, "drafts": {ofStaff, "", "no: it has no users"}, "webhooks": {notPerson, "", ""}, "webhook_attempts": {notPerson, "", ""},
 	"goose_db_version": {notPerson, "", ""}, "sqlite_sequence": {notPerson, "", ""},
 }
 

@@ -120,11 +120,17 @@ func (m *Mail) Slow(d time.Duration) {
 	m.slow = d
 }
 
+// MailboxFull is a reply code of which the text says that the mailbox is full.
+const MailboxFull = 554
+
 // Refuse has mail to the nth person refused with this reply code; 0 takes it again.
-func (m *Mail) Refuse(n, code int) {
+func (m *Mail) Refuse(n, code int) { m.RefuseAddress(Address(n), code) }
+
+// RefuseAddress has mail to an address refused with this reply code; 0 takes it again.
+func (m *Mail) RefuseAddress(address string, code int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.refused[Address(n)] = code
+	m.refused[address] = code
 }
 
 // Lossy has one of n emails lose its connection before the answer to its final
@@ -152,6 +158,9 @@ func (m *Mail) cut(string) embedded.Cut {
 func (m *Mail) reply(to string) embedded.Reply {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.refused[to] == MailboxFull {
+		return embedded.Reply{Code: MailboxFull, Text: "5.2.2 mailbox full"}
+	}
 	return embedded.Reply{Code: m.refused[to], Text: "not here"}
 }
 

@@ -20,27 +20,28 @@ type chunk struct {
 	done   bool    // it is the last chunk of the wave
 }
 
-// store inserts the deliveries of the chunk, its batches and its inbox rows, and moves the cursor. It returns the batches.
-func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) ([]ledger.Batch, error) {
+// store inserts the deliveries of the chunk, its batches and its inbox rows, and moves the cursor. It returns the batches and
+// how many in-app messages were sent.
+func (c *chunk) store(ctx context.Context, tx pgx.Tx, batchSize int) (batches []ledger.Batch, inApp int, err error) {
 	if len(c.people) == 0 {
 		_, err := tx.Exec(ctx, moveCursor, c.cursor())
-		return nil, err
+		return nil, 0, err
 	}
 	r, _, err := c.decide(ctx, tx, batchSize)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var b pgx.Batch
 	if err := c.noteStudents(ctx, tx, &b); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	b.Queue(insertChunk, c.cursor().with(r.columns()))
 	c.addItems(&b, r)
 	c.fillInboxes(&b)
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return nil, fmt.Errorf("insert deliveries: %w", err)
+		return nil, 0, fmt.Errorf("insert deliveries: %w", err)
 	}
-	return r.batches, nil
+	return r.batches, r.inApp(), nil
 }
 
 // decide reads how the people of the chunk are reached on each channel, and returns the rows that follow from it. Previews
@@ -159,6 +160,16 @@ func (r *chunkRows) add(kind deliveryKind, users []int64, people int) {
 	}
 	g.total = int32(len(users))
 	r.groups = append(r.groups, g)
+}
+
+// inApp returns how many in-app messages are sent by the insert.
+func (r *chunkRows) inApp() (n int) {
+	for _, g := range r.groups {
+		if g.channel == row.InApp && g.status == row.Sent {
+			n += int(g.total)
+		}
+	}
+	return n
 }
 
 // columns returns the parameters of insertChunk.

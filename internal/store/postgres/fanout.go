@@ -56,7 +56,7 @@ func (s FanOuts) FanOut(ctx context.Context, wave ledger.WaveRef, users, batchSi
 			return err
 		}
 		c := chunk{wave: w, people: people, bound: bound, done: step.Done}
-		step.Batches, err = c.store(ctx, tx, batchSize)
+		step.Batches, step.InApp, err = c.store(ctx, tx, batchSize)
 		return err
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ func (s Inboxes) Message(ctx context.Context, eventID string, user int64) (m led
 		}
 		if m.Event.Personalized() {
 			var text string
-			if err := tx.QueryRow(ctx, selectPersonal, eventID, []int64{user}).Scan(&user, &text); err != nil {
+			if err := tx.QueryRow(ctx, selectPersonalText, eventID, user).Scan(&text); err != nil {
 				return err
 			}
 			if m.Personal, err = row.PersonalText(text); err != nil {
@@ -42,6 +42,13 @@ func (s Inboxes) Message(ctx context.Context, eventID string, user int64) (m led
 
 // selectRecipient selects what the page of a message needs of a person.
 var selectRecipient = row.SQL("SELECT id, locale, timezone FROM users WHERE seq = $1 AND state = {user_live}")
+
+// selectPersonalText selects what the messages of an event to a user do not share.
+var selectPersonalText = row.SQL(`
+	SELECT ` + personalText + `
+	FROM events e
+	CROSS JOIN users u
+	WHERE e.id = $1 AND u.seq = $2 AND u.state = {user_live}`)
 
 // listDeliveriesOfMessage selects the deliveries of an event to a person. It looks each up by its key: no
 // index leads from a person to the deliveries.

@@ -2,10 +2,8 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"errors"
-	"io/fs"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -13,11 +11,14 @@ import (
 	gooselock "github.com/pressly/goose/v3/lock"
 
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store/migration"
 	"schoolbell/internal/store/row"
 )
 
 //go:embed migrations/*.sql
-var migrations embed.FS
+var migrationFiles embed.FS
+
+var migrations = migration.Of(migrationFiles, "migrations")
 
 // Migrate brings the schema to the version this program needs. Processes that
 // migrate one database at once take turns. A schema that is too new for the program
@@ -33,12 +34,7 @@ func (db *DB) Migrate(ctx context.Context) (err error) {
 	if err != nil {
 		return wrap("migrate", err)
 	}
-	p, err := provider(pool, goose.WithSessionLocker(locker))
-	if err != nil {
-		return wrap("migrate", err)
-	}
-	_, err = p.Up(ctx)
-	return wrap("migrate", err)
+	return wrap("migrate", migrations.Up(ctx, goose.DialectPostgres, pool, goose.WithSessionLocker(locker)))
 }
 
 // Schema returns what schema the database has and what this program needs.
@@ -57,14 +53,7 @@ func (db *DB) Schema(ctx context.Context) (s ledger.Schema, err error) {
 	if err != nil {
 		return ledger.Schema{}, err
 	}
-	pool := stdlib.OpenDBFromPool(db.pool) // goose wants one, even to list files
-	defer func() { err = errors.Join(err, pool.Close()) }()
-	p, err := provider(pool)
-	if err != nil {
-		return ledger.Schema{}, wrap("read the schema version", err)
-	}
-	sources := p.ListSources() // in order of version
-	s.Needed = sources[len(sources)-1].Version
+	s.Needed = migrations.Newest()
 	return s, nil
 }
 
@@ -75,12 +64,4 @@ func (db *DB) Ping(ctx context.Context) error {
 		return err
 	}
 	return row.SchemaFault(schema)
-}
-
-func provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	return goose.NewProvider(goose.DialectPostgres, db, files, append(opts, goose.WithDisableGlobalRegistry(true))...)
 }

@@ -88,7 +88,7 @@ func newEventValues(ev *schoolbell.Event, setUp []schoolbell.Channel, idem ledge
 		"data": []byte(ev.Data), "location": ev.Location, "starts_at": stored(ev.StartsAt), "ends_at": stored(ev.EndsAt),
 		"send_at": stored(ev.SendAt), "expires_at": stored(ev.ExpiresAt), "status": ev.Status,
 		"created_by_kind": ev.CreatedBy.Kind, "created_by_id": ev.CreatedBy.ID, "lane": ev.Lane, "job_id": ev.JobID, "created_at": stored(ev.CreatedAt),
-		"scope": idem.Scope, "key": idem.Key, "fingerprint": idem.Fingerprint,
+		"scope": idem.Scope, "key": idem.Key, "fingerprint": idem.Fingerprint, "area": text.Area,
 	}
 	return values, kept, nil
 }
@@ -152,12 +152,12 @@ var createEvent = row.SQL(`
 	inserted AS (
 		INSERT INTO events (
 			id, title, body, category, lane, audience, data, location, texts,
-			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at)
+			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, area)
 		SELECT
 			@id::text, @title::text, @body::text, @category::text, lane, @audience::text, @data::bytea, @location::text, @texts::text,
 			@starts_at::timestamptz, @ends_at::timestamptz, @expires_at::timestamptz, @status::text,
 			@created_by_kind::text, @created_by_id::text,
-			CASE WHEN lane = @lane::text THEN @job_id::text ELSE '' END, @created_at::timestamptz
+			CASE WHEN lane = @lane::text THEN @job_id::text ELSE '' END, @created_at::timestamptz, @area::text
 		FROM accepted
 		WHERE @key::text = '' OR EXISTS (SELECT 1 FROM claimed)
 		RETURNING seq),

@@ -202,6 +202,7 @@ func (m *manyEvents) insertEvents(ctx context.Context, events []acceptedEvent) (
 		"data":             column(events, func(a acceptedEvent) []byte { return a.ev.Data }),
 		"locations":        text(func(e *schoolbell.Event) string { return e.Location }),
 		"texts":            column(events, func(a acceptedEvent) string { return a.text.Texts }),
+		"areas":            column(events, func(a acceptedEvent) string { return a.text.Area }),
 		"starts_at":        at(func(e *schoolbell.Event) time.Time { return e.StartsAt }),
 		"ends_at":          at(func(e *schoolbell.Event) time.Time { return e.EndsAt }),
 		"expires_at":       at(func(e *schoolbell.Event) time.Time { return e.ExpiresAt }),
@@ -231,18 +232,18 @@ func (m *manyEvents) insertEvents(ctx context.Context, events []acceptedEvent) (
 const insertEvents = `
 	INSERT INTO events (
 		id, title, body, category, lane, audience, data, location, texts,
-		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal)
+		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal, area)
 	SELECT
 		id, title, body, category, lane, audience, data, location, texts,
-		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal
+		starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal, area
 	FROM unnest(
 		@ids::text[], @titles::text[], @bodies::text[], @categories::text[], @lanes::text[], @audiences::text[],
 		@data::bytea[], @locations::text[], @texts::text[], @starts_at::timestamptz[], @ends_at::timestamptz[], @expires_at::timestamptz[],
 		@statuses::text[], @created_by_kinds::text[], @created_by_ids::text[], @job_ids::text[], @created_at::timestamptz[],
-		@for_each::text[], @personal::integer[])
+		@for_each::text[], @personal::integer[], @areas::text[])
 		WITH ORDINALITY AS g(
 			id, title, body, category, lane, audience, data, location, texts,
-			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal, i)
+			starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal, area, i)
 	ORDER BY i
 	RETURNING id, seq`
 

@@ -168,7 +168,7 @@ var cancelEvent = row.SQL("UPDATE events SET status = {event_cancelled}, complet
 const finishWaves = "UPDATE waves SET finished_at = " + now + " WHERE event_seq = $1 AND finished_at IS NULL"
 
 // RetryFailed implements ledger.Events.
-func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error) {
+func (s Events) RetryFailed(ctx context.Context, id string, only schoolbell.RetryFilter) (rows int, err error) {
 	err = s.DB.write(ctx, "retry failed deliveries", func(tx pgx.Tx) error {
 		e, err := lockEvent(ctx, tx, id)
 		if err != nil {
@@ -180,12 +180,21 @@ func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error
 		if !e.walked {
 			return row.Conflict("the event's audience is still being walked")
 		}
-		for _, query := range []string{lockBatches, endWork, reopenBatches} {
+		if only.Channel != "" {
+			if err := checkChannels(ctx, tx, []schoolbell.Channel{only.Channel}); err != nil {
+				return row.UnknownChannel("channel", only.Channel)
+			}
+		}
+		for _, query := range []string{lockBatches, endWork} {
 			if _, err := tx.Exec(ctx, query, e.seq); err != nil {
 				return err
 			}
 		}
-		if err := tx.QueryRow(ctx, retryRows, e.seq).Scan(&rows); err != nil || rows == 0 {
+		filter := named{"event": e.seq, "channel": string(only.Channel), "reasons": only.Reasons}
+		if _, err := tx.Exec(ctx, reopenBatches, filter); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, retryRows, filter).Scan(&rows); err != nil || rows == 0 {
 			return err
 		}
 		for _, query := range []string{reopenWaves, reopenEvent} {
@@ -201,18 +210,21 @@ func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error
 // lockBatches keeps others from changing the batches of an event and their rows.
 const lockBatches = "SELECT 1 FROM batches WHERE event_seq = $1 ORDER BY wave, channel, seq FOR UPDATE"
 
-// toRetry is the condition that a delivery d is sent again: it failed, or came back after it was sent.
-const toRetry = "(d.status = {failed} OR d.status IN ({sent}, {uncertain}) AND d.outcome = {outcome_bounced})"
+// toRetry is the condition that a delivery d is sent again: it failed, or came back after it was sent, and is on the
+// channel and has one of the reasons that were asked for.
+const toRetry = `(d.status = {failed} OR d.status IN ({sent}, {uncertain}) AND d.outcome = {outcome_bounced})
+			AND (@channel::text = '' OR d.channel = (SELECT id FROM channels WHERE name = @channel))
+			AND (@reasons::text[] IS NULL OR coalesce(d.reason, '') = ANY (@reasons))`
 
 // reopenBatches opens the finished batches of an event that have deliveries to send again.
 var reopenBatches = row.SQL(`
 	UPDATE batches b
 	SET finished_at = NULL
-	WHERE event_seq = $1
+	WHERE event_seq = @event
 		AND finished_at IS NOT NULL
 		AND EXISTS (
 			SELECT 1 FROM deliveries d
-			WHERE d.event_seq = $1 AND d.wave = b.wave AND d.channel = b.channel
+			WHERE d.event_seq = @event AND d.wave = b.wave AND d.channel = b.channel
 				AND d.user_seq BETWEEN b.first_user AND b.last_user
 				AND ` + toRetry + `)`)
 
@@ -222,12 +234,12 @@ var retryRows = row.SQL(`
 	WITH counted AS (
 		SELECT d.event_seq, d.wave, d.channel, d.status, d.outcome, count(*) AS n
 		FROM deliveries d
-		WHERE d.event_seq = $1 AND ` + toRetry + `
+		WHERE d.event_seq = @event AND ` + toRetry + `
 		GROUP BY d.event_seq, d.wave, d.channel, d.status, d.outcome),
 	retried AS (
 		UPDATE deliveries d
 		SET status = {pending}, outcome = 0, attempts = 0, retry_at = NULL, reason = NULL, provider_id = NULL, updated_at = ` + now + `
-		WHERE d.event_seq = $1 AND ` + toRetry + `),
+		WHERE d.event_seq = @event AND ` + toRetry + `),
 	moved AS (` + intoTotals + `
 		SELECT c.event_seq, c.wave, c.channel, m.status, m.outcome, ` + eventShard + `, sum(m.n)
 		FROM counted c

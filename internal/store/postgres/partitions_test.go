@@ -1,6 +1,8 @@
 package postgres_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell/internal/store"
+	"schoolbell/internal/store/postgres"
 	"schoolbell/internal/store/storetest"
 	"schoolbell/internal/testenv"
 )
@@ -65,11 +68,13 @@ func testPartitionsMonths(t *testing.T) {
 // migrated makes a migrated database and returns its URL.
 func migrated(t testing.TB) string {
 	t.Helper()
-	url := testenv.Postgres(t)
-	if err := open(t, url).Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return url
+	return testenv.PostgresFilled(t, func(ctx context.Context, url string) error {
+		db, err := postgres.Open(ctx, url, postgres.Options{})
+		if err != nil {
+			return err
+		}
+		return errors.Join(db.Migrate(ctx), db.Close())
+	})
 }
 
 // partition runs the script.

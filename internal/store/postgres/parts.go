@@ -18,3 +18,6 @@ func Write(ctx context.Context, db *DB, doing string, f func(tx pgx.Tx) error) e
 func Read(ctx context.Context, db *DB, doing string, f func(tx pgx.Tx) error) error {
 	return db.read(ctx, doing, f)
 }
+
+// Now is the time of the database in a statement, in whole milliseconds.
+const Now = now

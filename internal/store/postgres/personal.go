@@ -118,30 +118,50 @@ const personalText = `json_build_object(
 			WHERE c.event_seq = e.seq AND c.user_seq = u.seq))::text`
 
 // Personal implements ledger.Deliveries.
-func (s Deliveries) Personal(ctx context.Context, eventID string, users []int64) (found map[int64]*schoolbell.PersonalText, err error) {
-	err = s.DB.again("read personal texts", func() error {
-		found = make(map[int64]*schoolbell.PersonalText, len(users))
-		rows, err := s.DB.pool.Query(ctx, selectPersonal, eventID, users)
+func (s Deliveries) Personal(ctx context.Context, ev *schoolbell.Event, users []int64) (map[int64]*schoolbell.PersonalText, error) {
+	var found row.PersonalTexts
+	err := s.DB.again("read personal texts", func() error {
+		found = row.PersonalTexts{}
+		if ev.PersonalCount > 0 {
+			rows, err := s.DB.pool.Query(ctx, selectPersonalData, ev.ID, users)
+			if err != nil {
+				return err
+			}
+			var user int64
+			var data string
+			if _, err := pgx.ForEachRow(rows, []any{&user, &data}, func() error { return found.AddData(user, data) }); err != nil {
+				return err
+			}
+		}
+		if ev.ForEach == "" {
+			return nil
+		}
+		rows, err := s.DB.pool.Query(ctx, selectStudents, ev.ID, users)
 		if err != nil {
 			return err
 		}
 		var user int64
-		var text string
-		_, err = pgx.ForEachRow(rows, []any{&user, &text}, func() (err error) {
-			found[user], err = row.PersonalText(text)
-			return err
-		})
+		var student schoolbell.Student
+		var data *string
+		_, err = pgx.ForEachRow(rows, []any{&user, &student.ID, &student.Name, &data}, func() error { return found.AddStudent(user, student, data) })
 		return err
 	})
 	return found, err
 }
 
-// selectPersonal selects the personal texts of an event for users.
-var selectPersonal = row.SQL(`
-	SELECT u.seq, ` + personalText + `
-	FROM events e
-	CROSS JOIN users u
-	WHERE e.id = $1 AND u.seq = ANY ($2::bigint[]) AND u.state = {user_live}`)
+// selectPersonalData selects the data that an event has of users.
+const selectPersonalData = `
+	SELECT p.user_seq, p.data
+	FROM personal_data p
+	WHERE p.event_seq = (SELECT seq FROM events WHERE id = $1) AND p.user_seq = ANY ($2::bigint[])`
+
+// selectStudents selects the students of users whom an event concerns, with its data of them.
+var selectStudents = row.SQL(`
+	SELECT c.user_seq, s.id, s.name, p.data
+	FROM concerned_students c
+	JOIN users s ON s.seq = c.student_seq AND s.state = {user_live}
+	LEFT JOIN personal_data p ON p.event_seq = c.event_seq AND p.user_seq = c.student_seq
+	WHERE c.event_seq = (SELECT seq FROM events WHERE id = $1) AND c.user_seq = ANY ($2::bigint[])`)
 
 // PersonalOf implements ledger.Exports.
 func (s Exports) PersonalOf(ctx context.Context, person, afterEvent int64, limit int) (found []ledger.PersonalRecord, last int64, err error) {

@@ -136,6 +136,9 @@ func (p *piece) write(ctx context.Context, tx pgx.Tx, ids []string) error {
 	roles, noRoles := row.DiffLinks(p.old.roles, p.put.Roles())
 	members, noMembers := row.DiffLinks(p.old.memberships, p.put.Memberships(p.groups))
 	guardians, noGuardians := row.DiffLinks(p.old.guardianships, p.put.Guardianships())
+	row.NoteLinks(p.put, roles, noRoles)
+	row.NoteLinks(p.put, members, noMembers)
+	row.NoteLinks(p.put, guardians, noGuardians)
 	addresses, replaced := p.put.Addresses(p.old.addresses)
 
 	var b pgx.Batch

@@ -28,24 +28,38 @@ func (s Reports) Progress(ctx context.Context, id string) (schoolbell.Progress, 
 // Events implements api.Store.
 func (s Reports) Events(ctx context.Context, f schoolbell.EventFilter, before string, limit int) (events []*schoolbell.Event, err error) {
 	err = s.DB.read(ctx, "list events", func(tx pgx.Tx) error {
-		top := int64(math.MaxInt64)
-		if before != "" {
-			if err := tx.QueryRow(ctx, "SELECT seq FROM events WHERE id = $1", before).Scan(&top); err != nil {
-				return orNotFound(err, "event", before)
-			}
-		}
-		query, page := listEvents, named{"before": top, "limit": limit}
-		if f.Status != "" {
-			query, page["status"] = listEventsByStatus, f.Status
-		}
-		if f.Text != "" {
-			query, page["status"], page["text"], page["id"] = listEventsWithText, f.Status, row.Containing(f.Text), f.Text
-		}
-		rows, err := tx.Query(ctx, query, page)
-		events, err = list(rows, err, scanEvent)
+		events, err = eventsBefore(ctx, tx, f, before, limit)
 		return err
 	})
 	return events, err
+}
+
+// eventsBefore reads up to limit events before the one with an id, newest first.
+func eventsBefore(ctx context.Context, tx pgx.Tx, f schoolbell.EventFilter, before string, limit int) ([]*schoolbell.Event, error) {
+	top := int64(math.MaxInt64)
+	if before != "" {
+		if err := tx.QueryRow(ctx, "SELECT seq FROM events WHERE id = $1", before).Scan(&top); err != nil {
+			return nil, orNotFound(err, "event", before)
+		}
+	}
+	query, within, page := listEvents, listEventsWithin, named{"before": top, "limit": limit}
+	if f.Status != "" {
+		query, within, page["status"] = listEventsByStatus, listEventsByStatusWithin, f.Status
+	}
+	if f.Text != "" {
+		query, within = listEventsWithText, listEventsWithTextWithin
+		page["status"], page["text"], page["id"] = f.Status, row.Containing(f.Text), f.Text
+	}
+	if len(f.Within) > 0 {
+		rows, err := tx.Query(ctx, areasWithin, named{"within": f.Within})
+		areas, err := list(rows, err, pgx.RowTo[string])
+		if err != nil {
+			return nil, err
+		}
+		query, page["areas"] = within, areas
+	}
+	rows, err := tx.Query(ctx, query, page)
+	return list(rows, err, scanEvent)
 }
 
 // listEvents selects the events before a number, newest first.
@@ -54,11 +68,15 @@ const listEvents = selectEvents + `
 	ORDER BY e.seq DESC
 	LIMIT @limit`
 
-// listEventsByStatus selects the events with one status before a number, newest first.
+// listEventsByStatus selects the events with one status before a number, newest first. They are found in the index of
+// statuses alone: a plan for any status would read events of all of them, in the hope of finding enough early.
 const listEventsByStatus = selectEvents + `
-	WHERE e.seq < @before AND e.status = @status
-	ORDER BY e.seq DESC
-	LIMIT @limit`
+	WHERE e.seq IN (
+		SELECT seq FROM events
+		WHERE status = @status AND seq < @before
+		ORDER BY status DESC, seq DESC
+		LIMIT @limit)
+	ORDER BY e.seq DESC`
 
 // listEventsWithText selects those with a text in the title or with an id; an empty status is any.
 const listEventsWithText = selectEvents + `
@@ -70,7 +88,8 @@ const listEventsWithText = selectEvents + `
 func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (found []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
 	page := named{
 		"after_wave": after.Wave, "after_channel": after.Channel, "after_user": after.Seq, "limit": limit,
-		"channel": nil, "status": nil, "outcome": nil,
+		"channel": nil, "status": nil, "outcome": nil, "failed": f.Failed, "reasons": f.Reasons,
+		"person": row.Containing(f.Person), "text": f.Person, "end": row.AfterPrefix(f.Person),
 	}
 	if f.Channel != "" {
 		page["channel"] = f.Channel
@@ -117,15 +136,15 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 	return found, next, nil
 }
 
-// sameAs is the id of the user to whom the message of a delivery d is sent for this one too; empty for none.
-const sameAs = "coalesce((SELECT f.id FROM users f WHERE f.seq = d.same_as), '')"
+// SameAs is the id of the user to whom the message of a delivery d is sent for this one too; empty for none.
+const SameAs = "coalesce((SELECT f.id FROM users f WHERE f.seq = d.same_as), '')"
 
 // listDeliveries selects the deliveries of an event after the given one, on one channel and with one
 // status and outcome unless these are null. A pending one that a claim holds is sending. Whether an in-app delivery was read is in the inbox, at the position
 // of the chunk that the delivery belongs to.
 var listDeliveries = row.SQL(`
 	SELECT d.wave, c.name, d.user_seq, u.id, s.status, d.outcome, d.attempts,
-		coalesce(d.reason, ''), coalesce(d.provider_id, ''), ` + sameAs + `, d.updated_at,
+		coalesce(d.reason, ''), coalesce(d.provider_id, ''), ` + SameAs + `, d.updated_at,
 		CASE WHEN d.channel = {in_app} AND d.wave = 0 THEN (
 			SELECT i.read_at FROM inbox i
 			WHERE i.user_seq = d.user_seq
@@ -151,5 +170,8 @@ var listDeliveries = row.SQL(`
 		AND (@channel::text IS NULL OR d.channel = (SELECT id FROM channels WHERE name = @channel))
 		AND (@status::integer IS NULL OR s.status = @status)
 		AND (@outcome::integer IS NULL OR d.outcome = @outcome)
+		AND (NOT @failed OR ` + row.FailedDelivery + `)
+		AND (@reasons::text[] IS NULL OR coalesce(d.reason, '') = ANY (@reasons))
+		AND (@text::text = '' OR u.name ILIKE @person OR u.id >= @text AND u.id < @end)
 	ORDER BY d.wave, d.channel, d.user_seq
 	LIMIT @limit`)

@@ -70,6 +70,7 @@ var removals = map[ledger.Kept]removal{
 	ledger.KeptAudit:      removeAudit,
 	ledger.KeptAttempts:   rowsBefore(deleteOldAttempts),
 	ledger.KeptMessages:   rowsBefore(deleteOldMessages),
+	ledger.KeptTraffic:    rowsBefore(deleteOldTraffic),
 	ledger.KeptInbox:      removeInbox,
 	ledger.KeptDeliveries: removeDeliveries,
 	ledger.KeptEvents:     removeEvents,
@@ -106,6 +107,11 @@ const deleteOldAttempts = `
 const deleteOldMessages = `
 	DELETE FROM webhook_messages
 	WHERE id = ANY (ARRAY(SELECT id FROM webhook_messages WHERE created_at < $1 ORDER BY created_at LIMIT $2))`
+
+// deleteOldTraffic deletes the oldest minutes of traffic from before a time.
+const deleteOldTraffic = `
+	DELETE FROM traffic
+	WHERE ctid = ANY (ARRAY(SELECT ctid FROM traffic WHERE minute < $1 ORDER BY minute LIMIT $2))`
 
 func removeAudit(ctx context.Context, tx pgx.Tx, before time.Time, at ledger.RemovalCursor, limit int) (r ledger.Removed, err error) {
 	r.Next = at

@@ -45,7 +45,7 @@ func (s FanOuts) FanOutSmall(ctx context.Context, wave ledger.WaveRef, users, ba
 			return err
 		}
 		step.Users, step.Done = len(w.people), true
-		step.Batches, step.Grants = w.store(&t.Batch, batchSize)
+		step.Batches, step.Grants, step.InApp = w.store(&t.Batch, batchSize)
 		return nil
 	})
 	switch {
@@ -93,23 +93,24 @@ var namedPeople = row.SQL("SELECT seq, id, name, locale, timezone, quiet_hours "
 // reachOfNamed selects a reach of named users, with addresses.
 var reachOfNamed = row.SQL(selectReach("user_seq = ANY (ARRAY(SELECT seq "+namedUsers+"))", usableAddresses))
 
-// store queues the statements that store the chunk, and returns its batches and what is claimed of each.
-func (w *smallWalk) store(b *pgx.Batch, batchSize int) ([]ledger.Batch, []ledger.Grant) {
+// store queues the statements that store the chunk, and returns its batches, what is claimed of each, and how many in-app
+// messages are sent.
+func (w *smallWalk) store(b *pgx.Batch, batchSize int) (batches []ledger.Batch, grants []ledger.Grant, inApp int) {
 	c := chunk{wave: w.walk, done: true}
 	for _, p := range w.people {
 		c.people, c.bound = append(c.people, p.Seq), p.Seq
 	}
 	if len(c.people) == 0 {
 		b.Queue(moveCursor, c.cursor())
-		return nil, nil
+		return nil, nil, 0
 	}
 	addresses := w.addresses()
 	rows := c.rows(w.reaches, batchSize)
-	grants := w.grants(rows, addresses)
+	grants = w.grants(rows, addresses)
 	b.Queue(insertChunk, c.cursor().with(rows.columns()))
 	c.addItems(b, rows)
 	c.fillInboxes(b)
-	return rows.batches, grants
+	return rows.batches, grants, rows.inApp()
 }
 
 // addresses returns the usable addresses of each person by channel, up to as many as the channel sends to.

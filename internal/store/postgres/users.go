@@ -52,9 +52,15 @@ var deleteUnknownStudents = row.SQL(`
 // deleteAwaited deletes the rows of users that only guardians named.
 var deleteAwaited = row.SQL("DELETE FROM users WHERE id = ANY ($1) AND state = {user_awaited}")
 
-// selectUsers selects the columns of people that scanUser reads. Lists are sorted, so that two ledgers
+// selectUsers selects people as scanUser reads them.
+var selectUsers = personColumns + " FROM users u" + whoAreLive
+
+// whoAreLive leaves out those who were deleted and those who are only awaited.
+var whoAreLive = row.SQL(" WHERE u.state = {user_live}")
+
+// personColumns selects the columns of people u that scanUser reads. Lists are sorted, so that two ledgers
 // with the same people give the same answers.
-var selectUsers = row.SQL(`
+var personColumns = row.SQL(`
 	SELECT u.id, u.name, u.locale, u.timezone,
 		` + addressesOf("u.seq") + `,
 		ARRAY(
@@ -72,9 +78,7 @@ var selectUsers = row.SQL(`
 			FROM guardianships p
 			JOIN users s ON s.seq = p.student_seq
 			WHERE p.guardian_seq = u.seq AND s.state = {user_live}
-			ORDER BY s.id)
-	FROM users u
-	WHERE u.state = {user_live}`)
+			ORDER BY s.id)`)
 
 // selectUser selects the person with an id.
 var selectUser = selectUsers + " AND u.id = $1"

@@ -12,6 +12,7 @@ import (
 type EventText struct {
 	Audience string
 	Texts    string // empty for none
+	Area     string // key of the groups within which it is created, empty for none
 }
 
 // NewEvent returns the JSON of a new event's row, and the event as it is read from
@@ -25,9 +26,10 @@ func NewEvent(ev *schoolbell.Event) (text EventText, stored *schoolbell.Event, e
 	if text.Texts, err = texts(ev); err != nil {
 		return text, nil, err
 	}
+	text.Area, _ = Area(ev.CreatedWithin)
 	e := *ev
 	e.Audience, e.Texts = schoolbell.Audience{}, nil
-	e.Personal, e.PersonalCount = nil, len(ev.Personal)
+	e.Personal, e.PersonalCount, e.CreatedWithin = nil, len(ev.Personal), nil
 	if err := text.Read(&e); err != nil {
 		return text, nil, err
 	}

@@ -69,6 +69,43 @@ func sortStudents(all []schoolbell.Student) {
 	})
 }
 
+// PersonalTexts are what an event says of single people, by their numbers.
+type PersonalTexts map[int64]*schoolbell.PersonalText
+
+// AddData adds the data of a user as its row has it.
+func (p PersonalTexts) AddData(user int64, data string) (err error) {
+	p.of(user).Data, err = decodeData(data)
+	return err
+}
+
+// AddStudent adds a student of a user. data is nil for none.
+func (p PersonalTexts) AddStudent(user int64, student schoolbell.Student, data *string) (err error) {
+	if data != nil {
+		if student.Data, err = decodeData(*data); err != nil {
+			return err
+		}
+	}
+	text := p.of(user)
+	text.Students = append(text.Students, student)
+	sortStudents(text.Students)
+	return nil
+}
+
+func (p PersonalTexts) of(user int64) *schoolbell.PersonalText {
+	if p[user] == nil {
+		p[user] = &schoolbell.PersonalText{}
+	}
+	return p[user]
+}
+
+func decodeData(text string) (map[string]string, error) {
+	data, err := schoolbell.PersonData{Data: json.RawMessage(text)}.Values()
+	if err != nil {
+		return nil, fmt.Errorf("decode personal data: %w", err)
+	}
+	return data, nil
+}
+
 // Personalize gives recipients of an event that is not stored what its messages would say of them. students are those whom it
 // concerns, without data, by the numbers of their guardians.
 func Personalize(ev *schoolbell.Event, people []ledger.Recipient, students map[int64][]schoolbell.Student) error {

@@ -23,12 +23,13 @@ type Put struct {
 	numbers []int64          // of the users, in their order
 	other   map[string]int64 // the numbers of students who are not among the users, by id
 	place   map[string]int   // of each user in the list, by id
+	differ  map[int64]bool   // numbers of users of whom something is written
 }
 
 // NewPut returns a Put that knows of no row.
 func NewPut(users []*schoolbell.User) *Put {
 	p := &Put{Users: users, found: map[string]User{}, numbers: make([]int64, len(users)),
-		other: map[string]int64{}, place: make(map[string]int, len(users))}
+		other: map[string]int64{}, place: make(map[string]int, len(users)), differ: map[int64]bool{}}
 	for i, u := range users {
 		p.place[u.ID] = i
 	}
@@ -84,6 +85,7 @@ func (p *Put) Rows(ids []string, next func() int64) (added, changed []User) {
 			added = append(added, row)
 		case row != old:
 			changed = append(changed, row)
+			p.differ[row.Seq] = true
 		}
 	}
 	return added, changed
@@ -103,13 +105,25 @@ func (p *Put) Old() []int64 {
 	return old
 }
 
-// Changes says for each user whether storing it created or updated it.
+// NoteLinks notes whose links are added or removed.
+func NoteLinks[T comparable](p *Put, added, removed []Link[T]) {
+	for _, links := range [][]Link[T]{added, removed} {
+		for _, link := range links {
+			p.differ[link.User] = true
+		}
+	}
+}
+
+// Changes says for each user whether storing it created or updated it, after everything was written.
 func (p *Put) Changes() []schoolbell.Change {
 	changes := make([]schoolbell.Change, len(p.Users))
 	for i, u := range p.Users {
 		changes[i] = schoolbell.ChangeCreated
 		if row, exists := p.found[u.ID]; exists && row.State == UserLive {
 			changes[i] = schoolbell.ChangeUpdated
+			if !p.differ[row.Seq] {
+				changes[i] = schoolbell.ChangeNone
+			}
 		}
 	}
 	return changes
@@ -226,6 +240,7 @@ func (p *Put) Addresses(old map[int64][]Address) (added []UserAddress, replaced 
 		if !changed {
 			continue
 		}
+		p.differ[number] = true
 		if len(old[number]) > 0 {
 			replaced = append(replaced, number)
 		}

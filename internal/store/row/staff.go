@@ -17,3 +17,16 @@ func LastAdmin() error {
 
 // HasStaff is the error of a first staff account when there is one.
 func HasStaff() error { return Conflict("there is a staff account already") }
+
+// TooManyDrafts is the error of a draft beyond the limit.
+func TooManyDrafts() error {
+	return Conflict("you have %d drafts already, which is the limit: remove one that you do not need", schoolbell.MaxDrafts)
+}
+
+// FormSent is the error of a draft whose form was sent.
+func FormSent() error { return Conflict("an event was created from this form already") }
+
+// OtherIdentity is the error of a second identity of an account.
+func OtherIdentity() error {
+	return Conflict("the staff account belongs to another identity")
+}

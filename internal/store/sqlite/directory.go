@@ -12,35 +12,37 @@ type Directory struct{ DB *DB }
 
 // Find implements people.DirectoryStore.
 func (s Directory) Find(ctx context.Context, f schoolbell.UserFilter, after schoolbell.UserPlace, limit int) ([]*schoolbell.User, error) {
-	query, a := listByName, args{"role": string(f.Role), "name": after.Name, "id": after.ID, "limit": limit}
+	query, a := listByName, args{"role": string(f.Role), "name": after.Name, "id": after.ID, "limit": limit, "within": jsonOf(f.Within)}
 	if f.Text != "" {
 		query = findByText
-		a["containing"], a["text"], a["end"] = row.Containing(f.Text), f.Text, row.AfterPrefix(f.Text)
+		a["text"], a["end"] = f.Text, row.AfterPrefix(f.Text)
 	}
 	return readUsers(ctx, s.DB, query, a)
 }
 
-// inPlace narrows people to a role and those after a place, and orders them by name, as the index users_by_name does.
+// inPlace narrows people to a role, groups and those after a place, and orders them by name, as the index users_by_name does.
 const inPlace = `
 	AND (lower(u.name), u.id) > (lower(@name), @id)
 	AND (@role = '' OR EXISTS (SELECT 1 FROM user_roles r WHERE r.user_seq = u.seq AND r.role = @role))
+	AND (@within = '[]' OR u.seq IN (` + peopleWithin + `))
 ORDER BY lower(u.name), u.id
 LIMIT @limit`
 
 // listByName selects a page of people by name.
 var listByName = row.SQL(selectUsers + inPlace)
 
-// findByText selects a page of the people with a text in the name, or at the beginning of the id or an address.
+// findByText selects a page of the people with a text in the name, or at the beginning of the id or an address. What it looks
+// for stands in the index by name, so that it reads no row but those that it finds.
 var findByText = row.SQL(selectUsers + `
-	AND (u.name LIKE @containing ESCAPE '\'
-		OR u.id >= @text AND u.id < @end
-		OR u.seq IN (
-			SELECT a.user_seq
-			FROM addresses a
-			WHERE a.channel IN ({email}, {sms})
-				AND lower(a.address) >= lower(@text)
-				AND lower(a.address) < lower(@end)
-		))` + inPlace)
+	AND u.seq IN (
+		SELECT u.seq FROM users u INDEXED BY users_by_name
+		WHERE u.state = {user_live}
+			AND (instr(lower(u.name), lower(@text)) > 0 OR u.id >= @text AND u.id < @end OR u.seq IN (
+				SELECT a.user_seq FROM addresses a
+				WHERE a.channel IN ({email}, {sms}) AND lower(a.address) >= lower(@text) AND lower(a.address) < lower(@end)
+			))` + inPlace + `
+	)
+ORDER BY lower(u.name), u.id`)
 
 // Names implements people.DirectoryStore.
 func (s Directory) Names(ctx context.Context, ids []string) (map[string]string, error) {

@@ -70,7 +70,7 @@ func (s Exports) DeliveriesTo(ctx context.Context, person, afterEvent int64, lim
 // listDeliveriesTo selects the deliveries to a person among some events. It looks each up by its key: no index
 // leads from a person to the deliveries.
 const listDeliveriesTo = `
-SELECT e.id, d.wave, c.name, u.id, d.status, d.outcome, d.attempts, coalesce(d.reason, ''), coalesce(d.provider_id, ''), ` + sameAs + `, d.updated_at
+SELECT e.id, d.wave, c.name, u.id, d.status, d.outcome, d.attempts, coalesce(d.reason, ''), coalesce(d.provider_id, ''), ` + SameAs + `, d.updated_at
 FROM waves w
 CROSS JOIN channels c
 CROSS JOIN deliveries d ON d.event_seq = w.event_seq AND d.wave = w.n AND d.channel = c.id AND d.user_seq = @user

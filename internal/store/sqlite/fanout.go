@@ -262,6 +262,7 @@ func (s FanOuts) store(ctx context.Context, c *conn, w *walk, wave ledger.WaveRe
 			if err := w.fillInboxes(ctx, c, bound, step.Users); err != nil {
 				return fmt.Errorf("fill inboxes: %w", err)
 			}
+			step.InApp = step.Users
 			continue
 		}
 		made, pending, err := w.insertBatches(ctx, c, ledger.Batch{EventID: wave.EventID, Wave: wave.Wave, Channel: name}, channel, bound, batchSize)

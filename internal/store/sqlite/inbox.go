@@ -127,11 +127,11 @@ func (s Inboxes) mark(ctx context.Context, userID, eventID string, done schoolbe
 var findPosition = `
 SELECT e.seq, i.position
 FROM events e
-CROSS JOIN inbox i ON i.user_seq = @user AND i.position = ` + chunkOf("e.seq", "@user") + `
+CROSS JOIN inbox i ON i.user_seq = @user AND i.position = ` + ChunkOf("e.seq", "@user") + `
 WHERE e.id = @event_id`
 
-// chunkOf is the position of the chunk of an event that a user belongs to.
-func chunkOf(event, user string) string {
+// ChunkOf is the position of the chunk of an event that a user belongs to.
+func ChunkOf(event, user string) string {
 	return `(
 		SELECT k.position
 		FROM chunks k

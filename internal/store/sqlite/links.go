@@ -58,7 +58,7 @@ WHERE (guardian_seq, student_seq) IN (SELECT value ->> 'User', value ->> 'Other'
 
 // putLinks makes the links of a table those that are wanted. old are the numbers of those
 // of the users who may have some.
-func putLinks[T comparable](ctx context.Context, c *conn, table linkTable, old []int64, wanted []row.Link[T]) error {
+func putLinks[T comparable](ctx context.Context, c *conn, table linkTable, p *row.Put, old []int64, wanted []row.Link[T]) error {
 	var found []row.Link[T]
 	if len(old) > 0 {
 		var link row.Link[T]
@@ -73,6 +73,7 @@ func putLinks[T comparable](ctx context.Context, c *conn, table linkTable, old [
 		}
 	}
 	added, removed := row.DiffLinks(found, wanted)
+	row.NoteLinks(p, added, removed)
 	if len(removed) > 0 {
 		pairs, err := json.Marshal(removed)
 		if err != nil {

@@ -31,8 +31,8 @@ func SchemaOf(ctx context.Context, path string) (s ledger.Schema, err error) {
 	if err := readSchema(ctx, file, &s); err != nil {
 		return s, Wrap("read the schema version", err)
 	}
-	s.Needed, err = newestVersion(db)
-	return s, err
+	s.Needed = migrations.Newest()
+	return s, nil
 }
 
 // readOnlyOptions are how SQLite reads the file without making or changing any. What is

@@ -19,7 +19,7 @@ func (s Inboxes) Message(ctx context.Context, eventID string, user int64) (m led
 		}
 		if m.Event.Personalized() {
 			var text string
-			if err := c.get(ctx, selectPersonal, args{"event_id": eventID, "users": jsonOf([]int64{user})}, &user, &text); err != nil {
+			if err := c.get(ctx, selectPersonalText, args{"event_id": eventID, "user": user}, &text); err != nil {
 				return err
 			}
 			if m.Personal, err = row.PersonalText(text); err != nil {
@@ -37,6 +37,15 @@ func (s Inboxes) Message(ctx context.Context, eventID string, user int64) (m led
 	})
 	return m, err
 }
+
+// selectPersonalText selects what the messages of an event to a user do not share.
+var selectPersonalText = row.SQL(`
+SELECT ` + personalText + `
+FROM events e
+CROSS JOIN users u
+WHERE e.id = @event_id
+	AND u.seq = @user
+	AND u.state = {user_live}`)
 
 // findRecipient selects what the page of a message needs of a person.
 var findRecipient = row.SQL(`

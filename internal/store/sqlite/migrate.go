@@ -6,18 +6,20 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/pressly/goose/v3"
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/store/migration"
 	"schoolbell/internal/store/row"
 )
 
 //go:embed migrations/*.sql
-var migrations embed.FS
+var migrationFiles embed.FS
+
+var migrations = migration.Of(migrationFiles, "migrations")
 
 // Migrate brings the schema to the version this program needs. Processes that
 // migrate one file at once take turns. A schema that is too new for the program
@@ -32,12 +34,8 @@ func (db *DB) Migrate(ctx context.Context) (err error) {
 		return Wrap("migrate", err)
 	}
 	defer func() { err = errors.Join(err, Wrap("migrate", pool.Close())) }()
-	p, err := provider(pool, goose.WithLocker(&turnFile{path: db.path + "-migrate"}))
-	if err != nil {
-		return Wrap("migrate", err)
-	}
-	_, err = p.Up(ctx)
-	return Wrap("migrate", err)
+	turn := &turnFile{path: db.path + "-migrate"}
+	return Wrap("migrate", migrations.Up(ctx, goose.DialectSQLite3, pool, goose.WithLocker(turn)))
 }
 
 // Schema returns what schema the file has and what this program needs.
@@ -46,8 +44,8 @@ func (db *DB) Schema(ctx context.Context) (s ledger.Schema, err error) {
 	if err != nil {
 		return ledger.Schema{}, err
 	}
-	s.Needed, err = newestVersion(db.readDB)
-	return s, err
+	s.Needed = migrations.Newest()
+	return s, nil
 }
 
 // readSchema reads what schema the file has.
@@ -70,16 +68,6 @@ FROM sqlite_schema
 WHERE type = 'table'
 	AND name = @name`
 
-// newestVersion is the one that this program needs.
-func newestVersion(db *sql.DB) (int64, error) {
-	p, err := provider(db)
-	if err != nil {
-		return 0, Wrap("read the schema version", err)
-	}
-	sources := p.ListSources() // in order of version
-	return sources[len(sources)-1].Version, nil
-}
-
 // Ping reports whether the ledger answers and this program can use its schema.
 func (db *DB) Ping(ctx context.Context) error {
 	schema, err := db.Schema(ctx)
@@ -87,14 +75,6 @@ func (db *DB) Ping(ctx context.Context) error {
 		return err
 	}
 	return row.SchemaFault(schema)
-}
-
-func provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	return goose.NewProvider(goose.DialectSQLite3, db, files, append(opts, goose.WithDisableGlobalRegistry(true))...)
 }
 
 // turnFile makes migrating processes take turns. goose has no lock for SQLite,

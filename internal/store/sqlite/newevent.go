@@ -71,7 +71,7 @@ func (s Events) insertEvent(ctx context.Context, c *conn, ev *schoolbell.Event, 
 		"audience": text.Audience, "data": data, "location": ev.Location, "texts": text.Texts,
 		"starts_at": millis(ev.StartsAt), "ends_at": millis(ev.EndsAt), "expires_at": millis(ev.ExpiresAt),
 		"status": string(ev.Status), "created_by_kind": string(ev.CreatedBy.Kind), "created_by_id": ev.CreatedBy.ID, "job_id": stored.JobID, "created_at": millis(ev.CreatedAt),
-		"for_each": string(ev.ForEach), "personal": len(ev.Personal),
+		"for_each": string(ev.ForEach), "personal": len(ev.Personal), "area": text.Area,
 	})
 	if isUnique(err) {
 		return nil, &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there is an event with this id already", Field: "id", Err: err}
@@ -102,9 +102,9 @@ func (db *DB) Warm(ctx context.Context) error {
 // addEvent stores a new event.
 const addEvent = `
 INSERT INTO events (id, title, body, category, lane, audience, data, location, texts,
-	starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal)
+	starts_at, ends_at, expires_at, status, created_by_kind, created_by_id, job_id, created_at, for_each, personal, area)
 VALUES (@id, @title, @body, @category, @lane, @audience, @data, @location, @texts,
-	@starts_at, @ends_at, @expires_at, @status, @created_by_kind, @created_by_id, @job_id, @created_at, @for_each, @personal)`
+	@starts_at, @ends_at, @expires_at, @status, @created_by_kind, @created_by_id, @job_id, @created_at, @for_each, @personal, @area)`
 
 // checkNames returns the channels and the lane of a new event, or a fault for each name in it that the
 // ledger does not know.

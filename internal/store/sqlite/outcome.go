@@ -115,7 +115,7 @@ WHERE event_seq = @event
 	AND finished_at IS NULL`
 
 // RetryFailed implements ledger.Events.
-func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error) {
+func (s Events) RetryFailed(ctx context.Context, id string, only schoolbell.RetryFilter) (rows int, err error) {
 	err = s.DB.write(ctx, "retry failed deliveries", func(c *conn) error {
 		e, err := eventStateOf(ctx, c, id)
 		if err != nil {
@@ -131,16 +131,27 @@ func (s Events) RetryFailed(ctx context.Context, id string) (rows int, err error
 		case going.unwalked > 0:
 			return row.Conflict("the event's audience is still being walked")
 		}
-		for _, query := range []string{reopenBatches, reopenWaves, countRetried, countNoneRetried} {
+		a := args{"event": e.seq, "channel": nil, "reasons": jsonOf(only.Reasons), "any_reason": only.Reasons == nil}
+		if only.Channel != "" {
+			if a["channel"], err = s.DB.channels.asked(ctx, c, "channel", only.Channel); err != nil {
+				return err
+			}
+		}
+		for _, query := range []string{reopenBatches, countRetried} {
+			if _, err := c.exec(ctx, query, a); err != nil {
+				return err
+			}
+		}
+		a["now"] = e.now
+		if rows, err = c.exec(ctx, retryRows, a); err != nil || rows == 0 {
+			return err
+		}
+		for _, query := range []string{reopenWaves, reopenEvent} {
 			if _, err := c.exec(ctx, query, args{"event": e.seq}); err != nil {
 				return err
 			}
 		}
-		if rows, err = c.exec(ctx, retryRows, args{"event": e.seq, "now": e.now}); err != nil || rows == 0 {
-			return err
-		}
-		_, err = c.exec(ctx, reopenEvent, args{"event": e.seq})
-		return err
+		return nil
 	})
 	return rows, err
 }
@@ -161,25 +172,14 @@ WHERE event_seq = @event
 			AND ` + retried + `
 	)`)
 
-// retried says that RetryFailed sends a row of deliveries, or the rows that a total counts, again: they have
-// failed or bounced.
-const retried = "(status = {failed} OR status IN ({sent}, {uncertain}) AND outcome = {outcome_bounced})"
+// retried says that RetryFailed sends a row of deliveries again: it has failed or bounced, and is on the channel and has
+// one of the reasons that were asked for.
+const retried = `(status = {failed} OR status IN ({sent}, {uncertain}) AND outcome = {outcome_bounced})
+	AND channel = coalesce(@channel, channel)
+	AND (@any_reason OR coalesce(reason, '') IN (SELECT value FROM json_each(@reasons)))`
 
-// countRetried adds the event's rows to retry to the totals of pending ones.
-var countRetried = row.SQL(`
-INSERT INTO totals (event_seq, wave, channel, status, outcome, n)
-SELECT event_seq, wave, channel, {pending}, 0, sum(n)
-FROM totals
-WHERE event_seq = @event
-	AND ` + retried + `
-GROUP BY event_seq, wave, channel` + addToTotal)
-
-// countNoneRetried empties the totals that countRetried has moved.
-var countNoneRetried = row.SQL(`
-UPDATE totals
-SET n = 0
-WHERE event_seq = @event
-	AND ` + retried)
+// countRetried moves the event's rows to retry to the totals of pending ones.
+var countRetried = row.SQL(moveTotals("event_seq = @event AND "+retried, "{pending}", "0"))
 
 // reopenWaves makes the event's waves unfinished that have batches to work again.
 const reopenWaves = `

@@ -32,3 +32,6 @@ func Write(ctx context.Context, db *DB, doing string, f func(c Conn) error) erro
 func Read(ctx context.Context, db *DB, doing string, f func(c Conn) error) error {
 	return db.read(ctx, doing, func(c *conn) error { return f(Conn{c}) })
 }
+
+// Now is the time of the database in a statement, milliseconds since 1970.
+const Now = now

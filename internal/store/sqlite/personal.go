@@ -111,30 +111,56 @@ const personalText = `json_object(
 		)))`
 
 // Personal implements ledger.Deliveries.
-func (s Deliveries) Personal(ctx context.Context, eventID string, users []int64) (found map[int64]*schoolbell.PersonalText, err error) {
-	err = s.DB.read(ctx, "read personal texts", func(c *conn) error {
-		found = make(map[int64]*schoolbell.PersonalText, len(users))
-		return c.each(ctx, selectPersonal, args{"event_id": eventID, "users": jsonOf(users)}, func(scan func(...any) error) (err error) {
-			var user int64
-			var text string
-			if err := scan(&user, &text); err != nil {
+func (s Deliveries) Personal(ctx context.Context, ev *schoolbell.Event, users []int64) (map[int64]*schoolbell.PersonalText, error) {
+	var found row.PersonalTexts
+	err := s.DB.read(ctx, "read personal texts", func(c *conn) error {
+		found = row.PersonalTexts{}
+		of := args{"event_id": ev.ID, "users": jsonOf(users)}
+		if ev.PersonalCount > 0 {
+			err := c.each(ctx, selectPersonalData, of, func(scan func(...any) error) error {
+				var user int64
+				var data string
+				if err := scan(&user, &data); err != nil {
+					return err
+				}
+				return found.AddData(user, data)
+			})
+			if err != nil {
 				return err
 			}
-			found[user], err = row.PersonalText(text)
-			return err
+		}
+		if ev.ForEach == "" {
+			return nil
+		}
+		return c.each(ctx, selectStudents, of, func(scan func(...any) error) error {
+			var user int64
+			var student schoolbell.Student
+			var data *string
+			if err := scan(&user, &student.ID, &student.Name, &data); err != nil {
+				return err
+			}
+			return found.AddStudent(user, student, data)
 		})
 	})
 	return found, err
 }
 
-// selectPersonal selects the personal texts of an event for users.
-var selectPersonal = row.SQL(`
-SELECT u.seq, ` + personalText + `
-FROM events e
-CROSS JOIN users u
-WHERE e.id = @event_id
-	AND u.seq IN (SELECT value FROM json_each(@users))
-	AND u.state = {user_live}`)
+// selectPersonalData selects the data that an event has of users.
+const selectPersonalData = `
+SELECT p.user_seq, p.data
+FROM personal_data p
+WHERE p.event_seq = (SELECT seq FROM events WHERE id = @event_id)
+	AND p.user_seq IN (SELECT value FROM json_each(@users))`
+
+// selectStudents selects the students of users whom an event concerns, with its data of them.
+var selectStudents = row.SQL(`
+SELECT c.user_seq, s.id, s.name, p.data
+FROM concerned_students c
+CROSS JOIN users s ON s.seq = c.student_seq
+LEFT JOIN personal_data p ON p.event_seq = c.event_seq AND p.user_seq = c.student_seq
+WHERE c.event_seq = (SELECT seq FROM events WHERE id = @event_id)
+	AND c.user_seq IN (SELECT value FROM json_each(@users))
+	AND s.state = {user_live}`)
 
 // PersonalOf implements ledger.Exports.
 func (s Exports) PersonalOf(ctx context.Context, person, afterEvent int64, limit int) (found []ledger.PersonalRecord, last int64, err error) {

@@ -70,13 +70,13 @@ func putPiece(ctx context.Context, c *conn, channels *channelTable, users []*sch
 		return nil, err
 	}
 	old := p.Old()
-	if err := putLinks(ctx, c, roleTable, old, p.Roles()); err != nil {
+	if err := putLinks(ctx, c, roleTable, p, old, p.Roles()); err != nil {
 		return nil, err
 	}
-	if err := putLinks(ctx, c, membershipTable, old, p.Memberships(groups)); err != nil {
+	if err := putLinks(ctx, c, membershipTable, p, old, p.Memberships(groups)); err != nil {
 		return nil, err
 	}
-	if err := putLinks(ctx, c, guardianshipTable, old, p.Guardianships()); err != nil {
+	if err := putLinks(ctx, c, guardianshipTable, p, old, p.Guardianships()); err != nil {
 		return nil, err
 	}
 	if err := putAddresses(ctx, c, channels, p, old, at); err != nil {

@@ -24,56 +24,60 @@ func (s Reports) Progress(ctx context.Context, id string) (schoolbell.Progress, 
 
 // Events implements api.Store.
 func (s Reports) Events(ctx context.Context, f schoolbell.EventFilter, before string, limit int) (events []*schoolbell.Event, err error) {
-	query, a := listEvents, args{"before": int64(1<<63 - 1), "limit": limit}
-	if f.Status != "" {
-		query, a["status"] = listEventsOfStatus, string(f.Status)
-	}
-	if f.Text != "" {
-		query, a["status"], a["text"], a["id"] = listEventsWithText, string(f.Status), row.Containing(f.Text), f.Text
-	}
 	err = s.DB.read(ctx, "list events", func(c *conn) error {
-		if before != "" {
-			var seq int64
-			if err := c.get(ctx, "SELECT seq FROM events WHERE id = @id", args{"id": before}, &seq); err != nil {
-				return orNotFound(err, "event", before)
-			}
-			a["before"] = seq
-		}
-		return c.each(ctx, query, a, func(scan func(...any) error) error {
-			ev, err := scanEvent(scan)
-			events = append(events, ev)
-			return err
-		})
+		events, err = eventsBefore(ctx, c, f, before, limit)
+		return err
 	})
 	return events, err
 }
 
-// listEvents selects a page of events before another event, newest first.
-const listEvents = `
-SELECT ` + eventColumns + `
-FROM ` + eventTables + `
-WHERE e.seq < @before
-ORDER BY e.seq DESC
-LIMIT @limit`
+// eventsBefore reads up to limit events before the one with an id, newest first.
+func eventsBefore(ctx context.Context, c *conn, f schoolbell.EventFilter, before string, limit int) (events []*schoolbell.Event, err error) {
+	query, within, a := listEvents, listEventsWithin, args{"before": int64(1<<63 - 1), "limit": limit}
+	if f.Status != "" {
+		query, within, a["status"] = listEventsOfStatus, listEventsOfStatusWithin, string(f.Status)
+	}
+	if f.Text != "" {
+		query, within = listEventsWithText, listEventsWithTextWithin
+		a["status"], a["text"], a["id"] = string(f.Status), row.Containing(f.Text), f.Text
+	}
+	if before != "" {
+		var seq int64
+		if err := c.get(ctx, "SELECT seq FROM events WHERE id = @id", args{"id": before}, &seq); err != nil {
+			return nil, orNotFound(err, "event", before)
+		}
+		a["before"] = seq
+	}
+	if len(f.Within) > 0 {
+		areas, err := listOf[string](ctx, c, areasWithin, args{"within": jsonOf(f.Within)})
+		if err != nil {
+			return nil, err
+		}
+		query, a["areas"] = within, jsonOf(areas)
+	}
+	err = c.each(ctx, query, a, func(scan func(...any) error) error {
+		ev, err := scanEvent(scan)
+		events = append(events, ev)
+		return err
+	})
+	return events, err
+}
 
-// listEventsOfStatus does the same for the events of one status.
-const listEventsOfStatus = `
-SELECT ` + eventColumns + `
-FROM ` + eventTables + `
-WHERE e.seq < @before
-	AND e.status = @status
-ORDER BY e.seq DESC
-LIMIT @limit`
+var (
+	// listEvents selects a page of events before another event, newest first.
+	listEvents = pageOfEvents("")
 
-// listEventsWithText does the same for those with a text in the title or with an id; an empty status is any.
-const listEventsWithText = `
-SELECT ` + eventColumns + `
-FROM ` + eventTables + `
-WHERE e.seq < @before
-	AND @status IN ('', e.status)
-	AND (e.title LIKE @text ESCAPE '\' OR e.id = @id)
-ORDER BY e.seq DESC
-LIMIT @limit`
+	// listEventsOfStatus does the same for the events of one status.
+	listEventsOfStatus = pageOfEvents("AND e.status = @status")
+
+	// listEventsWithText does the same for those with a text in the title or with an id; an empty status is any.
+	listEventsWithText = pageOfEvents(`AND @status IN ('', e.status) AND (e.title LIKE @text ESCAPE '\' OR e.id = @id)`)
+)
+
+// pageOfEvents is the statement that selects a page of the events that meet a condition.
+func pageOfEvents(condition string) string {
+	return "SELECT " + eventColumns + " FROM " + eventTables + " WHERE e.seq < @before " + condition + " ORDER BY e.seq DESC LIMIT @limit"
+}
 
 // Deliveries implements api.Store.
 func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.DeliveryFilter, after ledger.DeliveryCursor, limit int) (list []schoolbell.Delivery, next ledger.DeliveryCursor, err error) {
@@ -84,7 +88,8 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 			return err
 		}
 		a := args{"event": e.seq, "after_wave": after.Wave, "after_channel": 0, "after_user": after.Seq,
-			"channel": nil, "status": nil, "outcome": nil, "limit": limit}
+			"channel": nil, "status": nil, "outcome": nil, "failed": f.Failed, "reasons": jsonOf(f.Reasons), "any_reason": f.Reasons == nil, "limit": limit,
+			"person": row.Containing(f.Person), "text": f.Person, "end": row.AfterPrefix(f.Person)}
 		if after.Channel != "" {
 			if a["after_channel"], err = s.DB.channels.asked(ctx, c, "after", after.Channel); err != nil {
 				return err
@@ -132,12 +137,12 @@ func (s Reports) Deliveries(ctx context.Context, eventID string, f schoolbell.De
 // NULL only those that have it. The inbox holds when an in-app delivery was read.
 var listDeliveries = row.SQL(`
 SELECT d.wave, d.channel, d.user_seq, u.id, ` + shownStatus + `, d.outcome, d.attempts,
-	coalesce(d.reason, ''), coalesce(d.provider_id, ''), ` + sameAs + `, d.updated_at,
+	coalesce(d.reason, ''), coalesce(d.provider_id, ''), ` + SameAs + `, d.updated_at,
 	CASE WHEN d.channel = {in_app} THEN (
 		SELECT read_at
 		FROM inbox
 		WHERE user_seq = d.user_seq
-			AND position = ` + chunkOf("d.event_seq", "d.user_seq") + `
+			AND position = ` + ChunkOf("d.event_seq", "d.user_seq") + `
 	) END
 FROM deliveries d
 CROSS JOIN users u ON u.seq = d.user_seq
@@ -146,11 +151,14 @@ WHERE d.event_seq = @event
 	AND (@channel IS NULL OR d.channel = @channel)
 	AND (@status IS NULL OR ` + shownStatus + ` = @status)
 	AND (@outcome IS NULL OR d.outcome = @outcome)
+	AND (NOT @failed OR ` + row.FailedDelivery + `)
+	AND (@any_reason OR coalesce(d.reason, '') IN (SELECT value FROM json_each(@reasons)))
+	AND (@text = '' OR u.name LIKE @person ESCAPE '\' OR u.id >= @text AND u.id < @end)
 ORDER BY d.wave, d.channel, d.user_seq
 LIMIT @limit`)
 
-// sameAs is the id of the user to whom the message of a delivery d is sent for this one too; empty for none.
-const sameAs = "coalesce((SELECT f.id FROM users f WHERE f.seq = d.same_as), '')"
+// SameAs is the id of the user to whom the message of a delivery d is sent for this one too; empty for none.
+const SameAs = "coalesce((SELECT f.id FROM users f WHERE f.seq = d.same_as), '')"
 
 // shownStatus is the status of a delivery d of the event @event as it is shown: a pending one that a claim
 // names is being sent.

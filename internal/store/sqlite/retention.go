@@ -83,6 +83,7 @@ var removals = map[ledger.Kept]removal{
 	ledger.KeptReceipts:   rowsBefore(deleteOldReceipts),
 	ledger.KeptAttempts:   rowsBefore(deleteOldAttempts),
 	ledger.KeptMessages:   rowsBefore(deleteOldMessages),
+	ledger.KeptTraffic:    rowsBefore(deleteOldTraffic),
 	ledger.KeptAudit:      Retention.removeAudit,
 	ledger.KeptInbox:      Retention.removeInbox,
 	ledger.KeptDeliveries: Retention.removeDeliveries,
@@ -116,6 +117,17 @@ WHERE (provider, id) IN (
 	FROM receipts
 	WHERE at < @before
 	ORDER BY at
+	LIMIT @limit
+)`
+
+// deleteOldTraffic deletes the oldest minutes of traffic from before a time.
+const deleteOldTraffic = `
+DELETE FROM traffic
+WHERE (minute, channel) IN (
+	SELECT minute, channel
+	FROM traffic
+	WHERE minute < @before
+	ORDER BY minute
 	LIMIT @limit
 )`
 

@@ -244,7 +244,7 @@ func advanceExpired(t *testing.T, open func() *store.Ledger) {
 	done[1].Status = schoolbell.DeliveryPending
 	g = s.advance(l, batches[0], done[1:], 10)
 	same(t, "grant", g, ledger.Grant{Finished: true, Counts: schoolbell.ChannelProgress{Total: 4, Sent: 1, Expired: 3}})
-	_, err := s.Events.RetryFailed(s.ctx(), id)
+	_, err := s.Events.RetryFailed(s.ctx(), id, schoolbell.RetryFilter{})
 	wantCode(t, err, schoolbell.CodeConflict)
 }
 

@@ -155,7 +155,7 @@ func awaitingRetried(t *testing.T, open func() *store.Ledger) {
 	s.receive(1, before)
 	_, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
-	n, err := s.Events.RetryFailed(s.ctx(), id)
+	n, err := s.Events.RetryFailed(s.ctx(), id, schoolbell.RetryFilter{})
 	s.must(err)
 	same(t, "rows to be sent again", n, 1)
 	batches, err := s.FanOuts.OpenBatches(s.ctx(), zeroth(id), nil, 1)

@@ -247,7 +247,8 @@ func (l *life) closeLease() {
 }
 
 func (l *life) retry() {
-	_, err := l.Events.RetryFailed(l.ctx(), pick(l, l.events))
+	only := []schoolbell.RetryFilter{{}, {Channel: schoolbell.ChannelEmail}, {Reasons: []string{""}}, {Channel: schoolbell.ChannelEmail, Reasons: []string{"because"}}}
+	_, err := l.Events.RetryFailed(l.ctx(), pick(l, l.events), pick(l, only))
 	l.orConflict(err)
 }
 

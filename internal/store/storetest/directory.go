@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 
 	"schoolbell"
@@ -10,6 +11,7 @@ import (
 var directory = []promise{
 	{"Find lists people by name, page by page", directoryPages},
 	{"Find finds names, and beginnings of ids and addresses", directoryFinds},
+	{"Find finds the few among many, and the first of many", directoryFindsMany},
 	{"Names has the names of people who are there", directoryNames},
 	{"Guardians are those of a student", directoryGuardians},
 }
@@ -75,6 +77,27 @@ func directoryFinds(t *testing.T, open func() *store.Ledger) {
 		"'":              nil,
 	} {
 		same(t, text, s.found(schoolbell.UserFilter{Text: text}), want)
+	}
+}
+
+func directoryFindsMany(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	users := make([]*schoolbell.User, 2_500)
+	for i := range users {
+		users[i] = called(fmt.Sprintf("u%04d", i), fmt.Sprintf("Person %04d", i))
+	}
+	for _, i := range []int{1, 2_300, 2_400} {
+		users[i].Name += " of the Choir"
+	}
+	_, err := s.People.PutUsers(s.ctx(), users)
+	s.must(err)
+	same(t, "the few", s.found(schoolbell.UserFilter{Text: "THE CHOIR"}), []string{"u0001", "u2300", "u2400"})
+	same(t, "the few with a role", s.found(schoolbell.UserFilter{Text: "choir", Role: schoolbell.RoleStaff}), []string(nil))
+	same(t, "by id", s.found(schoolbell.UserFilter{Text: "u249"})[9:], []string{"u2499"})
+	for after, want := range map[string]string{"": "u2000", "Person 2399": "u2399"} {
+		page, err := s.Directory.Find(s.ctx(), schoolbell.UserFilter{Text: "erson 2"}, schoolbell.UserPlace{Name: after}, 1)
+		s.must(err)
+		same(t, "the first of many", page[0].ID, want)
 	}
 }
 

@@ -19,7 +19,7 @@ func removedRetry(t *testing.T, open func() *store.Ledger) {
 	_, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
 	s.removeAll(ledger.KeptDeliveries, later(), 2)
-	_, err = s.Events.RetryFailed(s.ctx(), id)
+	_, err = s.Events.RetryFailed(s.ctx(), id, schoolbell.RetryFilter{})
 	wantCode(t, err, schoolbell.CodeConflict)
 	_, err = s.Waves.AddWave(s.ctx(), id, toEmail())
 	wantCode(t, err, schoolbell.CodeConflict)

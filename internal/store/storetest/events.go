@@ -276,7 +276,7 @@ func eventUnknown(t *testing.T, open func() *store.Ledger) {
 		"Event":       func() error { _, err := s.Events.Event(s.ctx(), id); return err },
 		"Progress":    func() error { _, err := s.Events.Progress(s.ctx(), id); return err },
 		"CancelEvent": func() error { _, err := s.Events.CancelEvent(s.ctx(), id); return err },
-		"RetryFailed": func() error { _, err := s.Events.RetryFailed(s.ctx(), id); return err },
+		"RetryFailed": func() error { _, err := s.Events.RetryFailed(s.ctx(), id, schoolbell.RetryFilter{}); return err },
 		"FinishWave":  func() error { _, err := s.Waves.FinishWave(s.ctx(), zeroth(id)); return err },
 		"FanOut":      func() error { _, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 1, 1); return err },
 		"OpenBatches": func() error { _, err := s.FanOuts.OpenBatches(s.ctx(), zeroth(id), nil, 1); return err },

@@ -45,7 +45,7 @@ func fanOutRows(t *testing.T, open func() *store.Ledger) {
 	id := s.create(newEvent(toStudents()))
 	step, err := s.FanOuts.FanOut(s.ctx(), zeroth(id), 100, 10)
 	s.must(err)
-	same(t, "step", step, ledger.FanOutStep{Users: 25, Done: true, Batches: []ledger.Batch{
+	same(t, "step", step, ledger.FanOutStep{Users: 25, InApp: 25, Done: true, Batches: []ledger.Batch{
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 1, Size: 10},
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 2, Size: 10},
 		{EventID: id, Channel: schoolbell.ChannelEmail, Seq: 3, Size: 5},

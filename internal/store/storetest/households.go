@@ -318,7 +318,7 @@ func householdRetry(t *testing.T, open func() *store.Ledger) {
 	failed[0].Reason = "550 no"
 	s.ask(l, batches[0], append(failed, follow(to[1:], to[0].Seq)...), 10)
 	same(t, "deliveries", s.ends(id), [][3]string{{"failed", "550 no", ""}, {"failed", "550 no", to[0].UserID}, {"failed", "550 no", to[0].UserID}})
-	n, err := s.Events.RetryFailed(s.ctx(), id)
+	n, err := s.Events.RetryFailed(s.ctx(), id, schoolbell.RetryFilter{})
 	s.must(err)
 	same(t, "retried", n, 3)
 	s.wantCounted(id, "the retry")
@@ -342,7 +342,7 @@ func householdBounced(t *testing.T, open func() *store.Ledger) {
 	s.ask(l, batches[1], nil, 10)
 	same(t, "the one that waited", s.ends(id)[2], [3]string{"failed", "because", to[0].UserID})
 	s.wantCounted(id, "the end")
-	n, err := s.Events.RetryFailed(s.ctx(), id)
+	n, err := s.Events.RetryFailed(s.ctx(), id, schoolbell.RetryFilter{})
 	s.must(err)
 	same(t, "retried", n, 3)
 }

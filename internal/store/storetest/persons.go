@@ -15,6 +15,7 @@ var persons = []promise{
 	{"PutUser names every unknown student and stores nothing", userUnknownStudent},
 	{"PutUser makes the groups it names that do not exist", userGroups},
 	{"PutUsers tells created from updated, also within one call", usersChanges},
+	{"PutUsers says who is as before", usersOneDiffers},
 	{"PutUsers changes what differs and nothing else", usersDiffer},
 	{"PutUsers accepts guardians before their students", usersGuardians},
 	{"PutUsers by many callers at once keeps everybody", usersConcurrent},
@@ -102,7 +103,7 @@ func usersChanges(t *testing.T, open func() *store.Ledger) {
 	second.Name = "the later mention"
 	got, err := s.People.PutUsers(s.ctx(), []*schoolbell.User{person("a"), person("b"), person("c"), second})
 	s.must(err)
-	same(t, "changes", got, []schoolbell.Change{schoolbell.ChangeCreated, schoolbell.ChangeUpdated, schoolbell.ChangeCreated, schoolbell.ChangeUpdated})
+	same(t, "changes", got, []schoolbell.Change{schoolbell.ChangeCreated, schoolbell.ChangeNone, schoolbell.ChangeCreated, schoolbell.ChangeUpdated})
 	same(t, "name", s.user("a").Name, "the later mention")
 	if got, err = s.People.PutUsers(s.ctx(), nil); err != nil || len(got) != 0 {
 		t.Errorf("no users: %v, %v", got, err)
@@ -116,24 +117,46 @@ func usersDiffer(t *testing.T, open func() *store.Ledger) {
 		u.Groups, u.GuardianOf = []string{"7a", "7b"}, []string{"s1", "s2"}
 		return u
 	}
-	put := func(users ...*schoolbell.User) {
+	put := func(users ...*schoolbell.User) []schoolbell.Change {
 		t.Helper()
-		_, err := s.People.PutUsers(s.ctx(), users)
+		changes, err := s.People.PutUsers(s.ctx(), users)
 		s.must(err)
+		return changes
 	}
 	put(person("s1"), person("s2"), person("s3"), parent("a"), parent("b"), parent("c"))
 	a, b := parent("a"), parent("b")
 	a.Roles = []schoolbell.Role{schoolbell.RoleTeacher, schoolbell.RoleStaff, schoolbell.RoleTeacher} // said twice
 	a.Groups, a.GuardianOf = []string{"7b", "7c", "7c"}, []string{"s2", "s3", "s3"}
 	b.Name, b.Locale = "Another name", "de"
-	for range 2 {
-		put(a, b)
+	for _, change := range []schoolbell.Change{schoolbell.ChangeUpdated, schoolbell.ChangeNone} {
+		same(t, "changes", put(a, b), []schoolbell.Change{change, change})
 		want := *a
 		want.Roles = []schoolbell.Role{schoolbell.RoleStaff, schoolbell.RoleTeacher}
 		want.Groups, want.GuardianOf = []string{"7b", "7c"}, []string{"s2", "s3"}
 		same(t, "user with other links", s.user("a"), stored(&want))
 		same(t, "user with another name", s.user("b"), stored(b))
 		same(t, "user who was not put", s.user("c"), stored(parent("c")))
+	}
+}
+
+func usersOneDiffers(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.put(person("s1"))
+	for name, change := range map[string]func(u *schoolbell.User){
+		"name": func(u *schoolbell.User) { u.Name = "Another" }, "language": func(u *schoolbell.User) { u.Locale = "de" },
+		"role": func(u *schoolbell.User) { u.Roles = append(u.Roles, schoolbell.RoleStaff) }, "group": func(u *schoolbell.User) { u.Groups = nil },
+		"student": func(u *schoolbell.User) { u.GuardianOf = []string{"s1"} }, "address": func(u *schoolbell.User) { u.Email = "new@example.org" },
+	} {
+		u := person("p-"+name, schoolbell.RoleParent)
+		u.Groups = []string{"7a"}
+		for _, want := range []schoolbell.Change{schoolbell.ChangeCreated, schoolbell.ChangeNone, schoolbell.ChangeUpdated, schoolbell.ChangeNone} {
+			if want == schoolbell.ChangeUpdated {
+				change(u)
+			}
+			got, err := s.People.PutUsers(s.ctx(), []*schoolbell.User{u})
+			s.must(err)
+			same(t, "change of the "+name, got, []schoolbell.Change{want})
+		}
 	}
 }
 

@@ -285,7 +285,7 @@ func retryBounced(t *testing.T, open func() *store.Ledger) {
 	_, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
 	s.must(err)
 	s.receive(3, receipt("1", id, to[0], schoolbell.ReceiptDelivered), receipt("2", id, to[1], schoolbell.ReceiptBounced), receipt("3", id, to[2], schoolbell.ReceiptComplained))
-	n, err := s.Events.RetryFailed(s.ctx(), id)
+	n, err := s.Events.RetryFailed(s.ctx(), id, schoolbell.RetryFilter{})
 	s.must(err)
 	same(t, "rows to be sent again", n, 1)
 	same(t, "status of the bounced one", s.status(id, schoolbell.ChannelEmail)[userID(1)], schoolbell.DeliveryPending)
@@ -313,7 +313,7 @@ func receiptInApp(t *testing.T, open func() *store.Ledger) {
 	r := receipt("1", id, to[0], schoolbell.ReceiptBounced)
 	r.Channel = schoolbell.ChannelInApp
 	s.receive(1, r)
-	n, err := s.Events.RetryFailed(s.ctx(), id)
+	n, err := s.Events.RetryFailed(s.ctx(), id, schoolbell.RetryFilter{})
 	s.must(err)
 	same(t, "rows to be sent again", n, 0)
 	same(t, "outcomes", s.outcomes(id), map[string]schoolbell.Outcome{})

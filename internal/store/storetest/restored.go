@@ -163,7 +163,7 @@ func restoredQuiet(t *testing.T, open func() *store.Ledger) {
 	refused("a walk", err)
 	_, err = s.Waves.AddWave(s.ctx(), id, schoolbell.Wave{Channels: []schoolbell.Channel{schoolbell.ChannelEmail}})
 	refused("a further wave", err)
-	_, err = s.Events.RetryFailed(s.ctx(), id)
+	_, err = s.Events.RetryFailed(s.ctx(), id, schoolbell.RetryFilter{})
 	refused("a retry", err)
 	for name, list := range map[string]func() ([]ledger.QueuedWave, error){
 		"unqueued": func() ([]ledger.QueuedWave, error) { return s.Waves.UnqueuedWaves(s.ctx(), anyTime, 10) },

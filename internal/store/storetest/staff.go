@@ -20,6 +20,8 @@ var accounts = []promise{
 	{"A link is used once", staffLinks},
 	{"The first account needs its link and that there is no other", staffFirst},
 	{"Sessions end with their account, password and age", staffSessions},
+	{"Identities belong to one account, and go with it", staffIdentities},
+	{"Drafts are their account's own, bounded, and gone once sent", staffDrafts},
 }
 
 func (s *testStore) account(email string, role schoolbell.StaffRole) schoolbell.StaffAccount {
@@ -156,6 +158,16 @@ func staffSessions(t *testing.T, open func() *store.Ledger) {
 	s.must(err)
 	same(t, "last use", found.UsedAt, later)
 	s.fails("a session of nobody", s.Sessions.AddSession(s.ctx(), staff.Session{Digest: []byte{9}, Account: "nobody", CreatedAt: now, UsedAt: now}), schoolbell.CodeNotFound)
+
+	several, accounts, err := s.Sessions.Sessions(s.ctx(), [][]byte{first, {77}, begin(5, ben.ID, now)})
+	s.must(err)
+	same(t, "sessions", len(several), 2)
+	for _, session := range several {
+		one, a, err := s.Sessions.Session(s.ctx(), session.Digest)
+		s.must(err)
+		same(t, "one of several sessions", session, one)
+		same(t, "its account", accounts[session.Account], a)
+	}
 
 	second, old, third := begin(2, ada.ID, now), begin(3, ada.ID, now.Add(-48*time.Hour)), begin(4, ben.ID, now)
 	s.must(s.Sessions.RemoveEnded(s.ctx(), now.Add(-time.Hour), now.Add(-100*time.Hour), now))

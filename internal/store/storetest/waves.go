@@ -278,7 +278,7 @@ func waveRetry(t *testing.T, open func() *store.Ledger) {
 		_, err := s.Waves.FinishWave(s.ctx(), ref)
 		s.must(err)
 	}
-	n, err := s.Events.RetryFailed(s.ctx(), id)
+	n, err := s.Events.RetryFailed(s.ctx(), id, schoolbell.RetryFilter{})
 	s.must(err)
 	same(t, "rows to be sent again", n, 4)
 	s.must(s.Waves.MarkQueued(s.ctx(), []ledger.WaveRef{zeroth(id), w}))

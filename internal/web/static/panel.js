@@ -9,6 +9,11 @@
   let leader = 0;
 
   document.addEventListener('keydown', (e) => {
+    if (e.key === 'Enter' && (e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey) {
+      const send = document.getElementById('send');
+      if (send && e.target.form === send.form) { e.preventDefault(); send.form.requestSubmit(send); }
+      return;
+    }
     if (e.defaultPrevented || e.altKey || e.metaKey || e.ctrlKey || editable(e.target)) return;
     const key = e.key.toLowerCase();
     const root = document.body.dataset.root || './';
@@ -19,12 +24,7 @@
       return;
     }
     if (key === 'g') { leader = Date.now(); return; }
-    if (key === '/') {
-      const field = document.querySelector('main input[type="search"]');
-      if (field) { e.preventDefault(); field.focus(); }
-      return;
-    }
-    if (key === 'n' || key === 'u') {
+    if (key === '/' || key === 'n' || key === 'u') {
       const link = document.querySelector(`[data-key="${key}"]`);
       if (link) { e.preventDefault(); location.href = link.href; }
       return;
@@ -49,9 +49,15 @@
   });
   document.addEventListener('htmx:sseOpen', () => live(true));
   document.addEventListener('htmx:sseError', () => live(false));
-  document.addEventListener('htmx:sseMessage', (e) => {
-    if (e.detail.type === 'end') document.querySelectorAll('.live').forEach((el) => { el.hidden = true; });
-  });
+  document.addEventListener('htmx:sseClose', () => document.querySelectorAll('.live').forEach((el) => { el.hidden = true; }));
+
+  // A form that cannot save itself says so; the next change tries again.
+  const unsaved = (e) => { if (e.detail.elt.id === 'saved') e.detail.elt.textContent = 'Not saved. The next change is saved again.'; };
+  document.addEventListener('htmx:responseError', unsaved);
+  document.addEventListener('htmx:sendError', unsaved);
+
+  // Printing needs a script.
+  document.querySelectorAll('[data-print]').forEach((el) => { el.hidden = false; el.addEventListener('click', () => window.print()); });
 
   // Forms that ask for a reload filter as people type.
   document.querySelectorAll('form[data-filter] select').forEach((el) => el.addEventListener('change', () => el.form.requestSubmit()));

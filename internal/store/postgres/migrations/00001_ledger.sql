@@ -2,8 +2,6 @@
 -- package row, channels those of the table channels. Ids compare byte by byte, so that
 -- pages are the same in every locale.
 
--- +goose Up
-
 -- seq orders every walk over people and is never used twice. state: 0 a person,
 -- 1 erased (its id is # and seq), 2 awaited: named as a student, not put yet.
 -- generation grows when the person is deleted or their tokens are revoked: tokens
@@ -146,8 +144,11 @@ CREATE TABLE events (
 	completed_at timestamptz,
 	deliveries_removed_at timestamptz,
 	deliveries_left       boolean NOT NULL DEFAULT true,
-	digest                boolean NOT NULL DEFAULT false -- it goes to the people who have items of it
+	digest                boolean NOT NULL DEFAULT false, -- it goes to the people who have items of it
+	area                  text    COLLATE "C" NOT NULL DEFAULT '' -- key of the groups to which its creator was limited, empty for none
 );
+CREATE INDEX events_by_area ON events (area, seq) WHERE area <> '';
+CREATE INDEX events_by_area_and_status ON events (area, status, seq) WHERE area <> '';
 CREATE INDEX events_of_digests ON events (created_at) WHERE digest;
 CREATE INDEX events_by_category ON events (category);
 CREATE INDEX events_by_job ON events (job_id) WHERE job_id <> '';
@@ -430,6 +431,15 @@ CREATE TABLE turns (
 	until  timestamptz NOT NULL
 );
 
+-- How many messages were sent in a minute, and how many attempts failed for good. Charts show it; it is no proof.
+CREATE TABLE traffic (
+	minute  timestamptz NOT NULL,
+	channel smallint    NOT NULL REFERENCES channels (id),
+	sent    bigint      NOT NULL,
+	failed  bigint      NOT NULL,
+	PRIMARY KEY (minute, channel)
+) WITH (fillfactor = 50);
+
 -- One row. oldest_program is the schema version of the oldest programs that can use the schema as it
 -- is; a migration that they cannot live with raises it. place names the database in which the ledger was last opened: if it is
 -- another one, the ledger was restored from a dump.
@@ -449,7 +459,14 @@ CREATE TABLE staff (
 	urgent       boolean     NOT NULL,
 	password     text        NOT NULL DEFAULT '',
 	created_at   timestamptz NOT NULL,
-	signed_in_at timestamptz
+	signed_in_at timestamptz,
+	groups       text[]      NOT NULL DEFAULT '{}' -- to which the account is limited, empty for no limit
+);
+
+-- Groups to which staff accounts are or were limited. Events name them by their key.
+CREATE TABLE areas (
+	key    text   COLLATE "C" NOT NULL PRIMARY KEY,
+	groups text[] NOT NULL
 );
 
 -- Links with which people choose a password, once. staff_id is empty for the link that makes the first account.
@@ -466,6 +483,26 @@ CREATE TABLE staff_sessions (
 	used_at    timestamptz NOT NULL
 );
 CREATE INDEX staff_sessions_by_staff ON staff_sessions (staff_id);
+
+-- With which identity of an identity provider the owner of an account signs in.
+CREATE TABLE staff_identities (
+	issuer    text        NOT NULL,
+	subject   text        NOT NULL,
+	staff_id  text        NOT NULL REFERENCES staff (id) ON DELETE CASCADE,
+	linked_at timestamptz NOT NULL,
+	PRIMARY KEY (issuer, subject),
+	UNIQUE (staff_id, issuer)
+);
+
+-- Forms of events that were not sent yet. id is the key of the form, which is the idempotency key of its event.
+CREATE TABLE drafts (
+	staff_id text        NOT NULL REFERENCES staff (id) ON DELETE CASCADE,
+	id       text        COLLATE "C" NOT NULL,
+	title    text        NOT NULL,
+	form     text        NOT NULL,
+	saved_at timestamptz NOT NULL,
+	PRIMARY KEY (staff_id, id)
+);
 
 -- URLs that are told what happens. previous_secret signs too, until previous_until. failing_since is the first failed
 -- attempt after the last success.
@@ -527,7 +564,6 @@ CREATE INDEX webhook_attempts_by_age ON webhook_attempts (at);
 
 -- Triggers write the facts, so that every statement that ends an event, records a receipt or changes an address or a preference
 -- tells it, in its own transaction. Nothing is written unless an enabled webhook wants it.
--- +goose StatementBegin
 CREATE FUNCTION note_webhook_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF EXISTS (SELECT 1 FROM webhooks WHERE enabled AND types && ARRAY['event.' || NEW.status, 'delivery.failed']) THEN
@@ -536,11 +572,9 @@ BEGIN
 	END IF;
 	RETURN NULL;
 END $$;
--- +goose StatementEnd
 CREATE TRIGGER webhook_event AFTER UPDATE OF status ON events FOR EACH ROW
 	WHEN (NEW.status IN ('completed', 'cancelled') AND OLD.status <> NEW.status) EXECUTE FUNCTION note_webhook_event();
 
--- +goose StatementBegin
 CREATE FUNCTION note_webhook_receipt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF EXISTS (SELECT 1 FROM webhooks WHERE enabled AND types @> ARRAY['delivery.bounced']) THEN
@@ -549,11 +583,9 @@ BEGIN
 	END IF;
 	RETURN NULL;
 END $$;
--- +goose StatementEnd
 CREATE TRIGGER webhook_receipt AFTER INSERT ON receipts FOR EACH ROW
 	WHEN (NEW.kind IN ('failed', 'soft_bounced', 'bounced', 'refused', 'complained') AND NEW.event_id <> '') EXECUTE FUNCTION note_webhook_receipt();
 
--- +goose StatementBegin
 CREATE FUNCTION note_webhook_address() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF EXISTS (SELECT 1 FROM webhooks WHERE enabled AND types @> ARRAY['address.suppressed']) THEN
@@ -562,11 +594,9 @@ BEGIN
 	END IF;
 	RETURN NULL;
 END $$;
--- +goose StatementEnd
 CREATE TRIGGER webhook_address AFTER UPDATE OF state ON addresses FOR EACH ROW
 	WHEN (NEW.state > 1 AND OLD.state <> NEW.state) EXECUTE FUNCTION note_webhook_address();
 
--- +goose StatementBegin
 CREATE FUNCTION note_webhook_preference() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF EXISTS (SELECT 1 FROM webhooks WHERE enabled AND types @> ARRAY['user.opted_out']) THEN
@@ -575,7 +605,6 @@ BEGIN
 	END IF;
 	RETURN NULL;
 END $$;
--- +goose StatementEnd
 CREATE TRIGGER webhook_preference AFTER INSERT ON preferences FOR EACH ROW
 	WHEN (NEW.mode = 'off') EXECUTE FUNCTION note_webhook_preference();
 CREATE TRIGGER webhook_preference_changed AFTER UPDATE OF mode ON preferences FOR EACH ROW

@@ -50,8 +50,11 @@ func countAccounts(ctx context.Context, tx pgx.Tx) (n int, err error) {
 }
 
 func insert(ctx context.Context, tx pgx.Tx, a schoolbell.StaffAccount, passwordHash string) error {
+	if err := putGroups(ctx, tx, a); err != nil {
+		return err
+	}
 	tag, err := tx.Exec(ctx, insertAccount, named{"id": a.ID, "email": a.Email, "name": a.Name, "role": string(a.Role), "urgent": a.Urgent,
-		"password": passwordHash, "created_at": a.CreatedAt})
+		"password": passwordHash, "created_at": a.CreatedAt, "groups": orEmpty(a.Groups)})
 	if err == nil && tag.RowsAffected() == 0 {
 		return row.EmailTaken()
 	}
@@ -60,8 +63,8 @@ func insert(ctx context.Context, tx pgx.Tx, a schoolbell.StaffAccount, passwordH
 
 // insertAccount inserts an account, unless another has its email address.
 const insertAccount = `
-	INSERT INTO staff (id, email, name, role, urgent, password, created_at)
-	VALUES (@id, @email, @name, @role, @urgent, @password, @created_at)
+	INSERT INTO staff (id, email, name, role, urgent, password, created_at, groups)
+	VALUES (@id, @email, @name, @role, @urgent, @password, @created_at, @groups)
 	ON CONFLICT DO NOTHING`
 
 // AddFirstAccount implements staff.Store.
@@ -97,7 +100,11 @@ func (s Accounts) ChangeAccount(ctx context.Context, a schoolbell.StaffAccount) 
 		if taken {
 			return row.EmailTaken()
 		}
-		tag, err := tx.Exec(ctx, updateAccount, named{"id": a.ID, "email": a.Email, "name": a.Name, "role": string(a.Role), "urgent": a.Urgent})
+		if err := putGroups(ctx, tx, a); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, updateAccount,
+			named{"id": a.ID, "email": a.Email, "name": a.Name, "role": string(a.Role), "urgent": a.Urgent, "groups": orEmpty(a.Groups)})
 		if err == nil && tag.RowsAffected() == 0 {
 			return schoolbell.NotFound("staff account", a.ID)
 		}
@@ -113,7 +120,7 @@ const (
 	emailTaken = "SELECT EXISTS (SELECT 1 FROM staff WHERE email = $2 AND id <> $1)"
 
 	// updateAccount changes what an admin chooses.
-	updateAccount = "UPDATE staff SET email = @email, name = @name, role = @role, urgent = @urgent WHERE id = @id"
+	updateAccount = "UPDATE staff SET email = @email, name = @name, role = @role, urgent = @urgent, groups = @groups WHERE id = @id"
 
 	// countAdmins selects how many admins there are.
 	countAdmins = "SELECT count(*) FROM staff WHERE role = $1"
@@ -132,7 +139,7 @@ func keepAdmin(ctx context.Context, tx pgx.Tx) error {
 // RemoveAccount implements staff.Store.
 func (s Accounts) RemoveAccount(ctx context.Context, id string) error {
 	return s.change(ctx, "remove a staff account", func(tx pgx.Tx) error {
-		for _, statement := range []string{deleteSessions, deleteLinks} {
+		for _, statement := range []string{deleteSessions, deleteLinks, deleteDrafts} {
 			if _, err := tx.Exec(ctx, statement, id); err != nil {
 				return err
 			}
@@ -154,10 +161,13 @@ const (
 
 	// deleteLinks deletes the links of an account.
 	deleteLinks = "DELETE FROM staff_links WHERE staff_id = $1"
+
+	// deleteDrafts deletes the drafts of an account.
+	deleteDrafts = "DELETE FROM drafts WHERE staff_id = $1"
 )
 
 // accountColumns are the columns that account reads.
-const accountColumns = "staff.id, email, name, role, urgent, password, staff.created_at, signed_in_at"
+const accountColumns = "staff.id, email, name, role, urgent, password, staff.created_at, signed_in_at, groups"
 
 const (
 	// listAccounts selects all accounts.
@@ -179,7 +189,10 @@ type account struct {
 // fields are where the columns of accountColumns go; done takes over what needs to be converted.
 func (a *account) fields() (fields []any, done func()) {
 	var signedIn *time.Time
-	return []any{&a.ID, &a.Email, &a.Name, &a.Role, &a.Urgent, &a.password, &a.CreatedAt, &signedIn}, func() {
+	return []any{&a.ID, &a.Email, &a.Name, &a.Role, &a.Urgent, &a.password, &a.CreatedAt, &signedIn, &a.Groups}, func() {
+		if len(a.Groups) == 0 {
+			a.Groups = nil
+		}
 		a.Password, a.CreatedAt, a.SignedInAt = a.password != "", a.CreatedAt.UTC(), timeOf(signedIn)
 	}
 }
@@ -217,10 +230,10 @@ func (s Accounts) Credentials(ctx context.Context, email string) (schoolbell.Sta
 	return a.StaffAccount, a.password, err
 }
 
-func (s Accounts) one(ctx context.Context, query, of string) (a account, err error) {
+func (s Accounts) one(ctx context.Context, query string, of ...any) (a account, err error) {
 	err = postgres.Read(ctx, s.DB, "read a staff account", func(tx pgx.Tx) error {
 		fields, done := a.fields()
-		err := tx.QueryRow(ctx, query, of).Scan(fields...)
+		err := tx.QueryRow(ctx, query, of...).Scan(fields...)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return schoolbell.NotFound("staff account", "")
 		}

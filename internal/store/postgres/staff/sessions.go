@@ -57,6 +57,38 @@ const selectSession = `
 		JOIN staff ON staff.id = staff_id
 	WHERE digest = $1`
 
+// Sessions implements staff.SessionStore.
+func (s Sessions) Sessions(ctx context.Context, digests [][]byte) (found []staff.Session, accounts map[string]schoolbell.StaffAccount, err error) {
+	err = postgres.Read(ctx, s.DB, "read sessions", func(tx pgx.Tx) error {
+		found, accounts = nil, map[string]schoolbell.StaffAccount{}
+		rows, err := tx.Query(ctx, selectSessions, digests)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var of account
+			var session staff.Session
+			fields, done := of.fields()
+			if err := rows.Scan(append(fields, &session.CreatedAt, &session.UsedAt, &session.Digest)...); err != nil {
+				rows.Close()
+				return err
+			}
+			done()
+			session.Account = of.ID
+			found, accounts[of.ID] = append(found, session), of.StaffAccount
+		}
+		return rows.Err()
+	})
+	return found, accounts, err
+}
+
+// selectSessions selects several sessions with their accounts.
+const selectSessions = `
+	SELECT ` + accountColumns + `, staff_sessions.created_at, used_at, digest
+	FROM staff_sessions
+		JOIN staff ON staff.id = staff_id
+	WHERE digest = ANY ($1)`
+
 // NoteSessionUse implements staff.SessionStore.
 func (s Sessions) NoteSessionUse(ctx context.Context, digest []byte, at time.Time) error {
 	return s.exec(ctx, "note the use of a session", noteSessionUse, digest, at)

@@ -1,8 +1,6 @@
 -- Times are milliseconds since 1970 in UTC. Statuses, outcomes and states of addresses are
 -- the numbers of package row, channels those of the table channels.
 
--- +goose Up
-
 -- seq orders every walk over people and is never used twice. state: 0 a person,
 -- 1 erased (its id is # and seq), 2 awaited: named as a student, not put yet.
 -- generation grows when the person is deleted or their tokens are revoked: tokens
@@ -144,8 +142,11 @@ CREATE TABLE events (
 	completed_at INTEGER,
 	deliveries_removed_at INTEGER,
 	deliveries_left       INTEGER NOT NULL DEFAULT 1,
-	digest                INTEGER NOT NULL DEFAULT 0 -- it goes to the people who have items of it
+	digest                INTEGER NOT NULL DEFAULT 0, -- it goes to the people who have items of it
+	area                  TEXT    NOT NULL DEFAULT '' -- key of the groups to which its creator was limited, empty for none
 ) STRICT;
+CREATE INDEX events_by_area ON events (area, seq) WHERE area <> '';
+CREATE INDEX events_by_area_and_status ON events (area, status, seq) WHERE area <> '';
 CREATE INDEX events_of_digests ON events (created_at) WHERE digest;
 CREATE INDEX events_by_category ON events (category);
 CREATE INDEX events_by_job ON events (job_id) WHERE job_id <> '';
@@ -418,6 +419,15 @@ CREATE TABLE turns (
 	until  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- How many messages were sent in a minute, and how many attempts failed for good. Charts show it; it is no proof.
+CREATE TABLE traffic (
+	minute  INTEGER NOT NULL, -- milliseconds since 1970 at its beginning
+	channel INTEGER NOT NULL REFERENCES channels (id),
+	sent    INTEGER NOT NULL,
+	failed  INTEGER NOT NULL,
+	PRIMARY KEY (minute, channel)
+) STRICT, WITHOUT ROWID;
+
 -- One row. oldest_program is the schema version of the oldest programs that can use the schema as it
 -- is; a migration that they cannot live with raises it. copied_at is set in a backup: a ledger that has it was restored.
 CREATE TABLE installation (
@@ -436,7 +446,14 @@ CREATE TABLE staff (
 	urgent       INTEGER NOT NULL,
 	password     TEXT    NOT NULL DEFAULT '',
 	created_at   INTEGER NOT NULL,
-	signed_in_at INTEGER
+	signed_in_at INTEGER,
+	groups       TEXT    NOT NULL DEFAULT '[]' -- JSON: to which the account is limited, empty for no limit
+) STRICT, WITHOUT ROWID;
+
+-- Groups to which staff accounts are or were limited, as JSON. Events name them by their key.
+CREATE TABLE areas (
+	key    TEXT NOT NULL PRIMARY KEY,
+	groups TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Links with which people choose a password, once. staff_id is empty for the link that makes the first account.
@@ -453,6 +470,26 @@ CREATE TABLE staff_sessions (
 	used_at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX staff_sessions_by_staff ON staff_sessions (staff_id);
+
+-- With which identity of an identity provider the owner of an account signs in.
+CREATE TABLE staff_identities (
+	issuer    TEXT    NOT NULL,
+	subject   TEXT    NOT NULL,
+	staff_id  TEXT    NOT NULL REFERENCES staff (id) ON DELETE CASCADE,
+	linked_at INTEGER NOT NULL,
+	PRIMARY KEY (issuer, subject),
+	UNIQUE (staff_id, issuer)
+) STRICT, WITHOUT ROWID;
+
+-- Forms of events that were not sent yet. id is the key of the form, which is the idempotency key of its event.
+CREATE TABLE drafts (
+	staff_id TEXT    NOT NULL REFERENCES staff (id) ON DELETE CASCADE,
+	id       TEXT    NOT NULL,
+	title    TEXT    NOT NULL,
+	form     TEXT    NOT NULL,
+	saved_at INTEGER NOT NULL,
+	PRIMARY KEY (staff_id, id)
+) STRICT;
 
 -- URLs that are told what happens. previous_secret signs too, until previous_until. failing_since is the first failed
 -- attempt after the last success.
@@ -514,7 +551,6 @@ CREATE INDEX webhook_attempts_by_age ON webhook_attempts (at);
 
 -- Triggers write the facts, so that every statement that ends an event, records a receipt or changes an address or a preference
 -- tells it, in its own transaction. Nothing is written unless an enabled webhook wants it.
--- +goose StatementBegin
 CREATE TRIGGER webhook_event AFTER UPDATE OF status ON events
 WHEN NEW.status IN ('completed', 'cancelled') AND OLD.status <> NEW.status
 BEGIN
@@ -522,9 +558,6 @@ BEGIN
 	SELECT 'event.' || NEW.status, coalesce(NEW.completed_at, CAST(unixepoch('subsec') * 1000 AS INTEGER)), NEW.id, NEW.status
 	WHERE EXISTS (SELECT 1 FROM webhooks w, json_each(w.types) t WHERE w.enabled AND t.value IN ('event.' || NEW.status, 'delivery.failed'));
 END;
--- +goose StatementEnd
-
--- +goose StatementBegin
 CREATE TRIGGER webhook_receipt AFTER INSERT ON receipts
 WHEN NEW.kind IN ('failed', 'soft_bounced', 'bounced', 'refused', 'complained') AND NEW.event_id <> ''
 BEGIN
@@ -532,9 +565,6 @@ BEGIN
 	SELECT 'delivery.bounced', NEW.at, NEW.event_id, NEW.wave, NEW.channel, NEW.user_seq, NEW.kind
 	WHERE EXISTS (SELECT 1 FROM webhooks w, json_each(w.types) t WHERE w.enabled AND t.value = 'delivery.bounced');
 END;
--- +goose StatementEnd
-
--- +goose StatementBegin
 CREATE TRIGGER webhook_address AFTER UPDATE OF state ON addresses
 WHEN NEW.state > 1 AND OLD.state <> NEW.state
 BEGIN
@@ -542,9 +572,6 @@ BEGIN
 	SELECT 'address.suppressed', NEW.updated_at, NEW.channel, NEW.user_seq, CAST(NEW.state AS TEXT)
 	WHERE EXISTS (SELECT 1 FROM webhooks w, json_each(w.types) t WHERE w.enabled AND t.value = 'address.suppressed');
 END;
--- +goose StatementEnd
-
--- +goose StatementBegin
 CREATE TRIGGER webhook_preference AFTER INSERT ON preferences
 WHEN NEW.mode = 'off'
 BEGIN
@@ -552,9 +579,6 @@ BEGIN
 	SELECT 'user.opted_out', CAST(unixepoch('subsec') * 1000 AS INTEGER), NEW.channel, NEW.user_seq, NEW.category
 	WHERE EXISTS (SELECT 1 FROM webhooks w, json_each(w.types) t WHERE w.enabled AND t.value = 'user.opted_out');
 END;
--- +goose StatementEnd
-
--- +goose StatementBegin
 CREATE TRIGGER webhook_preference_changed AFTER UPDATE OF mode ON preferences
 WHEN NEW.mode = 'off' AND OLD.mode <> NEW.mode
 BEGIN
@@ -562,4 +586,3 @@ BEGIN
 	SELECT 'user.opted_out', CAST(unixepoch('subsec') * 1000 AS INTEGER), NEW.channel, NEW.user_seq, NEW.category
 	WHERE EXISTS (SELECT 1 FROM webhooks w, json_each(w.types) t WHERE w.enabled AND t.value = 'user.opted_out');
 END;
--- +goose StatementEnd

@@ -35,8 +35,12 @@ func countAccounts(ctx context.Context, c sqlite.Conn) (n int, err error) {
 }
 
 func insert(ctx context.Context, c sqlite.Conn, a schoolbell.StaffAccount, passwordHash string) error {
+	groups, err := putGroups(ctx, c, a)
+	if err != nil {
+		return err
+	}
 	n, err := c.Exec(ctx, insertAccount, args{"id": a.ID, "email": a.Email, "name": a.Name, "role": string(a.Role), "urgent": a.Urgent,
-		"password": passwordHash, "created_at": a.CreatedAt.UnixMilli()})
+		"password": passwordHash, "created_at": a.CreatedAt.UnixMilli(), "groups": groups})
 	if err == nil && n == 0 {
 		return row.EmailTaken()
 	}
@@ -45,8 +49,8 @@ func insert(ctx context.Context, c sqlite.Conn, a schoolbell.StaffAccount, passw
 
 // insertAccount inserts an account, unless another has its email address.
 const insertAccount = `
-INSERT INTO staff (id, email, name, role, urgent, password, created_at)
-VALUES (@id, @email, @name, @role, @urgent, @password, @created_at)
+INSERT INTO staff (id, email, name, role, urgent, password, created_at, groups)
+VALUES (@id, @email, @name, @role, @urgent, @password, @created_at, @groups)
 ON CONFLICT DO NOTHING`
 
 // AddFirstAccount implements staff.Store.
@@ -82,7 +86,12 @@ func (s Accounts) ChangeAccount(ctx context.Context, a schoolbell.StaffAccount) 
 		if taken {
 			return row.EmailTaken()
 		}
-		n, err := c.Exec(ctx, updateAccount, args{"id": a.ID, "email": a.Email, "name": a.Name, "role": string(a.Role), "urgent": a.Urgent})
+		groups, err := putGroups(ctx, c, a)
+		if err != nil {
+			return err
+		}
+		n, err := c.Exec(ctx, updateAccount,
+			args{"id": a.ID, "email": a.Email, "name": a.Name, "role": string(a.Role), "urgent": a.Urgent, "groups": groups})
 		if err == nil && n == 0 {
 			return schoolbell.NotFound("staff account", a.ID)
 		}
@@ -98,7 +107,7 @@ const (
 	emailTaken = "SELECT EXISTS (SELECT 1 FROM staff WHERE email = @email AND id <> @id)"
 
 	// updateAccount changes what an admin chooses.
-	updateAccount = "UPDATE staff SET email = @email, name = @name, role = @role, urgent = @urgent WHERE id = @id"
+	updateAccount = "UPDATE staff SET email = @email, name = @name, role = @role, urgent = @urgent, groups = @groups WHERE id = @id"
 
 	// countAdmins selects how many admins there are.
 	countAdmins = "SELECT count(*) FROM staff WHERE role = @admin"
@@ -117,7 +126,7 @@ func keepAdmin(ctx context.Context, c sqlite.Conn) error {
 // RemoveAccount implements staff.Store.
 func (s Accounts) RemoveAccount(ctx context.Context, id string) error {
 	return sqlite.Write(ctx, s.DB, "remove a staff account", func(c sqlite.Conn) error {
-		for _, statement := range []string{deleteSessions, deleteLinks} {
+		for _, statement := range []string{deleteSessions, deleteLinks, deleteDrafts} {
 			if _, err := c.Exec(ctx, statement, args{"id": id}); err != nil {
 				return err
 			}
@@ -139,10 +148,13 @@ const (
 
 	// deleteLinks deletes the links of an account.
 	deleteLinks = "DELETE FROM staff_links WHERE staff_id = @id"
+
+	// deleteDrafts deletes the drafts of an account.
+	deleteDrafts = "DELETE FROM drafts WHERE staff_id = @id"
 )
 
 // accountColumns are the columns that scanAccount reads.
-const accountColumns = "staff.id, email, name, role, urgent, password, staff.created_at, signed_in_at"
+const accountColumns = "staff.id, email, name, role, urgent, password, staff.created_at, signed_in_at, groups"
 
 const (
 	// listAccounts selects all accounts.
@@ -163,10 +175,10 @@ type account struct {
 
 // fields are where the columns of accountColumns go; done takes over what needs to be converted.
 func (a *account) fields() (fields []any, done func()) {
-	var role string
+	var role, groups string
 	var created, signedIn sql.NullInt64
-	return []any{&a.ID, &a.Email, &a.Name, &role, &a.Urgent, &a.password, &created, &signedIn}, func() {
-		a.Role, a.Password = schoolbell.StaffRole(role), a.password != ""
+	return []any{&a.ID, &a.Email, &a.Name, &role, &a.Urgent, &a.password, &created, &signedIn, &groups}, func() {
+		a.Role, a.Password, a.Groups = schoolbell.StaffRole(role), a.password != "", groupsOf(groups)
 		a.CreatedAt, a.SignedInAt = timeOf(created), timeOf(signedIn)
 	}
 }

@@ -1,8 +1,11 @@
 package staff
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -57,6 +60,42 @@ SELECT ` + accountColumns + `, staff_sessions.created_at, used_at
 FROM staff_sessions
 	JOIN staff ON staff.id = staff_id
 WHERE digest = @digest`
+
+// Sessions implements staff.SessionStore.
+func (s Sessions) Sessions(ctx context.Context, digests [][]byte) (found []staff.Session, accounts map[string]schoolbell.StaffAccount, err error) {
+	names := make([]string, len(digests))
+	for i, d := range digests {
+		names[i] = hex.EncodeToString(d)
+	}
+	asked, err := json.Marshal(names)
+	if err != nil {
+		return nil, nil, err
+	}
+	accounts = map[string]schoolbell.StaffAccount{}
+	err = sqlite.Read(ctx, s.DB, "read sessions", func(c sqlite.Conn) error {
+		return c.Each(ctx, selectSessions, args{"digests": string(asked)}, func(scan func(...any) error) error {
+			var of account
+			var created, used sql.NullInt64
+			var digest []byte
+			fields, done := of.fields()
+			if err := scan(append(fields, &created, &used, &digest)...); err != nil {
+				return err
+			}
+			done()
+			found = append(found, staff.Session{Digest: bytes.Clone(digest), Account: of.ID, CreatedAt: timeOf(created), UsedAt: timeOf(used)})
+			accounts[of.ID] = of.StaffAccount
+			return nil
+		})
+	})
+	return found, accounts, err
+}
+
+// selectSessions selects several sessions with their accounts.
+const selectSessions = `
+SELECT ` + accountColumns + `, staff_sessions.created_at, used_at, digest
+FROM staff_sessions
+	JOIN staff ON staff.id = staff_id
+WHERE digest IN (SELECT unhex(value) FROM json_each(@digests))`
 
 // NoteSessionUse implements staff.SessionStore.
 func (s Sessions) NoteSessionUse(ctx context.Context, digest []byte, at time.Time) error {

@@ -2,6 +2,7 @@ package staff
 
 import (
 	"database/sql"
+	"encoding/json"
 	"time"
 )
 
@@ -14,4 +15,13 @@ func timeOf(ms sql.NullInt64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms.Int64).UTC()
+}
+
+// jsonOf is a list for json_each.
+func jsonOf(list []string) string {
+	text, err := json.Marshal(append([]string{}, list...))
+	if err != nil {
+		panic(err) // strings cannot fail
+	}
+	return string(text)
 }

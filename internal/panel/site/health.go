@@ -1,0 +1,65 @@
+package site
+
+import (
+	"context"
+
+	"schoolbell/internal/health"
+	"schoolbell/internal/panel/live"
+)
+
+// Health is a line about what the server runs on.
+type Health struct {
+	Text   string // empty if nothing is known
+	Status string // up, degraded or down
+}
+
+// health returns the line of each page. It names what is unavailable.
+func (s *Site) health(ctx context.Context) Health {
+	if s.cfg.Health == nil {
+		return Health{}
+	}
+	return healthOf(s.cfg.Health(ctx))
+}
+
+func healthOf(r health.Readiness) Health {
+	var down []string
+	for _, d := range r.Dependencies {
+		if shown := DependencyOf(d); shown.Status != "up" {
+			down = append(down, shown.Name)
+		}
+	}
+	h := Health{Text: "All working", Status: "up"}
+	switch {
+	case len(r.Dependencies) == 0:
+		return Health{}
+	case len(down) == 1:
+		h.Text, h.Status = down[0]+" is unavailable", "degraded"
+	case len(down) == 2:
+		h.Text, h.Status = Join(down)+" are unavailable", "degraded"
+	case len(down) > 2:
+		h.Text, h.Status = down[0]+" and "+Number(len(down)-1)+" more are unavailable", "degraded"
+	}
+	if !r.Accepting {
+		h.Status = "down"
+	}
+	return h
+}
+
+// healthPart is the name of the part of open pages with the line.
+const healthPart = "health"
+
+// addHealth returns the parts of a page with the line. Others who follow the page may be at another URL, so each gets their own.
+func (s *Site) addHealth(c *Call, made live.Parts) (live.Parts, error) {
+	h := s.health(c.Ctx())
+	if h.Text == "" {
+		return made, nil
+	}
+	line, err := RenderParts(problemPage, Page{Root: rootOfPage(c), Health: h}, healthPart)
+	if err != nil {
+		return nil, err
+	}
+	for name, html := range made {
+		line[name] = html
+	}
+	return line, nil
+}

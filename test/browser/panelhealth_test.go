@@ -1,0 +1,41 @@
+package browser
+
+import (
+	"testing"
+
+	"schoolbell"
+	"schoolbell/internal/testenv"
+	"schoolbell/test/system"
+)
+
+// TestPanelHealth stops Redis while pages are open.
+func TestPanelHealth(t *testing.T) {
+	t.Parallel()
+	redis := testenv.RedisServer(t, testenv.RedisOptions{})
+	s := newSiteOn(t, system.Parts{Redis: redis.Addr})
+	office := s.account(t, "office@hollowbrook.example", "Mara Tennick", schoolbell.RoleViewer)
+	watched := s.signsIn(t, device{width: 1440, script: true}, office, "")
+	watched.awaitText("All working")
+	p := s.signsIn(t, device{width: 1440}, office, "people")
+	contains(t, p.text(), "All working")
+
+	redis.Stop()
+	watched.awaitText("Redis is unavailable")
+	for _, page := range []string{"people", "events", "account"} {
+		p.visit(s.URL + "/panel/" + page)
+		contains(t, p.text(), "Redis is unavailable")
+	}
+	p.clicks(".health")
+	var at, title string
+	p.eval("location.pathname + location.hash", &at)
+	p.eval("document.querySelector(location.hash + ' h2').textContent", &title)
+	if at != "/panel/#health" || title != "What it runs on" {
+		t.Errorf("the line leads to %s, %q", at, title)
+	}
+	for _, d := range devices {
+		narrow := s.signsIn(t, d, office, "events")
+		s.axeFindsNothing(t, narrow, "panel-health-"+d.String())
+	}
+	redis.Restart()
+	watched.awaitText("All working")
+}
