@@ -16,6 +16,7 @@ import (
 const (
 	clockStep = 10 * time.Millisecond // how often the clock moves on when that is cheap
 	clockCost = 50                    // the clock rests this many times as long as moving it took: at most 2 % of one core
+	clockRest = time.Second           // but no longer than this: on a busy machine moving it takes long without being work
 	sweepStep = time.Second           // how often blocked clients that went away are noticed
 )
 
@@ -89,7 +90,7 @@ func (r *Redis) Run(ctx context.Context) error {
 			now := time.Now()
 			r.mini.FastForward(now.Sub(last))
 			last = now
-			step.Reset(max(clockStep, clockCost*time.Since(now)))
+			step.Reset(min(max(clockStep, clockCost*time.Since(now)), clockRest))
 		}
 	}
 }

@@ -244,6 +244,23 @@ func TestRedisExpiry(t *testing.T) {
 	})
 }
 
+// The clock of the keys waits while a script runs. That is not work of the clock, after
+// which it would have to rest.
+func TestRedisExpiryAfterSlowScript(t *testing.T) {
+	t.Parallel()
+	c, ctx := dial(t, target{inside: startRedis(t)}), t.Context()
+	start := time.Now()
+	for time.Since(start) < 2*time.Second {
+		if err := c.Eval(ctx, `for i = 1, 5e6 do end return 1`, nil).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Do(ctx, "SET", "short", "v", "PX", 1500).Err(); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, 5*time.Second, func() bool { return c.Exists(ctx, "short").Val() == 0 }, "the key is gone")
+}
+
 type popped struct {
 	val any
 	err error
