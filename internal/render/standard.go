@@ -56,15 +56,15 @@ const (
 <p>{{#if user.name}}[[dear]]{{else}}[[hello]]{{/if}}</p>
 {{event.body}}
 {{> details}}
-{{school.signature}}
 {{> button}}
+{{school.signature}}
 `
 	// Who must act at once wants no greeting.
 	briefHTML = `{{> heading}}
 {{event.body}}
 {{> details}}
-{{school.signature}}
 {{> button}}
+{{school.signature}}
 `
 	// An event of this category that the program did not make has no items.
 	digestHTML = `{{> heading}}
@@ -74,8 +74,8 @@ const (
 {{event.body}}
 {{> details}}
 {{/if}}
-{{school.signature}}
 {{> button}}
+{{school.signature}}
 `
 	digestText = `{{event.title}}
 {{#if items}}
@@ -93,8 +93,8 @@ const (
 {{event.body}}
 {{> students}}
 {{> details}}
-{{school.signature}}
 {{> button}}
+{{school.signature}}
 `
 	standardText = `{{event.title}}
 
