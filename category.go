@@ -50,6 +50,13 @@ type CategoryInfo struct {
 	BuiltIn   bool      `json:"built_in"` // cannot be deleted
 }
 
+// CategoryUse is what belongs to a category.
+type CategoryUse struct {
+	Events    int // a category that has any cannot be deleted
+	Templates int // by channel and language, whether or not they are in use
+	People    int // who have chosen something about it
+}
+
 // Limits on categories.
 const (
 	MaxCategories       = 100

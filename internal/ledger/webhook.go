@@ -82,6 +82,9 @@ type Webhooks interface {
 	// CodeNotFound if there is no such webhook.
 	WebhookAttempts(ctx context.Context, id string, before int64, limit int) ([]schoolbell.WebhookAttempt, error)
 
+	// WaitingWebhookMessages counts the messages of a webhook that have not ended. An unknown one has none.
+	WaitingWebhookMessages(ctx context.Context, id string) (int, error)
+
 	// TakeWebhookTurn makes holder the process that sends messages, for that time, and reports whether it is. It is not while
 	// another process has the turn, or if there is nothing that could have to be sent. The holder extends its turn by taking it again.
 	TakeWebhookTurn(ctx context.Context, holder string, length time.Duration) (taken bool, err error)

@@ -59,3 +59,8 @@ func (s *Service) PutCategory(ctx context.Context, c schoolbell.CategoryInfo) (s
 func (s *Service) DeleteCategory(ctx context.Context, id schoolbell.Category) error {
 	return s.store.DeleteCategory(ctx, id)
 }
+
+// CategoryUse counts what belongs to the category.
+func (s *Service) CategoryUse(ctx context.Context, id schoolbell.Category) (schoolbell.CategoryUse, error) {
+	return s.store.CategoryUse(ctx, id)
+}

@@ -25,4 +25,7 @@ type Store interface {
 	// DeleteCategory deletes the category and the preferences about it. One that events
 	// use, or that is built in, is CodeConflict; an unknown one CodeNotFound.
 	DeleteCategory(ctx context.Context, id schoolbell.Category) error
+
+	// CategoryUse counts what belongs to the category; nothing does to an unknown one.
+	CategoryUse(ctx context.Context, id schoolbell.Category) (schoolbell.CategoryUse, error)
 }

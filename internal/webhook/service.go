@@ -165,6 +165,11 @@ func (s *Service) Attempts(ctx context.Context, id string, before int64, limit i
 	return s.cfg.Store.WebhookAttempts(ctx, id, before, limit)
 }
 
+// Waiting counts the messages of a webhook that were not taken yet.
+func (s *Service) Waiting(ctx context.Context, id string) (int, error) {
+	return s.cfg.Store.WaitingWebhookMessages(ctx, id)
+}
+
 // Test sends a message of type webhook.test to a webhook at once, also to one that is disabled, and returns the attempt. It is in
 // the list of attempts and changes nothing else.
 func (s *Service) Test(ctx context.Context, id string) (schoolbell.WebhookAttempt, error) {

@@ -115,6 +115,13 @@ func webhookAttempts(s *school) {
 		s.must(err)
 		return w
 	}
+	waiting := func(want int) {
+		s.t.Helper()
+		n, err := s.Webhooks.WaitingWebhookMessages(s.t.Context(), "a")
+		s.must(err)
+		s.same("waiting messages", n, want)
+	}
+	waiting(2)
 	first := record("m1", 1, 500, "the receiver replied 500", ledger.WebhookResult{NextAt: at.Add(time.Hour)})
 	s.same("failing since", webhook().FailingSince, at)
 	due := s.work().Due
@@ -123,7 +130,9 @@ func webhookAttempts(s *school) {
 	for _, m := range s.work().Due {
 		s.same("attempts of "+m.ID, m.Attempts, map[string]int{"m1": 2, "m2": 0}[m.ID])
 	}
+	waiting(2)
 	third := record("m1", 3, 204, "", ledger.WebhookResult{Ended: true})
+	waiting(1)
 	s.same("failing", webhook().FailingSince.IsZero(), true)
 	s.must(s.Webhooks.RecordWebhookAttempt(s.t.Context(), schoolbell.WebhookAttempt{WebhookID: "a", MessageID: "t", Type: schoolbell.WebhookTest, Number: 1, At: at, Error: "no"}, ledger.WebhookResult{Ended: true}))
 	s.same("failing by a test", webhook().FailingSince.IsZero(), true)

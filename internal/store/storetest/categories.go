@@ -131,7 +131,16 @@ func categoryDeleted(t *testing.T, open func() *store.Ledger) {
 	s.putCategory(trips())
 	s.optOut("a", "trips", schoolbell.ChannelEmail)
 	s.optOut("a", schoolbell.CategoryEvent, schoolbell.ChannelEmail)
+	s.optOut("a", "trips", schoolbell.ChannelSMS)
+	s.put(person("b"))
+	s.optOut("b", "trips", schoolbell.ChannelEmail)
+	for _, locale := range []string{"en", "es", "en"} {
+		_, err := s.Templates.PutTemplate(s.ctx(), schoolbell.Template{TemplateKey: schoolbell.TemplateKey{Category: "trips", Channel: schoolbell.ChannelEmail, Locale: locale}})
+		s.must(err)
+	}
+	s.sameUse("trips", schoolbell.CategoryUse{Templates: 2, People: 2})
 	s.must(s.School.DeleteCategory(s.ctx(), "trips"))
+	s.sameUse("trips", schoolbell.CategoryUse{})
 	left, err := s.People.Preferences(s.ctx(), "a")
 	s.must(err)
 	same(t, "preferences", left, []schoolbell.Preference{{Category: schoolbell.CategoryEvent, Channel: schoolbell.ChannelEmail, Mode: schoolbell.ModeOff}})
@@ -140,7 +149,15 @@ func categoryDeleted(t *testing.T, open func() *store.Ledger) {
 	ev := newEvent(toStudents())
 	ev.Category = "trips"
 	s.create(ev)
+	s.sameUse("trips", schoolbell.CategoryUse{Events: 1})
 	wantCode(t, s.School.DeleteCategory(s.ctx(), "trips"), schoolbell.CodeConflict)
+}
+
+func (s *testStore) sameUse(id schoolbell.Category, want schoolbell.CategoryUse) {
+	s.t.Helper()
+	got, err := s.School.CategoryUse(s.ctx(), id)
+	s.must(err)
+	same(s.t, "what belongs to the category", got, want)
 }
 
 func eventUnknownChannels(t *testing.T, open func() *store.Ledger) {

@@ -174,3 +174,11 @@ const listWebhookAttempts = `
 	WHERE webhook_id = $1 AND ($2::bigint = 0 OR seq < $2)
 	ORDER BY seq DESC
 	LIMIT $3`
+
+// WaitingWebhookMessages implements ledger.Webhooks.
+func (s Store) WaitingWebhookMessages(ctx context.Context, id string) (n int, err error) {
+	err = postgres.Read(ctx, s.DB, "count messages of a webhook", func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, "SELECT count(*) FROM webhook_messages WHERE webhook_id = $1", id).Scan(&n)
+	})
+	return n, err
+}

@@ -187,3 +187,11 @@ WHERE webhook_id = @id
 	AND (@before = 0 OR seq < @before)
 ORDER BY seq DESC
 LIMIT @limit`
+
+// WaitingWebhookMessages implements ledger.Webhooks.
+func (s Store) WaitingWebhookMessages(ctx context.Context, id string) (n int, err error) {
+	err = sqlite.Read(ctx, s.DB, "count messages of a webhook", func(c sqlite.Conn) error {
+		return c.Get(ctx, "SELECT count(*) FROM webhook_messages WHERE webhook_id = @id", args{"id": id}, &n)
+	})
+	return n, err
+}
