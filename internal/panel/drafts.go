@@ -14,10 +14,7 @@ import (
 	"schoolbell/internal/staff"
 )
 
-var (
-	draftsPage      = parse("drafts.html")
-	removeDraftPage = parse("removedraft.html")
-)
+var draftsPage = parse("drafts.html")
 
 // statusDraft is the status of what is not an event yet. No event of the ledger has it.
 const statusDraft schoolbell.EventStatus = "draft"
@@ -153,16 +150,17 @@ func (s *Server) dropDraft(c *site.Call, id string) {
 	}
 }
 
-// removeDraftView asks before a draft is removed.
-type removeDraftView struct{ ID, Title string }
-
 func (s *Server) askRemoveDraft(c *site.Call) error {
 	d, err := s.cfg.Drafts.Draft(c.Ctx(), c.Account.ID, c.R.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	spec := site.Spec{Title: "Remove", Path: "events", Crumbs: []site.Crumb{{Name: "Events", Path: "events"}, {Name: "Drafts", Path: "drafts"}}}
-	return s.site.Write(c, removeDraftPage, spec, removeDraftView{d.ID, draftTitle(d)})
+	return s.site.Confirm(c, "events", []site.Crumb{{Name: "Events", Path: "events"}, {Name: "Drafts", Path: "drafts"}}, site.Confirmation{
+		Title: "Remove", Question: "Remove this draft?", About: draftTitle(d),
+		Says:  []string{"What is written in it is lost."},
+		Facts: []site.Fact{{Name: "Saved", When: s.site.When(d.SavedAt)}},
+		Keep:  "Keep the draft", Back: "drafts", Do: "Remove the draft",
+	})
 }
 
 func (s *Server) removeDraft(c *site.Call) error {

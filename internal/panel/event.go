@@ -14,10 +14,7 @@ import (
 	"schoolbell/internal/panel/site"
 )
 
-var (
-	eventPage  = parse("event.html")
-	cancelPage = parse("cancel.html")
-)
+var eventPage = parse("event.html")
 
 // eventView is an event and its deliveries.
 type eventView struct {
@@ -204,12 +201,6 @@ func announcement(ev *schoolbell.Event, p schoolbell.Progress) string {
 	return strconv.Itoa(p.Percent/25*25) + " percent of the deliveries are done."
 }
 
-// cancelView asks before an event is cancelled.
-type cancelView struct {
-	ID, Title, Says string
-	Sent            int
-}
-
 func (s *Server) askCancel(c *site.Call) error {
 	v, err := s.event(c.Ctx(), c.R.PathValue("id"))
 	if err != nil {
@@ -219,13 +210,14 @@ func (s *Server) askCancel(c *site.Call) error {
 	if err != nil {
 		return err
 	}
+	ask := site.Confirmation{Title: "Cancel", Question: "Cancel this event?", About: v.Title, Says: []string{"Nothing was sent yet, and nothing will be."},
+		Keep: "Keep the event", Back: "events/" + url.PathEscape(v.ID), Do: "Cancel the event"}
 	sum := allWaves(p)
-	ask := cancelView{ID: v.ID, Title: v.Title, Sent: sum.Sent + sum.Uncertain}
-	ask.Says = "Nothing was sent yet, and nothing will be."
-	if ask.Sent > 0 {
-		ask.Says = site.Count(ask.Sent, "message has", "messages have") + " been sent already and cannot be taken back. The " + site.Number(sum.Pending) + " others will not be sent."
+	if sent := sum.Sent + sum.Uncertain; sent > 0 {
+		ask.Says = []string{site.Count(sent, "message has", "messages have") + " been sent already and cannot be taken back. The " + site.Number(sum.Pending) + " others will not be sent."}
+		ask.Choice = site.Choice{Name: "notify", Text: "Tell the people who have the message already that the event is cancelled"}
 	}
-	return s.site.Write(c, cancelPage, site.Spec{Title: "Cancel", Path: "events", Crumbs: []site.Crumb{{Name: "Events", Path: "events"}, {Name: v.Title, Path: "events/" + v.ID}}}, ask)
+	return s.site.Confirm(c, "events", []site.Crumb{{Name: "Events", Path: "events"}, {Name: v.Title, Path: ask.Back}}, ask)
 }
 
 func (s *Server) cancelEvent(c *site.Call) error {

@@ -93,10 +93,18 @@ func (s *site) testSchedulers(t *testing.T, admin string) {
 	if got := p.text(); !strings.Contains(got, "nightly") || !strings.Contains(got, "0 3 * * *, Europe/London") {
 		t.Fatalf("the schedulers:\n%s", got)
 	}
-	p.goes(func() { p.submit("form[action$='schedulers/remove']") })
-	if got := p.text(); strings.Contains(got, "nightly") || !strings.Contains(got, "No scheduler makes jobs") {
+	if got := p.confirms("a[href*='schedulers/remove']", "Remove this scheduler?", "nightly", "0 3 * * *, Europe/London"); strings.Contains(got, "nightly") || !strings.Contains(got, "No scheduler makes jobs") {
 		t.Errorf("after it was removed:\n%s", got)
 	}
+}
+
+func (s *site) testRemoveJob(t *testing.T, admin string) {
+	p := s.signsIn(t, device{width: 1440}, admin, "queues/letters/jobs/third")
+	contains(t, p.confirms("a[href$='third/remove']", "Remove this job?", "third", "fold", "Failed", "no hands", "It is a job of another program"), "letters")
+	p.visit(s.URL + "/panel/queues/letters/jobs/third/remove")
+	contains(t, p.text(), "There is no such page")
+	p.visit(s.URL + "/panel/queues/letters/schedulers/remove?id=weekly")
+	contains(t, p.text(), "There is no such page")
 }
 
 func (s *site) testFlow(t *testing.T, admin string) {
@@ -117,7 +125,8 @@ func (s *site) testFlow(t *testing.T, admin string) {
 }
 
 func (s *site) testJobsAccessible(t *testing.T, admin string) {
-	pages := map[string]string{"queue-filter": "queues/letters?state=failed&q=no", "jobs-retry": "queues/letters/matching/retry?state=failed&q=no", "job-flow": "queues/binders/jobs/binder"}
+	pages := map[string]string{"queue-filter": "queues/letters?state=failed&q=no", "jobs-retry": "queues/letters/matching/retry?state=failed&q=no", "job-flow": "queues/binders/jobs/binder",
+		"job-remove": "queues/letters/jobs/third/remove", "scheduler-remove": "queues/letters/schedulers/remove?id=nightly"}
 	for _, d := range devices {
 		p := s.signsIn(t, d, admin, "")
 		for name, page := range pages {

@@ -46,6 +46,7 @@ func TestPanelQueues(t *testing.T) {
 	t.Run("a flow leads from a job to its children", func(t *testing.T) { s.testFlow(t, admin) })
 	t.Run("axe-core finds nothing on filters and flows", func(t *testing.T) { s.testJobsAccessible(t, admin) })
 	t.Run("jobs are filtered, and those that match retried", func(t *testing.T) { s.testFilterJobs(t, admin) })
+	t.Run("a job is removed", func(t *testing.T) { s.testRemoveJob(t, admin) })
 	t.Run("a scheduler is removed", func(t *testing.T) { s.testSchedulers(t, admin) })
 	t.Run("senders see no queues", s.testQueuesForSenders)
 }

@@ -81,12 +81,12 @@ func (s *site) testSchoolSettings(t *testing.T, admin string) {
 
 func (s *site) testSettingsTwice(t *testing.T, admin string) {
 	one, two := s.signsIn(t, device{width: 1440}, admin, "settings"), s.signsIn(t, device{width: 1440}, admin, "settings/retention")
-	contains(t, two.enters("main form", map[string]string{"retention_inbox": "90d"}), "Saved.")
+	contains(t, two.enters("main form", map[string]string{"retention_inbox": "9000d"}), "Saved.")
 	contains(t, one.enters("main form", map[string]string{"name": "Hollowbrook"}), "Nothing was saved", "The settings were changed after this page was made")
 	contains(t, one.enters("main form", nil), "Saved.")
 	stored, err := s.Client.Settings(t.Context())
 	must(t, err)
-	if stored.Name != "Hollowbrook" || stored.Retention.Inbox != "90d" {
+	if stored.Name != "Hollowbrook" || stored.Retention.Inbox != "9000d" {
 		t.Errorf("stored: %+v", stored)
 	}
 }
@@ -106,7 +106,7 @@ func (s *site) testCategories(t *testing.T, admin string) {
 		t.Errorf("stored: %+v", last)
 	}
 	p.follows("Trips and camps")
-	contains(t, p.enters("form[action$=remove]", nil), "The category is removed")
+	contains(t, p.confirms("a[href$=remove]", "Remove this category?", "Trips and camps"), "The category is removed")
 	if text := p.follows("Urgent"); strings.Contains(text, "Remove the category") || !strings.Contains(text, "built in") {
 		t.Errorf("a built-in category:\n%s", text)
 	}
@@ -135,7 +135,7 @@ func (s *site) testKeys(t *testing.T, admin string) {
 	p.goes(func() {
 		p.eval("[...document.querySelectorAll('tbody tr')].find(r => r.innerText.includes('Bus app') && !r.innerText.includes('replaced')).querySelector('a').click()", nil)
 	})
-	contains(t, p.enters("form[action$=revoke]", nil), "The key is revoked")
+	contains(t, p.confirms("a[href$=revoke]", "Revoke this key?", "Bus app", "Last used"), "The key is revoked")
 	testenv.Eventually(t, patience, func() error {
 		if _, err := s.As(second).Categories(t.Context()); err == nil {
 			return errors.New("it is taken")
@@ -196,7 +196,7 @@ func (s *site) testWebhooks(t *testing.T, admin string) {
 	p.visit(s.URL + "/panel/settings/webhooks")
 	contains(t, p.text(), "an event is completed", "Off")
 	p.follows(receiver.URL)
-	contains(t, p.enters("form[action$=remove]", nil), "The webhook is removed", "No other program is told")
+	contains(t, p.confirms("a[href$=remove]", "Remove this webhook?", receiver.URL, "Notice board", "0 messages"), "The webhook is removed", "No other program is told")
 	p.visit(s.URL + "/panel/audit?action=webhook.create")
 	contains(t, p.text(), "Oswin Hale")
 }
@@ -206,8 +206,23 @@ func (s *site) testRetention(t *testing.T, admin string) {
 	contains(t, p.text(), "The server keeps them for 400d")
 	contains(t, p.enters("main form", map[string]string{"retention_audit": "1h", "retention_events": "two years"}), "Audit log: Must be from 1d", "Events: Must be from 1d")
 	contains(t, p.enters("main form", map[string]string{"retention_audit": "1095d", "retention_events": "forever"}), "Saved.")
+	contains(t, p.enters("main form", map[string]string{"retention_audit": "800d", "retention_inbox": "10d"}), "Keep less than before?", "800d instead of 1095d", "10d instead of 9000d", "removed within minutes")
+	p.picture("panel-retention-confirm-1440")
+	p.follows("Leave it")
+	var audit string
+	p.eval("document.querySelector('[name=retention_audit]').value", &audit)
+	if audit != "1095d" {
+		t.Errorf("the audit is kept for %s", audit)
+	}
+	p.fill(map[string]string{"retention_inbox": "10d"})
+	p.goes(func() { p.submit("main form") })
+	p.goes(func() { p.submit("main form") })
+	contains(t, p.text(), "Saved.")
 	stored, err := s.Client.Settings(t.Context())
 	must(t, err)
+	if stored.Retention.Inbox != "10d" {
+		t.Errorf("stored: %+v", stored.Retention)
+	}
 	if stored.Retention.Audit != "1095d" || stored.Retention.Events != schoolbell.Forever {
 		t.Errorf("stored: %+v", stored.Retention)
 	}

@@ -59,7 +59,7 @@ func (s *site) testStaff(t *testing.T, admin string) {
 	p.goes(func() {
 		p.eval("[...document.querySelectorAll('a.lead')].find(a => a.innerText.includes('Lene')).click()", nil)
 	})
-	p.goes(func() { p.submit("form[action$=remove]") })
+	p.confirms("a[href$=remove]", "Remove this account?", "<b>Lene</b> Abrook", "lene@hollowbrook.example", "Sender")
 	lene.visit(s.URL + "/panel/events")
 	if text := lene.text(); !strings.Contains(text, "Your session has ended") {
 		t.Errorf("after the account was removed:\n%s", text)

@@ -29,7 +29,7 @@ func (s *site) testSuppress(t *testing.T, admin string) {
 	if n := ev.Progress.Channels[schoolbell.ChannelEmail].Suppressed; n != 1 {
 		t.Errorf("%d emails were not sent", n)
 	}
-	contains(t, p.enters("form[action$=remove]", nil), "Messages are sent to the address again", "No address is suppressed")
+	contains(t, p.confirms("a[href$=remove]", system.Address(2), "asked by <b>phone</b>", "Its owner asked for no more messages, or the staff stopped it."), "Messages are sent to the address again", "No address is suppressed")
 	p.visit(s.URL + "/panel/audit?action=suppression.create")
 	contains(t, p.text(), "Oswin Hale")
 }

@@ -190,8 +190,7 @@ func (s *site) testTemplateFrameScriptless(t *testing.T, admin string) {
 
 func (s *site) testRestoreTemplate(t *testing.T, admin string) {
 	p := s.signsIn(t, device{width: 1440}, admin, templatePath)
-	p.goes(func() { p.submit("form[action$=reset]") })
-	if got := p.text(); !strings.Contains(got, "The standard template is used for events") {
+	if got := p.confirms("a[href$=reset]", "Use the standard template again?", "Version 1"); !strings.Contains(got, "The standard template is used for events") {
 		t.Fatalf("back to the standard template:\n%s", got)
 	}
 	p.goes(func() { p.eval("document.querySelector('a[href$=\"version=1\"]').click()", nil) })

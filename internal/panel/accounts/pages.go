@@ -63,7 +63,9 @@ func (p *Pages) Group() site.Group {
 		{Method: http.MethodGet, Path: "staff/{id}", Need: schoolbell.ScopeAdmin, Serve: p.editStaff},
 		{Method: http.MethodPost, Path: "staff/{id}", Need: schoolbell.ScopeAdmin, Action: "staff.change", Serve: p.changeStaff},
 		{Method: http.MethodPost, Path: "staff/{id}/link", Need: schoolbell.ScopeAdmin, Action: "staff.link", Serve: p.linkStaff},
+		{Method: http.MethodGet, Path: "staff/{id}/unlink", Need: schoolbell.ScopeAdmin, Serve: p.askUnlinkStaff},
 		{Method: http.MethodPost, Path: "staff/{id}/unlink", Need: schoolbell.ScopeAdmin, Action: "staff.unlink", Serve: p.unlinkStaff},
+		{Method: http.MethodGet, Path: "staff/{id}/remove", Need: schoolbell.ScopeAdmin, Serve: p.askRemoveStaff},
 		{Method: http.MethodPost, Path: "staff/{id}/remove", Need: schoolbell.ScopeAdmin, Action: "staff.remove", Serve: p.removeStaff},
 	}, Notices: map[string]string{
 		"unlinked": "The account is not linked any more, and its owner is signed out.",

@@ -75,6 +75,7 @@ func (p *Pages) Group() site.Group {
 		{Method: http.MethodPost, Path: "import", Need: schoolbell.ScopeAdmin, Action: "user.import", Upload: true, Serve: p.importPeople},
 		{Method: http.MethodGet, Path: "suppressions", Need: schoolbell.ScopeAdmin, Serve: p.listSuppressions},
 		{Method: http.MethodPost, Path: "suppressions", Need: schoolbell.ScopeAdmin, Action: "suppression.create", Serve: p.addSuppression},
+		{Method: http.MethodGet, Path: "suppressions/{id}/remove", Need: schoolbell.ScopeAdmin, Serve: p.askRemoveSuppression},
 		{Method: http.MethodPost, Path: "suppressions/{id}/remove", Need: schoolbell.ScopeAdmin, Action: "suppression.delete", Serve: p.removeSuppression},
 	}, Notices: map[string]string{
 		"suppressed":   "The address is stopped. Nothing is sent to it.",

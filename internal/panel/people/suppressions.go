@@ -129,6 +129,51 @@ func (p *Pages) addSuppression(c *site.Call) error {
 	return c.Redirect("suppressions?done=suppressed")
 }
 
+// suppression finds the one with a key. Those of a user follow each other in the list.
+func (p *Pages) suppression(c *site.Call, key schoolbell.SuppressionKey) (schoolbell.Suppression, error) {
+	list, _, err := p.cfg.Suppressions.Suppressions(c.Ctx(), ledger.SuppressionCursor{User: key.User}, schoolbell.MaxAddresses+schoolbell.MaxDevices)
+	if err != nil {
+		return schoolbell.Suppression{}, err
+	}
+	for _, x := range list {
+		if x.Key == key {
+			return x, nil
+		}
+	}
+	return schoolbell.Suppression{}, schoolbell.NotFound("suppression", key.String())
+}
+
+// suppressedBecause says what to consider before messages are sent to an address again.
+var suppressedBecause = map[schoolbell.AddressState]string{
+	schoolbell.AddressBounced:    "Messages to it came back. If it is still wrong, they come back again, and providers may then trust the school less.",
+	schoolbell.AddressComplained: "Its owner reported a message as unwanted. Do this only if the person has asked for messages again.",
+	schoolbell.AddressStopped:    "Its owner asked for no more messages, or the staff stopped it. Do this only if the person has asked for messages again.",
+	schoolbell.AddressSuspended:  "It did not take messages for a while, and is used again without doing anything.",
+}
+
+// askRemoveSuppression asks before messages are sent to an address again.
+func (p *Pages) askRemoveSuppression(c *site.Call) error {
+	key, err := schoolbell.ParseSuppressionKey(c.R.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	x, err := p.suppression(c, key)
+	if err != nil {
+		return err
+	}
+	rows, err := p.suppressionRows(c, []schoolbell.Suppression{x})
+	if err != nil {
+		return err
+	}
+	row := rows[0]
+	return p.site.Confirm(c, "people", []site.Crumb{{Name: "People", Path: "people"}, {Name: "Suppressions", Path: "suppressions"}}, site.Confirmation{
+		Title: "Send again", Question: "Send messages to this address again?", About: row.Address, Says: []string{suppressedBecause[x.State]},
+		Facts: []site.Fact{{Name: "Person", Text: row.Name}, {Name: "Channel", Text: row.Channel}, {Name: "Why", Text: row.State}, {Name: "Reason", Text: row.Reason},
+			{Name: "Since", When: row.Since}, {Name: "Until", When: row.Until}},
+		Keep: "Leave it", Back: "suppressions", Do: "Send again",
+	})
+}
+
 func (p *Pages) removeSuppression(c *site.Call) error {
 	key, err := schoolbell.ParseSuppressionKey(c.R.PathValue("id"))
 	if err != nil {

@@ -30,7 +30,7 @@ type jobView struct {
 	Error                                   string
 	Attempts                                []attemptView
 	Log                                     []string
-	Facts                                   []fact
+	Facts                                   []site.Fact
 	Flow                                    *flow.Node
 	CanRetry, CanPromote, CanRemove         bool
 }
@@ -46,12 +46,6 @@ type attemptView struct {
 type frame struct {
 	Text string
 	Ours bool
-}
-
-// fact is something that is known of a job.
-type fact struct {
-	Name, Text string
-	When       site.Moment
 }
 
 func (p *Pages) showJob(c *site.Call) error {
@@ -98,10 +92,10 @@ func (p *Pages) job(ctx context.Context, q *bullmq.Queue, id string) (v jobView,
 	for _, line := range lines {
 		v.Log = append(v.Log, site.Shorten(line, site.ShownLine))
 	}
-	v.Facts = []fact{{"Name", v.Name, site.Moment{}}, {"Attempts", strconv.Itoa(j.AttemptsMade) + " of " + strconv.Itoa(max(1, j.Options.Attempts)), site.Moment{}},
-		{"Added", "", p.foreignTime(j.Timestamp)}, {"Started", "", p.foreignTime(j.ProcessedOn)}, {"Finished", "", p.foreignTime(j.FinishedOn)}}
+	v.Facts = []site.Fact{{Name: "Name", Text: v.Name}, {Name: "Attempts", Text: strconv.Itoa(j.AttemptsMade) + " of " + strconv.Itoa(max(1, j.Options.Attempts))},
+		{Name: "Added", When: p.foreignTime(j.Timestamp)}, {Name: "Started", When: p.foreignTime(j.ProcessedOn)}, {Name: "Finished", When: p.foreignTime(j.FinishedOn)}}
 	if j.ProcessedBy != "" {
-		v.Facts = append(v.Facts, fact{"Worker", site.Shorten(j.ProcessedBy, site.ShownLine), site.Moment{}})
+		v.Facts = append(v.Facts, site.Fact{Name: "Worker", Text: site.Shorten(j.ProcessedBy, site.ShownLine)})
 	}
 	v.CanRetry = state == bullmq.StateFailed || state == bullmq.StateCompleted
 	v.CanPromote = state == bullmq.StateDelayed
@@ -149,6 +143,44 @@ func (p *Pages) promoteJob(c *site.Call) error {
 	return p.changeJob(c, func(ctx context.Context, q *bullmq.Queue, id string) error { return q.Promote(ctx, id) }, true)
 }
 
+// askRemoveJob asks before a job is removed.
+func (p *Pages) askRemoveJob(c *site.Call) error {
+	ctx, cancel := context.WithTimeout(c.Ctx(), queueTimeout)
+	defer cancel()
+	id := c.R.PathValue("job")
+	q, err := p.queueOf(ctx, c)
+	if err != nil {
+		return jobs.Error(err, "")
+	}
+	j, err := q.Job(ctx, id)
+	if err != nil {
+		return jobs.Error(err, id)
+	}
+	state, err := q.State(ctx, id)
+	if err != nil {
+		return jobs.Error(err, id)
+	}
+	shown := site.Shorten(j.ID, site.ShownLine)
+	ask := site.Confirmation{Title: "Remove", Question: "Remove this job?", About: shown, Code: true, Says: []string{"It is gone then, with its data, results and log."},
+		Facts: []site.Fact{{Name: "Queue", Text: q.Name(), Code: true}, {Name: "Name", Text: site.Shorten(j.Name, site.ShownLine), Code: true}, {Name: "State", Text: site.StatusWord(string(state))},
+			{Name: "Added", When: p.foreignTime(j.Timestamp)}, {Name: "Error", Text: site.Shorten(j.FailedReason, site.ShownLine), Code: true}},
+		Keep: "Keep the job", Back: jobPath(q, id), Do: "Remove the job"}
+	switch {
+	case state == bullmq.StateActive:
+		ask.Says, ask.Do, ask.Keep = []string{"A worker is running it, so it cannot be removed now."}, "", "Back to the job"
+	case p.cfg.Queues.Own(q.Name()):
+		ask.Says = append(ask.Says, "Messages that were not sent are not affected: the ledger has them, and Schoolbell adds a job for them again.")
+	default:
+		ask.Says = append(ask.Says, "It is a job of another program, and nothing brings it back.")
+	}
+	return p.site.Confirm(c, "queues", []site.Crumb{toQueues, toQueue(q), {Name: shown, Path: ask.Back}}, ask)
+}
+
+// jobPath is the page of a job.
+func jobPath(q *bullmq.Queue, id string) string {
+	return queuePath(q) + "/jobs/" + url.PathEscape(id)
+}
+
 func (p *Pages) removeJob(c *site.Call) error {
 	return p.changeJob(c, func(ctx context.Context, q *bullmq.Queue, id string) error { return jobs.Remove(ctx, q, id) }, false)
 }
@@ -167,9 +199,8 @@ func (p *Pages) changeJob(c *site.Call, change func(context.Context, *bullmq.Que
 		return jobs.Error(err, id)
 	}
 	ledger.ChangeOf(ctx).Done()
-	path := "queues/" + url.PathEscape(q.Name())
 	if stays {
-		path += "/jobs/" + url.PathEscape(id)
+		return c.Redirect(jobPath(q, id))
 	}
-	return c.Redirect(path)
+	return c.Redirect(queuePath(q))
 }

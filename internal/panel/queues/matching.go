@@ -1,6 +1,7 @@
 package queues
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"strconv"
@@ -12,8 +13,6 @@ import (
 	"schoolbell/internal/ledger"
 	"schoolbell/internal/panel/site"
 )
-
-var matchPage = parse("matchjobs.html")
 
 // shownMatches are how many jobs that match a filter are listed.
 const shownMatches = 100
@@ -60,18 +59,18 @@ func matchQuery(state bullmq.State, text string) string {
 
 // matchAction is what can be done with all jobs that match.
 type matchAction struct {
-	name    string // in paths
-	verb    string
-	warning string
-	allowed func(bullmq.State) bool
-	do      func(ctx context.Context, q *bullmq.Queue, id string) error
-	done    string // notice
+	verb     string
+	warning  string // empty for what a removal means
+	harmless bool   // nothing is lost
+	allowed  func(bullmq.State) bool
+	do       func(ctx context.Context, q *bullmq.Queue, id string) error
+	done     string // notice
 }
 
 var (
-	retryMatching = matchAction{"retry", "Retry", "They run again with all their attempts. What a job did before it failed may be done again; Schoolbell's own jobs send only what is still pending.",
+	retryMatching = matchAction{"Retry", "They run again with all their attempts. What a job did before it failed may be done again; Schoolbell's own jobs send only what is still pending.", true,
 		retriable, jobs.Retry, "jobs-retried"}
-	removeMatching = matchAction{"remove", "Remove", "They are gone then, with their data and errors. Messages that were not sent are not affected: the ledger has them.",
+	removeMatching = matchAction{"Remove", "", false,
 		func(state bullmq.State) bool { return state != bullmq.StateActive }, jobs.Remove, "jobs-removed"}
 )
 
@@ -80,14 +79,7 @@ func (p *Pages) askRemoveMatching(c *site.Call) error { return p.askMatching(c, 
 func (p *Pages) retryMatching(c *site.Call) error     { return p.changeMatching(c, retryMatching) }
 func (p *Pages) removeMatching(c *site.Call) error    { return p.changeMatching(c, removeMatching) }
 
-// askMatchView asks before something is done with all jobs that match.
-type askMatchView struct {
-	Queue, Path, State, Query string
-	Back                      string // URL
-	Verb, Warning, Name       string
-	Count                     int
-}
-
+// askMatching asks before something is done with all jobs that match.
 func (p *Pages) askMatching(c *site.Call, a matchAction) error {
 	ctx, cancel := context.WithTimeout(c.Ctx(), queueTimeout)
 	defer cancel()
@@ -96,9 +88,14 @@ func (p *Pages) askMatching(c *site.Call, a matchAction) error {
 	if err != nil {
 		return err
 	}
-	v := askMatchView{Queue: q.Name(), Path: url.PathEscape(q.Name()), State: string(state), Query: query.Get("q"), Verb: a.verb, Warning: a.warning, Name: a.name, Count: len(found.Jobs)}
-	v.Back = v.Path + "?" + matchQuery(state, v.Query)
-	return p.site.Write(c, matchPage, site.Spec{Title: a.verb + " jobs", Path: "queues", Crumbs: []site.Crumb{toQueues, {Name: v.Queue, Path: "queues/" + v.Path}}}, v)
+	text, count := query.Get("q"), len(found.Jobs)
+	return p.site.Confirm(c, "queues", []site.Crumb{toQueues, toQueue(q)}, site.Confirmation{
+		Title: a.verb + " jobs", Question: a.verb + " " + site.Count(count, "job", "jobs") + "?", About: q.Name(), Code: true,
+		Says:   []string{cmp.Or(a.warning, p.jobsLost(q))},
+		Facts:  []site.Fact{{Name: "State", Text: site.StatusWord(string(state))}, {Name: "Filter", Text: text, Code: true}},
+		Fields: []site.Field{{Name: "state", Value: string(state)}, {Name: "q", Value: text}, {Name: "count", Value: strconv.Itoa(count)}},
+		Keep:   "Leave them", Back: queuePath(q) + "?" + matchQuery(state, text), Do: a.verb + " " + site.Number(count), Harmless: a.harmless,
+	})
 }
 
 // matching finds the jobs that a form or a query names.
@@ -137,5 +134,5 @@ func (p *Pages) changeMatching(c *site.Call, a matchAction) error {
 	if err != nil {
 		return jobs.Error(err, "")
 	}
-	return c.Redirect("queues/" + url.PathEscape(q.Name()) + "?" + matchQuery(state, c.Form.Get("q")) + "&done=" + a.done)
+	return c.Redirect(queuePath(q) + "?" + matchQuery(state, c.Form.Get("q")) + "&done=" + a.done)
 }

@@ -61,10 +61,12 @@ func (p *Pages) Group() site.Group {
 		{Method: http.MethodPost, Path: "queues/{queue}/matching/retry", Need: schoolbell.ScopeAdmin, Action: "queue.retry", Serve: p.retryMatching},
 		{Method: http.MethodGet, Path: "queues/{queue}/matching/remove", Need: schoolbell.ScopeAdmin, Serve: p.askRemoveMatching},
 		{Method: http.MethodPost, Path: "queues/{queue}/matching/remove", Need: schoolbell.ScopeAdmin, Action: "queue.remove", Serve: p.removeMatching},
+		{Method: http.MethodGet, Path: "queues/{queue}/schedulers/remove", Need: schoolbell.ScopeAdmin, Serve: p.askRemoveScheduler},
 		{Method: http.MethodPost, Path: "queues/{queue}/schedulers/remove", Need: schoolbell.ScopeAdmin, Action: "scheduler.remove", Serve: p.removeScheduler},
 		{Method: http.MethodGet, Path: "queues/{queue}/jobs/{job}", Need: schoolbell.ScopeAdmin, Serve: p.showJob},
 		{Method: http.MethodPost, Path: "queues/{queue}/jobs/{job}/retry", Need: schoolbell.ScopeAdmin, Action: "job.retry", Serve: p.retryJob},
 		{Method: http.MethodPost, Path: "queues/{queue}/jobs/{job}/promote", Need: schoolbell.ScopeAdmin, Action: "job.promote", Serve: p.promoteJob},
+		{Method: http.MethodGet, Path: "queues/{queue}/jobs/{job}/remove", Need: schoolbell.ScopeAdmin, Serve: p.askRemoveJob},
 		{Method: http.MethodPost, Path: "queues/{queue}/jobs/{job}/remove", Need: schoolbell.ScopeAdmin, Action: "job.remove", Serve: p.removeJob},
 	}, Notices: map[string]string{
 		"jobs-retried": "The jobs wait to run again. Those that have changed meanwhile were left as they are.",

@@ -16,10 +16,7 @@ import (
 	"schoolbell/internal/panel/site"
 )
 
-var (
-	queuePage     = parse("queue.html")
-	removeAllPage = parse("removejobs.html")
-)
+var queuePage = parse("queue.html")
 
 // queueView is a queue and a page of its jobs in a state.
 type queueView struct {
@@ -170,52 +167,63 @@ func (p *Pages) changeQueue(c *site.Call, change func(context.Context, *bullmq.Q
 		return jobs.Error(err, "")
 	}
 	ledger.ChangeOf(ctx).Done()
-	return c.Redirect("queues/" + url.PathEscape(q.Name()))
+	return c.Redirect(queuePath(q))
 }
 
-// removeJobsView asks before all jobs of a state are removed.
-type removeJobsView struct {
-	Queue, Path, State string
-	Count              int
+// jobsLost says what the removal of jobs of a queue means.
+func (p *Pages) jobsLost(q *bullmq.Queue) string {
+	if p.cfg.Queues.Own(q.Name()) {
+		return "They are gone then, with their data and errors. Messages that were not sent are not affected: the ledger has them."
+	}
+	return "They are gone then, with their data and errors. They are jobs of another program, and nothing brings them back."
 }
 
+// askRemoveJobs asks before all jobs of a state are removed.
 func (p *Pages) askRemoveJobs(c *site.Call) error {
-	v, _, err := p.jobsToRemove(c, c.R.URL.Query().Get("state"))
+	state := c.R.URL.Query().Get("state")
+	q, count, err := p.jobsToRemove(c, state)
 	if err != nil {
 		return err
 	}
-	return p.site.Write(c, removeAllPage, site.Spec{Title: "Remove jobs", Path: "queues", Crumbs: []site.Crumb{toQueues, {Name: v.Queue, Path: "queues/" + v.Path}}}, v)
+	return p.site.Confirm(c, "queues", []site.Crumb{toQueues, toQueue(q)}, site.Confirmation{
+		Title: "Remove jobs", Question: "Remove " + site.Count(count, "job", "jobs") + "?", About: q.Name(), Code: true,
+		Says:   []string{p.jobsLost(q)},
+		Facts:  []site.Fact{{Name: "State", Text: site.StatusWord(state)}},
+		Fields: []site.Field{{Name: "state", Value: state}, {Name: "count", Value: strconv.Itoa(count)}},
+		Keep:   "Keep them", Back: queuePath(q) + "?state=" + state, Do: "Remove " + site.Number(count),
+	})
 }
 
-func (p *Pages) jobsToRemove(c *site.Call, state string) (v removeJobsView, q *bullmq.Queue, err error) {
+// jobsToRemove counts the jobs of a state of the queue that the path names.
+func (p *Pages) jobsToRemove(c *site.Call, state string) (q *bullmq.Queue, count int, err error) {
 	ctx, cancel := context.WithTimeout(c.Ctx(), queueTimeout)
 	defer cancel()
 	if !removable(bullmq.State(state)) {
-		return v, nil, schoolbell.NotFound("state", state)
+		return nil, 0, schoolbell.NotFound("state", state)
 	}
 	if q, err = p.queueOf(ctx, c); err != nil {
-		return v, nil, jobs.Error(err, "")
+		return nil, 0, jobs.Error(err, "")
 	}
 	counts, err := q.Counts(ctx, bullmq.State(state))
-	v = removeJobsView{Queue: q.Name(), Path: url.PathEscape(q.Name()), State: state, Count: int(counts[bullmq.State(state)])}
-	return v, q, jobs.Error(err, "")
+	return q, int(counts[bullmq.State(state)]), jobs.Error(err, "")
 }
 
 // removeJobs removes all jobs of a state, if there are as many as the person has confirmed.
 func (p *Pages) removeJobs(c *site.Call) error {
-	v, q, err := p.jobsToRemove(c, c.Form.Get("state"))
+	state := c.Form.Get("state")
+	q, count, err := p.jobsToRemove(c, state)
 	if err != nil {
 		return err
 	}
-	if c.Form.Get("count") != strconv.Itoa(v.Count) {
-		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there are " + site.Count(v.Count, "job", "jobs") + " by now: look at them again"}
+	if c.Form.Get("count") != strconv.Itoa(count) {
+		return &schoolbell.Error{Code: schoolbell.CodeConflict, Message: "there are " + site.Count(count, "job", "jobs") + " by now: look at them again"}
 	}
 	ctx, cancel := context.WithTimeout(c.Ctx(), cleanTimeout)
 	defer cancel()
 	change := ledger.ChangeOf(ctx)
 	change.Target(q.Name())
-	change.Set("state", v.State)
-	ids, err := q.Clean(ctx, bullmq.State(v.State), 0, v.Count)
+	change.Set("state", state)
+	ids, err := q.Clean(ctx, bullmq.State(state), 0, count)
 	change.Set("removed", len(ids))
 	if len(ids) > 0 {
 		change.Done() // even if it failed after these
@@ -223,7 +231,7 @@ func (p *Pages) removeJobs(c *site.Call) error {
 	if err != nil {
 		return jobs.Error(err, "")
 	}
-	return c.Redirect("queues/" + v.Path + "?state=" + v.State)
+	return c.Redirect(queuePath(q) + "?state=" + state)
 }
 
 // cleanTimeout is how long the removal of many jobs may take.

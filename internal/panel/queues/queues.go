@@ -18,6 +18,12 @@ var queuesPage = parse("queues.html")
 // toQueues leads back to the list.
 var toQueues = site.Crumb{Name: "Queues", Path: "queues"}
 
+// queuePath is the page of a queue.
+func queuePath(q *bullmq.Queue) string { return "queues/" + url.PathEscape(q.Name()) }
+
+// toQueue leads back to a queue.
+func toQueue(q *bullmq.Queue) site.Crumb { return site.Crumb{Name: q.Name(), Path: queuePath(q)} }
+
 // queueTimeout is how long a page waits for Redis.
 const queueTimeout = 5 * time.Second
 

@@ -3,6 +3,7 @@ package queues
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"schoolbell"
@@ -45,6 +46,32 @@ func scheduleWords(s bullmq.Schedule) string {
 		words += ", " + site.Shorten(s.TZ, site.ShownLine)
 	}
 	return words
+}
+
+// askRemoveScheduler asks before a scheduler is removed.
+func (p *Pages) askRemoveScheduler(c *site.Call) error {
+	ctx, cancel := context.WithTimeout(c.Ctx(), queueTimeout)
+	defer cancel()
+	id := c.R.URL.Query().Get("id")
+	q, err := p.queueOf(ctx, c)
+	if err != nil {
+		return jobs.Error(err, "")
+	}
+	x, err := q.Scheduler(ctx, id)
+	if errors.Is(err, bullmq.ErrSchedulerNotFound) {
+		return schoolbell.NotFound("scheduler", id)
+	}
+	if err != nil {
+		return jobs.Error(err, "")
+	}
+	return p.site.Confirm(c, "queues", []site.Crumb{toQueues, toQueue(q)}, site.Confirmation{
+		Title: "Remove", Question: "Remove this scheduler?", About: site.Shorten(x.ID, site.ShownLine), Code: true,
+		Says: []string{"Its next job is removed too, and it makes no more. Jobs that wait or run already stay."},
+		Facts: []site.Fact{{Name: "Queue", Text: q.Name(), Code: true}, {Name: "When", Text: scheduleWords(x.Schedule)}, {Name: "Next run", When: p.foreignTime(x.Next)},
+			{Name: "Made so far", Text: site.Count(int(x.Iterations), "job", "jobs")}},
+		Fields: []site.Field{{Name: "id", Value: id}},
+		Keep:   "Keep it", Back: queuePath(q), Do: "Remove the scheduler",
+	})
 }
 
 // removeScheduler removes a scheduler and its next job. Jobs that wait or run already stay.

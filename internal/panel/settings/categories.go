@@ -126,7 +126,7 @@ func (p *Pages) editCategory(c *site.Call) error {
 }
 
 func (p *Pages) writeCategory(c *site.Call, status int, form categoryForm) error {
-	spec := site.Spec{Title: cmp.Or(form.Name, form.ID), Path: "settings", Status: status, Crumbs: []site.Crumb{toSettings, {Name: "Categories", Path: "settings/categories"}}}
+	spec := site.Spec{Title: cmp.Or(form.Name, form.ID), Path: "settings", Status: status, Crumbs: []site.Crumb{toSettings, toCategories}}
 	return p.site.Write(c, categoryPage, spec, settingsView{settingsSections, "settings/categories", form})
 }
 
@@ -147,6 +147,53 @@ func (p *Pages) putCategory(c *site.Call) error {
 		return err
 	}
 	return c.Redirect("settings/categories?done=category")
+}
+
+var toCategories = site.Crumb{Name: "Categories", Path: "settings/categories"}
+
+// askRemoveCategory asks before a category is removed, or says why it cannot be.
+func (p *Pages) askRemoveCategory(c *site.Call) error {
+	info, err := p.cfg.Categories.Category(c.Ctx(), schoolbell.Category(c.R.PathValue("id")))
+	if err != nil {
+		return err
+	}
+	use, err := p.cfg.Categories.CategoryUse(c.Ctx(), info.ID)
+	if err != nil {
+		return err
+	}
+	name, back := cmp.Or(info.Name, string(info.ID)), "settings/categories/"+url.PathEscape(string(info.ID))
+	ask := site.Confirmation{Title: "Remove", Question: "Remove this category?", About: name, Keep: "Keep the category", Back: back, Do: "Remove the category",
+		Facts: []site.Fact{{Name: "Id", Text: string(info.ID), Code: true}, {Name: "Events", Text: site.Number(use.Events)}, {Name: "Templates", Text: site.Number(use.Templates)},
+			{Name: "People who chose", Text: site.Number(use.People)}}}
+	switch {
+	case info.BuiltIn:
+		ask.Question, ask.Says, ask.Keep, ask.Do = cannotRemove, []string{"It is built in."}, backToCategory, ""
+	case use.Events > 0:
+		ask.Question, ask.Says, ask.Keep, ask.Do = cannotRemove, []string{site.Count(use.Events, "event uses", "events use") + " it. A category can be removed once retention has removed all its events."}, backToCategory, ""
+	default:
+		ask.Says = []string{"New events that name it are refused." + categoryLosses(use)}
+	}
+	return p.site.Confirm(c, "settings", []site.Crumb{toSettings, toCategories, {Name: name, Path: back}}, ask)
+}
+
+const (
+	cannotRemove   = "This category cannot be removed"
+	backToCategory = "Back to the category"
+)
+
+// categoryLosses says what is removed together with a category.
+func categoryLosses(use schoolbell.CategoryUse) string {
+	var lost []string
+	if use.Templates > 0 {
+		lost = append(lost, site.Count(use.Templates, "template", "templates")+" with all versions")
+	}
+	if use.People > 0 {
+		lost = append(lost, "what "+site.Count(use.People, "person has", "people have")+" chosen about it")
+	}
+	if len(lost) == 0 {
+		return ""
+	}
+	return " Removed with it: " + site.Join(lost) + "."
 }
 
 // removeCategory removes a category. One that events use, or that is built in, stays, and the page says why.

@@ -3,6 +3,7 @@ package settings
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -123,19 +124,29 @@ var graces = []site.Option{{Value: "24h", Name: "24 hours"}, {Value: "168h", Nam
 func (p *Pages) showKey(c *site.Call) error { return p.writeKey(c, http.StatusOK, nil) }
 
 func (p *Pages) writeKey(c *site.Call, status int, fault error) error {
-	keys, err := p.cfg.Keys.Keys(c.Ctx())
+	k, err := p.key(c)
 	if err != nil {
 		return err
 	}
-	for _, k := range keys {
-		if auth.Fingerprint(k) != c.R.PathValue("id") {
-			continue
-		}
-		v := keyView{Faults: site.Fields{}.Faults(fault), keyRow: p.keyRow(k), Graces: graces}
-		spec := site.Spec{Title: v.Name, Path: "settings", Crumbs: []site.Crumb{toSettings, {Name: "API keys", Path: "settings/keys"}}, Status: status}
-		return p.site.Write(c, keyPage, spec, settingsView{settingsSections, "settings/keys", v})
+	v := keyView{Faults: site.Fields{}.Faults(fault), keyRow: k, Graces: graces}
+	spec := site.Spec{Title: v.Name, Path: "settings", Crumbs: []site.Crumb{toSettings, toKeys}, Status: status}
+	return p.site.Write(c, keyPage, spec, settingsView{settingsSections, "settings/keys", v})
+}
+
+var toKeys = site.Crumb{Name: "API keys", Path: "settings/keys"}
+
+// key is the secret that the path names.
+func (p *Pages) key(c *site.Call) (keyRow, error) {
+	keys, err := p.cfg.Keys.Keys(c.Ctx())
+	if err != nil {
+		return keyRow{}, err
 	}
-	return schoolbell.NotFound("API key", c.R.PathValue("id"))
+	for _, k := range keys {
+		if auth.Fingerprint(k) == c.R.PathValue("id") {
+			return p.keyRow(k), nil
+		}
+	}
+	return keyRow{}, schoolbell.NotFound("API key", c.R.PathValue("id"))
 }
 
 func (p *Pages) rotateKey(c *site.Call) error {
@@ -155,6 +166,25 @@ func (p *Pages) rotateKey(c *site.Call) error {
 		hint = "The secret before works until " + p.site.When(old.ExpiresAt).Exact + "."
 	}
 	return p.writeSecret(c, "settings/keys", secretView{"The new secret of “" + k.Name + "”", secret, hint, "settings/keys", "API keys"})
+}
+
+// askRevokeKey asks before a secret of a key is revoked.
+func (p *Pages) askRevokeKey(c *site.Call) error {
+	k, err := p.key(c)
+	if err != nil {
+		return err
+	}
+	ask := site.Confirmation{Title: "Revoke", Question: "Revoke this key?", About: k.Name, Says: []string{"Within five seconds, every process refuses programs that use this secret. It cannot be undone."},
+		Facts: []site.Fact{{Name: "Scope", Text: site.StatusWord(k.Scope)}, {Name: "Fingerprint", Text: k.Fingerprint, Code: true}, {Name: "Made", When: k.Made},
+			{Name: "Last used", Text: "never", When: k.Used}, {Name: "Ends", When: k.Ends}},
+		Keep: "Keep the key", Back: "settings/keys/" + url.PathEscape(k.Fingerprint), Do: "Revoke the key"}
+	switch {
+	case k.Setting:
+		ask.Says = append(ask.Says, "It comes from the setting SCHOOLBELL_API_KEY, and comes back when a process that still has the setting starts.")
+	case k.Replaced.ISO != "":
+		ask.Says = append(ask.Says, "The secret that has replaced it works on.")
+	}
+	return p.site.Confirm(c, "settings", []site.Crumb{toSettings, toKeys, {Name: k.Name, Path: ask.Back}}, ask)
 }
 
 func (p *Pages) revokeKey(c *site.Call) error {

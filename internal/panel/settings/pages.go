@@ -54,6 +54,7 @@ type CategoryService interface {
 	Category(ctx context.Context, id schoolbell.Category) (schoolbell.CategoryInfo, error)
 	PutCategory(ctx context.Context, c schoolbell.CategoryInfo) (schoolbell.CategoryInfo, schoolbell.Change, error)
 	DeleteCategory(ctx context.Context, id schoolbell.Category) error
+	CategoryUse(ctx context.Context, id schoolbell.Category) (schoolbell.CategoryUse, error)
 }
 
 // APIKeys are the secrets of programs.
@@ -74,6 +75,7 @@ type WebhookService interface {
 	Rotate(ctx context.Context, id string) (schoolbell.Webhook, error)
 	Test(ctx context.Context, id string) (schoolbell.WebhookAttempt, error)
 	Attempts(ctx context.Context, id string, before int64, limit int) ([]schoolbell.WebhookAttempt, error)
+	Waiting(ctx context.Context, id string) (int, error)
 }
 
 // Messages are the events and deliveries of test messages.
@@ -100,6 +102,7 @@ func (p *Pages) Group() site.Group {
 		{Method: http.MethodPost, Path: "settings/categories", Need: schoolbell.ScopeAdmin, Action: "category.put", Serve: p.addCategory},
 		{Method: http.MethodGet, Path: "settings/categories/{id}", Need: schoolbell.ScopeAdmin, Serve: p.editCategory},
 		{Method: http.MethodPost, Path: "settings/categories/{id}", Need: schoolbell.ScopeAdmin, Action: "category.put", Serve: p.putCategory},
+		{Method: http.MethodGet, Path: "settings/categories/{id}/remove", Need: schoolbell.ScopeAdmin, Serve: p.askRemoveCategory},
 		{Method: http.MethodPost, Path: "settings/categories/{id}/remove", Need: schoolbell.ScopeAdmin, Action: "category.delete", Serve: p.removeCategory},
 		{Method: http.MethodGet, Path: "settings/providers", Need: schoolbell.ScopeAdmin, Serve: p.showProviders},
 		{Method: http.MethodPost, Path: "settings/providers/{channel}/test", Need: schoolbell.ScopeAdmin, Action: "channel.test", Serve: p.sendTest},
@@ -109,6 +112,7 @@ func (p *Pages) Group() site.Group {
 		{Method: http.MethodPost, Path: "settings/keys", Need: schoolbell.ScopeAdmin, Action: "key.create", Serve: p.addKey},
 		{Method: http.MethodGet, Path: "settings/keys/{id}", Need: schoolbell.ScopeAdmin, Serve: p.showKey},
 		{Method: http.MethodPost, Path: "settings/keys/{id}/rotate", Need: schoolbell.ScopeAdmin, Action: "key.rotate", Serve: p.rotateKey},
+		{Method: http.MethodGet, Path: "settings/keys/{id}/revoke", Need: schoolbell.ScopeAdmin, Serve: p.askRevokeKey},
 		{Method: http.MethodPost, Path: "settings/keys/{id}/revoke", Need: schoolbell.ScopeAdmin, Action: "key.revoke", Serve: p.revokeKey},
 		{Method: http.MethodGet, Path: "settings/webhooks", Need: schoolbell.ScopeAdmin, Serve: p.listWebhooks},
 		{Method: http.MethodPost, Path: "settings/webhooks", Need: schoolbell.ScopeAdmin, Action: "webhook.create", Serve: p.addWebhook},
@@ -117,6 +121,7 @@ func (p *Pages) Group() site.Group {
 		{Method: http.MethodPost, Path: "settings/webhooks/{id}/switch", Need: schoolbell.ScopeAdmin, Action: "webhook.change", Serve: p.switchWebhook},
 		{Method: http.MethodPost, Path: "settings/webhooks/{id}/test", Need: schoolbell.ScopeAdmin, Action: "webhook.test", Serve: p.testWebhook},
 		{Method: http.MethodPost, Path: "settings/webhooks/{id}/rotate", Need: schoolbell.ScopeAdmin, Action: "webhook.rotate", Serve: p.rotateWebhook},
+		{Method: http.MethodGet, Path: "settings/webhooks/{id}/remove", Need: schoolbell.ScopeAdmin, Serve: p.askRemoveWebhook},
 		{Method: http.MethodPost, Path: "settings/webhooks/{id}/remove", Need: schoolbell.ScopeAdmin, Action: "webhook.remove", Serve: p.removeWebhook},
 		{Method: http.MethodGet, Path: "settings/retention", Need: schoolbell.ScopeAdmin, Serve: p.showRetention},
 		{Method: http.MethodPost, Path: "settings/retention", Need: schoolbell.ScopeAdmin, Action: "settings.put", Serve: p.putRetention},

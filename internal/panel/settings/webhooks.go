@@ -108,7 +108,7 @@ func (p *Pages) addWebhook(c *site.Call) error {
 		return err
 	}
 	ledger.ChangeOf(c.Ctx()).Set("types", w.Types)
-	return p.writeWebhookSecret(c, w, "The secret of the new webhook", "With it, the receiver checks that messages are Schoolbell'p.")
+	return p.writeWebhookSecret(c, w, "The secret of the new webhook", "With it, the receiver checks that messages are Schoolbell's.")
 }
 
 func (p *Pages) writeWebhookSecret(c *site.Call, w schoolbell.Webhook, title, hint string) error {
@@ -163,7 +163,7 @@ func (p *Pages) writeWebhook(c *site.Call, status int, w schoolbell.Webhook, for
 		}
 		v.Attempts = append(v.Attempts, row)
 	}
-	spec := site.Spec{Title: cmp.Or(w.Description, "Webhook"), Path: "settings", Crumbs: []site.Crumb{toSettings, {Name: "Webhooks", Path: "settings/webhooks"}}, Status: status}
+	spec := site.Spec{Title: webhookTitle(w), Path: "settings", Crumbs: []site.Crumb{toSettings, toWebhooks}, Status: status}
 	return p.site.Write(c, webhookPage, spec, settingsView{settingsSections, "settings/webhooks", v})
 }
 
@@ -214,6 +214,33 @@ func (p *Pages) rotateWebhook(c *site.Call) error {
 	}
 	return p.writeWebhookSecret(c, w, "The new secret of the webhook", "For 24 hours, messages have signatures by both secrets.")
 }
+
+var toWebhooks = site.Crumb{Name: "Webhooks", Path: "settings/webhooks"}
+
+// askRemoveWebhook asks before a webhook is removed.
+func (p *Pages) askRemoveWebhook(c *site.Call) error {
+	w, err := p.cfg.Webhooks.Webhook(c.Ctx(), c.R.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	waiting, err := p.cfg.Webhooks.Waiting(c.Ctx(), w.ID)
+	if err != nil {
+		return err
+	}
+	shown := p.webhookRow(w)
+	says := "Its receiver is told nothing more. Its secret and its attempts are removed."
+	if waiting > 0 {
+		says += " " + site.Count(waiting, "message that was not taken yet is", "messages that were not taken yet are") + " dropped."
+	}
+	return p.site.Confirm(c, "settings", []site.Crumb{toSettings, toWebhooks, {Name: webhookTitle(w), Path: webhookPath(w.ID)}}, site.Confirmation{
+		Title: "Remove", Question: "Remove this webhook?", About: w.URL, Code: true, Says: []string{says},
+		Facts: []site.Fact{{Name: "Description", Text: w.Description}, {Name: "Told when", Text: shown.Types}, {Name: "State", Text: shown.Word},
+			{Name: "Waiting", Text: site.Count(waiting, "message", "messages")}, {Name: "Made", When: p.site.When(w.CreatedAt)}},
+		Keep: "Keep the webhook", Back: webhookPath(w.ID), Do: "Remove the webhook",
+	})
+}
+
+func webhookTitle(w schoolbell.Webhook) string { return cmp.Or(w.Description, "Webhook") }
 
 func (p *Pages) removeWebhook(c *site.Call) error {
 	if err := p.cfg.Webhooks.Remove(c.Ctx(), c.R.PathValue("id")); err != nil {

@@ -77,6 +77,7 @@ func (p *Pages) Group() site.Group {
 		{Method: http.MethodPost, Path: "templates/{category}/{channel}/{locale}/frame", Need: schoolbell.ScopeAdmin, Reads: true, Serve: p.frameTemplate},
 		{Method: http.MethodPost, Path: "templates/{category}/{channel}/{locale}/test", Need: schoolbell.ScopeAdmin, Action: "template.test", Serve: p.testTemplate},
 		{Method: http.MethodPost, Path: "templates/{category}/{channel}/{locale}/restore", Need: schoolbell.ScopeAdmin, Action: "template.put", Serve: p.restoreTemplate},
+		{Method: http.MethodGet, Path: "templates/{category}/{channel}/{locale}/reset", Need: schoolbell.ScopeAdmin, Serve: p.askResetTemplate},
 		{Method: http.MethodPost, Path: "templates/{category}/{channel}/{locale}/reset", Need: schoolbell.ScopeAdmin, Action: "template.reset", Serve: p.resetTemplate},
 	}, Notices: map[string]string{
 		"stored":    "A new version is stored. Events that start more than three seconds from now use it.",

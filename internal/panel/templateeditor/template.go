@@ -155,6 +155,28 @@ func (p *Pages) restoreTemplate(c *site.Call) error {
 	return p.afterPut(c, key, used, form, err)
 }
 
+// askResetTemplate asks before the standard template is used again.
+func (p *Pages) askResetTemplate(c *site.Call) error {
+	key, used, err := p.templateOf(c)
+	if err != nil {
+		return err
+	}
+	if used.Version == 0 {
+		return c.Redirect(site.TemplatePath(key) + "?done=unchanged")
+	}
+	n, err := p.site.Names(c.Ctx())
+	if err != nil {
+		return err
+	}
+	title := templateTitle(n, key)
+	return p.site.Confirm(c, "templates", []site.Crumb{{Name: "Templates", Path: "templates"}, {Name: title, Path: site.TemplatePath(key)}}, site.Confirmation{
+		Title: "Standard template", Question: "Use the standard template again?", About: title,
+		Says:  []string{"Events that start more than three seconds from now use it. The texts of the school stay in the list of versions and can be restored."},
+		Facts: []site.Fact{{Name: "In use", Text: site.StatusWord(inUse(used))}, {Name: "Stored", When: p.site.When(used.CreatedAt)}},
+		Keep:  "Keep the school's own", Back: site.TemplatePath(key), Do: "Use the standard template", Harmless: true,
+	})
+}
+
 // resetTemplate goes back to the standard template.
 func (p *Pages) resetTemplate(c *site.Call) error {
 	key, used, err := p.templateOf(c)
