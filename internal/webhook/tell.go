@@ -17,12 +17,12 @@ type teller struct {
 func (t *teller) tell(ctx context.Context, facts []ledger.WebhookFact) error {
 	grouped := map[schoolbell.WebhookType][]ledger.WebhookFact{}
 	for _, f := range facts {
-		switch f.Type {
-		case schoolbell.WebhookEventCompleted, schoolbell.WebhookEventCancelled:
+		switch {
+		case f.Type == schoolbell.WebhookEventCompleted, f.Type == schoolbell.WebhookEventCancelled:
 			if err := t.tellEvent(ctx, f); err != nil {
 				return err
 			}
-		case schoolbell.WebhookDeliveryFailed:
+		case f.Type == schoolbell.WebhookDeliveryFailed && f.Page: // else it is one delivery that failed after the end
 			if err := t.tellFailed(ctx, f); err != nil {
 				return err
 			}

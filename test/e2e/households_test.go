@@ -188,3 +188,60 @@ func householdsAgree(t *testing.T, parts system.Parts, worker bool) {
 		t.Errorf("%d rows are left of mum", n)
 	}
 }
+
+// An email to a family comes back when its event has long ended. Webhooks are told of everybody whom it was for.
+func TestHouseholdsBounce(t *testing.T) {
+	t.Parallel()
+	system.OnBothEngines(t, func(t *testing.T, parts system.Parts) {
+		parts.Settings = []string{"OUTBOUND_ALLOW=127.0.0.1/32", "RECEIPT_SECRET=" + bounceSecret, "BOUNCE_DOMAIN=" + bounceDomain}
+		f := newFamily(t, parts, parts.Redis != "")
+		r := system.NewReceiver(t)
+		r.Subscribe(f.School, schoolbell.WebhookEventCompleted, schoolbell.WebhookDeliveryBounced, schoolbell.WebhookDeliveryFailed)
+		news := urgentNews()
+		news.Texts = nil
+		id := f.tells(news, "mum sent", "dad suppressed same_address as mum", "oma suppressed same_address as mum", "papa sent")
+		told := func(want ...string) {
+			t.Helper()
+			testenv.Eventually(t, time.Minute, func() error {
+				if got := toldTo(r); !slices.Equal(got, want) {
+					return fmt.Errorf("the webhook is told %q, want %q", got, want)
+				}
+				return nil
+			}, "the webhook is told")
+		}
+		told("event.completed")
+		var back string
+		for _, l := range f.mail.Letters(id) {
+			if l.User == system.Person(1) {
+				back = notification(l.From, system.Address(1))
+			}
+		}
+		for range 2 { // the second time, nothing is new
+			if code := postMail(t, f.School, back); code != 200 {
+				t.Fatalf("the bounce is answered with %d", code)
+			}
+		}
+		told("delivery.bounced mum bounced", "delivery.failed dad failed", "delivery.failed oma failed", "event.completed")
+		const reason = "5.1.1 550 5.1.1 [address] is unknown as mum"
+		f.are(id, "mum sent", "dad failed "+reason, "oma failed "+reason, "papa sent")
+		ev, err := f.Client.Event(t.Context(), id)
+		must(t, err)
+		if c := ev.Progress.Channels[schoolbell.ChannelEmail]; c.Total != 4 || c.Failed != 2 || c.Sent != 2 {
+			t.Errorf("the progress is %+v", c)
+		}
+	})
+}
+
+// toldTo returns what a receiver has been told, in alphabetical order.
+func toldTo(r *system.Receiver) (told []string) {
+	for _, m := range r.Messages() {
+		if len(m.Data.Deliveries) == 0 {
+			told = append(told, string(m.Type))
+		}
+		for _, d := range m.Data.Deliveries {
+			told = append(told, fmt.Sprint(m.Type, " ", d.UserID, " ", d.Status))
+		}
+	}
+	slices.Sort(told)
+	return told
+}

@@ -178,7 +178,8 @@ var batchesOfFollowers = `
 			FROM deliveries d
 			WHERE d.event_seq = e.seq AND d.wave = r.wave AND d.channel = c.id AND d.same_as = r.user_seq AND d.same_as IS NOT NULL`
 
-// failFollowers makes deliveries failed that follow one whose message came back.
+// failFollowers makes deliveries failed that follow one whose message came back. If their event has ended, webhooks are told here:
+// those that had failed then are told with its end. The event is locked, so that it does not end meanwhile.
 var failFollowers = row.SQL(`
 	WITH lost AS (
 		UPDATE deliveries d
@@ -189,7 +190,14 @@ var failFollowers = row.SQL(`
 		WHERE e.id = @event_id AND c.name = @channel_name AND ` + lostMessage("f") + `
 			AND d.event_seq = e.seq AND d.wave = @wave AND d.channel = c.id AND d.same_as = @user AND d.same_as IS NOT NULL
 			AND d.status = {suppressed}
-		RETURNING d.event_seq, d.wave, d.channel, d.user_seq, d.outcome)
+		RETURNING d.event_seq, d.wave, d.channel, d.user_seq, d.outcome),
+	noted AS (
+		INSERT INTO webhook_facts (type, at, event_id, wave, channel, user_seq, detail)
+		SELECT @type, ` + now + `, @event_id, d.wave, d.channel, d.user_seq, 'failed'
+		FROM lost d
+		CROSS JOIN LATERAL (SELECT e.status FROM events e WHERE e.seq = d.event_seq FOR SHARE OFFSET 0) e
+		WHERE e.status IN ({event_completed}, {event_cancelled}) AND EXISTS (SELECT 1 FROM webhooks WHERE enabled AND types @> ARRAY[@type::text])
+		ORDER BY d.user_seq)
 	` + intoTotals + `
 		SELECT d.event_seq, d.wave, d.channel, m.status, d.outcome, ` + userShard + `, sum(m.n)
 		FROM lost d

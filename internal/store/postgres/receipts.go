@@ -61,7 +61,8 @@ func changeByReceipts(ctx context.Context, tx pgx.Tx, receipts []schoolbell.Rece
 	for _, f := range fresh {
 		r := receipts[f.Index-1]
 		if f.Known && r.Kind.Outcome() == schoolbell.OutcomeBounced {
-			_, err := tx.Exec(ctx, failFollowers, named{"event_id": row.Text(r.EventID), "wave": r.Wave, "channel_name": string(r.Channel), "user": r.User, "reason": row.Text(r.Reason)})
+			_, err := tx.Exec(ctx, failFollowers, named{"event_id": row.Text(r.EventID), "wave": r.Wave, "channel_name": string(r.Channel), "user": r.User, "reason": row.Text(r.Reason),
+				"type": string(schoolbell.WebhookDeliveryFailed)})
 			if err != nil {
 				return fmt.Errorf("change deliveries that follow others: %w", err)
 			}

@@ -269,6 +269,9 @@ func failFollowers(ctx context.Context, c *conn, event int64, r schoolbell.Recei
 	if _, err := c.exec(ctx, countLostFollowers, of); err != nil {
 		return err
 	}
+	if _, err := c.exec(ctx, noteLostFollowers, of.and(args{"now": at, "type": string(schoolbell.WebhookDeliveryFailed)})); err != nil {
+		return err
+	}
 	_, err := c.exec(ctx, failLostFollowers, of.and(args{"reason": row.Text(r.Reason), "now": at}))
 	return err
 }
@@ -292,6 +295,17 @@ var lostFollowers = `event_seq = @event
 
 // countLostFollowers moves such deliveries in the totals, before failLostFollowers.
 var countLostFollowers = row.SQL(moveTotals(lostFollowers, "{failed}", "outcome"))
+
+// noteLostFollowers notes such deliveries for webhooks, before failLostFollowers, if their event has ended: those that had failed then
+// are told with its end.
+var noteLostFollowers = row.SQL(`
+INSERT INTO webhook_facts (type, at, event_id, wave, channel, user_seq, detail)
+SELECT @type, @now, (SELECT id FROM events WHERE seq = @event), wave, channel, user_seq, 'failed'
+FROM deliveries
+WHERE ` + lostFollowers + `
+	AND (SELECT status FROM events WHERE seq = @event) IN ({event_completed}, {event_cancelled})
+	AND EXISTS (SELECT 1 FROM webhooks w, json_each(w.types) t WHERE w.enabled AND t.value = @type)
+ORDER BY user_seq`)
 
 // failLostFollowers makes such deliveries failed.
 var failLostFollowers = row.SQL(`

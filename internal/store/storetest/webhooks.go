@@ -15,6 +15,7 @@ var webhooks = []promise{
 	{"Facts are noted while an enabled webhook wants them", webhookFactsWanted},
 	{"Each end, bounce, suppression and opt-out is a fact", webhookFactsKinds},
 	{"FailedDeliveries pages through those of an event", webhookFailures},
+	{"A delivery that fails after the end of its event is a fact", webhookLateFailures},
 	{"Attempts and unsent messages are removed when they are old", webhookRemovals},
 }
 
@@ -157,5 +158,42 @@ func webhookRemovals(t *testing.T, open func() *store.Ledger) {
 	for _, kind := range []ledger.Kept{ledger.KeptAttempts, ledger.KeptMessages} {
 		same(t, "young rows removed", s.removeAll(kind, early, 2), 0)
 		same(t, "old rows removed", s.removeAll(kind, later(), 2), 5)
+	}
+}
+
+// A message comes back before its event has ended, and after that.
+func webhookLateFailures(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	for _, late := range []bool{false, true} {
+		id, batches, l, to := s.household(3, 3)
+		s.ask(l, batches[0], append(attempts(to[:1], schoolbell.DeliverySent), follow(to[1:], to[0].Seq)...), 10)
+		s.ask(l, batches[0], nil, 10)
+		s.webhook(fmt.Sprint(late), schoolbell.WebhookDeliveryFailed)
+		end := func() {
+			_, err := s.Waves.FinishWave(s.ctx(), zeroth(id))
+			s.must(err)
+		}
+		var want []string
+		if late {
+			end()
+			want = []string{"event.completed  completed"}
+		}
+		bounced := receipt(id, id, to[0], schoolbell.ReceiptBounced)
+		s.receive(1, bounced)
+		s.receive(0, bounced)
+		if late {
+			want = append(want, "delivery.failed email failed", "delivery.failed email failed")
+		} else {
+			end()
+			want = append(want, "event.completed  completed")
+		}
+		found := s.work().Facts
+		same(t, fmt.Sprintf("facts, late %v", late), s.facts(), want)
+		if late {
+			same(t, "event, user and place", fmt.Sprint(found[1].EventID, found[1].User, found[1].Page), fmt.Sprint(id, to[1].Seq, false))
+		}
+		page, err := s.Webhooks.FailedDeliveries(s.ctx(), found[0], 10)
+		s.must(err)
+		same(t, "failed deliveries", len(page), 2)
 	}
 }
