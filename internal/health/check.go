@@ -89,7 +89,22 @@ func (c *Check) run(ctx context.Context) {
 	r := c.ask(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last, c.asked = r, c.now()
+	now := c.now()
+	c.noteSince(r, now)
+	c.last, c.asked = r, now
 	close(c.running)
 	c.running = nil
+}
+
+// noteSince says of each dependency that is down since when. Before the first answer nothing is known of it.
+func (c *Check) noteSince(r Readiness, now time.Time) {
+	for i, d := range r.Dependencies {
+		if i >= len(c.last.Dependencies) || d.Status == statusOK {
+			continue
+		}
+		r.Dependencies[i].Since = now
+		if before := c.last.Dependencies[i]; before.Status != statusOK {
+			r.Dependencies[i].Since = before.Since
+		}
+	}
 }

@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ func TestReadiness(t *testing.T) {
 	t.Parallel()
 	t.Run("dependencies are checked at most once in ten seconds", testReadinessCache)
 	t.Run("pages do not wait for a check", testLatest)
+	t.Run("a dependency is down since it was found so", testSince)
 }
 
 // A caller of /readyz must not be able to make the server connect and log in
@@ -83,6 +85,39 @@ func testLatest(t *testing.T) {
 	if r := check.Latest(context.Background()); r.AgeMS != 0 || asked.Load() != 3 {
 		t.Errorf("after two minutes: asked %d times, the answer is %d ms old", asked.Load(), r.AgeMS)
 	}
+}
+
+func testSince(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	down.Store(true)
+	works := func(context.Context) error { return nil }
+	check := health.NewCheck(func(context.Context, string, error) {}, health.Dependency{Name: "ledger", Check: works}, health.Dependency{Name: "redis", Check: func(context.Context) error {
+		if down.Load() {
+			return errors.New("no answer")
+		}
+		return nil
+	}})
+	clock := &clock{now: time.Unix(1_700_000_000, 0)}
+	check.SetClock(clock.read)
+	since := func(want time.Time) {
+		t.Helper()
+		clock.add(11 * time.Second)
+		r := check.Readiness(context.Background())
+		if got := r.Dependencies[1].Since; !got.Equal(want) || !r.Dependencies[0].Since.IsZero() {
+			t.Errorf("down since %v, want %v", got, want)
+		}
+	}
+	since(time.Time{}) // it may have been down for long
+	since(time.Time{})
+	down.Store(false)
+	since(time.Time{})
+	down.Store(true)
+	first := clock.read().Add(11 * time.Second)
+	since(first)
+	since(first)
+	down.Store(false)
+	since(time.Time{})
 }
 
 type clock struct {

@@ -42,6 +42,8 @@ type DependencyStatus struct {
 	Status string `json:"status" enum:"ok,down"`
 	Detail string `json:"detail,omitempty"`
 	TookMS int64  `json:"took_ms"`
+
+	Since time.Time `json:"-"` // when a [Check] found it down that had worked; zero if it works, or if that is not known
 }
 
 // Dependency is something the service cannot do its whole work without.
