@@ -18,9 +18,14 @@ func TestPanelHealth(t *testing.T) {
 	watched.awaitText("All working")
 	p := s.signsIn(t, device{width: 1440}, office, "people")
 	contains(t, p.text(), "All working")
+	phone := s.signsIn(t, device{width: 390, script: true}, office, "")
+	phone.line(t, "All working", false)
+	phone.picture("panel-health-up-390")
 
 	redis.Stop()
 	watched.awaitText("Redis is unavailable")
+	phone.awaitText("Redis is unavailable")
+	phone.line(t, "Redis is unavailable", true)
 	for _, page := range []string{"people", "events", "account"} {
 		p.visit(s.URL + "/panel/" + page)
 		contains(t, p.text(), "Redis is unavailable")
@@ -38,4 +43,20 @@ func TestPanelHealth(t *testing.T) {
 	}
 	redis.Restart()
 	watched.awaitText("All working")
+}
+
+// line expects what the line at the top of a phone says, and that it takes a row of its own only if something does not work.
+func (p *tab) line(t *testing.T, says string, row bool) {
+	t.Helper()
+	var got struct {
+		Text        string
+		Wide, Shown bool
+	}
+	p.eval(`(() => {
+		const line = document.querySelector('.phone-top .health'), box = line.getBoundingClientRect();
+		return {text: line.textContent.trim(), wide: box.width > 200, shown: line.checkVisibility() && box.right <= innerWidth};
+	})()`, &got)
+	if got.Text != says || got.Wide != row || !got.Shown {
+		t.Errorf("the line is %+v, want %q, in a row of its own: %v", got, says, row)
+	}
 }
