@@ -246,7 +246,7 @@ func TestRedisExpiry(t *testing.T) {
 
 // The clock of the keys waits while a script runs. That is not work of the clock, after
 // which it would have to rest.
-func TestRedisExpiryAfterSlowScript(t *testing.T) {
+func TestRedisSlowScript(t *testing.T) {
 	t.Parallel()
 	c, ctx := dial(t, target{inside: startRedis(t)}), t.Context()
 	start := time.Now()
