@@ -57,7 +57,7 @@ func (s *Server) showOverview(c *site.Call) error {
 	if err != nil {
 		return err
 	}
-	return s.site.Write(c, overviewPage, site.Spec{Title: "Overview", Chart: true, Live: "live?period=" + p.ID}, v)
+	return s.site.Write(c, overviewPage, site.Spec{Title: "Overview", Chart: true, Outages: true, Live: "live?period=" + p.ID}, v)
 }
 
 // overviewEvery is how often the overview follows, in intervals of live parts: it is open all day in many places.
@@ -71,6 +71,11 @@ func (s *Server) streamOverview(c *site.Call) error {
 	root, p, a := c.Root(), chart.PeriodOf(c.R.URL.Query().Get("period")), c.Account
 	return s.site.FollowEvery(c, fmt.Sprint("overview ", p.ID, seesQueues(a)), overviewEvery, func(ctx context.Context) (live.Parts, bool, error) {
 		v, err := s.overview(ctx, p, a)
+		if schoolbell.CodeOf(err) == schoolbell.CodeUnavailable {
+			s.site.Log.WarnContext(ctx, "the overview waits for the ledger", "error", err)
+			made, err := site.RenderParts(overviewPage, site.Page{Root: root, View: overviewView{Parts: s.dependencies(ctx)}}, "parts")
+			return made, false, err
+		}
 		if err != nil {
 			return nil, false, err
 		}
@@ -114,10 +119,16 @@ func (s *Server) overview(ctx context.Context, p chart.Period, a schoolbell.Staf
 	if v.Failed, err = kept.Get(s.kept, "failed"+of, failedAge, func() (failedView, error) { return s.failedToday(ctx, groups) }); err != nil {
 		return v, err
 	}
-	for _, d := range s.cfg.Health(ctx).Dependencies {
-		v.Parts = append(v.Parts, site.DependencyOf(d))
-	}
+	v.Parts = s.dependencies(ctx)
 	return s.addQueues(ctx, v, seesQueues(a)), nil
+}
+
+// dependencies are what the server needs, and whether it works.
+func (s *Server) dependencies(ctx context.Context) (parts []site.Dependency) {
+	for _, d := range s.cfg.Health(ctx).Dependencies {
+		parts = append(parts, site.DependencyOf(d))
+	}
+	return parts
 }
 
 // todayEvents is how many events of a day are counted.

@@ -13,12 +13,13 @@ type Health struct {
 	Status string // up, degraded or down
 }
 
-// health returns the line of each page. It names what is unavailable.
-func (s *Site) health(ctx context.Context) Health {
+// health returns the line of each page, which names what is unavailable, and what follows from that.
+func (s *Site) health(ctx context.Context) (Health, []Outage) {
 	if s.cfg.Health == nil {
-		return Health{}
+		return Health{}, nil
 	}
-	return healthOf(s.cfg.Health(ctx))
+	r := s.cfg.Health(ctx)
+	return healthOf(r), s.outagesOf(r)
 }
 
 func healthOf(r health.Readiness) Health {
@@ -48,13 +49,14 @@ func healthOf(r health.Readiness) Health {
 // healthPart is the name of the part of open pages with the line.
 const healthPart = "health"
 
-// addHealth returns the parts of a page with the line. Others who follow the page may be at another URL, so each gets their own.
+// addHealth returns the parts of a page with the line and the outages. Others who follow the page may be at another URL, so each gets
+// their own.
 func (s *Site) addHealth(c *Call, made live.Parts) (live.Parts, error) {
-	h := s.health(c.Ctx())
+	h, outages := s.health(c.Ctx())
 	if h.Text == "" {
 		return made, nil
 	}
-	line, err := RenderParts(problemPage, Page{Root: rootOfPage(c), Health: h}, healthPart)
+	line, err := RenderParts(problemPage, Page{Root: rootOfPage(c), Health: h, Outages: outages}, healthPart, outagePart)
 	if err != nil {
 		return nil, err
 	}

@@ -48,11 +48,15 @@ func (s *Site) sendParts(c *Call, t *live.Topic, out *live.Stream) {
 	sent, said, checked := live.Parts{}, time.Now(), time.Now()
 	for !out.Failed() {
 		made, last, err := t.Get(c.Ctx())
-		if err == nil {
-			made, err = s.addHealth(c, made)
+		if err != nil {
+			made = nil
 		}
-		for name, html := range made {
-			if before, known := sent[name]; err == nil && (!known || before != html) {
+		shown, failed := s.addHealth(c, made) // also while the other parts cannot be made
+		if err == nil {
+			err = failed
+		}
+		for name, html := range shown {
+			if before, known := sent[name]; !known || before != html {
 				out.Part(name, html)
 				sent[name], said = html, time.Now()
 			}

@@ -24,6 +24,9 @@ type Page struct {
 	Notice string // what has just been done
 	Health Health // of what the server runs on
 	View   any
+
+	Outages     []Outage // of what the server runs on
+	ShowOutages bool     // the page says what follows from them
 }
 
 // Crumb names a page above the page, and its path in the panel.
@@ -38,19 +41,21 @@ func meOf(a schoolbell.StaffAccount) me {
 
 // Spec is what a handler says of its page.
 type Spec struct {
-	Title  string
-	Path   string // of the navigation item
-	Crumbs []Crumb
-	Live   string // URL of the stream that updates parts of the page; empty for none
-	Chart  bool   // the page has a chart
-	Status int    // of the answer; 0 means 200
+	Title   string
+	Path    string // of the navigation item
+	Crumbs  []Crumb
+	Live    string // URL of the stream that updates parts of the page; empty for none
+	Chart   bool   // the page has a chart
+	Outages bool   // the page says what follows from outages
+	Status  int    // of the answer; 0 means 200
 }
 
 // Write answers with a page inside the sidebar.
 func (s *Site) Write(c *Call, t *Template, spec Spec, view any) error {
 	p := s.NewPage(c, spec.Title, view)
 	p.Crumbs, p.Path, p.Live, p.Chart, p.Nav = spec.Crumbs, spec.Path, spec.Live, spec.Chart, s.NavigationOf(c)
-	p.Notice, p.Health = s.notices[c.R.URL.Query().Get("done")], s.health(c.Ctx())
+	p.Notice, p.ShowOutages = s.notices[c.R.URL.Query().Get("done")], spec.Outages
+	p.Health, p.Outages = s.health(c.Ctx())
 	return s.Render(c, orOK(spec.Status), t, "layout.html", p)
 }
 
