@@ -51,10 +51,16 @@ func linkedPages(p *tab, panel string) map[string]string {
 	for open := []string{panel}; len(open) > 0; open = open[1:] {
 		p.visit(open[0])
 		var links []string
-		p.eval(`[...document.querySelectorAll('body a[href]:not([download])')].map((a) => a.href.replace(/[?#].*/, ''))`, &links)
+		p.eval(`[...document.querySelectorAll('body a[href]:not([download])')].map((a) => a.href.replace(/#.*/, ''))`, &links)
 		for _, link := range links {
-			path, within := strings.CutPrefix(link, panel)
+			page, within := strings.CutPrefix(link, panel)
+			path, query, _ := strings.Cut(page, "?")
 			kind := pageKind(path)
+			if strings.HasPrefix(path, "queues/") && query != "" { // a list of jobs, or what is done with all of them
+				kind += stateOf(query)
+			} else {
+				link, _, _ = strings.Cut(link, "?")
+			}
 			if !within || kind == "" || pages[kind] != "" {
 				continue
 			}
@@ -65,8 +71,17 @@ func linkedPages(p *tab, panel string) map[string]string {
 	return pages
 }
 
+// stateOf ends the name of a page that shows the jobs of a state.
+func stateOf(query string) string {
+	values, err := url.ParseQuery(query)
+	if err != nil || values.Get("state") == "" {
+		return ""
+	}
+	return "-" + values.Get("state")
+}
+
 // namedAfter are parts of a path that an id follows.
-var namedAfter = []string{"events", "people", "queues", "jobs", "staff", "templates", "keys", "webhooks", "categories", "mail", "drafts"}
+var namedAfter = []string{"events", "people", "queues", "jobs", "staff", "templates", "keys", "webhooks", "categories", "mail", "drafts", "suppressions"}
 
 // pageKind names the pages that differ only in what they are about: "event" of events/{id}, "events" of events. It is empty for what is no page.
 func pageKind(path string) string {
