@@ -21,3 +21,6 @@ func Read(ctx context.Context, db *DB, doing string, f func(tx pgx.Tx) error) er
 
 // Now is the time of the database in a statement, in whole milliseconds.
 const Now = now
+
+// LockSchool lets the transaction wait for others that change what a school says about itself, and others for it.
+func LockSchool(ctx context.Context, tx pgx.Tx) error { return lock(ctx, tx, lockSchool) }

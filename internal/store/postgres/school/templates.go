@@ -1,28 +1,30 @@
-package postgres
+package school
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"schoolbell"
+	"schoolbell/internal/store/postgres"
 	"schoolbell/internal/store/row"
 )
 
 // Templates implements school.TemplateStore.
-type Templates struct{ DB *DB }
+type Templates struct{ DB *postgres.DB }
 
 // PutTemplate implements school.TemplateStore.
 func (s Templates) PutTemplate(ctx context.Context, t schoolbell.Template) (schoolbell.Template, error) {
-	err := s.DB.write(ctx, "put template", func(tx pgx.Tx) error {
-		if err := lock(ctx, tx, lockSchool); err != nil {
+	err := postgres.Write(ctx, s.DB, "put template", func(tx pgx.Tx) error {
+		if err := postgres.LockSchool(ctx, tx); err != nil {
 			return err
 		}
-		err := tx.QueryRow(ctx, insertTemplate, named{
+		err := tx.QueryRow(ctx, insertTemplate, pgx.StrictNamedArgs{
 			"category": t.Category, "channel": t.Channel, "locale": t.Locale, "subject": t.Subject, "html": t.HTML, "text": t.Text, "reset": t.Reset,
 		}).Scan(&t.Version, &t.CreatedAt)
-		if isForeignKey(err) {
+		if errors.Is(err, pgx.ErrNoRows) {
 			return row.UnknownCategory(t.Category)
 		}
 		t.CreatedAt = t.CreatedAt.UTC()
@@ -31,17 +33,22 @@ func (s Templates) PutTemplate(ctx context.Context, t schoolbell.Template) (scho
 	return t, err
 }
 
-// insertTemplate stores a version of a template.
+// insertTemplate stores a version of a template, if there is its category.
 const insertTemplate = `
 	INSERT INTO templates (category, channel, locale, subject, html, text, reset, created_at)
-	VALUES (@category, @channel, @locale, @subject, @html, @text, @reset, ` + now + `)
+	SELECT c.id, @channel, @locale, @subject, @html, @text, @reset, ` + postgres.Now + `
+	FROM categories c
+	WHERE c.id = @category
+	FOR KEY SHARE
 	RETURNING version, created_at`
 
 // NewTemplates implements school.TemplateStore.
 func (s Templates) NewTemplates(ctx context.Context, after int64, age time.Duration) (found []schoolbell.Template, err error) {
-	err = s.DB.again("read templates", func() error {
-		rows, err := s.DB.pool.Query(ctx, listNewTemplates, named{"after": after, "age": age.Milliseconds()})
-		found, err = list(rows, err, scanTemplate)
+	err = postgres.Read(ctx, s.DB, "read templates", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, listNewTemplates, pgx.StrictNamedArgs{"after": after, "age": age.Milliseconds()})
+		if err == nil {
+			found, err = pgx.CollectRows(rows, scanTemplate)
+		}
 		return err
 	})
 	return found, err
@@ -68,11 +75,13 @@ func scanTemplate(r pgx.CollectableRow) (t schoolbell.Template, err error) {
 
 // TemplateVersions implements school.TemplateStore.
 func (s Templates) TemplateVersions(ctx context.Context, key schoolbell.TemplateKey, before int64, limit int) (found []schoolbell.Template, err error) {
-	err = s.DB.again("list template versions", func() error {
-		rows, err := s.DB.pool.Query(ctx, listTemplateVersions, named{
+	err = postgres.Read(ctx, s.DB, "list template versions", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, listTemplateVersions, pgx.StrictNamedArgs{
 			"category": key.Category, "channel": key.Channel, "locale": key.Locale, "before": before, "limit": limit,
 		})
-		found, err = list(rows, err, scanTemplate)
+		if err == nil {
+			found, err = pgx.CollectRows(rows, scanTemplate)
+		}
 		return err
 	})
 	return found, err
