@@ -115,8 +115,8 @@ func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *se
 	renderer, err := render.New(render.Config{School: cfg.Settings.Current, Template: school.NewTemplates(s.ledger.Templates, log).At})
 	must(t, err)
 	cfg.Templates = templates.New(templates.Config{Store: school.NewTemplates(s.ledger.Templates, log), Renderer: renderer, School: cfg.School,
-		Events: s.ledger.Reports, Records: s.ledger.Exports, People: s.ledger.People, Texts: s.ledger.Deliveries})
-	cfg.Previews = preview.New(preview.Config{Pipeline: pipeline, Renderer: renderer, People: s.ledger.People, School: cfg.Settings.Current})
+		Events: s.ledger.Reports, Records: s.ledger.Exports, People: s.ledger.People, Texts: s.ledger.Previews})
+	cfg.Previews = preview.New(preview.Config{Pipeline: pipeline, Stored: s.ledger.Previews, Renderer: renderer, People: s.ledger.People, School: cfg.Settings.Current})
 	cfg.Channels = schoolbell.Channels()
 	cfg.Links, cfg.Messages = s.links, inbox.NewMessages(s.ledger.Inboxes, s.ledger.Receipts, nil, nil)
 	for _, c := range change {

@@ -143,7 +143,7 @@ func testPreviewStudents(t *testing.T, s *server) {
 	for _, c := range []struct{ event, user, want string }{
 		{"", "dad", "Nia and Zoë: absent since the first lesson; absent since the third lesson; no room\n"},
 		{"", "kid1", "nobody: no room\n"},
-		{ev.ID, "dad", "nobody: 7\n"}, // no worker has looked yet whom it is about
+		{ev.ID, "dad", "Nia: ; 7\n"}, // also before a worker has looked whom it is about
 		{ev.ID, "kid2", "nobody: no room\n"},
 	} {
 		shown, err := s.PreviewTemplate(t.Context(), key, wire.TemplatePreview{TemplateText: text, Event: c.event, User: c.user})

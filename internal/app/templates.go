@@ -14,7 +14,7 @@ import (
 func (r *Runtime) templates(renderer *render.Renderer) (*templates.Service, error) {
 	emails, err := r.testEmails()
 	return templates.New(templates.Config{Store: r.Templates, Renderer: renderer, School: school.New(r.Ledger.School), Events: r.Ledger.Reports,
-		Records: r.Ledger.Exports, People: r.Ledger.People, Texts: r.Ledger.Deliveries, Emails: emails}), err
+		Records: r.Ledger.Exports, People: r.Ledger.People, Texts: r.Ledger.Previews, Emails: emails}), err
 }
 
 // testEmails sends the tests of templates: through the channel of this process, or, where the workers are other processes, by a provider

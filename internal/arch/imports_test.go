@@ -71,7 +71,7 @@ var importRules = []struct {
 	{"internal/personal", []string{".", "internal/locale", "internal/template"}},
 	{"internal/render/...", []string{".", "internal/calendar", "internal/ledger", "internal/locale", "internal/personal", "internal/template"}},
 	{"internal/notify/...", []string{".", "bullmq", "bullmq/combine", "internal/ledger", "internal/outage", "internal/personal"}},
-	{"internal/preview/...", []string{".", "wire", "internal/channel/sms", "internal/ledger"}},
+	{"internal/preview/...", []string{".", "wire", "internal/channel/sms", "internal/ledger", "internal/personal"}},
 	{"internal/auth/...", []string{".", "internal/ledger"}},
 	{"internal/people/...", []string{".", "internal/address", "internal/phone"}},
 	{"internal/school/...", []string{".", "internal/outage"}},

@@ -6,7 +6,7 @@ import (
 	"schoolbell"
 )
 
-// Previews tell what would become of events that are not stored. They write nothing.
+// Previews tell what would become of events that are not stored, or not fanned out yet. They write nothing.
 type Previews interface {
 	// Preview walks the audience of ev as FanOuts.FanOut would now, and decides about each person and channel
 	// with the same code. The visitor gets ev as CreateEvent would store it, with its channels and its lane, and then
@@ -14,6 +14,13 @@ type Previews interface {
 	// the ledger. The visitor is called outside of transactions; its error ends the walk and is returned.
 	// Names in ev that CreateEvent would refuse are the same CodeInvalid faults.
 	Preview(ctx context.Context, ev *schoolbell.Event, setUp []schoolbell.Channel, users int, visitor PreviewVisitor) error
+
+	// Personal is Deliveries.Personal also for users to whom a stored event was not fanned out yet. Of those it tells the students
+	// whom the event would concern now.
+	Personal(ctx context.Context, ev *schoolbell.Event, users []int64) (map[int64]*schoolbell.PersonalText, error)
+
+	// PersonalData returns the data that a stored event has of people, without those who were erased.
+	PersonalData(ctx context.Context, eventID string) ([]schoolbell.PersonData, error)
 
 	// Waiting returns about how many deliveries of a lane wait to be sent on each channel: those of events of which jobs are in the
 	// queue. It looks at the oldest 10,000 waves that are open. Held events do not count.

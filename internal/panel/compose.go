@@ -20,7 +20,7 @@ import (
 	"schoolbell/internal/staff"
 )
 
-var composePage = parse("compose.html", "composefields.html", "composewho.html")
+var composePage = parse("compose.html", "count.html", "composefields.html", "composewho.html")
 
 // confirmWord is what people type before an urgent event is sent.
 const confirmWord = "SEND"
@@ -161,17 +161,7 @@ func (s *Server) countOf(c *site.Call, form composeForm) (countView, error) {
 	case err != nil:
 		return countView{}, err
 	}
-	names, err := s.site.Names(c.Ctx())
-	if err != nil {
-		return countView{}, err
-	}
-	v := s.newCount(found, written)
-	if written {
-		for _, m := range found.Shown {
-			v.Shown = append(v.Shown, newShownMessage(c, names, m))
-		}
-	}
-	return v, nil
+	return s.newCount(c, found, written)
 }
 
 // sendComposed creates the event of a form. The same form creates one event however often it is sent.

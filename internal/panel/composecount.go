@@ -19,6 +19,7 @@ type countView struct {
 	Reasons  []reasonCount
 	Warnings []string
 	Shown    []shownMessage
+	Who      string            // name of the person who gets what is shown; empty for anybody
 	Problems []site.FieldFault // why it cannot be counted
 }
 
@@ -43,8 +44,8 @@ type shownMessage struct {
 // countFact is a line of what sending would do.
 type countFact struct{ Name, Text string }
 
-// newCount shows a preview, without its messages. What depends on the text is left out until there is one.
-func (s *Server) newCount(p *wire.EventPreview, written bool) countView {
+// newCount shows a preview. What depends on the text is left out until there is one.
+func (s *Server) newCount(c *site.Call, p *wire.EventPreview, written bool) (countView, error) {
 	v := countView{Counted: true, People: p.People, Facts: []countFact{{Name: "Messages", Text: site.Number(p.Messages)}}}
 	if f := p.Finish; f != nil {
 		v.Facts = append(v.Facts, countFact{Name: "Done in", Text: "about " + site.Roughly(time.Duration(f.Seconds)*time.Second) + ", by " + f.LimitedBy})
@@ -60,7 +61,14 @@ func (s *Server) newCount(p *wire.EventPreview, written bool) countView {
 		}
 	}
 	v.Warnings = s.countWarnings(p)
-	return v
+	if !written {
+		return v, nil
+	}
+	names, err := s.site.Names(c.Ctx())
+	for _, m := range p.Shown {
+		v.Shown = append(v.Shown, newShownMessage(c, names, m))
+	}
+	return v, err
 }
 
 func newShownMessage(c *site.Call, names site.Names, m wire.PreviewedMessage) shownMessage {

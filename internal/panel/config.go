@@ -62,6 +62,7 @@ type Pipeline interface {
 // Previews tells what an event would do.
 type Previews interface {
 	Preview(ctx context.Context, ev *schoolbell.Event, o preview.Options) (*wire.EventPreview, error)
+	PreviewStored(ctx context.Context, ev *schoolbell.Event, o preview.Options) (*wire.EventPreview, error)
 }
 
 // Drafts are events that an account has not sent yet.

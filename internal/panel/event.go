@@ -34,6 +34,7 @@ type eventView struct {
 
 	Live                             bool // more will happen without anybody doing something
 	CanCancel, CanChange, CanRelease bool
+	CanPreview                       bool
 
 	Failures failuresView
 	Filter   deliveryFilters
@@ -110,7 +111,7 @@ func (s *Server) event(ctx context.Context, id string) (v eventView, err error) 
 	sum := allWaves(p)
 	v = eventView{ID: ev.ID, Title: ev.Title, For: site.AudienceWords(ev.Audience), Place: ev.Location, Category: names.Category(ev.Category), Status: string(ev.Status),
 		Starts: s.site.When(ev.StartsAt), Paragraphs: strings.Split(ev.Body, "\n\n"), Percent: p.Percent, Failed: sum.Failed + sum.Bounced,
-		Bad: sum.Failed + sum.Bounced + sum.Complained, CanChange: mayChange(ev), CanCancel: !ev.Status.Terminal(), CanRelease: ev.Status == schoolbell.EventHeld}
+		Bad: sum.Failed + sum.Bounced + sum.Complained, CanChange: mayChange(ev), CanCancel: !ev.Status.Terminal(), CanRelease: ev.Status == schoolbell.EventHeld, CanPreview: mayPreview(ev)}
 	v.Origin = "Created by " + names.Actor(ev.CreatedBy) + ", " + s.site.When(ev.CreatedAt).Text + ", for " + v.For
 	v.Languages = strings.Join(sortedKeys(ev.Texts), ", ")
 	v.Says = site.Number(p.Done) + " of " + site.Count(p.Total, "delivery", "deliveries")

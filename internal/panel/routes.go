@@ -30,6 +30,7 @@ func (s *Server) routes() []site.Route {
 		{Method: http.MethodGet, Path: "events/{id}", Need: site.AnyRole, Limit: site.OfEvent, Serve: s.showEvent},
 		{Method: http.MethodGet, Path: "events/{id}/live", Need: site.AnyRole, Limit: site.OfEvent, Serve: s.streamEvent},
 		{Method: http.MethodGet, Path: "events/{id}/deliveries.csv", Need: site.AnyRole, Limit: site.OfEvent, Serve: s.exportDeliveries},
+		{Method: http.MethodGet, Path: "events/{id}/preview", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Serve: s.previewEvent},
 		{Method: http.MethodGet, Path: "events/{id}/change", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Serve: s.editEvent},
 		{Method: http.MethodPost, Path: "events/{id}/change", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Action: "event.change", Serve: s.changeEvent},
 		{Method: http.MethodPost, Path: "events/{id}/change/form", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Reads: true, Serve: s.changeStep},

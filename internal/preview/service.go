@@ -21,6 +21,12 @@ type Pipeline interface {
 	Forecasts(ctx context.Context, ev *schoolbell.Event, units map[schoolbell.Channel]int) (map[schoolbell.Channel]ledger.ChannelForecast, error)
 }
 
+// Stored knows what stored events say of single people.
+type Stored interface {
+	// PersonalData returns the data that an event has of people.
+	PersonalData(ctx context.Context, eventID string) ([]schoolbell.PersonData, error)
+}
+
 // Renderer makes messages as workers do.
 type Renderer interface {
 	Render(ev *schoolbell.Event, ch schoolbell.Channel, to ledger.Recipient) (schoolbell.Message, error)
@@ -41,6 +47,7 @@ type People interface {
 // Config says what a Service works with. All is required but SMS.
 type Config struct {
 	Pipeline Pipeline
+	Stored   Stored
 	Renderer Renderer
 	Link     func(eventID string, to ledger.Recipient) string // of a message, as the renderer has it
 	People   People
@@ -97,6 +104,20 @@ func (s *Service) Preview(ctx context.Context, ev *schoolbell.Event, o Options) 
 		return nil, err
 	}
 	return out, s.finish(ctx, t.ev, out)
+}
+
+// PreviewStored tells what would happen if a stored event, of which nothing was sent yet, were sent at its time to the people who are
+// in its audience now. Its errors are those of Preview.
+func (s *Service) PreviewStored(ctx context.Context, ev *schoolbell.Event, o Options) (*wire.EventPreview, error) {
+	again := *ev
+	if ev.PersonalCount > 0 {
+		data, err := s.cfg.Stored.PersonalData(ctx, ev.ID)
+		if err != nil {
+			return nil, err
+		}
+		again.Personal, again.PersonalCount = data, 0
+	}
+	return s.Preview(ctx, &again, o)
 }
 
 // chosen returns the person whose messages are shown, nil for somebody of the audience.

@@ -5,6 +5,7 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/personal"
 	"schoolbell/wire"
 )
 
@@ -39,5 +40,13 @@ func (t *tally) show(c *channelTally) (*wire.PreviewedMessage, error) {
 func (t *tally) showInApp(to ledger.Recipient) *wire.PreviewedMessage {
 	school := cmp.Or(t.cfg.School().Language, "en")
 	said, tag := t.ev.In(cmp.Or(to.Locale, school))
-	return &wire.PreviewedMessage{Channel: schoolbell.ChannelInApp, User: to.UserID, Locale: cmp.Or(tag, school), Subject: said.Title, Text: said.Body}
+	tag = cmp.Or(tag, school)
+	if t.ev.Personalized() {
+		about := schoolbell.PersonalText{Name: to.Name}
+		if to.Personal != nil {
+			about.Data, about.Students = to.Personal.Data, to.Personal.Students
+		}
+		said.Title, said.Body = personal.Filled(said.Title, said.Body, tag, &about)
+	}
+	return &wire.PreviewedMessage{Channel: schoolbell.ChannelInApp, User: to.UserID, Locale: tag, Subject: said.Title, Text: said.Body}
 }

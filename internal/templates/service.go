@@ -62,7 +62,7 @@ type People interface {
 
 // Texts knows what events say of single people.
 type Texts interface {
-	// Personal returns what the messages of an event to users with these numbers do not share.
+	// Personal returns what the messages of an event to users with these numbers do not share, or would not if it were sent now.
 	Personal(ctx context.Context, ev *schoolbell.Event, users []int64) (map[int64]*schoolbell.PersonalText, error)
 }
 

@@ -16,6 +16,7 @@ func TestPanelChange(t *testing.T) {
 	s.groupOfPeople(t)
 	office := s.account(t, "office@hollowbrook.example", "Mara Tennick", schoolbell.RoleSender)
 	t.Run("an event is changed before it is sent", func(t *testing.T) { s.testChangeUnsent(t, office) })
+	t.Run("an event is previewed before it is sent", func(t *testing.T) { s.testPreviewUnsent(t, office) })
 	t.Run("those who have an event are told of its change", func(t *testing.T) { s.testChangeSent(t, office) })
 	t.Run("two people do not undo each other's change", func(t *testing.T) { s.testChangeTwice(t, office) })
 	t.Run("an urgent event needs the right", func(t *testing.T) { s.testChangeUrgent(t, office) })
@@ -56,6 +57,34 @@ func (s *site) testChangeUnsent(t *testing.T, office string) {
 	must(t, err)
 	if ev.Body != "The gala starts at ten." || ev.Status != schoolbell.EventScheduled || ev.Revision != 1 {
 		t.Errorf("the event is %+v", ev)
+	}
+}
+
+// A preview of a scheduled event says what its messages say, also of the students of a guardian.
+func (s *site) testPreviewUnsent(t *testing.T, office string) {
+	for _, u := range []schoolbell.User{
+		{ID: "nia", Name: "Nia Mossfield", Roles: []schoolbell.Role{schoolbell.RoleStudent}},
+		{ID: "yara", Name: "Yara Mossfield", Email: "yara@hollowbrook.example", Roles: []schoolbell.Role{schoolbell.RoleParent}, GuardianOf: []string{"nia"}},
+	} {
+		_, _, err := s.Client.PutUser(t.Context(), u)
+		must(t, err)
+	}
+	created, err := s.Client.CreateEvent(t.Context(), wire.NewEvent{Title: "Report of {{students}}", Body: "Dear {{user.name}}, {{students}} is in room {{data.room}}.", SendAt: wire.At(gala().StartsAt.Time),
+		ForEach: schoolbell.ForEachStudent, Audience: schoolbell.Audience{GuardiansOf: &schoolbell.Selector{Users: []string{"nia"}}},
+		Personal: []schoolbell.PersonData{{User: "yara", Data: []byte(`{"room": "7"}`)}}})
+	must(t, err)
+	p := s.signsIn(t, device{width: 390}, office, "events/"+created.ID)
+	p.opens("Preview")
+	p.shows([]string{"1 person", "Left out", "Who gets it", "As somebody gets it"})
+	p.eval("document.getElementById('user').value = 'nobody'", nil)
+	p.goes(func() { p.eval("document.querySelector('main form').submit()", nil) })
+	p.shows([]string{"There is no such person."})
+	p.eval("document.getElementById('user').value = 'yara'", nil)
+	p.goes(func() { p.eval("document.querySelector('main form').submit()", nil) })
+	p.shows([]string{"As Yara Mossfield gets it", "Report of Nia Mossfield", "Dear Yara Mossfield, Nia Mossfield is in room 7."})
+	for _, d := range []device{{width: 390, script: true}, {width: 1440, script: true}} {
+		wide := s.signsIn(t, d, office, "events/"+created.ID+"/preview?user=yara")
+		s.axeFindsNothing(t, wide, "panel-preview-"+d.String())
 	}
 }
 

@@ -65,46 +65,82 @@ const insertConcerned = `
 	WHERE g.guardian_seq = ANY (@people::bigint[]) AND ` + studentSelected
 
 // personalize gives people what the messages of an event that is not stored would say of them.
-func (s Previews) personalize(ctx context.Context, w *walk, ev *schoolbell.Event, people []ledger.Recipient) error {
-	students := map[int64][]schoolbell.Student{}
-	if ev.ForEach != schoolbell.ForEachStudent || len(people) == 0 {
-		return row.Personalize(ev, people, students)
-	}
+func (s Previews) personalize(ctx context.Context, ev *schoolbell.Event, people []ledger.Recipient) error {
 	users := make([]int64, len(people))
 	for i, p := range people {
 		users[i] = p.Seq
 	}
-	err := s.DB.read(ctx, "preview students", func(tx pgx.Tx) error {
-		clear(students)
-		selected, err := resolve(ctx, tx, w.audience.GuardiansOf, 0)
-		if err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, selectConcerned, named{"people": users,
-			"student_roles": selected.roles, "student_groups": selected.groups, "student_users": selected.users})
-		if err != nil {
-			return err
-		}
-		var guardian int64
-		var student schoolbell.Student
-		_, err = pgx.ForEachRow(rows, []any{&guardian, &student.ID, &student.Name}, func() error {
-			students[guardian] = append(students[guardian], student)
-			return nil
-		})
-		return err
-	})
+	concerned, err := s.concerned(ctx, ev, users)
 	if err != nil {
 		return err
 	}
-	return row.Personalize(ev, people, students)
+	return row.Personalize(ev, people, concerned)
 }
 
-// selectConcerned selects the students of the guardians @people whom the audience selects.
+// concerned returns the students of guardians whom an event, stored or not, would concern if it were fanned out now.
+func (s Previews) concerned(ctx context.Context, ev *schoolbell.Event, users []int64) (found []row.Concerned, err error) {
+	if ev.ForEach != schoolbell.ForEachStudent || len(users) == 0 {
+		return nil, nil
+	}
+	err = s.DB.read(ctx, "preview students", func(tx pgx.Tx) error {
+		selected, err := resolve(ctx, tx, ev.Audience.GuardiansOf, 0)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, selectConcerned, named{"people": users, "event_id": ev.ID,
+			"student_roles": selected.roles, "student_groups": selected.groups, "student_users": selected.users})
+		found, err = list(rows, err, func(r pgx.CollectableRow) (x row.Concerned, err error) {
+			return x, r.Scan(&x.Guardian, &x.Student.ID, &x.Student.Name, &x.Data)
+		})
+		return err
+	})
+	return found, err
+}
+
+// selectConcerned selects the students of the guardians @people whom the audience selects, with the data that an event has of them.
 var selectConcerned = row.SQL(`
-	SELECT g.guardian_seq, s.id, s.name
+	SELECT g.guardian_seq, s.id, s.name, p.data
 	FROM guardianships g
 	JOIN users s ON s.seq = g.student_seq AND s.state = {user_live}
+	LEFT JOIN personal_data p ON p.event_seq = (SELECT seq FROM events WHERE id = @event_id) AND p.user_seq = s.seq
 	WHERE g.guardian_seq = ANY (@people::bigint[]) AND ` + studentSelected)
+
+// Personal implements ledger.Previews.
+func (s Previews) Personal(ctx context.Context, ev *schoolbell.Event, users []int64) (map[int64]*schoolbell.PersonalText, error) {
+	told, err := Deliveries(s).Personal(ctx, ev, users)
+	if err != nil || ev.Status.Terminal() {
+		return told, err
+	}
+	found := row.PersonalTexts(told)
+	concerned, err := s.concerned(ctx, ev, found.WithoutStudents(users))
+	if err != nil {
+		return nil, err
+	}
+	return found, found.AddConcerned(concerned)
+}
+
+// PersonalData implements ledger.Previews.
+func (s Previews) PersonalData(ctx context.Context, eventID string) (found []schoolbell.PersonData, err error) {
+	err = s.DB.again("read personal data", func() error {
+		rows, err := s.DB.pool.Query(ctx, allPersonalData, eventID)
+		found, err = list(rows, err, func(r pgx.CollectableRow) (p schoolbell.PersonData, err error) {
+			var data string
+			err = r.Scan(&p.User, &data)
+			p.Data = json.RawMessage(data)
+			return p, err
+		})
+		return err
+	})
+	return found, err
+}
+
+// allPersonalData selects the data that an event has of people.
+var allPersonalData = row.SQL(`
+	SELECT u.id, p.data
+	FROM personal_data p
+	JOIN users u ON u.seq = p.user_seq AND u.state = {user_live}
+	WHERE p.event_seq = (SELECT seq FROM events WHERE id = $1)
+	ORDER BY u.id`)
 
 // personalText is an expression for what the messages of the event e to the user u do not share, as JSON.
 const personalText = `json_build_object(

@@ -33,7 +33,7 @@ func (s Previews) Preview(ctx context.Context, ev *schoolbell.Event, setUp []sch
 		}
 		w.cursor, done = bound, last
 		if ev.Personalized() {
-			if err := s.personalize(ctx, w, ev, found.People); err != nil {
+			if err := s.personalize(ctx, ev, found.People); err != nil {
 				return err
 			}
 		}

@@ -106,9 +106,39 @@ func decodeData(text string) (map[string]string, error) {
 	return data, nil
 }
 
-// Personalize gives recipients of an event that is not stored what its messages would say of them. students are those whom it
-// concerns, without data, by the numbers of their guardians.
-func Personalize(ev *schoolbell.Event, people []ledger.Recipient, students map[int64][]schoolbell.Student) error {
+// AddConcerned adds the students of users.
+func (p PersonalTexts) AddConcerned(concerned []Concerned) error {
+	for _, c := range concerned {
+		if err := p.AddStudent(c.Guardian, c.Student, c.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WithoutStudents returns those of users who have no students.
+func (p PersonalTexts) WithoutStudents(users []int64) (rest []int64) {
+	for _, user := range users {
+		if p[user] == nil || len(p[user].Students) == 0 {
+			rest = append(rest, user)
+		}
+	}
+	return rest
+}
+
+// Concerned is a student of a guardian whom an event concerns.
+type Concerned struct {
+	Guardian int64 // number
+	Student  schoolbell.Student
+	Data     *string // of the student, as the row of a stored event has it; nil for none
+}
+
+// Personalize gives recipients of an event that is not stored what its messages would say of them.
+func Personalize(ev *schoolbell.Event, people []ledger.Recipient, concerned []Concerned) error {
+	students := map[int64][]schoolbell.Student{}
+	for _, c := range concerned {
+		students[c.Guardian] = append(students[c.Guardian], c.Student)
+	}
 	data := make(map[string]map[string]string, len(ev.Personal))
 	for _, p := range ev.Personal {
 		values, err := p.Values()

@@ -58,43 +58,86 @@ CROSS JOIN guardianships w ON w.guardian_seq = k.user_seq
 WHERE ` + studentSelected
 
 // personalize gives people what the messages of an event that is not stored would say of them.
-func (s Previews) personalize(ctx context.Context, w *walk, ev *schoolbell.Event, people []ledger.Recipient) error {
-	students := map[int64][]schoolbell.Student{}
-	if ev.ForEach != schoolbell.ForEachStudent || len(people) == 0 {
-		return row.Personalize(ev, people, students)
-	}
+func (s Previews) personalize(ctx context.Context, ev *schoolbell.Event, people []ledger.Recipient) error {
 	users := make([]int64, len(people))
 	for i, p := range people {
 		users[i] = p.Seq
 	}
-	err := s.DB.read(ctx, "preview students", func(c *conn) error {
-		clear(students)
-		p := picker{args: args{"people": jsonOf(users)}}
-		if err := p.add(ctx, c, "student", w.audience.GuardiansOf, 0); err != nil {
-			return err
-		}
-		return c.each(ctx, selectConcerned, p.args, func(scan func(...any) error) error {
-			var guardian int64
-			var student schoolbell.Student
-			err := scan(&guardian, &student.ID, &student.Name)
-			students[guardian] = append(students[guardian], student)
-			return err
-		})
-	})
+	concerned, err := s.concerned(ctx, ev, users)
 	if err != nil {
 		return err
 	}
-	return row.Personalize(ev, people, students)
+	return row.Personalize(ev, people, concerned)
 }
 
-// selectConcerned selects the students of the guardians @people whom the audience selects.
+// concerned returns the students of guardians whom an event, stored or not, would concern if it were fanned out now.
+func (s Previews) concerned(ctx context.Context, ev *schoolbell.Event, users []int64) (found []row.Concerned, err error) {
+	if ev.ForEach != schoolbell.ForEachStudent || len(users) == 0 {
+		return nil, nil
+	}
+	err = s.DB.read(ctx, "preview students", func(c *conn) error {
+		found = nil
+		p := picker{args: args{"people": jsonOf(users), "event_id": ev.ID}}
+		if err := p.add(ctx, c, "student", ev.Audience.GuardiansOf, 0); err != nil {
+			return err
+		}
+		return c.each(ctx, selectConcerned, p.args, func(scan func(...any) error) error {
+			var x row.Concerned
+			err := scan(&x.Guardian, &x.Student.ID, &x.Student.Name, &x.Data)
+			found = append(found, x)
+			return err
+		})
+	})
+	return found, err
+}
+
+// selectConcerned selects the students of the guardians @people whom the audience selects, with the data that an event has of them.
 var selectConcerned = row.SQL(`
-SELECT w.guardian_seq, s.id, s.name
+SELECT w.guardian_seq, s.id, s.name, p.data
 FROM json_each(@people) k
 CROSS JOIN guardianships w ON w.guardian_seq = k.value
 CROSS JOIN users s ON s.seq = w.student_seq
+LEFT JOIN personal_data p ON p.event_seq = (SELECT seq FROM events WHERE id = @event_id)
+	AND p.user_seq = s.seq
 WHERE s.state = {user_live}
 	AND ` + studentSelected)
+
+// Personal implements ledger.Previews.
+func (s Previews) Personal(ctx context.Context, ev *schoolbell.Event, users []int64) (map[int64]*schoolbell.PersonalText, error) {
+	told, err := Deliveries(s).Personal(ctx, ev, users)
+	if err != nil || ev.Status.Terminal() {
+		return told, err
+	}
+	found := row.PersonalTexts(told)
+	concerned, err := s.concerned(ctx, ev, found.WithoutStudents(users))
+	if err != nil {
+		return nil, err
+	}
+	return found, found.AddConcerned(concerned)
+}
+
+// PersonalData implements ledger.Previews.
+func (s Previews) PersonalData(ctx context.Context, eventID string) (found []schoolbell.PersonData, err error) {
+	err = s.DB.read(ctx, "read personal data", func(c *conn) error {
+		found = nil
+		return c.each(ctx, allPersonalData, args{"event_id": eventID}, func(scan func(...any) error) error {
+			var user, data string
+			err := scan(&user, &data)
+			found = append(found, schoolbell.PersonData{User: user, Data: json.RawMessage(data)})
+			return err
+		})
+	})
+	return found, err
+}
+
+// allPersonalData selects the data that an event has of people.
+var allPersonalData = row.SQL(`
+SELECT u.id, p.data
+FROM personal_data p
+CROSS JOIN users u ON u.seq = p.user_seq
+WHERE p.event_seq = (SELECT seq FROM events WHERE id = @event_id)
+	AND u.state = {user_live}
+ORDER BY u.id`)
 
 // personalText is an expression for what the messages of the event e to the user u do not share, as JSON.
 const personalText = `json_object(

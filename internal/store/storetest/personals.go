@@ -18,6 +18,7 @@ var personals = []promise{
 	{"Personal leaves out people who were erased, and their data", personalErased},
 	{"A further wave is about the same students", personalWave},
 	{"Preview tells what Personal tells once the event is stored", personalPreview},
+	{"Previews tell what a stored event says before the fan-out", personalStored},
 	{"Remove deletes personal data with its event, in pieces", personalRemoved},
 	{"PersonalOf pages through what events say of one person", personalExport},
 }
@@ -176,6 +177,48 @@ func personalPreview(t *testing.T, open func() *store.Ledger) {
 	}
 	ev := absence("nobody", `{}`)
 	wantFields(t, s.Previews.Preview(s.ctx(), ev, nil, 10, &previewed{}), "personal[0].user")
+}
+
+func personalStored(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.family()
+	id := s.create(absence("ada", `{"reason": "ill"}`, "head", `{"room": "7"}`, "dina", `{"reason": "not told"}`))
+	data := func() string {
+		found, err := s.Previews.PersonalData(s.ctx(), id)
+		s.must(err)
+		text, err := json.Marshal(found)
+		s.must(err)
+		return string(text)
+	}
+	var users []int64
+	for _, u := range []string{"mum", "dad", "head"} {
+		p, err := s.Exports.Person(s.ctx(), u)
+		s.must(err)
+		users = append(users, p.Number)
+	}
+	told := func() map[int64]*schoolbell.PersonalText {
+		found, err := s.Previews.Personal(s.ctx(), s.event(id), users)
+		s.must(err)
+		return found
+	}
+	before := told()
+	same(t, "before it is fanned out", before, map[int64]*schoolbell.PersonalText{
+		users[0]: {Students: []schoolbell.Student{{ID: "ada", Name: "Name of ada", Data: map[string]string{"reason": "ill"}}, {ID: "ben", Name: "Name of ben"}}},
+		users[1]: {Students: []schoolbell.Student{{ID: "cleo", Name: "Name of cleo"}}},
+		users[2]: {Data: map[string]string{"room": "7"}},
+	})
+	same(t, "data", data(), `[{"user":"ada","data":{"reason":"ill"}},{"user":"dina","data":{"reason":"not told"}},{"user":"head","data":{"room":"7"}}]`)
+	s.walk(id, 10, 10)
+	same(t, "after it is fanned out", told(), before)
+	mum := person("mum", schoolbell.RoleParent)
+	mum.GuardianOf = []string{"cleo"}
+	s.put(mum)
+	same(t, "after she is a guardian of others", told(), before)
+	s.must(s.People.DeleteUser(s.ctx(), "head"))
+	same(t, "data after a person was erased", data(), `[{"user":"ada","data":{"reason":"ill"}},{"user":"dina","data":{"reason":"not told"}}]`)
+	found, err := s.Previews.PersonalData(s.ctx(), "gone")
+	s.must(err)
+	same(t, "data of an event that is gone", len(found), 0)
 }
 
 func personalRemoved(t *testing.T, open func() *store.Ledger) {
