@@ -185,19 +185,27 @@ func (s Deliveries) Personal(ctx context.Context, ev *schoolbell.Event, users []
 	return found, err
 }
 
-// selectPersonalData selects the data that an event has of users.
+// selectPersonalData selects the data that an event has of users. It looks up each user: PostgreSQL knows nothing yet about a
+// table that has just been filled, and may otherwise read all data of the event for each batch.
 const selectPersonalData = `
-	SELECT p.user_seq, p.data
-	FROM personal_data p
-	WHERE p.event_seq = (SELECT seq FROM events WHERE id = $1) AND p.user_seq = ANY ($2::bigint[])`
+	SELECT u.seq, p.data
+	FROM unnest($2::bigint[]) u(seq)
+	CROSS JOIN LATERAL (
+		SELECT data FROM personal_data
+		WHERE event_seq = (SELECT seq FROM events WHERE id = $1) AND user_seq = u.seq
+		OFFSET 0) p`
 
-// selectStudents selects the students of users whom an event concerns, with its data of them.
+// selectStudents selects the students of users whom an event concerns, with its data of them. It looks up each user,
+// as selectPersonalData does.
 var selectStudents = row.SQL(`
-	SELECT c.user_seq, s.id, s.name, p.data
-	FROM concerned_students c
+	SELECT u.seq, s.id, s.name, p.data
+	FROM unnest($2::bigint[]) u(seq)
+	CROSS JOIN LATERAL (
+		SELECT event_seq, student_seq FROM concerned_students
+		WHERE event_seq = (SELECT seq FROM events WHERE id = $1) AND user_seq = u.seq
+		OFFSET 0) c
 	JOIN users s ON s.seq = c.student_seq AND s.state = {user_live}
-	LEFT JOIN personal_data p ON p.event_seq = c.event_seq AND p.user_seq = c.student_seq
-	WHERE c.event_seq = (SELECT seq FROM events WHERE id = $1) AND c.user_seq = ANY ($2::bigint[])`)
+	LEFT JOIN personal_data p ON p.event_seq = c.event_seq AND p.user_seq = c.student_seq`)
 
 // PersonalOf implements ledger.Exports.
 func (s Exports) PersonalOf(ctx context.Context, person, afterEvent int64, limit int) (found []ledger.PersonalRecord, last int64, err error) {
