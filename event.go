@@ -84,6 +84,7 @@ type Event struct {
 	CreatedAt   time.Time
 	CreatedBy   Actor     // who asked for it
 	CompletedAt time.Time // when it became completed or cancelled; zero before
+	CancelledAt time.Time // zero for never; an event that is held after a restore may have been cancelled before
 
 	// Digest says that the event is a digest that the program made. Its audience is empty: it goes to those who have items of it.
 	Digest bool
@@ -92,6 +93,10 @@ type Event struct {
 	// old; zero before. Progress stays as it was then.
 	DeliveriesRemovedAt time.Time
 }
+
+// Cancelled reports whether the event was cancelled. An event is both cancelled and held in a ledger that was restored
+// while people were being told of the cancellation.
+func (e *Event) Cancelled() bool { return e.Status == EventCancelled || !e.CancelledAt.IsZero() }
 
 // Normalize fills defaults, drops what is said twice and cuts times to
 // milliseconds in UTC. Call it before Validate.

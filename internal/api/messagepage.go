@@ -68,7 +68,7 @@ func (s *Server) showMessage(w http.ResponseWriter, r *http.Request) {
 	said, language := m.Event.In(cmp.Or(m.Locale, school.Language))
 	written(f.Message(w, web.Message{
 		Title: said.Title, Body: said.Body, Language: cmp.Or(language, school.Language),
-		Urgent: m.Event.Lane == schoolbell.LaneUrgent, Cancelled: m.Event.Status == schoolbell.EventCancelled,
+		Urgent: m.Event.Lane == schoolbell.LaneUrgent, Cancelled: m.Event.Cancelled(),
 		SentAt: sentAt(m.Event), StartsAt: m.Event.StartsAt, EndsAt: m.Event.EndsAt, Zone: zoneOf(m.Timezone, school.Timezone), Place: said.Location,
 		Done: m.Outcome(), Asks: asks(m.Event),
 	}))

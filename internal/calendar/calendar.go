@@ -44,7 +44,7 @@ func UID(eventID string) string { return eventID + "@schoolbell" }
 func EntryOf(ev *schoolbell.Event, said schoolbell.EventText) Entry {
 	return Entry{
 		UID: UID(ev.ID), Sequence: ev.Revision, Stamp: ev.CreatedAt, Start: ev.StartsAt, End: ev.EndsAt,
-		Summary: said.Title, Text: strings.TrimSpace(said.Body), Location: said.Location, Cancelled: ev.Status == schoolbell.EventCancelled,
+		Summary: said.Title, Text: strings.TrimSpace(said.Body), Location: said.Location, Cancelled: ev.Cancelled(),
 	}
 }
 

@@ -35,6 +35,7 @@ type eventView struct {
 	Live                             bool // more will happen without anybody doing something
 	CanCancel, CanChange, CanRelease bool
 	CanPreview                       bool
+	Cancelled                        bool // also of an event that is held
 
 	Failures failuresView
 	Filter   deliveryFilters
@@ -111,7 +112,8 @@ func (s *Server) event(ctx context.Context, id string) (v eventView, err error) 
 	sum := allWaves(p)
 	v = eventView{ID: ev.ID, Title: ev.Title, For: site.AudienceWords(ev.Audience), Place: ev.Location, Category: names.Category(ev.Category), Status: string(ev.Status),
 		Starts: s.site.When(ev.StartsAt), Paragraphs: strings.Split(ev.Body, "\n\n"), Percent: p.Percent, Failed: sum.Failed + sum.Bounced,
-		Bad: sum.Failed + sum.Bounced + sum.Complained, CanChange: mayChange(ev), CanCancel: !ev.Status.Terminal(), CanRelease: ev.Status == schoolbell.EventHeld, CanPreview: mayPreview(ev)}
+		Bad: sum.Failed + sum.Bounced + sum.Complained, CanChange: mayChange(ev), CanCancel: !ev.Status.Terminal(),
+		CanRelease: ev.Status == schoolbell.EventHeld, CanPreview: mayPreview(ev), Cancelled: ev.Cancelled()}
 	v.Origin = "Created by " + names.Actor(ev.CreatedBy) + ", " + s.site.When(ev.CreatedAt).Text + ", for " + v.For
 	v.Languages = strings.Join(sortedKeys(ev.Texts), ", ")
 	v.Says = site.Number(p.Done) + " of " + site.Count(p.Total, "delivery", "deliveries")
@@ -143,6 +145,9 @@ func (s *Server) rest(ev *schoolbell.Event, sum schoolbell.ChannelProgress) stri
 	case schoolbell.EventQueued:
 		return "Waits for a worker"
 	case schoolbell.EventHeld:
+		if ev.Cancelled() {
+			return "Cancelled; telling people is held since the ledger was restored from a backup"
+		}
 		return "Held since the ledger was restored from a backup"
 	case schoolbell.EventProcessing:
 		return "Since " + site.Roughly(s.site.Now().Sub(ev.CreatedAt))
@@ -214,7 +219,10 @@ func (s *Server) askCancel(c *site.Call) error {
 	ask := site.Confirmation{Title: "Cancel", Question: "Cancel this event?", About: v.Title, Says: []string{"Nothing was sent yet, and nothing will be."},
 		Keep: "Keep the event", Back: "events/" + url.PathEscape(v.ID), Do: "Cancel the event"}
 	sum := allWaves(p)
-	if sent := sum.Sent + sum.Uncertain; sent > 0 {
+	if v.Cancelled {
+		ask.Question, ask.Do = "Stop telling people?", "Stop telling people"
+		ask.Says = []string{"The event is cancelled already. People who have not been told of that yet will not be told."}
+	} else if sent := sum.Sent + sum.Uncertain; sent > 0 {
 		ask.Says = []string{site.Count(sent, "message has", "messages have") + " been sent already and cannot be taken back. The " + site.Number(sum.Pending) + " others will not be sent."}
 		ask.Choice = site.Choice{Name: "notify", Text: "Tell the people who have the message already that the event is cancelled"}
 	}

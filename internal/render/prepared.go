@@ -44,7 +44,7 @@ type prepared struct {
 // of reports whether p was made from what ev and the settings of the school say.
 func (p *prepared) of(ev *schoolbell.Event, school school) bool {
 	return p.school == school && sameText(&p.source, ev) && p.source.Personalized() == ev.Personalized() && p.source.Revision == ev.Revision &&
-		(p.source.Status == schoolbell.EventCancelled) == (ev.Status == schoolbell.EventCancelled)
+		p.source.Cancelled() == ev.Cancelled()
 }
 
 // part is one text of the messages.

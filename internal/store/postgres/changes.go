@@ -135,6 +135,9 @@ func (s Changes) RetractEvent(ctx context.Context, id string) (ev *schoolbell.Ev
 		if e.expired || e.removed {
 			return e.mayGoOn()
 		}
+		if e.status == schoolbell.EventHeld && e.wasCancelled { // a release goes on telling people
+			return row.Held()
+		}
 		if e.status != schoolbell.EventCancelled {
 			if err := cancel(ctx, tx, e.seq); err != nil {
 				return err

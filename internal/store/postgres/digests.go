@@ -240,7 +240,7 @@ const itemsOfClaims = `
 	JOIN events e ON e.seq = i.event_seq
 	WHERE i.digest_seq = @event AND i.channel = @channel
 		AND i.user_seq = ANY (ARRAY(SELECT unnest(c.users) FROM claims c WHERE ` + ofBatch + ` AND c.lease_id = @lease))
-		AND e.status <> {event_cancelled}
+		AND e.cancelled_at IS NULL
 		AND (e.expires_at IS NULL OR e.expires_at > @now)
 		AND NOT EXISTS (
 			SELECT 1 FROM preferences p

@@ -18,7 +18,7 @@ const selectEvents = "SELECT " + eventColumns + eventTables
 // eventColumns are the columns of eventTables that scanEvent reads.
 const eventColumns = `e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location, e.texts,
 		e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.revision, e.created_by_kind, e.created_by_id, e.job_id,
-		e.created_at, e.completed_at, e.deliveries_removed_at, e.digest, e.for_each, e.personal`
+		e.created_at, e.completed_at, e.cancelled_at, e.deliveries_removed_at, e.digest, e.for_each, e.personal`
 
 // eventTables are events, each with its wave 0.
 const eventTables = `
@@ -33,10 +33,11 @@ func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 		channels                                       []string
 		data                                           []byte
 		startsAt, endsAt, sendAt, expiresAt, completed *time.Time
-		removed                                        *time.Time
+		cancelled, removed                             *time.Time
 	)
 	err := r.Scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &text.Audience, &channels, &data, &e.Location, &text.Texts,
-		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.Revision, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID, &e.CreatedAt, &completed, &removed, &e.Digest, &e.ForEach, &e.PersonalCount)
+		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.Revision, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID,
+		&e.CreatedAt, &completed, &cancelled, &removed, &e.Digest, &e.ForEach, &e.PersonalCount)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func scanEvent(r pgx.CollectableRow) (*schoolbell.Event, error) {
 	}
 	e.Channels, e.Data = channelsOf(channels), data
 	e.StartsAt, e.EndsAt, e.SendAt, e.ExpiresAt = timeOf(startsAt), timeOf(endsAt), timeOf(sendAt), timeOf(expiresAt)
-	e.CreatedAt, e.CompletedAt, e.DeliveriesRemovedAt = e.CreatedAt.UTC(), timeOf(completed), timeOf(removed)
+	e.CreatedAt, e.CompletedAt, e.CancelledAt, e.DeliveriesRemovedAt = e.CreatedAt.UTC(), timeOf(completed), timeOf(cancelled), timeOf(removed)
 	return &e, nil
 }
 

@@ -17,7 +17,7 @@ var selectItems = row.SQL(`
 	SELECT i.user_seq, (SELECT generation FROM users WHERE seq = i.user_seq), i.position,
 		e.id, e.title, e.body, e.category, e.data, e.location, e.starts_at, e.ends_at,
 		e.texts, CASE WHEN e.texts <> '' THEN (SELECT locale FROM users WHERE seq = i.user_seq) ELSE '' END,
-		k.arrived_at, i.read_at, i.acked_at, e.status = {event_cancelled},
+		k.arrived_at, i.read_at, i.acked_at, e.cancelled_at IS NOT NULL,
 		CASE WHEN e.for_each <> '' OR e.personal > 0 THEN (SELECT ` + personalText + ` FROM users u WHERE u.seq = i.user_seq) ELSE '' END
 	FROM inbox i
 	JOIN chunks k ON k.position = i.position

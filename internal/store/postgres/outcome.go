@@ -16,6 +16,8 @@ type eventState struct {
 	walked  bool // each of its started waves is walked
 	expired bool
 	removed bool // its deliveries have been removed, or are being
+
+	wasCancelled bool // also if it is held now
 }
 
 // mayGoOn returns an error if nothing more is sent for the event.
@@ -46,7 +48,8 @@ func (e *eventState) closing() int {
 
 // selectEventState selects what eventStateOf reads.
 const selectEventState = `
-	SELECT e.seq, e.status, coalesce(e.expires_at <= clock_timestamp(), false), e.deliveries_removed_at IS NOT NULL,
+	SELECT e.seq, e.status, coalesce(e.expires_at <= clock_timestamp(), false),
+		e.deliveries_removed_at IS NOT NULL, e.cancelled_at IS NOT NULL,
 		NOT EXISTS (SELECT 1 FROM waves w WHERE w.event_seq = e.seq AND NOT w.walked AND ` + startedWaves + `)
 	FROM events e
 	WHERE e.id = $1`
@@ -59,7 +62,7 @@ func eventStateOf(ctx context.Context, tx pgx.Tx, query, id string) (*eventState
 
 // scan reads a row of selectEventState.
 func (e *eventState) scan(r pgx.Row, id string) error {
-	return orNotFound(r.Scan(&e.seq, &e.status, &e.expired, &e.removed, &e.walked), "event", id)
+	return orNotFound(r.Scan(&e.seq, &e.status, &e.expired, &e.removed, &e.wasCancelled, &e.walked), "event", id)
 }
 
 // lockEvent returns the state of the event and keeps others from changing it until the
@@ -98,8 +101,8 @@ const lockOpenBatches = "SELECT 1 FROM batches WHERE event_seq = $1 AND finished
 
 // closeRows ends the pending rows of a closed event, except those that a claim with a lease holds. Claims
 // whose leases are gone are deleted: their rows, like others that an earlier attempt may have sent, are
-// uncertain. As cancelled or expired, they would hide that. A wave that tells of the cancellation goes on until the event
-// has expired.
+// uncertain. As cancelled or expired, they would hide that. An unfinished wave that tells of the cancellation goes on until
+// the event has expired.
 var closeRows = row.SQL(`
 	WITH gone AS (
 		DELETE FROM claims c
@@ -127,7 +130,9 @@ var closeRows = row.SQL(`
 		CROSS JOIN LATERAL (VALUES ({pending}, -1), (e.status, 1)) m(status, n)` + addTotals)
 
 // goingOn are the waves of the event @event that are not closed with the status @closing.
-const goingOn = `ARRAY(SELECT w.n FROM waves w WHERE w.event_seq = @event AND w.notice = {notice_cancelled} AND @closing::smallint = {cancelled})`
+const goingOn = `ARRAY(
+	SELECT w.n FROM waves w
+	WHERE w.event_seq = @event AND w.notice = {notice_cancelled} AND w.finished_at IS NULL AND @closing::smallint = {cancelled})`
 
 // CancelEvent implements ledger.Events.
 func (s Events) CancelEvent(ctx context.Context, id string) (ev *schoolbell.Event, err error) {
@@ -162,10 +167,18 @@ func cancel(ctx context.Context, tx pgx.Tx, event int64) error {
 }
 
 // cancelEvent cancels an event.
-var cancelEvent = row.SQL("UPDATE events SET status = {event_cancelled}, completed_at = " + now + " WHERE seq = $1")
+var cancelEvent = row.SQL(`
+	UPDATE events
+	SET status = {event_cancelled}, completed_at = x.at, cancelled_at = coalesce(cancelled_at, x.at)
+	FROM (SELECT ` + now + ` AS at) x
+	WHERE seq = $1`)
 
-// finishWaves marks all waves of an event finished.
-const finishWaves = "UPDATE waves SET finished_at = " + now + " WHERE event_seq = $1 AND finished_at IS NULL"
+// finishWaves marks all waves of an event finished. One that tells of a cancellation would be walked to its end otherwise: the
+// event was cancelled before, and is cancelled again because it was held.
+var finishWaves = row.SQL(`
+	UPDATE waves
+	SET finished_at = ` + now + `, walked = walked OR notice = {notice_cancelled}
+	WHERE event_seq = $1 AND finished_at IS NULL`)
 
 // RetryFailed implements ledger.Events.
 func (s Events) RetryFailed(ctx context.Context, id string, only schoolbell.RetryFilter) (rows int, err error) {

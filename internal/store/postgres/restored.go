@@ -105,7 +105,7 @@ func checkPlace(ctx context.Context, conn *pgx.Conn, known *string) error {
 }
 
 // holdEvents marks the waves that are not finished and were due for longer than $1 milliseconds, and holds their events. A
-// completed event has one if a further wave of it was due.
+// completed event has one if a further wave of it was due, a cancelled one if people were being told of that.
 var holdEvents = row.SQL(`
 	WITH marked AS (
 		UPDATE waves w
@@ -116,7 +116,7 @@ var holdEvents = row.SQL(`
 		RETURNING w.event_seq)
 	UPDATE events e
 	SET status = {event_held}, completed_at = NULL
-	WHERE e.status NOT IN ({event_cancelled}, {event_held}) AND e.seq IN (SELECT event_seq FROM marked)`)
+	WHERE e.status <> {event_held} AND e.seq IN (SELECT event_seq FROM marked)`)
 
 // queueHeld makes the waves of held events count as queued.
 var queueHeld = row.SQL(`
@@ -175,10 +175,11 @@ func (s Events) ReleaseEvents(ctx context.Context, held int) error {
 	})
 }
 
-// releaseHeld gives events e the status that their wave 0 has reached.
+// releaseHeld gives events e the status that their wave 0 has reached, unless they were cancelled before.
 const releaseHeld = `
 	UPDATE events e
-	SET status = CASE
+	SET completed_at = e.cancelled_at, status = CASE
+		WHEN e.cancelled_at IS NOT NULL THEN {event_cancelled}
 		WHEN w.walked OR w.cursor > 0 THEN {event_processing}
 		WHEN w.starts_at > clock_timestamp() THEN {event_scheduled}
 		ELSE {event_queued}

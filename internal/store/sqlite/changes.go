@@ -149,6 +149,9 @@ func (s Changes) RetractEvent(ctx context.Context, id string) (ev *schoolbell.Ev
 		if e.expired() || e.removed {
 			return e.mayGoOn()
 		}
+		if e.status == schoolbell.EventHeld && e.wasCancelled { // a release goes on telling people
+			return row.Held()
+		}
 		begun, err := begun(ctx, c, e.seq)
 		if err == nil && e.status != schoolbell.EventCancelled {
 			err = cancel(ctx, c, e)

@@ -27,9 +27,9 @@ func (e *eventState) closeRows(ctx context.Context, c *conn, in closable, more a
 var claimsToClose = row.SQL(claimsOfEvent + `
 	AND claims.wave NOT IN ` + goingOn)
 
-// goingOn selects the waves of the event @event that do not end with the status @status: one that tells of the cancellation
-// goes on.
-const goingOn = `(SELECT w.n FROM waves w WHERE w.event_seq = @event AND w.notice = {notice_cancelled} AND @status = {cancelled})`
+// goingOn selects the waves of the event @event that do not end with the status @status: an unfinished one that tells of the
+// cancellation goes on.
+const goingOn = `(SELECT w.n FROM waves w WHERE w.event_seq = @event AND w.notice = {notice_cancelled} AND w.finished_at IS NULL AND @status = {cancelled})`
 
 // hasPending says whether an event has pending deliveries.
 var hasPending = row.SQL(`

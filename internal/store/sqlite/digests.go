@@ -214,7 +214,7 @@ SELECT i.user_seq, i.event_seq
 FROM json_each(@users) u
 CROSS JOIN digest_items i ON i.digest_seq = @digest AND i.channel = @channel AND i.user_seq = u.value
 CROSS JOIN events e ON e.seq = i.event_seq
-WHERE e.status <> {event_cancelled}
+WHERE e.cancelled_at IS NULL
 	AND (e.expires_at IS NULL OR e.expires_at > @now)
 	AND NOT EXISTS (
 		SELECT 1

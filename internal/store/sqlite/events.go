@@ -15,7 +15,7 @@ import (
 // eventColumns are the columns of eventTables that scanEvent reads.
 const eventColumns = `e.id, e.title, e.body, e.category, e.lane, e.audience, w.channels, e.data, e.location, e.texts,
 	e.starts_at, e.ends_at, w.starts_at, e.expires_at, e.status, e.revision, e.created_by_kind, e.created_by_id, e.job_id,
-	e.created_at, e.completed_at, e.deliveries_removed_at, e.digest, e.for_each, e.personal`
+	e.created_at, e.completed_at, e.cancelled_at, e.deliveries_removed_at, e.digest, e.for_each, e.personal`
 
 // eventTables are events e, each with its wave 0, w.
 const eventTables = `events e
@@ -29,11 +29,11 @@ func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
 		channels                                                string
 		data                                                    []byte
 		startsAt, endsAt, sendAt, expiresAt, created, completed sql.NullInt64
-		removed                                                 sql.NullInt64
+		cancelled, removed                                      sql.NullInt64
 	)
 	if err := scan(&e.ID, &e.Title, &e.Body, &e.Category, &e.Lane, &text.Audience, &channels, &data, &e.Location, &text.Texts,
 		&startsAt, &endsAt, &sendAt, &expiresAt, &e.Status, &e.Revision, &e.CreatedBy.Kind, &e.CreatedBy.ID, &e.JobID, &created, &completed,
-		&removed, &e.Digest, &e.ForEach, &e.PersonalCount); err != nil {
+		&cancelled, &removed, &e.Digest, &e.ForEach, &e.PersonalCount); err != nil {
 		return nil, err
 	}
 	if err := text.Read(&e); err != nil {
@@ -44,7 +44,7 @@ func scanEvent(scan func(dest ...any) error) (*schoolbell.Event, error) {
 	}
 	e.Data = data
 	e.StartsAt, e.EndsAt, e.SendAt, e.ExpiresAt = timeOf(startsAt), timeOf(endsAt), timeOf(sendAt), timeOf(expiresAt)
-	e.CreatedAt, e.CompletedAt, e.DeliveriesRemovedAt = timeOf(created), timeOf(completed), timeOf(removed)
+	e.CreatedAt, e.CompletedAt, e.CancelledAt, e.DeliveriesRemovedAt = timeOf(created), timeOf(completed), timeOf(cancelled), timeOf(removed)
 	return &e, nil
 }
 

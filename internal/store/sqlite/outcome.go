@@ -10,11 +10,12 @@ import (
 
 // eventState is where an event stands, as the moves of its deliveries need it.
 type eventState struct {
-	seq       int64
-	status    schoolbell.EventStatus
-	expiresAt sql.NullInt64
-	removed   bool  // its deliveries have been removed, or are being
-	now       int64 // the database's clock
+	seq          int64
+	status       schoolbell.EventStatus
+	expiresAt    sql.NullInt64
+	removed      bool  // its deliveries have been removed, or are being
+	wasCancelled bool  // also if it is held now
+	now          int64 // the database's clock
 }
 
 func (e *eventState) expired() bool { return e.expiresAt.Valid && e.expiresAt.Int64 <= e.now }
@@ -50,13 +51,13 @@ func (e *eventState) mayGoOn() error {
 func eventStateOf(ctx context.Context, c *conn, id string) (*eventState, error) {
 	var e eventState
 	err := c.get(ctx, findEventState, args{"id": id},
-		&e.seq, &e.status, &e.expiresAt, &e.removed, &e.now)
+		&e.seq, &e.status, &e.expiresAt, &e.removed, &e.wasCancelled, &e.now)
 	return &e, orNotFound(err, "event", id)
 }
 
 // findEventState selects the state of an event, with the clock.
 const findEventState = `
-SELECT seq, status, expires_at, deliveries_removed_at IS NOT NULL, ` + now + `
+SELECT seq, status, expires_at, deliveries_removed_at IS NOT NULL, cancelled_at IS NOT NULL, ` + now + `
 FROM events
 WHERE id = @id`
 
@@ -101,18 +102,21 @@ func (e *eventState) end(ctx context.Context, c *conn, status schoolbell.EventSt
 }
 
 // endEvent gives an event its terminal status.
-const endEvent = `
+var endEvent = row.SQL(`
 UPDATE events
 SET status = @status,
-	completed_at = @now
-WHERE seq = @event`
+	completed_at = @now,
+	cancelled_at = CASE WHEN @status = {event_cancelled} THEN coalesce(cancelled_at, @now) END
+WHERE seq = @event`)
 
-// endWaves finishes the waves of a cancelled event, also those that have not started.
-const endWaves = `
+// endWaves finishes the waves of a cancelled event, also those that have not started. One that tells of a cancellation would be
+// walked to its end otherwise: the event was cancelled before, and is cancelled again because it was held.
+var endWaves = row.SQL(`
 UPDATE waves
-SET finished_at = @now
+SET finished_at = @now,
+	walked = walked OR notice = {notice_cancelled}
 WHERE event_seq = @event
-	AND finished_at IS NULL`
+	AND finished_at IS NULL`)
 
 // RetryFailed implements ledger.Events.
 func (s Events) RetryFailed(ctx context.Context, id string, only schoolbell.RetryFilter) (rows int, err error) {

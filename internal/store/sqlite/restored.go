@@ -66,7 +66,7 @@ func hold(ctx context.Context, c *conn, age time.Duration) (events int, err erro
 }
 
 // wasOpen says that the wave w of the row of events was due at @due and is not finished. A completed event has
-// such a wave if a further one was due.
+// such a wave if a further one was due, a cancelled one if people were being told of that.
 const wasOpen = "w.finished_at IS NULL AND coalesce(w.starts_at, events.created_at) <= @due"
 
 // holdEvents holds the events that have such a wave.
@@ -74,7 +74,7 @@ var holdEvents = row.SQL(`
 UPDATE events
 SET status = {event_held},
 	completed_at = NULL
-WHERE status NOT IN ({event_cancelled}, {event_held})
+WHERE status <> {event_held}
 	AND EXISTS (
 		SELECT 1
 		FROM waves w
@@ -158,11 +158,13 @@ func (s Events) ReleaseEvents(ctx context.Context, held int) error {
 	})
 }
 
-// releaseHeld gives events the status that their wave 0 has reached.
+// releaseHeld gives events the status that their wave 0 has reached, unless they were cancelled before.
 const releaseHeld = `
 UPDATE events
-SET status = (
+SET completed_at = cancelled_at,
+	status = (
 	SELECT CASE
+		WHEN events.cancelled_at IS NOT NULL THEN {event_cancelled}
 		WHEN w.walked OR w.cursor > 0 THEN {event_processing}
 		WHEN w.starts_at > @now THEN {event_scheduled}
 		ELSE {event_queued}

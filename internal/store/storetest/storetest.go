@@ -21,7 +21,7 @@ type promise struct {
 
 // Run holds the engine to every promise. The subtests run in parallel, each on a database of its own.
 func Run(t *testing.T, database Database) {
-	run(t, database, events, personals, outbox, eventJobs, changes, eventsMany, fanOuts, audiences, advances, advanceGroups, smallEvents, leases, endings, crowds, persons, directory, groups, inboxes, calendars, keys, keyLives, audits, settings, categories, templates, addresses, receipts, awaiting, suppressions, webhooks, waves, counts, retentions, exports, quotas, restored, previews, digests, households, accounts, overviews, eventReports, within, personDeliveries)
+	run(t, database, events, personals, outbox, eventJobs, changes, eventsMany, fanOuts, audiences, advances, advanceGroups, smallEvents, leases, endings, crowds, persons, directory, groups, inboxes, calendars, keys, keyLives, audits, settings, categories, templates, addresses, receipts, awaiting, suppressions, webhooks, waves, counts, retentions, exports, quotas, restored, restoredRetractions, previews, digests, households, accounts, overviews, eventReports, within, personDeliveries)
 }
 
 // RunDeliveries holds the engine to the promises about rows of deliveries, for a database that stores them in another way.

@@ -142,6 +142,7 @@ CREATE TABLE events (
 	job_id          text     NOT NULL,
 	created_at   timestamptz NOT NULL,
 	completed_at timestamptz,
+	cancelled_at timestamptz, -- also of a held event that was cancelled before
 	deliveries_removed_at timestamptz,
 	deliveries_left       boolean NOT NULL DEFAULT true,
 	digest                boolean NOT NULL DEFAULT false, -- it goes to the people who have items of it

@@ -140,6 +140,7 @@ CREATE TABLE events (
 	job_id          TEXT  NOT NULL,
 	created_at   INTEGER NOT NULL,
 	completed_at INTEGER,
+	cancelled_at INTEGER, -- also of a held event that was cancelled before
 	deliveries_removed_at INTEGER,
 	deliveries_left       INTEGER NOT NULL DEFAULT 1,
 	digest                INTEGER NOT NULL DEFAULT 0, -- it goes to the people who have items of it
