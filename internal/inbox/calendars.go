@@ -28,12 +28,13 @@ type CalendarStore interface {
 	// Feed returns the feed of the user. Its id is 0 if there is none.
 	Feed(ctx context.Context, userID string) (ledger.CalendarFeed, error)
 
-	// FeedEvents returns those events in the inbox of the user that start at a time or later, up to limit: those that arrived
-	// last, in that order. CodeNotFound if it is not the user's feed, or not any more.
+	// FeedEvents returns those events of the user that start at a time or later, up to limit, the newest first: those in the inbox, and
+	// those without the channel in_app of which a message was sent or failed, is in a digest or went to the first of the household.
+	// CodeNotFound if it is not the user's feed, or not any more.
 	FeedEvents(ctx context.Context, feed ledger.CalendarFeed, since time.Time, limit int) (ledger.CalendarEvents, error)
 }
 
-// Calendars are the events in people's inboxes that have a time, as feeds for calendars. It is safe for concurrent use.
+// Calendars are the events that people were told of and that have a time, as feeds for calendars. It is safe for concurrent use.
 type Calendars struct {
 	store    CalendarStore
 	language func() string

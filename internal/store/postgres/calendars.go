@@ -73,13 +73,27 @@ func (s Calendars) FeedEvents(ctx context.Context, feed ledger.CalendarFeed, sin
 // selectFeedUser selects what a feed needs of its user.
 var selectFeedUser = row.SQL("SELECT locale FROM users WHERE seq = $1 AND calendar_feed = $2 AND state = {user_live}")
 
-// listFeedEvents selects the events in the inbox of a user that start at a time or later, newest first.
-const listFeedEvents = `
+// listFeedEvents selects the events that start at a time or later and are in the inbox of a user, or reached the user on other
+// channels only, newest first.
+var listFeedEvents = row.SQL(`
 	SELECT ` + eventColumns + `
-	FROM inbox i
-	JOIN chunks k ON k.position = i.position
-	JOIN events e ON e.seq = k.event_seq
+	FROM events e
 	JOIN waves w ON w.event_seq = e.seq AND w.n = 0
-	WHERE i.user_seq = @user AND e.starts_at >= @since
-	ORDER BY i.position DESC
-	LIMIT @limit`
+	WHERE e.starts_at >= @since AND e.seq = ANY (ARRAY(
+		SELECT k.event_seq
+		FROM inbox i
+		JOIN chunks k ON k.position = i.position
+		WHERE i.user_seq = @user
+		UNION ALL
+		SELECT o.seq
+		FROM events o
+		JOIN waves f ON f.event_seq = o.seq AND f.n = 0 AND NOT 'in_app' = ANY (f.channels)
+		CROSS JOIN LATERAL (
+			SELECT 1
+			FROM deliveries d
+			WHERE d.event_seq = o.seq AND d.wave = 0 AND d.channel = ANY (ARRAY(SELECT id FROM channels WHERE id <> {in_app})) AND d.user_seq = @user
+				AND (d.status IN ({sent}, {uncertain}, {failed}) OR d.status = {suppressed} AND d.reason IN ({in_digest}, {same_address}))
+			LIMIT 1) d
+		WHERE o.starts_at >= @since))
+	ORDER BY e.seq DESC
+	LIMIT @limit`)

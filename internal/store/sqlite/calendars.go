@@ -71,14 +71,28 @@ func (s Calendars) FeedEvents(ctx context.Context, feed ledger.CalendarFeed, sin
 // findFeedUser selects what a feed needs of its user.
 var findFeedUser = row.SQL("SELECT locale FROM users WHERE seq = @user AND calendar_feed = @feed AND state = {user_live}")
 
-// listFeedEvents selects the events in the inbox of a user that start at a time or later, newest first.
-const listFeedEvents = `
+// listFeedEvents selects the events that start at a time or later and are in the inbox of a user, or reached the user on other
+// channels only, newest first.
+var listFeedEvents = row.SQL(`
 SELECT ` + eventColumns + `
-FROM inbox i
-CROSS JOIN chunks k ON k.position = i.position
-CROSS JOIN events e ON e.seq = k.event_seq
+FROM events e
 CROSS JOIN waves w ON w.event_seq = e.seq AND w.n = 0
-WHERE i.user_seq = @user
+WHERE e.seq IN (
+	SELECT k.event_seq
+	FROM inbox i
+	CROSS JOIN chunks k ON k.position = i.position
+	WHERE i.user_seq = @user
+	UNION ALL
+	SELECT o.seq
+	FROM events o
+	CROSS JOIN waves f ON f.event_seq = o.seq AND f.n = 0
+	CROSS JOIN channels c
+	CROSS JOIN deliveries d ON d.event_seq = o.seq AND d.wave = 0 AND d.channel = c.id AND d.user_seq = @user
+	WHERE o.starts_at >= @since
+		AND instr(f.channels, '"in_app"') = 0
+		AND c.id <> {in_app}
+		AND (d.status IN ({sent}, {uncertain}, {failed}) OR d.reason IN ({in_digest}, {same_address}) AND d.status = {suppressed})
+)
 	AND e.starts_at >= @since
-ORDER BY i.position DESC
-LIMIT @limit`
+ORDER BY e.seq DESC
+LIMIT @limit`)

@@ -12,7 +12,8 @@ import (
 var calendars = []promise{
 	{"CreateFeed keeps a feed until it is revoked", feedLife},
 	{"A feed ends with its user", feedErased},
-	{"FeedEvents are the dated events of the inbox, newest first", feedEvents},
+	{"FeedEvents are dated events of the inbox, newest first", feedEvents},
+	{"FeedEvents have what reached the user outside of the inbox", feedOutside},
 	{"FeedEvents have the newest revision and cancellations", feedChanges},
 }
 
@@ -112,6 +113,44 @@ func feedEvents(t *testing.T, open func() *store.Ledger) {
 	same(t, "language", found.Locale, "es-MX")
 	same(t, "event", found.Events[0], s.event(found.Events[0].ID))
 	same(t, "events of the head", s.fed(s.feed("head", 6), start, 10), []string{"of others"})
+}
+
+// Events by email only: to one whom it reached, one who follows the first, one without an address and one who opted out.
+func feedOutside(t *testing.T, open func() *store.Ledger) {
+	s := newTestStore(t, open())
+	s.people(5, oneAddress(2), func(i int, u *schoolbell.User) {
+		if i == 2 {
+			u.Email = ""
+		}
+	})
+	s.must(s.People.PutPreferences(s.ctx(), userID(3), []schoolbell.Preference{{Category: schoolbell.CategoryAnnouncement, Channel: schoolbell.ChannelEmail, Mode: schoolbell.ModeOff}}))
+	start := schoolbell.Time(time.Now())
+	ev := newEvent(toStudents(), schoolbell.ChannelEmail)
+	ev.Title, ev.StartsAt = "by email", start
+	s.create(ev)
+	batches, _ := s.walk(ev.ID, 10, 10)
+	feeds := map[string]ledger.CalendarFeed{}
+	for i := range 5 {
+		feeds[userID(i)] = s.feed(userID(i), int64(i+1))
+	}
+	got := func() (titles [][]string) {
+		for i := range 5 {
+			titles = append(titles, s.fed(feeds[userID(i)], start, 10))
+		}
+		return titles
+	}
+	var none []string
+	same(t, "before it is sent", got(), [][]string{none, none, none, none, none})
+	l := s.lease()
+	to := s.ask(l, batches[0], nil, 10).Recipients
+	s.ask(l, batches[0], append(append(attempts(to[:1], schoolbell.DeliverySent), follow(to[1:2], to[0].Seq)...), attempts(to[2:], schoolbell.DeliveryFailed)...), 0)
+	s.ask(l, batches[0], nil, 10)
+	told := []string{"by email"}
+	same(t, "after it was sent", got(), [][]string{told, told, none, none, told})
+	same(t, "after its start", len(s.fed(feeds[userID(0)], start.Add(time.Millisecond), 10)), 0)
+	s.dated("in the inbox", start)
+	same(t, "with one in the inbox", got()[0], []string{"in the inbox", "by email"})
+	same(t, "the newest", s.fed(feeds[userID(0)], start, 1), []string{"in the inbox"})
 }
 
 func feedChanges(t *testing.T, open func() *store.Ledger) {

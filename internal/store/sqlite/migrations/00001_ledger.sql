@@ -150,6 +150,7 @@ CREATE INDEX events_by_area ON events (area, seq) WHERE area <> '';
 CREATE INDEX events_by_area_and_status ON events (area, status, seq) WHERE area <> '';
 CREATE INDEX events_of_digests ON events (created_at) WHERE digest;
 CREATE INDEX events_by_category ON events (category);
+CREATE INDEX events_by_start ON events (starts_at) WHERE starts_at IS NOT NULL;
 CREATE INDEX events_by_job ON events (job_id) WHERE job_id <> '';
 CREATE INDEX events_by_status ON events (status, seq);
 CREATE INDEX events_with_deliveries ON events (completed_at, seq) WHERE deliveries_left AND completed_at IS NOT NULL;
