@@ -13,7 +13,7 @@ import (
 const maxSecret = 64
 
 // absentHash is a hash that no password has. Passwords of unknown accounts are compared with it, so that they take as long.
-const absentHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+const absentHash = "$argon2id$v=19$m=7168,t=5,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // Visitor is somebody who signs in.
 type Visitor struct {
