@@ -39,6 +39,15 @@ type PersonalText struct {
 	Students []Student         `json:"students"` // of the recipient whom the event concerns, by name
 }
 
+// For gives the text the name of its recipient and returns it. A nil text becomes one that says nothing else.
+func (t *PersonalText) For(name string) *PersonalText {
+	if t == nil {
+		t = &PersonalText{}
+	}
+	t.Name = name
+	return t
+}
+
 // Student is a student whom a message is about.
 type Student struct {
 	ID   string            `json:"id"`

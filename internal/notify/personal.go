@@ -28,7 +28,7 @@ func (r *batchRun) personalize(ctx context.Context, rows []ledger.Recipient) err
 		return fmt.Errorf("read what event %s says of its recipients: %w", r.ev.ID, err)
 	}
 	for i := range rows {
-		rows[i].Personal = named(texts[rows[i].Seq], rows[i])
+		rows[i].Personal = texts[rows[i].Seq].For(rows[i].Name)
 	}
 	return nil
 }
@@ -57,19 +57,10 @@ func (r *batchRun) personalizeItems(ctx context.Context, rows []ledger.Recipient
 			if to.ItemTexts == nil {
 				to.ItemTexts = map[string]*schoolbell.PersonalText{}
 			}
-			to.ItemTexts[item.ID] = named(texts[to.Seq], *to)
+			to.ItemTexts[item.ID] = texts[to.Seq].For(to.Name)
 		}
 	}
 	return nil
-}
-
-// named returns what an event says of a recipient, with their name. text is nil if it says nothing.
-func named(text *schoolbell.PersonalText, to ledger.Recipient) *schoolbell.PersonalText {
-	if text == nil {
-		text = &schoolbell.PersonalText{}
-	}
-	text.Name = to.Name
-	return text
 }
 
 // untried returns the attempts of rows that were not offered to the provider. The run ends with the reason.

@@ -55,12 +55,7 @@ func (s *Service) person(ctx context.Context, id string, ev *schoolbell.Event) (
 	}
 	if ev != nil {
 		texts, err := s.cfg.Texts.Personal(ctx, ev, []int64{record.Number})
-		text := texts[record.Number]
-		if text == nil { // the event says nothing of them
-			text = &schoolbell.PersonalText{}
-		}
-		text.Name = record.Name
-		return record.User, text, err
+		return record.User, texts[record.Number].For(record.Name), err
 	}
 	text := &schoolbell.PersonalText{Name: record.Name}
 	for _, student := range record.GuardianOf {
