@@ -138,7 +138,7 @@ func testDecisionInvalidPriority(t *testing.T) {
 	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 	for _, priority := range []int{-1, bullmq.MaxPriority + 1} {
 		job := must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{}))
-		w := byHand(t, s, bullmq.WorkerOptions{})
+		w := newFetcher(t, s, bullmq.WorkerOptions{})
 		ok(t, w.Settle(ctx, must[*bullmq.Job](t)(w.Fetch(ctx, "")), "", nil, bullmq.RequeueWithPriority(priority)))
 		if failed := eventually(t, q, job.ID, bullmq.StateFailed); !strings.Contains(failed.FailedReason, "priority") {
 			t.Errorf("%+v", failed)
@@ -254,7 +254,7 @@ func testDecisionThrottled(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
-	w := byHand(t, s, bullmq.WorkerOptions{})
+	w := newFetcher(t, s, bullmq.WorkerOptions{})
 	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
 	for _, c := range []struct{ limit, least, most time.Duration }{
 		{time.Hour, 59 * time.Minute, time.Hour}, {math.MaxInt64, 1 << 60, math.MaxInt64}, {time.Hour + time.Microsecond, 59 * time.Minute, time.Hour + time.Millisecond},

@@ -29,8 +29,8 @@ var layers = [][]string{
 		"page", "all", "dependencies", "metrics", "events", "eventtypes", "waitfinished", // reading many
 		"jobchange", "manage", "dedupkey", "orphans", "damage"}, // changing and removing them
 	{"worker", "health", "slots", "inflight", "backoff"}, // what a worker consists of
-	{"run", "keepers", "waker", "process", "runtrace", "outcome", "finish", "decision", "iteration", // what it does
-		"running", "cancel", "byhand", "mux", "typed"}, // what a handler and its program see of it
+	{"run", "keeplocks", "waker", "process", "runtrace", "outcome", "finish", "decision", "iteration", // what it does
+		"running", "cancel", "fetch", "mux", "typed"}, // what a handler and its program see of it
 }
 
 // upward are the uses of a higher layer, with their reasons.

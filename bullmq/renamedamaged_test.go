@@ -78,7 +78,7 @@ func testRenameDamagedPermanentLock(t *testing.T) {
 		t.Run(was, func(t *testing.T) {
 			t.Parallel()
 			s := realServer(t)
-			q, w := newQueue(t, s.rdb, bullmq.QueueOptions{}), byHand(t, s, bullmq.WorkerOptions{})
+			q, w := newQueue(t, s.rdb, bullmq.QueueOptions{}), newFetcher(t, s, bullmq.WorkerOptions{})
 			must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "a"}))
 			must[*bullmq.Job](t)(w.Fetch(ctx, ""))
 			if renamed := must[[]bullmq.DamagedKey](t)(q.RenameDamaged(ctx, "a")); len(renamed) > 0 {

@@ -15,7 +15,7 @@ func TestStates(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
-		w := byHand(t, s, bullmq.WorkerOptions{LockDuration: time.Hour})
+		w := newFetcher(t, s, bullmq.WorkerOptions{LockDuration: time.Hour})
 		for _, ended := range []error{nil, bullmq.Unrecoverable(errors.New("no"))} {
 			id := bullmq.StateCompleted
 			if ended != nil {

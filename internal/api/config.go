@@ -99,20 +99,20 @@ type Auth interface {
 // Config is what a Server is made of. Store, Ping, Pipeline, People, Schedules, Calendars, Inbox, Auth and
 // Settings are required.
 type Config struct {
-	Store     Store
-	Exports   ledger.Exports
-	Told      ledger.PersonDeliveries
-	Ping      func(ctx context.Context) error // reports whether the ledger answers and its schema is the one this program needs
-	Pipeline  Pipeline
-	Previews  Previews
-	People    People
-	Schedules Schedules
-	Calendars Calendars
-	School    School
-	Inbox     Inbox
-	Auth      Auth
-	Settings  Settings
-	Push      Push
+	Store            Store
+	Exports          ledger.Exports
+	PersonDeliveries ledger.PersonDeliveries
+	Ping             func(ctx context.Context) error // reports whether the ledger answers and its schema is the one this program needs
+	Pipeline         Pipeline
+	Previews         Previews
+	People           People
+	Schedules        Schedules
+	Calendars        Calendars
+	School           School
+	Inbox            Inbox
+	Auth             Auth
+	Settings         Settings
+	Push             Push
 
 	// Messages and Links are for the pages for people, which there are none of without both. PublicURL is the URL of this server in
 	// the links to calendar feeds.

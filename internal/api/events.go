@@ -171,7 +171,7 @@ func (s *Server) listUserDeliveries(ctx context.Context, in *listUserDeliveriesI
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := s.cfg.Told.DeliveriesOf(ctx, in.ID, nil, at.ID, in.Limit)
+	list, next, err := s.cfg.PersonDeliveries.DeliveriesOf(ctx, in.ID, nil, at.ID, in.Limit)
 	if err != nil {
 		return nil, err
 	}

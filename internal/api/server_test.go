@@ -103,7 +103,7 @@ func newServerOn(t testing.TB, l *store.Ledger, change ...func(*api.Config)) *se
 	must(t, err)
 	box := inbox.New(s.ledger.Inboxes, inbox.Options{Poll: 5 * time.Millisecond, Logger: log})
 
-	cfg := api.Config{Store: s.ledger.Reports, Exports: s.ledger.Exports, Told: s.ledger.PersonDeliveries, Suppressions: s.ledger.Suppressions, Ping: l.Ping, Pipeline: pipeline, People: people.New(s.ledger.People, s.ledger.School, log), Schedules: people.NewSchedules(s.ledger.Schedules), Calendars: inbox.NewCalendars(s.ledger.Calendars, nil, nil), PublicURL: "https://bell.school.example/",
+	cfg := api.Config{Store: s.ledger.Reports, Exports: s.ledger.Exports, PersonDeliveries: s.ledger.PersonDeliveries, Suppressions: s.ledger.Suppressions, Ping: l.Ping, Pipeline: pipeline, People: people.New(s.ledger.People, s.ledger.School, log), Schedules: people.NewSchedules(s.ledger.Schedules), Calendars: inbox.NewCalendars(s.ledger.Calendars, nil, nil), PublicURL: "https://bell.school.example/",
 		School: school.New(s.ledger.School), Inbox: box, Auth: keys,
 		Settings: school.NewSettings(s.ledger.Settings, schoolbell.DefaultSchoolSettings(), log),
 		Push:     api.Push{PublicKey: "public key", Serves: func(origin string) bool { return origin == "https://push.example" }},

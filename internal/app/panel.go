@@ -72,11 +72,11 @@ func (r *Runtime) panelConfig() panel.Config {
 		Kept: schoolbell.Retention{Events: period(k.Events), Deliveries: period(k.Deliveries), Inbox: period(k.Inbox), Receipts: period(k.Receipts),
 			Audit: period(k.Audit), Idempotency: period(k.Idempotency)},
 
-		People:    everybody,
-		Groups:    everybody,
-		Directory: people.NewDirectory(r.Ledger.Directory),
-		Schedules: schedules,
-		Told:      r.Ledger.PersonDeliveries,
+		People:           everybody,
+		Groups:           everybody,
+		Directory:        people.NewDirectory(r.Ledger.Directory),
+		Schedules:        schedules,
+		PersonDeliveries: r.Ledger.PersonDeliveries,
 
 		Tests:     testmessage.New(r.Pipeline, everybody, schedules, r.Ledger.Suppressions),
 		Providers: r.providers(),

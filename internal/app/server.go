@@ -57,7 +57,7 @@ func (r *Runtime) Serve(ctx context.Context, ln net.Listener, keys *auth.Service
 	server, err := api.New(api.Config{
 		Templates: templates,
 		SMSCost:   r.smsCost(renderer), Previews: previews,
-		Store: r.Ledger.Reports, Exports: r.Ledger.Exports, Told: r.Ledger.PersonDeliveries, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Ledger.School, r.Log, people.InRegion(r.Config.SMS.Region)), Schedules: people.NewSchedules(r.Ledger.Schedules), Calendars: inbox.NewCalendars(r.Ledger.Calendars, nil, language), School: school.New(r.Ledger.School), Inbox: box, Auth: keys, Settings: r.Settings, Receipts: receipts, Suppressions: r.Ledger.Suppressions, Webhooks: r.Webhooks, Reported: r.reported(),
+		Store: r.Ledger.Reports, Exports: r.Ledger.Exports, PersonDeliveries: r.Ledger.PersonDeliveries, Ping: r.Ledger.Ping, Pipeline: r.Pipeline, People: people.New(r.Ledger.People, r.Ledger.School, r.Log, people.InRegion(r.Config.SMS.Region)), Schedules: people.NewSchedules(r.Ledger.Schedules), Calendars: inbox.NewCalendars(r.Ledger.Calendars, nil, language), School: school.New(r.Ledger.School), Inbox: box, Auth: keys, Settings: r.Settings, Receipts: receipts, Suppressions: r.Ledger.Suppressions, Webhooks: r.Webhooks, Reported: r.reported(),
 		Push:     api.Push{PublicKey: r.Config.Push.PublicKey, Serves: push.Services(r.Config.Push.Services).Has},
 		Messages: inbox.NewMessages(r.Ledger.Inboxes, r.Ledger.Receipts, nil, language), Links: r.Links, PublicURL: r.Config.HTTP.PublicURL, Channels: channel.Names(r.Config),
 		Queues: r.Pipeline.Queues(), Dependencies: r.dependencies(), Registry: r.Metrics, NoMetrics: !r.Config.HTTP.Metrics,

@@ -37,9 +37,9 @@ type Service struct {
 	store Store
 	now   func() time.Time
 
-	keys    remembered[[sha256.Size]byte, schoolbell.APIKey]
-	holders remembered[ledger.UserRef, string]       // users of tokens
-	makers  remembered[[fingerprintBytes]byte, bool] // keys that made tokens
+	keys    cache[[sha256.Size]byte, schoolbell.APIKey]
+	holders cache[ledger.UserRef, string]       // users of tokens
+	makers  cache[[fingerprintBytes]byte, bool] // keys that made tokens
 
 	mu     sync.Mutex
 	secret []byte // signs user tokens; nil until first needed

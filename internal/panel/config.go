@@ -85,12 +85,12 @@ type Config struct {
 	School   settings.CategoryService
 	Queues   queues.Source
 
-	Areas     staff.AreaStore // what is within the groups of limited accounts
-	People    people.Service
-	Directory people.Directory
-	Told      ledger.PersonDeliveries
-	Schedules people.Schedules
-	Templates templateeditor.Templates
+	Areas            staff.AreaStore // what is within the groups of limited accounts
+	People           people.Service
+	Directory        people.Directory
+	PersonDeliveries ledger.PersonDeliveries
+	Schedules        people.Schedules
+	Templates        templateeditor.Templates
 
 	SchoolSettings settings.SchoolSettings
 	Keys           settings.APIKeys

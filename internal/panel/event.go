@@ -235,7 +235,7 @@ func (s *Server) cancelEvent(c *site.Call) error {
 		if _, _, err := s.cfg.Pipeline.Retract(c.Ctx(), id); err != nil {
 			return err
 		}
-		return c.Redirect("events/" + url.PathEscape(id) + "?done=told")
+		return c.Redirect("events/" + url.PathEscape(id) + "?done=retracted")
 	}
 	if _, err := s.cfg.Pipeline.Cancel(c.Ctx(), id); err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 
 	"schoolbell"
 	"schoolbell/internal/ledger"
+	"schoolbell/internal/panel/cache"
 	"schoolbell/internal/panel/chart"
-	"schoolbell/internal/panel/kept"
 	"schoolbell/internal/panel/live"
 	"schoolbell/internal/panel/queues"
 	"schoolbell/internal/panel/site"
@@ -92,7 +92,7 @@ func (s *Server) streamOverview(c *site.Call) error {
 func (s *Server) overview(ctx context.Context, p chart.Period, a schoolbell.StaffAccount) (v overviewView, err error) {
 	groups := a.Groups
 	v.Today = s.site.Now().In(s.site.Zone()).Format("Monday 2 January, 15:04")
-	names, err := kept.Get(s.kept, "names", namesAge, func() (site.Names, error) { return s.site.Names(ctx) })
+	names, err := cache.Get(s.cache, "names", namesAge, func() (site.Names, error) { return s.site.Names(ctx) })
 	if err != nil {
 		return v, err
 	}
@@ -102,13 +102,13 @@ func (s *Server) overview(ctx context.Context, p chart.Period, a schoolbell.Staf
 	}
 	v.Running = s.eventRows(open, names)
 	of := site.OfGroups(groups)
-	if v.Upcoming, err = kept.Get(s.kept, "upcoming"+of, listsAge, func() ([]eventRow, error) { return s.upcoming(ctx, groups, names) }); err != nil {
+	if v.Upcoming, err = cache.Get(s.cache, "upcoming"+of, listsAge, func() ([]eventRow, error) { return s.upcoming(ctx, groups, names) }); err != nil {
 		return v, err
 	}
-	if v.Tiles, err = kept.Get(s.kept, "tiles"+of, tilesAge, func() ([]tile, error) { return s.today(ctx, groups) }); err != nil {
+	if v.Tiles, err = cache.Get(s.cache, "tiles"+of, tilesAge, func() ([]tile, error) { return s.today(ctx, groups) }); err != nil {
 		return v, err
 	}
-	if v.Attention, err = kept.Get(s.kept, "attention"+of, listsAge, func() ([]finding, error) { return s.findings(ctx, groups) }); err != nil {
+	if v.Attention, err = cache.Get(s.cache, "attention"+of, listsAge, func() ([]finding, error) { return s.findings(ctx, groups) }); err != nil {
 		return v, err
 	}
 	if v.Limited = len(groups) > 0; !v.Limited {
@@ -116,7 +116,7 @@ func (s *Server) overview(ctx context.Context, p chart.Period, a schoolbell.Staf
 			return v, err
 		}
 	}
-	if v.Failed, err = kept.Get(s.kept, "failed"+of, failedAge, func() (failedView, error) { return s.failedToday(ctx, groups) }); err != nil {
+	if v.Failed, err = cache.Get(s.cache, "failed"+of, failedAge, func() (failedView, error) { return s.failedToday(ctx, groups) }); err != nil {
 		return v, err
 	}
 	v.Parts = s.dependencies(ctx)
@@ -204,7 +204,7 @@ const trafficAge = 10 * time.Second
 
 // traffic returns the chart of a period.
 func (s *Server) traffic(ctx context.Context, p chart.Period) (chart.Traffic, error) {
-	return kept.Get(s.kept, "traffic "+p.ID, trafficAge, func() (chart.Traffic, error) {
+	return cache.Get(s.cache, "traffic "+p.ID, trafficAge, func() (chart.Traffic, error) {
 		first := s.site.Now().Truncate(p.Step).Add(p.Step - p.Span)
 		steps, err := s.cfg.Overview.Traffic(ctx, first, p.Step)
 		if err != nil {

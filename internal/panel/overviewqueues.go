@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"schoolbell/bullmq"
-	"schoolbell/internal/panel/kept"
+	"schoolbell/internal/panel/cache"
 	"schoolbell/internal/panel/queues"
 	"schoolbell/internal/panel/site"
 )
@@ -21,13 +21,13 @@ var overviewStates = []bullmq.State{bullmq.StateWaiting, bullmq.StateActive, bul
 // addQueues adds what Redis tells of queues, for those who may see them, and how many workers there are.
 func (s *Server) addQueues(ctx context.Context, v overviewView, see bool) overviewView {
 	v.SeeQueues = see
-	if n, err := kept.Get(s.kept, "workers", workersAge, func() (int, error) { return s.queues.Workers(ctx) }); err == nil {
+	if n, err := cache.Get(s.cache, "workers", workersAge, func() (int, error) { return s.queues.Workers(ctx) }); err == nil {
 		v.Parts = append(v.Parts, workersPart(n))
 	}
 	if !see {
 		return v
 	}
-	all, _ := kept.Get(s.kept, "queues", queuesAge, func() (queues.List, error) { return s.queues.Now(ctx), nil })
+	all, _ := cache.Get(s.cache, "queues", queuesAge, func() (queues.List, error) { return s.queues.Now(ctx), nil })
 	v.Queues = queues.List{Away: all.Away}
 	longest := time.Duration(0)
 	for _, row := range all.Rows {

@@ -79,7 +79,7 @@ var notices = map[string]string{
 	"changed":      "The event is changed.",
 	"updated":      "The event is changed, and those who have it are told.",
 	"cancelled":    "The event is cancelled. What was not sent by now is not sent any more.",
-	"told":         "The event is cancelled, and those who had it are told.",
+	"retracted":    "The event is cancelled, and those who had it are told.",
 	"retried":      "The failed deliveries are being sent again.",
 	"none-retried": "Nothing was sent again: none of these deliveries is failed any more.",
 	"released":     "The event is released and is being sent.",

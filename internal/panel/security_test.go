@@ -152,7 +152,7 @@ func newGuarded(t *testing.T, public string) (*Server, *guard, *nothing) {
 func guardedConfig(public string) (Config, *guard, *nothing) {
 	g, n := &guard{}, &nothing{}
 	return Config{Staff: g, Store: n, Overview: n, Reports: n, Pipeline: n, Drafts: noDrafts{n: n}, School: n, Queues: n, Previews: n, Groups: n, Channels: schoolbell.DefaultChannels(),
-		Areas: area{}, People: noPeople{n: n}, Directory: noPeople{n: n}, Schedules: struct{ people.Schedules }{}, Told: noPeople{n: n}, Templates: noTemplates{n: n}, PublicURL: public,
+		Areas: area{}, People: noPeople{n: n}, Directory: noPeople{n: n}, Schedules: struct{ people.Schedules }{}, PersonDeliveries: noPeople{n: n}, Templates: noTemplates{n: n}, PublicURL: public,
 		SchoolSettings: noSettings{}, Keys: noSettings{}, Webhooks: struct{ settings.WebhookService }{}, Tests: struct{ settings.Tests }{}, Suppressions: struct{ suppressed }{}, Mail: struct{ mail.Catcher }{},
 		Settings: func() schoolbell.SchoolSettings {
 			return schoolbell.SchoolSettings{Name: "Hill", Timezone: "Europe/London"}

@@ -12,7 +12,7 @@ import (
 	"schoolbell/internal/health"
 	"schoolbell/internal/panel/accounts"
 	"schoolbell/internal/panel/audit"
-	"schoolbell/internal/panel/kept"
+	"schoolbell/internal/panel/cache"
 	"schoolbell/internal/panel/mail"
 	"schoolbell/internal/panel/people"
 	"schoolbell/internal/panel/queues"
@@ -31,7 +31,7 @@ type Server struct {
 	handler http.Handler
 	queues  *queues.Pages
 	people  *people.Pages
-	kept    *kept.Values
+	cache   *cache.Values
 	resets  chan reset // wait for their emails
 }
 
@@ -43,10 +43,10 @@ func New(cfg Config) (s *Server, err error) {
 	if cfg.Health == nil {
 		cfg.Health = func(context.Context) health.Readiness { return health.Readiness{} }
 	}
-	s = &Server{cfg: cfg, kept: kept.New(), resets: make(chan reset, waitingResets)}
+	s = &Server{cfg: cfg, cache: cache.New(), resets: make(chan reset, waitingResets)}
 	s.site = site.New(site.Config{Staff: cfg.Staff, Areas: cfg.Areas, Groups: cfg.Groups, Categories: cfg.School, Audit: cfg.Store, Settings: cfg.Settings, Navigation: navigation(cfg.Mail != nil),
 		PublicURL: cfg.PublicURL, Address: cfg.Address, Health: cfg.LatestHealth, Logger: cfg.Logger, Clock: cfg.Clock, LiveEvery: cfg.LiveEvery, Heartbeat: cfg.Heartbeat})
-	s.people = people.New(s.site, people.Config{People: cfg.People, Directory: cfg.Directory, Told: cfg.Told, Schedules: cfg.Schedules, Suppressions: cfg.Suppressions, Categories: cfg.School,
+	s.people = people.New(s.site, people.Config{People: cfg.People, Directory: cfg.Directory, Deliveries: cfg.PersonDeliveries, Schedules: cfg.Schedules, Suppressions: cfg.Suppressions, Categories: cfg.School,
 		Channels: cfg.Channels, Settings: cfg.Settings})
 	s.queues = queues.New(s.site, queues.Config{Queues: cfg.Queues})
 	s.handler, err = s.site.Handler(s.groups()...)

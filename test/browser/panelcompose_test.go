@@ -81,7 +81,7 @@ func (s *site) testCompose(t *testing.T, office string) {
 	p.awaitText("Send to 2 people")
 	p.awaitText("As somebody gets it")
 	var template string
-	p.eval("[...document.querySelectorAll('.told + .hint')].map(e => e.textContent).join()", &template)
+	p.eval("[...document.querySelectorAll('.as-written + .hint')].map(e => e.textContent).join()", &template)
 	if template != "Template: Announcement, English, standard" {
 		t.Errorf("the message is made from %q", template)
 	}

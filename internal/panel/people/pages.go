@@ -22,7 +22,7 @@ var parse = site.Parser(files, nil)
 type Config struct {
 	People       Service
 	Directory    Directory
-	Told         ledger.PersonDeliveries
+	Deliveries   ledger.PersonDeliveries
 	Schedules    Schedules
 	Suppressions ledger.Suppressions
 	Categories   site.Categories

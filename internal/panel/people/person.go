@@ -22,7 +22,7 @@ type personView struct {
 	Channels        []string // names of the columns of Choices
 	Choices         []choiceRow
 	Quiet           string
-	Told            toldPage
+	Deliveries      deliveryPage
 }
 
 // addressRow is an address or a device of a person.
@@ -65,7 +65,7 @@ func (p *Pages) showPerson(c *site.Call) error {
 	if v.Quiet, err = p.quietWords(c.Ctx(), u.ID); err != nil {
 		return err
 	}
-	if v.Told, err = p.told(c, u.ID); err != nil {
+	if v.Deliveries, err = p.deliveries(c, u.ID); err != nil {
 		return err
 	}
 	return p.site.Write(c, personPage, site.Spec{Title: u.Name, Path: "people", Crumbs: []site.Crumb{{Name: "People", Path: "people"}}}, v)

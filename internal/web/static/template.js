@@ -47,9 +47,9 @@
       form.dispatchEvent(new Event('input', { bubbles: true }));
       return;
     }
-    if (e.detail.target.id !== 'told') return;
+    if (e.detail.target.id !== 'preview') return;
     describe();
-    if (!document.querySelector('#told [data-wrong]')) show();
+    if (!document.querySelector('#preview [data-wrong]')) show();
   });
 
   // insert writes a name where the cursor was in the field that had it last.

@@ -14,7 +14,7 @@ import (
 	"schoolbell/bullmq/redistest"
 )
 
-func byHand(t *testing.T, s *server, opts bullmq.WorkerOptions) *bullmq.Worker {
+func newFetcher(t *testing.T, s *server, opts bullmq.WorkerOptions) *bullmq.Worker {
 	t.Helper()
 	return must[*bullmq.Worker](t)(bullmq.NewWorker(s.rdb, "q", func(context.Context, *bullmq.Job) (any, error) {
 		t.Error("the handler is called")
@@ -22,21 +22,21 @@ func byHand(t *testing.T, s *server, opts bullmq.WorkerOptions) *bullmq.Worker {
 	}, opts))
 }
 
-func TestByHand(t *testing.T) {
+func TestFetch(t *testing.T) {
 	t.Parallel()
-	t.Run("a job is fetched and settled", testByHandFetchAndSettle)
-	t.Run("a decision settles a job too", testByHandDecision)
-	t.Run("a job stays with the holder of its lock", testByHandHolder)
-	t.Run("a fetched scheduler job adds the next one", testByHandSchedule)
-	t.Run("CheckStalled returns stalled jobs to the queue", testByHandCheckStalled)
-	t.Run("Settle succeeds despite an outage", testByHandOutage)
+	t.Run("a job is fetched and settled", testFetchAndSettle)
+	t.Run("a decision settles a job too", testFetchDecision)
+	t.Run("a job stays with the holder of its lock", testFetchHolder)
+	t.Run("a fetched scheduler job adds the next one", testFetchSchedule)
+	t.Run("CheckStalled returns stalled jobs to the queue", testFetchCheckStalled)
+	t.Run("Settle succeeds despite an outage", testFetchOutage)
 }
 
-func testByHandFetchAndSettle(t *testing.T) {
+func testFetchAndSettle(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		var log hookLog
-		w := byHand(t, s, bullmq.WorkerOptions{LockDuration: time.Hour, Hooks: bullmq.WorkerHooks{
+		w := newFetcher(t, s, bullmq.WorkerOptions{LockDuration: time.Hour, Hooks: bullmq.WorkerHooks{
 			OnActive:    func(j *bullmq.Job) { log.add("active %s", j.ID) },
 			OnCompleted: func(j *bullmq.Job) { log.add("completed %s", j.ID) },
 			OnRetry:     func(j *bullmq.Job, _ error, _ time.Duration) { log.add("retry %s", j.ID) },
@@ -78,10 +78,10 @@ func testByHandFetchAndSettle(t *testing.T) {
 	})
 }
 
-func testByHandDecision(t *testing.T) {
+func testFetchDecision(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
-		w := byHand(t, s, bullmq.WorkerOptions{})
+		w := newFetcher(t, s, bullmq.WorkerOptions{})
 		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
 		for _, c := range []struct {
 			err   error
@@ -103,12 +103,12 @@ func testByHandDecision(t *testing.T) {
 }
 
 // The lock of a job that is run by hand is nobody else's, also where the worker runs too.
-func testByHandHolder(t *testing.T) {
+func testFetchHolder(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
 	q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
-	w := byHand(t, s, bullmq.WorkerOptions{})
+	w := newFetcher(t, s, bullmq.WorkerOptions{})
 	for _, token := range []string{"0", w.ID() + ":1"} {
 		if _, err := w.Fetch(ctx, token); !errors.Is(err, bullmq.ErrInvalid) {
 			t.Errorf("token %q: %v", token, err)
@@ -130,11 +130,11 @@ func testByHandHolder(t *testing.T) {
 	ok(t, w.Settle(ctx, job, "", nil, nil))
 }
 
-func testByHandSchedule(t *testing.T) {
+func testFetchSchedule(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		must[*bullmq.Job](t)(q.UpsertScheduler(ctx, "tick", bullmq.Schedule{Every: time.Hour}, bullmq.JobTemplate{}))
-		w := byHand(t, s, bullmq.WorkerOptions{})
+		w := newFetcher(t, s, bullmq.WorkerOptions{})
 		first := must[*bullmq.Job](t)(w.Fetch(ctx, ""))
 		ok(t, w.Settle(ctx, first, "", nil, nil))
 		if n := s.rdb.ZCard(ctx, "bull:q:delayed").Val(); n != 1 {
@@ -143,11 +143,11 @@ func testByHandSchedule(t *testing.T) {
 	})
 }
 
-func testByHandCheckStalled(t *testing.T) {
+func testFetchCheckStalled(t *testing.T) {
 	onServers(t, func(t *testing.T, s *server) {
 		q, ctx := newQueue(t, s.rdb, bullmq.QueueOptions{}), context.Background()
 		must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
-		w := byHand(t, s, bullmq.WorkerOptions{})
+		w := newFetcher(t, s, bullmq.WorkerOptions{})
 		must[*bullmq.Job](t)(w.Fetch(ctx, ""))
 		ok(t, s.rdb.Del(ctx, "bull:q:x:lock").Err()) // as when it has run out
 		var back []string
@@ -164,7 +164,7 @@ func testByHandCheckStalled(t *testing.T) {
 
 // Settle repeats its call while Redis is unavailable, also one that was carried out and whose
 // reply was lost.
-func testByHandOutage(t *testing.T) {
+func testFetchOutage(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	r := redistest.Start(t, redistest.Options{})
@@ -173,7 +173,7 @@ func testByHandOutage(t *testing.T) {
 	q := newQueue(t, rdb, bullmq.QueueOptions{})
 	must[*bullmq.Job](t)(q.Add(ctx, "n", nil, bullmq.JobOptions{ID: "x"}))
 	lost := make(chan struct{})
-	w := byHand(t, &server{rdb: rdb}, bullmq.WorkerOptions{Hooks: bullmq.WorkerHooks{OnLost: func(error) { close(lost) }}})
+	w := newFetcher(t, &server{rdb: rdb}, bullmq.WorkerOptions{Hooks: bullmq.WorkerHooks{OnLost: func(error) { close(lost) }}})
 	job := must[*bullmq.Job](t)(w.Fetch(ctx, ""))
 	r.Pause()
 	settled := make(chan error, 1)

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// remembered keeps what the ledger said for cacheTTL, so that checking a credential
+// cache keeps what the ledger said for cacheTTL, so that checking a credential
 // again and again costs nothing. Errors are not kept. It is safe for concurrent use.
-type remembered[K comparable, V any] struct {
+type cache[K comparable, V any] struct {
 	most int // entries; when there are more, all are forgotten
 
 	mu     sync.Mutex
-	values map[K]rememberedValue[V]
+	values map[K]cachedValue[V]
 }
 
-type rememberedValue[V any] struct {
+type cachedValue[V any] struct {
 	value V
 	until time.Time
 }
 
-// get returns what is remembered of key at the time now, or else asks.
-func (r *remembered[K, V]) get(key K, now time.Time, ask func() (V, error)) (V, error) {
+// get returns what is cached of key at the time now, or else asks.
+func (r *cache[K, V]) get(key K, now time.Time, ask func() (V, error)) (V, error) {
 	r.mu.Lock()
 	known, ok := r.values[key]
 	r.mu.Unlock()
@@ -34,8 +34,8 @@ func (r *remembered[K, V]) get(key K, now time.Time, ask func() (V, error)) (V, 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.values == nil || len(r.values) >= r.most {
-		r.values = map[K]rememberedValue[V]{}
+		r.values = map[K]cachedValue[V]{}
 	}
-	r.values[key] = rememberedValue[V]{value, now.Add(cacheTTL)}
+	r.values[key] = cachedValue[V]{value, now.Add(cacheTTL)}
 	return value, nil
 }

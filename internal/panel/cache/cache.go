@@ -1,5 +1,5 @@
-// Package kept keeps what many pages show, so that it is read once in a while, however many ask for it.
-package kept
+// Package cache keeps what many pages show, so that it is read once in a while, however many ask for it.
+package cache
 
 import (
 	"sync"
@@ -25,7 +25,7 @@ const maxValues = 1_000
 // New returns no values yet.
 func New() *Values { return &Values{values: map[string]*value{}} }
 
-// Get returns the value of a name, which read makes again when it is older than age. An error is not kept.
+// Get returns the value of a name, which read makes again when it is older than age. An error is not cached.
 func Get[T any](k *Values, name string, age time.Duration, read func() (T, error)) (T, error) {
 	v := k.of(name)
 	v.mu.Lock()

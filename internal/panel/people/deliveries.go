@@ -8,36 +8,36 @@ import (
 	"schoolbell/internal/panel/site"
 )
 
-// toldEvents is how many events the page of a person lists at a time.
-const toldEvents = 10
+// deliveryEvents is how many events the page of a person lists at a time.
+const deliveryEvents = 10
 
-// toldPage is a page of what was sent to a person, newest event first.
-type toldPage struct {
+// deliveryPage is a page of what was sent to a person, newest event first.
+type deliveryPage struct {
 	Channels     []string // names of the columns
-	Rows         []toldRow
+	Rows         []deliveryRow
 	First, Older string // URLs; empty for none
 }
 
-// toldRow is what was sent to a person of a wave of an event.
-type toldRow struct {
+// deliveryRow is what was sent to a person of a wave of an event.
+type deliveryRow struct {
 	ID, Title, Wave string
 	When            site.Moment
-	Cells           []toldCell
+	Cells           []deliveryCell
 }
 
-// toldCell is the delivery of a row on a channel. Status is empty if there is none.
-type toldCell struct {
+// deliveryCell is the delivery of a row on a channel. Status is empty if there is none.
+type deliveryCell struct {
 	Channel, Status, Why string
 	Read                 site.Moment
 }
 
-// told lists what was sent to a person. An account that is limited to groups sees the events that it may open.
-func (p *Pages) told(c *site.Call, id string) (v toldPage, err error) {
+// deliveries lists what was sent to a person. An account that is limited to groups sees the events that it may open.
+func (p *Pages) deliveries(c *site.Call, id string) (v deliveryPage, err error) {
 	before := c.R.URL.Query().Get("before")
 	if err := p.site.CheckPlace(c, before); err != nil {
 		return v, err
 	}
-	found, next, err := p.cfg.Told.DeliveriesOf(c.Ctx(), id, c.Account.Groups, before, toldEvents)
+	found, next, err := p.cfg.Deliveries.DeliveriesOf(c.Ctx(), id, c.Account.Groups, before, deliveryEvents)
 	if err != nil {
 		return v, err
 	}
@@ -47,28 +47,28 @@ func (p *Pages) told(c *site.Call, id string) (v toldPage, err error) {
 			channels, v.Channels = append(channels, ch), append(v.Channels, site.ChannelName(ch))
 		}
 	}
-	v.Rows = p.toldRows(found, channels)
+	v.Rows = p.deliveryRows(found, channels)
 	if before != "" {
-		v.First = url.PathEscape(id) + "#told"
+		v.First = url.PathEscape(id) + "#deliveries"
 	}
 	if next != "" {
-		v.Older = url.PathEscape(id) + "?before=" + url.QueryEscape(next) + "#told"
+		v.Older = url.PathEscape(id) + "?before=" + url.QueryEscape(next) + "#deliveries"
 	}
 	return v, nil
 }
 
-// toldRows puts the deliveries of a wave, which follow each other, into one row.
-func (p *Pages) toldRows(found []schoolbell.PersonDelivery, channels []schoolbell.Channel) (rows []toldRow) {
+// deliveryRows puts the deliveries of a wave, which follow each other, into one row.
+func (p *Pages) deliveryRows(found []schoolbell.PersonDelivery, channels []schoolbell.Channel) (rows []deliveryRow) {
 	for len(found) > 0 {
 		first := found[0]
 		n := 1
 		for n < len(found) && found[n].EventID == first.EventID && found[n].Wave == first.Wave {
 			n++
 		}
-		row := toldRow{ID: first.EventID, Title: first.Title, Wave: site.WaveWord(first.Wave)}
+		row := deliveryRow{ID: first.EventID, Title: first.Title, Wave: site.WaveWord(first.Wave)}
 		latest := first.UpdatedAt
 		for _, ch := range channels {
-			cell := toldCell{Channel: site.ChannelName(ch)}
+			cell := deliveryCell{Channel: site.ChannelName(ch)}
 			for _, d := range found[:n] {
 				if d.UpdatedAt.After(latest) {
 					latest = d.UpdatedAt

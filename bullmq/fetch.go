@@ -32,7 +32,7 @@ func (w *Worker) Fetch(ctx context.Context, token string) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := w.byHand(ctx)
+	s := w.idleSession(ctx)
 	job := s.fetched(fetched, token)
 	if job == nil {
 		s.tellDrained()
@@ -67,15 +67,15 @@ func (w *Worker) Settle(ctx context.Context, job *Job, token string, result any,
 		return invalid("job %s is of queue %s, the worker of %s", shortID(job.ID), job.q.QualifiedName(), w.q.QualifiedName())
 	}
 	job.w, job.token = w, token
-	done := w.byHand(ctx).settle(ctx, job, result, err)
+	done := w.idleSession(ctx).settle(ctx, job, result, err)
 	if done.err == nil {
 		job.token = ""
 	}
 	return done.err
 }
 
-// byHand returns a session that stores outcomes until ctx ends and starts no jobs.
-func (w *Worker) byHand(ctx context.Context) *session {
+// idleSession returns a session that stores outcomes until ctx ends and starts no jobs.
+func (w *Worker) idleSession(ctx context.Context) *session {
 	stopped, stop := context.WithCancel(ctx)
 	stop()
 	s := newSession(w, &w.byHandState)
