@@ -12,50 +12,73 @@ import (
 	"schoolbell/internal/store/row"
 )
 
-// FirstOfHouseholds implements ledger.Households.
+// FirstOfHouseholds implements ledger.Households. Its statements take the messages in one order, so that two calls do not wait for each other.
 func (s Deliveries) FirstOfHouseholds(ctx context.Context, batch ledger.Batch, messages []ledger.HouseholdMessage) (first map[int64]int64, err error) {
-	sorted := slices.Clone(messages) // so that two calls do not wait for each other
-	slices.SortStableFunc(sorted, func(a, b ledger.HouseholdMessage) int { return cmp.Compare(a.Fingerprint, b.Fingerprint) })
+	fingerprints, users := row.HouseholdCandidates(messages)
+	of := named{"event_id": batch.EventID, "wave": batch.Wave, "channel_name": batch.Channel, "fingerprints": fingerprints}
+	chosen := make(map[int64]int64, len(fingerprints))
 	err = s.DB.write(ctx, "choose who gets messages of households", func(tx pgx.Tx) error {
-		first = make(map[int64]int64, len(messages))
-		of := named{"event_id": batch.EventID, "wave": batch.Wave, "channel_name": batch.Channel}
 		var b pgx.Batch
-		for _, m := range sorted {
-			one := of.with(named{"fingerprint": m.Fingerprint})
-			b.Queue(chooseFirst, one.with(named{"user": m.User}))
-			b.Queue(findFirst, one).QueryRow(func(r pgx.Row) error {
-				var user int64
-				err := r.Scan(&user)
-				first[m.User] = user
-				return orNotFound(err, "event", batch.EventID)
-			})
+		b.Queue(addMessages, of.with(named{"users": users}))
+		b.Queue(lockMessages, of)
+		b.Queue(replaceFirst, of.with(named{"users": users}))
+		var fingerprint, user int64
+		queueEach(&b, findFirst, []any{of}, []any{&fingerprint, &user}, func() { chosen[fingerprint] = user })
+		if err := tx.SendBatch(ctx, &b).Close(); err != nil || len(chosen) == len(fingerprints) {
+			return err
 		}
-		return tx.SendBatch(ctx, &b).Close()
+		return schoolbell.NotFound("event", batch.EventID)
 	})
+	first = make(map[int64]int64, len(messages))
+	for _, m := range messages {
+		first[m.User] = chosen[m.Fingerprint]
+	}
 	return first, err
 }
 
-// chooseFirst makes @user the one to whom a message is sent, unless there is somebody who gets, has got or cannot get it.
-var chooseFirst = row.SQL(`
-	INSERT INTO household_messages AS m (event_seq, wave, channel, fingerprint, user_seq)
-	SELECT e.seq, @wave::smallint, c.id, @fingerprint::bigint, @user::bigint
-	FROM events e
-	CROSS JOIN channels c
-	WHERE e.id = @event_id AND c.name = @channel_name
-	ON CONFLICT (event_seq, wave, channel, fingerprint) DO UPDATE
-	SET user_seq = excluded.user_seq
-	WHERE NOT EXISTS (
-		SELECT 1 FROM deliveries d
-		WHERE d.event_seq = m.event_seq AND d.wave = m.wave AND d.channel = m.channel AND d.user_seq = m.user_seq
-			AND (d.status IN ({sent}, {failed}, {uncertain}) OR d.status = {pending} AND d.same_as IS NULL))`)
+// householdMessage is an expression for the message of a batch with the fingerprint x.fingerprint, by the whole key.
+const householdMessage = `(
+		SELECT m.ctid, m.user_seq
+		FROM household_messages m
+		WHERE m.event_seq = (SELECT seq FROM events WHERE id = @event_id) AND m.wave = @wave
+			AND m.channel = (SELECT id FROM channels WHERE name = @channel_name) AND m.fingerprint = x.fingerprint
+		OFFSET 0`
 
-// findFirst selects to whom a message is sent.
-const findFirst = `
-	SELECT m.user_seq
+// The statements of FirstOfHouseholds, in this order. The fingerprints are sorted.
+const (
+	// addMessages makes @users those to whom messages are sent, unless there is somebody. It waits for calls that do the same.
+	addMessages = `
+	INSERT INTO household_messages (event_seq, wave, channel, fingerprint, user_seq)
+	SELECT e.seq, @wave::smallint, c.id, x.fingerprint, x.user_seq
 	FROM events e
 	CROSS JOIN channels c
-	JOIN household_messages m ON m.event_seq = e.seq AND m.wave = @wave AND m.channel = c.id AND m.fingerprint = @fingerprint
-	WHERE e.id = @event_id AND c.name = @channel_name`
+	CROSS JOIN unnest(@fingerprints::bigint[], @users::bigint[]) x(fingerprint, user_seq)
+	WHERE e.id = @event_id AND c.name = @channel_name
+	ORDER BY x.fingerprint
+	ON CONFLICT DO NOTHING`
+
+	// lockMessages keeps others from replacing anybody. The next statement sees what they have done.
+	lockMessages = "SELECT 1 FROM unnest(@fingerprints::bigint[]) x(fingerprint) CROSS JOIN LATERAL " + householdMessage + " FOR UPDATE) m"
+
+	// findFirst selects to whom messages are sent.
+	findFirst = "SELECT x.fingerprint, m.user_seq FROM unnest(@fingerprints::bigint[]) x(fingerprint) CROSS JOIN LATERAL " + householdMessage + ") m"
+)
+
+// replaceFirst makes @users those to whom messages are sent for which there is nobody who gets, has got or cannot get them.
+var replaceFirst = row.SQL(`
+	UPDATE household_messages m
+	SET user_seq = p.user_seq
+	FROM (
+		SELECT x.user_seq, m.ctid
+		FROM unnest(@fingerprints::bigint[], @users::bigint[]) x(fingerprint, user_seq)
+		CROSS JOIN LATERAL ` + householdMessage + `) m
+		WHERE m.user_seq <> x.user_seq AND NOT coalesce((
+			SELECT d.status IN ({sent}, {failed}, {uncertain}) OR d.status = {pending} AND d.same_as IS NULL
+			FROM deliveries d
+			WHERE d.event_seq = (SELECT seq FROM events WHERE id = @event_id) AND d.wave = @wave
+				AND d.channel = (SELECT id FROM channels WHERE name = @channel_name) AND d.user_seq = m.user_seq), false)
+		OFFSET 0) p
+	WHERE m.ctid = p.ctid`)
 
 // markShared marks the email addresses and phone numbers of users that others have too, as theirs and as those of the others. The
 // transaction has the lock of people. It does not name the channels of n: PostgreSQL would then read the whole index for them.
@@ -111,7 +134,8 @@ func lostMessage(delivery string) string {
 }
 
 // settleFollowers ends the rows of the batch that follow rows that have ended. Those to whose address no such message was sent
-// can be claimed again, and the others wait.
+// can be claimed again, and the others wait. Tables that were just filled have no statistics. The OFFSETs and the coalesce keep PostgreSQL
+// from reading all deliveries of the event for each row.
 var settleFollowers = row.SQL(`
 	UPDATE deliveries d
 	SET status = CASE
@@ -136,11 +160,16 @@ var settleFollowers = row.SQL(`
 					ORDER BY a.position
 					LIMIT 1)), false) AS ended
 		FROM deliveries d
-		LEFT JOIN deliveries f ON f.event_seq = @event AND f.wave = @wave AND f.channel = @channel AND f.user_seq = d.same_as
+		LEFT JOIN LATERAL (
+			SELECT f.status, f.outcome, f.revision, f.reason, f.retry_at
+			FROM deliveries f
+			WHERE f.event_seq = @event AND f.wave = @wave AND f.channel = @channel AND f.user_seq = d.same_as
+			OFFSET 0) f ON true
 		WHERE ` + inBatch + `
 			AND d.status = {pending}
-			AND d.same_as IS NOT NULL
-			AND d.user_seq NOT IN (SELECT unnest(c.users) FROM claims c WHERE ` + ofBatch + `)) x
+			AND coalesce(d.same_as, 0) <> 0
+			AND d.user_seq NOT IN (SELECT unnest(c.users) FROM claims c WHERE ` + ofBatch + `)
+		OFFSET 0) x
 	WHERE d.tableoid = x.tableoid AND d.ctid = x.ctid
 		AND (NOT x.waits OR d.retry_at IS NULL OR d.retry_at <= @now)`)
 
