@@ -28,6 +28,7 @@ var measures = []struct {
 	{"distance", measureDistance},
 	{"cluster", measureCluster},
 	{"import", measureImport},
+	{"households", measureHouseholds},
 	{"panel", measurePanel},
 }
 
