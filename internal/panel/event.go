@@ -267,6 +267,35 @@ func (s *Server) retryEvent(c *site.Call) error {
 	return c.Redirect("events/" + url.PathEscape(id) + "?done=retried")
 }
 
+func (s *Server) askRelease(c *site.Call) error {
+	v, err := s.event(c.Ctx(), c.R.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	p, err := s.cfg.Store.Progress(c.Ctx(), v.ID)
+	if err != nil {
+		return err
+	}
+	ask := site.Confirmation{Title: "Release", Question: "Release this event?", About: v.Title, Keep: "Leave it as it is", Back: "events/" + url.PathEscape(v.ID), Harmless: true}
+	switch waiting := allWaves(p).Pending; {
+	case !v.CanRelease:
+		ask.Says = []string{"It is not held."}
+	case v.Cancelled:
+		ask.Do = "Release and tell people"
+		ask.Says = []string{"It is cancelled, and people who had its message are told so.", heldTwice}
+	case waiting > 0:
+		ask.Do = "Release and send"
+		ask.Says = []string{site.Count(waiting, "message that the backup does not know as sent is sent.", "messages that the backup does not know as sent are sent."), heldTwice}
+	default:
+		ask.Do = "Release and send"
+		ask.Says = []string{"It is sent to everybody whom it concerns.", heldTwice}
+	}
+	return s.site.Confirm(c, "events", []site.Crumb{{Name: "Events", Path: "events"}, {Name: v.Title, Path: ask.Back}}, ask)
+}
+
+// heldTwice says what a release may do.
+const heldTwice = "Those who got it after the backup was made get it again. The messages count as uncertain, because nobody knows who those are."
+
 func (s *Server) releaseEvent(c *site.Call) error {
 	id := c.R.PathValue("id")
 	if _, err := s.cfg.Pipeline.Release(c.Ctx(), id); err != nil {

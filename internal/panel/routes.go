@@ -38,6 +38,7 @@ func (s *Server) routes() []site.Route {
 		{Method: http.MethodGet, Path: "events/{id}/cancel", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Serve: s.askCancel},
 		{Method: http.MethodPost, Path: "events/{id}/cancel", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Action: "event.cancel", Serve: s.cancelEvent},
 		{Method: http.MethodPost, Path: "events/{id}/retry", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Action: "event.retry", Serve: s.retryEvent},
+		{Method: http.MethodGet, Path: "events/{id}/release", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Serve: s.askRelease},
 		{Method: http.MethodPost, Path: "events/{id}/release", Need: schoolbell.ScopeSend, Limit: site.OfEvent, Action: "event.release", Serve: s.releaseEvent},
 
 		{Method: http.MethodGet, Path: "compose", Need: schoolbell.ScopeSend, Limit: site.Narrowed, Serve: s.showCompose},
