@@ -282,7 +282,7 @@ func (s *Server) askRelease(c *site.Call) error {
 		ask.Says = []string{"It is not held."}
 	case v.Cancelled:
 		ask.Do = "Release and tell people"
-		ask.Says = []string{"It is cancelled, and people who had its message are told so.", heldTwice}
+		ask.Says = []string{"The event is cancelled. People who got its message will be told.", heldTwice}
 	case waiting > 0:
 		ask.Do = "Release and send"
 		ask.Says = []string{site.Count(waiting, "message that the backup does not know as sent is sent.", "messages that the backup does not know as sent are sent."), heldTwice}

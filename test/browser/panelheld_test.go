@@ -66,7 +66,7 @@ func (s *site) testHeldRetraction(t *testing.T, before *system.HangUp, office st
 	p.shows([]string{"Stop telling people?", "The event is cancelled already."}, "Tell the people who have the message already")
 	p.visit(s.URL + "/panel/events/" + id)
 	p.clicks("a[href$=release]")
-	contains(t, p.text(), "It is cancelled, and people who had its message are told so.")
+	contains(t, p.text(), "The event is cancelled. People who got its message will be told.")
 	p.picture("panel-release-told-390")
 	taken := s.mail.Accepted()
 	p.goes(func() { p.submit("main form") })
