@@ -19,7 +19,7 @@ func TestConversions(t *testing.T) {
 		convert func() any
 		but     []string // fields that the source does not have
 	}{
-		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Lane", "JobID", "Status", "CreatedAt", "CreatedBy", "CompletedAt", "Digest", "DeliveriesRemovedAt", "Notice", "Revision", "PersonalCount", "CreatedWithin"}},
+		{"NewEvent to event", func() any { return filled[wire.NewEvent]().Event() }, []string{"ID", "Lane", "JobID", "Status", "CreatedAt", "CreatedBy", "CompletedAt", "CancelledAt", "Digest", "DeliveriesRemovedAt", "Notice", "Revision", "PersonalCount", "CreatedWithin"}},
 		{"event", func() any { return wire.EventOf(filled[schoolbell.Event]()) }, []string{"Progress", "Costs", "Wave"}},
 		{"delivery", func() any { return wire.DeliveryOf(*filled[schoolbell.Delivery]()) }, nil},
 		{"delivery of a user", func() any {
