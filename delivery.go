@@ -94,6 +94,9 @@ const (
 	ReasonSameAddress = "same_address"
 )
 
+// ReasonNotInAudience is the reason in a preview for which a person gets nothing who is not in the audience. No delivery has it.
+const ReasonNotInAudience = "not_in_audience"
+
 // ReasonAwaitingReceipt is the reason of a pending delivery that the provider may have accepted. It is sent again only
 // after a time in which no receipt told so.
 const ReasonAwaitingReceipt = "awaiting_receipt"

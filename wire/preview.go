@@ -78,7 +78,8 @@ type PreviewedSegments struct {
 // PreviewedMessage is a message as one person would get it. Links in it lead nowhere.
 type PreviewedMessage struct {
 	Channel  schoolbell.Channel `json:"channel"`
-	User     string             `json:"user" doc:"Id of the person who would get it."`
+	User     string             `json:"user" doc:"Id of the person who would get it, or of the one who was asked for."`
+	LeftOut  string             `json:"left_out,omitempty" doc:"Why the person who was asked for would not get it: a reason as in those of the channel, or not_in_audience."`
 	Locale   string             `json:"locale" doc:"Language of the message."`
 	Subject  string             `json:"subject,omitempty"`
 	HTML     string             `json:"html,omitempty"`

@@ -87,11 +87,15 @@ func testPreviewShown(t *testing.T) {
 	s := newPreviewed(t)
 	ev := previewedEvent()
 	ev.Texts = map[string]schoolbell.EventText{"es": {Title: "Festival", Body: "Traed una toalla."}}
-	for _, x := range []struct{ user, locale, wantUser, wantLocale, title, text string }{
-		{"", "", "a0", "en", "Gala", "Dear Ann 0,"},
-		{"t0", "", "t0", "es", "Festival", "Hola, Tía Inés:"},
-		{"a2", "es", "a2", "es", "Festival", "Hola, Ann 2:"},
-		{"t0", "de", "t0", "en", "Gala", "(Europe/Madrid)"},
+	_, _, err := s.PutUser(t.Context(), schoolbell.User{ID: "s0", Name: "Sam", Email: "s0@school.example.org", Roles: []schoolbell.Role{schoolbell.RoleStudent}})
+	must(t, err)
+	for _, x := range []struct{ user, locale, wantUser, wantLocale, title, text, inAppLeftOut, emailLeftOut string }{
+		{"", "", "a0", "en", "Gala", "Dear Ann 0,", "", ""},
+		{"t0", "", "t0", "es", "Festival", "Hola, Tía Inés:", "", ""},
+		{"a2", "es", "a2", "es", "Festival", "Hola, Ann 2:", "", "opted_out"},
+		{"a1", "", "a1", "en", "Gala", "Dear Ann 1,", "", "no_address"},
+		{"t0", "de", "t0", "en", "Gala", "(Europe/Madrid)", "", ""},
+		{"s0", "", "s0", "en", "Gala", "Dear Sam,", "not_in_audience", "not_in_audience"},
 	} {
 		p, err := s.PreviewEvent(t.Context(), ev, x.user, x.locale)
 		must(t, err)
@@ -102,6 +106,9 @@ func testPreviewShown(t *testing.T) {
 		if inApp.Subject != x.title || inApp.Locale != x.wantLocale || inApp.User != x.wantUser || email.User != x.wantUser || email.Locale != x.wantLocale ||
 			email.Subject != x.title || !strings.Contains(email.Text, x.text) || !strings.Contains(email.HTML, `<html lang="`+x.wantLocale+`"`) {
 			t.Errorf("for %q in %q: %+v\n%+v", x.user, x.locale, inApp, email)
+		}
+		if inApp.LeftOut != x.inAppLeftOut || email.LeftOut != x.emailLeftOut {
+			t.Errorf("%q is left out of the inbox: %q, of emails: %q", x.user, inApp.LeftOut, email.LeftOut)
 		}
 	}
 }

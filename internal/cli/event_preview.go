@@ -169,6 +169,9 @@ func (a *program) printShown(p *wire.EventPreview, channel schoolbell.Channel) {
 		}
 		a.say("")
 		a.say("%s", a.style.bold(fmt.Sprintf("%s for %s in %s", m.Channel, m.User, m.Locale)))
+		if m.LeftOut != "" {
+			a.say("It is not sent to this person: %s", m.LeftOut)
+		}
 		if t := m.Template; t != nil {
 			a.say("Template: %s in %s, %s", t.Category, t.Locale, templateVersion(t.Version))
 		}

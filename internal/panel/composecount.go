@@ -38,6 +38,7 @@ type reasonCount struct {
 // shownMessage is a message as somebody would get it.
 type shownMessage struct {
 	Name, Icon, Subject, Text string
+	LeftOut                   string // why the person does not get it; empty if they do
 	Template, TemplateURL     string // what it is made from; the URL is empty for those who may not open it
 }
 
@@ -73,6 +74,9 @@ func (s *Server) newCount(c *site.Call, p *wire.EventPreview, written bool) (cou
 
 func newShownMessage(c *site.Call, names site.Names, m wire.PreviewedMessage) shownMessage {
 	shown := shownMessage{Name: site.ChannelName(m.Channel), Icon: site.ChannelIcon(m.Channel), Subject: m.Subject, Text: m.Text}
+	if m.LeftOut != "" {
+		shown.LeftOut = site.ReasonWords(m.LeftOut)
+	}
 	t := m.Template
 	if t == nil {
 		return shown

@@ -12,8 +12,9 @@ import (
 // show returns the message of a channel for the person who was chosen, or else for somebody who gets one; nil if nobody does.
 func (t *tally) show(c *channelTally) (*wire.PreviewedMessage, error) {
 	to := c.first
+	leftOut := ""
 	if t.chosen != nil {
-		to = t.chosen
+		to, leftOut = t.chosen, c.chosen
 	}
 	if to == nil {
 		return nil, nil
@@ -21,13 +22,13 @@ func (t *tally) show(c *channelTally) (*wire.PreviewedMessage, error) {
 	one := to.Unlinked()
 	one.Locale = cmp.Or(t.locale, one.Locale)
 	if c.name == schoolbell.ChannelInApp {
-		return t.showInApp(one), nil
+		return t.showInApp(one, leftOut), nil
 	}
 	m, err := t.cfg.Renderer.Render(t.ev, c.name, one)
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.PreviewedMessage{Channel: c.name, User: one.UserID, Locale: m.Locale, Subject: m.Subject, HTML: m.HTML.String(), Text: m.Text.String()}
+	out := &wire.PreviewedMessage{Channel: c.name, User: one.UserID, LeftOut: leftOut, Locale: m.Locale, Subject: m.Subject, HTML: m.HTML.String(), Text: m.Text.String()}
 	name, version := t.cfg.Renderer.TemplateOf(t.ev, c.name, one)
 	out.Template = &wire.PreviewedTemplate{Category: name.Category, Locale: name.Locale, Version: version}
 	if c.name == schoolbell.ChannelSMS {
@@ -36,8 +37,8 @@ func (t *tally) show(c *channelTally) (*wire.PreviewedMessage, error) {
 	return out, nil
 }
 
-// showInApp returns an item of an inbox. Apps show it in their own way.
-func (t *tally) showInApp(to ledger.Recipient) *wire.PreviewedMessage {
+// showInApp returns an item of an inbox, which somebody may be left out of. Apps show it in their own way.
+func (t *tally) showInApp(to ledger.Recipient, leftOut string) *wire.PreviewedMessage {
 	school := cmp.Or(t.cfg.School().Language, "en")
 	said, tag := t.ev.In(cmp.Or(to.Locale, school))
 	tag = cmp.Or(tag, school)
@@ -48,5 +49,5 @@ func (t *tally) showInApp(to ledger.Recipient) *wire.PreviewedMessage {
 		}
 		said.Title, said.Body = personal.Filled(said.Title, said.Body, tag, &about)
 	}
-	return &wire.PreviewedMessage{Channel: schoolbell.ChannelInApp, User: to.UserID, Locale: tag, Subject: said.Title, Text: said.Body}
+	return &wire.PreviewedMessage{Channel: schoolbell.ChannelInApp, User: to.UserID, LeftOut: leftOut, Locale: tag, Subject: said.Title, Text: said.Body}
 }

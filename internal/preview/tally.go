@@ -28,6 +28,7 @@ type tally struct {
 	shared    households
 	reached   []bool // of the people of a chunk: on any channel
 	sent      []bool // the same, on any channel but the inbox
+	chosenAt  int    // index of the chosen person in a chunk; negative if they are not in it
 	quiet     func(to ledger.Recipient) time.Duration
 	held      int           // people who have quiet hours
 	heldFor   time.Duration // until the last of them are over
@@ -37,6 +38,7 @@ type tally struct {
 type channelTally struct {
 	name     schoolbell.Channel
 	messages int
+	chosen   string // why the chosen person gets no message, empty if they get one
 	reasons  []*wire.PreviewedReason
 	first    *ledger.Recipient // somebody who gets a message; nil for nobody
 }
@@ -49,7 +51,7 @@ func newTally(cfg Config, locale string, chosen *ledger.Recipient) *tally {
 func (t *tally) Begin(ev *schoolbell.Event) error {
 	t.ev = ev
 	for _, ch := range ev.Channels {
-		t.channels = append(t.channels, &channelTally{name: ch})
+		t.channels = append(t.channels, &channelTally{name: ch, chosen: schoolbell.ReasonNotInAudience})
 	}
 	t.languages = newLanguages(ev, t.cfg.School().Language)
 	t.texts = newTextMessages(t.cfg, ev)
@@ -58,13 +60,15 @@ func (t *tally) Begin(ev *schoolbell.Event) error {
 	return nil
 }
 
-// recognize notes what the event says of the person whose messages are shown, if they are among people.
+// recognize notes where the person is whose messages are shown, if they are among people, and what the event says of them.
 func (t *tally) recognize(people []ledger.Recipient) {
-	if t.chosen == nil || !t.ev.Personalized() {
+	t.chosenAt = -1
+	if t.chosen == nil {
 		return
 	}
-	if i := slices.IndexFunc(people, func(p ledger.Recipient) bool { return p.UserID == t.chosen.UserID }); i >= 0 {
-		t.chosen.Personal = people[i].Personal
+	t.chosenAt = slices.IndexFunc(people, func(p ledger.Recipient) bool { return p.UserID == t.chosen.UserID })
+	if t.chosenAt >= 0 {
+		t.chosen.Personal = people[t.chosenAt].Personal
 	}
 }
 
@@ -96,6 +100,9 @@ func (t *tally) Visit(chunk ledger.PreviewChunk) error {
 // addGroup counts deliveries of one channel.
 func (t *tally) addGroup(g ledger.PreviewGroup, people []ledger.Recipient) {
 	c := t.channel(g.Channel)
+	if slices.Contains(g.People, t.chosenAt) {
+		c.chosen = reasonOf(g)
+	}
 	if !gets(g.Status) {
 		c.leaveOut(g, people)
 		if g.Reason == schoolbell.ReasonInDigest || g.Reason == schoolbell.ReasonSameAddress { // they read it in a digest, or at the address of the household
@@ -130,13 +137,21 @@ func gets(status schoolbell.DeliveryStatus) bool {
 	return status == schoolbell.DeliveryPending || status == schoolbell.DeliverySent
 }
 
+// reasonOf is why people of a group get no message, empty if they get one.
+func reasonOf(g ledger.PreviewGroup) string {
+	if gets(g.Status) {
+		return ""
+	}
+	return cmp.Or(g.Reason, string(g.Status))
+}
+
 func (t *tally) channel(name schoolbell.Channel) *channelTally {
 	return t.channels[slices.IndexFunc(t.channels, func(c *channelTally) bool { return c.name == name })]
 }
 
 // leaveOut counts people who get no message.
 func (c *channelTally) leaveOut(g ledger.PreviewGroup, people []ledger.Recipient) {
-	reason := cmp.Or(g.Reason, string(g.Status))
+	reason := reasonOf(g)
 	i := slices.IndexFunc(c.reasons, func(r *wire.PreviewedReason) bool { return r.Reason == reason })
 	if i < 0 {
 		i = len(c.reasons)

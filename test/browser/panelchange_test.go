@@ -82,6 +82,9 @@ func (s *site) testPreviewUnsent(t *testing.T, office string) {
 	p.eval("document.getElementById('user').value = 'yara'", nil)
 	p.goes(func() { p.eval("document.querySelector('main form').submit()", nil) })
 	p.shows([]string{"As Yara Mossfield gets it", "Report of Nia Mossfield", "Dear Yara Mossfield, Nia Mossfield is in room 7."})
+	p.visit(s.URL + "/panel/events/" + created.ID + "/preview?user=nia")
+	p.shows([]string{"As Nia Mossfield gets it", "Is not sent: not in the audience"})
+	p.picture("panel-preview-left-out-390")
 	for _, d := range []device{{width: 390, script: true}, {width: 1440, script: true}} {
 		wide := s.signsIn(t, d, office, "events/"+created.ID+"/preview?user=yara")
 		s.axeFindsNothing(t, wide, "panel-preview-"+d.String())

@@ -32,6 +32,8 @@ func ReasonWords(reason string) string {
 		return "no address"
 	case schoolbell.ReasonOptedOut:
 		return "opted out"
+	case schoolbell.ReasonNotInAudience:
+		return "not in the audience"
 	case schoolbell.ReasonInDigest:
 		return "comes with the next digest"
 	case schoolbell.ReasonSameAddress:
