@@ -3,6 +3,7 @@ package auth_test
 import (
 	"encoding/base64"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ func openLinks(t testing.TB, store auth.LinkStore, now *time.Time) *auth.Links {
 func TestMessageLinks(t *testing.T) {
 	t.Parallel()
 	t.Run("a token names the event and the user", testMessageLinksContent)
+	t.Run("no token ends in a hyphen", testMessageLinksEnd)
 	t.Run("a token ends after thirty days", testMessageLinksExpiry)
 	t.Run("a changed token is not valid", testMessageLinksForged)
 	t.Run("what is no event of the ledger gets no token", testMessageLinksInput)
@@ -45,6 +47,20 @@ func testMessageLinksContent(t *testing.T) {
 	}
 	if _, err := openLinks(t, newStore(t), &now).Open(firstOf(seen)); !errors.Is(err, auth.ErrLinkInvalid) {
 		t.Errorf("another installation: %v", err)
+	}
+}
+
+func testMessageLinksEnd(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	links := openLinks(t, newStore(t), &now)
+	id := uuid.Must(uuid.NewV7()).String()
+	for user := range int64(1000) { // one in 64 would
+		want := auth.MessageLink{EventID: id, User: user}
+		token, _ := links.Token(want)
+		if got, err := links.Open(token); strings.HasSuffix(token, "-") || err != nil || got != want {
+			t.Errorf("the token of %+v is %q, which stands for %+v, %v", want, token, got, err)
+		}
 	}
 }
 

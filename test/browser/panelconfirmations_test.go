@@ -21,6 +21,16 @@ func (p *tab) confirms(link string, says ...string) string {
 	return p.text()
 }
 
+// keeps gives the answer that changes nothing, which has the focus.
+func (p *tab) keeps() {
+	p.t.Helper()
+	testenv.Eventually(p.t, patience, func() (focused bool) { // a browser gives the focus a moment after a page is loaded
+		p.eval("document.activeElement?.matches('main .actions a')", &focused)
+		return focused
+	}, "the focus is on the answer that changes nothing")
+	p.goes(func() { p.press("Enter") })
+}
+
 // asked is a page with something that can be removed, and the page that asks before it is.
 type asked struct {
 	page, link string
@@ -94,7 +104,7 @@ func (s *site) testKept(t *testing.T, admin string, pages map[string]asked) {
 		p.clicks(a.link)
 		contains(t, p.text(), a.says...)
 		p.picture("panel-confirm-" + name + "-scriptless-390")
-		p.goes(func() { p.press("Enter") }) // the focus is on the answer that changes nothing
+		p.keeps()
 		var at string
 		p.eval("location.pathname", &at)
 		if at != "/panel/"+a.page {
